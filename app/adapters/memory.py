@@ -1,0 +1,389 @@
+"""
+The record in memory, for tests: every promise of `app.ports.Store`, kept without a database.
+
+One lock makes each method one transaction; a commit checks everything before it changes anything,
+so that nothing has to be undone. Time is the process's clock plus `clock_offset_s`, which a test
+moves. Passes the same contract as the real one; knows nothing that survives the process.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from app.adapters import history_line
+from app.core import commands, events
+from app.core.machine import Decision
+from app.core.policy import CEILING
+from app.core.state import Transcription
+from app.errors import BudgetExceeded, LeaseLost, Stale
+from app.ports import (
+    ArtifactRow,
+    Committed,
+    Delivery,
+    Leased,
+    Loaded,
+    NewDelivery,
+    Offerable,
+    Pause,
+    Send,
+    SendTimes,
+    Source,
+)
+
+if TYPE_CHECKING:
+    from app.ports import Store
+
+_EARLY_S = 0.05
+Recording = tuple[str, str]
+
+
+@dataclass(slots=True)
+class _Delivery:
+    id: int
+    new: NewDelivery
+    tries: int = 0
+    applied_at: float | None = None
+    kind: str | None = None
+    note: str | None = None
+
+
+@dataclass(slots=True)
+class _Command:
+    id: int
+    recording: Recording
+    command: commands.Command
+    due_at: float
+    offered_at: float | None = None
+    leased_until: float | None = None
+    token: str | None = None
+    tries: int = 0
+    slot_at: float | None = None
+    is_held: bool = False
+
+    def is_free(self, now: float) -> bool:
+        return self.leased_until is None or self.leased_until < now
+
+
+@dataclass(slots=True)
+class _Stamp:
+    send: Send
+    at: float
+    outcome: str | None = None
+
+
+@dataclass(slots=True)
+class _Recording:
+    transcription: Transcription
+    version: int = 0
+    budgets: dict[int, int] = field(default_factory=dict)
+    sends: list[_Stamp] = field(default_factory=list)
+    artifacts: dict[str, ArtifactRow] = field(default_factory=dict)
+    history: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+class MemoryStore:
+    """See `app.ports.Store`. What a test wants to see is public: `deliveries`, `commands`, `recordings`."""
+
+    def __init__(self, *, clock_offset_s: float = 0.0) -> None:
+        self.clock_offset_s = clock_offset_s
+        self.deliveries: dict[tuple[str, str], _Delivery] = {}
+        self.commands: dict[int, _Command] = {}
+        self.recordings: dict[Recording, _Recording] = {}
+        self.rejected: Counter[str] = Counter()
+        self.heartbeats: dict[str, tuple[float, str]] = {}
+        self.rates: dict[tuple[str, str], float] = {}
+        self.pauses: dict[str, Pause] = {}
+        self._ids = itertools.count(1)
+        self._lock = threading.RLock()
+
+    def now(self) -> float:
+        return time.time() + self.clock_offset_s
+
+    # -- inbox -----------------------------------------------------------------------------------
+
+    def add_deliveries(self, rows: Sequence[NewDelivery]) -> None:
+        with self._lock:
+            for new in rows:
+                self.deliveries.setdefault((new.workspace, new.webhook_id), _Delivery(next(self._ids), new))
+
+    def take_deliveries(self, limit: int) -> list[Delivery]:
+        with self._lock:
+            taken = [d for d in self.deliveries.values() if d.applied_at is None][:limit]
+            for delivery in taken:
+                delivery.tries += 1
+            return [
+                Delivery(d.id, d.new.workspace, d.new.webhook_id, d.new.received_at_s, d.new.body, d.tries)
+                for d in taken
+            ]
+
+    def close_delivery(self, delivery_id: int, *, note: str, kind: str | None = None) -> None:
+        with self._lock:
+            delivery = self._unapplied(delivery_id)
+            if delivery is not None:
+                delivery.applied_at, delivery.note, delivery.kind = self.now(), note, kind
+
+    def count_rejected(self, kind: str, number: int) -> None:
+        with self._lock:
+            self.rejected[kind] += number
+
+    def has_unapplied(self) -> bool:
+        with self._lock:
+            return any(d.applied_at is None for d in self.deliveries.values())
+
+    def _unapplied(self, delivery_id: int) -> _Delivery | None:
+        found = (d for d in self.deliveries.values() if d.id == delivery_id and d.applied_at is None)
+        return next(found, None)
+
+    # -- the transcription -----------------------------------------------------------------------
+
+    def load(self, workspace: str, recording_id: str) -> Loaded:
+        with self._lock:
+            known = self._recording((workspace, recording_id))
+            pending = sorted(self._pending((workspace, recording_id)), key=lambda c: c.id)
+            waits = tuple(replace(c.command, after_s=0.0) for c in pending)
+            return Loaded(known.transcription, known.version, waits)
+
+    def commit(
+        self,
+        before: Loaded,
+        decision: Decision,
+        *,
+        event: events.Event,
+        source: Source,
+        send: Send | None = None,
+        artifact: ArtifactRow | None = None,
+        bot_limit: tuple[int, float] | None = None,
+        budget: int | None = None,
+        offer_now: bool = True,
+    ) -> Committed:
+        after, is_claim = decision.state, isinstance(event, events.Sending)
+        recording = (after.workspace, after.recording_id)
+        with self._lock:
+            known = self._recording(recording)
+            self._check(known, before, source)
+            budgets = _budgets(known, decision, budget, is_claim=is_claim)
+            wait_s = self._wait_for_bot(after.workspace, send, bot_limit)
+            if wait_s is not None:
+                return Committed(wait_s=wait_s)
+            # Everything is allowed: from here on nothing can fail.
+            self.recordings[recording] = known
+            self._mark(source, event)
+            is_new = known.version == 0 and decision.commands
+            if after != known.transcription or is_new:
+                known.transcription, known.version = after, known.version + 1
+            known.budgets |= budgets
+            if send is not None:
+                known.sends.append(_Stamp(send, self.now()))
+            if artifact is not None:
+                known.artifacts[artifact.transcript_id] = artifact
+            line = history_line.line(before, decision, event, source)
+            known.history.append({"id": next(self._ids), "at": self.now(), **line})
+            return Committed(self._replace(recording, decision, event, offer_now=offer_now))
+
+    def _recording(self, recording: Recording) -> _Recording:
+        return self.recordings.get(recording) or _Recording(Transcription(*recording))
+
+    def _pending(self, recording: Recording) -> list[_Command]:
+        return [c for c in self.commands.values() if c.recording == recording]
+
+    def _check(self, known: _Recording, before: Loaded, source: Source) -> None:
+        if known.version != before.version:
+            raise Stale("the transcription moved on")
+        if source.delivery_id is not None and self._unapplied(source.delivery_id) is None:
+            raise Stale("the delivery has been applied")
+        if source.command is not None and self._held(source.command) is None:
+            raise LeaseLost("the command belongs to another worker")
+
+    def _mark(self, source: Source, event: events.Event) -> None:
+        delivery = self._unapplied(source.delivery_id) if source.delivery_id is not None else None
+        if delivery is not None:
+            delivery.applied_at, delivery.kind = self.now(), history_line.event_name(event)
+        if source.command is not None and source.is_finished:
+            del self.commands[source.command.id]
+
+    def _wait_for_bot(
+        self, workspace: str, send: Send | None, limit: tuple[int, float] | None
+    ) -> float | None:
+        if send is None or limit is None:
+            return None
+        most, window_s = limit
+        stamps = sorted(
+            stamp.at
+            for (owner, _), known in self.recordings.items()
+            for stamp in known.sends
+            if owner == workspace and stamp.send.bot == send.bot
+        )
+        wait_s = stamps[-most] + window_s - self.now() if len(stamps) >= most else 0.0
+        return wait_s if wait_s > 0 else None
+
+    def _replace(
+        self, recording: Recording, decision: Decision, event: events.Event, *, offer_now: bool
+    ) -> tuple[Offerable, ...]:
+        replaced = {c.key for c in (*decision.dropped, *decision.commands)}
+        for old in self._pending(recording):
+            if old.command.key in replaced:
+                del self.commands[old.id]
+        is_held = isinstance(event, events.CreateRefused) and event.refusal is events.Refusal.ACCOUNT
+        offerable = []
+        for command in decision.commands:
+            is_due, id_ = command.after_s <= 0, next(self._ids)
+            self.commands[id_] = _Command(
+                id_,
+                recording,
+                command,
+                due_at=self.now() + max(command.after_s, 0.0),
+                offered_at=self.now() if is_due and offer_now else None,
+                is_held=is_held and not is_due,
+            )
+            if is_due and offer_now:
+                offerable.append(Offerable(id_, commands.sentence(command, recording[1])))
+        return tuple(offerable)
+
+    # -- the outbox ------------------------------------------------------------------------------
+
+    def take(self, command_id: int, *, lease_s: float) -> Leased | None:
+        with self._lock:
+            row, now = self.commands.get(command_id), self.now()
+            if row is None or row.due_at > now + _EARLY_S or not row.is_free(now):
+                return None
+            row.token, row.leased_until, row.tries = secrets.token_hex(8), now + lease_s, row.tries + 1
+            command = replace(row.command, after_s=0.0)
+            return Leased(command_id, *row.recording, command, row.token, row.tries, row.slot_at)
+
+    def renew(self, leased: Leased, *, lease_s: float) -> bool:
+        with self._lock:
+            row = self._held(leased)
+            if row is not None:
+                row.leased_until = self.now() + lease_s
+            return row is not None
+
+    def defer(self, leased: Leased, *, after_s: float, slot_at: float | None = None) -> None:
+        with self._lock:
+            row = self._held(leased)
+            if row is None:
+                raise LeaseLost("the command belongs to another worker")
+            row.due_at, row.offered_at, row.leased_until, row.token = self.now() + after_s, None, None, None
+            row.tries, row.slot_at, row.is_held = row.tries - 1, slot_at, leased.workspace in self.pauses
+
+    def drop(self, leased: Leased) -> None:
+        with self._lock:
+            if self._held(leased) is not None:
+                del self.commands[leased.id]
+
+    def due(self, limit: int, *, offer_again_s: float) -> list[Offerable]:
+        with self._lock:
+            now, found, probed = self.now(), [], set()
+            for row in sorted(self.commands.values(), key=lambda c: (c.due_at, c.id)):
+                is_quiet = row.offered_at is None or row.offered_at < now - offer_again_s
+                if row.due_at > now or not row.is_free(now) or not is_quiet:
+                    continue
+                workspace = row.recording[0]
+                pause = self.pauses.get(workspace)
+                if pause is not None:
+                    if pause.probe_at > now or workspace in probed:
+                        continue
+                    probed.add(workspace)
+                found.append(Offerable(row.id, commands.sentence(row.command, row.recording[1])))
+            return found[:limit]
+
+    def mark_offered(self, command_ids: Iterable[int]) -> None:
+        with self._lock:
+            for row in filter(None, map(self.commands.get, command_ids)):
+                row.offered_at = self.now()
+
+    def _held(self, leased: Leased) -> _Command | None:
+        row = self.commands.get(leased.id)
+        return row if row is not None and row.token == leased.token else None
+
+    # -- money and rates -------------------------------------------------------------------------
+
+    def send_times(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> SendTimes:
+        with self._lock:
+            stamps = self._stamps(workspace, recording_id, ordinal)
+            ages = [self.now() - s.at for s in stamps if s.send.generation == generation]
+            prints = frozenset(s.send.fingerprint for s in stamps if s.send.generation == generation)
+            return SendTimes(max(ages, default=None), min(ages, default=None), prints)
+
+    def settle_send(self, workspace: str, recording_id: str, ordinal: int, *, outcome: str) -> None:
+        with self._lock:
+            for stamp in self._stamps(workspace, recording_id, ordinal)[-1:]:
+                stamp.outcome = outcome
+
+    def _stamps(self, workspace: str, recording_id: str, ordinal: int) -> list[_Stamp]:
+        known = self._recording((workspace, recording_id))
+        return [s for s in known.sends if s.send.ordinal == ordinal]
+
+    def reserve(self, workspace: str, rate: str, *, gap_s: float) -> float:
+        with self._lock:
+            slot = max(self.rates.get((workspace, rate), 0.0), self.now())
+            self.rates[workspace, rate] = slot + gap_s
+            return slot
+
+    def push_rate(self, workspace: str, rate: str, *, after_s: float) -> None:
+        with self._lock:
+            later = max(self.rates.get((workspace, rate), 0.0), self.now() + after_s)
+            self.rates[workspace, rate] = later
+
+    # -- whose fault -----------------------------------------------------------------------------
+
+    def pause(self, workspace: str, cause: str, *, probe_after_s: float) -> None:
+        with self._lock:
+            old, now = self.pauses.get(workspace), self.now()
+            since = old.since if old is not None else now
+            self.pauses[workspace] = Pause(workspace, cause, since, now + probe_after_s)
+
+    def unpause(self, workspace: str) -> None:
+        with self._lock:
+            now = self.now()
+            if self.pauses.pop(workspace, None) is None:
+                return
+            for row in self.commands.values():
+                is_waiting = (row.is_held or row.due_at <= now) and row.is_free(now)
+                if row.recording[0] == workspace and is_waiting:
+                    row.due_at, row.offered_at, row.is_held = now, None, False
+
+    def paused(self, workspace: str) -> Pause | None:
+        with self._lock:
+            return self.pauses.get(workspace)
+
+    def take_probe(self, workspace: str, *, every_s: float) -> bool:
+        with self._lock:
+            pause, now = self.pauses.get(workspace), self.now()
+            if pause is None or pause.probe_at > now:
+                return False
+            self.pauses[workspace] = replace(pause, probe_at=now + every_s)
+            return True
+
+    # -- for people ------------------------------------------------------------------------------
+
+    def beat(self, name: str, *, detail: str = "") -> None:
+        with self._lock:
+            self.heartbeats[name] = (self.now(), detail)
+
+    def history(self, workspace: str, recording_id: str) -> list[Mapping[str, Any]]:
+        with self._lock:
+            return list(self._recording((workspace, recording_id)).history)
+
+
+def _budgets(known: _Recording, decision: Decision, budget: int | None, *, is_claim: bool) -> dict[int, int]:
+    """What the `attempts` table would hold for new lines; the constraint in plain words."""
+    allowed = max(budget or 0, decision.state.budget)
+    new = {}
+    for line in decision.state.attempts:
+        if line.ordinal in known.budgets:
+            continue
+        new[line.ordinal] = allowed if is_claim else max(allowed, line.ordinal)
+        if not 1 <= line.ordinal <= min(CEILING, new[line.ordinal]):
+            raise BudgetExceeded(f"attempt {line.ordinal} is above the budget of {allowed}")
+    return new
+
+
+if TYPE_CHECKING:
+    _: Store = MemoryStore()

@@ -1,0 +1,180 @@
+"""
+The queue on RQ: two queues, `recall` (commands, by id) and `inbox` (wake-ups), JSON only.
+
+It knows how jobs are written to Redis and what is counted there. It refuses to know what a command
+is, what is due, and how jobs are run (that is `workers`). Losing everything in it loses nothing: the
+dispatcher offers again from the database. So there is no `unique=` (it blocks the repair of lost
+jobs), no job `ttl` (it drops jobs silently), no RQ scheduler, and job ids are random.
+
+Must change together: the queue names and function names here, and `workers/jobs.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from redis import Redis
+from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, WatchError
+from redis.retry import Retry as RedisRetry
+from rq import Queue as RqJobs
+from rq import Retry
+from rq.serializers import JSONSerializer
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
+
+from app.core.durations import Durations
+from app.errors import QueueUnavailable
+from app.ports import Offerable
+
+INBOX = "inbox"
+RECALL = "recall"
+RECEIVE_JOB = "workers.jobs.receive"
+PERFORM_JOB = "workers.jobs.perform"
+
+JOBS_WAITING_PER_WORKER = 4
+# A finished job is 4.8 kB in Redis; a minute is enough for whoever watches the dashboard.
+RESULT_TTL_S = 60
+FAILURE_TTL_S = 86_400
+# RQ uses one of these at once when a horse is killed; without any, the job would count as failed
+# although it may never have started.
+KILLED_HORSES = 3
+
+Patience = Literal["web", "worker"]
+
+
+def connect(url: str, *, patience: Patience) -> Redis:
+    """
+    A Redis client; nothing is sent before its first use.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`.
+        patience: "web": gives up within 2 s and never repeats a command by itself. redis-py's own
+            defaults hang for 59 s on a stopped server and send a timed-out RPUSH twice.
+            "worker": waits for blocking reads (RQ raises the time-out itself) and repeats after a
+            broken connection for about a second; longer outages are the worker loop's business.
+    """
+    if patience == "web":
+        retry = RedisRetry(NoBackoff(), 0)
+    else:
+        retry = RedisRetry(ExponentialBackoff(cap=0.5, base=0.1), 3, supported_errors=(RedisConnectionError,))
+    return Redis.from_url(url, socket_connect_timeout=1.0, socket_timeout=2.0, retry=retry)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCounts:
+    """What Redis holds of one queue, in jobs; `workers` are the live RQ workers that serve it."""
+
+    name: str
+    waiting: int
+    started: int
+    failed: int
+    stuck: int  # taken by a worker, not begun; of a killed worker if it stays above zero
+    workers: int
+
+
+class RqQueue:
+    """Implements `app.ports.Queue`. Safe to share between threads and to use after a fork."""
+
+    def __init__(self, redis_url: str, workers: int, durations: Durations) -> None:
+        """
+        Args:
+            redis_url: See `connect`.
+            workers: Worker processes of the queue `recall`; the queue is kept as shallow as that.
+            durations: For the time limit of a job.
+        """
+        self._redis = connect(redis_url, patience="web")
+        self._capacity = JOBS_WAITING_PER_WORKER * workers
+        self._job_timeout_s = max(1, round(durations.job_timeout_s))
+        self._inbox = RqJobs(INBOX, connection=self._redis, serializer=JSONSerializer)
+        self._recall = RqJobs(RECALL, connection=self._redis, serializer=JSONSerializer)
+
+    def offer(self, items: Sequence[Offerable]) -> None:
+        """Puts one job per item, all in one round trip. Raises `QueueUnavailable`."""
+        if not items:
+            return
+        with _translated():
+            self._recall.enqueue_many(
+                [
+                    RqJobs.prepare_data(
+                        PERFORM_JOB,
+                        args=(item.id,),
+                        description=item.description,
+                        timeout=self._job_timeout_s,
+                        result_ttl=RESULT_TTL_S,
+                        failure_ttl=FAILURE_TTL_S,
+                        retry=Retry(max=KILLED_HORSES),
+                    )
+                    for item in items
+                ]
+            )
+
+    def wake_inbox(self) -> None:
+        """At most one wake-up waits. Raises `QueueUnavailable`."""
+        with _translated():
+            if self._waiting(INBOX) == 0:
+                self._push_wake_up()
+
+    def _push_wake_up(self) -> None:
+        with self._redis.pipeline() as pipe:
+            pipe.watch(self._inbox.key)  # type: ignore[no-untyped-call]
+            if pipe.llen(self._inbox.key) != 0:
+                return
+            pipe.multi()
+            self._inbox.enqueue_call(
+                RECEIVE_JOB,
+                description="apply the inbox",
+                timeout=self._job_timeout_s,
+                result_ttl=RESULT_TTL_S,
+                failure_ttl=FAILURE_TTL_S,
+                retry=Retry(max=KILLED_HORSES),
+                pipeline=pipe,
+            )
+            try:
+                pipe.execute()
+            except WatchError:
+                # Somebody else put a wake-up there meanwhile. If a worker has taken it already, it
+                # reads the inbox after our caller's commit: either way the news is seen.
+                return
+
+    def room(self) -> int:
+        """How many more commands the queue takes now, never below 0. Raises `QueueUnavailable`."""
+        with _translated():
+            return max(0, self._capacity - self._waiting(RECALL))
+
+    def ping(self) -> None:
+        """Returns when Redis answers, else raises `QueueUnavailable` within 2 s."""
+        with _translated():
+            self._redis.ping()
+
+    def counts(self) -> tuple[QueueCounts, QueueCounts]:
+        """Of `recall` and `inbox`, for metrics and health. Raises `QueueUnavailable`."""
+        with _translated():
+            return self._counts(self._recall), self._counts(self._inbox)
+
+    def _waiting(self, name: str) -> int:
+        return int(self._redis.llen(RqJobs.redis_queue_namespace_prefix + name))
+
+    def _counts(self, queue: RqJobs) -> QueueCounts:
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.llen(queue.key)
+            pipe.zcard(queue.started_job_registry.key)
+            pipe.zcard(queue.failed_job_registry.key)
+            pipe.llen(queue.intermediate_queue_key)
+            pipe.smembers(WORKERS_BY_QUEUE_KEY % queue.name)
+            waiting, started, failed, taken, worker_keys = pipe.execute()
+        # The set keeps the names of killed workers until RQ cleans up; their hashes expire.
+        live = int(self._redis.exists(*worker_keys)) if worker_keys else 0
+        return QueueCounts(queue.name, waiting, started, failed, taken, live)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        # The class alone: redis-py's sentences may quote arguments.
+        raise QueueUnavailable(f"Redis cannot be used: {type(error).__name__}") from error

@@ -1,0 +1,224 @@
+"""
+The way to the database: one engine per process, read and write transactions, its clock.
+
+Knows: addresses, pragmas, session settings, time-outs, what a fork does to connections.
+Refuses to know: tables. The rest of the store stands on `Database` and sees no driver.
+
+Every infrastructure wait ends within 5 s: pool, lock, statement, connect.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError
+
+from app.adapters.sql_errors import translated
+from app.adapters.sql_tables import DbNow
+from app.adapters.sql_turn import WriteTurn
+from app.errors import ConfigError, StoreUnavailable
+
+WAIT_S = 5.0  # the cap of every wait
+BUSY_S = 4.0  # SQLite: less, so that a web request gets its 503 from us
+
+Insert = sqlite.Insert | postgresql.Insert
+
+
+class Database:
+    """
+    Connections, transactions, clock. Opens nothing until first used; survives `os.fork`.
+
+    Args:
+        url: `sqlite:///path`, `postgresql://…` or `postgres://…`.
+        pool_size: Most connections of this process.
+        clock_offset_s: Added to the database's clock. For tests and chaos only; may be changed on
+            the instance at any time, which moves time for everything this instance reads and writes.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 5, clock_offset_s: float = 0.0) -> None:
+        self.url = parse_url(url)
+        self.clock_offset_s = clock_offset_s
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.turn = WriteTurn(sqlite_path(self.url)) if self.is_sqlite else None
+        self.engine = (
+            _sqlite_engine(self, pool_size) if self.is_sqlite else _postgresql_engine(self, pool_size)
+        )
+        self._writer = self.engine.execution_options(begins="BEGIN IMMEDIATE")
+        self._left_to_parent: list[sa.Pool] = []
+        _open.add(self)
+
+    @property
+    def db_now(self) -> sa.ColumnElement[float]:
+        """The clock, as SQL."""
+        return DbNow() + sa.literal(self.clock_offset_s, sa.Double)
+
+    def now(self) -> float:
+        """The database's clock, seconds since the epoch."""
+        with self.reading() as connection:
+            return float(connection.execute(sa.select(self.db_now)).scalar_one())
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that writes nothing: never waits for writers."""
+        with translated(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self, *, wait_s: float = BUSY_S) -> Iterator[Connection]:
+        """A transaction that may write; on SQLite it is the only one of its kind, from its start."""
+        with translated(), ExitStack() as stack:
+            connection = stack.enter_context(self._writer.connect())
+            if self.turn is not None:  # after the pool: nobody waits for a connection with the turn in hand
+                stack.enter_context(self.turn.taken(wait_s=wait_s))
+            with connection.begin():
+                yield connection
+
+    def insert(self, table: sa.Table) -> Insert:
+        """INSERT with ON CONFLICT, in the dialect's words."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    def close(self) -> None:
+        """Closes every idle connection; the next use opens new ones."""
+        self.engine.dispose()
+
+    def forget_parent(self) -> None:
+        """In a forked child: connections belong to the parent, which goes on using them."""
+        # Kept referenced and never closed: SQLite forbids even closing one across a fork.
+        # https://sqlite.org/howtocorrupt.html#_carrying_an_open_database_file_across_a_fork_
+        self._left_to_parent.append(self.engine.pool)
+        self.engine.dispose(close=False)
+        if self.turn is not None:
+            self.turn.forget_parent()
+
+
+_open: weakref.WeakSet[Database] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for database in tuple(_open):
+        database.forget_parent()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def parse_url(url: str) -> URL:
+    """
+    The address with its driver; `postgres://`, as Heroku writes it, is PostgreSQL too.
+
+    Raises:
+        ConfigError: Not an address of a database we can use. The message holds no part of it.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ConfigError(["DATABASE_URL is not an address: sqlite:///path or postgresql://…"]) from None
+    name = parsed.drivername.partition("+")[0]
+    if name in ("postgres", "postgresql"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if name != "sqlite":
+        raise ConfigError(["DATABASE_URL names neither SQLite nor PostgreSQL"])
+    if not parsed.database or parsed.database == ":memory:" or "mode" in parsed.query:
+        raise ConfigError(["DATABASE_URL must name a file: sqlite:///path"])
+    return parsed
+
+
+def sqlite_path(url: URL) -> Path:
+    """The database file of a SQLite address."""
+    return Path(str(url.database)).absolute()
+
+
+def _sqlite_engine(database: Database, pool_size: int) -> Engine:
+    engine = sa.create_engine(
+        database.url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=WAIT_S,
+        hide_parameters=True,  # rows hold names and bodies; errors are logged
+        connect_args={"timeout": BUSY_S, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "do_connect")
+    def _make_file(_dialect: Any, _record: Any, _args: Any, _kw: Any) -> None:
+        make_private_file(sqlite_path(database.url))
+
+    @event.listens_for(engine, "connect")
+    def _settle_in(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver begins nothing: `_begin` does
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"):
+            connection.execute(f"PRAGMA {pragma}")
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            assert database.turn is not None
+            with database.turn.taken(wait_s=BUSY_S):  # SQLite does not wait here, it fails at once
+                connection.execute("PRAGMA journal_mode=WAL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begins", "BEGIN"))
+
+    return engine
+
+
+def make_private_file(path: Path) -> None:
+    """
+    An empty database file that only its owner reads (0600), and its folder (0700) where it was missing.
+
+    Raises:
+        StoreUnavailable: It cannot be made.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the database file {path} cannot be opened ({error.strerror}): check its folder"
+        ) from error
+
+
+_SESSION = (
+    "SELECT set_config('statement_timeout', '5s', false), set_config('lock_timeout', '5s', false),"
+    " set_config('idle_in_transaction_session_timeout', '10s', false), current_setting('synchronous_commit')"
+)
+
+
+def _postgresql_engine(database: Database, pool_size: int) -> Engine:
+    engine = sa.create_engine(
+        database.url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=WAIT_S,
+        # A round trip per transaction, against a claim that fails because a firewall dropped an idle
+        # connection: after a POST that failure would cost a look-up, in web a redelivery.
+        pool_pre_ping=True,
+        hide_parameters=True,
+        isolation_level="READ COMMITTED",  # whatever the server's default is
+        connect_args={
+            "connect_timeout": int(WAIT_S),
+            "application_name": "afterword",
+            "tcp_user_timeout": int(WAIT_S * 1000),  # a server that vanished without a word; Linux only
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+        },
+    )
+
+    @event.listens_for(engine, "connect")
+    def _settle_in(connection: Any, _record: Any) -> None:
+        # By statement, not by start-up option: connection poolers refuse those.
+        synchronous_commit = connection.execute(_SESSION).fetchone()[3]
+        connection.commit()
+        if synchronous_commit == "off":
+            raise ConfigError(
+                ["PostgreSQL runs with synchronous_commit=off and may lose deliveries: set it to on"]
+            )
+
+    return engine

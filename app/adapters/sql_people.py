@@ -1,0 +1,244 @@
+"""
+What people and programs that watch ask: lists, one recording's whole story, counts, signs of life.
+
+Reads, but for `beat`, `check_write` and the note of the first start. Nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.adapters import sql_tables as t
+from app.adapters.sql_engine import Database
+from app.core import state as states
+from app.core.state import Goal, Transcription
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A transcription as listed. `cursor` goes into `before` to get what follows."""
+
+    id: str
+    version: int
+    state: Transcription
+    first_heard_at: float
+    updated_at: float
+    completed_at: float | None
+
+    @property
+    def cursor(self) -> tuple[float, str]:
+        return (self.first_heard_at, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Everything about one recording; rows are column names to values, oldest first."""
+
+    transcription: Listed
+    attempts: list[Mapping[str, Any]]
+    sends: list[Mapping[str, Any]]
+    commands: list[Mapping[str, Any]]
+    artifacts: list[Mapping[str, Any]]
+    history: list[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """For metrics and readiness. `oldest_undone_s`: age of what is due or unapplied; None when nothing is."""
+
+    transcriptions: dict[str, int] = field(default_factory=dict)  # by goal
+    attempts: dict[tuple[str, str], int] = field(default_factory=dict)  # by provider and fate
+    commands_pending: int = 0
+    commands_due: int = 0
+    oldest_undone_s: float | None = None
+    deliveries_unapplied: int = 0
+    deliveries_unreadable: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)  # by kind
+    alarms: dict[str, int] = field(default_factory=dict)  # by name
+    paused: tuple[str, ...] = ()  # workspaces
+
+
+class People(Database):
+    """Questions beyond `app.ports.Store`, and that protocol's part for people."""
+
+    def beat(self, name: str, *, detail: str = "") -> None:
+        """A sign of life of a process."""
+        values = {"at": self.db_now, "detail": detail}
+        new = self.insert(t.heartbeats).values(name=name, **values)
+        with self.writing() as connection:
+            connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=values))
+
+    def heartbeats(self) -> dict[str, tuple[float, str]]:
+        """Name to (seconds since the last sign of life, detail)."""
+        row = t.heartbeats
+        with self.reading() as connection:
+            found = connection.execute(sa.select(row.c.name, self.db_now - row.c.at, row.c.detail))
+            return {name: (age_s, detail) for name, age_s, detail in found}
+
+    def check_write(self) -> None:
+        """Writes and commits one row. Raises `StoreUnavailable`: the inbox could not be written either."""
+        self._note("write_check", is_moved=True)
+
+    def first_start(self) -> float:
+        """When this installation was first migrated or started: nothing before it is reconciled."""
+        moment = sa.select(t.installation.c.at).where(t.installation.c.key == "first_start")
+        with self.reading() as connection:
+            at = connection.execute(moment).scalar()
+        if at is None:
+            self._note("first_start", is_moved=False)
+            return self.first_start()
+        return float(at)
+
+    def find_recording(self, text: str) -> list[tuple[str, str]]:
+        """(workspace, recording id) of what begins with `text`: a recording's id or a `txn_…`. At most 20."""
+        row = t.transcriptions
+        column = row.c.id if text.startswith("txn_") else row.c.recording_id
+        found = sa.select(row.c.workspace, row.c.recording_id).order_by(row.c.recording_id).limit(20)
+        begins = column.startswith(text, autoescape=True)
+        with self.reading() as connection:
+            exact = connection.execute(found.where(column == text)).all()
+            return [(w, r) for w, r in exact or connection.execute(found.where(begins)).all()]
+
+    def list_transcriptions(
+        self, *, goal: Goal | None = None, limit: int = 50, before: tuple[float, str] | None = None
+    ) -> list[Listed]:
+        """The latest heard of first. `before` is the `cursor` of the last one seen."""
+        row = t.transcriptions
+        wanted = _LISTED.order_by(row.c.first_heard_at.desc(), row.c.id.desc()).limit(limit)
+        if goal is not None:
+            wanted = wanted.where(row.c.goal == goal.value)
+        if before is not None:
+            wanted = wanted.where(sa.tuple_(row.c.first_heard_at, row.c.id) < sa.tuple_(*before))
+        with self.reading() as connection:
+            return [_listed(values) for values in connection.execute(wanted)]
+
+    def show(self, workspace: str, recording_id: str) -> Shown | None:
+        """Everything about one recording; None when it is not known."""
+        wanted = _LISTED.where(_is_of(t.transcriptions, workspace, recording_id))
+        with self.reading() as connection:
+            found = connection.execute(wanted).first()
+            if found is None:
+                return None
+            tables = (t.attempts, t.sends, t.commands, t.artifacts, t.history)
+            rows = [_rows(connection, table, workspace, recording_id) for table in tables]
+        return Shown(_listed(found), *rows)
+
+    def history(self, workspace: str, recording_id: str) -> list[Mapping[str, Any]]:
+        """One line per commit, oldest first; `commands` and `summary` are JSON values."""
+        with self.reading() as connection:
+            return _rows(connection, t.history, workspace, recording_id)
+
+    def delivery(self, delivery_id: int) -> tuple[str, bytes | None] | None:
+        """(workspace, body) of a stored delivery, applied or not; the body may have been dropped by now."""
+        row = t.deliveries
+        wanted = sa.select(row.c.workspace, row.c.body).where(row.c.id == delivery_id)
+        with self.reading() as connection:
+            found = connection.execute(wanted).first()
+        return None if found is None else (found.workspace, found.body)
+
+    def deliveries_of(self, workspace: str, recording_id: str) -> list[Mapping[str, Any]]:
+        """The applied deliveries of a recording, without their bodies."""
+        row = t.deliveries
+        columns = [column for column in row.c if column.name != "body"]
+        wanted = sa.select(*columns).where(_is_of(row, workspace, recording_id)).order_by(row.c.id)
+        with self.reading() as connection:
+            return [dict(values) for values in connection.execute(wanted).mappings()]
+
+    def counts(self) -> Counts:
+        """Counted now; a few indexed scans."""
+        with self.reading() as connection:
+            now = connection.execute(sa.select(self.db_now)).scalar_one()
+            pending, due, due_since = _count_commands(connection, now)
+            unapplied, unapplied_since, unreadable = _count_deliveries(connection)
+            waiting = [since for since in (due_since, unapplied_since) if since is not None]
+            return Counts(
+                transcriptions=_by(connection, t.transcriptions.c.goal),
+                attempts=_attempts_by_fate(connection),
+                commands_pending=pending,
+                commands_due=due,
+                oldest_undone_s=max(0.0, now - min(waiting)) if waiting else None,
+                deliveries_unapplied=unapplied,
+                deliveries_unreadable=unreadable,
+                rejected=_rejected(connection),
+                alarms=_by(connection, t.history.c.alarm),
+                paused=tuple(connection.execute(sa.select(t.pauses.c.workspace)).scalars()),
+            )
+
+    def _note(self, key: str, *, is_moved: bool) -> None:
+        new = self.insert(t.installation).values(key=key, at=self.db_now)
+        kept = new.on_conflict_do_nothing()
+        moved = new.on_conflict_do_update(index_elements=["key"], set_={"at": self.db_now})
+        with self.writing() as connection:
+            connection.execute(moved if is_moved else kept)
+
+
+_LISTED = sa.select(
+    t.transcriptions.c.id,
+    t.transcriptions.c.version,
+    t.transcriptions.c.state,
+    t.transcriptions.c.first_heard_at,
+    t.transcriptions.c.updated_at,
+    t.transcriptions.c.completed_at,
+)
+_JSON = frozenset({"args", "commands", "summary", "files"})
+_SECRET = frozenset({"token"})  # a fence, worth nothing to a reader
+
+
+def _is_of(table: sa.Table, workspace: str, recording_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.workspace == workspace, table.c.recording_id == recording_id)
+
+
+def _listed(values: Any) -> Listed:
+    id_, version, state, *times = values
+    return Listed(id_, version, states.from_record(json.loads(state)), *times)
+
+
+def _rows(
+    connection: Connection, table: sa.Table, workspace: str, recording_id: str
+) -> list[Mapping[str, Any]]:
+    found = connection.execute(
+        sa.select(table).where(_is_of(table, workspace, recording_id)).order_by(table.c.id)
+    )
+    return [
+        {k: json.loads(v) if k in _JSON else v for k, v in row.items() if k not in _SECRET}
+        for row in found.mappings()
+    ]
+
+
+def _by(connection: Connection, column: sa.Column[Any]) -> dict[str, int]:
+    counted = sa.select(column, sa.func.count()).where(column.is_not(None)).group_by(column)
+    return {name: number for name, number in connection.execute(counted)}
+
+
+def _attempts_by_fate(connection: Connection) -> dict[tuple[str, str], int]:
+    row = t.attempts
+    counted = sa.select(row.c.provider, row.c.fate, sa.func.count()).group_by(row.c.provider, row.c.fate)
+    return {(provider, fate): number for provider, fate, number in connection.execute(counted)}
+
+
+def _count_commands(connection: Connection, now: float) -> tuple[int, int, float | None]:
+    row = t.commands
+    pending = connection.execute(sa.select(sa.func.count()).select_from(row)).scalar_one()
+    due = sa.select(sa.func.count(), sa.func.min(row.c.due_at)).where(row.c.due_at <= now)
+    number, since = connection.execute(due).one()
+    return pending, number, since
+
+
+def _count_deliveries(connection: Connection) -> tuple[int, float | None, int]:
+    row = t.deliveries
+    waiting = sa.select(sa.func.count(), sa.func.min(row.c.received_at)).where(row.c.applied_at.is_(None))
+    number, since = connection.execute(waiting).one()
+    unreadable = sa.select(sa.func.count()).where(row.c.note.is_not(None), row.c.kind.is_(None))
+    return number, since, connection.execute(unreadable).scalar_one()
+
+
+def _rejected(connection: Connection) -> dict[str, int]:
+    row = t.counters
+    found = connection.execute(sa.select(row.c.name, row.c.value).where(row.c.name.startswith("rejected:")))
+    return {name.partition(":")[2]: value for name, value in found}

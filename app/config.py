@@ -1,0 +1,315 @@
+"""
+Settings: read once at the start, from the environment and `.env`, and complete or not at all. Every
+problem is listed at once, each with its remedy, none with a secret's value. Relative paths, `.env` and
+`policy.toml` belong to the project's root, never to the working directory.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+from app.core.durations import Durations
+from app.core.policy import Policy
+from app.errors import ConfigError
+from app.policy_file import Say, build_policy, read_policy_file
+from app.recall.addresses import check_base_url, host_is_loopback
+from app.recall.webhook import Secret, parse_secret
+
+ROOT = Path(__file__).resolve().parent.parent
+# Each region is a deployment of its own: https://docs.recall.ai/docs/regions
+REGIONS = ("us-east-1", "us-west-2", "eu-central-1", "ap-northeast-1")
+_SECRET_NAMES = (
+    "RECALL_API_KEY",
+    "RECALL_WEBHOOK_SECRETS",
+    "RECALL_WORKSPACE_VERIFICATION_SECRET",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "AFTERWORD_API_KEYS",
+    "AFTERWORD_OPS_PASSWORD",
+)
+_API_KEY = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)=(?P<scopes>[a-z:+_-]+)=(?P<digest>[0-9a-f]{64})")
+
+
+_NAMES = frozenset(_SECRET_NAMES) | {
+    "RECALL_REGION",
+    "RECALL_API_BASE_URL",
+    "AFTERWORD_HOME",
+    "STORAGE_URL",
+    "AFTERWORD_POLICY",
+    "AFTERWORD_PROVIDERS",
+    "AFTERWORD_WORKERS",
+    "AFTERWORD_TIME_SCALE",
+    "HOST",
+    "PORT",
+    # Read by the launcher, by `dev` and by the isolated commands; named so that they are not called unknown.
+    "AFTERWORD_PYTHON",
+    "AFTERWORD_ISOLATED",
+    "NGROK_DOMAIN",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key of our own `/v1`: only its SHA-256 is known."""
+
+    name: str
+    scopes: frozenset[str]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the program was told. Secrets are kept out of `repr`."""
+
+    root: Path
+    home: Path
+    api_key: str = field(repr=False)
+    api_base_url: str
+    region: str | None
+    webhook_secrets: tuple[Secret, ...] = field(repr=False)
+    database_url: str = field(repr=False)
+    redis_url: str | None = field(repr=False)
+    storage_url: str
+    policy: Policy
+    workers: int
+    api_keys: tuple[ApiKey, ...]
+    ops_password: str | None = field(repr=False)
+    host: str
+    port: int
+    time_scale: float = 1.0
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def durations(self) -> Durations:
+        return self.policy.durations
+
+
+def load_settings(environ: Mapping[str, str] | None = None, *, root: Path = ROOT) -> Settings:
+    """
+    The settings of the environment, over those of `.env` at the root.
+
+    Args:
+        environ: Instead of the process's own environment. With `AFTERWORD_ISOLATED=1` in it neither
+            `.env` nor a `policy.toml` lying about is read, and only a loopback Recall is accepted.
+
+    Raises:
+        ConfigError: Every problem, each a sentence with its remedy.
+    """
+    given = dict(os.environ if environ is None else environ)
+    is_isolated = given.get("AFTERWORD_ISOLATED") == "1"
+    problems: list[str] = []
+    warnings: list[str] = []
+    raw = _variables(given, None if is_isolated else root / ".env")
+    _warn_of_unknown(raw, warnings.append)
+    _read_secret_files(raw, root, problems.append)
+    reader = _Reader(raw, root, is_isolated, problems.append, warnings.append)
+    settings = reader.settings(warnings)
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+class _Reader:
+    """Turns raw texts into values, saying every problem on the way."""
+
+    def __init__(
+        self, values: Mapping[str, str], root: Path, is_isolated: bool, problem: Say, warn: Say
+    ) -> None:
+        self.values, self.root, self.is_isolated = values, root, is_isolated
+        self.problem, self.warn = problem, warn
+
+    def settings(self, warnings: list[str]) -> Settings:
+        home = self.path("AFTERWORD_HOME", "var")
+        base_url = self.base_url()
+        time_scale = self.time_scale(base_url)
+        policy = self.policy(time_scale)
+        return Settings(
+            root=self.root,
+            home=home,
+            api_key=self.api_key(),
+            api_base_url=base_url,
+            region=self.values.get("RECALL_REGION"),
+            webhook_secrets=self.webhook_secrets(is_required=not policy.poll_only),
+            database_url=self.database_url(home),
+            redis_url=self.redis_url(),
+            storage_url=self.storage_url(home),
+            policy=policy,
+            workers=self.number("AFTERWORD_WORKERS", 4, 1, 64),
+            api_keys=self.api_keys(),
+            ops_password=self.values.get("AFTERWORD_OPS_PASSWORD"),
+            host=self.values.get("HOST", "127.0.0.1"),
+            port=self.number("PORT", 8000, 1, 65535),
+            time_scale=time_scale,
+            warnings=tuple(warnings),
+        )
+
+    def path(self, name: str, default: str) -> Path:
+        return (self.root / Path(self.values.get(name, default)).expanduser()).resolve()
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        text = self.values.get(name, str(default))
+        if not re.fullmatch(r"\d{1,6}", text) or not least <= int(text) <= most:
+            self.problem(f"{name}: must be a whole number from {least} to {most}.")
+            return default
+        return int(text)
+
+    def api_key(self) -> str:
+        key = self.values.get("RECALL_API_KEY", "")
+        if not key:
+            self.problem(
+                "RECALL_API_KEY is missing: create one in the Recall dashboard "
+                "(Developers > API keys & secrets)."
+            )
+        elif not re.fullmatch(r"[\x21-\x7e]+", key) or key.lower() in ("token", "bearer"):
+            self.problem("RECALL_API_KEY: must be the bare key, without blanks and without a word before it.")
+        return key
+
+    def base_url(self) -> str:
+        region, url = self.values.get("RECALL_REGION"), self.values.get("RECALL_API_BASE_URL")
+        if region is not None and region not in REGIONS:
+            self.problem(f"RECALL_REGION: unknown; Recall's regions are {', '.join(REGIONS)}.")
+        if url is None and region is None:
+            self.problem(
+                f"RECALL_REGION is missing: one of {', '.join(REGIONS)} (it is in the dashboard's address)."
+            )
+        if url is None:
+            return f"https://{region or REGIONS[0]}.recall.ai"
+        try:
+            url = check_base_url(url)
+        except ValueError as error:
+            self.problem(f"RECALL_API_BASE_URL: {error}.")
+            return "https://invalid.invalid"
+        return self._not_contradicting(url, region)
+
+    def _not_contradicting(self, url: str, region: str | None) -> str:
+        host = urlsplit(url).hostname or ""
+        named = host.removesuffix(".recall.ai")
+        if region is not None and named in REGIONS and named != region:
+            self.problem("RECALL_API_BASE_URL and RECALL_REGION name different regions; unset one of them.")
+        if self.is_isolated and not host_is_loopback(url):
+            self.problem("RECALL_API_BASE_URL: this command only ever talks to a Recall on this machine.")
+        return url
+
+    def time_scale(self, base_url: str) -> float:
+        text = self.values.get("AFTERWORD_TIME_SCALE", "1")
+        if not re.fullmatch(r"\d{1,4}(\.\d{1,3})?", text) or not 1 <= float(text) <= 3600:
+            self.problem("AFTERWORD_TIME_SCALE: must be a number from 1 to 3600.")
+            return 1.0
+        if float(text) != 1 and not host_is_loopback(base_url):
+            self.problem("AFTERWORD_TIME_SCALE: only with a Recall on this machine; unset it.")
+        return float(text)
+
+    def webhook_secrets(self, *, is_required: bool) -> tuple[Secret, ...]:
+        texts = []
+        for name in ("RECALL_WEBHOOK_SECRETS", "RECALL_WORKSPACE_VERIFICATION_SECRET"):
+            texts += [(name, text) for text in re.split(r"[\s,]+", self.values.get(name, "")) if text]
+        secrets: dict[bytes, Secret] = {}
+        for name, text in texts:
+            try:
+                secret = parse_secret(text)
+            except ValueError as error:
+                self.problem(f"{name}: {error}.")
+            else:
+                secrets.setdefault(secret.key, secret)
+        if not texts and is_required:
+            self.problem(
+                "RECALL_WEBHOOK_SECRETS is missing: create the workspace verification secret in the Recall "
+                "dashboard (Developers > API keys & secrets); without it Recall signs nothing."
+            )
+        return tuple(secrets.values())
+
+    def database_url(self, home: Path) -> str:
+        url = self.values.get("DATABASE_URL")
+        if url is None:
+            return f"sqlite:///{home / 'afterword.db'}"
+        scheme, _, rest = url.partition("://")
+        if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
+            return f"sqlite:///{(self.root / rest[1:]).resolve()}"
+        if scheme in ("postgresql", "postgres") and rest:
+            return f"postgresql://{rest}"
+        self.problem("DATABASE_URL: must be sqlite:///PATH or postgresql://USER@HOST/DATABASE.")
+        return "sqlite://"
+
+    def redis_url(self) -> str | None:
+        url = self.values.get("REDIS_URL")
+        if url is not None and not re.match(r"(redis|rediss|unix)://.", url):
+            self.problem("REDIS_URL: must begin with redis://, rediss:// or unix://.")
+        return url
+
+    def storage_url(self, home: Path) -> str:
+        url = self.values.get("STORAGE_URL")
+        if url is None:
+            return (home / "transcripts").as_uri()
+        if url.startswith("file:///"):
+            return url
+        if re.match(r"(s3|gs|az)://", url):
+            self.problem("STORAGE_URL: object stores are not supported yet; use file:///absolute/path.")
+        else:
+            self.problem("STORAGE_URL: must be file:///absolute/path.")
+        return url
+
+    def policy(self, time_scale: float) -> Policy:
+        path = self.path("AFTERWORD_POLICY", "policy.toml")
+        is_named = "AFTERWORD_POLICY" in self.values
+        reads_file = is_named or (path.exists() and not self.is_isolated)
+        tables = read_policy_file(path, self.problem) if reads_file else {}
+        order = self.values.get("AFTERWORD_PROVIDERS")
+        return build_policy(tables, order=order, time_scale=time_scale, problem=self.problem, warn=self.warn)
+
+    def api_keys(self) -> tuple[ApiKey, ...]:
+        keys = []
+        for text in self.values.get("AFTERWORD_API_KEYS", "").split():
+            match = _API_KEY.fullmatch(text)
+            if match is None:
+                self.problem("AFTERWORD_API_KEYS: each is name=scope+scope=sha256-hex, separated by blanks.")
+            else:
+                keys.append(ApiKey(match["name"], frozenset(match["scopes"].split("+")), match["digest"]))
+        return tuple(keys)
+
+
+def _variables(environ: Mapping[str, str], env_file: Path | None) -> dict[str, str]:
+    """All variables, stripped, without empty ones; the environment wins over the file."""
+    in_file = dotenv_values(env_file, interpolate=False) if env_file is not None else {}
+    both = {**in_file, **environ}
+    return {name: value.strip() for name, value in both.items() if value is not None and value.strip()}
+
+
+def _read_secret_files(raw: dict[str, str], root: Path, problem: Say) -> None:
+    for name in _SECRET_NAMES:
+        path = raw.get(f"{name}_FILE")
+        if path is None:
+            continue
+        if raw.get(name):
+            problem(f"{name} and {name}_FILE are both set; unset one of them.")
+        try:
+            raw[name] = (root / Path(path).expanduser()).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            cause = error.strerror if isinstance(error, OSError) else "not text"
+            problem(f"{name}_FILE: the file cannot be read ({cause}).")
+
+
+def _warn_of_unknown(raw: Mapping[str, str], warn: Say) -> None:
+    known = _NAMES | {f"{name}_FILE" for name in _SECRET_NAMES}
+    for name in sorted(raw):
+        if name.startswith("AFTERWORD_") and name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            warn(f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else "."))
+
+
+def prepare_home(settings: Settings) -> None:
+    """Makes the home folder, for its owner alone. Raises `ConfigError`."""
+    try:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        cause = error.strerror or "unknown"
+        raise ConfigError(
+            [f"AFTERWORD_HOME: {settings.home} cannot be made ({cause}); choose another."]
+        ) from error

@@ -1,0 +1,119 @@
+"""
+What to do, in the imperative. A command is a row in the outbox: at most one per transcription and
+`key`; asking for the same key again moves its due time. `after_s` counts from the commit.
+
+Which command is still wanted is a question about the state: see `machine.is_wanted`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTranscript:
+    """The only command that costs money."""
+
+    ordinal: int
+    provider: str
+    generation: int = 0  # a new Idempotency-Key after a definite answer
+    after_s: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"create:{self.ordinal}"
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpTranscript:
+    """List the recording's transcripts at Recall; ordinal 0 means before the first create."""
+
+    ordinal: int
+    after_s: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"look_up:{self.ordinal}"
+
+
+@dataclass(frozen=True, slots=True)
+class AskTranscript:
+    """Ask for the status of a transcript whose webhook is late."""
+
+    transcript_id: str
+    after_s: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"ask:{self.transcript_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class FetchTranscript:
+    """Retrieve, download, render, store."""
+
+    transcript_id: str
+    is_last_look: bool = False  # missing for long: on 404 consult the list, then believe it
+    after_s: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"fetch:{self.transcript_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class AskRecording:
+    """Ask for the recording itself."""
+
+    after_s: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return "ask_recording"
+
+
+Command = CreateTranscript | LookUpTranscript | AskTranscript | FetchTranscript | AskRecording
+
+_KINDS: dict[str, type[Command]] = {
+    "create_transcript": CreateTranscript,
+    "look_up_transcript": LookUpTranscript,
+    "ask_transcript": AskTranscript,
+    "fetch_transcript": FetchTranscript,
+    "ask_recording": AskRecording,
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+def kind_of(command: Command) -> str:
+    """The name under which the command is stored and logged."""
+    return _NAMES[type(command)]
+
+
+def to_record(command: Command) -> dict[str, Any]:
+    """A JSON-ready record; `after_s` is left out, since the row has a due time instead."""
+    record = asdict(command)
+    del record["after_s"]
+    return {"kind": kind_of(command), **record}
+
+
+def from_record(record: dict[str, Any]) -> Command:
+    """The reverse of `to_record`."""
+    arguments = dict(record)
+    return _KINDS[arguments.pop("kind")](**arguments)
+
+
+def sentence(command: Command, recording_id: str) -> str:
+    """What a person reads in the dashboard: 'create transcript, attempt 2 with …'."""
+    match command:
+        case CreateTranscript():
+            what = f"create transcript, attempt {command.ordinal} with {command.provider}"
+        case LookUpTranscript():
+            what = "look up whether the transcript exists"
+        case AskTranscript():
+            what = "ask whether the transcript is finished"
+        case FetchTranscript():
+            what = "fetch and store the transcript"
+        case AskRecording():
+            what = "ask about the recording"
+    return f"{what}, for recording {recording_id}"

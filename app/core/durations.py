@@ -1,0 +1,84 @@
+"""
+Every duration of the program, in seconds, in one place.
+
+`AFTERWORD_TIME_SCALE` (tests, demo, chaos) divides all of them at once, and the simulator divides
+its own by the same factor. A few are about this machine rather than about Recall (a lease, a socket
+time-out): they have a floor, because a process does not start sixty times faster in a demo.
+
+What must change together: the three numbers of the create protocol (`resend_until_s`,
+`never_happened_after_s`, `stamp_max_age_s`) stand on Recall's idempotency hour.
+Source of that hour: https://docs.recall.ai/reference-link/idempotency
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+
+def _seconds(value: float, *, floor: float = 0.0) -> Any:
+    return field(default=value, metadata={"floor": floor})
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """All waits, limits and time-outs, in seconds. See `scaled`."""
+
+    # Asking Recall about a transcript that should be finished: after 10, 20, 40 minutes, then hourly.
+    first_ask_s: float = _seconds(600)
+    ask_at_most_every_s: float = _seconds(3600)
+    give_up_s: float = _seconds(86_400)
+
+    # The create protocol. Recall keeps an Idempotency-Key for an hour after completion.
+    first_look_up_s: float = _seconds(2)
+    resend_first_s: float = _seconds(5)
+    resend_at_most_every_s: float = _seconds(600)
+    resend_until_s: float = _seconds(3000)
+    never_happened_after_s: float = _seconds(4200)
+    second_list_after_s: float = _seconds(60)
+    stamp_max_age_s: float = _seconds(30, floor=5)
+    not_sent_wait_s: float = _seconds(2)
+
+    # Reading results.
+    not_yet_first_s: float = _seconds(2)
+    not_yet_at_most_every_s: float = _seconds(60)
+    gone_after_s: float = _seconds(600)
+    blocked_first_s: float = _seconds(2)
+    blocked_at_most_every_s: float = _seconds(30)
+
+    # Whose fault: an account that refuses is probed, a recording that is not ready is asked about.
+    account_probe_every_s: float = _seconds(15)
+    recording_ask_every_s: float = _seconds(3600)
+    news_is_old_after_s: float = _seconds(3600)
+    # Recall's transcription needs speech; a shorter recording without a word is simply silent.
+    short_recording_s: float = 60.0
+
+    # Rates. Recall counts per minute; https://docs.recall.ai/reference/transcript_list
+    rate_window_s: float = _seconds(60)
+    slot_worth_sleeping_s: float = _seconds(2, floor=0.5)
+    retry_after_at_most_s: float = _seconds(120)
+
+    # This machine: floors, since processes and sockets keep real time.
+    lease_s: float = _seconds(15, floor=4)
+    lease_renew_s: float = _seconds(5, floor=1)
+    offer_again_s: float = _seconds(15, floor=4)
+    connect_timeout_s: float = _seconds(5, floor=3)
+    read_timeout_s: float = _seconds(30, floor=6)
+    create_overall_s: float = _seconds(60, floor=8)
+    get_overall_s: float = _seconds(30, floor=8)
+    download_overall_s: float = _seconds(300, floor=30)
+    job_timeout_s: float = _seconds(360, floor=60)
+
+    def scaled(self, factor: float) -> Durations:
+        """The same durations divided by `factor` (>= 1), none below its floor."""
+        changed = {
+            f.name: max(getattr(self, f.name) / factor, min(f.metadata["floor"], getattr(self, f.name)))
+            for f in fields(self)
+            if "floor" in f.metadata
+        }
+        return replace(self, **changed)
+
+
+def growing(first_s: float, times: int, at_most_s: float) -> float:
+    """The wait before try number `times` (from 0): doubling from `first_s`, never above `at_most_s`."""
+    return float(min(first_s * 2 ** min(times, 30), at_most_s))

@@ -1,0 +1,261 @@
+"""
+What happened, in the past tense. Frozen; each carries `at` (seconds since the epoch, by the
+database's clock) and the identity of what it is about: an attempt's ordinal, or a transcript's id
+with the marker that Recall echoes. Nothing here knows where an event came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Refusal(StrEnum):
+    """Why Recall certainly did not create a transcript, once the cause has been looked into."""
+
+    PROVIDER = "provider"  # the provider or its options: the next provider may do
+    ACCOUNT = "account"  # 401, 402, or 403 for everyone: nothing about this recording
+    BUSY = "busy"  # 429 or another "later"
+    PAYLOAD = "payload"  # 403 for this request alone: a firewall judged the payload
+    RECORDING_UNKNOWN = "recording_unknown"
+    RECORDING_NOT_DONE = "recording_not_done"
+    RECORDING_GONE = "recording_gone"  # deleted or expired
+    NO_AUDIO = "no_audio"
+    LIMIT = "limit"  # Recall's own number of transcripts per recording
+
+
+class RecordingCondition(StrEnum):
+    """What Recall says of a recording when asked."""
+
+    DONE = "done"
+    NOT_DONE = "not_done"
+    UNKNOWN = "unknown"
+    GONE = "gone"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingDone:
+    at: float
+    bot_id: str | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
+    look_first: bool = False  # old news, or news we fetched ourselves: list before creating
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingNotSelected:
+    """The policy passes it by for something only Recall could tell, such as its length."""
+
+    at: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFailed:
+    at: float
+    sub_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingDeleted:
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingAsked:
+    """The answer to `AskRecording`."""
+
+    at: float
+    condition: RecordingCondition
+    bot_id: str | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptDone:
+    at: float
+    transcript_id: str
+    ordinal: int | None = None  # from our marker; None: not ours
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptFailed:
+    at: float
+    transcript_id: str
+    ordinal: int | None = None
+    sub_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptDeleted:
+    """A webhook says so. Recall's API is asked before it is believed."""
+
+    at: float
+    transcript_id: str
+    ordinal: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """The claim: committed before the POST, together with its stamp and key."""
+
+    at: float
+    ordinal: int
+    provider: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    at: float
+    ordinal: int
+    transcript_id: str
+    provider: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRefused:
+    at: float
+    ordinal: int
+    refusal: Refusal
+    detail: str = ""  # status and code only, never Recall's prose
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CreateNotSent:
+    """The request certainly never left: no connection, or its stamp was too old."""
+
+    at: float
+    ordinal: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateUnknown:
+    """The answer was lost, or is not one: a transcript may or may not exist."""
+
+    at: float
+    ordinal: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A transcript in Recall's list."""
+
+    transcript_id: str
+    status: str  # Recall's code: processing, done, failed, deleted
+    ordinal: int | None  # from our marker
+    provider: str | None
+    sub_code: str | None = None
+    is_realtime: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """All pages of Recall's transcripts of the recording, asked for attempt `ordinal` (0: before any)."""
+
+    at: float
+    ordinal: int
+    seen: tuple[Seen, ...] = ()
+    since_first_send_s: float = 0.0
+    since_last_send_s: float = 0.0
+    is_resendable: bool = True  # the API key is still the one of the first send
+
+
+@dataclass(frozen=True, slots=True)
+class StillProcessing:
+    at: float
+    transcript_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Recall has no download for a transcript that was announced as done."""
+
+    at: float
+    transcript_id: str
+    is_missing: bool = False  # 404, rather than "processing" or no URL
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptGone:
+    """Recall's API says so: status deleted, or 404 and not in the list."""
+
+    at: float
+    transcript_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FetchBlocked:
+    """Trouble at the download or on our side. The transcript exists and is paid for."""
+
+    at: float
+    transcript_id: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """A real-time transcript, and the policy does not ask for those."""
+
+    at: float
+    transcript_id: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Files are in place, manifest last."""
+
+    at: float
+    transcript_id: str
+    provider: str
+    language: str | None
+    is_empty: bool
+    is_short: bool = False  # the recording is shorter than a minute; only asked when empty
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAsked:
+    """A person wants another try; may be paid, within `budget` attempts."""
+
+    at: float
+    budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFailed:
+    """Our own code failed eight times at one command."""
+
+    at: float
+    command: str
+    ordinal: int | None = None
+    transcript_id: str | None = None
+
+
+Event = (
+    RecordingDone
+    | RecordingNotSelected
+    | RecordingFailed
+    | RecordingDeleted
+    | RecordingAsked
+    | TranscriptDone
+    | TranscriptFailed
+    | TranscriptDeleted
+    | Sending
+    | Created
+    | CreateRefused
+    | CreateNotSent
+    | CreateUnknown
+    | Listed
+    | StillProcessing
+    | NotYet
+    | TranscriptGone
+    | FetchBlocked
+    | Unwanted
+    | Stored
+    | RetryAsked
+    | CommandFailed
+)

@@ -1,0 +1,73 @@
+"""
+What the operator wants, as data: which recordings, which providers in which order, how patient,
+how much may be spent. No code, no secrets; built from `policy.toml` by `config`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from app.core.durations import Durations
+
+# Recall stops at ten transcripts per recording; one is left for a person's own use.
+# https://docs.recall.ai/docs/bot-async-transcription
+CEILING = 9
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderChoice:
+    """A provider by Recall's key, e.g. `deepgram_async`, and its options exactly as sent."""
+
+    key: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which recordings are transcribed. `exclude` wins over `include`, both over `default`."""
+
+    default: Literal["all", "none"] = "all"
+    include: tuple[tuple[str, str], ...] = ()
+    exclude: tuple[tuple[str, str], ...] = (("afterword", "skip"),)
+    minimum_duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    providers: tuple[ProviderChoice, ...]
+    attempts: int  # the budget per recording, 1..CEILING
+    on_silence: Literal["fail", "next"] = "fail"
+    fallback_on_empty: bool = True
+    separate_streams: bool = True
+    want_realtime: bool = False
+    poll_only: bool = False
+    select: Selection = Selection()
+    durations: Durations = Durations()
+
+    def options_of(self, provider: str) -> Mapping[str, Any]:
+        """Options for a provider key; empty when the policy no longer names it."""
+        return next((choice.options for choice in self.providers if choice.key == provider), {})
+
+
+BUILT_IN_PROVIDERS = (
+    ProviderChoice("recallai_async", {"language_code": "auto"}),
+    ProviderChoice("assembly_ai_async", {"language_detection": True}),
+    ProviderChoice("deepgram_async", {"model": "nova-3", "language": "multi"}),
+)
+
+
+def built_in() -> Policy:
+    """The policy without a policy file: three providers, each once, everything selected."""
+    return Policy(providers=BUILT_IN_PROVIDERS, attempts=len(BUILT_IN_PROVIDERS))
+
+
+def why_not_selected(selection: Selection, metadata: Mapping[str, str]) -> str | None:
+    """The reason a recording with this metadata is passed by, or None when it is selected."""
+    for key, value in selection.exclude:
+        if metadata.get(key) == value:
+            return f"excluded by metadata {key}"
+    if selection.default == "all" or any(metadata.get(k) == v for k, v in selection.include):
+        return None
+    return "not selected by the policy"

@@ -1,0 +1,60 @@
+"""
+Why a transcription ended without a transcript, and what a person can do about it. The keys are
+stored, logged and counted; the sentences are for reading and may change.
+"""
+
+from __future__ import annotations
+
+ALL_PROVIDERS_FAILED = "all_providers_failed"
+NO_ANSWER = "no_answer_from_recall"
+NEVER_READABLE = "transcript_never_readable"
+RECORDING_FAILED = "recording_failed"
+RECORDING_GONE = "recording_deleted_or_expired"
+RECORDING_UNKNOWN = "recording_not_known_to_this_key"
+RECORDING_NEVER_DONE = "recording_never_done"
+NO_AUDIO = "recording_has_no_audio"
+PAYLOAD_REFUSED = "request_blocked_by_recall"
+RECALL_LIMIT = "recall_limit_of_transcripts_reached"
+PROVIDERS_CANNOT_CURE = "no_provider_can_cure"
+OUR_FAULT = "our_fault"
+NOT_SELECTED = "not_selected"
+DOWNLOAD_BLOCKED = "download_blocked"
+RESULT_UNREADABLE = "transcript_unreadable"
+STORAGE = "storage_unavailable"
+
+NEXT_STEPS: dict[str, str] = {
+    ALL_PROVIDERS_FAILED: "Look at each attempt's error and mend the provider's account in Recall's dashboard; "
+    "then `afterword retry RECORDING --budget N` (each further attempt is paid).",
+    NO_ANSWER: "Look at the transcript in Recall's dashboard; "
+    "`afterword retry RECORDING --budget N` pays for another.",
+    NEVER_READABLE: "Recall said done but never offered the file: ask Recall's support, "
+    "then `afterword retry RECORDING`.",
+    RECORDING_FAILED: "Recall could not record this meeting; there is nothing to transcribe.",
+    RECORDING_GONE: "The media no longer exists at Recall; check the retention set for your recordings.",
+    RECORDING_UNKNOWN: "Recall does not know this recording under this key: another workspace or region? "
+    "Check RECALL_REGION and RECALL_API_KEY, then `afterword retry RECORDING`.",
+    RECORDING_NEVER_DONE: "Recall never finished this recording; look at the bot in Recall's dashboard.",
+    NO_AUDIO: "The recording has no audio or video to transcribe; check the bot's recording configuration.",
+    PAYLOAD_REFUSED: "Recall's firewall blocks this request alone: look for an address or `localhost` in the "
+    "provider's options, then `afterword retry RECORDING`.",
+    RECALL_LIMIT: "Recall allows ten transcripts per recording: delete some at Recall, "
+    "then `afterword retry RECORDING`.",
+    PROVIDERS_CANNOT_CURE: "The meeting's platform caused this; no other provider would do better.",
+    OUR_FAULT: "Eight tries ended without a word. The log names the error; "
+    "`afterword retry RECORDING` goes on where it stopped.",
+    NOT_SELECTED: "The policy passes this recording by; "
+    "`afterword retry RECORDING` transcribes it all the same (paid).",
+    DOWNLOAD_BLOCKED: "The finished transcript could not be downloaded for a day; "
+    "`afterword retry RECORDING` tries again and costs nothing.",
+    RESULT_UNREADABLE: "The downloaded file is not a transcript; "
+    "`afterword retry RECORDING` downloads it again and costs nothing.",
+    STORAGE: "The place for results could not be written; mend it, "
+    "then `afterword retry RECORDING` (costs nothing).",
+}
+
+
+def next_step(reason: str | None) -> str | None:
+    """The sentence for a stored reason; a general one for reasons of another version."""
+    if reason is None:
+        return None
+    return NEXT_STEPS.get(reason, "See the history: `afterword show RECORDING`.")

@@ -1,0 +1,256 @@
+"""
+Rules about the recording and about paid attempts: hearing of it, claiming, sending, what came back.
+
+The three long numbers of the create protocol live in `durations`; the protocol itself here, in
+`on_listed`. What must change together: this file and `service_create.py`, which performs it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.core import events, reasons
+from app.core.commands import AskRecording, AskTranscript, Command, CreateTranscript, LookUpTranscript
+from app.core.durations import growing
+from app.core.events import RecordingCondition, Refusal
+from app.core.policy import Policy, why_not_selected
+from app.core.rules_results import transcript_done, transcript_failed
+from app.core.state import ENDS, Attempt, Fate, Goal, Transcription
+from app.core.step import Step, failed, ignore
+
+_ENDS_THE_RECORDING = {
+    Refusal.RECORDING_GONE: reasons.RECORDING_GONE,
+    Refusal.NO_AUDIO: reasons.NO_AUDIO,
+    Refusal.LIMIT: reasons.RECALL_LIMIT,
+}
+_WAITS_FOR_THE_RECORDING = {
+    Refusal.RECORDING_UNKNOWN: reasons.RECORDING_UNKNOWN,
+    Refusal.RECORDING_NOT_DONE: reasons.RECORDING_NEVER_DONE,
+}
+# Key, balance, firewall and rate are judged before Recall looks at an Idempotency-Key: such a refusal of a
+# repeated request says nothing about the first one.
+_JUDGED_BEFORE_THE_KEY = frozenset({Refusal.ACCOUNT, Refusal.BUSY, Refusal.PAYLOAD})
+# Recall's firewall judges payloads; three refusals of the same one are an answer.
+_PAYLOAD_TRIES = 3
+
+
+def on_recording_done(t: Transcription, e: events.RecordingDone, p: Policy) -> Step:
+    if t.is_heard:
+        return ignore(t, "this recording is known to be done")
+    heard = replace(
+        t,
+        is_heard=True,
+        bot_id=e.bot_id or t.bot_id,
+        metadata=e.metadata or t.metadata,
+        look_first=e.look_first,
+        first_heard_at=t.first_heard_at or e.at,
+        is_recording_gone=False,
+        waiting_since=0.0,
+        waits=0,
+    )
+    was_about_recording = t.reason in (reasons.RECORDING_FAILED, reasons.RECORDING_NEVER_DONE)
+    if t.goal is Goal.FAILED and was_about_recording and not t.unread and t.open_attempt is None:
+        heard = replace(heard, goal=Goal.NEW, reason=None, detail=None)
+    if heard.goal in (Goal.STORED, Goal.FAILED):
+        return Step(heard)
+    why = why_not_selected(p.select, dict(heard.metadata))
+    if why is not None and not heard.attempts:
+        return Step(replace(heard, goal=Goal.SKIPPED, reason=reasons.NOT_SELECTED, detail=why))
+    return Step(heard)
+
+
+def on_recording_not_selected(t: Transcription, e: events.RecordingNotSelected, p: Policy) -> Step:
+    if t.goal in ENDS or t.attempts or t.unread:
+        return ignore(t, "the transcription is past its selection")
+    return Step(replace(t, goal=Goal.SKIPPED, reason=reasons.NOT_SELECTED, detail=e.why, planned=None))
+
+
+def on_recording_failed(t: Transcription, e: events.RecordingFailed, p: Policy) -> Step:
+    if t.is_heard or t.goal is not Goal.NEW:
+        return ignore(t, "the recording was done before it failed")
+    return failed(t, reasons.RECORDING_FAILED, e.sub_code, at=e.at)
+
+
+def on_recording_deleted(t: Transcription, e: events.RecordingDeleted, p: Policy) -> Step:
+    if t.goal in (Goal.STORED, Goal.FAILED, Goal.SKIPPED):
+        return ignore(replace(t, is_recording_gone=True), "nothing was waiting for it")
+    gone = replace(t, is_recording_gone=True)
+    line = gone.open_attempt
+    if line is not None and line.fate is Fate.RUNNING and line.transcript_id:
+        return Step(gone, (AskTranscript(line.transcript_id),))
+    if line is None and not gone.unread:
+        return failed(gone, reasons.RECORDING_GONE, None, at=e.at)
+    return Step(gone)
+
+
+def on_recording_asked(t: Transcription, e: events.RecordingAsked, p: Policy) -> Step:
+    line = t.open_attempt
+    is_waiting = line is not None and line.fate is Fate.CLAIMED
+    if t.is_heard and not is_waiting:
+        return ignore(t, "nothing waits for the recording any more")
+    match e.condition:
+        case RecordingCondition.DONE if not t.is_heard:
+            news = events.RecordingDone(at=e.at, bot_id=e.bot_id, metadata=e.metadata, look_first=True)
+            return on_recording_done(t, news, p)
+        case RecordingCondition.DONE:
+            assert line is not None
+            return Step(t, (CreateTranscript(line.ordinal, line.provider, line.generation),))
+        case RecordingCondition.GONE:
+            return _refused_for_good(t, line, reasons.RECORDING_GONE, at=e.at)
+        case RecordingCondition.FAILED:
+            return _refused_for_good(t, line, reasons.RECORDING_FAILED, at=e.at)
+        case RecordingCondition.UNKNOWN:
+            return _wait_for_recording(t, line, reasons.RECORDING_UNKNOWN, at=e.at, policy=p)
+        case RecordingCondition.NOT_DONE:
+            return _wait_for_recording(t, line, reasons.RECORDING_NEVER_DONE, at=e.at, policy=p)
+
+
+def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
+    """The claim. Compare-and-set on the version makes it count once."""
+    line = t.attempt_of(ordinal=e.ordinal)
+    if t.goal is not Goal.CREATING or t.unread:
+        return ignore(t, "a create is not wanted any more")
+    if line is None and t.planned == e.ordinal == t.next_ordinal:
+        claimed = Attempt(e.ordinal, e.provider, Fate.SENDING, e.generation, since=e.at)
+        return Step(replace(t.with_attempt(claimed), planned=None))
+    if line is not None and line.fate is Fate.CLAIMED and line.generation == e.generation:
+        return Step(t.with_attempt(replace(line, fate=Fate.SENDING)))
+    return ignore(t, "this attempt is not waiting to be sent")
+
+
+def on_created(t: Transcription, e: events.Created, p: Policy) -> Step:
+    line = t.attempt_of(ordinal=e.ordinal) or Attempt(e.ordinal, e.provider or "", Fate.CLAIMED, since=e.at)
+    if line.transcript_id == e.transcript_id:
+        return ignore(t, "this transcript is known as the attempt's")
+    if line.transcript_id is not None:
+        return ignore(t, "the attempt has another transcript", alarm="two_transcripts_with_one_marker")
+    line = replace(line, transcript_id=e.transcript_id, provider=line.provider or e.provider or "", tries=0)
+    if t.unread_of(e.transcript_id) or e.transcript_id in t.looked_at:
+        return Step(t.with_attempt(replace(line, fate=Fate.DONE)))
+    running = t.with_attempt(replace(line, fate=Fate.RUNNING, since=e.at))
+    ask = AskTranscript(e.transcript_id, after_s=p.durations.first_ask_s)
+    return Step(replace(running, planned=None, look_first=False), (ask,))
+
+
+def on_create_refused(t: Transcription, e: events.CreateRefused, p: Policy) -> Step:
+    line = t.attempt_of(ordinal=e.ordinal)
+    if line is None or line.fate is not Fate.SENDING:
+        return ignore(t, "no request of this attempt was under way")
+    if line.is_doubtful and e.refusal in _JUDGED_BEFORE_THE_KEY:
+        unknown = replace(line, fate=Fate.UNKNOWN, error=e.detail)
+        return Step(t.with_attempt(unknown), (LookUpTranscript(line.ordinal, after_s=e.wait_s),))
+    # Recall replays a stored answer for an hour: after a definite one the next request has a new key.
+    again = replace(
+        line, fate=Fate.CLAIMED, generation=line.generation + 1, tries=line.tries + 1, error=e.detail
+    )
+    if e.refusal is Refusal.PROVIDER:
+        return Step(t.with_attempt(replace(line, fate=Fate.REFUSED, error=e.detail)))
+    if e.refusal in _ENDS_THE_RECORDING:
+        return _refused_for_good(t, line, _ENDS_THE_RECORDING[e.refusal], at=e.at, detail=e.detail)
+    if e.refusal is Refusal.PAYLOAD and again.tries >= _PAYLOAD_TRIES:
+        return _refused_for_good(t, line, reasons.PAYLOAD_REFUSED, at=e.at, detail=e.detail)
+    if e.refusal in _WAITS_FOR_THE_RECORDING:
+        return _wait_for_recording(
+            t.with_attempt(again), again, _WAITS_FOR_THE_RECORDING[e.refusal], at=e.at, policy=p
+        )
+    create = CreateTranscript(line.ordinal, line.provider, again.generation, after_s=e.wait_s)
+    return Step(t.with_attempt(again), (create,))
+
+
+def on_create_not_sent(t: Transcription, e: events.CreateNotSent, p: Policy) -> Step:
+    line = t.attempt_of(ordinal=e.ordinal)
+    if line is None or line.fate is not Fate.SENDING:
+        return ignore(t, "no request of this attempt was under way")
+    wait_s = growing(p.durations.not_sent_wait_s, line.tries, p.durations.blocked_at_most_every_s)
+    again = replace(line, fate=Fate.CLAIMED, tries=line.tries + 1, error=e.detail)
+    return Step(
+        t.with_attempt(again), (CreateTranscript(line.ordinal, line.provider, line.generation, wait_s),)
+    )
+
+
+def on_create_unknown(t: Transcription, e: events.CreateUnknown, p: Policy) -> Step:
+    line = t.attempt_of(ordinal=e.ordinal)
+    if line is None or line.fate not in (Fate.SENDING, Fate.CLAIMED):
+        return ignore(t, "the attempt's fate is known by now")
+    unknown = replace(line, fate=Fate.UNKNOWN, error=e.detail, is_doubtful=True, empty_lists=0)
+    look = LookUpTranscript(line.ordinal, after_s=p.durations.first_look_up_s)
+    return Step(t.with_attempt(unknown), (look,))
+
+
+def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:
+    """Everything Recall has for the recording; whatever bears our marker is ours."""
+    step = Step(replace(t, look_first=False, planned=None) if e.ordinal == 0 else t)
+    for seen in e.seen:
+        step = step.then(_on_seen(step.state, seen, e, p))
+    line = step.state.attempt_of(ordinal=e.ordinal)
+    if line is not None and line.fate is Fate.UNKNOWN:
+        return step.then(_still_unknown(step.state, line, e, p))
+    return step
+
+
+def _on_seen(t: Transcription, seen: events.Seen, e: events.Listed, p: Policy) -> Step:
+    line = t.attempt_of(ordinal=seen.ordinal, transcript_id=seen.transcript_id)
+    if seen.ordinal is None and (line is None or seen.is_realtime):
+        is_news = seen.status == "done" and not seen.is_realtime
+        return transcript_done(t, seen.transcript_id, None, at=e.at) if is_news else Step(t)
+    ordinal = line.ordinal if line is not None else seen.ordinal
+    assert ordinal is not None
+    created = events.Created(e.at, ordinal, seen.transcript_id, seen.provider)
+    step = Step(t).then(on_created(t, created, p))
+    if seen.status == "done":
+        return step.then(transcript_done(step.state, seen.transcript_id, ordinal, at=e.at))
+    if seen.status == "failed":
+        return step.then(transcript_failed(step.state, seen.transcript_id, ordinal, error=seen.sub_code))
+    if seen.status == "deleted":  # it did happen, and it was paid for
+        return step.then(
+            transcript_failed(step.state, seen.transcript_id, ordinal, error="deleted_at_recall")
+        )
+    return step
+
+
+def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy) -> Step:
+    """
+    Not in the list. Until 50 minutes after the first send the same key is safe to repeat; "it did not
+    happen" is said no earlier than 70 minutes after the last send and after two empty lists.
+    """
+    d = p.durations
+    if e.since_last_send_s >= d.never_happened_after_s:
+        if line.empty_lists == 0:
+            again = LookUpTranscript(line.ordinal, after_s=d.second_list_after_s)
+            return Step(t.with_attempt(replace(line, empty_lists=1)), (again,))
+        fresh = replace(
+            line,
+            fate=Fate.CLAIMED,
+            generation=line.generation + 1,
+            tries=0,
+            empty_lists=0,
+            is_doubtful=False,
+        )
+        return Step(t.with_attempt(fresh), (CreateTranscript(line.ordinal, line.provider, fresh.generation),))
+    if e.is_resendable and e.since_first_send_s < d.resend_until_s:
+        wait_s = growing(d.resend_first_s, line.tries, d.resend_at_most_every_s)
+        again_line = replace(line, fate=Fate.CLAIMED, tries=line.tries + 1)
+        create = CreateTranscript(line.ordinal, line.provider, line.generation, after_s=wait_s)
+        return Step(t.with_attempt(again_line), (create,))
+    wait_s = min(d.never_happened_after_s - e.since_last_send_s, d.resend_at_most_every_s)
+    return Step(t, (LookUpTranscript(line.ordinal, after_s=wait_s),))
+
+
+def _refused_for_good(
+    t: Transcription, line: Attempt | None, reason: str, *, at: float, detail: str = ""
+) -> Step:
+    if line is not None:
+        t = t.with_attempt(replace(line, fate=Fate.REFUSED, error=detail or reason))
+    return failed(t, reason, detail or None, at=at)
+
+
+def _wait_for_recording(
+    t: Transcription, line: Attempt | None, reason: str, *, at: float, policy: Policy
+) -> Step:
+    """Recall does not have the recording ready: ask for it, harmlessly, for a day."""
+    since = t.waiting_since or at
+    if at - since >= policy.durations.give_up_s:
+        return _refused_for_good(t, line, reason, at=at)
+    wait_s = growing(policy.durations.first_ask_s / 10, t.waits, policy.durations.recording_ask_every_s)
+    commands: tuple[Command, ...] = (AskRecording(after_s=wait_s),)
+    return Step(replace(t, waiting_since=since, waits=t.waits + 1), commands)

@@ -1,0 +1,194 @@
+"""
+Rules about transcripts: announced, asked about, fetched, stored, gone.
+
+A finished asynchronous transcript is welcome whoever asked for it and whenever it comes, because it
+is paid for. What is not known to be gone at Recall is never paid for again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.core import events, reasons
+from app.core.commands import AskTranscript, FetchTranscript
+from app.core.durations import growing
+from app.core.policy import Policy
+from app.core.state import ENDS, OPEN, Attempt, Fate, Goal, Transcription, Unread
+from app.core.step import Step, failed, ignore
+
+# Sub codes about the meeting's platform, not the provider: https://docs.recall.ai/docs/recording-webhooks
+_PLATFORM_CODES = "zoom_"
+
+
+def transcript_done(t: Transcription, transcript_id: str, ordinal: int | None, *, at: float) -> Step:
+    """Takes a finished transcript in, to be looked at."""
+    line = t.attempt_of(ordinal=ordinal, transcript_id=transcript_id)
+    alarm = None
+    if line is None and ordinal is not None:
+        line = Attempt(ordinal, "", Fate.DONE, since=at)
+    if line is not None and line.transcript_id not in (None, transcript_id):
+        line, alarm = None, "two_transcripts_with_one_marker"
+    if t.unread_of(transcript_id) and t.goal in ENDS:
+        return Step(t, (FetchTranscript(transcript_id),))  # we had given up; looking again is free
+    if transcript_id in t.looked_at or t.unread_of(transcript_id):
+        return ignore(t, "this transcript is known to be finished", alarm=alarm)
+    if line is not None:
+        t = t.with_attempt(replace(line, fate=Fate.DONE, transcript_id=transcript_id, error=None))
+    t = replace(t, unread=(*t.unread, Unread(transcript_id, since=at)), planned=None)
+    return Step(t, (FetchTranscript(transcript_id),), alarm=alarm)
+
+
+def transcript_failed(
+    t: Transcription, transcript_id: str, ordinal: int | None, *, error: str | None
+) -> Step:
+    """A failure counts only against the attempt it names."""
+    line = t.attempt_of(ordinal=ordinal, transcript_id=transcript_id)
+    if line is None and ordinal is None:
+        return ignore(t, "not a transcript of ours")
+    line = line or Attempt(ordinal or 0, "", Fate.RUNNING)
+    if line.transcript_id not in (None, transcript_id):
+        return ignore(t, "another transcript bears this marker", alarm="two_transcripts_with_one_marker")
+    if line.fate not in OPEN and line.fate is not Fate.SILENT:
+        return ignore(t, f"the attempt is {line.fate.value} already")
+    code = error or "no_sub_code"
+    line = replace(line, fate=Fate.FAILED, transcript_id=transcript_id, error=code)
+    return Step(t.with_attempt(line))
+
+
+def on_transcript_done(t: Transcription, e: events.TranscriptDone, p: Policy) -> Step:
+    return transcript_done(t, e.transcript_id, e.ordinal, at=e.at)
+
+
+def on_transcript_failed(t: Transcription, e: events.TranscriptFailed, p: Policy) -> Step:
+    step = transcript_failed(t, e.transcript_id, e.ordinal, error=e.sub_code)
+    if step.ignored or not (e.sub_code or "").startswith(_PLATFORM_CODES):
+        return step
+    if t.goal in (Goal.STORED, Goal.SKIPPED, Goal.FAILED) or step.state.unread:
+        return step
+    return failed(step.state, reasons.PROVIDERS_CANNOT_CURE, e.sub_code, at=e.at)
+
+
+def on_transcript_deleted(t: Transcription, e: events.TranscriptDeleted, p: Policy) -> Step:
+    """Recall's API is asked before a webhook's word is taken for a loss."""
+    if t.unread_of(e.transcript_id):
+        return Step(t, (FetchTranscript(e.transcript_id),))
+    line = t.attempt_of(ordinal=e.ordinal, transcript_id=e.transcript_id)
+    if line is not None and line.transcript_id is None and line.fate in OPEN:
+        line = replace(line, transcript_id=e.transcript_id, fate=Fate.RUNNING, since=e.at, tries=0)
+        t = t.with_attempt(line)
+    if line is not None and line.fate is Fate.RUNNING:
+        return Step(t, (AskTranscript(e.transcript_id),))
+    return ignore(t, "nothing waits for this transcript; a stored copy stays")
+
+
+def on_still_processing(t: Transcription, e: events.StillProcessing, p: Policy) -> Step:
+    line = t.attempt_of(transcript_id=e.transcript_id)
+    if line is None or line.fate is not Fate.RUNNING:
+        return ignore(t, "nothing waits for this transcript")
+    if e.at - line.since >= p.durations.give_up_s:
+        return Step(t.with_attempt(replace(line, fate=Fate.SILENT, error="no_answer")))
+    # After 10, 20 and 40 minutes, then hourly.
+    is_early = line.tries < 2
+    wait_s = p.durations.first_ask_s * 2**line.tries if is_early else p.durations.ask_at_most_every_s
+    ask = AskTranscript(e.transcript_id, after_s=wait_s)
+    return Step(t.with_attempt(replace(line, tries=line.tries + 1)), (ask,))
+
+
+def on_not_yet(t: Transcription, e: events.NotYet, p: Policy) -> Step:
+    waiting = t.unread_of(e.transcript_id)
+    if waiting is None:
+        return ignore(t, "nothing waits for this transcript")
+    if e.at - waiting.since >= p.durations.give_up_s:
+        return _stop_waiting(t, waiting, reasons.NEVER_READABLE, at=e.at)
+    wait_s = growing(p.durations.not_yet_first_s, waiting.tries, p.durations.not_yet_at_most_every_s)
+    is_last_look = e.is_missing and e.at - waiting.since >= p.durations.gone_after_s
+    return Step(_tried(t, waiting), (FetchTranscript(e.transcript_id, is_last_look, wait_s),))
+
+
+def on_fetch_blocked(t: Transcription, e: events.FetchBlocked, p: Policy) -> Step:
+    waiting = t.unread_of(e.transcript_id)
+    if waiting is None:
+        return ignore(t, "nothing waits for this transcript")
+    if e.at - waiting.since >= p.durations.give_up_s:
+        return _stop_waiting(t, waiting, reasons.DOWNLOAD_BLOCKED, at=e.at, detail=e.cause)
+    wait_s = growing(p.durations.blocked_first_s, waiting.tries, p.durations.blocked_at_most_every_s)
+    return Step(_tried(t, waiting), (FetchTranscript(e.transcript_id, after_s=wait_s),))
+
+
+def on_transcript_gone(t: Transcription, e: events.TranscriptGone, p: Policy) -> Step:
+    line = t.attempt_of(transcript_id=e.transcript_id)
+    if t.unread_of(e.transcript_id):
+        t = t.without_unread(e.transcript_id)
+    elif line is None or line.fate is not Fate.RUNNING:
+        return ignore(t, "nothing waits for this transcript")
+    if line is not None:
+        t = t.with_attempt(replace(line, fate=Fate.FAILED, error="deleted_at_recall"))
+    return Step(t)
+
+
+def on_unwanted(t: Transcription, e: events.Unwanted, p: Policy) -> Step:
+    if not t.unread_of(e.transcript_id):
+        return ignore(t, "nothing waits for this transcript")
+    return Step(t.without_unread(e.transcript_id))
+
+
+def on_stored(t: Transcription, e: events.Stored, p: Policy) -> Step:
+    if not t.unread_of(e.transcript_id):
+        return ignore(t, "this transcript is stored already")
+    t = t.without_unread(e.transcript_id)
+    line = t.attempt_of(transcript_id=e.transcript_id)
+    if line is not None:
+        fate = Fate.EMPTY if e.is_empty else Fate.DONE
+        t = t.with_attempt(replace(line, fate=fate, provider=line.provider or e.provider, error=None))
+    if not e.is_empty:
+        is_better = t.goal is not Goal.STORED or t.verdict == "empty"
+        return Step(_complete(t, e, "spoken") if is_better else t)
+    if t.goal is Goal.STORED:
+        return Step(t)
+    if t.goal in (Goal.FAILED, Goal.SKIPPED) or t.candidate is not None or e.is_short:
+        return Step(_complete(t, e, "empty"))
+    return Step(
+        replace(
+            t,
+            candidate=e.transcript_id,
+            attempts_at_candidate=len(t.attempts),
+            language=e.language,
+            provider=e.provider,
+        )
+    )
+
+
+def complete_with_candidate(t: Transcription, *, at: float) -> Transcription:
+    """The meeting was silent: an empty transcript is the result, not a failure."""
+    return replace(
+        t, goal=Goal.STORED, current=t.candidate, verdict="empty", reason=None, detail=None, completed_at=at
+    )
+
+
+def _complete(t: Transcription, e: events.Stored, verdict: str) -> Transcription:
+    return replace(
+        t,
+        goal=Goal.STORED,
+        current=e.transcript_id,
+        verdict=verdict,
+        language=e.language,
+        provider=e.provider,
+        reason=None,
+        detail=None,
+        planned=None,
+        completed_at=e.at,
+    )
+
+
+def _tried(t: Transcription, waiting: Unread) -> Transcription:
+    again = replace(waiting, tries=waiting.tries + 1)
+    return replace(t, unread=tuple(again if u == waiting else u for u in t.unread))
+
+
+def _stop_waiting(
+    t: Transcription, waiting: Unread, reason: str, *, at: float, detail: str | None = None
+) -> Step:
+    """Fails with a name and keeps the transcript on the list: a retry fetches it and costs nothing."""
+    if t.goal is Goal.FETCHING:
+        return failed(t, reason, detail, at=at)
+    return Step(t.without_unread(waiting.transcript_id))

@@ -1,0 +1,35 @@
+"""
+What one rule returns, and how two rules follow each other. `machine.decide` turns a step into a
+`Decision` by settling the state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from app.core.commands import Command
+from app.core.state import ENDS, Goal, Transcription
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    state: Transcription
+    commands: tuple[Command, ...] = ()
+    ignored: str | None = None  # why nothing follows from the event
+    alarm: str | None = None  # something a person must see, e.g. money lost
+
+    def then(self, later: Step) -> Step:
+        """The later step's state; commands of both; one ignored part does not hide the other."""
+        return Step(later.state, (*self.commands, *later.commands), None, self.alarm or later.alarm)
+
+
+def ignore(t: Transcription, why: str, *, alarm: str | None = None) -> Step:
+    return Step(t, ignored=why, alarm=alarm)
+
+
+def failed(t: Transcription, reason: str, detail: str | None, *, at: float) -> Step:
+    """An end with a name, unless there is one already; see `reasons.NEXT_STEPS`."""
+    if t.goal in ENDS:
+        return Step(t)
+    ended = replace(t, goal=Goal.FAILED, reason=reason, detail=detail, planned=None, completed_at=at)
+    return Step(ended)

@@ -1,0 +1,67 @@
+"""What happens in the demonstration, and how each meeting must end. Data, apart from the comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.core.state import Goal, Transcription
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One meeting: the simulator's script for it, and the end it must come to."""
+
+    title: str
+    script: Mapping[str, Any] = field(default_factory=dict)
+    kind: str | None = None
+    goal: Goal = Goal.STORED
+    verdict: str | None = "spoken"
+    paid: int = 1  # transcripts on Recall's bill
+    is_happy: bool = False  # exactly one create, one retrieve, one download
+
+    def differences(self, state: Transcription | None, bill: Mapping[str, Any]) -> Iterator[str]:
+        """What came out otherwise than scripted; the bill is the simulator's, not ours."""
+        if state is None:
+            yield "never heard of"
+            return
+        if state.goal is not self.goal:
+            yield f"ended {state.goal.value} ({state.reason or 'no reason'}), not {self.goal.value}"
+        elif state.goal is Goal.STORED and state.verdict != self.verdict:
+            yield f"verdict {state.verdict}, not {self.verdict}"
+        if bill["billed"] != self.paid:
+            yield f"{bill['billed']} transcripts on Recall's bill, not {self.paid}"
+        if self.is_happy:
+            calls = {name: bill[name] for name in ("create_posts", "retrieves", "lists", "downloads")}
+            if calls != {"create_posts": 1, "retrieves": 1, "lists": 0, "downloads": 1}:
+                yield f"calls {calls}, not one create, one retrieve and one download"
+
+
+_FAILS = "failed:provider_connection_failed"
+PLAIN = Scene("plain", is_happy=True)
+_SPECIAL = (
+    Scene("first provider fails", {"transcripts": [_FAILS]}, paid=2),
+    Scene("first provider refuses", {"creates": ["refuse"]}, paid=1),
+    Scene("first provider fails, no reason given", {"transcripts": ["failed:null"]}, paid=2),
+    Scene("two providers fail", {"transcripts": [_FAILS, _FAILS]}, paid=3),
+    Scene("every provider fails", {"transcripts": [_FAILS] * 3}, goal=Goal.FAILED, verdict=None, paid=3),
+    Scene("nobody speaks", {"transcripts": ["empty", "empty"]}, kind="silent", verdict="empty", paid=2),
+    Scene("a storm of 50 deliveries", {"recording_done": "storm:50"}, is_happy=True),
+    Scene("done before its create is answered", {"creates": ["done_before_answer"]}),
+    Scene("its webhook never comes", {"done_webhook": ["drop"]}),
+)
+
+
+def scenes(number: int) -> list[Scene]:
+    """
+    The first `number` of an endless programme whose every 25 are: 16 plain, 3 that fail over once, 1 that
+    does twice, 1 that fails with every provider, 1 silent, 1 storm, 1 done early, 1 without its webhook.
+    """
+    programme: list[Scene] = []
+    while len(programme) < number:
+        plain = [PLAIN] * 16
+        for position, scene in enumerate(_SPECIAL):
+            plain.insert(1 + position * 2, scene)
+        programme += plain
+    return programme[:number]

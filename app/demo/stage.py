@@ -1,0 +1,170 @@
+"""
+Starts and stops what the demonstration needs: the simulator in this process, the service as
+`afterword up` in one of its own, with a home and ports of its own and nobody's settings.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from app.config import ROOT, Settings, load_settings
+from app.errors import Away, HeldByAnother
+from app.serve import die_with_parent
+from app.simulator.server import Simulator, SimulatorConfig, default_key, default_secret
+
+TIME_SCALE = 60.0
+_READY_WITHIN_S = 60.0
+_STOPS_WITHIN_S = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A running demonstration."""
+
+    settings: Settings
+    simulator_url: str
+    service: subprocess.Popen[bytes]
+    log_path: Path
+
+    def tell_simulator(self, path: str, body: Mapping[str, Any]) -> Any:
+        answer = requests.post(f"{self.simulator_url}/_sim/{path}", json=body, timeout=10)
+        answer.raise_for_status()
+        return answer.json()
+
+    def bill(self) -> Any:
+        return requests.get(f"{self.simulator_url}/_sim/bill", timeout=10).json()
+
+    def is_alive(self) -> bool:
+        return self.service.poll() is None
+
+
+@contextmanager
+def open_stage(*, seed: int, home: Path = ROOT / "var" / "demo") -> Iterator[Stage]:
+    """
+    Everything running and ready; stopped in order at the end.
+
+    Raises:
+        HeldByAnother: Another demonstration uses the same home.
+        Away: The service did not become ready.
+    """
+    _empty(home)
+    api, downloads, web = _free_ports(3)
+    environment = _environment(home, api_port=api, web_port=web, seed=seed)
+    settings = load_settings(environment)
+    log_path = home / "up.log"
+    with log_path.open("wb") as log:
+        # Before this process has threads; its own session, so that Ctrl-C reaches only us.
+        service = subprocess.Popen(
+            [sys.executable, "-P", "-m", "app", "up"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=functools.partial(die_with_parent, os.getpid()),
+        )
+    simulator = Simulator(
+        SimulatorConfig(
+            port=api,
+            download_port=downloads,
+            webhook_url=f"http://127.0.0.1:{web}/webhooks/recall",
+            time_scale=TIME_SCALE,
+            seed=seed,
+        )
+    )
+    try:
+        simulator.start()
+        _wait_until_ready(service, web, log_path)
+        yield Stage(settings, f"http://127.0.0.1:{api}", service, log_path)
+    finally:
+        _stop(service)
+        simulator.stop()
+
+
+def _environment(home: Path, *, api_port: int, web_port: int, seed: int) -> dict[str, str]:
+    """Only what a process needs to run, and our own settings."""
+    base = {
+        name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR") if name in os.environ
+    }
+    return {
+        **base,
+        "PYTHONSAFEPATH": "1",
+        "AFTERWORD_ISOLATED": "1",
+        "AFTERWORD_HOME": str(home),
+        "AFTERWORD_TIME_SCALE": f"{TIME_SCALE:g}",
+        "RECALL_API_BASE_URL": f"http://127.0.0.1:{api_port}",
+        "RECALL_API_KEY": default_key(seed),
+        "RECALL_WEBHOOK_SECRETS": default_secret(seed),
+        "HOST": "127.0.0.1",
+        "PORT": str(web_port),
+    }
+
+
+def _empty(home: Path) -> None:
+    """Files stay until the next start. Only ever our own folder below `var`."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if _is_held(home):
+        raise HeldByAnother(f"another demo runs in {home}; stop it first (Ctrl-C in its terminal)")
+    shutil.rmtree(home)
+    home.mkdir(mode=0o700, parents=True)
+
+
+def _is_held(home: Path) -> bool:
+    import fcntl
+
+    lock = home / "up.lock"
+    if not lock.exists():
+        return False
+    with lock.open("rb") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _free_ports(number: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def _wait_until_ready(service: subprocess.Popen[bytes], port: int, log_path: Path) -> None:
+    give_up_at = time.monotonic() + _READY_WITHIN_S
+    while time.monotonic() < give_up_at and service.poll() is None:
+        try:
+            answer = requests.get(f"http://127.0.0.1:{port}/readyz", timeout=2).json()
+        except (requests.RequestException, ValueError):
+            answer = {}
+        if answer.get("status") == "ok":
+            return
+        time.sleep(0.1)
+    raise Away(f"the service did not become ready; its log is {log_path}")
+
+
+def _stop(service: subprocess.Popen[bytes]) -> None:
+    if service.poll() is not None:
+        return
+    service.send_signal(signal.SIGTERM)
+    try:
+        service.wait(timeout=_STOPS_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        service.kill()
+        service.wait()

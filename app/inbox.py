@@ -1,0 +1,264 @@
+"""
+From a verified request to a committed row: one committer thread per process, many rows per commit.
+
+Knows: when a request may be answered, what to do with a batch that fails, whom to wake, and how to count
+what was turned away without letting strangers write to the database.
+Refuses to know: HTTP, signatures, SQL, Redis. Nobody is answered from memory: a duplicate, too, waits for
+its own batch, because what made it one may be a row that was never committed.
+
+Threads start with the first request, in the process that has it: gunicorn builds the application, then forks.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from app.errors import StoreUnavailable
+from app.ports import NewDelivery
+
+PATIENCE_S = 3.0  # Recall waits 15 s; a person restarting the database should not make its workers pile up
+BATCH_ROWS = 500
+COUNT_EVERY_S = 1.0
+LOG_EVERY_S = 60.0
+
+log = structlog.get_logger()
+
+
+class InboxStore(Protocol):
+    """The two methods of `app.ports.Store` that receiving needs."""
+
+    def add_deliveries(self, rows: Sequence[NewDelivery]) -> None: ...
+
+    def count_rejected(self, kind: str, number: int) -> None: ...
+
+
+class Ticket:
+    """A row and the request that waits for it."""
+
+    __slots__ = ("is_given_up", "is_stored", "row", "settled")
+
+    def __init__(self, row: NewDelivery) -> None:
+        self.row = row
+        self.settled = threading.Event()
+        self.is_stored = False
+        self.is_given_up = False
+
+    def settle(self, *, is_stored: bool) -> None:
+        """Lets the request go on."""
+        self.is_stored = is_stored
+        self.settled.set()
+
+
+class Rejections:
+    """
+    Counts of what was turned away: in memory at once, in the store once a second, in the log once a minute
+    and kind. Whatever strangers send, it costs neither a write nor a line per request.
+    """
+
+    def __init__(self, count: Callable[[str, int], None], *, monotonic: Callable[[], float]) -> None:
+        self._count = count
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._uncounted: Counter[str] = Counter()
+        self._unlogged: Counter[str] = Counter()
+        self._remedies: dict[str, str] = {}
+        self._counted_at = float("-inf")
+        self._logged_at: dict[str, float] = {}
+
+    def note(self, kind: str, *, remedy: str = "") -> bool:
+        """
+        One more of `kind`, which is one of a closed set and never what somebody sent.
+
+        Returns:
+            Whether whoever calls `flush` should look at `due_in_s` again.
+        """
+        with self._lock:
+            is_first = not self._uncounted
+            self._uncounted[kind] += 1
+            self._unlogged[kind] += 1
+            self._remedies[kind] = remedy
+        return is_first
+
+    def due_in_s(self) -> float | None:
+        """Seconds until `flush` has something to do; None while there is nothing to wait for."""
+        with self._lock:
+            moments = [self._logged_at.get(kind, float("-inf")) + LOG_EVERY_S for kind in self._unlogged]
+            if self._uncounted:
+                moments.append(self._counted_at + COUNT_EVERY_S)
+        return max(0.0, min(moments) - self._monotonic()) if moments else None
+
+    def flush(self) -> None:
+        """Writes what is due. Never raises: a count that cannot be written stays for the next time."""
+        now = self._monotonic()
+        with self._lock:
+            counts, lines = self._take_counts(now), self._take_lines(now)
+        for kind, number, remedy in lines:
+            log.warning("webhook_rejected", kind=kind, count=number, remedy=remedy)
+        for kind, number in counts.items():
+            try:
+                self._count(kind, number)
+            except Exception as error:  # statistics must not stop the thread that stores deliveries
+                log.info("rejections_not_counted", error=type(error).__name__)
+                with self._lock:
+                    self._uncounted[kind] += number
+
+    def _take_counts(self, now: float) -> Counter[str]:
+        if now < self._counted_at + COUNT_EVERY_S:
+            return Counter()
+        counts, self._uncounted, self._counted_at = self._uncounted, Counter(), now
+        return counts
+
+    def _take_lines(self, now: float) -> list[tuple[str, int, str]]:
+        silent_since = now - LOG_EVERY_S
+        due = [kind for kind in self._unlogged if self._logged_at.get(kind, silent_since) <= silent_since]
+        self._logged_at.update(dict.fromkeys(due, now))
+        return [(kind, self._unlogged.pop(kind), self._remedies[kind]) for kind in due]
+
+
+class Waker:
+    """
+    Rings for the inbox worker from a thread of its own, so that a Redis that hangs delays no commit.
+
+    However often it is asked meanwhile, at most one call is running and one more follows it. A failure is
+    noted and forgotten: the dispatcher looks at the inbox every second anyway.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._asked = threading.Event()
+
+    def ask(self) -> None:
+        """Returns at once."""
+        self._asked.set()
+
+    def run(self) -> None:
+        """The thread."""
+        while True:
+            self._asked.wait()
+            self._asked.clear()
+            try:
+                self._wake()
+            except Exception as error:  # whatever is wrong with the queue, the row is safe already
+                log.info("wake_up_failed", error=type(error).__name__)
+
+
+class Committer:
+    """
+    Stores verified deliveries in batches, as large as what came in while the last one was written.
+
+    Args:
+        store: Where rows go; each call is one transaction.
+        wake: Tells the workers that there is something to do. May hang or raise.
+        patience_s: How long a request waits for its own row.
+        batch_rows: Most rows in one transaction.
+        monotonic: Seconds by a clock that only goes forward.
+    """
+
+    def __init__(
+        self,
+        store: InboxStore,
+        wake: Callable[[], None],
+        *,
+        patience_s: float = PATIENCE_S,
+        batch_rows: int = BATCH_ROWS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._patience_s = patience_s
+        self._batch_rows = batch_rows
+        self._waker = Waker(wake)
+        self._rejections = Rejections(store.count_rejected, monotonic=monotonic)
+        self._waiting: deque[Ticket] = deque()
+        self._something = threading.Condition()
+        self._away = 0  # failed commits in a row that were the store's fault
+        self._targets = {"committer": self._run, "waker": self._waker.run}
+        self._threads: dict[str, threading.Thread] = {}
+
+    def submit(self, row: NewDelivery) -> None:
+        """
+        Returns when the row, or one of the same webhook id, is durably stored.
+
+        Raises:
+            StoreUnavailable: It is not known to be; the sender should come again.
+        """
+        ticket = Ticket(row)
+        with self._something:
+            self._ensure_threads()
+            self._waiting.append(ticket)
+            self._something.notify()
+        if not ticket.settled.wait(self._patience_s):
+            self._give_up(ticket)
+        if not ticket.is_stored:
+            raise StoreUnavailable("the delivery could not be stored in time")
+
+    def note_rejected(self, kind: str, *, remedy: str = "") -> None:
+        """Counts a request that was turned away. Cheap: no I/O here."""
+        if self._rejections.note(kind, remedy=remedy):
+            with self._something:
+                self._ensure_threads()
+                self._something.notify()
+
+    def _ensure_threads(self) -> None:
+        for name, target in self._targets.items():
+            # After a fork the child still has the parent's thread objects, but they are not alive.
+            if name not in self._threads or not self._threads[name].is_alive():
+                self._threads[name] = threading.Thread(target=target, name=name, daemon=True)
+                self._threads[name].start()
+
+    def _give_up(self, ticket: Ticket) -> None:
+        ticket.is_given_up = True
+        with self._something:
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+
+    def _run(self) -> None:
+        while True:
+            batch = self._take_batch()
+            if batch:
+                self._store_batch(batch)
+            self._rejections.flush()
+
+    def _take_batch(self) -> list[Ticket]:
+        """What is there; waits for something, or until rejections are due."""
+        with self._something:
+            if not self._waiting:
+                self._something.wait(self._rejections.due_in_s())
+            return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_rows))]
+
+    def _store_batch(self, batch: Sequence[Ticket]) -> None:
+        if self._is_stored(batch):
+            for ticket in batch:
+                ticket.settle(is_stored=True)
+            self._waker.ask()
+        elif len(batch) == 1:
+            batch[0].settle(is_stored=False)
+        else:
+            self._store_singly(batch)
+
+    def _store_singly(self, batch: Sequence[Ticket]) -> None:
+        """
+        One bad row must not refuse the others. But two in a row that the store is "unavailable" for are a
+        bad store: the rest is refused at once rather than after a time-out each.
+        """
+        self._away = 0
+        for ticket in batch:
+            is_worth_trying = self._away < 2 and not ticket.is_given_up
+            ticket.settle(is_stored=is_worth_trying and self._is_stored([ticket]))
+        self._waker.ask()
+
+    def _is_stored(self, batch: Sequence[Ticket]) -> bool:
+        try:
+            self._store.add_deliveries([ticket.row for ticket in batch])
+        except Exception as error:  # of whatever kind: the requests are told, the thread lives on
+            # Its message is not logged: a database's error quotes the row.
+            log.error("inbox_commit_failed", rows=len(batch), error=type(error).__name__)
+            self._away += isinstance(error, StoreUnavailable)
+            return False
+        self._away = 0
+        return True

@@ -1,0 +1,179 @@
+"""
+The one effect that costs money. Time-line of a create, and what a crash leaves behind:
+
+    claim, stamp and key committed ──── POST ──── answer committed
+      | crash: nothing was sent, or something was: the line says `sending`, so it is looked up
+                                          | crash: the same
+
+The claim is a compare-and-set, so one worker of all passes it. Whoever finds `sending` under its
+lease knows that somebody died between stamp and answer. What must change together: this file and
+`core/rules_create.py`.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from app.core import events
+from app.core.commands import CreateTranscript
+from app.core.events import RecordingCondition, Refusal
+from app.core.policy import CEILING
+from app.core.state import Fate
+from app.errors import AccountRefused, RecallBusy
+from app.perform_reads import list_all
+from app.ports import CreateAnswer, CreateOrder, Send, Source
+from app.task import SlotLater, Task
+
+_KEYS = uuid.UUID("6d1c1f6e-64a5-5e0c-9d0a-1f2f3ad8a1c7")  # the namespace of our Idempotency-Keys
+
+
+def create(task: Task) -> None:
+    """Claim, stamp, POST once, and say what came of it."""
+    command = task.leased.command
+    assert isinstance(command, CreateTranscript)
+    line = task.state.attempt_of(ordinal=command.ordinal)
+    if line is not None and line.fate is Fate.SENDING:
+        task.happened(events.CreateUnknown(task.now(), command.ordinal, "no_word_after_the_stamp"))
+        return
+    if line is None and not _is_long_enough(task):
+        return
+    if _is_too_late_to_repeat(task, command):
+        task.happened(events.CreateUnknown(task.now(), command.ordinal, "too_late_to_repeat"))
+        return
+    # Read before the stamp is committed: the age of a stamp is never underestimated.
+    stamped_at = task.clock.boottime()
+    if not _claim(task, command):
+        return
+    limit_s = task.policy.durations.stamp_max_age_s
+    answer = task.recall.create(
+        _order(task, command),
+        is_still_fresh=lambda: task.clock.boottime() - stamped_at <= limit_s,
+    )
+    event = _outcome(task, command, answer)
+    task.store.settle_send(
+        task.workspace.name,
+        task.recording_id,
+        command.ordinal,
+        outcome=f"{answer.kind} {answer.status or ''}".strip(),
+    )
+    task.happened(event)
+
+
+def idempotency_key(workspace: str, recording_id: str, ordinal: int, generation: int) -> str:
+    """The same for whoever repeats this very request: a forgotten claim repeats itself harmlessly."""
+    return str(uuid.uuid5(_KEYS, f"{workspace}/{recording_id}/{ordinal}/{generation}"))
+
+
+def _claim(task: Task, command: CreateTranscript) -> bool:
+    """Commits claim, stamp and key at once. False: not wanted any more, or not this second."""
+    key = idempotency_key(task.workspace.name, task.recording_id, command.ordinal, command.generation)
+    send = Send(
+        ordinal=command.ordinal,
+        generation=command.generation,
+        key=key,
+        fingerprint=task.recall.fingerprint,
+        # Recall counts creates per bot; a recording without a bot stands for itself.
+        bot=task.state.bot_id or task.recording_id,
+    )
+    sending = events.Sending(task.now(), command.ordinal, command.provider, command.generation)
+    source = Source(command=task.leased, by="worker", is_finished=False)
+    decision, committed = task.advance(task.workspace.name, task.recording_id, sending, source, send=send)
+    if decision.ignored:
+        task.store.drop(task.leased)
+        return False
+    if committed.wait_s is not None:
+        task.store.defer(task.leased, after_s=committed.wait_s)
+        return False
+    return True
+
+
+def _order(task: Task, command: CreateTranscript) -> CreateOrder:
+    return CreateOrder(
+        recording_id=task.recording_id,
+        provider=command.provider,
+        options=task.policy.options_of(command.provider),
+        separate_streams=task.policy.separate_streams,
+        marker=f"{task.recording_id}/{command.ordinal}",
+        idempotency_key=idempotency_key(
+            task.workspace.name, task.recording_id, command.ordinal, command.generation
+        ),
+    )
+
+
+def _is_too_late_to_repeat(task: Task, command: CreateTranscript) -> bool:
+    """A key is safe to repeat for Recall's hour, and only under the API key it was first sent with."""
+    times = task.store.send_times(
+        task.workspace.name, task.recording_id, command.ordinal, generation=command.generation
+    )
+    if times.since_first_s is None:
+        return False
+    is_old = times.since_first_s >= task.policy.durations.resend_until_s
+    return is_old or not times.fingerprints <= {task.recall.fingerprint}
+
+
+def _is_long_enough(task: Task) -> bool:
+    """Only asks Recall when the policy has a minimum duration."""
+    minimum_s = task.policy.select.minimum_duration_s
+    if minimum_s <= 0 or task.state.attempts:
+        return True
+    facts = task.read("retrieve", lambda: task.recall.recording(task.recording_id))
+    if facts.duration_s is None or facts.duration_s >= minimum_s:
+        return True
+    why = f"shorter than {minimum_s:g} seconds"
+    task.happened(events.RecordingNotSelected(task.now(), why))
+    return False
+
+
+def _outcome(task: Task, command: CreateTranscript, answer: CreateAnswer) -> events.Event:
+    ordinal = command.ordinal
+    if answer.kind == "created" and answer.transcript_id is not None:
+        return events.Created(task.now(), ordinal, answer.transcript_id, answer.provider)
+    if answer.kind == "not_sent":
+        return events.CreateNotSent(task.now(), ordinal, answer.detail)
+    if answer.kind == "unknown":
+        return events.CreateUnknown(task.now(), ordinal, answer.detail or f"http_{answer.status}")
+    try:
+        refusal, wait_s = _why_refused(task, answer)
+    except (RecallBusy, SlotLater):
+        # The cause cannot be looked into now. Nothing was made; the same attempt asks again later.
+        refusal, wait_s = Refusal.BUSY, task.policy.durations.blocked_at_most_every_s
+    except AccountRefused as refused:
+        task.pause(task.workspace, refused.status)
+        refusal, wait_s = Refusal.ACCOUNT, task.policy.durations.account_probe_every_s
+    detail = f"http_{answer.status}" + (f" {answer.code}" if answer.code else "")
+    return events.CreateRefused(task.now(), ordinal, refusal, detail, wait_s)
+
+
+def _why_refused(task: Task, answer: CreateAnswer) -> tuple[Refusal, float]:
+    """Whose fault a definite 4xx is, and how long to wait where waiting helps."""
+    probe_s = task.policy.durations.account_probe_every_s
+    match answer.status:
+        case 401 | 402:
+            task.pause(task.workspace, answer.status)
+            return Refusal.ACCOUNT, probe_s
+        case 403:
+            task.recall.probe()  # refused too: AccountRefused, and everybody waits
+            return Refusal.PAYLOAD, probe_s
+        case 429 | 507:
+            return Refusal.BUSY, answer.retry_after_s or task.policy.durations.blocked_first_s
+        case 400 | 404 if not answer.names_provider:
+            return _look_into_recording(task), 0.0
+        case _:
+            return Refusal.PROVIDER, 0.0
+
+
+def _look_into_recording(task: Task) -> Refusal:
+    """A refusal that names no provider: is it the recording, or Recall's limit?"""
+    facts = task.read("retrieve", lambda: task.recall.recording(task.recording_id), may_defer=False)
+    match facts.condition:
+        case RecordingCondition.UNKNOWN:
+            return Refusal.RECORDING_UNKNOWN
+        case RecordingCondition.NOT_DONE:
+            return Refusal.RECORDING_NOT_DONE
+        case RecordingCondition.GONE | RecordingCondition.FAILED:
+            return Refusal.RECORDING_GONE
+        case RecordingCondition.DONE if not facts.has_media:
+            return Refusal.NO_AUDIO
+        case RecordingCondition.DONE:
+            alive = [a for a in list_all(task) if a.status != "deleted"]
+            return Refusal.LIMIT if len(alive) > CEILING else Refusal.PROVIDER

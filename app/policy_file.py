@@ -1,0 +1,178 @@
+"""
+`policy.toml`, read strictly: what the operator wants, as `core.policy.Policy`. Unknown keys are
+problems, because a misspelt one would silently cost money.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from app.core.durations import Durations
+from app.core.policy import BUILT_IN_PROVIDERS, CEILING, Policy, ProviderChoice, Selection
+
+# Recall's asynchronous providers known in 2026; others may be added without notice.
+# https://docs.recall.ai/docs/async-transcription
+KNOWN_PROVIDERS = frozenset(
+    f"{name}_async"
+    for name in (
+        "recallai",
+        "assembly_ai",
+        "deepgram",
+        "gladia_v2",
+        "rev",
+        "speechmatics",
+        "elevenlabs",
+        "aws_transcribe",
+        "google_speech_v2",
+    )
+)
+_KEYS = {
+    "providers": list,
+    "options": dict,
+    "attempts": int,
+    "patience_s": (int, float),
+    "give_up_after_h": (int, float),
+    "on_silence": str,
+    "fallback_on_empty": bool,
+    "separate_streams": bool,
+    "poll_only": bool,
+    "select": dict,
+}
+_SELECT_KEYS = {"default": str, "include": dict, "exclude": dict, "minimum_duration_s": (int, float)}
+_BUILT_IN_OPTIONS = {choice.key: choice.options for choice in BUILT_IN_PROVIDERS}
+Say = Callable[[str], None]
+
+
+def read_policy_file(path: Path, problem: Say) -> dict[str, Any]:
+    """The file's tables; {} and a problem when it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        problem(f"AFTERWORD_POLICY: there is no file {path.name}; write one or unset the variable.")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        problem(f"The policy file {path.name} cannot be read: {error}.")
+    return {}
+
+
+def build_policy(
+    tables: Mapping[str, Any], *, order: str | None, time_scale: float, problem: Say, warn: Say
+) -> Policy:
+    """
+    The policy of the file's tables, with `AFTERWORD_PROVIDERS` as `order` taking precedence.
+
+    Args:
+        problem, warn: Called with one sentence each, for every fault found.
+    """
+    tables = _checked(tables, _KEYS, "policy", problem)
+    keys = [k.strip() for k in order.split(",") if k.strip()] if order else tables.get("providers")
+    if keys is None:
+        keys = [choice.key for choice in BUILT_IN_PROVIDERS]
+    providers = _providers(keys, tables.get("options", {}), problem, warn)
+    return Policy(
+        providers=providers,
+        attempts=_attempts(tables.get("attempts", min(len(providers), CEILING)), problem),
+        on_silence=_one_of(tables, "on_silence", ("fail", "next"), problem),
+        fallback_on_empty=tables.get("fallback_on_empty", True),
+        separate_streams=tables.get("separate_streams", True),
+        poll_only=tables.get("poll_only", False),
+        select=_selection(tables.get("select", {}), problem),
+        durations=_durations(tables, problem).scaled(time_scale),
+    )
+
+
+def _checked(tables: Mapping[str, Any], known: Mapping[str, Any], where: str, problem: Say) -> dict[str, Any]:
+    """Only the entries that are known and of the right type."""
+    good = {}
+    for key, value in tables.items():
+        expected = known.get(key)
+        if expected is None:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}."
+            problem(f"Unknown key {key!r} in {where}{hint}")
+        elif not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
+            problem(f"{where}: {key} has the wrong type; see policy.example.toml.")
+        else:
+            good[key] = value
+    return good
+
+
+def _providers(
+    keys: list[Any], options: Mapping[str, Any], problem: Say, warn: Say
+) -> tuple[ProviderChoice, ...]:
+    names = [key for key in keys if isinstance(key, str)]
+    if not names or len(names) != len(keys):
+        problem("providers: name at least one of Recall's asynchronous providers, e.g. recallai_async.")
+        return BUILT_IN_PROVIDERS
+    for key in names:
+        if not re.fullmatch(r"[a-z0-9_]+_async", key):
+            problem(
+                f"providers: {key!r} is not an asynchronous provider of Recall's; those end in _async, "
+                "real-time ones cannot transcribe a finished recording."
+            )
+        elif key not in KNOWN_PROVIDERS:
+            warn(f"providers: {key!r} is new to this version; Recall may refuse it.")
+    if len(set(names)) != len(names):
+        problem("providers: each provider is tried once; one is named twice.")
+    _check_options(names, options, problem)
+    return tuple(ProviderChoice(k, options.get(k, _BUILT_IN_OPTIONS.get(k, {}))) for k in names)
+
+
+def _check_options(names: list[str], options: Mapping[str, Any], problem: Say) -> None:
+    for key in options:
+        if key not in names and key not in _BUILT_IN_OPTIONS:
+            problem(f"options.{key}: this provider is not in the list of providers.")
+        elif not isinstance(options[key], dict):
+            problem(f"options.{key}: must be a table.")
+
+
+def _attempts(value: int, problem: Say) -> int:
+    if not 1 <= value <= CEILING:
+        problem(
+            f"attempts: {value} is outside 1 to {CEILING} (Recall stops at ten transcripts per recording)."
+        )
+        return 1
+    return value
+
+
+def _one_of(tables: Mapping[str, Any], key: str, allowed: tuple[str, ...], problem: Say) -> Any:
+    value = tables.get(key, allowed[0])
+    if value not in allowed:
+        problem(f"{key}: {value!r} is not one of {', '.join(allowed)}.")
+        return allowed[0]
+    return value
+
+
+def _durations(tables: Mapping[str, Any], problem: Say) -> Durations:
+    patience_s, give_up_h = tables.get("patience_s", 600), tables.get("give_up_after_h", 24)
+    if not 30 <= patience_s <= 86_400:
+        problem("patience_s: must be between 30 seconds and a day.")
+    if not 1 <= give_up_h <= 720:
+        problem("give_up_after_h: must be between 1 and 720 hours.")
+    if patience_s > give_up_h * 3600:
+        problem("patience_s is longer than give_up_after_h: Recall would never be asked.")
+    return Durations(first_ask_s=float(patience_s), give_up_s=give_up_h * 3600.0)
+
+
+def _selection(table: Mapping[str, Any], problem: Say) -> Selection:
+    table = _checked(table, _SELECT_KEYS, "policy [select]", problem)
+    for name in ("include", "exclude"):
+        for key, value in table.get(name, {}).items():
+            if not isinstance(value, str):
+                problem(f"select.{name}.{key}: metadata values are strings at Recall.")
+    minimum_s = table.get("minimum_duration_s", 0)
+    if minimum_s < 0:
+        problem("select.minimum_duration_s: cannot be negative.")
+    exclude = {**dict(Selection().exclude), **table.get("exclude", {})}
+    return Selection(
+        default=_one_of(
+            {"select.default": table.get("default", "all")}, "select.default", ("all", "none"), problem
+        ),
+        include=tuple(table.get("include", {}).items()),
+        exclude=tuple(exclude.items()),
+        minimum_duration_s=float(minimum_s),
+    )

@@ -1,0 +1,238 @@
+"""
+Moves bytes between `wire` and Recall: time-outs, repetition within seconds, and nothing else. What an
+answer means is decided in `wire`; what follows from it, by our callers.
+
+The rule about money: `create` repeats a POST only while nothing of it was written to a socket, on a
+fresh connection each time, with the same key; everything after the first byte that is not a complete
+answer is "unknown". Long waits are never slept here: they are `RecallBusy`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import requests
+import tenacity
+
+from app.core.durations import Durations
+from app.errors import AccountRefused, RecallBusy
+from app.ports import Artifact, Clock, CreateAnswer, CreateOrder, RecordingFacts
+from app.recall import download, wire
+from app.recall.exchange import TROUBLE, Call, Reply, Wire, Withheld, exchange, name_of
+from app.recall.wire import HttpRequest, RecallRefused, Unreadable
+
+_STALE = "stale_stamp"
+
+
+class Log(Protocol):
+    """structlog's way to say something."""
+
+    def info(self, event: str, **fields: Any) -> Any: ...
+
+
+class _Hiccup(RecallBusy):
+    """Worth another try at once."""
+
+
+class RecallClient:
+    """
+    One workspace of Recall; implements `ports.Recall`. May be made before a fork and used after it.
+
+    Args:
+        base_url: As `wire.check_base_url` returns it.
+        api_key: Sent bare. Never shown: not in `repr`, logs or errors.
+        clock: Sleeps between tries; `now` is only compared with a date in Retry-After and with
+            a recording's `expires_at`.
+
+    Raises:
+        ValueError: A key with characters that no header can hold, or a bad address.
+    """
+
+    def __init__(
+        self, base_url: str, api_key: str, durations: Durations, *, clock: Clock, log: Log | None = None
+    ) -> None:
+        if not api_key.isascii() or not api_key.isprintable() or " " in api_key or not api_key:
+            raise ValueError("the API key is empty or has blanks or unprintable characters in it")
+        self._base_url = wire.check_base_url(base_url)
+        self._key = api_key
+        self._durations = durations
+        self._clock = clock
+        self._log = log
+        self._wire: tuple[int, Wire] | None = None
+
+    def __repr__(self) -> str:
+        return f"RecallClient({self._base_url}, key {self.fingerprint})"
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self._key.encode()).hexdigest()[:8]
+
+    # -- the POST ----------------------------------------------------------------------------------
+
+    def create(self, order: CreateOrder, *, is_still_fresh: Callable[[], bool]) -> CreateAnswer:
+        prepared = _prepared(wire.create_request(self._base_url, self._key, order))
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda a: a.kind == "not_sent" and a.detail != _STALE),
+            retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+            **self._patience(),
+        )
+        answer: CreateAnswer = retrying(self._post_once, prepared, order, is_still_fresh)
+        self._say("create", status=answer.status, kind=answer.kind, detail=answer.detail)
+        return answer
+
+    def _post_once(
+        self, prepared: requests.PreparedRequest, order: CreateOrder, is_still_fresh: Callable[[], bool]
+    ) -> CreateAnswer:
+        call = Call(overall_s=self._durations.create_overall_s, may_write=is_still_fresh)
+        # A fresh connection: one kept alive may be closed under the request, and then nobody knows.
+        fresh = Wire()
+        try:
+            reply = self._exchange(fresh, prepared, call)
+        except Withheld:
+            return CreateAnswer("not_sent", detail=_STALE)
+        except TROUBLE as error:
+            return CreateAnswer("unknown" if call.has_written else "not_sent", detail=name_of(error, call))
+        finally:
+            fresh.close()
+        answer = wire.read_create_answer(
+            reply.status, reply.headers, reply.body, order=order, now=self._now(), cap_s=self._cap_s
+        )
+        if answer.retry_after_s is None:
+            return answer
+        return replace(answer, retry_after_s=self._jittered(answer.retry_after_s))
+
+    # -- reading ------------------------------------------------------------------------------------
+
+    def retrieve(self, transcript_id: str) -> Artifact | None:
+        reply = self._get(wire.retrieve_request(self._base_url, self._key, transcript_id), missing=(404, 410))
+        if reply.status in (404, 410):
+            return None
+        with self._understanding():
+            return wire.read_artifact(reply.body)
+
+    def list_page(self, recording_id: str, cursor_url: str | None) -> tuple[list[Artifact], str | None]:
+        with self._understanding():
+            request = wire.list_request(
+                self._base_url, self._key, recording_id=recording_id, cursor_url=cursor_url
+            )
+            # A 404 is not an empty list: it raises. "Not there" is what lets us pay again.
+            return wire.read_list(self._get(request).body, recording_id=recording_id)
+
+    def recording(self, recording_id: str) -> RecordingFacts:
+        request = wire.recording_request(self._base_url, self._key, recording_id)
+        reply = self._get(request, missing=(404, 410))
+        with self._understanding():
+            return wire.read_recording(reply.status, reply.body, now=self._clock.now())
+
+    def probe(self) -> None:
+        reply = self._get(wire.probe_request(self._base_url, self._key))
+        with self._understanding():
+            wire.read_list(reply.body, recording_id="")
+
+    def download(self, url: str, target: Path, *, keep_going: Callable[[], object]) -> None:
+        is_local = wire.host_is_loopback(self._base_url)
+        download.fetch(url, target, durations=self._durations, is_local=is_local, keep_going=keep_going)
+
+    # -- how ----------------------------------------------------------------------------------------
+
+    def _get(self, request: HttpRequest, *, missing: tuple[int, ...] = ()) -> Reply:
+        """
+        A 2xx, or one of the statuses in `missing`.
+
+        Raises:
+            RecallBusy: 429, and after some tries 5xx or no answer.
+            AccountRefused: 401, 402, 403.
+            RecallRefused: Another 4xx.
+        """
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_Hiccup), reraise=True, **self._patience()
+        )
+        reply: Reply = retrying(self._get_once, request, missing)
+        return reply
+
+    def _get_once(self, request: HttpRequest, missing: tuple[int, ...]) -> Reply:
+        call = Call(overall_s=self._durations.get_overall_s)
+        try:
+            reply = self._exchange(self._kept(), _prepared(request), call)
+        except TROUBLE as error:
+            cause = name_of(error, call)
+            self._say("get", status=None, detail=cause)
+            raise _Hiccup(cause, retry_after_s=self._come_back_s) from None  # messages hold addresses
+        self._say("get", status=reply.status)
+        if 200 <= reply.status < 300 or reply.status in missing:
+            return reply
+        raise self._refusal(reply)
+
+    def _refusal(self, reply: Reply) -> Exception:
+        status, cause = reply.status, f"http_{reply.status}"
+        if status in (401, 402, 403):
+            return AccountRefused(status)
+        says_when = any(name.lower() == "retry-after" for name in reply.headers)
+        if status == 429 or (says_when and status in (503, 507)):
+            wait_s = wire.retry_after_s(reply.headers, now=self._now(), cap_s=self._cap_s)
+            return RecallBusy(cause, retry_after_s=self._jittered(wait_s))
+        if status >= 500 or status in (408, 409, 425):
+            return _Hiccup(cause, retry_after_s=self._come_back_s)
+        if status < 400:
+            return RecallBusy(cause, retry_after_s=self._come_back_s)  # some gateway's page, not Recall
+        return RecallRefused(status, "")
+
+    def _exchange(self, connections: Wire, prepared: requests.PreparedRequest, call: Call) -> Reply:
+        timeout_s = (self._durations.connect_timeout_s, self._durations.read_timeout_s)
+        return exchange(connections, prepared, call, timeout_s=timeout_s, at_most=wire.MAX_ANSWER_BYTES)
+
+    @contextlib.contextmanager
+    def _understanding(self) -> Iterator[None]:
+        """An answer that is not Recall's (a gateway's page with status 200) is trouble on the way."""
+        try:
+            yield
+        except Unreadable as error:
+            raise RecallBusy(f"unreadable: {error.reason}", retry_after_s=self._come_back_s) from None
+
+    def _kept(self) -> Wire:
+        """Kept-alive connections of this process; a forked child makes its own."""
+        if self._wire is None or self._wire[0] != os.getpid():
+            self._wire = (os.getpid(), Wire())
+        return self._wire[1]
+
+    def _patience(self) -> dict[str, Any]:
+        """Three tries within a few seconds; the longer waits belong to the callers."""
+        return {
+            "sleep": self._clock.sleep,
+            "wait": tenacity.wait_random_exponential(multiplier=0.4, max=2),
+            "stop": tenacity.stop_after_attempt(3) | tenacity.stop_before_delay(10),
+        }
+
+    @property
+    def _cap_s(self) -> float:
+        return self._durations.retry_after_at_most_s
+
+    @property
+    def _come_back_s(self) -> float:
+        """When nobody said how long."""
+        return self._durations.resend_first_s
+
+    def _jittered(self, wait_s: float) -> float:
+        """A little later than told, so that those who were told the same do not come together."""
+        return min(wait_s + random.uniform(0.0, min(1.0, 0.1 * wait_s)), self._cap_s)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.now(), UTC)
+
+    def _say(self, what: str, **fields: Any) -> None:
+        if self._log is not None:
+            self._log.info(f"recall_{what}", key=self.fingerprint, **fields)
+
+
+def _prepared(request: HttpRequest) -> requests.PreparedRequest:
+    return requests.Request(
+        request.method, request.url, headers=dict(request.headers), data=request.body
+    ).prepare()

@@ -1,0 +1,119 @@
+"""
+Tolerant readers of JSON that somebody else wrote: every function takes anything and returns a value
+of ours or None. PURE: no I/O, no clock. Nothing here knows which field belongs to which message.
+
+What passes is safe to keep: ids are canonical UUIDs (they become paths), codes are short words,
+texts can be stored by both databases (no NUL, no lone surrogate) and are bounded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from app.errors import AfterwordError
+
+# Recall's own limit for a metadata value. https://docs.recall.ai/docs/custom-metadata
+MAX_VALUE_CHARS = 500
+MAX_KEY_CHARS = 100
+MAX_PAIRS = 100
+OUR_KEY = "afterword"
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
+
+
+class Unreadable(AfterwordError):
+    """Bytes that are not what they should be. The reason never quotes them."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def json_object(body: bytes, *, at_most: int) -> Mapping[str, Any]:
+    """
+    The JSON object in `body`.
+
+    Raises:
+        Unreadable: Longer than `at_most` bytes, not UTF-8, not JSON, too deep, or not an object.
+    """
+    if len(body) > at_most:
+        raise Unreadable("over-long")
+    try:
+        parsed = json.loads(body.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise Unreadable("not UTF-8") from None
+    except ValueError:  # also for an integer of thousands of digits
+        raise Unreadable("not JSON") from None
+    except RecursionError:
+        raise Unreadable("nested too deeply") from None
+    if not isinstance(parsed, dict):
+        raise Unreadable("not a JSON object")
+    return parsed
+
+
+def at(value: Any, *path: str) -> Any:
+    """What lies at `path`, or None when any step of it is missing or not an object."""
+    for step in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(step)
+    return value
+
+
+def canonical_id(value: Any) -> str | None:
+    """A UUID in lower case with hyphens, or None for everything else (`../`, a number, a brace)."""
+    if isinstance(value, str) and _UUID.fullmatch(lowered := value.lower()):
+        return lowered
+    return None
+
+
+def code(value: Any) -> str | None:
+    """A short machine-readable word, or None: prose must not travel into logs under this name."""
+    return value if isinstance(value, str) and _CODE.fullmatch(value) else None
+
+
+def seconds_since_epoch(value: Any) -> float | None:
+    """An ISO-8601 time (`Z` or an offset; without either it is UTC) as seconds since the epoch."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def metadata(*sources: Any) -> tuple[tuple[str, str], ...]:
+    """
+    Metadata objects merged, the later winning, as sorted pairs.
+
+    Values that are not strings are dropped, and so is what is too long or cannot be stored: cutting
+    a value short would make another value of it. Of too many pairs the first in order stay, and
+    always `afterword`, which may say that a recording is to be left alone.
+    """
+    merged: dict[str, str] = {}
+    for source in sources:
+        if isinstance(source, dict):
+            merged.update((k, v) for k, v in source.items() if _is_storable_pair(k, v))
+    first = sorted(merged, key=lambda key: (key != OUR_KEY, key))[:MAX_PAIRS]
+    return tuple((key, merged[key]) for key in sorted(first))
+
+
+def _is_storable_pair(key: str, value: Any) -> bool:
+    return (
+        isinstance(value, str)
+        and len(key) <= MAX_KEY_CHARS
+        and len(value) <= MAX_VALUE_CHARS
+        and _is_storable(key)
+        and _is_storable(value)
+    )
+
+
+def _is_storable(text: str) -> bool:
+    # JSON may spell both; PostgreSQL refuses the first and UTF-8 the second.
+    return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text)

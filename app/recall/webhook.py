@@ -1,0 +1,202 @@
+"""
+Is this POST from Recall? The Standard Webhooks scheme as Recall and Svix speak it.
+
+Knows: both header families, the signature list, several secrets at once, five minutes of tolerance.
+Refuses to know: sockets, the clock (the caller says what time it is), logs, and what the body means.
+
+The libraries' own `verify` is not called: an odd entry in the list makes it raise something else than its
+own error and hides a valid signature behind it, it reads the clock, and it takes one secret. What is signed
+and how it is compared stays theirs: tests hold every answer given here against `svix.webhooks`.
+Stricter than svix on purpose: one header family, a plain integer timestamp, an id of harmless characters.
+Sources: https://docs.recall.ai/docs/authenticating-requests-from-recallai,
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from standardwebhooks.webhooks import hmac_data
+
+# New accounts first: when both families are complete, this one counts.
+# https://docs.recall.ai/docs/authenticating-requests-from-recallai
+FAMILIES = ("webhook", "svix")
+HEADER_NAMES = tuple(f"{family}-{part}" for family in FAMILIES for part in ("id", "timestamp", "signature"))
+
+TOLERANCE_S = 300.0
+SIGNATURE_SIZE_BYTES = 32
+KEY_SIZE_BYTES = range(24, 65)
+
+# No dot: the dot separates id, time and body in what is signed. No slash: nobody may mistake it for a path.
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_:=+~@-]{0,199}", re.ASCII)
+# Exactly as an integer is written: what was signed and what we read are then the same characters.
+_TIMESTAMP = re.compile(r"[1-9][0-9]{0,10}", re.ASCII)
+_SECRET = re.compile(r"(?:(?P<label>[A-Za-z0-9_.-]{1,40})=)?(?P<prefix>whsec_)?(?P<key>[A-Za-z0-9+/]+)={0,2}")
+
+
+class RejectionKind(StrEnum):
+    """Why a POST is not taken for Recall's. Each has its own counter and its own remedy."""
+
+    MISSING_HEADERS = "missing_headers"
+    MALFORMED = "malformed"
+    BAD_SIGNATURE = "bad_signature"
+    STALE = "stale"
+
+
+# What the person on call should do about it. Source: Recall's guide, see the module's docstring.
+REMEDIES: Mapping[RejectionKind, str] = {
+    RejectionKind.MISSING_HEADERS: (
+        "no signature headers: create the workspace verification secret in the Recall dashboard "
+        "(Developers > API keys & secrets) and put it into RECALL_WEBHOOK_SECRETS; until one exists "
+        "Recall signs nothing. Else this is a stranger"
+    ),
+    RejectionKind.MALFORMED: "signature headers of a shape Recall does not send; most likely a stranger",
+    RejectionKind.BAD_SIGNATURE: (
+        "no configured secret made this signature: compare RECALL_WEBHOOK_SECRETS with the workspace "
+        "verification secret and, for endpoints made before 2025-12-15, with the endpoint's own secret. "
+        "A proxy that rewrites bodies has the same effect"
+    ),
+    RejectionKind.STALE: (
+        "rightly signed, but more than five minutes old or early: set this machine's clock (NTP); "
+        "else somebody replays old deliveries"
+    ),
+}
+
+
+class WebhookRejected(Exception):
+    """Not verified: answer 401, keep nothing. Bears the kind and nothing that was sent."""
+
+    def __init__(self, kind: RejectionKind) -> None:
+        super().__init__(kind.value)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """One signing secret. `label` may be logged and stored; `key` never leaves this object."""
+
+    label: str
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Well-formed signature headers: what the sender says of itself, not yet believed."""
+
+    webhook_id: str
+    timestamp_s: int
+    signatures: tuple[bytes, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A claim that holds. `secret_label` names the secret that made the signature."""
+
+    webhook_id: str
+    timestamp_s: int
+    secret_label: str
+
+
+def parse_secret(text: str) -> Secret:
+    """
+    A secret as written in a setting: `whsec_<base64>`, or `label=whsec_<base64>`.
+
+    Args:
+        text: One secret. The prefix may be missing (then no label can be given), so may the padding.
+
+    Returns:
+        The secret. Without a label it is called after eight hex digits of its key's SHA-256.
+
+    Raises:
+        ValueError: Not that form, or not 24 to 64 bytes. The message never shows the value.
+    """
+    match = _SECRET.fullmatch(text.strip())
+    if match is None or (match["label"] and not match["prefix"]):
+        raise ValueError("not a webhook secret: expected whsec_ followed by base64, or label=whsec_…")
+    encoded = match["key"]
+    try:
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except ValueError:
+        raise ValueError("not a webhook secret: the part after whsec_ is not base64") from None
+    if len(key) not in KEY_SIZE_BYTES:
+        raise ValueError(f"not a webhook secret: {len(key)} bytes, expected 24 to 64; is it complete?")
+    return Secret(label=match["label"] or f"key-{hashlib.sha256(key).hexdigest()[:8]}", key=key)
+
+
+def judge_headers(headers: Mapping[str, str]) -> Claim:
+    """
+    Reads the signature headers, before a single byte of the body is.
+
+    Args:
+        headers: Request headers, any capitalisation. Only `webhook-*` and `svix-*` are looked at, and
+            fields of one family only: `webhook-*` when complete, else `svix-*`.
+
+    Returns:
+        The claim, with every usable `v1` signature; entries of other versions or shapes are passed over.
+
+    Raises:
+        WebhookRejected: `missing_headers` or `malformed`.
+    """
+    webhook_id, timestamp, signature = _one_family({name.lower(): text for name, text in headers.items()})
+    signatures = tuple(_v1_signatures(signature))
+    if not (_ID.fullmatch(webhook_id) and _TIMESTAMP.fullmatch(timestamp) and signatures):
+        raise WebhookRejected(RejectionKind.MALFORMED)
+    return Claim(webhook_id, int(timestamp), signatures)
+
+
+def verify(claim: Claim, body: bytes, secrets: Iterable[Secret], *, now_s: float) -> Verified:
+    """
+    Believes a claim, or does not. One HMAC per secret until one fits.
+
+    Args:
+        claim: From `judge_headers`.
+        body: The raw bytes as received; parsed and written again they would not verify.
+        secrets: All that may sign: during a rotation old and new ones do, for up to 24 hours.
+        now_s: Seconds since the epoch by a real clock; signatures bear real time.
+
+    Raises:
+        WebhookRejected: `bad_signature`; or `stale` when the signature is right and the time is not,
+            which points at somebody's clock rather than at a forger.
+    """
+    for secret in secrets:
+        expected = _sign(secret, claim, body)
+        if any(hmac.compare_digest(expected, signature) for signature in claim.signatures):
+            if abs(now_s - claim.timestamp_s) > TOLERANCE_S:
+                raise WebhookRejected(RejectionKind.STALE)
+            return Verified(claim.webhook_id, claim.timestamp_s, secret.label)
+    raise WebhookRejected(RejectionKind.BAD_SIGNATURE)
+
+
+def _one_family(headers: Mapping[str, str]) -> tuple[str, str, str]:
+    for family in FAMILIES:
+        webhook_id = headers.get(f"{family}-id", "")
+        timestamp = headers.get(f"{family}-timestamp", "")
+        signature = headers.get(f"{family}-signature", "")
+        if webhook_id and timestamp and signature:
+            return webhook_id, timestamp, signature
+    raise WebhookRejected(RejectionKind.MISSING_HEADERS)
+
+
+def _v1_signatures(header: str) -> Iterable[bytes]:
+    """Separated by single blanks, each entry `version,base64`; v1a would be Ed25519, not for us."""
+    for entry in header.split(" "):
+        version, _, encoded = entry.partition(",")
+        if version != "v1" or "," in encoded:
+            continue
+        try:
+            signature = base64.b64decode(encoded)  # as leniently as svix, else we would refuse what it takes
+        except ValueError:
+            continue
+        if len(signature) == SIGNATURE_SIZE_BYTES:
+            yield signature
+
+
+def _sign(secret: Secret, claim: Claim, body: bytes) -> bytes:
+    # Not the library's `sign`: it takes text, and a signed body that is not UTF-8 must be kept, not refused.
+    return hmac_data(secret.key, b"%s.%d.%s" % (claim.webhook_id.encode(), claim.timestamp_s, body))

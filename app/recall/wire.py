@@ -1,0 +1,175 @@
+"""
+Recall's HTTP, as pure functions of bytes. The requests are made here; this is also the one place to
+import from: what answers mean is in `answers` (a create: money) and `resources` (everything read),
+what a webhook body says in `deliveries`, which hosts may be spoken to in `addresses`.
+
+It knows Recall's paths, headers and JSON; it refuses to know sockets, clocks and what we do with an
+outcome. What must change together: a request and the reader of its answer.
+Source: https://docs.recall.ai/reference (schemas v1.11)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from app.errors import AfterwordError
+from app.ports import CreateOrder
+from app.recall import shapes
+from app.recall.addresses import check_base_url, host_is_loopback, origin
+from app.recall.answers import read_create_answer, retry_after_s
+from app.recall.deliveries import MAX_DELIVERY_BYTES, Decoded, decode_delivery, ordinal_of
+from app.recall.resources import (
+    MAX_ANSWER_BYTES,
+    RecordingSeen,
+    is_realtime_provider,
+    read_artifact,
+    read_list,
+    read_recording,
+    read_recordings_list,
+)
+from app.recall.shapes import Unreadable
+
+__all__ = [
+    "MAX_ANSWER_BYTES",
+    "MAX_DELIVERY_BYTES",
+    "Decoded",
+    "HttpRequest",
+    "RecallRefused",
+    "RecordingSeen",
+    "Unreadable",
+    "check_base_url",
+    "create_request",
+    "decode_delivery",
+    "delete_request",
+    "host_is_loopback",
+    "is_realtime_provider",
+    "list_request",
+    "ordinal_of",
+    "probe_request",
+    "read_artifact",
+    "read_create_answer",
+    "read_list",
+    "read_recording",
+    "read_recordings_list",
+    "recording_request",
+    "recordings_list_request",
+    "retrieve_request",
+    "retry_after_s",
+]
+
+VERSION = "0.1.0"
+_API = "/api/v1"
+
+
+class RecallRefused(AfterwordError):
+    """A read that Recall will refuse again: a 4xx about the request itself, so the fault is ours."""
+
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(f"Recall answers {status} {code}".rstrip())
+        self.status = status
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """Everything to put on the wire. `headers` hold the key and stay out of `repr`."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+
+def create_request(base_url: str, api_key: str, order: CreateOrder) -> HttpRequest:
+    """
+    POST create_transcript: the request that costs money. The same order gives the same bytes.
+
+    Source: https://docs.recall.ai/reference/recording_create_transcript,
+    https://docs.recall.ai/reference-link/idempotency
+    """
+    body = {
+        "provider": {order.provider: dict(order.options)},
+        "diarization": {"use_separate_streams_when_available": order.separate_streams},
+        "metadata": {shapes.OUR_KEY: order.marker},
+    }
+    headers = _headers(api_key) | {
+        "Content-Type": "application/json",
+        "Idempotency-Key": order.idempotency_key,
+    }
+    url = f"{base_url}{_API}/recording/{_own_id(order.recording_id)}/create_transcript/"
+    return HttpRequest("POST", url, headers, json.dumps(body, sort_keys=True).encode())
+
+
+def retrieve_request(base_url: str, api_key: str, transcript_id: str) -> HttpRequest:
+    """GET one transcript, with a fresh download URL in the answer."""
+    return _get(base_url, api_key, f"/transcript/{_own_id(transcript_id)}/")
+
+
+def delete_request(base_url: str, api_key: str, transcript_id: str) -> HttpRequest:
+    """DELETE one transcript at Recall."""
+    url = f"{base_url}{_API}/transcript/{_own_id(transcript_id)}/"
+    return HttpRequest("DELETE", url, _headers(api_key))
+
+
+def recording_request(base_url: str, api_key: str, recording_id: str) -> HttpRequest:
+    """GET one recording."""
+    return _get(base_url, api_key, f"/recording/{_own_id(recording_id)}/")
+
+
+def list_request(
+    base_url: str, api_key: str, *, recording_id: str, cursor_url: str | None = None
+) -> HttpRequest:
+    """
+    GET a page of a recording's transcripts; `cursor_url` is the `next` of the page before, verbatim.
+
+    Raises:
+        Unreadable: `cursor_url` leads to another host, which must not get the key.
+    """
+    if cursor_url is not None:
+        return _follow(base_url, api_key, cursor_url)
+    return _get(base_url, api_key, "/transcript/?" + urlencode({"recording_id": _own_id(recording_id)}))
+
+
+def recordings_list_request(
+    base_url: str, api_key: str, *, created_after: float, cursor_url: str | None = None
+) -> HttpRequest:
+    """GET a page of finished recordings created after a time (seconds since the epoch)."""
+    if cursor_url is not None:
+        return _follow(base_url, api_key, cursor_url)
+    after = datetime.fromtimestamp(created_after, UTC).isoformat()
+    return _get(
+        base_url, api_key, "/recording/?" + urlencode({"created_at_after": after, "status_code": "done"})
+    )
+
+
+def probe_request(base_url: str, api_key: str) -> HttpRequest:
+    """A list, not a retrieve: any path of any server may answer 404, a page of JSON is Recall."""
+    return _get(base_url, api_key, "/transcript/?status_code=processing")
+
+
+def _get(base_url: str, api_key: str, path: str) -> HttpRequest:
+    # Never with a body, not even an empty JSON one: Recall's firewall answers 403 to that.
+    # https://docs.recall.ai/docs/errors
+    return HttpRequest("GET", f"{base_url}{_API}{path}", _headers(api_key))
+
+
+def _follow(base_url: str, api_key: str, url: str) -> HttpRequest:
+    if origin(url) is None or origin(url) != origin(base_url):
+        raise Unreadable("the next page is on another host")
+    return HttpRequest("GET", url, _headers(api_key))
+
+
+def _headers(api_key: str) -> dict[str, str]:
+    # Bare: the word `Token` before it is optional. https://docs.recall.ai/reference/authentication
+    return {"Authorization": api_key, "Accept": "application/json", "User-Agent": f"afterword/{VERSION}"}
+
+
+def _own_id(value: str) -> str:
+    """Ids were checked when they came in; this is the last line before they are part of an address."""
+    if shapes.canonical_id(value) is None:
+        raise Unreadable("an id that is not a UUID")
+    return value

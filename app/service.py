@@ -1,0 +1,346 @@
+"""
+The shell around the machine: `receive` deliveries, `advance` by an event, `perform` a command.
+
+Nothing is decided here. Whatever happened becomes an event, `decide` says what follows, and one
+`commit` writes it together with the mark of where the event came from. One log line per decision.
+The effects of the five commands are in `perform_create`, `perform_reads`, `perform_fetch`.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from structlog.typing import FilteringBoundLogger
+
+from app import perform_create, perform_fetch, perform_reads
+from app.core import events
+from app.core.commands import (
+    AskRecording,
+    AskTranscript,
+    Command,
+    CreateTranscript,
+    FetchTranscript,
+    LookUpTranscript,
+    kind_of,
+)
+from app.core.machine import Decision, budget, decide, is_wanted
+from app.errors import (
+    AccountRefused,
+    LeaseLost,
+    QueueUnavailable,
+    RecallBusy,
+    Stale,
+)
+from app.ports import (
+    ArtifactRow,
+    Blobs,
+    Clock,
+    Committed,
+    Delivery,
+    Leased,
+    Loaded,
+    Queue,
+    Send,
+    Source,
+    Store,
+)
+from app.recall.wire import Unreadable, decode_delivery
+from app.task import Keeper, SlotLater, Task, Workspace
+
+POISON_AFTER = 8
+_MOST_COLLISIONS = 12
+_LEFTOVER_AFTER_S = 3600.0
+# Recall's own number: five creates per minute and bot. https://docs.recall.ai/reference/recording_create_transcript_create
+CREATES_PER_BOT = 5
+
+
+class Service:
+    """
+    Everything a worker does. Holds no state between calls.
+
+    Args:
+        scratch: A folder for downloads under way; emptied by `sweep`.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        queue: Queue,
+        blobs: Blobs,
+        clock: Clock,
+        workspaces: Mapping[str, Workspace],
+        scratch: Path,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self.store = store
+        self.queue = queue
+        self.blobs = blobs
+        self.clock = clock
+        self.workspaces = workspaces
+        self.scratch = scratch
+        self.log = log
+
+    # -- the inbox ---------------------------------------------------------------------------------
+    def receive(self, limit: int = 100) -> int:
+        """Applies unapplied deliveries, oldest first; returns how many were looked at."""
+        total = 0
+        while deliveries := self.store.take_deliveries(limit):
+            for delivery in deliveries:
+                self._apply(delivery)
+            total += len(deliveries)
+            if len(deliveries) < limit:
+                break
+        return total
+
+    def _apply(self, delivery: Delivery) -> None:
+        if delivery.tries > POISON_AFTER:
+            self.store.close_delivery(delivery.id, note="unreadable: eight tries ended without a word")
+            return
+        try:
+            decoded = decode_delivery(delivery.body, at=self.store.now())
+        except Unreadable as error:
+            self.log.warning("delivery_unreadable", delivery=delivery.id, cause=error.reason)
+            self.store.close_delivery(delivery.id, note=f"unreadable: {error.reason}")
+            return
+        if decoded.event is None or decoded.recording_id is None:
+            self.log.info("delivery_ignored", delivery=delivery.id, kind=decoded.kind, why=decoded.note)
+            self.store.close_delivery(delivery.id, note=decoded.note or "nothing to do", kind=decoded.kind)
+            return
+        event = self._dated(delivery, decoded.event, decoded.happened_at)
+        source = Source(delivery_id=delivery.id, by="webhook")
+        try:
+            self.advance(delivery.workspace, decoded.recording_id, event, source)
+        except Stale:
+            self.log.info("delivery_taken_by_another", delivery=delivery.id)
+
+    def _dated(self, delivery: Delivery, event: events.Event, happened_at: float | None) -> events.Event:
+        """Old news of a recording is looked up before it is paid for."""
+        if not isinstance(event, events.RecordingDone) or happened_at is None:
+            return event
+        old_after_s = self.workspaces[delivery.workspace].policy.durations.news_is_old_after_s
+        return replace(event, look_first=event.at - happened_at > old_after_s)
+
+    # -- the machine -------------------------------------------------------------------------------
+    def advance(
+        self,
+        workspace: str,
+        recording_id: str,
+        event: events.Event,
+        source: Source,
+        *,
+        send: Send | None = None,
+        artifact: ArtifactRow | None = None,
+    ) -> tuple[Decision, Committed]:
+        """
+        Load, decide, commit; again on fresh state when somebody was faster.
+
+        Raises:
+            Stale: The delivery has been applied by another, or the state never stood still.
+            LeaseLost: The command has another worker by now.
+        """
+        policy = self.workspaces[workspace].policy
+        for collision in range(_MOST_COLLISIONS):
+            before = self.store.load(workspace, recording_id)
+            decision = decide(before.transcription, event, policy, pending=before.pending)
+            offer_now = bool(decision.commands) and self._has_room(len(decision.commands))
+            limit = (CREATES_PER_BOT, policy.durations.rate_window_s * 1.02) if send else None
+            try:
+                committed = self.store.commit(
+                    before,
+                    decision,
+                    event=event,
+                    source=source,
+                    send=None if decision.ignored else send,
+                    artifact=artifact,
+                    bot_limit=limit,
+                    budget=budget(before.transcription, policy),
+                    offer_now=offer_now,
+                )
+            except Stale:
+                self.clock.sleep(random.uniform(0, 0.02) * collision)
+                continue
+            if committed.wait_s is None:
+                self._tell(before, decision, event, source)
+            if offer_now:
+                self._offer(committed)
+            return decision, committed
+        raise Stale(f"{recording_id} was changed {_MOST_COLLISIONS} times under our hands")
+
+    def _tell(self, before: Loaded, decision: Decision, event: events.Event, source: Source) -> None:
+        old, new = before.transcription, decision.state
+        line = self.log.bind(
+            workspace=old.workspace,
+            recording=old.recording_id,
+            happened=type(event).__name__,
+            by=source.by,
+            goal=new.goal.value,
+        )
+        facts = {
+            "was": old.goal.value if old.goal != new.goal else None,
+            "attempt": getattr(event, "ordinal", None),
+            "transcript": getattr(event, "transcript_id", None),
+            "next": [c.key for c in decision.commands] or None,
+            "ignored": decision.ignored,
+            "reason": new.reason,
+            "detail": getattr(event, "detail", None) or getattr(event, "cause", None) or None,
+        }
+        line = line.bind(**{key: value for key, value in facts.items() if value is not None})
+        if decision.alarm:
+            line.error("alarm", alarm=decision.alarm)
+        line.info("decided")
+
+    def _has_room(self, number: int) -> bool:
+        try:
+            return self.queue.room() >= number
+        except QueueUnavailable:
+            return False
+
+    def _offer(self, committed: Committed) -> None:
+        if not committed.offerable:
+            return
+        try:
+            self.queue.offer(committed.offerable)
+        except QueueUnavailable:
+            self.log.warning("queue_away", what_follows="the dispatcher offers again")
+
+    # -- the outbox --------------------------------------------------------------------------------
+    def perform(self, command_id: int) -> None:
+        """Takes the command's lease and does it. A command somebody else has, or nobody wants, ends here."""
+        durations = next(iter(self.workspaces.values())).policy.durations
+        leased = self.store.take(command_id, lease_s=durations.lease_s)
+        if leased is None:
+            return
+        workspace = self.workspaces.get(leased.workspace)
+        if workspace is None:
+            self.log.error("workspace_unknown", workspace=leased.workspace, command=command_id)
+            self.store.defer(leased, after_s=durations.recording_ask_every_s)
+            return
+        if leased.tries > POISON_AFTER:
+            self._end_poison(leased)
+            return
+        try:
+            with self.keeping(leased, workspace) as keeper:
+                self._perform(leased, workspace, keeper)
+        except LeaseLost:
+            self.log.warning("lease_lost", recording=leased.recording_id, command=leased.command.key)
+
+    def _perform(self, leased: Leased, workspace: Workspace, keeper: Keeper) -> None:
+        before = self.store.load(leased.workspace, leased.recording_id)
+        if not is_wanted(before.transcription, leased.command):
+            self.store.drop(leased)
+            return
+        if self._is_paused(leased, workspace):
+            return
+        task = Task(
+            workspace=workspace,
+            leased=leased,
+            state=before.transcription,
+            keeper=keeper,
+            store=self.store,
+            blobs=self.blobs,
+            clock=self.clock,
+            scratch=self.scratch,
+            log=self.log,
+            advance=self.advance,
+            pause=self.pause,
+            _slot_at=leased.slot_at,
+        )
+        try:
+            _EFFECTS[type(leased.command)](task)
+        except SlotLater as later:
+            self.store.defer(leased, after_s=later.wait_s, slot_at=later.slot_at)
+        except RecallBusy as busy:
+            self._tell_waiting(leased, busy.cause, busy.retry_after_s)
+            self.store.defer(leased, after_s=busy.retry_after_s)
+        except AccountRefused as refused:
+            self.pause(workspace, refused.status)
+            self.store.defer(leased, after_s=workspace.policy.durations.account_probe_every_s)
+
+    def _end_poison(self, leased: Leased) -> None:
+        command = leased.command
+        event = events.CommandFailed(
+            self.store.now(),
+            kind_of(command),
+            ordinal=getattr(command, "ordinal", None),
+            transcript_id=getattr(command, "transcript_id", None),
+        )
+        self.log.error(
+            "command_poisoned", recording=leased.recording_id, command=command.key, tries=leased.tries
+        )
+        source = Source(command=leased, by="worker")
+        self.advance(leased.workspace, leased.recording_id, event, source)
+
+    def _tell_waiting(self, leased: Leased, cause: str, wait_s: float) -> None:
+        self.log.info(
+            "waiting",
+            recording=leased.recording_id,
+            command=leased.command.key,
+            cause=cause,
+            wait_s=round(wait_s, 1),
+        )
+
+    # -- whose fault -------------------------------------------------------------------------------
+    def pause(self, workspace: Workspace, status: int) -> None:
+        """Recall refuses the whole account: nobody spends anything until a probe is accepted."""
+        probe_s = workspace.policy.durations.account_probe_every_s
+        self.store.pause(workspace.name, f"recall_answers_{status}", probe_after_s=probe_s)
+        self.log.error(
+            "account_refused", workspace=workspace.name, status=status, remedy=_REMEDIES.get(status)
+        )
+
+    def _is_paused(self, leased: Leased, workspace: Workspace) -> bool:
+        """True when the account is refused and not mended; the command then waits for the next probe."""
+        paused = self.store.paused(workspace.name)
+        if paused is None:
+            return False
+        every_s = workspace.policy.durations.account_probe_every_s
+        if self.store.take_probe(workspace.name, every_s=every_s):
+            try:
+                workspace.recall.probe()
+            except (AccountRefused, RecallBusy):
+                self.log.error("account_still_refused", workspace=workspace.name, cause=paused.cause)
+            else:
+                self.store.unpause(workspace.name)
+                self.log.info("account_accepted_again", workspace=workspace.name)
+                return False
+        self.store.defer(leased, after_s=every_s)
+        return True
+
+    # -- leases ------------------------------------------------------------------------------------
+    @contextmanager
+    def keeping(self, leased: Leased, workspace: Workspace) -> Iterator[Keeper]:
+        """Renews the lease in the background for as long as the command is being done."""
+        durations = workspace.policy.durations
+        keeper = Keeper(self.store, leased, lease_s=durations.lease_s, every_s=durations.lease_renew_s)
+        keeper.start()
+        try:
+            yield keeper
+        finally:
+            keeper.stop()
+
+    def sweep(self) -> None:
+        """Throws away downloads that a killed worker left behind."""
+        oldest = self.clock.now() - _LEFTOVER_AFTER_S
+        for folder in self.scratch.glob("fetch-*"):
+            if folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+_EFFECTS: dict[type[Command], Callable[[Task], None]] = {
+    CreateTranscript: perform_create.create,
+    LookUpTranscript: perform_reads.look_up,
+    AskTranscript: perform_reads.ask_transcript,
+    AskRecording: perform_reads.ask_recording,
+    FetchTranscript: perform_fetch.fetch,
+}
+_REMEDIES = {
+    401: "check RECALL_API_KEY and RECALL_REGION: the key is wrong, revoked or of another region",
+    402: "top up the balance in the Recall dashboard",
+    403: "Recall refuses this account or address; see the Recall dashboard",
+}

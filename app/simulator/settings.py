@@ -1,0 +1,125 @@
+"""
+What may be changed while the simulator runs (`POST /_sim/settings`), with its checks. No effects here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+LIMIT_MODES = ("any10", "successful10", "successful10_attempts100")
+
+# https://docs.recall.ai/docs/recording-webhooks; the rest of the catalogue is sent by `POST /_sim/emit` only.
+DEFAULT_EVENTS = [
+    "recording.done", "recording.failed", "recording.deleted",
+    "transcript.done", "transcript.failed", "transcript.deleted",
+]  # fmt: skip
+
+
+class BadSetting(ValueError):
+    """A name or value that does not exist; the message names it and says what does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One immutable set; `change` makes the next. Durations elsewhere are scaled, `call_delay_ms` is real."""
+
+    api_keys: list[str] = field(default_factory=list)
+    limits: float | str = "on"  # "on", "off", or the factor the published rates are multiplied by
+    limit_mode: str = "any10"
+    limit_body: Any = (
+        None  # the body of the 400 at the limit per recording; nobody has published the real one
+    )
+    retry_after: str = "seconds"  # of a 429: "seconds", "missing" or "date"
+    throttle_first: bool = False  # judge the rate before the Idempotency-Key (nobody says which comes first)
+    errors_replayed: bool = True
+    call_delay_ms: int = 0
+    page_size: int = 5
+    list_order: str = "newest"  # or "oldest", or "mixed": Recall promises none
+    list_shows_deleted: bool = True
+    deleted_retrieve: str = "artifact"  # or "404"
+    provider_form: str = "alternate"  # or "single", or "all_keys"
+    closed_schemas: bool = True  # validate assembly_ai_async, rev_async and recallai_async options
+    balance: bool = True
+    down: bool = False
+    down_mode: str = "503"
+    waf_style: str = "html"  # or "request_blocked"
+    downloads_blocked: bool = False
+    downloads_blocked_mode: str = "cut"  # or "503", or "403" (not for age)
+    webhooks_paused: bool = False
+    webhook_url: str | None = None
+    webhook_secrets: list[str] = field(default_factory=list)  # none: Recall sends without signature headers
+    header_family: str = "webhook"
+    events: list[str] = field(default_factory=lambda: list(DEFAULT_EVENTS))
+    endpoint_disabled: bool = False  # set by the simulator after five days of failures
+
+    def change(self, wanted: Mapping[str, object]) -> Settings:
+        """
+        The settings with `wanted` applied; `api_key` is short for a list of one.
+
+        Raises:
+            BadSetting: an unknown name, or a value of the wrong kind. Nothing is changed then.
+        """
+        given: dict[str, Any] = dict(wanted)
+        if "api_key" in given:
+            given["api_keys"] = [given.pop("api_key")]
+        known = {f.name for f in fields(self)}
+        if unknown := sorted(set(given) - known):
+            raise BadSetting(f"unknown settings: {', '.join(unknown)} (known: {', '.join(sorted(known))})")
+        for name, value in given.items():
+            if not _CHECKS.get(name, _is_flag)(value):
+                raise BadSetting(f"{name}: {value!r} is not possible")
+        return replace(self, **given)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of them, as `GET /_sim/settings` shows them."""
+        return asdict(self)
+
+    @property
+    def rate_factor(self) -> float | None:
+        """What the published rates are multiplied by; None when there are none."""
+        return None if self.limits == "off" else 1.0 if self.limits == "on" else float(self.limits)
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _one_of(*choices: str) -> Callable[[object], bool]:
+    return lambda value: value in choices
+
+
+def _is_limits(value: object) -> bool:
+    if isinstance(value, bool):
+        return False
+    return value in ("on", "off") or (isinstance(value, int | float) and value > 0)
+
+
+_CHECKS: Mapping[str, Callable[[object], bool]] = {
+    "api_keys": _is_texts,
+    "limits": _is_limits,
+    "limit_mode": _one_of(*LIMIT_MODES),
+    "limit_body": lambda value: True,
+    "retry_after": _one_of("seconds", "missing", "date"),
+    "call_delay_ms": _is_count,
+    "page_size": lambda value: _is_count(value) and value != 0,
+    "list_order": _one_of("newest", "oldest", "mixed"),
+    "deleted_retrieve": _one_of("artifact", "404"),
+    "provider_form": _one_of("alternate", "single", "all_keys"),
+    "down_mode": _one_of("503", "cut"),
+    "waf_style": _one_of("html", "request_blocked"),
+    "downloads_blocked_mode": _one_of("cut", "503", "403"),
+    "webhook_url": lambda value: value is None or isinstance(value, str),
+    "webhook_secrets": _is_texts,
+    "header_family": _one_of("webhook", "svix"),
+    "events": _is_texts,
+}

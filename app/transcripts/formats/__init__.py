@@ -1,0 +1,49 @@
+"""
+The formats a transcript is written in: one small module each, listed in `FORMATS`.
+
+A renderer sees sentences, one after the other, and writes at once. It keeps nothing that grows
+with the transcript, reads no clock, and writes the same bytes for the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Protocol, TextIO
+
+from app.transcripts.formats.plain_text import PlainText
+from app.transcripts.formats.sentences_json import SentencesJson
+from app.transcripts.model import Sentence, Speaker
+
+
+class Renderer(Protocol):
+    """One format. Called in the order `start (turn sentence+)* end`."""
+
+    def start(self, out: TextIO) -> None:
+        """Remember where to write (UTF-8, no newline translation) and write what comes first."""
+
+    def turn(self, speaker: Speaker) -> None:
+        """Another speaker begins."""
+
+    def sentence(self, sentence: Sentence) -> None:
+        """One more sentence of that speaker."""
+
+    def end(self) -> None:
+        """Write what comes last. Does not close the file."""
+
+
+FORMATS: Mapping[str, Callable[[], Renderer]] = MappingProxyType(
+    {"sentences.json": SentencesJson, "transcript.txt": PlainText}
+)
+"""File name to renderer. A new format is a module and a line here."""
+
+MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "transcript.json": "application/json",
+        "provider.json": "application/json",
+        "sentences.json": "application/json",
+        "transcript.txt": "text/plain; charset=utf-8",
+        "manifest.json": "application/json",
+    }
+)
+"""Media type of every file of a stored transcript."""

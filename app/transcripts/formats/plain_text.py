@@ -1,0 +1,43 @@
+"""
+`transcript.txt`: one paragraph per speaker turn, a blank line between paragraphs.
+
+    [00:01:23] Ana: Good morning. Shall we start?
+"""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from app.transcripts.model import Sentence, Speaker
+from app.transcripts.text import blank_between
+
+
+class PlainText:
+    """Writes `[HH:MM:SS] Speaker: text`; the time is where the first sentence begins, rounded down."""
+
+    def start(self, out: TextIO) -> None:
+        self._out = out
+        self._separator = ""
+        self._before = ""
+
+    def turn(self, speaker: Speaker) -> None:
+        self._before = ""
+
+    def sentence(self, sentence: Sentence) -> None:
+        if self._before:
+            self._out.write(blank_between(self._before, sentence.text) + sentence.text)
+        else:
+            head = f"[{_clock(sentence.start_s)}] {sentence.speaker.label}: "
+            self._out.write(self._separator + head + sentence.text)
+        self._separator = "\n\n"
+        self._before = sentence.text
+
+    def end(self) -> None:
+        self._out.write("\n" if self._separator else "")
+
+
+def _clock(time_s: float | None) -> str:
+    if time_s is None:
+        return "--:--:--"
+    minutes, seconds = divmod(int(time_s), 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"

@@ -1,0 +1,115 @@
+"""
+The words of a transcript as records: what is read, what is written, what is counted.
+
+Knows no JSON, no file and no format. All times are seconds from the start of the recording.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """Whether anything was said."""
+
+    SPOKEN = "spoken"
+    EMPTY = "empty"  # no word with visible text; a legitimate result, not a failure
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """
+    One word as the provider cut it; it may be a syllable or a whole sentence.
+
+    `start_s` and `end_s` are None where the provider gave no usable time.
+    """
+
+    text: str
+    start_s: float | None
+    end_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """
+    One entry of Recall's list: an utterance of one participant.
+
+    `participant_id` is unique in one meeting only. A very long entry comes in several pieces.
+    """
+
+    participant_id: str | None
+    name: str | None
+    language: str | None  # BCP 47, as Recall wrote it
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """
+    Somebody who spoke.
+
+    `label` is what a reader sees, unique in one transcript. `ordinal` counts from 1 by first appearance
+    and is the identity: two speakers are the same if and only if it is.
+    """
+
+    ordinal: int
+    label: str
+    participant_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """
+    At least one word of one speaker in one language, harmless to print.
+
+    `starts_turn` marks the first sentence after somebody else spoke.
+    """
+
+    speaker: Speaker
+    language: str | None
+    words: tuple[Word, ...]
+    text: str
+    starts_turn: bool
+
+    @property
+    def start_s(self) -> float | None:
+        """Start of the first word that has one."""
+        return next((word.start_s for word in self.words if word.start_s is not None), None)
+
+    @property
+    def end_s(self) -> float | None:
+        """End of the last word that has one."""
+        return next((word.end_s for word in reversed(self.words) if word.end_s is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """
+    What one pass over a transcript counted.
+
+    Attributes:
+        turns: Speaker turns as rendered: neighbouring entries of one speaker are one.
+        words: Entries in Recall's word lists, blank ones too.
+        spoken_words: Those with visible text.
+        speakers: People with at least one spoken word.
+        languages: Code and spoken words, most words first; words without a code are in none.
+        duration_ms: Where the last word ends, in milliseconds; None when no word has a time.
+    """
+
+    turns: int
+    words: int
+    spoken_words: int
+    speakers: int
+    languages: tuple[tuple[str, int], ...]
+    duration_ms: int | None
+
+    @property
+    def language(self) -> str | None:
+        """The language of most words, or None when no word bears one."""
+        return self.languages[0][0] if self.languages else None
+
+    @property
+    def verdict(self) -> Verdict:
+        """`spoken` if there is one word with visible text, else `empty`."""
+        return Verdict.SPOKEN if self.spoken_words else Verdict.EMPTY

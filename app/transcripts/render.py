@@ -1,0 +1,93 @@
+"""One pass over a transcript: every format written, everything counted, memory flat."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import BinaryIO, TextIO
+
+from app.transcripts.formats import FORMATS, Renderer
+from app.transcripts.model import Sentence, Summary, Turn, Word
+from app.transcripts.reader import read_turns
+from app.transcripts.sentences import SentenceBuilder, words_of
+
+
+def render(source: BinaryIO, outputs: Mapping[str, TextIO]) -> Summary:
+    """
+    Write a transcript in several formats.
+
+    Args:
+        source: Recall's JSON as downloaded, at its beginning.
+        outputs: Names out of `FORMATS`, each with a text file opened with `encoding="utf-8", newline="\\n"`.
+            Left open; not flushed. None at all is fine: then only the counting is done.
+
+    Returns:
+        What was counted. The same source gives the same files and the same summary.
+
+    Raises:
+        TranscriptUnreadable: The outputs then hold part of it and must be thrown away.
+        OSError: From a file.
+        KeyError: A name not in `FORMATS`, before anything is read or written.
+    """
+    renderers = [(FORMATS[name](), out) for name, out in outputs.items()]
+    for renderer, out in renderers:
+        renderer.start(out)
+    press = _Press([renderer for renderer, _ in renderers])
+    builder = SentenceBuilder()
+    tally = _Tally()
+    for turn in read_turns(source):
+        spoken = [parts for word in turn.words if (parts := words_of(word))]
+        tally.add(turn, spoken_words=len(spoken))
+        if spoken:
+            press.print(builder.feed(turn, (part for parts in spoken for part in parts)))
+    press.print(builder.finish())
+    for renderer, _ in renderers:
+        renderer.end()
+    return tally.summary(turns=press.turns, speakers=len(builder.speakers))
+
+
+class _Press:
+    """Hands every sentence to every renderer."""
+
+    def __init__(self, renderers: list[Renderer]) -> None:
+        self._renderers = renderers
+        self.turns = 0
+
+    def print(self, sentences: Iterable[Sentence]) -> None:
+        for sentence in sentences:
+            self.turns += sentence.starts_turn
+            for renderer in self._renderers:
+                if sentence.starts_turn:
+                    renderer.turn(sentence.speaker)
+                renderer.sentence(sentence)
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self._words = 0
+        self._spoken_words = 0
+        self._by_language: Counter[str] = Counter()
+        self._end_s: float | None = None
+
+    def add(self, turn: Turn, *, spoken_words: int) -> None:
+        self._words += len(turn.words)
+        self._spoken_words += spoken_words
+        if turn.language is not None and spoken_words:
+            self._by_language[turn.language] += spoken_words
+        # People talk over each other: the last word of the file is not always the last to end.
+        times = (self._end_s, *map(_last_time_s, turn.words))
+        self._end_s = max((time_s for time_s in times if time_s is not None), default=None)
+
+    def summary(self, *, turns: int, speakers: int) -> Summary:
+        return Summary(
+            turns=turns,
+            words=self._words,
+            spoken_words=self._spoken_words,
+            speakers=speakers,
+            languages=tuple(self._by_language.most_common()),  # ties keep the order of first appearance
+            duration_ms=None if self._end_s is None else round(self._end_s * 1000),
+        )
+
+
+def _last_time_s(word: Word) -> float | None:
+    return word.start_s if word.end_s is None else word.end_s

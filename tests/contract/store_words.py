@@ -1,0 +1,88 @@
+"""Short words for the store's tests: one recording, its events, its decisions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from app.core import events
+from app.core.commands import Command, CreateTranscript
+from app.core.machine import Decision
+from app.core.state import Attempt, Fate, Goal, Transcription
+from app.ports import Committed, Leased, Loaded, NewDelivery, Send, Source, Store
+
+WORKSPACE, RECORDING = "default", "5f0e1f2a-recording"
+DONE = events.RecordingDone(at=1.0, bot_id="bot-1", metadata=(("name", "Ada Lovelace"),))
+CREATE = CreateTranscript(1, "recallai_async")
+HAND = Source(by="person")
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+def delivery(webhook_id: str, *, body: bytes = b"{}", workspace: str = WORKSPACE) -> NewDelivery:
+    return NewDelivery(workspace, webhook_id, 1000.0, 1000, "label", body)
+
+
+def creating(before: Loaded, *commands: Command, **changes: Any) -> Decision:
+    """The recording is done: a create is planned."""
+    state = replace(before.transcription, goal=Goal.CREATING, planned=1, is_heard=True, **changes)
+    return Decision(state, commands)
+
+
+def begin(
+    store: Store, *commands: Command, recording_id: str = RECORDING, workspace: str = WORKSPACE
+) -> Committed:
+    """A transcription at version 1, with these commands."""
+    before = store.load(workspace, recording_id)
+    return store.commit(before, creating(before, *commands), event=DONE, source=HAND)
+
+
+def begun(store: Store, command: Command = CREATE, *, recording_id: str = RECORDING) -> Leased:
+    """A transcription whose command is taken by us."""
+    (offer,) = begin(store, command, recording_id=recording_id).offerable
+    leased = store.take(offer.id, lease_s=15)
+    assert leased is not None
+    return leased
+
+
+def claim(
+    store: Store,
+    *,
+    ordinal: int = 1,
+    generation: int = 0,
+    recording_id: str = RECORDING,
+    source: Source = HAND,
+    bot: str = "bot-1",
+    fingerprint: str = "f1",
+    **limits: Any,
+) -> Committed:
+    """Attempt `ordinal` is claimed and its send stamped."""
+    before = store.load(WORKSPACE, recording_id)
+    line = Attempt(ordinal, "recallai_async", Fate.SENDING, generation)
+    send = Send(ordinal, generation, f"key-{ordinal}-{generation}", fingerprint, bot)
+    event = events.Sending(1.0, ordinal, line.provider, generation)
+    # A repeated claim must differ from the state before, or the version would not move.
+    state = replace(before.transcription.with_attempt(line), waits=before.transcription.waits + 1)
+    return store.commit(before, Decision(state), event=event, source=source, send=send, **limits)
+
+
+def state_of(store: Store, recording_id: str = RECORDING) -> Transcription:
+    return store.load(WORKSPACE, recording_id).transcription
+
+
+def at_once(work: Callable[[S], T], items: Sequence[S]) -> list[T | Exception]:
+    """Does the work on each item in a thread of its own, started together; what each returned or raised."""
+    gate = threading.Barrier(len(items))
+
+    def run(item: S) -> T | Exception:
+        gate.wait()
+        try:
+            return work(item)
+        except Exception as error:  # the test judges it
+            return error
+
+    with ThreadPoolExecutor(len(items)) as pool:
+        return list(pool.map(run, items))

@@ -1,0 +1,392 @@
+"""
+What every store of results promises. An object store joins by one more entry in `STORES`; what only a disk
+can do wrong is below, for the disk alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.adapters.blobs import LEFTOVER_AFTER_S, BlobError, BlobMissing, LocalBlobs, from_url
+from app.errors import BlobsUnavailable
+
+STORES: dict[str, Callable[[Path], LocalBlobs]] = {
+    "local": lambda folder: LocalBlobs(folder / "made on demand" / "t")
+}
+
+ROOT = Path(__file__).parents[2]
+KEY = "default/rec-1/tra-1/sentences.json"
+
+
+@pytest.fixture(params=STORES)
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> LocalBlobs:
+    return STORES[request.param](tmp_path)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "downloaded"
+    path.write_bytes(b"[1, 2]")
+    return path
+
+
+def content(blobs: LocalBlobs, key: str) -> bytes:
+    with blobs.open(key) as stream:
+        return stream.read()
+
+
+# -- promises of every store ---------------------------------------------------------------------
+
+
+def test_what_was_put_is_there_whole(blobs: LocalBlobs, source: Path) -> None:
+    assert not blobs.exists(KEY)
+    blobs.put(KEY, source)
+    assert blobs.exists(KEY)
+    assert content(blobs, KEY) == b"[1, 2]"
+    assert blobs.size(KEY) == 6
+    assert blobs.sha256(KEY) == hashlib.sha256(b"[1, 2]").hexdigest()
+    assert source.exists()
+
+
+def test_a_second_put_replaces_and_an_open_reader_keeps_the_first(blobs: LocalBlobs) -> None:
+    blobs.put_bytes(KEY, b"first")
+    with blobs.open(KEY) as stream:
+        blobs.put_bytes(KEY, b"second")
+        assert stream.read() == b"first"
+    assert content(blobs, KEY) == b"second"
+
+
+def test_readers_never_see_half_a_file_while_writers_replace_it(blobs: LocalBlobs) -> None:
+    versions = {bytes([65 + n]) * 300_000 for n in range(3)}
+    blobs.put_bytes(KEY, min(versions))
+    stop = threading.Event()
+
+    def write_for_ever(version: bytes) -> None:
+        while not stop.is_set():
+            blobs.put_bytes(KEY, version)
+
+    writers = [threading.Thread(target=write_for_ever, args=(version,)) for version in versions]
+    for writer in writers:
+        writer.start()
+    seen = {content(blobs, KEY) for _ in range(200)}
+    stop.set()
+    for writer in writers:
+        writer.join()
+    assert seen <= versions
+
+
+def test_a_large_file_arrives_byte_for_byte(blobs: LocalBlobs, tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(os.urandom(3_500_000))
+    blobs.put(KEY, large)
+    assert content(blobs, KEY) == large.read_bytes()
+
+
+def test_what_is_not_there_is_missing_not_unavailable(blobs: LocalBlobs, tmp_path: Path) -> None:
+    for ask in (blobs.open, blobs.size, blobs.sha256):
+        with pytest.raises(BlobMissing):
+            ask(KEY)
+    blobs.put_bytes(KEY, b"x")
+    for key in ("default/rec-1", f"{KEY}/below"):
+        assert not blobs.exists(key)
+        for ask in (blobs.open, blobs.size, blobs.sha256):
+            with pytest.raises(BlobMissing):
+                ask(key)
+    with pytest.raises(BlobMissing, match="source"):
+        blobs.put(KEY, tmp_path / "gone")
+    assert content(blobs, KEY) == b"x"
+
+
+def test_keys_are_listed_by_folder(blobs: LocalBlobs) -> None:
+    assert blobs.list("") == []
+    keys = ["w/rec-1/tra-1/a.json", "w/rec-1/tra-1/b.txt", "w/rec-1/tra-2/a.json", "w/rec-10/tra-1/a.json"]
+    for key in reversed(keys):
+        blobs.put_bytes(key, b"x")
+    assert blobs.list("") == keys
+    assert blobs.list("w/rec-1") == keys[:3]
+    assert blobs.list("w/rec-1/tra-1") == keys[:2]
+    assert blobs.list("w/rec-2") == []
+
+
+def test_a_folder_is_deleted_with_all_in_it_and_nothing_else(blobs: LocalBlobs) -> None:
+    for key in ("w/rec-1/tra-1/a.json", "w/rec-1/tra-1/manifest.json", "w/rec-10/tra-1/a.json"):
+        blobs.put_bytes(key, b"x")
+    assert blobs.delete_folder("w/rec-1") == 2
+    assert blobs.list("") == ["w/rec-10/tra-1/a.json"]
+    assert blobs.delete_folder("w/rec-1") == 0
+    blobs.put_bytes("w/rec-1/tra-1/a.json", b"again")
+    assert blobs.exists("w/rec-1/tra-1/a.json")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "/",
+        "/etc/passwd",
+        "a//b",
+        "a/",
+        "..",
+        "a/../b",
+        "./a",
+        "a/...",
+        "a b",
+        "a\n",
+        "ä",
+        "a~b",
+        "a\\b",
+        "a\0b",
+        "C:/a",
+    ]
+    + ["x" * 201, "a/" * 600 + "a"],
+)
+def test_a_key_that_could_lead_elsewhere_is_refused_everywhere(
+    blobs: LocalBlobs, source: Path, key: str
+) -> None:
+    uses: list[Callable[[], object]] = [
+        lambda: blobs.put(key, source),
+        lambda: blobs.put_bytes(key, b"x"),
+        lambda: blobs.open(key),
+        lambda: blobs.exists(key),
+        lambda: blobs.size(key),
+        lambda: blobs.sha256(key),
+        lambda: blobs.delete_folder(key),
+    ]
+    if key:
+        uses.append(lambda: blobs.list(key))
+    for use in uses:
+        with pytest.raises(BlobError, match="not a key"):
+            use()
+
+
+def test_the_probe_leaves_nothing_behind(blobs: LocalBlobs) -> None:
+    blobs.check()
+    assert blobs.list("") == []
+    assert blobs.sweep() == 0
+
+
+# -- what only a disk can do ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> LocalBlobs:
+    return LocalBlobs(tmp_path / "t")
+
+
+def test_nothing_is_touched_before_the_first_write(disk: LocalBlobs) -> None:
+    assert disk.list("") == []
+    assert disk.sweep() == 0
+    assert disk.delete_folder("w") == 0
+    assert not disk.root.exists()
+
+
+def test_files_and_folders_are_for_their_owner_only(disk: LocalBlobs, source: Path) -> None:
+    source.chmod(0o666)
+    disk.put(KEY, source)
+    assert stat.S_IMODE((disk.root / KEY).stat().st_mode) == 0o600
+    for folder in (disk.root, *list((disk.root / KEY).parents)[:3]):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_content_is_synced_before_the_name_and_the_name_before_the_return(
+    disk: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk.put_bytes("w/other", b"the folder is there already")
+    steps: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def noted_fsync(descriptor: int) -> None:
+        steps.append("sync folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "sync file")
+        fsync(descriptor)
+
+    def noted_replace(before: Path, after: Path) -> None:
+        steps.append("replace")
+        assert Path(before).parent == Path(after).parent
+        replace(before, after)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    disk.put_bytes("w/new", b"x")
+    assert steps == ["sync file", "replace", "sync folder"]
+    steps.clear()
+    disk.put_bytes("v/new", b"x")
+    assert steps == ["sync folder", "sync file", "replace", "sync folder"]
+
+
+def test_the_manifest_is_the_first_to_go(disk: LocalBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.json", "manifest.json", "z.txt"):
+        disk.put_bytes(f"w/rec/tra/{name}", b"x")
+    gone: list[str] = []
+    unlink = Path.unlink
+
+    def noted(path: Path, missing_ok: bool = False) -> None:
+        gone.append(path.name)
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", noted)
+    disk.delete_folder("w/rec")
+    assert gone[0] == "manifest.json"
+
+
+def leave(disk: LocalBlobs, name: str, *, age_s: float) -> Path:
+    """A temporary file as a killed process leaves it."""
+    path = disk.root / "w" / "rec" / f"{name}~0123456789abcdef"
+    disk.put_bytes("w/rec/other", b"x")
+    path.write_bytes(b"half")
+    os.utime(path, (time.time() - age_s, time.time() - age_s))
+    return path
+
+
+def test_leftovers_of_the_dead_are_swept_and_files_being_written_are_not(disk: LocalBlobs) -> None:
+    old = leave(disk, "a.json", age_s=LEFTOVER_AFTER_S + 60)
+    young = leave(disk, "b.json", age_s=LEFTOVER_AFTER_S - 60)
+    assert disk.list("") == ["w/rec/other"]
+    assert disk.sweep() == 1
+    assert not old.exists()
+    assert young.exists()
+    assert disk.exists("w/rec/other")
+    assert disk.delete_folder("w/rec") == 1
+    assert not young.exists()
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """Makes every sync fail with an errno, as a full or broken disk does at the latest moment."""
+
+    def fail_with(number: int) -> None:
+        def fail(descriptor: int) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "fsync", fail)
+
+    return fail_with  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EDQUOT, "quota"),
+        (errno.EACCES, "give the folder to the user"),
+        (errno.EROFS, "remount"),
+        (errno.EIO, "system log"),
+        (errno.ENXIO, "ENXIO"),
+    ],
+)
+def test_a_disk_in_trouble_is_named_with_its_remedy_and_keeps_the_old_file(
+    disk: LocalBlobs, source: Path, failing: Callable[[int], None], number: int, remedy: str
+) -> None:
+    disk.put_bytes(KEY, b"old")
+    failing(number)
+    uses: list[Callable[[], None]] = [
+        lambda: disk.put(KEY, source),
+        lambda: disk.put_bytes(KEY, b"new"),
+        disk.check,
+    ]
+    for use in uses:
+        with pytest.raises(BlobsUnavailable, match=remedy):
+            use()
+    assert content(disk, KEY) == b"old"
+    assert [path.name for path in disk.root.rglob("*") if path.is_file()] == ["sentences.json"]
+
+
+def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text("in the way")
+    blocked = LocalBlobs(tmp_path / "t")
+    for use in (blocked.check, lambda: blocked.put_bytes(KEY, b"x")):
+        with pytest.raises(BlobsUnavailable, match="a file stands where a folder should be"):
+            use()
+    assert not blocked.exists(KEY)
+
+
+def test_a_folder_where_a_file_should_be_is_named(disk: LocalBlobs) -> None:
+    disk.put_bytes("a/b", b"x")
+    with pytest.raises(BlobsUnavailable, match="a folder stands where a file should be"):
+        disk.put_bytes("a", b"x")
+
+
+def test_an_unreadable_folder_is_unavailable_not_empty(
+    disk: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk.put_bytes(KEY, b"x")
+
+    def refuse(path: str | Path) -> Iterator[os.DirEntry[str]]:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    for use in (lambda: disk.list(""), disk.sweep, lambda: disk.delete_folder("default")):
+        with pytest.raises(BlobsUnavailable, match="give the folder"):
+            use()
+
+
+WRITE_FOR_EVER = """
+import sys
+from pathlib import Path
+from app.adapters.blobs import LocalBlobs
+
+blobs, key, letter = LocalBlobs(Path(sys.argv[1])), sys.argv[2], sys.argv[3].encode()
+print("ready", flush=True)
+while True:
+    blobs.put_bytes(key, letter * 2_000_000)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_killed_while_writing_leaves_the_old_file_or_the_new(disk: LocalBlobs) -> None:
+    disk.put_bytes(KEY, b"A" * 2_000_000)
+    for n in range(8):
+        command = [sys.executable, "-c", WRITE_FOR_EVER, str(disk.root), KEY, "AB"[n % 2]]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == b"ready\n"
+            time.sleep(0.002 + 0.003 * n)  # another instant of the writing each time
+            child.kill()
+        assert content(disk, KEY) in (b"A" * 2_000_000, b"B" * 2_000_000)
+        assert disk.list("") == [KEY]
+
+
+# -- the address ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("file:///srv/transcripts", "/srv/transcripts"),
+        ("FILE:///srv/t/", "/srv/t"),
+        ("file://localhost/srv/t", "/srv/t"),
+        ("file:///srv/my%20files", "/srv/my files"),
+        ("file:///srv/my files/#1?", "/srv/my files/#1?"),
+    ],
+)
+def test_a_file_address_names_a_folder(url: str, path: str) -> None:
+    assert from_url(url).root == Path(path)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "/srv/t",
+        "file:/srv/t",
+        "file://srv/t",
+        "file://",
+        "file:///a/../b",
+        "file:///a%00",
+        "s3://key:secret@bucket/p",
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused_without_quoting_it(url: str) -> None:
+    with pytest.raises(BlobError, match="STORAGE_URL") as caught:
+        from_url(url)
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,244 @@
+"""
+The promises of `app.ports.Queue`, for every implementation: RQ on the embedded Valkey.
+
+What is in the queue is read by RQ's own means, as its workers would.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from rq import Queue as RqJobs
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from rq.utils import import_attribute
+
+from app.adapters import valkey_server
+from app.adapters.rq_queue import INBOX, PERFORM_JOB, RECALL, RECEIVE_JOB, RqQueue
+from app.core.durations import Durations
+from app.errors import QueueUnavailable
+from app.ports import Offerable, Queue
+
+WORKERS = 2
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Server:
+    """A Valkey that a test may stop, freeze and start again."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.url = valkey_server.url(home)
+        self.start()
+
+    def start(self) -> None:
+        source = (
+            "import sys; from pathlib import Path; from app.adapters import valkey_server;"
+            "from workers.lifeline import kernel_ties_to_parent as guard;"
+            "sys.exit(valkey_server.serve(Path(sys.argv[1]), guard=guard))"
+        )
+        self.process = subprocess.Popen([sys.executable, "-c", source, str(self.home)], cwd=ROOT)
+        valkey_server.wait_until_ready(self.home)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("queue home"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def redis(server: Server) -> Iterator[Redis]:
+    with Redis.from_url(server.url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def queue(server: Server, redis: Redis) -> RqQueue:
+    return RqQueue(server.url, WORKERS, Durations())
+
+
+def jobs(redis: Redis, name: str) -> list[Job]:
+    return RqJobs(name, connection=redis, serializer=JSONSerializer).get_jobs()
+
+
+def offerables(*ids: int) -> list[Offerable]:
+    return [Offerable(number, f"fetch the transcript of recording {number}") for number in ids]
+
+
+def test_offered_commands_wait_in_order_with_their_ids_and_sentences(queue: Queue, redis: Redis) -> None:
+    queue.offer(offerables(7, 8))
+    waiting = jobs(redis, RECALL)
+    assert [job.args for job in waiting] == [[7], [8]]
+    assert [job.func_name for job in waiting] == [PERFORM_JOB, PERFORM_JOB]
+    assert waiting[0].description == "fetch the transcript of recording 7"
+
+
+def test_job_survives_a_killed_horse_and_never_expires_unseen(queue: Queue, redis: Redis) -> None:
+    queue.offer(offerables(7))
+    (job,) = jobs(redis, RECALL)
+    assert job.retries_left == 3
+    assert job.retry_intervals in (None, [], [0])
+    assert job.ttl is None
+    assert redis.ttl(job.key) == -1
+    assert job.timeout == 360
+    assert (job.result_ttl, job.failure_ttl) == (60, 86_400)
+
+
+def test_nothing_is_pickled(queue: Queue, redis: Redis) -> None:
+    queue.offer(offerables(7))
+    (job,) = jobs(redis, RECALL)
+    assert json.loads(job.data) == [PERFORM_JOB, None, [7], {}]
+
+
+def test_named_functions_exist() -> None:
+    for name in (PERFORM_JOB, RECEIVE_JOB):
+        assert callable(import_attribute(name))
+
+
+def test_offering_nothing_is_no_error_and_offering_twice_is_two_jobs(queue: Queue, redis: Redis) -> None:
+    queue.offer([])
+    queue.offer(offerables(7))
+    queue.offer(offerables(7))
+    assert len(jobs(redis, RECALL)) == 2
+
+
+def test_room_shrinks_with_what_waits_and_never_falls_below_zero(queue: Queue) -> None:
+    assert queue.room() == 8
+    queue.offer(offerables(1, 2, 3))
+    assert queue.room() == 5
+    queue.offer(offerables(*range(20)))
+    assert queue.room() == 0
+
+
+def test_wake_ups_take_no_room(queue: Queue) -> None:
+    queue.wake_inbox()
+    assert queue.room() == 8
+
+
+def test_many_wake_ups_leave_one_waiting(queue: Queue, redis: Redis) -> None:
+    for _ in range(5):
+        queue.wake_inbox()
+    (job,) = jobs(redis, INBOX)
+    assert (job.func_name, job.args, job.retries_left) == (RECEIVE_JOB, [], 3)
+
+
+def _wake(url: str, times: int) -> None:
+    mine = RqQueue(url, WORKERS, Durations())
+    for _ in range(times):
+        mine.wake_inbox()
+
+
+def test_wake_ups_of_many_processes_at_once_leave_one_waiting(
+    queue: Queue, redis: Redis, server: Server
+) -> None:
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_wake, args=(server.url, 50)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    most = 0
+    while any(process.is_alive() for process in processes):
+        most = max(most, int(redis.llen("rq:queue:inbox")))
+        redis.ltrim("rq:queue:inbox", 1, 0)  # a worker takes what waits: the race begins anew
+    assert [process.exitcode for process in processes] == [0, 0, 0, 0]
+    assert most == 1
+
+
+def test_wake_up_that_was_taken_makes_place_for_the_next(queue: Queue, redis: Redis) -> None:
+    queue.wake_inbox()
+    redis.lmove("rq:queue:inbox", "rq:queue:inbox:intermediate")
+    queue.wake_inbox()
+    assert len(jobs(redis, INBOX)) == 1
+
+
+def test_counts_tell_what_waits(queue: RqQueue) -> None:
+    queue.offer(offerables(1, 2))
+    queue.wake_inbox()
+    recall, inbox = queue.counts()
+    assert (recall.name, recall.waiting, recall.started, recall.failed, recall.stuck) == (RECALL, 2, 0, 0, 0)
+    assert (inbox.name, inbox.waiting, inbox.workers) == (INBOX, 1, 0)
+
+
+def test_full_redis_raises_queue_unavailable_and_keeps_what_it_has(queue: RqQueue, redis: Redis) -> None:
+    queue.offer(offerables(1))
+    redis.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(QueueUnavailable):
+            queue.offer(offerables(2))
+    finally:
+        redis.config_set("maxmemory", "0")
+    assert len(jobs(redis, RECALL)) == 1
+
+
+def test_absent_redis_raises_queue_unavailable_at_once_from_every_method(tmp_path: Path) -> None:
+    queue = RqQueue(valkey_server.url(tmp_path), WORKERS, Durations())
+    began_at = time.monotonic()
+    for call in (
+        queue.wake_inbox,
+        queue.room,
+        queue.ping,
+        queue.counts,
+        lambda: queue.offer(offerables(1)),
+    ):
+        with pytest.raises(QueueUnavailable):
+            call()
+    assert time.monotonic() - began_at < 1
+
+
+def test_address_and_password_are_not_in_the_error() -> None:
+    queue = RqQueue("redis://:hunter2@127.0.0.1:1/0", WORKERS, Durations())
+    with pytest.raises(QueueUnavailable) as error:
+        queue.ping()
+    assert "hunter2" not in str(error.value)
+
+
+def test_frozen_redis_is_given_up_after_two_seconds_and_not_asked_again_by_itself(
+    queue: RqQueue, redis: Redis
+) -> None:
+    queue.ping()
+    pid = int(redis.info("server")["process_id"])
+    began_at = time.monotonic()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(QueueUnavailable):
+            queue.offer(offerables(1))
+        assert time.monotonic() - began_at < 3
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    time.sleep(0.2)
+    assert len(jobs(redis, RECALL)) <= 1
+
+
+def test_queue_works_again_after_redis_was_restarted(queue: RqQueue, server: Server) -> None:
+    queue.offer(offerables(1))
+    server.stop()
+    with pytest.raises(QueueUnavailable):
+        queue.ping()
+    server.start()
+    assert queue.room() == 7
+
+
+def test_threads_may_share_one_queue(queue: RqQueue, redis: Redis) -> None:
+    threads = [threading.Thread(target=queue.offer, args=(offerables(n),)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(job.args[0] for job in jobs(redis, RECALL)) == list(range(8))

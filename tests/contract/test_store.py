@@ -1,0 +1,332 @@
+"""What every store promises: the inbox and the commit. Beside it: `test_store_money`, `test_store_outbox`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from app.core import events
+from app.core.commands import AskTranscript, FetchTranscript, LookUpTranscript
+from app.core.machine import Decision
+from app.core.state import Goal, Unread
+from app.errors import LeaseLost, Stale
+from app.ports import ArtifactRow, SendTimes, Source
+from tests.contract.conftest import AnyStore, Place
+from tests.contract.store_words import (
+    CREATE,
+    DONE,
+    HAND,
+    RECORDING,
+    WORKSPACE,
+    at_once,
+    begin,
+    begun,
+    claim,
+    creating,
+    delivery,
+    state_of,
+)
+
+# -- inbox -----------------------------------------------------------------------------------------
+
+
+def test_a_delivery_known_already_is_kept_as_it_was(store: AnyStore) -> None:
+    store.add_deliveries([delivery("m1", body=b"first")])
+    store.add_deliveries([delivery("m1", body=b"second"), delivery("m2"), delivery("m2")])
+    taken = store.take_deliveries(10)
+    assert [(d.webhook_id, d.body) for d in taken] == [("m1", b"first"), ("m2", b"{}")]
+
+
+def test_the_same_webhook_id_in_another_workspace_is_another_delivery(store: AnyStore) -> None:
+    store.add_deliveries([delivery("m1"), delivery("m1", workspace="other")])
+    assert {d.workspace for d in store.take_deliveries(10)} == {WORKSPACE, "other"}
+
+
+def test_no_deliveries_at_all_are_no_error(store: AnyStore) -> None:
+    store.add_deliveries([])
+    assert not store.has_unapplied()
+
+
+def test_bodies_come_back_byte_for_byte(store: AnyStore) -> None:
+    body = bytes(range(256)) * 4
+    store.add_deliveries([delivery("m1", body=body)])
+    assert store.take_deliveries(1)[0].body == body
+
+
+def test_taking_counts_a_try_each_time_and_takes_the_oldest_first(store: AnyStore) -> None:
+    store.add_deliveries([delivery(f"m{i}") for i in range(5)])
+    assert [(d.webhook_id, d.tries) for d in store.take_deliveries(2)] == [("m0", 1), ("m1", 1)]
+    assert [(d.webhook_id, d.tries) for d in store.take_deliveries(3)] == [("m0", 2), ("m1", 2), ("m2", 1)]
+
+
+def test_a_closed_delivery_is_not_taken_again_and_its_id_stays_known(store: AnyStore) -> None:
+    store.add_deliveries([delivery("m1")])
+    (taken,) = store.take_deliveries(1)
+    store.close_delivery(taken.id, note="unreadable")
+    store.add_deliveries([delivery("m1")])
+    assert store.take_deliveries(1) == []
+    assert not store.has_unapplied()
+
+
+def test_deliveries_from_many_threads_arrive_once_each(place: Place) -> None:
+    store = place.open()
+    results = at_once(lambda n: store.add_deliveries([delivery(f"m{n // 2}")]), range(20))
+    assert results == [None] * 20
+    assert len(store.take_deliveries(100)) == 10
+
+
+# -- commit ----------------------------------------------------------------------------------------
+
+
+def test_a_recording_nobody_heard_of_is_new_at_version_zero(store: AnyStore) -> None:
+    loaded = store.load(WORKSPACE, RECORDING)
+    assert (loaded.version, loaded.transcription.goal, loaded.pending) == (0, Goal.NEW, ())
+
+
+def test_a_commit_is_read_back_whole(store: AnyStore) -> None:
+    before = store.load(WORKSPACE, RECORDING)
+    decision = creating(
+        before,
+        CREATE,
+        AskTranscript("t1", after_s=600),
+        bot_id="bot-1",
+        metadata=(("naïve", "värde"),),
+        unread=(Unread("t9", 2.5),),
+        looked_at=("t0",),
+        waiting_since=1234.56789,
+    )
+    store.commit(before, decision, event=DONE, source=HAND)
+    after = store.load(WORKSPACE, RECORDING)
+    assert (after.transcription, after.version) == (decision.state, 1)
+    assert after.pending == (CREATE, AskTranscript("t1"))
+
+
+def test_a_commit_tells_what_is_due_now_and_marks_it_as_offered(store: AnyStore) -> None:
+    committed = begin(store, CREATE, AskTranscript("t1", after_s=600))
+    (offer,) = committed.offerable
+    assert offer.description == f"create transcript, attempt 1 with recallai_async, for recording {RECORDING}"
+    assert committed.wait_s is None
+    assert store.due(10, offer_again_s=15) == []
+
+
+def test_what_the_caller_will_not_offer_is_left_to_the_dispatcher(store: AnyStore) -> None:
+    before = store.load(WORKSPACE, RECORDING)
+    decision = creating(before, CREATE)
+    committed = store.commit(before, decision, event=DONE, source=HAND, offer_now=False)
+    assert committed.offerable == ()
+    assert len(store.due(10, offer_again_s=15)) == 1
+
+
+def test_fifty_commits_on_one_version_write_once(place: Place) -> None:
+    store = place.open()
+    begin(store)
+    before = store.load(WORKSPACE, RECORDING)
+
+    def job(number: int) -> object:
+        state = replace(before.transcription, waits=number + 1)
+        return store.commit(before, Decision(state, (CREATE,)), event=DONE, source=HAND)
+
+    results = at_once(job, range(50))
+    assert sum(isinstance(r, Stale) for r in results) == 49
+    assert store.load(WORKSPACE, RECORDING).version == 2
+    assert len(store.history(WORKSPACE, RECORDING)) == 2
+
+
+def test_two_first_commits_of_one_recording_write_once(place: Place) -> None:
+    stores = [place.open() for _ in range(8)]
+    results = at_once(lambda store: begin(store, CREATE), stores)
+    late = [r for r in results if isinstance(r, BaseException)]
+    assert all(isinstance(r, Stale) for r in late)
+    # Whoever loaded after the first commit writes the same state again, which leaves the version alone.
+    after = stores[0].load(WORKSPACE, RECORDING)
+    assert (after.version, len(after.pending)) == (1, 1)
+
+
+def test_an_outdated_commit_leaves_no_trace(store: AnyStore) -> None:
+    old = store.load(WORKSPACE, RECORDING)
+    begin(store)
+    store.add_deliveries([delivery("m1")])
+    (taken,) = store.take_deliveries(1)
+    with pytest.raises(Stale):
+        store.commit(old, creating(old, CREATE), event=DONE, source=Source(delivery_id=taken.id))
+    assert store.has_unapplied()
+    assert store.load(WORKSPACE, RECORDING).pending == ()
+    assert len(store.history(WORKSPACE, RECORDING)) == 1
+
+
+def test_a_delivery_is_applied_once(store: AnyStore) -> None:
+    store.add_deliveries([delivery("m1")])
+    source = Source(delivery_id=store.take_deliveries(1)[0].id, by="webhook")
+    before = store.load(WORKSPACE, RECORDING)
+    store.commit(before, creating(before), event=DONE, source=source)
+    assert not store.has_unapplied()
+    again = store.load(WORKSPACE, RECORDING)
+    with pytest.raises(Stale):
+        store.commit(again, creating(again, waits=1), event=DONE, source=source)
+    assert store.load(WORKSPACE, RECORDING) == again
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_an_ignored_event_marks_its_source_and_is_remembered(store: AnyStore, is_known: bool) -> None:
+    if is_known:
+        begin(store)
+    store.add_deliveries([delivery("m1")])
+    source = Source(delivery_id=store.take_deliveries(1)[0].id, by="webhook")
+    before = store.load(WORKSPACE, RECORDING)
+    decision = Decision(before.transcription, ignored="known already", alarm="odd")
+    store.commit(before, decision, event=DONE, source=source)
+    assert not store.has_unapplied()
+    assert store.load(WORKSPACE, RECORDING) == before
+    line = store.history(WORKSPACE, RECORDING)[-1]
+    assert (line["ignored"], line["alarm"], line["by"]) == ("known already", "odd", "webhook")
+
+
+def test_an_event_ignored_on_an_outdated_state_is_decided_again(store: AnyStore) -> None:
+    begin(store)
+    old = store.load(WORKSPACE, RECORDING)
+    store.commit(old, creating(old, waits=1), event=DONE, source=HAND)
+    with pytest.raises(Stale):
+        store.commit(old, Decision(old.transcription, ignored="so it seemed"), event=DONE, source=HAND)
+
+
+def test_a_command_of_the_same_key_replaces_the_pending_one(store: AnyStore) -> None:
+    begin(store, FetchTranscript("t1"))
+    before = store.load(WORKSPACE, RECORDING)
+    last_look = FetchTranscript("t1", is_last_look=True, after_s=60)
+    store.commit(before, creating(before, last_look, waits=1), event=DONE, source=HAND)
+    assert store.load(WORKSPACE, RECORDING).pending == (FetchTranscript("t1", is_last_look=True),)
+    assert store.due(10, offer_again_s=0) == []
+    store.clock_offset_s += 61
+    (due,) = store.due(10, offer_again_s=0)
+    leased = store.take(due.id, lease_s=15)
+    assert leased is not None
+    assert leased.tries == 1
+
+
+def test_dropped_commands_are_gone_and_others_stay(store: AnyStore) -> None:
+    begin(store, CREATE, AskTranscript("t1", after_s=600))
+    before = store.load(WORKSPACE, RECORDING)
+    decision = Decision(replace(before.transcription, waits=1), dropped=(AskTranscript("t1"),))
+    store.commit(before, decision, event=DONE, source=HAND)
+    assert store.load(WORKSPACE, RECORDING).pending == (CREATE,)
+
+
+def test_commands_of_other_recordings_are_left_alone(store: AnyStore) -> None:
+    begin(store, CREATE, recording_id="other")
+    begin(store, CREATE)
+    before = store.load(WORKSPACE, RECORDING)
+    state = replace(before.transcription, waits=1)
+    store.commit(before, Decision(state, dropped=(CREATE,)), event=DONE, source=HAND)
+    assert store.load(WORKSPACE, "other").pending == (CREATE,)
+
+
+def test_the_history_keeps_codes_and_ids_but_no_names(store: AnyStore) -> None:
+    begin(store, CREATE)
+    seen = events.Seen("t1", "done", 1, "deepgram_async")
+    before = store.load(WORKSPACE, RECORDING)
+    state = replace(before.transcription, waits=1)
+    listed = events.Listed(2.0, 1, seen=(seen,), since_first_send_s=7.0)
+    store.commit(before, Decision(state), event=listed, source=HAND)
+    first, second = store.history(WORKSPACE, RECORDING)
+    assert (first["event"], first["goal_before"], first["goal_after"]) == (
+        "recording_done",
+        "new",
+        "creating",
+    )
+    assert first["commands"] == ["create:1"]
+    assert first["summary"] == {"bot_id": "bot-1", "look_first": False}
+    assert second["summary"]["seen"][0]["transcript_id"] == "t1"
+    assert "Ada" not in str((first, second))
+
+
+# -- the source's command ----------------------------------------------------------------------------
+
+
+def test_the_command_is_done_when_its_event_is_committed(store: AnyStore) -> None:
+    leased = begun(store, LookUpTranscript(0))
+    before = store.load(WORKSPACE, RECORDING)
+    source = Source(command=leased, by="worker")
+    store.commit(before, creating(before, waits=1), event=events.Listed(1.0, 0), source=source)
+    assert store.load(WORKSPACE, RECORDING).pending == ()
+    assert not store.renew(leased, lease_s=15)
+
+
+def test_a_worker_whose_command_was_taken_by_another_writes_nothing(store: AnyStore) -> None:
+    slow = begun(store, LookUpTranscript(0))
+    store.clock_offset_s += 16
+    quick = store.take(slow.id, lease_s=15)
+    assert quick is not None
+    before = store.load(WORKSPACE, RECORDING)
+    decision = creating(before, CREATE, waits=1)
+    with pytest.raises(LeaseLost):
+        store.commit(before, decision, event=events.Listed(1.0, 0), source=Source(command=slow))
+    assert store.load(WORKSPACE, RECORDING) == before
+    store.commit(before, decision, event=events.Listed(1.0, 0), source=Source(command=quick))
+
+
+def test_an_expired_lease_nobody_else_took_is_good_enough(store: AnyStore) -> None:
+    leased = begun(store, LookUpTranscript(0))
+    store.clock_offset_s += 600
+    before = store.load(WORKSPACE, RECORDING)
+    source = Source(command=leased)
+    store.commit(before, creating(before, waits=1), event=events.Listed(1.0, 0), source=source)
+    assert store.load(WORKSPACE, RECORDING).version == 2
+
+
+def test_a_command_that_asks_for_itself_again_starts_afresh(store: AnyStore) -> None:
+    leased = begun(store, LookUpTranscript(1))
+    before = store.load(WORKSPACE, RECORDING)
+    decision = creating(before, LookUpTranscript(1, after_s=30), waits=1)
+    store.commit(before, decision, event=events.Listed(1.0, 1), source=Source(command=leased))
+    assert not store.renew(leased, lease_s=15)
+    assert store.due(10, offer_again_s=0) == []
+    store.clock_offset_s += 31
+    (due,) = store.due(10, offer_again_s=0)
+    again = store.take(due.id, lease_s=15)
+    assert again is not None
+    assert (again.tries, again.slot_at) == (1, None)
+
+
+def test_a_command_replaced_under_a_workers_hands_is_lost_to_it(store: AnyStore) -> None:
+    leased = begun(store, FetchTranscript("t1"))
+    before = store.load(WORKSPACE, RECORDING)
+    store.commit(before, creating(before, FetchTranscript("t1"), waits=1), event=DONE, source=HAND)
+    assert not store.renew(leased, lease_s=15)
+    after = store.load(WORKSPACE, RECORDING)
+    with pytest.raises(LeaseLost):
+        store.commit(after, creating(after, waits=2), event=DONE, source=Source(command=leased))
+    store.clock_offset_s += 16
+    (due,) = store.due(10, offer_again_s=15)
+    assert store.take(due.id, lease_s=15) is not None
+
+
+def test_a_claim_keeps_its_command_so_that_a_death_before_the_answer_is_noticed(store: AnyStore) -> None:
+    leased = begun(store)
+    claim(store, source=Source(command=leased, is_finished=False), budget=3)
+    assert store.renew(leased, lease_s=15)
+    store.clock_offset_s += 16
+    (due,) = store.due(10, offer_again_s=0)
+    other = store.take(due.id, lease_s=15)
+    assert other is not None
+    assert other.tries == 2
+
+
+def test_a_claim_by_a_worker_thought_dead_is_refused(store: AnyStore) -> None:
+    slow = begun(store)
+    store.clock_offset_s += 16
+    assert store.take(slow.id, lease_s=15) is not None
+    with pytest.raises(LeaseLost):
+        claim(store, source=Source(command=slow, is_finished=False), budget=3)
+    assert state_of(store).attempts == ()
+    assert store.send_times(WORKSPACE, RECORDING, 1, generation=0) == SendTimes()
+
+
+def test_a_stored_result_comes_with_the_commit(store: AnyStore) -> None:
+    begin(store)
+    before = store.load(WORKSPACE, RECORDING)
+    row = ArtifactRow(WORKSPACE, RECORDING, "t1", 1, "p", "spoken", "en", "folder", ("manifest.json",))
+    state = replace(before.transcription, goal=Goal.STORED, current="t1")
+    event = events.Stored(1.0, "t1", "p", "en", is_empty=False)
+    store.commit(before, Decision(state), event=event, source=HAND, artifact=row)
+    assert state_of(store).goal is Goal.STORED

@@ -1,0 +1,60 @@
+"""A dialogue with the machine: tell it what happened, read what it wants done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from app.core import events as ev
+from app.core.commands import Command
+from app.core.machine import Decision, decide
+from app.core.policy import Policy, built_in
+from app.core.state import Goal, Transcription
+
+RECORDING = "03d06804-0cb2-42f8-a255-5b950dde7c57"
+T1 = "7d7387b1-874f-4950-a5b9-1ba6660e2f95"
+T2 = "5a1f6c4e-1111-4222-8333-944445555666"
+T3 = "0c9e1ad0-aaaa-4bbb-8ccc-9ddddeeeefff"
+CAPTIONS = "cafecafe-0000-4000-8000-000000000001"
+HOUR = 3600.0
+
+
+@dataclass
+class Dialogue:
+    """The state and the outbox, kept the way the store keeps them."""
+
+    policy: Policy = field(default_factory=built_in)
+    state: Transcription = field(default_factory=lambda: Transcription("default", RECORDING))
+    outbox: dict[str, Command] = field(default_factory=dict)
+    last: Decision | None = None
+
+    def told(self, event: ev.Event) -> tuple[Command, ...]:
+        """The commands that follow."""
+        decision = decide(self.state, event, self.policy, pending=tuple(self.outbox.values()))
+        self.state, self.last = decision.state, decision
+        for gone in decision.dropped:
+            self.outbox.pop(gone.key, None)
+        for new in decision.commands:
+            self.outbox[new.key] = new
+        return decision.commands
+
+    def attempt_runs(self, ordinal: int, transcript_id: str, *, at: float = 0.0) -> None:
+        """Claimed, sent and created."""
+        provider = self.policy.providers[(ordinal - 1) % len(self.policy.providers)].key
+        self.told(ev.Sending(at, ordinal, provider, 0))
+        self.told(ev.Created(at, ordinal, transcript_id, provider))
+
+    def attempt_fails(self, ordinal: int, transcript_id: str) -> tuple[Command, ...]:
+        self.attempt_runs(ordinal, transcript_id)
+        return self.told(ev.TranscriptFailed(0, transcript_id, ordinal, "provider_connection_failed"))
+
+    @property
+    def goal(self) -> Goal:
+        return self.state.goal
+
+    @property
+    def ignored(self) -> str | None:
+        assert self.last is not None
+        return self.last.ignored
+
+    def fates(self) -> list[str]:
+        return [a.fate.value for a in self.state.attempts]

@@ -1,0 +1,517 @@
+"""
+Read this first: the machine as a dialogue. An event goes in, the commands come out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from app.core import events as ev
+from app.core import reasons
+from app.core.commands import (
+    AskRecording,
+    AskTranscript,
+    CreateTranscript,
+    FetchTranscript,
+    LookUpTranscript,
+    from_record,
+    kind_of,
+    sentence,
+    to_record,
+)
+from app.core.durations import Durations
+from app.core.policy import Policy, ProviderChoice, Selection, built_in, why_not_selected
+from app.core.state import Goal, Transcription
+from app.core.state import from_record as state_from_record
+from app.core.state import to_record as state_to_record
+from tests.core.playbook import CAPTIONS, HOUR, RECORDING, T1, T2, T3, Dialogue
+
+FIRST, SECOND, THIRD = (choice.key for choice in built_in().providers)
+
+
+def stored(at: float, transcript_id: str, *, is_empty: bool = False, is_short: bool = False) -> ev.Stored:
+    return ev.Stored(at, transcript_id, FIRST, "en", is_empty=is_empty, is_short=is_short)
+
+
+# -- the happy path --------------------------------------------------------
+
+
+def test_a_finished_recording_becomes_a_stored_transcript() -> None:
+    d = Dialogue()
+    assert d.told(ev.RecordingDone(0, bot_id="b")) == (CreateTranscript(1, FIRST),)
+    assert d.told(ev.Sending(1, 1, FIRST, 0)) == ()
+    assert d.told(ev.Created(2, 1, T1, FIRST)) == (AskTranscript(T1, after_s=600),)
+    assert d.goal is Goal.TRANSCRIBING
+    assert d.told(ev.TranscriptDone(60, T1, 1)) == (FetchTranscript(T1),)
+    assert "ask:" + T1 not in d.outbox, "the alarm is not wanted any more"
+    assert d.told(stored(61, T1)) == ()
+    assert (d.goal, d.state.current, d.state.verdict) == (Goal.STORED, T1, "spoken")
+    assert d.fates() == ["done"]
+
+
+def test_the_same_news_twice_is_ignored_with_a_reason() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    assert d.told(ev.RecordingDone(0)) == ()
+    assert d.ignored == "this recording is known to be done"
+
+
+def test_a_claim_counts_once() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    assert d.ignored == "this attempt is not waiting to be sent"
+
+
+# -- disorder --------------------------------------------------------------
+
+
+def test_transcript_done_before_the_answer_to_its_own_create_is_the_answer() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    assert d.told(ev.TranscriptDone(1, T1, 1)) == (FetchTranscript(T1),)
+    assert d.told(ev.Created(2, 1, T1, FIRST)) == ()
+    d.told(stored(3, T1))
+    assert d.goal is Goal.STORED
+    assert len(d.state.attempts) == 1
+
+
+def test_transcript_done_before_recording_done_is_stored_without_a_create() -> None:
+    d = Dialogue()
+    assert d.told(ev.TranscriptDone(0, T1, 1)) == (FetchTranscript(T1),)
+    d.told(ev.RecordingDone(1))
+    assert not any(isinstance(c, CreateTranscript) for c in d.outbox.values())
+    d.told(stored(2, T1))
+    assert d.goal is Goal.STORED
+
+
+def test_captions_done_before_recording_done_still_leads_to_our_transcript() -> None:
+    d = Dialogue()
+    assert d.told(ev.TranscriptDone(0, CAPTIONS)) == (FetchTranscript(CAPTIONS),)
+    assert d.told(ev.RecordingDone(1)) == (), "a finished transcript is unread: look at it first"
+    assert d.told(ev.Unwanted(2, CAPTIONS, "meeting_captions")) == (CreateTranscript(1, FIRST),)
+
+
+def test_captions_failure_during_our_attempt_changes_nothing() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    before = d.state
+    assert d.told(ev.TranscriptFailed(1, CAPTIONS, None, "zoom_captions_failure")) == ()
+    assert (d.state, d.ignored) == (before, "not a transcript of ours")
+
+
+def test_lost_news_of_the_recording_is_asked_for() -> None:
+    d = Dialogue()
+    d.told(ev.TranscriptDone(0, CAPTIONS))
+    assert d.told(ev.Unwanted(1, CAPTIONS, "meeting_captions")) == (AskRecording(after_s=600),)
+    done = ev.RecordingAsked(700, ev.RecordingCondition.DONE, bot_id="b")
+    assert d.told(done) == (LookUpTranscript(0),), "old news: look before paying"
+    assert d.told(ev.Listed(701, 0)) == (CreateTranscript(1, FIRST),)
+
+
+# -- fallback --------------------------------------------------------------
+
+
+def test_a_failed_transcript_moves_on_to_the_next_provider_once() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    assert d.attempt_fails(1, T1) == (CreateTranscript(2, SECOND),)
+    for _ in range(50):
+        assert d.told(ev.TranscriptFailed(2, T1, 1, "provider_connection_failed")) == ()
+        assert d.ignored == "the attempt is failed already"
+
+
+def test_all_providers_used_up_fails_with_every_reason() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_fails(1, T1)
+    d.attempt_fails(2, T2)
+    assert d.attempt_fails(3, T3) == ()
+    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.ALL_PROVIDERS_FAILED)
+    assert d.state.detail is not None
+    assert d.state.detail.count("provider_connection_failed") == 3
+
+
+def test_a_refused_create_moves_on() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    refused = ev.CreateRefused(1, 1, ev.Refusal.PROVIDER, "http_400 credentials")
+    assert d.told(refused) == (CreateTranscript(2, SECOND),)
+    assert d.fates() == ["refused"]
+
+
+def test_an_empty_result_tries_one_further_provider_and_then_completes_as_empty() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(ev.TranscriptDone(1, T1, 1))
+    assert d.told(stored(2, T1, is_empty=True)) == (CreateTranscript(2, SECOND),)
+    d.attempt_runs(2, T2)
+    d.told(ev.TranscriptDone(3, T2, 2))
+    assert d.told(stored(4, T2, is_empty=True)) == ()
+    assert (d.goal, d.state.verdict, d.fates()) == (Goal.STORED, "empty", ["empty", "empty"])
+
+
+def test_an_empty_result_whose_one_further_provider_fails_is_still_a_result() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(ev.TranscriptDone(1, T1, 1))
+    d.told(stored(2, T1, is_empty=True))
+    assert d.attempt_fails(2, T2) == ()
+    assert (d.goal, d.state.current, d.state.verdict) == (Goal.STORED, T1, "empty")
+
+
+@pytest.mark.parametrize("policy", [built_in(), replace(built_in(), fallback_on_empty=False)])
+def test_a_short_silent_recording_or_a_thrifty_policy_pays_no_second_provider(policy: Policy) -> None:
+    d = Dialogue(policy)
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(ev.TranscriptDone(1, T1, 1))
+    assert d.told(stored(2, T1, is_empty=True, is_short=policy.fallback_on_empty)) == ()
+    assert (d.goal, d.state.verdict) == (Goal.STORED, "empty")
+
+
+def test_platform_trouble_is_final_since_no_provider_can_cure_it() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    assert d.told(ev.TranscriptFailed(1, T1, 1, "zoom_captions_failure")) == ()
+    assert d.state.reason == reasons.PROVIDERS_CANNOT_CURE
+
+
+# -- money: lost answers ---------------------------------------------------
+
+
+def lost_answer() -> Dialogue:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    assert d.told(ev.CreateUnknown(1, 1, "timeout")) == (LookUpTranscript(1, after_s=2),)
+    return d
+
+
+def test_a_lost_answer_is_looked_up_and_found() -> None:
+    d = lost_answer()
+    found = ev.Seen(T1, "processing", 1, FIRST)
+    assert d.told(ev.Listed(3, 1, (found,))) == (AskTranscript(T1, after_s=600),)
+    assert d.fates() == ["running"]
+
+
+def test_a_lost_answer_not_in_the_list_repeats_the_same_key_with_growing_waits() -> None:
+    d = lost_answer()
+    assert d.told(ev.Listed(3, 1, (), 5, 5)) == (CreateTranscript(1, FIRST, 0, after_s=5),)
+    d.told(ev.Sending(8, 1, FIRST, 0))
+    d.told(ev.CreateUnknown(9, 1, "http_500"))
+    assert d.told(ev.Listed(12, 1, (), 12, 3)) == (CreateTranscript(1, FIRST, 0, after_s=10),)
+
+
+@pytest.mark.parametrize("refusal", [ev.Refusal.BUSY, ev.Refusal.ACCOUNT, ev.Refusal.PAYLOAD])
+def test_a_repeat_refused_before_its_key_is_looked_at_proves_nothing_about_the_first(
+    refusal: ev.Refusal,
+) -> None:
+    d = lost_answer()
+    d.told(ev.Listed(3, 1, (), 5, 5))
+    d.told(ev.Sending(8, 1, FIRST, 0))
+    assert d.told(ev.CreateRefused(9, 1, refusal, "http_429", wait_s=7)) == (LookUpTranscript(1, after_s=7),)
+    assert d.state.attempts[0].generation == 0, "a new key now could pay twice"
+
+
+def test_after_fifty_minutes_nothing_is_repeated_and_after_seventy_two_empty_lists_decide() -> None:
+    d = lost_answer()
+    (look,) = d.told(ev.Listed(0, 1, (), 3_100, 2_900))
+    assert isinstance(look, LookUpTranscript)
+    assert d.told(ev.Listed(0, 1, (), 4_300, 4_210)) == (LookUpTranscript(1, after_s=60),)
+    assert d.told(ev.Listed(0, 1, (), 4_400, 4_280)) == (CreateTranscript(1, FIRST, 1),)
+    assert len(d.state.attempts) == 1, "the same attempt on the same provider, with a new key"
+
+
+def test_another_api_key_is_never_used_to_repeat_a_request() -> None:
+    d = lost_answer()
+    (look,) = d.told(ev.Listed(3, 1, (), 5, 5, is_resendable=False))
+    assert isinstance(look, LookUpTranscript)
+
+
+def test_a_deleted_transcript_with_our_marker_proves_that_it_happened() -> None:
+    d = lost_answer()
+    assert d.told(ev.Listed(3, 1, (ev.Seen(T1, "deleted", 1, FIRST),))) == (CreateTranscript(2, SECOND),)
+
+
+def test_a_foreign_finished_transcript_found_on_the_way_is_taken_in() -> None:
+    d = lost_answer()
+    commands = d.told(ev.Listed(3, 1, (ev.Seen(T3, "done", None, "rev_async"),), 5, 5))
+    assert FetchTranscript(T3) in commands
+    assert not any(isinstance(c, CreateTranscript) for c in commands), "nothing is sent while it is unread"
+
+
+def test_two_transcripts_with_one_marker_raise_an_alarm() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(ev.TranscriptDone(1, T2, 1))
+    assert d.last is not None
+    assert d.last.alarm == "two_transcripts_with_one_marker"
+    assert d.state.unread_of(T2), "and the second one is paid for too: it is stored beside"
+
+
+def test_a_definite_refusal_uses_its_key_up() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    busy = ev.CreateRefused(1, 1, ev.Refusal.BUSY, "http_429", wait_s=7)
+    assert d.told(busy) == (CreateTranscript(1, FIRST, 1, after_s=7),)
+
+
+def test_a_request_that_never_left_keeps_its_key() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    assert d.told(ev.CreateNotSent(1, 1, "refused")) == (CreateTranscript(1, FIRST, 0, after_s=2),)
+
+
+# -- whose fault -----------------------------------------------------------
+
+
+def test_an_account_fault_burns_no_attempt_and_fails_nothing() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    for generation in range(5):
+        d.told(ev.Sending(0, 1, FIRST, generation))
+        refused = ev.CreateRefused(1, 1, ev.Refusal.ACCOUNT, "http_401", wait_s=15)
+        assert d.told(refused) == (CreateTranscript(1, FIRST, generation + 1, after_s=15),)
+    assert d.goal is Goal.CREATING
+
+
+def test_a_blocked_payload_fails_its_own_recording_after_three_tries() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    for generation in range(3):
+        d.told(ev.Sending(0, 1, FIRST, generation))
+        d.told(ev.CreateRefused(1, 1, ev.Refusal.PAYLOAD, "http_403", wait_s=15))
+    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.PAYLOAD_REFUSED)
+
+
+def test_a_recording_recall_does_not_know_is_asked_about_for_a_day() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    (ask,) = d.told(ev.CreateRefused(1, 1, ev.Refusal.RECORDING_UNKNOWN, "http_404"))
+    assert isinstance(ask, AskRecording)
+    (later,) = d.told(ev.RecordingAsked(HOUR, ev.RecordingCondition.UNKNOWN))
+    assert isinstance(later, AskRecording)
+    d.told(ev.RecordingAsked(25 * HOUR, ev.RecordingCondition.UNKNOWN))
+    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.RECORDING_UNKNOWN)
+
+
+def test_a_recording_that_becomes_ready_goes_on_with_the_same_attempt() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    d.told(ev.CreateRefused(1, 1, ev.Refusal.RECORDING_NOT_DONE, "http_400"))
+    asked = ev.RecordingAsked(HOUR, ev.RecordingCondition.DONE)
+    assert d.told(asked) == (CreateTranscript(1, FIRST, 1),)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [
+        (ev.Refusal.RECORDING_GONE, reasons.RECORDING_GONE),
+        (ev.Refusal.NO_AUDIO, reasons.NO_AUDIO),
+        (ev.Refusal.LIMIT, reasons.RECALL_LIMIT),
+    ],
+)
+def test_what_no_provider_can_change_ends_with_its_name(refusal: ev.Refusal, reason: str) -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    assert d.told(ev.CreateRefused(1, 1, refusal, "http_400")) == ()
+    assert (d.goal, d.state.reason) == (Goal.FAILED, reason)
+    assert reasons.next_step(reason)
+
+
+def test_recording_failed_ends_and_a_later_done_revives() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingFailed(0, "internal_error"))
+    assert d.state.reason == reasons.RECORDING_FAILED
+    assert d.told(ev.RecordingDone(1)) == (CreateTranscript(1, FIRST),)
+
+
+def test_recording_deleted_before_any_transcript_ends() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.RecordingDeleted(1))
+    assert d.state.reason == reasons.RECORDING_GONE
+    assert d.outbox == {}, "a create for media that is gone is not wanted"
+
+
+# -- silence and time ------------------------------------------------------
+
+
+def test_a_silent_attempt_is_asked_about_at_10_20_and_40_minutes_then_hourly() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    waits = []
+    for minutes in (10, 20, 40, 100):
+        (ask,) = d.told(ev.StillProcessing(minutes * 60, T1))
+        waits.append(ask.after_s / 60)
+    assert waits == [10, 20, 60, 60]
+
+
+def test_after_a_day_of_silence_it_fails_by_name_and_late_news_is_still_welcome() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    assert d.told(ev.StillProcessing(24 * HOUR, T1)) == ()
+    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.NO_ANSWER)
+    assert d.told(ev.TranscriptDone(30 * HOUR, T1, 1)) == (FetchTranscript(T1),)
+    d.told(stored(30 * HOUR, T1))
+    assert d.goal is Goal.STORED
+
+
+def test_on_silence_next_is_the_one_named_exception() -> None:
+    d = Dialogue(replace(built_in(), on_silence="next"))
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    assert d.told(ev.StillProcessing(24 * HOUR, T1)) == (CreateTranscript(2, SECOND),)
+
+
+# -- fetching --------------------------------------------------------------
+
+
+def fetching() -> Dialogue:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(ev.TranscriptDone(0, T1, 1))
+    return d
+
+
+def test_a_blocked_download_waits_and_never_pays_again() -> None:
+    d = fetching()
+    for second in range(1, 12):
+        (again,) = d.told(ev.FetchBlocked(second, T1, "refused"))
+        assert again == FetchTranscript(T1, after_s=min(2.0 * 2 ** (second - 1), 30))
+    assert d.told(ev.FetchBlocked(24 * HOUR, T1, "refused")) == ()
+    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.DOWNLOAD_BLOCKED)
+    assert d.told(ev.RetryAsked(25 * HOUR, 0)) == (FetchTranscript(T1),), "a retry fetches: it costs nothing"
+
+
+def test_a_transcript_missing_for_ten_minutes_is_looked_for_in_the_list_before_it_is_believed_gone() -> None:
+    d = fetching()
+    assert d.told(ev.NotYet(1, T1, is_missing=True)) == (FetchTranscript(T1, after_s=2),)
+    (last,) = d.told(ev.NotYet(601, T1, is_missing=True))
+    assert isinstance(last, FetchTranscript)
+    assert last.is_last_look
+    assert d.told(ev.TranscriptGone(602, T1)) == (CreateTranscript(2, SECOND),)
+
+
+def test_a_webhook_about_deletion_is_asked_about_not_believed() -> None:
+    d = fetching()
+    assert d.told(ev.TranscriptDeleted(1, T1, 1)) == (FetchTranscript(T1),)
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    assert d.told(ev.TranscriptDeleted(1, T1, 1)) == (AskTranscript(T1),)
+
+
+def test_a_second_finished_transcript_is_stored_beside_the_first() -> None:
+    d = fetching()
+    d.told(stored(1, T1))
+    assert d.told(ev.TranscriptDone(2, T3)) == (FetchTranscript(T3),)
+    d.told(stored(3, T3))
+    assert (d.goal, d.state.current) == (Goal.STORED, T1)
+
+
+def test_words_replace_an_empty_result() -> None:
+    d = fetching()
+    d.told(stored(1, T1, is_empty=True, is_short=True))
+    d.told(ev.TranscriptDone(2, T3))
+    d.told(stored(3, T3))
+    assert (d.state.current, d.state.verdict) == (T3, "spoken")
+
+
+# -- people ----------------------------------------------------------------
+
+
+def test_retry_beyond_the_budget_says_so_and_with_budget_pays_one_more() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_fails(1, T1)
+    d.attempt_fails(2, T2)
+    d.attempt_fails(3, T3)
+    assert d.told(ev.RetryAsked(1, 0)) == ()
+    assert d.ignored is not None
+    assert "--budget" in d.ignored
+    assert d.told(ev.RetryAsked(1, 4)) == (CreateTranscript(4, FIRST),)
+
+
+def test_our_own_failure_keeps_the_attempt_open_and_a_retry_looks_before_it_pays() -> None:
+    d = lost_answer()
+    d.told(ev.CommandFailed(1, "look_up_transcript", ordinal=1))
+    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.OUR_FAULT)
+    assert d.told(ev.RetryAsked(2, 0)) == (LookUpTranscript(1),)
+
+
+def test_erased_recordings_ignore_everything() -> None:
+    d = Dialogue(state=Transcription("default", RECORDING, goal=Goal.ERASED))
+    assert d.told(ev.RecordingDone(0)) == ()
+    assert d.told(ev.TranscriptDone(0, T1, 1)) == ()
+    assert d.goal is Goal.ERASED
+
+
+# -- policy ----------------------------------------------------------------
+
+
+def test_recordings_marked_skip_are_skipped_by_name() -> None:
+    d = Dialogue()
+    assert d.told(ev.RecordingDone(0, metadata=(("afterword", "skip"),))) == ()
+    assert (d.goal, d.state.detail) == (Goal.SKIPPED, "excluded by metadata afterword")
+
+
+def test_a_policy_of_none_takes_only_what_it_names() -> None:
+    select = Selection(default="none", include=(("team", "sales"),))
+    assert why_not_selected(select, {"team": "sales"}) is None
+    assert why_not_selected(select, {"team": "legal"}) == "not selected by the policy"
+    assert (
+        why_not_selected(select, {"team": "sales", "afterword": "skip"}) == "excluded by metadata afterword"
+    )
+
+
+def test_the_budget_stops_before_the_providers_do() -> None:
+    d = Dialogue(Policy(providers=(ProviderChoice("a_async"), ProviderChoice("b_async")), attempts=1))
+    d.told(ev.RecordingDone(0))
+    assert d.attempt_fails(1, T1) == ()
+    assert d.goal is Goal.FAILED
+
+
+# -- records ---------------------------------------------------------------
+
+
+def test_state_and_commands_survive_the_database() -> None:
+    d = fetching()
+    assert state_from_record(state_to_record(d.state)) == d.state
+    for command in (CreateTranscript(2, SECOND, 1), LookUpTranscript(1), AskTranscript(T1), AskRecording()):
+        assert from_record(to_record(command)) == command
+        assert kind_of(command) in to_record(command).values()
+
+
+def test_commands_read_as_sentences() -> None:
+    told = sentence(CreateTranscript(2, "deepgram_async"), RECORDING)
+    assert told == f"create transcript, attempt 2 with deepgram_async, for recording {RECORDING}"
+
+
+def test_a_time_scale_divides_waits_but_leaves_processes_their_floor() -> None:
+    scaled = Durations().scaled(60)
+    assert (scaled.first_ask_s, scaled.resend_until_s, scaled.give_up_s) == (10, 50, 1440)
+    assert scaled.lease_s == 4
+    assert (
+        scaled.never_happened_after_s
+        > scaled.resend_until_s + scaled.stamp_max_age_s + scaled.create_overall_s
+    )

@@ -1,0 +1,164 @@
+"""Every reachable state of the machine is visited, and the invariants are asserted on every step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.core import events as ev
+from app.core.commands import Command
+from app.core.machine import Decision, budget, is_wanted
+from app.core.state import ENDS, OPEN, Fate, Goal
+from tests.core import walk
+from tests.core.walk import LATE, NOW, OURS, Cast, World
+
+Transition = tuple[World, ev.Event, Command | None, World, Decision]
+
+
+@pytest.fixture(scope="module", params=list(walk.CASTS), ids=lambda name: name.replace(" ", "_"))
+def cast(request: pytest.FixtureRequest) -> Cast:
+    return walk.CASTS[request.param]
+
+
+@pytest.fixture(scope="module")
+def transitions(cast: Cast) -> list[Transition]:
+    return list(walk.reachable(cast))
+
+
+def test_walk_is_not_trivial(transitions: list[Transition]) -> None:
+    goals = {after.state.goal for *_, after, _ in transitions}
+    assert len(transitions) > 20_000
+    assert goals == set(Goal) - {Goal.SKIPPED, Goal.ERASED}
+
+
+def test_a_send_happens_only_for_the_goal_with_nothing_open_and_nothing_unread(
+    transitions: list[Transition], cast: Cast
+) -> None:
+    sends = 0
+    for before, event, _, _, decision in transitions:
+        if not isinstance(event, ev.Sending) or decision.ignored:
+            continue
+        sends += 1
+        others = [a for a in before.state.attempts if a.fate in OPEN and a.ordinal != event.ordinal]
+        assert before.state.goal is Goal.CREATING
+        assert not others, "an earlier attempt is not known to have ended"
+        assert not before.state.unread, "a finished transcript has not been looked at"
+        assert event.ordinal <= budget(before.state, cast.policy)
+    assert sends > 10
+
+
+def test_a_new_key_is_taken_only_after_a_definite_answer_or_the_long_wait(
+    transitions: list[Transition],
+) -> None:
+    renewed = 0
+    for before, event, _, after, _ in transitions:
+        for line in after.state.attempts:
+            old = before.state.attempt_of(ordinal=line.ordinal)
+            if old is None or line.generation == old.generation:
+                continue
+            renewed += 1
+            if old.is_doubtful:
+                is_late = isinstance(event, ev.Listed) and event.since_last_send_s >= 4_200
+                is_judged = isinstance(event, ev.CreateRefused) and event.refusal.value.startswith(
+                    "recording"
+                )
+                assert is_late or is_judged, event
+    assert renewed > 10
+
+
+def test_a_new_attempt_line_appears_only_by_a_claim_or_by_our_own_marker(
+    transitions: list[Transition],
+) -> None:
+    for before, event, _, after, _ in transitions:
+        known = {a.ordinal for a in before.state.attempts}
+        for line in after.state.attempts:
+            if line.ordinal in known or isinstance(event, ev.Sending | ev.Listed):
+                continue
+            assert getattr(event, "ordinal", None) == line.ordinal
+
+
+def test_a_stored_goal_stays_stored(transitions: list[Transition]) -> None:
+    for before, _, _, after, _ in transitions:
+        if before.state.goal is Goal.STORED:
+            assert after.state.goal is Goal.STORED
+
+
+def test_a_finished_asynchronous_transcript_is_always_taken_up(transitions: list[Transition]) -> None:
+    for before, event, _, after, decision in transitions:
+        if not isinstance(event, ev.TranscriptDone) or event.transcript_id in before.state.looked_at:
+            continue
+        assert after.state.unread_of(event.transcript_id), decision
+        assert any(c.key == f"fetch:{event.transcript_id}" for c in after.pending)
+
+
+def test_a_foreign_failure_changes_nothing(transitions: list[Transition]) -> None:
+    for before, event, _, after, decision in transitions:
+        if isinstance(event, ev.TranscriptFailed) and event.transcript_id not in OURS.values():
+            assert decision.ignored
+            assert after == before
+
+
+def test_what_is_ignored_has_a_reason_and_changes_no_attempt(transitions: list[Transition]) -> None:
+    for before, _, _, after, decision in transitions:
+        if decision.ignored is not None:
+            assert decision.ignored
+            assert after.state.attempts == before.state.attempts
+
+
+def test_no_command_waits_in_vain_and_none_that_is_needed_is_missing(transitions: list[Transition]) -> None:
+    for *_, after, _ in transitions:
+        assert all(is_wanted(after.state, c) for c in after.pending)
+        if after.state.goal not in ENDS and after != walk.START:
+            assert after.pending, f"nothing will ever happen again: {after.state}"
+        for line in after.state.attempts:
+            if line.fate in (Fate.UNKNOWN, Fate.SENDING) and after.state.goal not in ENDS:
+                assert any(str(line.ordinal) in c.key for c in after.pending), line
+
+
+def test_every_failure_has_a_name(cast: Cast) -> None:
+    from app.core.machine import decide
+
+    for before, event, source, after, _ in walk.reachable(cast):
+        if after.state.goal is Goal.FAILED and before.state.goal is not Goal.FAILED:
+            full = decide(before.state, event, cast.policy, pending=tuple(before.pending))
+            assert full.state.reason, (event, source)
+
+
+def test_from_every_state_alarms_alone_lead_to_an_end(transitions: list[Transition], cast: Cast) -> None:
+    ends: set[World] = set()
+    for *_, after, _ in transitions:
+        path = []
+        world = after
+        while world not in ends and not walk.is_end(world) and world != walk.START:
+            path.append(world)
+            assert len(path) < 40, f"pending for ever: {after}"
+            world = _after_the_next_alarm(world, cast)
+        ends.update(path)
+
+
+def _after_the_next_alarm(world: World, cast: Cast) -> World:
+    """Performs what is pending, with the least helpful answer there is."""
+    for command in sorted(world.pending, key=lambda c: c.key):
+        for event in _grim(world, command):
+            world, _ = walk.step(world, event, command, cast.policy)
+    return world
+
+
+def _grim(world: World, command: Command) -> Iterator[ev.Event]:
+    kind = command.key.partition(":")[0]
+    tid = getattr(command, "transcript_id", "")
+    ordinal = getattr(command, "ordinal", 0)
+    line = world.state.attempt_of(ordinal=ordinal)
+    if kind == "create":
+        if line is None or line.fate is not Fate.SENDING:
+            yield ev.Sending(NOW, ordinal, command.provider, command.generation)  # type: ignore[union-attr]
+        yield ev.CreateRefused(LATE, ordinal, ev.Refusal.PROVIDER)
+    elif kind == "look_up":
+        yield ev.Listed(LATE, ordinal, (), 9_000.0, 9_000.0)
+    elif kind == "ask":
+        yield ev.StillProcessing(LATE, tid)
+    elif kind == "fetch":
+        yield ev.FetchBlocked(LATE, tid, "refused")
+    else:
+        yield ev.RecordingAsked(LATE, ev.RecordingCondition.NOT_DONE)

@@ -1,0 +1,220 @@
+"""
+The world around the machine, abstracted so that all of it can be walked: one recording, one or two
+providers, our transcripts, another party's, and a real-time one. Times are two: now, and much later.
+Counters that only lengthen waits are forgotten, which is what makes the walk finite. A `Cast` says
+who takes part: all of them at once would be a million worlds, three casts cover every pair.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from app.core import events as ev
+from app.core import reasons
+from app.core.commands import (
+    AskRecording,
+    AskTranscript,
+    Command,
+    CreateTranscript,
+    FetchTranscript,
+    LookUpTranscript,
+)
+from app.core.machine import Decision, decide
+from app.core.policy import Policy, ProviderChoice
+from app.core.state import ENDS, Attempt, Fate, Goal, Transcription
+
+NOW = 1_000.0
+LATE = NOW + 200_000.0
+BOTH = (ProviderChoice("a_async"), ProviderChoice("b_async"))
+OURS = {1: "ours-1", 2: "ours-2"}
+FOREIGN = "foreign"
+REALTIME = "realtime"
+REFUSALS = tuple(ev.Refusal)
+# The only reasons a rule looks at: a recording that failed and was done after all.
+REVIVABLE = (reasons.RECORDING_FAILED, reasons.RECORDING_NEVER_DONE)
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who and what takes part in a walk."""
+
+    policy: Policy
+    others: tuple[str, ...] = ()  # FOREIGN, REALTIME
+    has_deletions: bool = False
+    has_our_faults: bool = False
+
+
+CASTS = {
+    "two providers, captions beside": Cast(Policy(BOTH, 2), (REALTIME,)),
+    "two providers, silence goes on": Cast(Policy(BOTH, 2, on_silence="next"), has_deletions=True),
+    "one provider, another party, deletions, our own faults": Cast(
+        Policy(BOTH[:1], 1), (FOREIGN,), has_deletions=True, has_our_faults=True
+    ),
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """A state and the keys of its outbox."""
+
+    state: Transcription
+    pending: frozenset[Command]
+
+
+START = World(Transcription("default", "rec"), frozenset())
+
+
+def webhooks(cast: Cast) -> Iterator[ev.Event]:
+    """Whatever Recall may say at any moment, in any order."""
+    yield ev.RecordingDone(NOW)
+    yield ev.RecordingDone(NOW, look_first=True)
+    yield ev.RecordingFailed(NOW)
+    for ordinal in range(1, cast.policy.attempts + 1):
+        yield ev.TranscriptDone(NOW, OURS[ordinal], ordinal)
+        yield ev.TranscriptFailed(NOW, OURS[ordinal], ordinal, "provider_connection_failed")
+    for other in cast.others:
+        yield ev.TranscriptDone(NOW, other)
+        yield ev.TranscriptFailed(NOW, other)
+    if cast.has_deletions:
+        yield ev.RecordingDeleted(NOW)
+        yield ev.TranscriptDeleted(NOW, OURS[1], 1)
+
+
+def answers(state: Transcription, command: Command, cast: Cast) -> Iterator[ev.Event]:
+    """Whatever performing the command may bring."""
+    match command:
+        case CreateTranscript():
+            yield from _create_answers(state, command)
+        case LookUpTranscript():
+            yield from _lists(command.ordinal, cast)
+        case AskTranscript(transcript_id=tid):
+            yield ev.StillProcessing(NOW, tid)
+            yield ev.StillProcessing(LATE, tid)
+            yield ev.TranscriptDone(NOW, tid)
+            yield ev.TranscriptFailed(NOW, tid, None, "x")
+            yield ev.TranscriptGone(NOW, tid)
+        case FetchTranscript(transcript_id=tid):
+            yield from _fetch_answers(tid)
+        case AskRecording():
+            for condition in ev.RecordingCondition:
+                yield ev.RecordingAsked(NOW, condition)
+            yield ev.RecordingAsked(LATE, ev.RecordingCondition.NOT_DONE)
+    if cast.has_our_faults:
+        yield ev.CommandFailed(NOW, command.key, transcript_id=getattr(command, "transcript_id", None))
+
+
+def _create_answers(state: Transcription, command: CreateTranscript) -> Iterator[ev.Event]:
+    line = state.attempt_of(ordinal=command.ordinal)
+    if line is None or line.fate is not Fate.SENDING:
+        yield ev.Sending(NOW, command.ordinal, command.provider, command.generation)
+        return
+    tid = OURS.get(command.ordinal, f"ours-{command.ordinal}")
+    yield ev.Created(NOW, command.ordinal, tid, command.provider)
+    yield ev.CreateUnknown(NOW, command.ordinal)
+    yield ev.CreateNotSent(NOW, command.ordinal)
+    for refusal in REFUSALS:
+        yield ev.CreateRefused(NOW, command.ordinal, refusal)
+
+
+def _lists(ordinal: int, cast: Cast) -> Iterator[ev.Event]:
+    ages = ((1.0, 1.0), (3_600.0, 3_000.0), (9_000.0, 9_000.0))
+    for first_s, last_s in ages:
+        yield ev.Listed(NOW, ordinal, (), first_s, last_s)
+    yield ev.Listed(NOW, ordinal, (), 1.0, 1.0, is_resendable=False)
+    ours = ordinal or 1
+    for status in ("processing", "done", "failed", "deleted"):
+        yield ev.Listed(NOW, ordinal, (ev.Seen(OURS[ours], status, ours, "a_async"),), 1.0, 1.0)
+    for other in cast.others:
+        is_realtime = other == REALTIME
+        yield ev.Listed(NOW, ordinal, (ev.Seen(other, "done", None, "z", is_realtime=is_realtime),), 1.0, 1.0)
+
+
+def _fetch_answers(tid: str) -> Iterator[ev.Event]:
+    if tid == REALTIME:
+        yield ev.Unwanted(NOW, tid, "x_streaming")
+    else:
+        yield ev.Stored(NOW, tid, "a_async", "en", is_empty=False)
+        yield ev.Stored(NOW, tid, "a_async", None, is_empty=True)
+        yield ev.Stored(NOW, tid, "a_async", None, is_empty=True, is_short=True)
+    yield ev.NotYet(NOW, tid)
+    yield ev.NotYet(LATE, tid, is_missing=True)
+    yield ev.TranscriptGone(NOW, tid)
+    yield ev.FetchBlocked(NOW, tid, "refused")
+    yield ev.FetchBlocked(LATE, tid, "refused")
+
+
+def step(world: World, event: ev.Event, source: Command | None, policy: Policy) -> tuple[World, Decision]:
+    """Applies the event as `Store.commit` would: the source is done, commands replace by key."""
+    decision = decide(world.state, event, policy, pending=tuple(world.pending))
+    left = {c.key: c for c in world.pending}
+    if source is not None and not isinstance(event, ev.Sending):
+        left.pop(source.key, None)
+    elif source is not None and decision.ignored:
+        left.pop(source.key, None)  # a claim that is not wanted ends its command
+    for gone in decision.dropped:
+        left.pop(gone.key, None)
+    for new in decision.commands:
+        left[new.key] = new
+    return World(forget(decision.state), frozenset(_forget_wait(c) for c in left.values())), decision
+
+
+def forget(state: Transcription) -> Transcription:
+    """Without what only lengthens waits or is only read by people."""
+    lines = tuple(_forget_line(a) for a in state.attempts)
+    return replace(
+        state,
+        attempts=lines,
+        unread=tuple(sorted((replace(u, since=NOW, tries=0) for u in state.unread), key=str)),
+        looked_at=tuple(sorted(state.looked_at)),
+        waits=min(state.waits, 1) if state.goal is Goal.NEW else 0,
+        waiting_since=NOW if state.waiting_since and state.goal not in ENDS else 0.0,
+        reason=state.reason if state.reason in REVIVABLE else None,
+        first_heard_at=0.0,
+        completed_at=None,
+        detail=None,
+        language=None,
+        provider=None,
+    )
+
+
+def _forget_line(line: Attempt) -> Attempt:
+    return replace(line, since=NOW, tries=0, error=None, generation=min(line.generation, 1))
+
+
+def _forget_wait(command: Command) -> Command:
+    bare = replace(command, after_s=0.0)
+    return replace(bare, generation=min(bare.generation, 1)) if isinstance(bare, CreateTranscript) else bare
+
+
+def moves(world: World, cast: Cast) -> Iterator[tuple[ev.Event, Command | None]]:
+    for event in webhooks(cast):
+        yield event, None
+    for command in world.pending:
+        for event in answers(world.state, command, cast):
+            yield event, command
+
+
+def reachable(
+    cast: Cast, limit: int = 60_000
+) -> Iterator[tuple[World, ev.Event, Command | None, World, Decision]]:
+    """Every transition of every reachable world, each world once."""
+    seen = {START}
+    queue = deque([START])
+    while queue:
+        world = queue.popleft()
+        for event, source in moves(world, cast):
+            after, decision = step(world, event, source, cast.policy)
+            yield world, event, source, after, decision
+            if after not in seen:
+                assert len(seen) < limit, "the walk does not end: something unbounded is in the state"
+                seen.add(after)
+                queue.append(after)
+
+
+def is_end(world: World) -> bool:
+    return world.state.goal in ENDS
+
+
+__all__ = ["ENDS", "Goal", "is_end", "reachable", "step"]

@@ -1,0 +1,185 @@
+"""The making of `.venv`: once, whole, and again whenever what it was made from is no longer so."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.launcher.clone import REAL_PYTHON, Clone, finish, write_script
+
+pytestmark = pytest.mark.slow
+
+# What the launcher calls besides a Python.
+TOOLS = ("cat", "cksum", "grep", "mkdir", "readlink", "rm", "sed", "sh", "tail")
+
+
+@pytest.fixture
+def tools_only(tmp_path: Path) -> str:
+    """A PATH on which there is no Python of any version."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    for tool in TOOLS:
+        found = shutil.which(tool)
+        assert found is not None
+        (folder / tool).symlink_to(found)
+    return str(folder)
+
+
+def test_two_first_runs_at_once_both_work_and_install_once(fresh: Clone) -> None:
+    first, second = fresh.start("list"), fresh.start("show", "x")
+    assert [finish(first).said["base"], finish(second).said["arguments"]] == ["1.0", ["show", "x"]]
+    assert fresh.builds == 1
+
+
+@pytest.mark.parametrize("moment", [".venv/bin", "paused"], ids=["while venv is made", "while pip works"])
+def test_killed_in_the_middle_is_made_anew_by_the_next_run(fresh: Clone, moment: str) -> None:
+    (fresh.root / "pause").touch()
+    process = fresh.start("list")
+    fresh.wait_for(moment)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert finish(process).code == -signal.SIGKILL
+    (fresh.root / "pause").unlink()
+    leftover = fresh.venv / "left-over"
+    leftover.touch()
+    run = fresh.run("list")
+    assert run.said["base"] == "1.0"
+    assert "first run" in run.err
+    assert not leftover.exists()
+
+
+@pytest.mark.parametrize("whole_group", [True, False], ids=["terminal", "launcher alone"])
+def test_ctrl_c_ends_with_130_and_the_next_run_mends(fresh: Clone, *, whole_group: bool) -> None:
+    (fresh.root / "pause").touch()
+    process = fresh.start("list")
+    fresh.wait_for("paused")
+    if whole_group:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT)
+    assert finish(process).code == 130
+    (fresh.root / "pause").unlink()
+    assert fresh.run("list").said["base"] == "1.0"
+
+
+def test_run_beside_one_that_was_killed_alone_waits_for_its_orphaned_pip(fresh: Clone) -> None:
+    """SIGKILL of the shell leaves pip at work; two pips in one .venv would break it."""
+    (fresh.root / "pause").touch()
+    process = fresh.start("list")
+    fresh.wait_for("paused")
+    process.kill()
+    second = fresh.start("list")
+    assert second.stderr is not None
+    assert "waiting" in second.stderr.readline()
+    (fresh.root / "pause").unlink()
+    finish(process)
+    assert finish(second).said["base"] == "1.0"
+
+
+def test_changed_lock_is_installed_and_unchanged_one_is_not(fresh: Clone) -> None:
+    assert fresh.run("list").said["base"] == "1.0"
+    fresh.lock("tiny-base", "2.0", file="requirements.lock")
+    updated = fresh.run("list")
+    assert updated.said["base"] == "2.0"
+    assert "up to date" in updated.err
+    assert fresh.run("list").err == ""
+    assert fresh.builds == 1
+
+
+def test_only_the_commands_that_test_install_the_test_packages(fresh: Clone) -> None:
+    assert fresh.run("demo").said["tests"] is None
+    for version, command in enumerate(["test", "chaos", "bench"], start=1):
+        fresh.lock("tiny-tests", f"{version}.0", file="requirements-test.lock")
+        assert fresh.run("demo").err == ""
+        assert fresh.run(command).said["tests"] == f"{version}.0"
+
+
+def test_test_packages_that_cannot_be_had_leave_the_rest_working(fresh: Clone) -> None:
+    assert fresh.run("demo").code == 0
+    offline = fresh.run("test", env={"PIP_FIND_LINKS": ""})
+    assert offline.code == 69
+    assert fresh.run("demo").err == ""
+    online = fresh.run("test")
+    assert online.said["tests"] == "1.0"
+    assert "first run" not in online.err
+
+
+def test_moved_clone_does_not_run_the_code_of_the_old_place(fresh: Clone) -> None:
+    assert fresh.run("list").code == 0
+    copy = Clone(fresh.root.with_name("copy"), fresh.wheels, fresh.python)
+    shutil.copytree(fresh.root, copy.root, symlinks=True)
+    assert Path(copy.run("list").said["file"]).is_relative_to(copy.root)
+
+
+def test_venv_whose_interpreter_is_gone_is_made_anew(fresh: Clone) -> None:
+    assert fresh.run("list").code == 0
+    for link in fresh.venv.glob("bin/python*"):
+        link.unlink()
+        link.symlink_to("/nowhere/python3")
+    assert fresh.run("list").said["base"] == "1.0"
+
+
+def test_stale_venv_is_remade_although_it_is_the_activated_one(fresh: Clone, tools_only: str) -> None:
+    """Every Python on the path is then the very interpreter that is about to be removed."""
+    assert fresh.run("list").code == 0
+    (fresh.venv / ".afterword" / "place").unlink()
+    path = f"{fresh.venv / 'bin'}:{tools_only}"
+    assert fresh.run("list", env={"AFTERWORD_PYTHON": "", "PATH": path}).said["base"] == "1.0"
+
+
+def test_network_away_on_the_first_run_is_one_sentence_and_69(fresh: Clone) -> None:
+    offline = fresh.run("list", env={"PIP_FIND_LINKS": "", "PIP_NO_INDEX": "0", "PIP_RETRIES": "1"})
+    assert offline.code == 69
+    assert offline.out == ""
+    assert "could not be downloaded" in offline.err.splitlines()[-1]
+    assert "Traceback" not in offline.err
+    assert fresh.run("list").said["base"] == "1.0"
+
+
+@pytest.mark.parametrize("lock", [f"tiny-base==1.0 --hash=sha256:{'0' * 64}\n", "tiny-base==1.0\n"])
+def test_package_with_another_hash_or_none_is_refused(fresh: Clone, lock: str) -> None:
+    (fresh.root / "requirements.lock").write_text(lock)
+    run = fresh.run("list")
+    assert run.code == 69
+    assert "hash" in run.err.splitlines()[-1].lower()
+
+
+@pytest.mark.parametrize("line", ["echo Python 3.9.18", "echo 3.9", "exit 127", ""])
+def test_python_too_old_is_one_sentence_that_says_what_to_do(
+    fresh: Clone, tools_only: str, tmp_path: Path, line: str
+) -> None:
+    old = write_script(tmp_path / "python3", [line])
+    run = fresh.run("list", env={"AFTERWORD_PYTHON": str(old), "PATH": tools_only})
+    assert run.code == 69
+    [sentence] = run.err.splitlines()
+    assert "needs Python 3.11 or newer" in sentence
+    assert "AFTERWORD_PYTHON" in sentence
+    assert not fresh.venv.exists()
+
+
+def test_python_on_the_path_is_taken_when_the_named_one_is_too_old(fresh: Clone, tmp_path: Path) -> None:
+    old = write_script(tmp_path / "python3", ["echo Python 3.9.18"])
+    good = fresh.run("list", env={"AFTERWORD_PYTHON": str(old)})
+    assert good.code == 0
+    assert "AFTERWORD_PYTHON" in good.err
+
+
+@pytest.mark.parametrize("missing", ["venv", "ensurepip"])
+def test_python_without_venv_is_one_sentence_with_the_remedy(
+    fresh: Clone, tools_only: str, tmp_path: Path, missing: str
+) -> None:
+    lines = [
+        'case "$*" in *"-m venv"*)',
+        f"    echo \"ModuleNotFoundError: No module named '{missing}'\" >&2",
+        "    exit 1 ;;",
+        "esac",
+        f'exec "{REAL_PYTHON}" "$@"',
+    ]
+    crippled = write_script(tmp_path / "python3", lines)
+    run = fresh.run("list", env={"AFTERWORD_PYTHON": str(crippled), "PATH": tools_only})
+    assert run.code == 69
+    assert "apt install python3-venv" in run.err.splitlines()[-1]
+    assert "AFTERWORD_PYTHON" in run.err.splitlines()[-1]

@@ -1,0 +1,58 @@
+"""
+A client of ours, an order, and durations short enough to wait for: what the tests of the client share.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from app.core.durations import Durations
+from app.ports import CreateAnswer, CreateOrder
+from app.recall.client import RecallClient
+
+R = "4cff97e4-f0c7-4915-b5a0-983238758f28"
+T = "fc8fcbb5-2795-48ca-a273-caf0bfe01dea"
+KEY = "key-that-must-not-be-seen"
+ORDER = CreateOrder(R, "recallai_async", {"language_code": "auto"}, True, f"{R}/1", "a-key-of-the-create")
+CREATED = json.dumps({"id": T, "recording": {"id": R}, "provider": {"recallai_async": {}}}).encode()
+EMPTY_PAGE = b'{"next": null, "previous": null, "results": []}'
+QUICK = replace(
+    Durations(),
+    connect_timeout_s=2.0,
+    read_timeout_s=0.4,
+    create_overall_s=0.8,
+    get_overall_s=0.8,
+    resend_first_s=5.0,
+)
+
+
+@dataclass
+class StillClock:
+    """Time stands; sleeping is noted."""
+
+    sleeps: list[float] = field(default_factory=list)
+
+    def now(self) -> float:
+        return 1_763_700_000.0
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+
+    def boottime(self) -> float:
+        return 0.0
+
+
+def client(url: str, durations: Durations = QUICK, clock: StillClock | None = None) -> RecallClient:
+    return RecallClient(url, KEY, durations, clock=clock or StillClock())
+
+
+def create(url: str, *, fresh: Callable[[], bool] = lambda: True) -> CreateAnswer:
+    return client(url).create(ORDER, is_still_fresh=fresh)
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,204 @@
+"""
+Transcripts, recordings and pages of both, as Recall writes them and as it might one day.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from app.core.events import RecordingCondition
+from app.recall import wire
+from app.recall.wire import Unreadable
+
+R = "4cff97e4-f0c7-4915-b5a0-983238758f28"
+T = "fc8fcbb5-2795-48ca-a273-caf0bfe01dea"
+B = "e4b22b2d-d490-4874-a086-322922f07950"
+OTHER = "a31e78b3-b67e-4dcf-af63-631e7548c40f"
+AT = 1_763_700_000.0
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+BASE = "https://us-east-1.recall.ai"
+KEY = "key-that-must-not-be-seen"
+
+
+def artifact(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": T,
+        "recording": {"id": R, "metadata": None},
+        "status": {"code": "done", "sub_code": None},
+        "metadata": {"afterword": f"{R}/3"},
+        "data": {"download_url": "https://s3.example/secret", "provider_data_download_url": None},
+        "provider": {"recallai_async": {"language_code": "auto"}},
+        **changes,
+    }
+
+
+def read(**changes: Any) -> Any:
+    return wire.read_artifact(json.dumps(artifact(**changes)).encode())
+
+
+def test_a_transcript_is_read() -> None:
+    got = read()
+    assert (got.transcript_id, got.status, got.sub_code, got.provider) == (T, "done", None, "recallai_async")
+    assert (got.ordinal, got.is_realtime) == (3, False)
+    assert (got.download_url, got.provider_data_url) == ("https://s3.example/secret", None)
+    assert "secret" not in repr(got)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"data": None}, {"data": {"download_url": ""}}, {"data": {"download_url": 7}}, {"data": []}]
+)
+def test_a_transcript_without_an_address_has_none(changes: dict[str, Any]) -> None:
+    assert read(**changes).download_url is None
+
+
+@pytest.mark.parametrize(
+    ("provider", "name"),
+    [
+        ({"assembly_ai_async": None, "deepgram_async": {"model": "x"}, "rev_async": None}, "deepgram_async"),
+        ({"recallai_async": {}}, "recallai_async"),
+        ({"a": None}, None),
+        ({}, None),
+        (None, None),
+        ("deepgram_async", None),
+    ],
+)
+def test_the_provider_is_the_first_key_with_a_value(provider: Any, name: str | None) -> None:
+    assert read(provider=provider).provider == name
+
+
+@pytest.mark.parametrize("key", ["deepgram_streaming", "meeting_captions", "zoom_rtms", "a_new_word"])
+def test_what_does_not_say_async_is_realtime_unless_it_bears_our_marker(key: str) -> None:
+    assert wire.is_realtime_provider(key)
+    assert read(provider={key: {}}, metadata={}).is_realtime
+    assert not read(provider={key: {}}).is_realtime
+
+
+@pytest.mark.parametrize("key", ["recallai_async", "assembly_ai_async_chunked", "gladia_v2_async", None])
+def test_what_says_async_or_nothing_is_not_realtime(key: str | None) -> None:
+    assert not wire.is_realtime_provider(key)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"id": None}, {"id": "../"}, {"status": None}, {"status": {}}, {"status": {"code": 3}}]
+)
+def test_a_transcript_without_id_or_status_is_unreadable(changes: dict[str, Any]) -> None:
+    with pytest.raises(Unreadable):
+        read(**changes)
+
+
+def test_a_failed_transcript_says_why_and_a_foreign_one_has_no_ordinal() -> None:
+    got = read(status={"code": "failed", "sub_code": "provider_connection_failed"}, recording=None)
+    assert (got.sub_code, got.ordinal) == ("provider_connection_failed", None)
+
+
+def page(*results: Any, next: Any = None) -> bytes:
+    return json.dumps({"next": next, "previous": None, "results": list(results)}).encode()
+
+
+def test_a_page_lists_the_recordings_transcripts_and_where_to_go_on() -> None:
+    body = page(
+        artifact(), artifact(id=OTHER, recording=None), artifact(recording={"id": OTHER}), next="https://n/"
+    )
+    found, following = wire.read_list(body, recording_id=R)
+    assert [(a.transcript_id, a.ordinal) for a in found] == [(T, 3), (OTHER, 3)]
+    assert following == "https://n/"
+    assert wire.read_list(page(next=""), recording_id=R) == ([], None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [page({}), page("x"), b"{}", b"[]", b"<html>", page(next=7), b'{"results": null}', page(artifact(id=7))],
+)
+def test_a_page_that_is_not_one_is_never_taken_for_an_empty_list(body: bytes) -> None:
+    with pytest.raises(Unreadable):
+        wire.read_list(body, recording_id=R)
+
+
+def recording(**changes: Any) -> dict[str, Any]:
+    return {"id": R, "status": {"code": "done"}, "metadata": {"a": "1"}, "bot": {"id": B}, **changes}
+
+
+def facts(**changes: Any) -> Any:
+    return wire.read_recording(200, json.dumps(recording(**changes)).encode(), now=AT)
+
+
+@pytest.mark.parametrize(
+    ("changes", "condition"),
+    [
+        ({}, RecordingCondition.DONE),
+        ({"expires_at": None}, RecordingCondition.DONE),
+        ({"expires_at": "2099-01-01T00:00:00Z"}, RecordingCondition.DONE),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, RecordingCondition.GONE),
+        ({"expires_at": "never"}, RecordingCondition.DONE),
+        ({"status": {"code": "deleted"}}, RecordingCondition.GONE),
+        ({"status": {"code": "failed"}}, RecordingCondition.FAILED),
+        ({"status": {"code": "processing"}}, RecordingCondition.NOT_DONE),
+        ({"status": {"code": "paused"}}, RecordingCondition.NOT_DONE),
+        ({"status": {"code": "a_new_one"}}, RecordingCondition.NOT_DONE),
+        ({"status": None}, RecordingCondition.NOT_DONE),
+    ],
+)
+def test_the_condition_of_a_recording(changes: dict[str, Any], condition: RecordingCondition) -> None:
+    assert facts(**changes).condition == condition
+
+
+@pytest.mark.parametrize(
+    ("shortcuts", "has_media"),
+    [
+        (None, True),
+        ({}, False),
+        ({"audio_mixed": None, "video_mixed": None, "transcript": {"id": T}}, False),
+        ({"audio_mixed": {"status": {"code": "deleted"}}, "video_mixed": None}, False),
+        ({"audio_mixed": None, "video_mixed": {"status": {"code": "done"}}}, True),
+        ({"audio_mixed": {"id": T}}, True),
+        ({"audio_separate": {"id": T}}, True),
+    ],
+)
+def test_a_recording_without_usable_sound_has_no_media(shortcuts: Any, has_media: bool) -> None:
+    assert facts(media_shortcuts=shortcuts).has_media is has_media
+
+
+@pytest.mark.parametrize(
+    ("started", "completed", "duration_s"),
+    [
+        ("2026-01-01T10:00:00Z", "2026-01-01T10:30:00.5Z", 1800.5),
+        ("2026-01-01T10:00:00", "2026-01-01T11:30:00+01:00", 1800.0),
+        ("2026-01-01T10:00:00Z", None, None),
+        (None, "2026-01-01T10:00:00Z", None),
+        ("2026-01-01T10:00:00Z", "2026-01-01T09:00:00Z", None),
+    ],
+)
+def test_a_duration_is_known_only_from_both_ends(started: Any, completed: Any, duration_s: Any) -> None:
+    assert facts(started_at=started, completed_at=completed).duration_s == duration_s
+
+
+def test_bot_and_metadata_of_a_recording() -> None:
+    got = facts(bot={"id": B, "metadata": {"a": "0", "b": "2"}})
+    assert (got.bot_id, got.metadata) == (B, (("a", "1"), ("b", "2")))
+    assert facts(bot=None).bot_id is None
+    assert facts(bot=None, bot_id=B).bot_id == B
+
+
+def test_a_recording_that_is_not_there() -> None:
+    assert wire.read_recording(404, b"<html>", now=AT).condition == RecordingCondition.UNKNOWN
+    assert wire.read_recording(410, b"", now=AT).condition == RecordingCondition.GONE
+    with pytest.raises(Unreadable):
+        wire.read_recording(200, b'{"id": "../"}', now=AT)
+
+
+def test_a_list_of_recordings() -> None:
+    body = page(recording(created_at="2026-01-01T00:00:00Z"), next="https://n/")
+    (seen,), following = wire.read_recordings_list(body, now=AT)
+    assert (seen.recording_id, seen.facts.bot_id, following) == (R, B, "https://n/")
+    assert seen.created_at == datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+    with pytest.raises(Unreadable):
+        wire.read_recordings_list(page({}), now=AT)
+
+
+def test_a_refused_read_says_status_and_code_only() -> None:
+    assert str(wire.RecallRefused(400, "bad")) == "Recall answers 400 bad"
+    assert str(wire.RecallRefused(400, "")) == "Recall answers 400"

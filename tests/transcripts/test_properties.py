@@ -1,0 +1,179 @@
+"""What holds for every file, however odd: found by Hypothesis rather than by imagination."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.errors import TranscriptUnreadable
+from app.transcripts import Summary
+from app.transcripts.sentences import ends_sentence
+from app.transcripts.text import join, visible_parts
+from tests.transcripts.recall_json import rendered_bytes
+
+Json = Any
+
+# A busy machine is no failure; that nothing hangs is for the timeout of the whole test.
+unhurried = settings(deadline=None)
+
+ODD = st.sampled_from(
+    [*"ab. ,!?…。！、「」\n\r\t\x00\x85\u2028\u202e\u202c\u2066\u200b\u200f\u00a0\u3000\ufeff", "Dr."]
+)
+HUMAN = st.sampled_from(
+    ["so", "I", "Dr.", "3.", "14", "はい。", "今日", "ครับ", "안녕", "مرحبا", "שלום.", "[00:00:01] Boss:"]
+)
+TEXT = st.one_of(HUMAN, st.text(max_size=8), st.lists(ODD, max_size=6).map("".join))
+SCALAR = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.text(max_size=5),
+)
+ANYTHING = st.recursive(
+    SCALAR,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+).filter(lambda value: "Infinity" not in json.dumps(value))
+STAMP = st.one_of(
+    st.none(),
+    st.floats(0, 1e5),
+    ANYTHING,
+    st.fixed_dictionaries({"relative": st.one_of(st.none(), st.floats(0, 9))}),
+)
+WORD = st.one_of(
+    st.none(),
+    st.fixed_dictionaries(
+        {"text": st.one_of(TEXT, st.none())},
+        optional={"start_timestamp": STAMP, "end_timestamp": STAMP, "new": ANYTHING},
+    ),
+)
+NAMES = st.sampled_from([None, "", "Ana", "Sam", "a: b\n", "\u202e"])
+PARTICIPANT = st.one_of(
+    st.none(),
+    st.fixed_dictionaries(
+        {}, optional={"id": st.one_of(st.none(), st.integers(0, 3), st.just("0")), "name": NAMES}
+    ),
+)
+TURN = st.fixed_dictionaries(
+    {"words": st.lists(WORD, max_size=6)},
+    optional={
+        "participant": PARTICIPANT,
+        "language_code": st.sampled_from([None, "en", "de-CH", "x y"]),
+        "new": ANYTHING,
+    },
+)
+TRANSCRIPT = st.lists(TURN, max_size=8)
+LABELLED = re.compile(
+    r"\[(?:\d\d:\d\d:\d\d|--:--:--)\] (?:Ana|Sam|a: b|Unknown speaker)(?: \(\d+\)| \d+)?: (\S.*)"
+)
+
+
+def encoded(document: Json) -> bytes:
+    return json.dumps(document).encode()
+
+
+def visible(text: str) -> str:
+    """What a reader can see of a text, without any kind of room between it."""
+    return "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Zs", "Zl", "Zp"))
+
+
+def words_of(transcript: list[Json]) -> str:
+    return visible("".join(word["text"] or "" for turn in transcript for word in turn["words"] if word))
+
+
+@unhurried
+@given(TRANSCRIPT)
+def test_every_visible_word_survives_in_order(transcript: list[Json]) -> None:
+    files, _ = rendered_bytes(encoded(transcript))
+    sentences = json.loads(files["sentences.json"])
+    assert visible("".join(sentence["text"] for sentence in sentences)) == words_of(transcript)
+    lines = files["transcript.txt"].split("\n\n") if files["transcript.txt"] else []
+    paragraphs = [LABELLED.fullmatch(line.removesuffix("\n")) for line in lines]
+    assert visible("".join(paragraph[1] for paragraph in paragraphs if paragraph)) == words_of(transcript)
+
+
+@unhurried
+@given(TRANSCRIPT)
+def test_no_word_and_no_name_can_forge_a_line(transcript: list[Json]) -> None:
+    files, summary = rendered_bytes(encoded(transcript))
+    lines = files["transcript.txt"].splitlines()
+    assert len(lines) == max(0, 2 * summary.turns - 1)
+    assert all(LABELLED.fullmatch(line) for line in lines[::2])
+    assert set(lines[1::2]) <= {""}
+    for content in files.values():
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", content)
+
+
+@unhurried
+@given(TRANSCRIPT)
+def test_the_files_and_the_summary_agree_and_are_the_same_again(transcript: list[Json]) -> None:
+    files, summary = rendered_bytes(encoded(transcript))
+    assert rendered_bytes(encoded(transcript)) == (files, summary)
+    sentences = json.loads(files["sentences.json"])
+    assert summary.speakers <= summary.turns <= len(sentences)
+    assert (summary.verdict == "spoken") == bool(sentences) == bool(files["transcript.txt"])
+    assert summary.words == sum(len(turn["words"]) for turn in transcript) >= summary.spoken_words
+    assert all(set(sentence) == set(FIELDS) and sentence["text"].strip() for sentence in sentences)
+
+
+FIELDS = ("speaker", "speaker_id", "language", "start_s", "end_s", "text")
+
+
+def readable(content: bytes) -> Summary | None:
+    """The summary, or None if it was refused in the one way that is allowed; then check what was written."""
+    try:
+        files, summary = rendered_bytes(content)
+    except TranscriptUnreadable:
+        return None
+    assert isinstance(json.loads(files["sentences.json"]), list)
+    for text in files.values():
+        text.encode("utf-8")
+    return summary
+
+
+@unhurried
+@given(TRANSCRIPT, st.data())
+def test_a_transcript_cut_anywhere_is_refused(transcript: list[Json], data: st.DataObject) -> None:
+    content = encoded(transcript)
+    assert readable(content[: data.draw(st.integers(0, len(content) - 1))]) is None
+
+
+@unhurried
+@given(TRANSCRIPT, st.data())
+def test_a_flipped_byte_is_refused_or_rendered_but_never_raises(
+    transcript: list[Json], data: st.DataObject
+) -> None:
+    content = bytearray(encoded(transcript))
+    content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    readable(bytes(content))
+
+
+@unhurried
+@given(st.one_of(ANYTHING.map(encoded), st.lists(ANYTHING, max_size=3).map(encoded), st.binary(max_size=40)))
+def test_any_json_and_any_bytes_are_refused_or_rendered_but_never_raise(content: bytes) -> None:
+    readable(content)
+
+
+@unhurried
+@given(
+    st.dictionaries(
+        st.sampled_from(["participant", "words", "language_code", "id", "text"]), ANYTHING, max_size=5
+    )
+)
+def test_any_value_in_a_known_field_is_refused_or_rendered_but_never_raises(turn: Json) -> None:
+    readable(encoded([turn]))
+    readable(encoded([{"words": [turn]}]))
+
+
+@unhurried
+@given(st.text(), st.text(min_size=1))
+def test_sentence_ends_and_joins_are_defined_for_every_text(word: str, following: str) -> None:
+    assert ends_sentence(word, following) in (True, False)
+    assert visible(join(visible_parts(word))) == visible(word).translate(
+        dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
+    )

@@ -1,0 +1,208 @@
+"""What is read leniently, and what is refused: a misreading must never look like a silent meeting."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO, cast
+
+import ijson
+import pytest
+
+from app.errors import TranscriptUnreadable
+from app.transcripts import Turn, Word, read_turns, reader
+from tests.transcripts.recall_json import said, spoke, turn
+
+
+@pytest.fixture(params=["yajl2_c", "python"])
+def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ijson takes its fastest parser that can be loaded: ours must not depend on which."""
+    try:
+        backend = ijson.get_backend(request.param)
+    except ImportError:
+        pytest.skip(f"{request.param} is not available here")
+    monkeypatch.setattr(ijson, "basic_parse", backend.basic_parse)
+
+
+pytestmark = pytest.mark.usefixtures("parser")
+
+
+def read(document: Any) -> list[Turn]:
+    content = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return list(read_turns(io.BytesIO(content)))
+
+
+def test_a_turn_as_recall_writes_it() -> None:
+    document = [turn([said("Hi", 27.88, 28.01)], who="Ana", id=100, language="en")]
+    assert read(document) == [Turn("100", "Ana", "en", (Word("Hi", 27.88, 28.01),))]
+
+
+HI = Word("Hi", None, None)
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ([], []),
+        ([{"words": [{"text": "Hi"}]}], [Turn(None, None, None, (HI,))]),
+        ([{"participant": None, "language_code": None, "words": [said("Hi")]}], [
+            Turn(None, None, None, (HI,))
+        ]),
+        ([{"participant": "Ana", "words": [said("Hi")]}], [Turn(None, None, None, (HI,))]),
+        ([turn([said("Hi")], id="", who=5, language=7)], [Turn(None, None, None, (HI,))]),
+        ([turn([said("Hi")], id=True, who={"a": [1]}, language="e n")], [Turn(None, None, None, (HI,))]),
+        ([turn([said("Hi")], id=0, who="", language="yue")], [Turn("0", "", "yue", (HI,))]),
+        ([turn([]), turn(None), turn([None])], [
+            Turn("1", "Ana", "en", ()),
+            Turn("1", "Ana", "en", ()),
+            Turn("1", "Ana", "en", (Word("", None, None),)),
+        ]),
+        ([{"words": [said("Hi")], "new": {"deep": [[{"a": []}]]}, "participant": {"new": [{}], "id": 4}}], [
+            Turn("4", None, None, (HI,))
+        ]),
+        ([turn([{"text": "Hi", "confidence": {"a": 1}, "speaker": 0}])], [Turn("1", "Ana", "en", (HI,))]),
+        ([turn([{"text": None}, {}, {"text": "Hi"}])], [
+            Turn("1", "Ana", "en", (Word("", None, None), Word("", None, None), HI))
+        ]),
+    ],
+)  # fmt: skip
+def test_reads_what_has_fields_missing_null_or_new(document: Any, expected: list[Turn]) -> None:
+    assert read(document) == expected
+
+
+@pytest.mark.parametrize(
+    ("stamp", "expected_s"),
+    [
+        ({"relative": 3, "absolute": "2026-01-01T00:00:00Z"}, 3.0),
+        ({"absolute": None, "relative": 1.5}, 1.5),
+        ({"relative": -0.02}, 0.0),
+        ({"relative": None}, None),
+        ({"relative": "1.5"}, None),
+        ({"relative": True}, None),
+        ({"relative": {"seconds": 1}}, None),
+        ({"relative": 1_767_225_600}, None),
+        ({"relative": 10**25}, None),
+        ({}, None),
+        ([], None),
+        (None, None),
+        ("00:01", None),
+        (2.5, 2.5),
+    ],
+)
+def test_a_time_is_seconds_or_unknown(stamp: Any, expected_s: float | None) -> None:
+    word = read([turn([{"text": "Hi", "start_timestamp": stamp, "end_timestamp": stamp}])])[0].words[0]
+    assert word == Word("Hi", expected_s, expected_s)
+
+
+UNREADABLE: dict[str, bytes] = {
+    "nothing": b"",
+    "an error page": b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
+    "an object": b'{"words": []}',
+    "a string": b'"secret"',
+    "null": b"null",
+    "a list in a list": b"[[]]",
+    "a null turn": b"[null]",
+    "a string as turn": b'["secret"]',
+    "words as an object": b'[{"words": {"secret": 1}}]',
+    "words as a string": b'[{"words": "secret"}]',
+    "a string as word": b'[{"words": ["secret"]}]',
+    "a text that is a number": b'[{"words": [{"text": 5}]}]',
+    "a text that is an object": b'[{"words": [{"text": {"secret": 1}}]}]',
+    "no turn with words": b'[{"transcript": "secret"}, {"participant": null}]',
+    "no word with a text": b'[{"words": [{"value": "secret"}, {"value": "secret"}]}]',
+    "NaN": b'[{"words": [{"text": "secret", "start_timestamp": {"relative": NaN}}]}]',
+    "Infinity": b'[{"words": [{"text": "secret", "start_timestamp": {"relative": Infinity}}]}]',
+    "an absurd exponent": b'[{"words": [], "x": 1e99999999999999999999}]',
+    "a number of 5000 digits": b'[{"words": [], "x": ' + b"9" * 5000 + b"}]",
+    "not UTF-8": b'[{"words": [{"text": "secret \xff"}]}]',
+    "an encoded surrogate": b'[{"words": [{"text": "secret \xed\xa0\x80"}]}]',
+    "UTF-16": '[{"words": []}]'.encode("utf-16"),
+    "a raw control character": b'[{"words": [{"text": "secret\x01"}]}]',
+    "a second document": b"[] []",
+    "garbage behind": b"[] secret",
+    "a trailing comma": b"[1,]",
+    "deep nesting": b'[{"x": ' + b"[" * 100_000,
+    "deep nesting that ends": b'[{"words": [], "x": ' + b"[" * 70 + b"]" * 70 + b"}]",
+    "deep objects": b'[{"words": [{"text": "a", "x": ' + b'{"a":' * 5_000,
+}
+
+
+@pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_refuses_what_is_no_whole_transcript_without_quoting_it(content: bytes) -> None:
+    with pytest.raises(TranscriptUnreadable) as caught:
+        read(content)
+    assert str(caught.value)
+    assert "secret" not in str(caught.value)
+    # A console that prints chained errors must find nothing either: the parser quotes what it stumbled on.
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
+
+
+def test_numbers_no_machine_word_can_hold_do_not_cost_the_transcript() -> None:
+    participant = b'{"id": 18446744073709551616, "extra_data": {"id": -9223372036854775808}}'
+    words = b'[{"text": "Hi", "start_timestamp": {"relative": 1e999}}]'
+    (only,) = read(b'[{"participant": %b, "x": 1e999, "words": %b}]' % (participant, words))
+    assert only == Turn("18446744073709551616", None, None, (HI,))
+
+
+def test_unknown_fields_may_nest_as_deeply_as_anybody_means_it() -> None:
+    deep = json.loads("[" * 60 + "]" * 60)
+    assert len(read([{"words": [], "new": deep}])) == 1
+
+
+def test_every_truncation_is_noticed() -> None:
+    whole = json.dumps([spoke("Grüße an alle", who="Zoë"), turn([])], ensure_ascii=False).encode()
+    for length in range(len(whole)):
+        with pytest.raises(TranscriptUnreadable):
+            read(whole[:length])
+    assert len(read(whole + b" \n")) == 2
+
+
+def test_a_monologue_comes_in_pieces_so_that_it_is_never_whole_in_memory() -> None:
+    words = [said(str(n)) for n in range(2_500)]
+    pieces = read([turn(words), spoke("Hi", who="Ben", id=2)])
+    assert [len(piece.words) for piece in pieces] == [1_000, 1_000, 500, 1]
+    assert [word.text for piece in pieces for word in piece.words] == [*map(str, range(2_500)), "Hi"]
+    assert {(piece.participant_id, piece.name, piece.language) for piece in pieces[:3]} == {
+        ("1", "Ana", "en")
+    }
+
+
+def test_words_that_precede_their_speaker_are_given_to_the_right_one() -> None:
+    reordered = dict(reversed(turn([said("so")] * 2_500).items()))
+    assert [(piece.name, len(piece.words)) for piece in read([reordered])] == [("Ana", 2_500)]
+
+
+class _FailingDisk(io.RawIOBase):
+    def readinto(self, buffer: Any) -> int:
+        raise OSError(5, "Input/output error")
+
+    def read(self, size: int = -1) -> bytes:
+        raise OSError(5, "Input/output error")
+
+
+# ijson's Python parser complains while it is cleared away; nothing is lost by it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_failing_disk_is_not_blamed_on_the_transcript() -> None:
+    with pytest.raises(OSError, match="Input/output"):
+        list(read_turns(cast("BinaryIO", _FailingDisk())))
+
+
+def test_reading_is_lazy() -> None:
+    def endless() -> Iterator[bytes]:
+        yield b"["
+        while True:
+            yield json.dumps(spoke("Hi")).encode() + b","
+
+    class Endless:
+        chunks = endless()
+
+        def read(self, size: int = -1) -> bytes:
+            return next(self.chunks) if size else b""
+
+    assert next(read_turns(cast("BinaryIO", Endless()))).name == "Ana"
+
+
+def test_the_limits_are_what_the_documentation_says() -> None:
+    assert (reader.PIECE_WORDS, reader.MAX_DEPTH, reader.MAX_TIME_S) == (1_000, 64, 1_000_000)

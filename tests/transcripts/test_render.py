@@ -1,0 +1,138 @@
+"""One pass over a transcript: what is counted, what is called empty, how much memory it takes."""
+
+from __future__ import annotations
+
+import io
+import json
+import tracemalloc
+from typing import Any, BinaryIO, cast
+
+import pytest
+
+from app.errors import TranscriptUnreadable
+from app.transcripts import FORMATS, MEDIA_TYPES, Summary, Verdict, render
+from tests.transcripts.recall_json import rendered_bytes, said, spoke, summary_of, turn
+
+
+def test_counts_turns_words_speakers_languages_and_length() -> None:
+    summary = summary_of(
+        spoke("Good morning all.", id=1, at_s=0),
+        spoke("So.", id=1, at_s=4),
+        turn([said(None), said(" ")], who="Eve", id=3),
+        spoke("Hallo", who="Ben", id=2, language="de", at_s=60),
+        spoke("Hm", who="Ben", id=2, language=None, at_s=30),
+    )
+    assert summary == Summary(
+        turns=2, words=8, spoken_words=6, speakers=2, languages=(("en", 4), ("de", 1)), duration_ms=60_800
+    )
+    assert summary.language == "en"
+    assert summary.verdict is Verdict.SPOKEN
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [],
+        [turn([])],
+        [turn([None, said(None), said(""), said(" \n\t"), said("\u200b\u2060\u202e")])],
+    ],
+    ids=["no turn", "no word", "nothing to see"],
+)
+def test_a_transcript_without_a_visible_word_is_empty_not_unreadable(turns: list[Any]) -> None:
+    summary = summary_of(*turns)
+    assert summary.verdict == "empty"
+    assert (summary.turns, summary.speakers, summary.language) == (0, 0, None)
+
+
+@pytest.mark.parametrize("word", ["…", "-", "嗯", "\u0e2e", "👍", "\U000e0fff", "\ue000"])
+def test_whatever_can_be_seen_is_spoken(word: str) -> None:
+    assert summary_of(turn([said(word)])).verdict == "spoken"
+
+
+@pytest.mark.parametrize(
+    ("words", "duration_ms"),
+    [
+        ([said("a", 1, 5.5), said("b", 2, 3)], 5500),
+        ([said("a", 1, 2), said("b", 3, None)], 3000),
+        ([said("a")], None),
+        ([said(" ", 1, 2)], 2000),
+    ],
+)
+def test_the_length_is_where_the_last_word_ends(words: list[Any], duration_ms: int | None) -> None:
+    assert summary_of(turn(words)).duration_ms == duration_ms
+
+
+def test_a_tie_of_languages_goes_to_the_one_heard_first() -> None:
+    assert summary_of(spoke("ja", language="de"), spoke("yes", language="en")).language == "de"
+
+
+def test_a_monologue_in_pieces_is_one_speaker_turn() -> None:
+    assert summary_of(turn([said("so")] * 2_500)).turns == 1
+
+
+def test_only_what_is_asked_for_is_written() -> None:
+    out = io.StringIO()
+    render(io.BytesIO(json.dumps([spoke("Hi.")]).encode()), {"transcript.txt": out})
+    assert out.getvalue() == "[00:00:00] Ana: Hi.\n"
+    assert render(io.BytesIO(b"[]"), {}).words == 0
+
+
+def test_an_unknown_format_is_refused_before_anything_is_read() -> None:
+    source = io.BytesIO(b"[]")
+    with pytest.raises(KeyError):
+        render(source, {"transcript.docx": io.StringIO()})
+    assert source.tell() == 0
+
+
+def test_a_full_disk_is_not_blamed_on_the_transcript() -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        render(io.BytesIO(b"[]"), {"transcript.txt": Full()})
+
+
+def test_a_transcript_that_breaks_off_is_no_result() -> None:
+    whole = json.dumps([spoke("Hi. Ho.")] * 50).encode()
+    with pytest.raises(TranscriptUnreadable):
+        rendered_bytes(whole[:-1])
+
+
+def test_every_format_has_a_media_type() -> None:
+    assert set(FORMATS) <= set(MEDIA_TYPES)
+
+
+class _Endless:
+    """A transcript of `turns` turns that is nowhere whole."""
+
+    def __init__(self, turns: int, one: bytes) -> None:
+        self._left, self._one = turns, one
+        self._buffer = b"["
+
+    def read(self, size: int = -1) -> bytes:
+        while len(self._buffer) < size and self._left:
+            self._left -= 1
+            self._buffer += self._one + (b"," if self._left else b"]")
+        chunk, self._buffer = self._buffer[:size], self._buffer[size:]
+        return chunk
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words_per_turn", [50, 5_000], ids=["dialogue", "monologue"])
+def test_memory_does_not_grow_with_the_transcript(words_per_turn: int) -> None:
+    class Sink(io.StringIO):  # keeps nothing
+        def write(self, text: str) -> int:
+            return len(text)
+
+    def peak_bytes(words: int) -> int:
+        one = json.dumps(spoke(" ".join(["so"] * words_per_turn))).encode()
+        tracemalloc.start()
+        source = _Endless(words // words_per_turn, one)
+        render(cast("BinaryIO", source), {name: Sink() for name in FORMATS})
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    small, large = peak_bytes(5_000), peak_bytes(25_000)
+    assert large < small * 1.2 + 100_000

@@ -1,0 +1,167 @@
+"""What needs no socket: readiness and its cache, the places kept for later, and our own faults."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from structlog.testing import capture_logs
+
+from app.errors import StoreUnavailable
+from app.ports import NewDelivery
+from app.recall.webhook import parse_secret
+from app.web import CachedReadiness, WebParts, create_app
+from tests.web.receiver import event_body, signature_headers
+from tests.web.receiver_app import SECRETS
+
+
+class ListInbox:
+    """Keeps what it is given, or refuses all of it."""
+
+    def __init__(self) -> None:
+        self.rows: list[NewDelivery] = []
+        self.rejected: list[tuple[str, str]] = []
+        self.error: Exception | None = None
+
+    def submit(self, row: NewDelivery) -> None:
+        if self.error:
+            raise self.error
+        self.rows.append(row)
+
+    def note_rejected(self, kind: str, *, remedy: str = "") -> None:
+        self.rejected.append((kind, remedy))
+
+
+@pytest.fixture
+def inbox() -> ListInbox:
+    return ListInbox()
+
+
+@pytest.fixture
+def client(inbox: ListInbox) -> FlaskClient:
+    return app_of(inbox).test_client()
+
+
+def app_of(inbox: ListInbox, *, is_ready: bool = True) -> Flask:
+    return create_app(
+        WebParts(
+            secrets_by_workspace={"default": (parse_secret(f"blue={SECRETS[0]}"),), "poll_only": ()},
+            committer=inbox,
+            readiness=lambda: ({"status": "ok" if is_ready else "unavailable"}, is_ready),
+            metrics=lambda: b"up 1\n",
+        )
+    )
+
+
+def test_delivery_reaches_the_inbox_with_its_times_and_the_name_of_its_secret(
+    client: FlaskClient, inbox: ListInbox
+) -> None:
+    body = event_body()
+    headers = signature_headers(body, webhook_id="msg_1")
+
+    answer = client.post("/webhooks/recall", data=body, headers=headers)
+
+    assert answer.status_code == 202
+    (row,) = inbox.rows
+    assert (row.workspace, row.webhook_id, row.secret_label, row.body) == ("default", "msg_1", "blue", body)
+    assert row.sent_at_s == int(headers["webhook-timestamp"])
+    assert 0 <= row.received_at_s - row.sent_at_s < 60
+
+
+def test_workspace_without_secrets_accepts_nothing(client: FlaskClient, inbox: ListInbox) -> None:
+    body = event_body()
+
+    assert (
+        client.post("/webhooks/recall/poll_only", data=body, headers=signature_headers(body)).status_code
+        == 401
+    )
+    assert inbox.rows == []
+
+
+def test_rejection_is_noted_with_its_remedy(client: FlaskClient, inbox: ListInbox) -> None:
+    client.post("/webhooks/recall", data=b"{}")
+
+    ((kind, remedy),) = inbox.rejected
+    assert kind == "missing_headers"
+    assert "verification secret" in remedy
+
+
+def test_store_that_is_away_is_503_and_our_own_fault_500_and_logged_without_its_message(
+    client: FlaskClient, inbox: ListInbox
+) -> None:
+    body = event_body()
+    inbox.error = StoreUnavailable("locked")
+    assert client.post("/webhooks/recall", data=body, headers=signature_headers(body)).status_code == 503
+
+    inbox.error = RuntimeError("quotes the body")
+    with capture_logs() as logs:
+        answer = client.post("/webhooks/recall", data=body, headers=signature_headers(body))
+    assert (answer.status_code, answer.json) == (500, {"error": {"code": "internal_error"}})
+    assert logs[0]["error"] == "RuntimeError"
+    assert "in submit" in logs[0]["stack"]
+    assert "quotes the body" not in str({**logs[0], "stack": ""})
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "HEAD", "DELETE"])
+@pytest.mark.parametrize("path", ["/v1/", "/v1/transcriptions", "/v1/recordings/x/transcribe"])
+def test_api_of_later_answers_401(client: FlaskClient, path: str, method: str) -> None:
+    answer = client.open(path, method=method)
+
+    assert answer.status_code == 401
+    assert method == "HEAD" or answer.json == {"error": {"code": "unauthorized"}}
+
+
+def test_health_readiness_and_metrics_answer(client: FlaskClient, inbox: ListInbox) -> None:
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").json == {"status": "ok"}
+    assert client.get("/metrics").data == b"up 1\n"
+    assert app_of(inbox, is_ready=False).test_client().get("/readyz").status_code == 503
+
+
+# -- readiness -----------------------------------------------------------------------------------
+class Asked:
+    """A readiness to be asked, with a clock the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.times = 0
+        self.is_open = threading.Event()
+        self.is_open.set()
+        self.cached = CachedReadiness(self.ask, monotonic=lambda: self.now)
+
+    def ask(self) -> tuple[Mapping[str, object], bool]:
+        self.times += 1
+        assert self.is_open.wait(10)
+        return {"status": "ok"}, True
+
+
+def test_readiness_is_asked_once_a_second() -> None:
+    asked = Asked()
+    for _ in range(50):
+        assert asked.cached() == ({"status": "ok"}, True)
+        asked.now += 0.1
+
+    assert asked.times == 5
+
+
+def test_hanging_readiness_takes_one_thread_and_turns_into_unavailable() -> None:
+    asked = Asked()
+    asked.cached()
+    asked.is_open.clear()
+    asked.now += 2
+    hanging = threading.Thread(target=asked.cached)
+    hanging.start()
+    while asked.times < 2:
+        threading.Event().wait(0.005)
+
+    assert asked.cached()[1]  # two seconds old: still good enough
+    asked.now += 10
+    body, is_ready = asked.cached()
+    assert not is_ready
+    assert body["status"] == "unavailable"
+    asked.is_open.set()
+    hanging.join()
+    assert asked.times == 2

@@ -1,0 +1,136 @@
+"""The embedded server: any home will do, nothing is lost by a kill, nothing broken stops a start."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from redis import Redis
+
+from app.adapters import valkey_server
+from app.errors import Away
+from tests.workers.programs import Program, eventually
+
+Start = Callable[[str], Program]
+
+SERVE = """
+import structlog
+structlog.configure(processors=[structlog.processors.JSONRenderer()])
+from app.adapters import valkey_server
+from workers.lifeline import kernel_ties_to_parent
+sys.exit(valkey_server.serve(Path({home!r}), guard=kernel_ties_to_parent))
+"""
+
+
+def serve(program: Start, home: Path) -> Program:
+    running = program(SERVE.format(home=str(home)))
+    valkey_server.wait_until_ready(home)
+    return running
+
+
+def client(home: Path) -> Redis:
+    return Redis.from_url(valkey_server.url(home))
+
+
+def server_of(running: Program) -> psutil.Process:
+    (server,) = running.descendants()
+    return server
+
+
+def set_and_kill(program: Start, home: Path) -> None:
+    """A server that stored a key and died."""
+    running = serve(program, home)
+    client(home).set("key", "value")
+    server_of(running).kill()
+    assert running.wait() == 128 + signal.SIGKILL
+
+
+@pytest.mark.parametrize("name", ["home", "a home with blanks", 'quo"te', "deep" * 30])
+def test_any_home_is_served_and_every_process_finds_its_socket(
+    program: Start, tmp_path: Path, name: str
+) -> None:
+    home = tmp_path / name
+    running = serve(program, home)
+    assert client(home).ping()
+    assert len(os.fsencode(valkey_server.socket_path(home))) <= 100
+    running.send(signal.SIGTERM)
+    assert running.wait() == 0
+    assert not valkey_server.socket_path(home).exists()
+    assert valkey_server.socket_path(home).parent.exists() is (len(name) < 100)
+    assert running.orphans() == []
+
+
+def test_folders_and_socket_are_for_their_owner_only(program: Start, tmp_path: Path) -> None:
+    serve(program, tmp_path)
+    assert valkey_server.data_dir(tmp_path).stat().st_mode & 0o777 == 0o700
+    assert valkey_server.socket_path(tmp_path).stat().st_mode & 0o077 == 0
+
+
+def test_what_was_acknowledged_survives_sigkill_and_memory_is_never_evicted(
+    program: Start, tmp_path: Path
+) -> None:
+    set_and_kill(program, tmp_path)
+    serve(program, tmp_path)
+    assert client(tmp_path).get("key") == b"value"
+    said = client(tmp_path).config_get("*")
+    assert (said["appendonly"], said["appendfsync"], said["maxmemory-policy"], said["port"]) == (
+        "yes",
+        "everysec",
+        "noeviction",
+        "0",
+    )
+
+
+@pytest.mark.parametrize("broken", ["*.incr.aof", "*.manifest"])
+def test_broken_file_is_moved_aside_and_the_server_starts_empty(
+    program: Start, tmp_path: Path, broken: str
+) -> None:
+    set_and_kill(program, tmp_path)
+    (file,) = (valkey_server.data_dir(tmp_path) / "appendonlydir").glob(broken)
+    file.write_bytes(b"*3\r\n$3\r\nSET\r\n$no\r\n" + b"garbage\r\n" * 20)
+    running = serve(program, tmp_path)
+    assert client(tmp_path).dbsize() == 0
+    (line,) = running.events("valkey_file_moved_aside")
+    assert Path(line["moved_to"]).is_dir()
+
+
+def test_truncated_file_is_read_as_far_as_it_goes(program: Start, tmp_path: Path) -> None:
+    set_and_kill(program, tmp_path)
+    (file,) = (valkey_server.data_dir(tmp_path) / "appendonlydir").glob("*.incr.aof")
+    file.write_bytes(file.read_bytes() + b"*3\r\n$3\r\nSET\r\n$3")
+    serve(program, tmp_path)
+    assert client(tmp_path).get("key") == b"value"
+
+
+def test_server_that_outlived_its_parent_is_stopped_before_the_next_one(
+    program: Start, tmp_path: Path
+) -> None:
+    first = program(SERVE.format(home=str(tmp_path)).replace("guard=kernel_ties_to_parent", ""))
+    valkey_server.wait_until_ready(tmp_path)
+    orphan = server_of(first)
+    client(tmp_path).set("key", "value")
+    first.process.kill()
+    first.wait()
+    assert orphan.is_running()
+    second = program(SERVE.format(home=str(tmp_path)))
+    eventually(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
+    valkey_server.wait_until_ready(tmp_path)
+    assert client(tmp_path).get("key") == b"value"
+    assert second.events("valkey_orphan_stopped")
+
+
+def test_server_dies_with_the_process_that_serves_it(program: Start, tmp_path: Path) -> None:
+    running = serve(program, tmp_path)
+    server = server_of(running)
+    running.process.kill()
+    running.wait()
+    eventually(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_waiting_for_a_server_that_never_comes_ends_with_its_folder_named(tmp_path: Path) -> None:
+    with pytest.raises(Away, match="valkey"):
+        valkey_server.wait_until_ready(tmp_path, timeout_s=0.1)

@@ -1,0 +1,29 @@
+"""
+`python -m workers`: the workers alone (N for commands, one for the inbox), forked from one parent that
+has everything imported; those that die are started again. For a Procfile or a machine of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from workers.entry import run
+from workers.supervisor import Supervisor, preload_workers, worker_specs
+
+if TYPE_CHECKING:
+    from app.config import Settings
+
+
+def main() -> int:
+    """Returns the exit code; see `workers.supervisor.Supervisor.run`."""
+    return run("workers", _work)
+
+
+def _work(settings: Settings) -> int:
+    preload_workers()
+    return Supervisor(worker_specs(settings)).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""
+One supervised child: how it is forked, how its end is told, how it is stopped.
+
+It knows processes. It refuses to know why a child exists and when it should be started again (that
+is `workers.supervisor`). A child runs a Python function in a session of its own, so that Ctrl-C in a
+terminal reaches the supervisor only, and so that its whole group can be killed by its number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import structlog
+
+from workers.lifeline import die_with_parent, name_process
+
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+
+FIRST_BACKOFF_S = 0.2
+LONGEST_BACKOFF_S = 5.0
+HEALTHY_AFTER_S = 10.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """
+    A process to keep alive.
+
+    `start` runs in the child; its return is exit 0. `stop_order`: all of a lower number have ended
+    before those of a higher one are asked to. `grace_s`: between SIGTERM and SIGKILL. `is_ready`:
+    asked (in the supervisor) after the first start; the children after it in the list wait for it,
+    but no longer than `ready_within_s`.
+    """
+
+    name: str
+    start: Callable[[], None]
+    stop_order: int = 0
+    grace_s: float = 5.0
+    is_ready: Callable[[], bool] | None = None
+    ready_within_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a child ended, in a person's words: "exit 1", "SIGKILL"."""
+
+    how: str
+    lived_s: float
+    was_killed: bool
+
+
+@dataclass(slots=True)
+class Child:
+    """The life of one spec, over several processes. Times are of the monotonic clock, seconds."""
+
+    spec: ChildSpec
+    pid: int | None = None
+    started_at: float = 0.0
+    start_again_at: float = 0.0
+    starts: int = 0
+    _backoff_s: float = 0.0
+    _opened: bool = field(default=False)
+
+    def start(self, now: float) -> None:
+        self.pid = fork(self.spec)
+        self.started_at = now
+        self.starts += 1
+
+    def reap(self, now: float) -> Ending | None:
+        """The ending, once, when the process is over; sets when to start it again."""
+        if self.pid is None:
+            return None
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:  # somebody else took its status
+            pid, status = self.pid, 0
+        if pid == 0:
+            return None
+        self._kill_group()  # what it left behind would hold its port, or work beside its successor
+        self.pid = None
+        lived_s = now - self.started_at
+        self._backoff_s = (
+            FIRST_BACKOFF_S
+            if lived_s >= HEALTHY_AFTER_S or self._backoff_s == 0.0
+            else min(LONGEST_BACKOFF_S, self._backoff_s * 2)
+        )
+        self.start_again_at = now + self._backoff_s
+        return _ending(status, lived_s)
+
+    def lets_others_start(self, now: float) -> bool:
+        """True from the moment it was first ready, or that its patience ran out."""
+        if not self._opened:
+            is_ready = self.pid is not None and (self.spec.is_ready is None or self.spec.is_ready())
+            self._opened = is_ready or (self.starts > 0 and now > self.started_at + self.spec.ready_within_s)
+        return self._opened
+
+    def ask_to_stop(self) -> None:
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL for the process and its group; horses and other groups are tied to it by lifeline."""
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            self._kill_group()
+
+    def _kill_group(self) -> None:
+        assert self.pid is not None
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
+def _ending(status: int, lived_s: float) -> Ending:
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        is_named = number in signal.Signals.__members__.values()
+        how = signal.Signals(number).name if is_named else f"signal {number}"
+        return Ending(how, round(lived_s, 1), number == signal.SIGKILL)
+    return Ending(f"exit {os.waitstatus_to_exitcode(status)}", round(lived_s, 1), was_killed=False)
+
+
+def fork(spec: ChildSpec) -> int:
+    """Forks a child that runs `spec.start`; returns its pid. From the main thread only."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    parent = os.getpid()
+    # A signal between the fork and the child's own handlers would run the supervisor's in the child.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+    pid = os.fork()
+    if pid == 0:
+        _be_child(spec, parent)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return pid
+
+
+def _be_child(spec: ChildSpec, parent: int) -> NoReturn:
+    status = 1
+    try:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for sig in HANDLED:
+            signal.signal(sig, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+        die_with_parent(parent)
+        name_process(spec.name)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(child=spec.name)
+        spec.start()
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    # The outermost line of a process: what passes here would go on in a copy of the supervisor.
+    except BaseException:
+        _log.exception("child_failed")
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)

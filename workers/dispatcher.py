@@ -1,0 +1,201 @@
+"""
+`python -m workers.dispatcher`: about each second, hands what is due in the database to RQ, and again
+what was handed over and not started. So Redis may lose everything at any time.
+
+It knows the order: read, then write; offer, then mark (a death in between offers twice, which is
+harmless). It refuses to know what a command does. Many may run at once. When the database or Redis
+is away it waits at most 5 s between looks, and says so once at the start and once at the end.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from app.core.durations import Durations, growing
+from app.errors import AfterwordError, QueueUnavailable, StoreUnavailable
+from app.ports import Queue, Store
+
+if TYPE_CHECKING:
+    from app.config import Settings
+
+_FIRST_WAIT_S = 0.2
+_LONGEST_WAIT_S = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often, in seconds of this machine."""
+
+    look_every_s: float = 1.0
+    beat_every_s: float = 5.0
+    sweep_every_s: float = 30.0
+    offer_again_s: float = 15.0
+
+    @staticmethod
+    def scaled(durations: Durations, time_scale: float) -> Pace:
+        """For a time that runs `time_scale` times faster; no process looks more often than each 0.2 s."""
+        return Pace(
+            look_every_s=max(0.2, 1.0 / time_scale),
+            beat_every_s=max(1.0, 5.0 / time_scale),
+            sweep_every_s=max(1.0, 30.0 / time_scale),
+            offer_again_s=durations.offer_again_s,
+        )
+
+
+class Outage:
+    """One part that may be away: one line when it goes, one when it is back."""
+
+    def __init__(self, part: str, log: Any) -> None:
+        self._part = part
+        self._log = log
+        self.since: float | None = None
+
+    def began(self, now: float, cause: Exception) -> None:
+        if self.since is None:
+            self.since = now
+            self._log.error("part_away", part=self._part, cause=str(cause))
+
+    def ended(self, now: float) -> None:
+        if self.since is not None:
+            self._log.warning("part_back", part=self._part, away_s=round(now - self.since, 1))
+            self.since = None
+
+
+class Dispatcher:
+    """One loop's worth at a time; see `tick`."""
+
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        *,
+        sweep: Callable[[], object],
+        pace: Pace = Pace(),  # noqa: B008  # frozen
+        clock: Callable[[], float] = time.monotonic,
+        log: Any = None,
+    ) -> None:
+        """
+        Args:
+            sweep: The service's housekeeping; may take a while, may raise ours.
+            clock: Monotonic, seconds.
+        """
+        self._store = store
+        self._queue = queue
+        self._sweep = sweep
+        self._pace = pace
+        self._clock = clock
+        self._log = log if log is not None else _log
+        self._database = Outage("database", self._log)
+        self._redis = Outage("redis", self._log)
+        self._troubles = 0
+        self._beat_at = clock()
+        self._sweep_at = clock() + pace.sweep_every_s
+
+    def tick(self) -> float:
+        """
+        Looks once and hands over what is due. Never raises for an absent database or Redis.
+
+        Returns:
+            Seconds until the next look.
+        """
+        try:
+            is_redis_well = self._hand_over()
+            self._beat()
+            self._database.ended(self._clock())
+            self._housekeeping()
+        except StoreUnavailable as error:
+            self._database.began(self._clock(), error)
+        else:
+            if is_redis_well:
+                self._troubles = 0
+                return self._pace.look_every_s
+        self._troubles += 1
+        return growing(_FIRST_WAIT_S, self._troubles - 1, _LONGEST_WAIT_S)
+
+    def _hand_over(self) -> bool:
+        """False when Redis is away; that is told, and no reason to leave the rest undone."""
+        has_unapplied = self._store.has_unapplied()
+        try:
+            if has_unapplied:
+                self._queue.wake_inbox()
+            self._offer(self._queue.room())
+        except QueueUnavailable as error:
+            self._redis.began(self._clock(), error)
+            return False
+        self._redis.ended(self._clock())
+        return True
+
+    def _offer(self, room: int) -> None:
+        if room <= 0:
+            return
+        due = self._store.due(room, offer_again_s=self._pace.offer_again_s)
+        if due:
+            self._queue.offer(due)
+            self._store.mark_offered([item.id for item in due])
+            self._log.debug("offered", commands=[item.id for item in due])
+
+    def _beat(self) -> None:
+        now = self._clock()
+        # While the database counts as away each look writes: reading alone proves nothing on a full disk.
+        if now < self._beat_at and self._database.since is None:
+            return
+        self._store.beat("dispatcher")
+        self._beat_at = now + self._pace.beat_every_s
+
+    def _housekeeping(self) -> None:
+        now = self._clock()
+        if now < self._sweep_at:
+            return
+        self._sweep_at = now + self._pace.sweep_every_s
+        try:
+            self._sweep()
+        except StoreUnavailable:
+            raise
+        except AfterwordError as error:
+            # Handing over must not stop because something else could not be tidied.
+            self._log.warning("sweep_failed", cause=str(error))
+
+
+def run_dispatcher(settings: Settings) -> None:
+    """Until SIGTERM, which ends it at once: there is nothing to finish. Main thread only."""
+    signal.signal(signal.SIGTERM, _leave)
+    dispatcher = _opened(settings)
+    while True:
+        time.sleep(dispatcher.tick())
+
+
+def _opened(settings: Settings) -> Dispatcher:
+    from app import wiring
+
+    service = wiring.open_service(settings)  # connects when first used
+    return Dispatcher(
+        service.store,
+        service.queue,
+        sweep=service.sweep,
+        pace=Pace.scaled(settings.durations, settings.time_scale),
+    )
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+def main() -> int:
+    """Returns the exit code: 130 for Ctrl-C; SIGTERM exits 0 by itself."""
+    from workers.entry import run
+
+    return run("dispatcher", run_dispatcher)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

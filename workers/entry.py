@@ -1,0 +1,46 @@
+"""
+How the module entry points (`python -m workers`, `python -m workers.dispatcher`) begin and end: logging,
+settings, and an exit code with a sentence instead of a traceback for what a person can put right.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from app.errors import Away, ConfigError, HeldByAnother
+
+if TYPE_CHECKING:
+    from app.config import Settings
+
+
+def run(name: str, work: Callable[[Settings], int | None]) -> int:
+    """
+    Loads the settings and works.
+
+    Args:
+        name: Stands as `child` on every line of the log.
+        work: Gets the settings; its None counts as 0.
+
+    Returns:
+        The exit code: that of `work`, 69, 75, 78, or 130 for Ctrl-C.
+    """
+    from app import log, wiring
+
+    log.configure(name)
+    try:
+        return work(wiring.load_settings()) or 0
+    except ConfigError as error:
+        return _say(78, error.problems)
+    except HeldByAnother as error:
+        return _say(75, [str(error)])
+    except Away as error:
+        return _say(69, [str(error)])
+    except KeyboardInterrupt:
+        return 130
+
+
+def _say(code: int, sentences: tuple[str, ...] | list[str]) -> int:
+    sys.stderr.writelines(f"{sentence}\n" for sentence in sentences)
+    return code

@@ -1,0 +1,130 @@
+"""
+Who holds a home, and whether the port is free: asked before a child is started.
+
+Two locks, because they end at different moments. `up.alive` (a record lock) ends with the holder
+itself. `up.lock` (flock, with the holder's pid in it) is inherited by every forked child and so ends
+with the last of them. Alive: another `up` runs, go away. Only the second: a killed one's children
+are on their way out, wait for them. Both end by themselves when processes die; nothing is stale.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.errors import Away, ConfigError, HeldByAnother
+
+CHILDREN_VANISH_WITHIN_S = 6.0
+_DYING_S = 0.5  # a killed process holds its locks until the kernel has taken it apart
+
+
+@contextmanager
+def hold_home(home: Path, *, patience_s: float = CHILDREN_VANISH_WITHIN_S) -> Iterator[None]:
+    """
+    Holds `home` for this process and the children it forks meanwhile.
+
+    Args:
+        home: Made (0700) if it is not there.
+        patience_s: How long to wait for the children of a killed holder.
+
+    Raises:
+        HeldByAnother: Another process holds it; the message names it. Exit 75.
+    """
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    alive = _open(home / "up.alive")
+    lock = _open(home / "up.lock")
+    try:
+        _take_alive(alive, lock, home)
+        _take_lock(lock, home, patience_s)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        yield
+        os.ftruncate(lock, 0)
+    finally:
+        os.close(lock)
+        os.close(alive)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _take_alive(alive: int, lock: int, home: Path) -> None:
+    ends_at = time.monotonic() + _DYING_S
+    while not _try_alive(alive):
+        if time.monotonic() > ends_at:
+            pid = os.pread(lock, 32, 0).decode(errors="replace").strip() or "just starting"
+            raise HeldByAnother(
+                f"{home} is in use by another `afterword up` (process {pid}): stop that one, or set "
+                "AFTERWORD_HOME to another folder."
+            )
+        time.sleep(0.02)
+
+
+def _try_alive(alive: int) -> bool:
+    try:
+        fcntl.lockf(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            return False
+        raise
+    return True
+
+
+def _take_lock(lock: int, home: Path, patience_s: float) -> None:
+    ends_at = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() > ends_at:
+                raise HeldByAnother(
+                    f"{home} is still in use by the children of an `afterword up` that was killed; they "
+                    f"did not end in {patience_s:g} s. Find them with `fuser {home / 'up.lock'}`."
+                ) from error
+        time.sleep(0.05)
+
+
+def ensure_port_free(host: str, port: int) -> None:
+    """
+    Binds once and lets go.
+
+    Raises:
+        HeldByAnother: Another process listens there. Exit 75.
+        ConfigError: HOST is no address of this machine, or PORT is not ours to take.
+        Away: The network itself refuses.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise ConfigError([f"HOST {host!r} is not an address: use e.g. 127.0.0.1"]) from error
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise _port_trouble(error, host, port) from error
+
+
+def _port_trouble(error: OSError, host: str, port: int) -> Exception:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return HeldByAnother(
+                f"Port {port} on {host} is taken by another process: stop it (`lsof -i :{port}` names it), "
+                "or choose another with PORT."
+            )
+        case errno.EACCES:
+            return ConfigError([f"PORT {port} needs rights this user does not have: use one above 1023"])
+        case errno.EADDRNOTAVAIL:
+            return ConfigError([f"HOST {host} is not an address of this machine: use e.g. 127.0.0.1"])
+        case _:
+            return Away(f"Port {port} on {host} cannot be used: {error.strerror}")

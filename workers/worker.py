@@ -1,0 +1,117 @@
+"""
+One RQ worker process: one queue, a horse forked per job.
+
+RQ's own command line cannot set what matters here, so the worker is built in code. One queue each,
+always: with two, RQ takes jobs by BLPOP and loses what it took when it dies. No scheduler, no remote
+commands (whoever may write to Redis could otherwise kill jobs; and the listening thread would be
+forked into every horse).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue as RqJobs
+from rq import Worker, worker_registration
+from rq.serializers import JSONSerializer
+
+from app.adapters.rq_queue import connect
+from app.core.durations import growing
+from workers.lifeline import die_with_parent
+
+if TYPE_CHECKING:
+    from redis.client import Pipeline
+    from rq.job import Job
+
+# An idle worker wakes every WORKER_TTL_S - 15 s and gives up on a silent Redis 10 s later; RQ's 420 s
+# means 405 s without maintenance, and 415 s of hanging on a dead connection.
+WORKER_TTL_S = 20
+MAINTENANCE_EVERY_S = 15
+HEARTBEAT_EVERY_S = 10
+_LONGEST_WAIT_S = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+class AfterwordWorker(Worker):
+    """RQ's forking worker with our time limits, tied to its parent, its horses tied to it."""
+
+    max_connection_wait_time = _LONGEST_WAIT_S  # RQ: 60 s after Redis is back
+    log_result_lifespan = False
+
+    def __init__(self, queue: str, connection: Redis, *, name: str) -> None:
+        # A name of its own for each start: RQ refuses the name of a killed worker for a minute.
+        super().__init__(
+            [RqJobs(queue, connection=connection, serializer=JSONSerializer)],
+            name=f"{name}-{uuid4().hex[:8]}",
+            connection=connection,
+            serializer=JSONSerializer,
+            worker_ttl=WORKER_TTL_S,
+            maintenance_interval=MAINTENANCE_EVERY_S,
+            job_monitoring_interval=HEARTBEAT_EVERY_S,
+        )
+
+    def subscribe(self) -> None:
+        """No remote commands: see above."""
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """RQ's, and registers again after a FLUSHALL: else a living worker is counted as absent."""
+        super().heartbeat(timeout, pipeline)
+        if pipeline is None and self.birth_date and not self.connection.hexists(self.key, "birth"):
+            self.connection.hset(self.key, mapping=self.serialize())
+            worker_registration.register(self)
+
+    def main_work_horse(self, job: Job, queue: RqJobs) -> None:
+        """In the horse: dies with the worker, then does the job."""
+        assert self.pid is not None
+        die_with_parent(self.pid)
+        super().main_work_horse(job, queue)
+
+
+def run_worker(redis_url: str, queue: str, *, name: str) -> None:
+    """
+    Works until SIGTERM (the running job is finished first) or until Redis fails at a bad moment.
+
+    To be called in a forked child's main thread; whoever forked it starts it again.
+
+    Args:
+        redis_url: See `app.adapters.rq_queue.connect`.
+        queue: The one queue.
+        name: For people: the beginning of its name in Redis.
+    """
+    wait_for_redis(redis_url)
+    gc.collect()
+    gc.freeze()  # before the horses: untouched pages stay shared
+    try:
+        worker = AfterwordWorker(queue, connect(redis_url, patience="worker"), name=name)
+        # RQ says three lines per job; the service says what was decided.
+        worker.work(logging_level="WARNING")
+    except RedisError as error:
+        _log.warning("worker_lost_redis", cause=type(error).__name__, pid=os.getpid())
+        raise SystemExit(69) from error
+
+
+def wait_for_redis(redis_url: str, *, longest_wait_s: float = _LONGEST_WAIT_S) -> None:
+    """Returns when Redis answers; says once that it waits, and once for how long it did."""
+    client = connect(redis_url, patience="web")
+    began_at = time.monotonic()
+    waits = 0
+    while True:
+        try:
+            client.ping()
+            break
+        except RedisError as error:
+            if waits == 0:
+                _log.warning("waiting_for_redis", cause=type(error).__name__)
+            time.sleep(growing(0.1, waits, longest_wait_s))
+            waits += 1
+    client.close()
+    if waits:
+        _log.info("redis_is_back", waited_s=round(time.monotonic() - began_at, 1))
