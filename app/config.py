@@ -7,6 +7,8 @@ problem is listed at once, each with its remedy, none with a secret's value. Rel
 from __future__ import annotations
 
 import difflib
+import io
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from app.core.durations import Durations
 from app.core.policy import Policy
@@ -62,7 +64,7 @@ class ApiKey:
 
     name: str
     scopes: frozenset[str]
-    digest: str
+    digest: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +106,19 @@ def load_settings(environ: Mapping[str, str] | None = None, *, root: Path = ROOT
         ConfigError: Every problem, each a sentence with its remedy.
     """
     given = dict(os.environ if environ is None else environ)
-    is_isolated = given.get("AFTERWORD_ISOLATED") == "1"
+    is_isolated = given.get("AFTERWORD_ISOLATED", "").strip() not in ("", "0")
     problems: list[str] = []
     warnings: list[str] = []
-    raw = _variables(given, None if is_isolated else root / ".env")
+    in_file = {} if is_isolated else _read_env_file(root / ".env", problems.append)
+    raw = _variables(given, in_file)
     _warn_of_unknown(raw, warnings.append)
+    misnamed = tuple(warnings)
     _read_secret_files(raw, root, problems.append)
     reader = _Reader(raw, root, is_isolated, problems.append, warnings.append)
     settings = reader.settings(warnings)
     if problems:
-        raise ConfigError(problems)
+        # What is missing may only be misspelt.
+        raise ConfigError([*problems, *misnamed])
     return settings
 
 
@@ -145,21 +150,32 @@ class _Reader:
             workers=self.number("AFTERWORD_WORKERS", 4, 1, 64),
             api_keys=self.api_keys(),
             ops_password=self.values.get("AFTERWORD_OPS_PASSWORD"),
-            host=self.values.get("HOST", "127.0.0.1"),
+            host=self.host(),
             port=self.number("PORT", 8000, 1, 65535),
             time_scale=time_scale,
             warnings=tuple(warnings),
         )
 
     def path(self, name: str, default: str) -> Path:
-        return (self.root / Path(self.values.get(name, default)).expanduser()).resolve()
+        try:
+            return (self.root / Path(self.values.get(name, default)).expanduser()).resolve()
+        except (RuntimeError, ValueError, OSError):  # ~nobody, a null byte, a loop of links
+            self.problem(f"{name}: is not a path that can be used; write it out.")
+            return self.root / default
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
         text = self.values.get(name, str(default))
-        if not re.fullmatch(r"\d{1,6}", text) or not least <= int(text) <= most:
+        if not re.fullmatch(r"[0-9]{1,6}", text) or not least <= int(text) <= most:
             self.problem(f"{name}: must be a whole number from {least} to {most}.")
             return default
         return int(text)
+
+    def host(self) -> str:
+        host = self.values.get("HOST", "127.0.0.1")
+        is_name = re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", host)
+        if not is_name and not _is_ip_address(host):
+            self.problem("HOST: must be an address or a host name alone, e.g. 127.0.0.1; the port is PORT.")
+        return host
 
     def api_key(self) -> str:
         key = self.values.get("RECALL_API_KEY", "")
@@ -181,6 +197,7 @@ class _Reader:
                 f"RECALL_REGION is missing: one of {', '.join(REGIONS)} (it is in the dashboard's address)."
             )
         if url is None:
+            self._check_isolation("")
             return f"https://{region or REGIONS[0]}.recall.ai"
         try:
             url = check_base_url(url)
@@ -194,13 +211,16 @@ class _Reader:
         named = host.removesuffix(".recall.ai")
         if region is not None and named in REGIONS and named != region:
             self.problem("RECALL_API_BASE_URL and RECALL_REGION name different regions; unset one of them.")
+        self._check_isolation(url)
+        return url
+
+    def _check_isolation(self, url: str) -> None:
         if self.is_isolated and not host_is_loopback(url):
             self.problem("RECALL_API_BASE_URL: this command only ever talks to a Recall on this machine.")
-        return url
 
     def time_scale(self, base_url: str) -> float:
         text = self.values.get("AFTERWORD_TIME_SCALE", "1")
-        if not re.fullmatch(r"\d{1,4}(\.\d{1,3})?", text) or not 1 <= float(text) <= 3600:
+        if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text) or not 1 <= float(text) <= 3600:
             self.problem("AFTERWORD_TIME_SCALE: must be a number from 1 to 3600.")
             return 1.0
         if float(text) != 1 and not host_is_loopback(base_url):
@@ -210,7 +230,9 @@ class _Reader:
     def webhook_secrets(self, *, is_required: bool) -> tuple[Secret, ...]:
         texts = []
         for name in ("RECALL_WEBHOOK_SECRETS", "RECALL_WORKSPACE_VERIFICATION_SECRET"):
-            texts += [(name, text) for text in re.split(r"[\s,]+", self.values.get(name, "")) if text]
+            given = [text for text in re.split(r"[\s,]+", self.values.get(name, "")) if text]
+            count = len(given)
+            texts += [(f"{name} ({n} of {count})" if count > 1 else name, t) for n, t in enumerate(given, 1)]
         secrets: dict[bytes, Secret] = {}
         for name, text in texts:
             try:
@@ -231,24 +253,26 @@ class _Reader:
         if url is None:
             return f"sqlite:///{home / 'afterword.db'}"
         scheme, _, rest = url.partition("://")
-        if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
+        if scheme == "sqlite" and rest.startswith("/") and rest not in ("/", "//", "/:memory:"):
             return f"sqlite:///{(self.root / rest[1:]).resolve()}"
         if scheme in ("postgresql", "postgres") and rest:
             return f"postgresql://{rest}"
-        self.problem("DATABASE_URL: must be sqlite:///PATH or postgresql://USER@HOST/DATABASE.")
+        self.problem("DATABASE_URL: must be sqlite:///PATH (a file) or postgresql://USER@HOST/DATABASE.")
         return "sqlite://"
 
     def redis_url(self) -> str | None:
         url = self.values.get("REDIS_URL")
         if url is not None and not re.match(r"(redis|rediss|unix)://.", url):
             self.problem("REDIS_URL: must begin with redis://, rediss:// or unix://.")
+        elif url is not None and not _has_good_port(url):
+            self.problem("REDIS_URL: its port is not a number; should a sign in the password be %-encoded?")
         return url
 
     def storage_url(self, home: Path) -> str:
         url = self.values.get("STORAGE_URL")
         if url is None:
             return (home / "transcripts").as_uri()
-        if url.startswith("file:///"):
+        if url.startswith("file:///") and url.strip("/") != "file:":
             return url
         if re.match(r"(s3|gs|az)://", url):
             self.problem("STORAGE_URL: object stores are not supported yet; use file:///absolute/path.")
@@ -275,11 +299,43 @@ class _Reader:
         return tuple(keys)
 
 
-def _variables(environ: Mapping[str, str], env_file: Path | None) -> dict[str, str]:
+def _is_ip_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _has_good_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
+def _read_env_file(path: Path, problem: Say) -> dict[str, str]:
+    """The variables of `.env`; {} when there is none."""
+    try:
+        text = path.read_text("utf-8-sig")  # some editors begin with a mark, which would be part of a name
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        problem(f".env: the file cannot be read ({_cause(error)}).")
+        return {}
+    values = {}
+    for line in parse_stream(io.StringIO(text)):
+        if line.error:
+            problem(f".env, line {line.original.line}: must be NAME=value.")
+        elif line.key is not None and line.value is not None:
+            values[line.key] = line.value
+    return values
+
+
+def _variables(environ: Mapping[str, str], in_file: Mapping[str, str]) -> dict[str, str]:
     """All variables, stripped, without empty ones; the environment wins over the file."""
-    in_file = dotenv_values(env_file, interpolate=False) if env_file is not None else {}
     both = {**in_file, **environ}
-    return {name: value.strip() for name, value in both.items() if value is not None and value.strip()}
+    return {name: value.strip() for name, value in both.items() if value.strip()}
 
 
 def _read_secret_files(raw: dict[str, str], root: Path, problem: Say) -> None:
@@ -290,17 +346,31 @@ def _read_secret_files(raw: dict[str, str], root: Path, problem: Say) -> None:
         if raw.get(name):
             problem(f"{name} and {name}_FILE are both set; unset one of them.")
         try:
-            raw[name] = (root / Path(path).expanduser()).read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            cause = error.strerror if isinstance(error, OSError) else "not text"
-            problem(f"{name}_FILE: the file cannot be read ({cause}).")
+            raw[name] = (root / Path(path).expanduser()).read_text("utf-8-sig").strip()
+        except (OSError, ValueError, RuntimeError) as error:
+            problem(f"{name}_FILE: the file cannot be read ({_cause(error)}).")
+            continue
+        if not raw[name]:
+            # Silently unset would mean: no password, an embedded database.
+            del raw[name]
+            problem(f"{name}_FILE: the file is empty.")
+
+
+def _cause(error: Exception) -> str:
+    """Never the exception's own sentence: it may quote what was read."""
+    if isinstance(error, OSError):
+        return error.strerror or "unknown"
+    return "not text" if isinstance(error, UnicodeDecodeError) else "not a path"
 
 
 def _warn_of_unknown(raw: Mapping[str, str], warn: Say) -> None:
     known = _NAMES | {f"{name}_FILE" for name in _SECRET_NAMES}
     for name in sorted(raw):
-        if name.startswith("AFTERWORD_") and name not in known:
-            near = difflib.get_close_matches(name, known, 1)
+        if not name.startswith(("AFTERWORD_", "RECALL_")) or name in known:
+            continue
+        near = difflib.get_close_matches(name, sorted(known), 1, cutoff=0.8)
+        # Other programs of the same people may well have RECALL_ settings of their own.
+        if near or name.startswith("AFTERWORD_"):
             warn(f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else "."))
 
 

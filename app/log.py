@@ -1,87 +1,194 @@
 """
 Structured logs on stdout: one line per decision, JSON unless a person watches a terminal.
 
-Redaction here is the last line of defence, not the first: nothing secret is handed to a logger. What
-other libraries log goes through the same pipeline, from WARNING up.
+Redaction here is the last line of defence, not the first: nothing secret is handed to a logger. It masks what
+looks like a secret, what stands under a secret's name, and the values it was told with `hide`. What other
+libraries log goes through the same pipeline, from WARNING up. A line that cannot be written is lost in
+silence: a full disk or a closed terminal must not fail the work that wanted to tell.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
+from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
-_SECRET_KEYS = re.compile(r"api_?key|authorization|secret|password|passwd|cookie|signature", re.IGNORECASE)
-_SECRETS = re.compile(
-    r"whsec_[A-Za-z0-9+/=]+"
-    r"|(?i:bearer|basic|token)\s+[A-Za-z0-9._~+/=-]{8,}"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # user:password in an address
-    r"|(?<=\?)[^\s\"']*(?i:signature|x-amz-|token|sig=)[^\s\"']*"  # the query of a pre-signed address
+HIDDEN = "[hidden]"
+_SHORTEST_TO_HIDE = 6  # a shorter secret would mask ordinary words, and is none
+
+# By the name of a key. A secret's label is made to be logged.
+_SECRET_KEYS = re.compile(
+    r"api_?key|authorization|credential|secret(?!s?_label)|passw|token|cookie|signature", re.IGNORECASE
 )
-_HIDDEN = "[hidden]"
+# By shape, wherever it stands; the group is masked, else all of it. Bounded, so that no text takes long.
+_SHAPES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"whsec_[A-Za-z0-9+/=_-]+",
+        # Credentials in a header: with a digit, a capital or a sign among them, so that prose is left alone.
+        r"(?i:\b(?:bearer|basic|token)\s+)(?P<hidden>(?=\S*[0-9A-Z=+/_~.])[A-Za-z0-9._~+/=-]{6,}|[a-z]{16,})",
+        r"(?i:\bauthorization[\"']?\s*[:=]\s*[\"']?)(?P<hidden>[^\s\"',;}]+)",
+        # user:password@ of an address, the last @ counting: an unescaped one may be in the password.
+        r"(?<=://)[^\s\"'<>/?#]{1,300}(?=@)|(?<=://)[^\s\"'<>/@:]{0,300}:[^\s\"'<>]{1,300}(?=@)",
+        # Every query: pre-signed addresses of S3, Google and Azure bear their signature there.
+        r"(?i:https?://[^\s\"'<>?]{0,1000}\?)(?P<hidden>[^\s\"'<>]+)",
+        r"\?(?P<hidden>[^\s\"'<>?=&]{1,100}=[^\s\"'<>]*)",
+        r"(?i:\bx-(?:amz|goog)-[a-z-]+[\"']?\s*[=:]\s*[\"']?)(?P<hidden>[^\s&\"',}]+)",
+        r"(?i:\b(?:sig|[\w-]*(?:signature|api_?key|passw(?:or)?d|secret|token))=)(?P<hidden>[^\s&\"',;]+)",
+        r"(?i:[\"'](?:[\w-]*(?:api_?key|password|secret|token))[\"']\s*:\s*[\"'])(?P<hidden>[^\"']+)",
+    )
+)
+_FIRST = ("timestamp", "level", "child", "event")
 
 
-def redact(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
-    """A structlog processor that masks secrets by key and by shape."""
-    return {
-        key: _HIDDEN if _SECRET_KEYS.search(key) and value else _clean(value) for key, value in line.items()
-    }
+class _Process:
+    """What is true of the whole process, threads included: they begin with an empty context."""
 
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return _SECRETS.sub(_HIDDEN, value)
-    if isinstance(value, list | tuple):
-        return [_clean(item) for item in value]
-    if isinstance(value, dict):
-        return {
-            key: _HIDDEN if _SECRET_KEYS.search(str(key)) else _clean(item) for key, item in value.items()
-        }
-    return value
+    child: str | None = None
+    known_secrets: re.Pattern[str] | None = None
 
 
 def configure(child: str | None = None, *, stream: TextIO | None = None) -> None:
     """
-    Sets up logging for this process.
+    Sets up logging for this process; once more is no harm.
 
     Args:
-        child: The name of this process among the children of `up`; stands on every line.
+        child: See `name_child`.
         stream: Where to; stdout by default.
     """
     out = stream or sys.stdout
+    steady = _SteadyStream(out)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.format_exc_info,  # plain text: no local variables
         redact,
+        _in_order,
     ]
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=True, pad_event_to=24)
-        if out.isatty()
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
-    )
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared, _renderer(out)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(steady),  # type: ignore[arg-type]  # it writes and flushes
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(out)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
+    _take_over_stdlib(steady, [structlog.stdlib.add_logger_name, *shared], _renderer(out))
     structlog.contextvars.clear_contextvars()
-    if child is not None:
-        structlog.contextvars.bind_contextvars(child=child)
+    name_child(child)
+
+
+def name_child(child: str | None) -> None:
+    """The name of this process among the children of `up`, for every further line of every thread."""
+    _Process.child = child
+    structlog.contextvars.unbind_contextvars("child")
+
+
+def hide(values: Iterable[str | None]) -> None:
+    """Masks these very values in every further line: a bare API key has no shape by which to know it."""
+    long_enough = sorted({v for v in values if v and len(v) >= _SHORTEST_TO_HIDE}, key=len, reverse=True)
+    _Process.known_secrets = re.compile("|".join(map(re.escape, long_enough))) if long_enough else None
 
 
 def get_logger() -> FilteringBoundLogger:
     """A logger of the present configuration."""
     logger: FilteringBoundLogger = structlog.get_logger()
     return logger
+
+
+def redact(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """A structlog processor that masks secrets by key, by shape and by value, however deep."""
+    return {key: value if key.startswith("_") else _clean_under(key, value) for key, value in line.items()}
+
+
+def redact_text(text: str) -> str:
+    """The text without whatever looks like a secret in it."""
+    for shape in _SHAPES:
+        text = shape.sub(_mask, text)
+    known = _Process.known_secrets
+    return known.sub(HIDDEN, text) if known is not None else text
+
+
+def _mask(match: re.Match[str]) -> str:
+    if "hidden" not in match.re.groupindex:
+        return HIDDEN
+    start = match.start("hidden") - match.start()
+    return match[0][:start] + HIDDEN + match[0][start + len(match["hidden"]) :]
+
+
+def _clean_under(key: str, value: Any) -> Any:
+    # True, False and None under such a name say whether there is one.
+    if _SECRET_KEYS.search(key) and not (value is None or isinstance(value, bool)):
+        return HIDDEN
+    return _clean(value)
+
+
+def _clean(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {redact_text(str(key)): _clean_under(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean(item) for item in value]
+    # Whatever else would be shown by its repr, after us: an exception, a path, bytes.
+    return redact_text(value if isinstance(value, str) else repr(value))
+
+
+def _in_order(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    if _Process.child is not None:
+        line.setdefault("child", _Process.child)
+    return {**{key: line[key] for key in _FIRST if key in line}, **line}
+
+
+def _renderer(out: TextIO) -> Any:
+    if out.isatty():
+        # Not its own formatter of exceptions, which shows local variables.
+        plain = structlog.dev.plain_traceback
+        return structlog.dev.ConsoleRenderer(
+            colors=True, pad_event_to=24, sort_keys=False, exception_formatter=plain
+        )
+    return structlog.processors.JSONRenderer()
+
+
+def _take_over_stdlib(stream: _SteadyStream, before: list[Any], renderer: Any) -> None:
+    handler = _StdlibHandler(stream)
+    # On the handler too: RQ lowers its own logger to INFO, where it logs the arguments of jobs.
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=before))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    # Those that brought a handler of their own, as gunicorn does when it starts, would speak past us.
+    for logger in list(logging.Logger.manager.loggerDict.values()):
+        if isinstance(logger, logging.Logger):
+            logger.handlers.clear()
+            logger.propagate = True
+    logging.captureWarnings(True)
+
+
+class _StdlibHandler(logging.StreamHandler["_SteadyStream"]):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A call whose arguments do not fit its format; logging itself would print them, secrets and all."""
+        get_logger().warning("log_call_broken", logger=record.name, file=record.filename, line=record.lineno)
+
+
+class _SteadyStream:
+    """A text stream whose troubles are nobody's: a closed pipe, a full disk, a letter it cannot encode."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._encoding = getattr(out, "encoding", None) or "utf-8"
+
+    def write(self, text: str) -> None:
+        printable = text.encode(self._encoding, "backslashreplace").decode(self._encoding)
+        with contextlib.suppress(OSError, ValueError):
+            self._out.write(printable)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._out.flush()

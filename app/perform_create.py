@@ -19,7 +19,7 @@ from app.core.commands import CreateTranscript
 from app.core.events import RecordingCondition, Refusal
 from app.core.policy import CEILING
 from app.core.state import Fate
-from app.errors import AccountRefused, RecallBusy
+from app.errors import AccountRefused, BudgetExceeded, RecallBusy, RecallRefused
 from app.perform_reads import list_all
 from app.ports import CreateAnswer, CreateOrder, Send, Source
 from app.task import SlotLater, Task
@@ -35,7 +35,7 @@ def create(task: Task) -> None:
     if line is not None and line.fate is Fate.SENDING:
         task.happened(events.CreateUnknown(task.now(), command.ordinal, "no_word_after_the_stamp"))
         return
-    if line is None and not _is_long_enough(task):
+    if line is None and not _may_begin(task, command):
         return
     if _is_too_late_to_repeat(task, command):
         task.happened(events.CreateUnknown(task.now(), command.ordinal, "too_late_to_repeat"))
@@ -47,7 +47,7 @@ def create(task: Task) -> None:
     limit_s = task.policy.durations.stamp_max_age_s
     answer = task.recall.create(
         _order(task, command),
-        is_still_fresh=lambda: task.clock.boottime() - stamped_at <= limit_s,
+        is_still_fresh=lambda: task.clock.boottime() - stamped_at <= limit_s and not task.keeper.is_lost,
     )
     event = _outcome(task, command, answer)
     task.store.settle_send(
@@ -57,6 +57,19 @@ def create(task: Task) -> None:
         outcome=f"{answer.kind} {answer.status or ''}".strip(),
     )
     task.happened(event)
+    if isinstance(event, events.Created):
+        task.accepted(task.workspace)
+
+
+def _may_begin(task: Task, command: CreateTranscript) -> bool:
+    """Before the first claim of an attempt: is the recording long enough, and its provider up?"""
+    if not _is_long_enough(task):
+        return False
+    probe_s = task.policy.durations.provider_probe_at_most_s
+    if task.store.enter_provider(task.workspace.name, command.provider, probe_s=probe_s):
+        return True
+    task.happened(events.ProviderDown(task.now(), command.ordinal, command.provider))
+    return False
 
 
 def idempotency_key(workspace: str, recording_id: str, ordinal: int, generation: int) -> str:
@@ -77,7 +90,11 @@ def _claim(task: Task, command: CreateTranscript) -> bool:
     )
     sending = events.Sending(task.now(), command.ordinal, command.provider, command.generation)
     source = Source(command=task.leased, by="worker", is_finished=False)
-    decision, committed = task.advance(task.workspace.name, task.recording_id, sending, source, send=send)
+    try:
+        decision, committed = task.advance(task.workspace.name, task.recording_id, sending, source, send=send)
+    except BudgetExceeded:
+        task.happened(events.BudgetSpent(task.now(), command.ordinal))
+        return False
     if decision.ignored:
         task.store.drop(task.leased)
         return False
@@ -114,7 +131,7 @@ def _is_too_late_to_repeat(task: Task, command: CreateTranscript) -> bool:
 def _is_long_enough(task: Task) -> bool:
     """Only asks Recall when the policy has a minimum duration."""
     minimum_s = task.policy.select.minimum_duration_s
-    if minimum_s <= 0 or task.state.attempts:
+    if minimum_s <= 0 or task.state.attempts or task.state.is_insisted:
         return True
     facts = task.read("retrieve", lambda: task.recall.recording(task.recording_id))
     if facts.duration_s is None or facts.duration_s >= minimum_s:
@@ -128,20 +145,26 @@ def _outcome(task: Task, command: CreateTranscript, answer: CreateAnswer) -> eve
     ordinal = command.ordinal
     if answer.kind == "created" and answer.transcript_id is not None:
         return events.Created(task.now(), ordinal, answer.transcript_id, answer.provider)
+    at = _patient(task, ordinal)
     if answer.kind == "not_sent":
-        return events.CreateNotSent(task.now(), ordinal, answer.detail)
+        return events.CreateNotSent(at, ordinal, answer.detail)
     if answer.kind == "unknown":
         return events.CreateUnknown(task.now(), ordinal, answer.detail or f"http_{answer.status}")
     try:
         refusal, wait_s = _why_refused(task, answer)
-    except (RecallBusy, SlotLater):
+    except (RecallBusy, SlotLater, RecallRefused):
         # The cause cannot be looked into now. Nothing was made; the same attempt asks again later.
         refusal, wait_s = Refusal.BUSY, task.policy.durations.blocked_at_most_every_s
     except AccountRefused as refused:
         task.pause(task.workspace, refused.status)
         refusal, wait_s = Refusal.ACCOUNT, task.policy.durations.account_probe_every_s
     detail = f"http_{answer.status}" + (f" {answer.code}" if answer.code else "")
-    return events.CreateRefused(task.now(), ordinal, refusal, detail, wait_s)
+    return events.CreateRefused(at, ordinal, refusal, detail, wait_s)
+
+
+def _patient(task: Task, ordinal: int) -> float:
+    line = task.state.attempt_of(ordinal=ordinal)
+    return task.patient_now(line.since if line is not None else task.now())
 
 
 def _why_refused(task: Task, answer: CreateAnswer) -> tuple[Refusal, float]:
@@ -153,13 +176,24 @@ def _why_refused(task: Task, answer: CreateAnswer) -> tuple[Refusal, float]:
             return Refusal.ACCOUNT, probe_s
         case 403:
             task.recall.probe()  # refused too: AccountRefused, and everybody waits
-            return Refusal.PAYLOAD, probe_s
+            return _whose_payload(task), probe_s
         case 429 | 507:
             return Refusal.BUSY, answer.retry_after_s or task.policy.durations.blocked_first_s
-        case 400 | 404 if not answer.names_provider:
-            return _look_into_recording(task), 0.0
-        case _:
+        case 400 | 404 | 422 if answer.names_provider:
             return Refusal.PROVIDER, 0.0
+        case 400 | 404 | 422:
+            return _look_into_recording(task), 0.0
+        case _:  # a proxy's or a firewall's word, not one about this provider
+            return Refusal.BUSY, answer.retry_after_s or probe_s
+
+
+def _whose_payload(task: Task) -> Refusal:
+    """Recall's firewall judges payloads: it is all of us only when another recording is refused too."""
+    within_s = task.policy.durations.give_up_s / 24
+    if not task.store.creates_refused_elsewhere(task.workspace.name, task.recording_id, within_s=within_s):
+        return Refusal.PAYLOAD
+    task.pause(task.workspace, 403)
+    return Refusal.ACCOUNT
 
 
 def _look_into_recording(task: Task) -> Refusal:

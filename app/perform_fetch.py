@@ -19,10 +19,10 @@ from tempfile import TemporaryDirectory
 from app.core import events
 from app.core.commands import FetchTranscript
 from app.core.state import Goal
-from app.errors import BlobsUnavailable, DownloadBlocked, RecallBusy, TranscriptUnreadable
+from app.errors import BlobsUnavailable, DownloadBlocked, TranscriptUnreadable
 from app.perform_reads import list_all
 from app.ports import Artifact, ArtifactRow
-from app.task import SlotLater, Task
+from app.task import Task
 from app.transcripts.formats import FORMATS, MEDIA_TYPES
 from app.transcripts.manifest import (
     MAX_BYTES,
@@ -38,6 +38,8 @@ from app.transcripts.render import render
 
 RAW = "transcript.json"
 PROVIDER_RAW = "provider.json"
+# After a slower first download there is no time for a second one within one job.
+_LEAVES_TIME_S = 40.0
 
 
 def fetch(task: Task) -> None:
@@ -49,7 +51,7 @@ def fetch(task: Task) -> None:
     except BlobsUnavailable:
         kept = None
     if kept is not None:
-        _finish(task, kept, is_short=False)
+        _finish(task, kept)
         return
     artifact = task.read("retrieve", lambda: task.recall.retrieve(command.transcript_id))
     event = _why_not(task, command, artifact)
@@ -61,14 +63,24 @@ def fetch(task: Task) -> None:
         with _scratch(task) as folder:
             manifest = _store(task, artifact, folder)
     except DownloadBlocked as blocked:
-        task.happened(events.FetchBlocked(task.now(), command.transcript_id, blocked.cause))
+        _blocked(task, command, blocked.cause)
     except TranscriptUnreadable:
-        task.happened(events.FetchBlocked(task.now(), command.transcript_id, "transcript_unreadable"))
+        _blocked(task, command, "transcript_unreadable")
     except (BlobsUnavailable, OSError) as trouble:
         task.log.error("storage_unavailable", recording=task.recording_id, cause=_plainly(trouble))
-        task.happened(events.FetchBlocked(task.now(), command.transcript_id, "storage_unavailable"))
+        _blocked(task, command, "storage_unavailable")
     else:
-        _finish(task, manifest, is_short=_is_short(task, manifest))
+        _finish(task, manifest)
+
+
+def _blocked(task: Task, command: FetchTranscript, cause: str) -> None:
+    tid = command.transcript_id
+    task.happened(events.FetchBlocked(_patient(task, tid), tid, cause))
+
+
+def _patient(task: Task, transcript_id: str) -> float:
+    waiting = task.state.unread_of(transcript_id)
+    return task.patient_now(waiting.since if waiting is not None else task.now())
 
 
 def folder_of(workspace: str, recording_id: str, transcript_id: str) -> str:
@@ -78,7 +90,7 @@ def folder_of(workspace: str, recording_id: str, transcript_id: str) -> str:
 
 def _why_not(task: Task, command: FetchTranscript, artifact: Artifact | None) -> events.Event | None:
     """The event that ends the fetch before its download, or None when there is something to download."""
-    at, tid = task.now(), command.transcript_id
+    at, tid = _patient(task, command.transcript_id), command.transcript_id
     if artifact is None:
         if command.is_last_look and tid not in {a.transcript_id for a in list_all(task)}:
             return events.TranscriptGone(at, tid)
@@ -94,11 +106,10 @@ def _why_not(task: Task, command: FetchTranscript, artifact: Artifact | None) ->
 
 def _store(task: Task, artifact: Artifact, folder: Path) -> Manifest:
     assert artifact.download_url is not None
-    raw = folder / RAW
+    raw, began_at = folder / RAW, task.clock.boottime()
     task.recall.download(artifact.download_url, raw, keep_going=task.keeper.go_on)
     summary = _render(raw, folder)
-    if artifact.provider_data_url is not None:
-        task.recall.download(artifact.provider_data_url, folder / PROVIDER_RAW, keep_going=task.keeper.go_on)
+    _add_provider_data(task, artifact, folder, began_at=began_at)
     base = folder_of(task.workspace.name, task.recording_id, artifact.transcript_id)
     files = [_described(path) for path in sorted(folder.iterdir())]
     task.keeper.check()
@@ -110,6 +121,18 @@ def _store(task: Task, artifact: Artifact, folder: Path) -> Manifest:
     task.keeper.check()
     task.blobs.put(f"{base}/manifest.json", path)
     return manifest
+
+
+def _add_provider_data(task: Task, artifact: Artifact, folder: Path, *, began_at: float) -> None:
+    """The provider's own answer, where Recall offers it: welcome, but never worth losing a result for."""
+    is_late = task.clock.boottime() - began_at > _LEAVES_TIME_S
+    if artifact.provider_data_url is None or is_late:
+        return
+    try:
+        task.recall.download(artifact.provider_data_url, folder / PROVIDER_RAW, keep_going=task.keeper.go_on)
+    except DownloadBlocked as blocked:
+        (folder / PROVIDER_RAW).unlink(missing_ok=True)
+        task.log.warning("provider_data_left_out", recording=task.recording_id, cause=blocked.cause)
 
 
 def _render(raw: Path, folder: Path) -> Summary:
@@ -153,7 +176,7 @@ def _already_stored(task: Task, transcript_id: str) -> Manifest | None:
     return manifest if manifest.is_about(task.recording_id, transcript_id) else None
 
 
-def _finish(task: Task, manifest: Manifest, *, is_short: bool) -> None:
+def _finish(task: Task, manifest: Manifest) -> None:
     tid, summary = manifest.transcript_id, manifest.summary
     line = task.state.attempt_of(transcript_id=tid)
     row = ArtifactRow(
@@ -173,20 +196,20 @@ def _finish(task: Task, manifest: Manifest, *, is_short: bool) -> None:
         provider=manifest.provider,
         language=summary.language,
         is_empty=summary.verdict is Verdict.EMPTY,
-        is_short=is_short,
+        is_short=_is_short(task, manifest),
     )
     task.happened(stored, artifact=row)
 
 
 def _is_short(task: Task, manifest: Manifest) -> bool:
-    """Asked of Recall only when it matters: nothing was said, and another provider might be paid."""
+    """
+    Asked of Recall only when it matters: nothing was said, and another provider might be paid. When it
+    cannot be asked now, the command comes back: the manifest is there, so that costs nothing.
+    """
     is_open = task.state.goal not in (Goal.STORED, Goal.FAILED) and task.state.candidate is None
     if manifest.summary.verdict is not Verdict.EMPTY or not is_open or not task.policy.fallback_on_empty:
         return False
-    try:
-        facts = task.read("retrieve", lambda: task.recall.recording(task.recording_id), may_defer=False)
-    except (RecallBusy, SlotLater):
-        return False
+    facts = task.read("retrieve", lambda: task.recall.recording(task.recording_id))
     return facts.duration_s is not None and facts.duration_s < task.policy.durations.short_recording_s
 
 

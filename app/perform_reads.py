@@ -8,7 +8,9 @@ from __future__ import annotations
 from functools import partial
 
 from app.core import events
-from app.core.commands import AskTranscript, LookUpTranscript
+from app.core.commands import AskTranscript, LookUpTranscript, PruneTranscript
+from app.core.policy import CEILING
+from app.errors import RecallBusy
 from app.ports import Artifact
 from app.task import Task
 
@@ -50,8 +52,9 @@ def list_all(task: Task) -> list[Artifact]:
         found.extend(artifacts)
         task.keeper.go_on()
         if cursor is None:
-            break
-    return found
+            return found
+    # A list that does not end proves nothing, least of all that something is not in it.
+    raise RecallBusy("list_too_long", retry_after_s=task.policy.durations.resend_at_most_every_s)
 
 
 def ask_transcript(task: Task) -> None:
@@ -60,10 +63,23 @@ def ask_transcript(task: Task) -> None:
     assert isinstance(command, AskTranscript)
     tid = command.transcript_id
     artifact = task.read("retrieve", lambda: task.recall.retrieve(tid))
-    if artifact is None and tid in {a.transcript_id for a in list_all(task)}:
-        task.happened(events.StillProcessing(task.now(), tid))
+    if artifact is None and not _is_gone(task, tid):
+        task.happened(events.StillProcessing(patient_at(task, tid), tid))
         return
     task.happened(_status(task, tid, artifact))
+
+
+def patient_at(task: Task, transcript_id: str) -> float:
+    """Now, without the time in which the account was refused while this transcript was waited for."""
+    line = task.state.attempt_of(transcript_id=transcript_id)
+    return task.patient_now(line.since if line is not None else task.now())
+
+
+def _is_gone(task: Task, transcript_id: str) -> bool:
+    """404 counts after ten minutes, and only when the list does not have it either."""
+    line = task.state.attempt_of(transcript_id=transcript_id)
+    is_old = line is None or task.now() - line.since >= task.policy.durations.gone_after_s
+    return is_old and transcript_id not in {a.transcript_id for a in list_all(task)}
 
 
 def _status(task: Task, transcript_id: str, artifact: Artifact | None) -> events.Event:
@@ -77,15 +93,42 @@ def _status(task: Task, transcript_id: str, artifact: Artifact | None) -> events
         case "deleted":
             return events.TranscriptGone(at, transcript_id)
         case _:
-            return events.StillProcessing(at, transcript_id)
+            return events.StillProcessing(patient_at(task, transcript_id), transcript_id)
 
 
 def ask_recording(task: Task) -> None:
     """Is the recording done? The news of it may be lost."""
     facts = task.read("retrieve", lambda: task.recall.recording(task.recording_id))
-    task.happened(
-        events.RecordingAsked(task.now(), facts.condition, bot_id=facts.bot_id, metadata=facts.metadata)
-    )
+    at = task.patient_now(task.state.waiting_since or task.now())
+    task.happened(events.RecordingAsked(at, facts.condition, facts.bot_id, facts.metadata))
+
+
+def await_provider(task: Task) -> None:
+    """The wait itself is the command's due time; who is still down is looked up by the decision."""
+    task.happened(events.ProviderAwaited(task.now()))
+
+
+def prune(task: Task) -> None:
+    """Make room at Recall's limit: a failed transcript of ours first, a stored one only by policy."""
+    command = task.leased.command
+    assert isinstance(command, PruneTranscript)
+    alive = [a for a in list_all(task) if a.status != "deleted"]
+    ours = [a for a in alive if a.ordinal is not None]
+    given_up = [a for a in ours if a.status == "failed"]
+    if not given_up and task.policy.prune_stored:
+        given_up = [a for a in ours if a.status == "done" and _is_kept_here(task, a.transcript_id)]
+    if len(alive) <= CEILING or not given_up:
+        task.happened(events.Pruned(task.now(), command.ordinal, has_room=len(alive) <= CEILING))
+        return
+    tid = given_up[0].transcript_id
+    task.keeper.check()
+    task.read("retrieve", partial(task.recall.delete, tid), may_defer=False)
+    task.log.warning("transcript_pruned", recording=task.recording_id, transcript=tid)
+    task.happened(events.Pruned(task.now(), command.ordinal, has_room=True, transcript_id=tid))
+
+
+def _is_kept_here(task: Task, transcript_id: str) -> bool:
+    return task.blobs.exists(f"{task.workspace.name}/{task.recording_id}/{transcript_id}/manifest.json")
 
 
 def _seen(artifact: Artifact) -> events.Seen:

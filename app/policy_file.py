@@ -6,6 +6,7 @@ problems, because a misspelt one would silently cost money.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -41,6 +42,9 @@ _KEYS = {
     "fallback_on_empty": bool,
     "separate_streams": bool,
     "poll_only": bool,
+    "want_realtime": bool,
+    "at_limit": str,
+    "prune_stored": bool,
     "select": dict,
 }
 _SELECT_KEYS = {"default": str, "include": dict, "exclude": dict, "minimum_duration_s": (int, float)}
@@ -72,7 +76,10 @@ def build_policy(
     keys = [k.strip() for k in order.split(",") if k.strip()] if order else tables.get("providers")
     if keys is None:
         keys = [choice.key for choice in BUILT_IN_PROVIDERS]
-    providers = _providers(keys, tables.get("options", {}), problem, warn)
+    options = tables.get("options", {})
+    # The file's own list counts too: AFTERWORD_PROVIDERS may leave one out whose options are then not wrong.
+    _check_options([*keys, *tables.get("providers", [])], options, problem)
+    providers = _providers(keys, options, problem, warn)
     return Policy(
         providers=providers,
         attempts=_attempts(tables.get("attempts", min(len(providers), CEILING)), problem),
@@ -80,6 +87,9 @@ def build_policy(
         fallback_on_empty=tables.get("fallback_on_empty", True),
         separate_streams=tables.get("separate_streams", True),
         poll_only=tables.get("poll_only", False),
+        want_realtime=tables.get("want_realtime", False),
+        at_limit=_one_of(tables, "at_limit", ("stop", "prune"), problem),
+        prune_stored=tables.get("prune_stored", False),
         select=_selection(tables.get("select", {}), problem),
         durations=_durations(tables, problem).scaled(time_scale),
     )
@@ -118,16 +128,25 @@ def _providers(
             warn(f"providers: {key!r} is new to this version; Recall may refuse it.")
     if len(set(names)) != len(names):
         problem("providers: each provider is tried once; one is named twice.")
-    _check_options(names, options, problem)
     return tuple(ProviderChoice(k, options.get(k, _BUILT_IN_OPTIONS.get(k, {}))) for k in names)
 
 
-def _check_options(names: list[str], options: Mapping[str, Any], problem: Say) -> None:
+def _check_options(names: list[Any], options: Mapping[str, Any], problem: Say) -> None:
     for key in options:
         if key not in names and key not in _BUILT_IN_OPTIONS:
             problem(f"options.{key}: this provider is not in the list of providers.")
         elif not isinstance(options[key], dict):
             problem(f"options.{key}: must be a table.")
+        elif not _is_json(options[key]):
+            problem(f"options.{key}: a date, nan or inf is not JSON; write what Recall's API takes.")
+
+
+def _is_json(options: Mapping[str, Any]) -> bool:
+    try:
+        json.dumps(options, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _attempts(value: int, problem: Say) -> int:
@@ -155,7 +174,9 @@ def _durations(tables: Mapping[str, Any], problem: Say) -> Durations:
         problem("give_up_after_h: must be between 1 and 720 hours.")
     if patience_s > give_up_h * 3600:
         problem("patience_s is longer than give_up_after_h: Recall would never be asked.")
-    return Durations(first_ask_s=float(patience_s), give_up_s=give_up_h * 3600.0)
+    is_polling = tables.get("poll_only", False) and "patience_s" not in tables
+    first_ask_s = Durations().poll_every_s if is_polling else float(patience_s)
+    return Durations(first_ask_s=first_ask_s, give_up_s=give_up_h * 3600.0)
 
 
 def _selection(table: Mapping[str, Any], problem: Say) -> Selection:
@@ -165,8 +186,8 @@ def _selection(table: Mapping[str, Any], problem: Say) -> Selection:
             if not isinstance(value, str):
                 problem(f"select.{name}.{key}: metadata values are strings at Recall.")
     minimum_s = table.get("minimum_duration_s", 0)
-    if minimum_s < 0:
-        problem("select.minimum_duration_s: cannot be negative.")
+    if not 0 <= minimum_s <= 86_400:
+        problem("select.minimum_duration_s: must be between 0 seconds and a day.")
     exclude = {**dict(Selection().exclude), **table.get("exclude", {})}
     return Selection(
         default=_one_of(

@@ -8,136 +8,53 @@ All times are seconds since the epoch by the database's clock, unless a name say
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from app.core import events
-from app.core.commands import Command
 from app.core.machine import Decision
-from app.core.state import Transcription
+from app.records import (
+    Artifact,
+    ArtifactRow,
+    Committed,
+    CreateAnswer,
+    CreateOrder,
+    Delivery,
+    Leased,
+    Loaded,
+    NewDelivery,
+    Offerable,
+    Pause,
+    RecordingFacts,
+    RecordingSeen,
+    Send,
+    SendTimes,
+    Source,
+)
 
-
-@dataclass(frozen=True, slots=True)
-class NewDelivery:
-    """A verified POST from Recall, before it is stored."""
-
-    workspace: str
-    webhook_id: str
-    received_at_s: float
-    sent_at_s: int
-    secret_label: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A stored delivery that has not been applied yet. `tries` counts this time too."""
-
-    id: int
-    workspace: str
-    webhook_id: str
-    received_at: float
-    body: bytes
-    tries: int
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A transcription as read; `version` 0 means that it does not exist yet."""
-
-    transcription: Transcription
-    version: int
-    pending: tuple[Command, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Leased:
-    """A command this worker alone may perform until its lease ends."""
-
-    id: int
-    workspace: str
-    recording_id: str
-    command: Command
-    token: str
-    tries: int  # this one included; only those that ended without a word count
-    slot_at: float | None = None  # a place in a rate's row, taken earlier
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What an event came from; marked as done in the commit that applies it."""
-
-    delivery_id: int | None = None
-    command: Leased | None = None
-    is_finished: bool = True  # False for a claim: the command is only fenced, and goes on to its POST
-    by: str = ""  # for the history: "webhook", "worker", "person", ...
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """A stamped POST. `generation` and the key belong together."""
-
-    ordinal: int
-    generation: int
-    key: str
-    fingerprint: str
-    bot: str  # the bot, or the recording where there is none: what Recall's rate counts by
-
-
-@dataclass(frozen=True, slots=True)
-class SendTimes:
-    """
-    Of one attempt: ages by the database's clock, in seconds; None before the first send.
-
-    `since_first_s` and `fingerprints` are about one generation (one Idempotency-Key),
-    `since_last_s` about all of the attempt's.
-    """
-
-    since_first_s: float | None = None
-    since_last_s: float | None = None
-    fingerprints: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Offerable:
-    """Something due: a command id with the sentence shown to operators."""
-
-    id: int
-    description: str
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What a commit left to do: commands due now; or the wait for the bot's rate, nothing written."""
-
-    offerable: tuple[Offerable, ...] = ()
-    wait_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """A workspace whose account refuses us."""
-
-    workspace: str
-    cause: str
-    since: float
-    probe_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class ArtifactRow:
-    """A stored result."""
-
-    workspace: str
-    recording_id: str
-    transcript_id: str
-    ordinal: int | None
-    provider: str
-    verdict: str
-    language: str | None
-    folder: str
-    files: tuple[str, ...] = ()
+__all__ = [
+    "Artifact",
+    "ArtifactRow",
+    "Blobs",
+    "Clock",
+    "Committed",
+    "CreateAnswer",
+    "CreateOrder",
+    "Delivery",
+    "Leased",
+    "Loaded",
+    "NewDelivery",
+    "Offerable",
+    "Pause",
+    "Queue",
+    "Recall",
+    "RecordingFacts",
+    "RecordingSeen",
+    "Send",
+    "SendTimes",
+    "Source",
+    "Store",
+]
 
 
 class Clock(Protocol):
@@ -165,7 +82,14 @@ class Store(Protocol):
         ...
 
     def take_deliveries(self, limit: int) -> list[Delivery]:
-        """Unapplied deliveries, oldest first; counts one try for each."""
+        """
+        Unapplied deliveries; counts one try for each. Those never tried come first and together, oldest
+        first; one that was tried before comes alone, so that a bad one takes no neighbours with it.
+        """
+        ...
+
+    def return_deliveries(self, delivery_ids: Sequence[int]) -> None:
+        """Takes the tries of `take_deliveries` back."""
         ...
 
     def close_delivery(self, delivery_id: int, *, note: str, kind: str | None = None) -> None:
@@ -211,7 +135,8 @@ class Store(Protocol):
             What to offer now; or, with `wait_s`, that the bot's rate is used up (nothing is written).
 
         Raises:
-            Stale: The version moved, or the delivery has been applied. Nothing is written.
+            Stale: The version moved. Nothing is written.
+            AlreadyApplied: The delivery has been applied. Nothing is written.
             LeaseLost: The command belongs to another worker. Nothing is written.
             BudgetExceeded: The claimed ordinal is above the budget. Nothing is written.
         """
@@ -268,13 +193,53 @@ class Store(Protocol):
 
     def paused(self, workspace: str) -> Pause | None: ...
 
+    def paused_since(self, workspace: str, at: float) -> float:
+        """Seconds since `at` in which the workspace was paused: patience stands still meanwhile."""
+        ...
+
+    def creates_refused_elsewhere(self, workspace: str, recording_id: str, *, within_s: float) -> bool:
+        """
+        Whether another recording's latest send of the last `within_s` seconds was refused with 403 and
+        none was created after it.
+        """
+        ...
+
+    def take_turn(self, name: str, *, every_s: float) -> bool:
+        """True for one caller of all processes per `every_s` seconds."""
+        ...
+
     def take_probe(self, workspace: str, *, every_s: float) -> bool:
         """True for one caller per `every_s`: that one may ask Recall."""
+        ...
+
+    # -- providers that are down -----------------------------------------------------------------
+    def note_provider(self, workspace: str, provider: str, *, worked: bool, shut_s: float) -> None:
+        """
+        A transcript of this provider was finished (`worked`) or failed by its fault.
+
+        `SHUT_AFTER` failures in a row shut it for `shut_s`; a probe that fails shuts it for longer, at most
+        eight times `shut_s`. Anything that worked opens it.
+        """
+        ...
+
+    def shut_providers(self, workspace: str) -> frozenset[str]:
+        """Shut now, and not yet due for a probe."""
+        ...
+
+    def enter_provider(self, workspace: str, provider: str, *, probe_s: float) -> bool:
+        """
+        Right before a claim: True when open, or when this caller becomes the one probe of the next
+        `probe_s` seconds; False when shut.
+        """
         ...
 
     # -- for people ------------------------------------------------------------------------------
     def beat(self, name: str, *, detail: str = "") -> None:
         """A sign of life of a process."""
+        ...
+
+    def first_start(self) -> float:
+        """When this installation first started; nothing older is ever taken up by itself."""
         ...
 
     def history(self, workspace: str, recording_id: str) -> list[Mapping[str, Any]]: ...
@@ -291,6 +256,10 @@ class Queue(Protocol):
         """At most one wake-up waits in the queue. Raises `QueueUnavailable`."""
         ...
 
+    def ask_reconcile(self) -> None:
+        """A pass over Recall's list, done by a worker. Raises `QueueUnavailable`."""
+        ...
+
     def room(self) -> int:
         """How many more commands the shallow queue takes now."""
         ...
@@ -305,59 +274,9 @@ class Blobs(Protocol):
 
     def exists(self, key: str) -> bool: ...
 
-
-@dataclass(frozen=True, slots=True)
-class CreateOrder:
-    """Everything a create POST says."""
-
-    recording_id: str
-    provider: str
-    options: Mapping[str, Any]
-    separate_streams: bool
-    marker: str
-    idempotency_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Artifact:
-    """Recall's transcript as retrieved. `download_url` is a secret: never logged, never stored."""
-
-    transcript_id: str
-    status: str
-    sub_code: str | None
-    provider: str | None
-    ordinal: int | None
-    is_realtime: bool
-    download_url: str | None = field(default=None, repr=False)
-    provider_data_url: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingFacts:
-    """Recall's recording as retrieved. `duration_s` is None when Recall does not say."""
-
-    condition: events.RecordingCondition
-    bot_id: str | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
-    duration_s: float | None = None
-    has_media: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class CreateAnswer:
-    """What came of a POST, before the machine hears of it.
-
-    `kind`: "created", "refused" (a definite 4xx), "not_sent", or "unknown".
-    """
-
-    kind: str
-    transcript_id: str | None = None
-    provider: str | None = None
-    status: int | None = None
-    code: str = ""  # Recall's machine-readable code or the field names of a 400; never prose
-    names_provider: bool = False  # a 400 that is about the provider or its options
-    retry_after_s: float | None = None
-    detail: str = ""
+    def sweep(self) -> int:
+        """Deletes what killed processes left half written more than an hour ago; returns how many."""
+        ...
 
 
 class Recall(Protocol):
@@ -387,6 +306,16 @@ class Recall(Protocol):
         ...
 
     def recording(self, recording_id: str) -> RecordingFacts: ...
+
+    def recordings_page(
+        self, created_after: float, cursor_url: str | None
+    ) -> tuple[list[RecordingSeen], str | None]:
+        """One page of the workspace's recordings and the address of the next."""
+        ...
+
+    def delete(self, transcript_id: str) -> None:
+        """Deletes a transcript at Recall; fine when it is gone already."""
+        ...
 
     def download(self, url: str, target: Path, *, keep_going: Any) -> None:
         """

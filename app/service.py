@@ -11,31 +11,39 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
 from app import perform_create, perform_fetch, perform_reads
+from app.account import Account
 from app.core import events
 from app.core.commands import (
     AskRecording,
     AskTranscript,
+    AwaitProvider,
     Command,
     CreateTranscript,
     FetchTranscript,
     LookUpTranscript,
+    PruneTranscript,
     kind_of,
 )
 from app.core.machine import Decision, budget, decide, is_wanted
+from app.core.policy import Policy
+from app.core.state import Fate
 from app.errors import (
     AccountRefused,
+    AlreadyApplied,
     LeaseLost,
     QueueUnavailable,
     RecallBusy,
     Stale,
+    StoreUnavailable,
 )
+from app.patience import patience_over
 from app.ports import (
     ArtifactRow,
     Blobs,
@@ -85,18 +93,36 @@ class Service:
         self.workspaces = workspaces
         self.scratch = scratch
         self.log = log
+        self._account = Account(store, log)
 
     # -- the inbox ---------------------------------------------------------------------------------
     def receive(self, limit: int = 100) -> int:
         """Applies unapplied deliveries, oldest first; returns how many were looked at."""
         total = 0
         while deliveries := self.store.take_deliveries(limit):
-            for delivery in deliveries:
-                self._apply(delivery)
+            self._apply_all(deliveries)
             total += len(deliveries)
             if len(deliveries) < limit:
                 break
         return total
+
+    def _apply_all(self, deliveries: list[Delivery]) -> None:
+        """One delivery's trouble is not its neighbours': only those begun keep the try that was counted."""
+        failures: list[Exception] = []
+        for position, delivery in enumerate(deliveries):
+            try:
+                self._apply(delivery)
+            except StoreUnavailable:
+                # Nobody's fault here: none of these tries counts.
+                with suppress(StoreUnavailable):
+                    self.store.return_deliveries([d.id for d in deliveries[position:]])
+                raise
+            # The outermost line of one delivery: it is logged, it stays for another try, and RQ is told.
+            except Exception as error:
+                self.log.exception("delivery_failed", delivery=delivery.id, tries=delivery.tries)
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def _apply(self, delivery: Delivery) -> None:
         if delivery.tries > POISON_AFTER:
@@ -123,8 +149,13 @@ class Service:
         """Old news of a recording is looked up before it is paid for."""
         if not isinstance(event, events.RecordingDone) or happened_at is None:
             return event
-        old_after_s = self.workspaces[delivery.workspace].policy.durations.news_is_old_after_s
+        old_after_s = self.policy_of(delivery.workspace).durations.news_is_old_after_s
         return replace(event, look_first=event.at - happened_at > old_after_s)
+
+    def policy_of(self, workspace: str) -> Policy:
+        """The policy of a workspace; of any, for one that is no longer configured."""
+        known = self.workspaces.get(workspace) or next(iter(self.workspaces.values()))
+        return known.policy
 
     # -- the machine -------------------------------------------------------------------------------
     def advance(
@@ -144,10 +175,10 @@ class Service:
             Stale: The delivery has been applied by another, or the state never stood still.
             LeaseLost: The command has another worker by now.
         """
-        policy = self.workspaces[workspace].policy
+        policy = self.policy_of(workspace)
         for collision in range(_MOST_COLLISIONS):
             before = self.store.load(workspace, recording_id)
-            decision = decide(before.transcription, event, policy, pending=before.pending)
+            decision = self._decide(before, event, policy)
             offer_now = bool(decision.commands) and self._has_room(len(decision.commands))
             limit = (CREATES_PER_BOT, policy.durations.rate_window_s * 1.02) if send else None
             try:
@@ -162,15 +193,45 @@ class Service:
                     budget=budget(before.transcription, policy),
                     offer_now=offer_now,
                 )
+            except AlreadyApplied:
+                raise
             except Stale:
                 self.clock.sleep(random.uniform(0, 0.02) * collision)
                 continue
             if committed.wait_s is None:
                 self._tell(before, decision, event, source)
+                self._feed_breakers(before, decision, policy)
             if offer_now:
                 self._offer(committed)
             return decision, committed
         raise Stale(f"{recording_id} was changed {_MOST_COLLISIONS} times under our hands")
+
+    def _decide(self, before: Loaded, event: events.Event, policy: Policy) -> Decision:
+        """Which providers are down is only asked when an attempt is about to be planned."""
+        t, pending = before.transcription, before.pending
+        decision = decide(t, event, policy, pending=pending)
+        is_about_providers = isinstance(event, events.ProviderDown | events.ProviderAwaited)
+        is_planned = decision.state.planned is not None and decision.state.planned != t.planned
+        if not is_about_providers and not is_planned:
+            return decision
+        shut = self.store.shut_providers(t.workspace)
+        return decide(t, event, replace(policy, shut=shut), pending=pending) if shut else decision
+
+    def _feed_breakers(self, before: Loaded, decision: Decision, policy: Policy) -> None:
+        """An attempt that ended says something about its provider, for all recordings."""
+        for line in decision.state.attempts:
+            old = before.transcription.attempt_of(ordinal=line.ordinal)
+            if old is None or old.fate is line.fate or not line.provider:
+                continue
+            is_failure = line.fate is Fate.REFUSED or (line.error or "").startswith(_PROVIDER_FAULTS)
+            if line.fate in (Fate.DONE, Fate.EMPTY) or (
+                line.fate in (Fate.FAILED, Fate.REFUSED) and is_failure
+            ):
+                worked = line.fate in (Fate.DONE, Fate.EMPTY)
+                shut_s = policy.durations.provider_shut_s
+                self.store.note_provider(
+                    before.transcription.workspace, line.provider, worked=worked, shut_s=shut_s
+                )
 
     def _tell(self, before: Loaded, decision: Decision, event: events.Event, source: Source) -> None:
         old, new = before.transcription, decision.state
@@ -235,7 +296,7 @@ class Service:
         if not is_wanted(before.transcription, leased.command):
             self.store.drop(leased)
             return
-        if self._is_paused(leased, workspace):
+        if self._account.must_wait(leased, workspace):
             return
         task = Task(
             workspace=workspace,
@@ -248,7 +309,8 @@ class Service:
             scratch=self.scratch,
             log=self.log,
             advance=self.advance,
-            pause=self.pause,
+            pause=self._account.refused,
+            accepted=self._account.accepted,
             _slot_at=leased.slot_at,
         )
         try:
@@ -256,14 +318,23 @@ class Service:
         except SlotLater as later:
             self.store.defer(leased, after_s=later.wait_s, slot_at=later.slot_at)
         except RecallBusy as busy:
-            self._tell_waiting(leased, busy.cause, busy.retry_after_s)
-            self.store.defer(leased, after_s=busy.retry_after_s)
+            self._wait(task, busy.cause, busy.retry_after_s)
         except AccountRefused as refused:
-            self.pause(workspace, refused.status)
+            if refused.status == 403 and self._account.is_accepted(workspace):
+                self._wait(task, "http_403", workspace.policy.durations.blocked_at_most_every_s)
+                return
+            self._account.refused(workspace, refused.status)
             self.store.defer(leased, after_s=workspace.policy.durations.account_probe_every_s)
 
     def _end_poison(self, leased: Leased) -> None:
         command = leased.command
+        state = self.store.load(leased.workspace, leased.recording_id).transcription
+        line = state.attempt_of(ordinal=command.ordinal) if isinstance(command, CreateTranscript) else None
+        if line is not None and line.fate is Fate.SENDING:
+            # Something may have been sent: that is looked up, whatever else went wrong.
+            unknown = events.CreateUnknown(self.store.now(), line.ordinal, "eight_tries")
+            self.advance(leased.workspace, leased.recording_id, unknown, Source(command=leased, by="worker"))
+            return
         event = events.CommandFailed(
             self.store.now(),
             kind_of(command),
@@ -276,6 +347,15 @@ class Service:
         source = Source(command=leased, by="worker")
         self.advance(leased.workspace, leased.recording_id, event, source)
 
+    def _wait(self, task: Task, cause: str, wait_s: float) -> None:
+        """The command comes back later; after a day of that the machine hears of it."""
+        silence = patience_over(task, cause)
+        if silence is not None:
+            task.happened(silence)
+            return
+        self._tell_waiting(task.leased, cause, wait_s)
+        self.store.defer(task.leased, after_s=wait_s)
+
     def _tell_waiting(self, leased: Leased, cause: str, wait_s: float) -> None:
         self.log.info(
             "waiting",
@@ -284,33 +364,6 @@ class Service:
             cause=cause,
             wait_s=round(wait_s, 1),
         )
-
-    # -- whose fault -------------------------------------------------------------------------------
-    def pause(self, workspace: Workspace, status: int) -> None:
-        """Recall refuses the whole account: nobody spends anything until a probe is accepted."""
-        probe_s = workspace.policy.durations.account_probe_every_s
-        self.store.pause(workspace.name, f"recall_answers_{status}", probe_after_s=probe_s)
-        self.log.error(
-            "account_refused", workspace=workspace.name, status=status, remedy=_REMEDIES.get(status)
-        )
-
-    def _is_paused(self, leased: Leased, workspace: Workspace) -> bool:
-        """True when the account is refused and not mended; the command then waits for the next probe."""
-        paused = self.store.paused(workspace.name)
-        if paused is None:
-            return False
-        every_s = workspace.policy.durations.account_probe_every_s
-        if self.store.take_probe(workspace.name, every_s=every_s):
-            try:
-                workspace.recall.probe()
-            except (AccountRefused, RecallBusy):
-                self.log.error("account_still_refused", workspace=workspace.name, cause=paused.cause)
-            else:
-                self.store.unpause(workspace.name)
-                self.log.info("account_accepted_again", workspace=workspace.name)
-                return False
-        self.store.defer(leased, after_s=every_s)
-        return True
 
     # -- leases ------------------------------------------------------------------------------------
     @contextmanager
@@ -325,11 +378,17 @@ class Service:
             keeper.stop()
 
     def sweep(self) -> None:
-        """Throws away downloads that a killed worker left behind."""
+        """Now and then, by the dispatcher: leftovers of killed workers, and a pass over Recall's list."""
         oldest = self.clock.now() - _LEFTOVER_AFTER_S
         for folder in self.scratch.glob("fetch-*"):
-            if folder.stat().st_mtime < oldest:
-                shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # a fetch that ends just now takes its folder away
+                if folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder, ignore_errors=True)
+        self.blobs.sweep()
+        policy = next(iter(self.workspaces.values())).policy
+        every_s = policy.durations.poll_every_s if policy.poll_only else policy.durations.reconcile_every_s
+        if self.store.take_turn("reconcile", every_s=every_s):
+            self.queue.ask_reconcile()
 
 
 _EFFECTS: dict[type[Command], Callable[[Task], None]] = {
@@ -337,10 +396,9 @@ _EFFECTS: dict[type[Command], Callable[[Task], None]] = {
     LookUpTranscript: perform_reads.look_up,
     AskTranscript: perform_reads.ask_transcript,
     AskRecording: perform_reads.ask_recording,
+    AwaitProvider: perform_reads.await_provider,
+    PruneTranscript: perform_reads.prune,
     FetchTranscript: perform_fetch.fetch,
 }
-_REMEDIES = {
-    401: "check RECALL_API_KEY and RECALL_REGION: the key is wrong, revoked or of another region",
-    402: "top up the balance in the Recall dashboard",
-    403: "Recall refuses this account or address; see the Recall dashboard",
-}
+# Sub codes that blame the provider: https://docs.recall.ai/docs/recording-webhooks
+_PROVIDER_FAULTS = "provider_"

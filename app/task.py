@@ -67,6 +67,11 @@ class Keeper(Thread):
     def stop(self) -> None:
         self._is_done.set()
 
+    @property
+    def is_lost(self) -> bool:
+        """Known to be lost; costs nothing."""
+        return self._is_lost.is_set()
+
     def go_on(self) -> None:
         """Raises `LeaseLost` when it is known to be lost; costs nothing."""
         if self._is_lost.is_set():
@@ -109,6 +114,7 @@ class Task:
     log: FilteringBoundLogger
     advance: Advance
     pause: Callable[[Workspace, int], None]
+    accepted: Callable[[Workspace], None]  # a create was accepted: a pause about creates is over
     _slot_at: float | None = field(default=None)
 
     @property
@@ -126,6 +132,10 @@ class Task:
     def now(self) -> float:
         """The database's clock."""
         return self.store.now()
+
+    def patient_now(self, since: float) -> float:
+        """Now, less the time since `since` in which the account was refused: patience stood still then."""
+        return self.now() - self.store.paused_since(self.workspace.name, since)
 
     def happened(self, event: events.Event, *, artifact: ArtifactRow | None = None) -> None:
         """The outcome: ends the command in the commit that applies the event."""
@@ -155,11 +165,14 @@ class Task:
     def _await_slot(self, rate: str, *, may_defer: bool) -> None:
         durations = self.policy.durations
         slot_at, self._slot_at = self._slot_at, None
-        if slot_at is None:
+        # A slot of long ago is gone: using many of those at once would be a burst.
+        if slot_at is None or slot_at < self.now() - durations.slot_worth_sleeping_s:
             gap_s = durations.rate_window_s / READS_PER_WINDOW[rate]
             slot_at = self.store.reserve(self.workspace.name, rate, gap_s=gap_s)
         wait_s = slot_at - self.now()
         if wait_s > durations.slot_worth_sleeping_s and may_defer:
             raise SlotLater(wait_s, slot_at)
+        if wait_s > durations.lease_s:
+            raise RecallBusy("rate", retry_after_s=wait_s)
         if wait_s > 0:
             self.clock.sleep(wait_s)

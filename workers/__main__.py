@@ -21,7 +21,7 @@ def main() -> int:
 
 
 def _work(settings: Settings) -> int:
-    preload_workers()
+    preload_workers(settings)
     return Supervisor(worker_specs(settings)).run()
 
 

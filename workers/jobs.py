@@ -33,6 +33,13 @@ def perform(command_id: int) -> None:
     _open().perform(command_id)
 
 
+def reconcile() -> None:
+    """Holds Recall's list of recordings against what we heard."""
+    from app.reconcile import reconcile_all
+
+    reconcile_all(_open())
+
+
 def _open() -> Service:
     from app import wiring
 

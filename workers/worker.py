@@ -20,7 +20,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue as RqJobs
 from rq import Worker, worker_registration
+from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
 
 from app.adapters.rq_queue import connect
 from app.core.durations import growing
@@ -61,10 +63,22 @@ class AfterwordWorker(Worker):
     def subscribe(self) -> None:
         """No remote commands: see above."""
 
+    def _shutdown(self) -> None:
+        # RQ stops an idle worker by raising from the signal handler. Where that lands in a redis-py
+        # `__del__`, which swallows everything, the wish would be forgotten: `heartbeat` remembers it.
+        # And a busy one writes to Redis from the handler; without Redis that would end the job.
+        self._stop_requested = True
+        if self.get_state() != WorkerStatus.BUSY:
+            raise StopRequested
+
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """RQ's, and registers again after a FLUSHALL: else a living worker is counted as absent."""
         super().heartbeat(timeout, pipeline)
-        if pipeline is None and self.birth_date and not self.connection.hexists(self.key, "birth"):
+        if pipeline is not None:
+            return
+        if self._stop_requested and self.get_state() != WorkerStatus.BUSY:
+            raise StopRequested
+        if self.birth_date and not self.connection.hexists(self.key, "birth"):
             self.connection.hset(self.key, mapping=self.serialize())
             worker_registration.register(self)
 

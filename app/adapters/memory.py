@@ -2,15 +2,15 @@
 The record in memory, for tests: every promise of `app.ports.Store`, kept without a database.
 
 One lock makes each method one transaction; a commit checks everything before it changes anything,
-so that nothing has to be undone. Time is the process's clock plus `clock_offset_s`, which a test
-moves. Passes the same contract as the real one; knows nothing that survives the process.
+so that nothing has to be undone. What belongs to no recording is in `memory_faults`. Time is the
+process's clock plus `clock_offset_s`, which a test moves. Passes the same contract as the real one;
+knows nothing that survives the process.
 """
 
 from __future__ import annotations
 
 import itertools
 import secrets
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from app.adapters import history_line
+from app.adapters.memory_faults import MemoryFaults
 from app.core import commands, events
 from app.core.machine import Decision
 from app.core.policy import CEILING
@@ -31,7 +32,6 @@ from app.ports import (
     Loaded,
     NewDelivery,
     Offerable,
-    Pause,
     Send,
     SendTimes,
     Source,
@@ -88,20 +88,19 @@ class _Recording:
     history: list[Mapping[str, Any]] = field(default_factory=list)
 
 
-class MemoryStore:
+class MemoryStore(MemoryFaults):
     """See `app.ports.Store`. What a test wants to see is public: `deliveries`, `commands`, `recordings`."""
 
     def __init__(self, *, clock_offset_s: float = 0.0) -> None:
+        super().__init__()
         self.clock_offset_s = clock_offset_s
         self.deliveries: dict[tuple[str, str], _Delivery] = {}
         self.commands: dict[int, _Command] = {}
         self.recordings: dict[Recording, _Recording] = {}
         self.rejected: Counter[str] = Counter()
         self.heartbeats: dict[str, tuple[float, str]] = {}
-        self.rates: dict[tuple[str, str], float] = {}
-        self.pauses: dict[str, Pause] = {}
         self._ids = itertools.count(1)
-        self._lock = threading.RLock()
+        self._first_start: float | None = None
 
     def now(self) -> float:
         return time.time() + self.clock_offset_s
@@ -115,13 +114,21 @@ class MemoryStore:
 
     def take_deliveries(self, limit: int) -> list[Delivery]:
         with self._lock:
-            taken = [d for d in self.deliveries.values() if d.applied_at is None][:limit]
+            waiting = [d for d in self.deliveries.values() if d.applied_at is None]
+            untried = [d for d in waiting if d.tries == 0][:limit]
+            taken = untried or sorted(waiting, key=lambda d: (d.tries, d.id))[:1]
             for delivery in taken:
                 delivery.tries += 1
             return [
                 Delivery(d.id, d.new.workspace, d.new.webhook_id, d.new.received_at_s, d.new.body, d.tries)
                 for d in taken
             ]
+
+    def return_deliveries(self, delivery_ids: Sequence[int]) -> None:
+        with self._lock:
+            for delivery in self.deliveries.values():
+                if delivery.id in delivery_ids and delivery.tries > 0:
+                    delivery.tries -= 1
 
     def close_delivery(self, delivery_id: int, *, note: str, kind: str | None = None) -> None:
         with self._lock:
@@ -293,6 +300,13 @@ class MemoryStore:
                 found.append(Offerable(row.id, commands.sentence(row.command, row.recording[1])))
             return found[:limit]
 
+    def _wake(self, workspace: str) -> None:
+        now = self.now()
+        for row in self.commands.values():
+            is_waiting = (row.is_held or row.due_at <= now) and row.is_free(now)
+            if row.recording[0] == workspace and is_waiting:
+                row.due_at, row.offered_at, row.is_held = now, None, False
+
     def mark_offered(self, command_ids: Iterable[int]) -> None:
         with self._lock:
             for row in filter(None, map(self.commands.get, command_ids)):
@@ -316,56 +330,40 @@ class MemoryStore:
             for stamp in self._stamps(workspace, recording_id, ordinal)[-1:]:
                 stamp.outcome = outcome
 
+    def creates_refused_elsewhere(self, workspace: str, recording_id: str, *, within_s: float) -> bool:
+        with self._lock:
+            answered = [
+                (stamp.at, owner, stamp.outcome)
+                for (of, owner), known in self.recordings.items()
+                for stamp in known.sends
+                if of == workspace and stamp.outcome is not None
+            ]
+            created_at = max(
+                (at for at, _, outcome in answered if outcome.startswith("created")), default=0.0
+            )
+            # What is answered later takes the place of what was answered before.
+            latest = {owner: (at, outcome) for at, owner, outcome in sorted(answered)}
+            return any(
+                outcome == "refused 403" and at >= max(created_at, self.now() - within_s)
+                for owner, (at, outcome) in latest.items()
+                if owner != recording_id
+            )
+
     def _stamps(self, workspace: str, recording_id: str, ordinal: int) -> list[_Stamp]:
         known = self._recording((workspace, recording_id))
         return [s for s in known.sends if s.send.ordinal == ordinal]
-
-    def reserve(self, workspace: str, rate: str, *, gap_s: float) -> float:
-        with self._lock:
-            slot = max(self.rates.get((workspace, rate), 0.0), self.now())
-            self.rates[workspace, rate] = slot + gap_s
-            return slot
-
-    def push_rate(self, workspace: str, rate: str, *, after_s: float) -> None:
-        with self._lock:
-            later = max(self.rates.get((workspace, rate), 0.0), self.now() + after_s)
-            self.rates[workspace, rate] = later
-
-    # -- whose fault -----------------------------------------------------------------------------
-
-    def pause(self, workspace: str, cause: str, *, probe_after_s: float) -> None:
-        with self._lock:
-            old, now = self.pauses.get(workspace), self.now()
-            since = old.since if old is not None else now
-            self.pauses[workspace] = Pause(workspace, cause, since, now + probe_after_s)
-
-    def unpause(self, workspace: str) -> None:
-        with self._lock:
-            now = self.now()
-            if self.pauses.pop(workspace, None) is None:
-                return
-            for row in self.commands.values():
-                is_waiting = (row.is_held or row.due_at <= now) and row.is_free(now)
-                if row.recording[0] == workspace and is_waiting:
-                    row.due_at, row.offered_at, row.is_held = now, None, False
-
-    def paused(self, workspace: str) -> Pause | None:
-        with self._lock:
-            return self.pauses.get(workspace)
-
-    def take_probe(self, workspace: str, *, every_s: float) -> bool:
-        with self._lock:
-            pause, now = self.pauses.get(workspace), self.now()
-            if pause is None or pause.probe_at > now:
-                return False
-            self.pauses[workspace] = replace(pause, probe_at=now + every_s)
-            return True
 
     # -- for people ------------------------------------------------------------------------------
 
     def beat(self, name: str, *, detail: str = "") -> None:
         with self._lock:
             self.heartbeats[name] = (self.now(), detail)
+
+    def first_start(self) -> float:
+        with self._lock:
+            if self._first_start is None:
+                self._first_start = self.now()
+            return self._first_start
 
     def history(self, workspace: str, recording_id: str) -> list[Mapping[str, Any]]:
         with self._lock:

@@ -34,11 +34,14 @@ INBOX = "inbox"
 RECALL = "recall"
 RECEIVE_JOB = "workers.jobs.receive"
 PERFORM_JOB = "workers.jobs.perform"
+RECONCILE_JOB = "workers.jobs.reconcile"
 
 JOBS_WAITING_PER_WORKER = 4
 # A finished job is 4.8 kB in Redis; a minute is enough for whoever watches the dashboard.
 RESULT_TTL_S = 60
 FAILURE_TTL_S = 86_400
+# Two days of a busy workspace are some hundred pages, two seconds each.
+_RECONCILE_TIMEOUT_S = 1800
 # RQ uses one of these at once when a horse is killed; without any, the job would count as failed
 # although it may never have started.
 KILLED_HORSES = 3
@@ -139,6 +142,17 @@ class RqQueue:
                 # Somebody else put a wake-up there meanwhile. If a worker has taken it already, it
                 # reads the inbox after our caller's commit: either way the news is seen.
                 return
+
+    def ask_reconcile(self) -> None:
+        """One pass over Recall's list, by whichever worker is free. Raises `QueueUnavailable`."""
+        with _translated():
+            self._recall.enqueue_call(
+                RECONCILE_JOB,
+                description="hold Recall's list of recordings against what we heard",
+                timeout=_RECONCILE_TIMEOUT_S,
+                result_ttl=RESULT_TTL_S,
+                failure_ttl=FAILURE_TTL_S,
+            )
 
     def room(self) -> int:
         """How many more commands the queue takes now, never below 0. Raises `QueueUnavailable`."""

@@ -4,7 +4,8 @@ The way to the database: one engine per process, read and write transactions, it
 Knows: addresses, pragmas, session settings, time-outs, what a fork does to connections.
 Refuses to know: tables. The rest of the store stands on `Database` and sees no driver.
 
-Every infrastructure wait ends within 5 s: pool, lock, statement, connect.
+Every infrastructure wait ends within 5 s: pool, lock, statement, connect; a PostgreSQL server that stands
+still is given up after 6 s of silence and 3 s of knocking again.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.adapters.sql_errors import translated
+from app.adapters.sql_patience import PatientConnection
 from app.adapters.sql_tables import DbNow
 from app.adapters.sql_turn import WriteTurn
 from app.errors import ConfigError, StoreUnavailable
 
 WAIT_S = 5.0  # the cap of every wait
+CONNECT_S = 3  # PostgreSQL, for each address of the host
 BUSY_S = 4.0  # SQLite: less, so that a web request gets its 503 from us
 
 Insert = sqlite.Insert | postgresql.Insert
@@ -202,7 +205,7 @@ def _postgresql_engine(database: Database, pool_size: int) -> Engine:
         hide_parameters=True,
         isolation_level="READ COMMITTED",  # whatever the server's default is
         connect_args={
-            "connect_timeout": int(WAIT_S),
+            "connect_timeout": CONNECT_S,
             "application_name": "afterword",
             "tcp_user_timeout": int(WAIT_S * 1000),  # a server that vanished without a word; Linux only
             "keepalives_idle": 5,
@@ -210,6 +213,10 @@ def _postgresql_engine(database: Database, pool_size: int) -> Engine:
             "keepalives_count": 3,
         },
     )
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: Any, _record: Any, args: Any, kw: Any) -> PatientConnection:
+        return PatientConnection.connect(*args, **kw)
 
     @event.listens_for(engine, "connect")
     def _settle_in(connection: Any, _record: Any) -> None:

@@ -8,8 +8,10 @@ request is a quarter of a millisecond. It is one prepared statement, one transac
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from app.adapters import sql_tables as t
 from app.adapters.sql_engine import Database
@@ -33,19 +35,28 @@ class Inbox(Database):
                 connection.exec_driver_sql(_SQLITE_ADD if self.is_sqlite else _POSTGRESQL_ADD, values)
 
     def take_deliveries(self, limit: int) -> list[Delivery]:
-        """Unapplied deliveries, oldest first (as they reached the database); counts one try for each."""
+        """
+        Unapplied deliveries; counts one try for each. Those never tried come first and together, oldest
+        first (as they reached the database); one that was tried before comes alone.
+        """
         row = t.deliveries
-        oldest = sa.select(row.c.id).where(row.c.applied_at.is_(None)).order_by(row.c.id).limit(limit)
-        taken = row.update().where(row.c.id.in_(oldest)).values(tries=row.c.tries + 1)
-        taken = taken.returning(
-            row.c.id, row.c.workspace, row.c.webhook_id, row.c.received_at, row.c.body, row.c.tries
-        )
+        waiting = sa.select(row.c.id).where(row.c.applied_at.is_(None))
+        untried = waiting.where(row.c.tries == 0).order_by(row.c.id).limit(limit)
+        # The least tried one: a bad one at the head must not keep the others waiting.
+        one_tried = waiting.order_by(row.c.tries, row.c.id).limit(1)
         with self.writing() as connection:
-            found = list(connection.execute(taken))
+            found = _take(connection, untried) or _take(connection, one_tried)
         found.sort(key=lambda values: values.id)  # RETURNING has no order
         return [
             Delivery(v.id, v.workspace, v.webhook_id, v.received_at, v.body or b"", v.tries) for v in found
         ]
+
+    def return_deliveries(self, delivery_ids: Sequence[int]) -> None:
+        """Takes the tries of `take_deliveries` back: they ended for a reason that was not theirs."""
+        row = t.deliveries
+        returned = row.update().where(row.c.id.in_(sorted(delivery_ids)), row.c.tries > 0)
+        with self.writing() as connection:
+            connection.execute(returned.values(tries=row.c.tries - 1))
 
     def close_delivery(self, delivery_id: int, *, note: str, kind: str | None = None) -> None:
         """Applied without a transcription: an unknown `kind`, or unreadable (no kind). Kept; visible."""
@@ -76,6 +87,13 @@ class Inbox(Database):
         )
         with self.writing() as connection:
             connection.execute(added)
+
+
+def _take(connection: Connection, ids: sa.Select[tuple[int]]) -> list[sa.Row[Any]]:
+    row = t.deliveries
+    taken = row.update().where(row.c.id.in_(ids)).values(tries=row.c.tries + 1)
+    columns = (row.c.id, row.c.workspace, row.c.webhook_id, row.c.received_at, row.c.body, row.c.tries)
+    return list(connection.execute(taken.returning(*columns)))
 
 
 def _add(mark: str) -> str:

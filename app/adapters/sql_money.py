@@ -1,5 +1,5 @@
 """
-Stamped sends, rates, and accounts that refuse us.
+Stamped sends, rates, and turns: who may do what, and when, among all workers of all machines.
 
 A rate is one row with the time of its next free slot, for all workers of all machines. Slots are
 never given back: a worker that dies with one leaves a gap, which costs a fraction of a second.
@@ -11,11 +11,11 @@ import sqlalchemy as sa
 
 from app.adapters import sql_tables as t
 from app.adapters.sql_engine import Database
-from app.ports import Pause, SendTimes
+from app.ports import SendTimes
 
 
 class Money(Database):
-    """The sends, rates and pauses of `app.ports.Store`."""
+    """The sends, rates and turns of `app.ports.Store`."""
 
     def send_times(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> SendTimes:
         """
@@ -67,53 +67,18 @@ class Money(Database):
         with self.writing() as connection:
             connection.execute(pushed)
 
-    # -- whose fault -------------------------------------------------------------------------------
-
-    def pause(self, workspace: str, cause: str, *, probe_after_s: float) -> None:
-        """The account refuses us: nothing of this workspace is offered but a probe now and then."""
-        probe_at = self.db_now + probe_after_s
-        new = self.insert(t.pauses).values(
-            workspace=workspace, cause=cause, since=self.db_now, probe_at=probe_at
-        )
-        paused = new.on_conflict_do_update(
-            index_elements=["workspace"], set_={"cause": cause, "probe_at": probe_at}
-        )
-        with self.writing() as connection:
-            connection.execute(paused)
-
-    def unpause(self, workspace: str) -> None:
-        """
-        Ends the pause; what waited because of it is due and unoffered now.
-
-        That is: commands put off while the workspace was paused, creates refused for the account's
-        sake, and what fell due meanwhile. Alarms whose time has not come keep it.
-        """
-        row = t.commands
-        waited = sa.select(row.c.id).where(
-            row.c.workspace == workspace,
-            sa.or_(row.c.is_held, row.c.due_at <= self.db_now),
-            sa.or_(row.c.leased_until.is_(None), row.c.leased_until < self.db_now),
-        )
-        woken = row.update().where(row.c.id.in_(waited.with_for_update(skip_locked=True)))
-        with self.writing() as connection:
-            ended = connection.execute(t.pauses.delete().where(t.pauses.c.workspace == workspace))
-            if ended.rowcount:
-                connection.execute(woken.values(due_at=self.db_now, offered_at=None, is_held=False))
-
-    def paused(self, workspace: str) -> Pause | None:
-        """The pause of a workspace, if it is paused."""
-        row = t.pauses
-        pause = sa.select(row.c.workspace, row.c.cause, row.c.since, row.c.probe_at)
+    def take_turn(self, name: str, *, every_s: float) -> bool:
+        """True for one caller of all processes per `every_s` seconds."""
+        row, key = t.installation, f"turn:{name}"
+        is_over = row.c.at <= self.db_now - every_s
+        new = self.insert(row).values(key=key, at=self.db_now)
+        taken = new.on_conflict_do_update(index_elements=["key"], set_={"at": self.db_now}, where=is_over)
+        # Read first: all ask every few seconds, and nearly always it is nobody's turn.
         with self.reading() as connection:
-            found = connection.execute(pause.where(row.c.workspace == workspace)).first()
-        return Pause(*found) if found is not None else None
-
-    def take_probe(self, workspace: str, *, every_s: float) -> bool:
-        """True for one caller per `every_s`: that one may ask Recall. False when nothing is paused."""
-        row = t.pauses
-        taken = row.update().where(row.c.workspace == workspace, row.c.probe_at <= self.db_now)
+            if connection.execute(sa.select(row.c.key).where(row.c.key == key, ~is_over)).first() is not None:
+                return False
         with self.writing() as connection:
-            return connection.execute(taken.values(probe_at=self.db_now + every_s)).rowcount == 1
+            return connection.execute(taken.returning(row.c.key)).first() is not None
 
 
 def _is_of_attempt(workspace: str, recording_id: str, ordinal: int) -> sa.ColumnElement[bool]:

@@ -62,6 +62,8 @@ class Counts:
     rejected: dict[str, int] = field(default_factory=dict)  # by kind
     alarms: dict[str, int] = field(default_factory=dict)  # by name
     paused: tuple[str, ...] = ()  # workspaces
+    breakers_open: tuple[str, ...] = ()  # "workspace/provider": shut, and nothing has worked since
+    sends: int = 0  # stamped POSTs that create, ever
 
 
 class People(Database):
@@ -168,6 +170,8 @@ class People(Database):
                 rejected=_rejected(connection),
                 alarms=_by(connection, t.history.c.alarm),
                 paused=tuple(connection.execute(sa.select(t.pauses.c.workspace)).scalars()),
+                breakers_open=_breakers_open(connection),
+                sends=connection.execute(sa.select(sa.func.count()).select_from(t.sends)).scalar_one(),
             )
 
     def _note(self, key: str, *, is_moved: bool) -> None:
@@ -242,3 +246,10 @@ def _rejected(connection: Connection) -> dict[str, int]:
     row = t.counters
     found = connection.execute(sa.select(row.c.name, row.c.value).where(row.c.name.startswith("rejected:")))
     return {name.partition(":")[2]: value for name, value in found}
+
+
+def _breakers_open(connection: Connection) -> tuple[str, ...]:
+    row = t.breakers
+    shut = sa.select(row.c.workspace, row.c.provider).where(row.c.shut_until.is_not(None))
+    found = connection.execute(shut.order_by(row.c.workspace, row.c.provider))
+    return tuple(f"{workspace}/{provider}" for workspace, provider in found)

@@ -2,14 +2,16 @@
 The record in SQLite or PostgreSQL: everything `app.ports.Store` promises, and what people ask.
 
 Put together from one part per concern, all on the same `Database`: `sql_inbox` (deliveries),
-`sql_commit` (the transcription), `sql_outbox` (commands), `sql_money` (sends, rates, pauses),
-`sql_people` (lists and counts).
+`sql_commit` (the transcription), `sql_outbox` (commands), `sql_money` (sends, rates, turns),
+`sql_accounts` (pauses), `sql_breakers` (providers that are down), `sql_people` (lists and counts).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.adapters.sql_accounts import Accounts
+from app.adapters.sql_breakers import Breakers
 from app.adapters.sql_commit import Commits
 from app.adapters.sql_inbox import Inbox
 from app.adapters.sql_money import Money
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from app.ports import Store
 
 
-class SqlStore(Inbox, Commits, Outbox, Money, People):
+class SqlStore(Inbox, Commits, Outbox, Money, Accounts, Breakers, People):
     """The store. See `Database` for its arguments, `app.ports.Store` for its promises."""
 
 

@@ -186,6 +186,7 @@ sends = sa.Table(
     _of_transcription(),
     sa.Index("ix_sends_attempt", "workspace", "recording_id", "ordinal"),
     sa.Index("ix_sends_bot", "workspace", "bot", "stamped_at"),
+    sa.Index("ix_sends_stamped", "workspace", "stamped_at"),
 )
 
 commands = sa.Table(
@@ -270,6 +271,30 @@ pauses = sa.Table(
     _time("probe_at"),
 )
 
+# Pauses that ended: patience stood still meanwhile.
+pause_log = sa.Table(
+    "pause_log",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    _text("workspace"),
+    _text("cause"),
+    _time("began_at"),
+    _time("ended_at"),
+    sa.Index("ix_pause_log_ended", "workspace", "ended_at"),
+)
+
+# See `breaker.Breaker`; a provider without a row is open.
+breakers = sa.Table(
+    "breakers",
+    metadata,
+    sa.Column("workspace", sa.Text, primary_key=True),
+    sa.Column("provider", sa.Text, primary_key=True),
+    _number("failures"),
+    sa.Column("shut_until", sa.Double),
+    sa.Column("shut_for_s", sa.Double),
+    sa.Column("probing_until", sa.Double),
+)
+
 heartbeats = sa.Table(
     "heartbeats",
     metadata,
@@ -285,7 +310,7 @@ counters = sa.Table(
     sa.Column("value", sa.BigInteger, nullable=False),
 )
 
-# Two keys so far: `first_start`, and `write_check`, the row that readiness writes to.
+# Keys: `first_start`; `write_check`, the row that readiness writes to; `turn:NAME`, when it was last taken.
 installation = sa.Table(
     "installation",
     metadata,

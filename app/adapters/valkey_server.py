@@ -167,7 +167,10 @@ def _prepare(home: Path) -> None:
         private.chmod(0o700)
     _stop_orphan(home)
     name = _SOCKET_NAME if socket.parent == folder else str(socket)
-    (folder / "valkey.conf").write_text(_CONF.format(socket=name))
+    conf = folder / "valkey.conf"
+    conf.touch(mode=0o600)
+    conf.chmod(0o600)  # also one of an earlier version
+    conf.write_text(_CONF.format(socket=name))
 
 
 def _refuse_strangers(folder: Path) -> None:
@@ -207,6 +210,7 @@ def _run_once(binary: Path, home: Path, guard: Callable[[], None] | None) -> _En
         text=True,
         errors="replace",
         preexec_fn=guard,
+        umask=0o077,
     )
     stopping = False
 

@@ -23,9 +23,12 @@ _COMMANDS = {
     "show": ("app.cli.looking", "everything that happened to one recording"),
     "retry": ("app.cli.acting", "try a failed recording again; says what it costs first"),
     "replay": ("app.cli.acting", "apply a stored delivery once more"),
+    "reconcile": ("app.cli.catching_up", "take up recordings whose webhooks were lost"),
+    "backfill": ("app.cli.catching_up", "transcribe older recordings; names number and cost first"),
     "migrate": ("app.cli.running", "bring the database to this version"),
     "simulate": ("app.cli.running", "a Recall.ai of your own, to develop against"),
     "test": ("app.cli.testing", "the whole test suite"),
+    "chaos": ("app.cli.chaos", "the proof: faults of every kind, and what became of every recording"),
 }
 _EXITS: tuple[tuple[type[Exception], int], ...] = (
     (HeldByAnother, 75),

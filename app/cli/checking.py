@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 
 import click
 
+from app import log
 from app.config import Settings, load_settings
 from app.errors import (
     AccountRefused,
@@ -23,6 +25,7 @@ from app.errors import (
 @click.option("--json", "as_json", is_flag=True, help="for programs")
 def check_command(as_json: bool) -> int:
     """Say everything that is wrong, and what to do about it."""
+    log.configure(stream=sys.stderr)  # stdout is the answer
     try:
         settings = load_settings()
     except ConfigError as error:

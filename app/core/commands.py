@@ -73,7 +73,38 @@ class AskRecording:
         return "ask_recording"
 
 
-Command = CreateTranscript | LookUpTranscript | AskTranscript | FetchTranscript | AskRecording
+@dataclass(frozen=True, slots=True)
+class PruneTranscript:
+    """Make room at Recall's limit: delete one transcript that the policy gives up."""
+
+    ordinal: int
+    after_s: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"prune:{self.ordinal}"
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitProvider:
+    """Every provider that is left is down: look again when one may be tried."""
+
+    after_s: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return "await_provider"
+
+
+Command = (
+    CreateTranscript
+    | LookUpTranscript
+    | AskTranscript
+    | FetchTranscript
+    | AskRecording
+    | PruneTranscript
+    | AwaitProvider
+)
 
 _KINDS: dict[str, type[Command]] = {
     "create_transcript": CreateTranscript,
@@ -81,6 +112,8 @@ _KINDS: dict[str, type[Command]] = {
     "ask_transcript": AskTranscript,
     "fetch_transcript": FetchTranscript,
     "ask_recording": AskRecording,
+    "prune_transcript": PruneTranscript,
+    "await_provider": AwaitProvider,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -116,4 +149,8 @@ def sentence(command: Command, recording_id: str) -> str:
             what = "fetch and store the transcript"
         case AskRecording():
             what = "ask about the recording"
+        case PruneTranscript():
+            what = "make room at Recall's limit of transcripts"
+        case AwaitProvider():
+            what = "wait for a provider to come back"
     return f"{what}, for recording {recording_id}"

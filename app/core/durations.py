@@ -39,6 +39,10 @@ class Durations:
     stamp_max_age_s: float = _seconds(30, floor=5)
     not_sent_wait_s: float = _seconds(2)
 
+    # A provider that is down: skipped for a while, then one attempt tries it for all.
+    provider_shut_s: float = _seconds(120)
+    provider_probe_at_most_s: float = _seconds(900)
+
     # Reading results.
     not_yet_first_s: float = _seconds(2)
     not_yet_at_most_every_s: float = _seconds(60)
@@ -49,6 +53,9 @@ class Durations:
     # Whose fault: an account that refuses is probed, a recording that is not ready is asked about.
     account_probe_every_s: float = _seconds(15)
     recording_ask_every_s: float = _seconds(3600)
+    reconcile_every_s: float = _seconds(600)
+    poll_every_s: float = _seconds(60)  # instead, when no webhooks are to be expected
+    reconcile_reach_s: float = 48 * 3600.0
     news_is_old_after_s: float = _seconds(3600)
     # Recall's transcription needs speech; a shorter recording without a word is simply silent.
     short_recording_s: float = 60.0

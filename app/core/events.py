@@ -132,6 +132,48 @@ class CreateNotSent:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderDown:
+    """Right before the claim: the provider's breaker is open, and this is not its probe."""
+
+    at: float
+    ordinal: int
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderAwaited:
+    """The wait for a provider is over; the policy says which are still down."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """There is room at Recall's limit now; or not, since the policy gives nothing up."""
+
+    at: float
+    ordinal: int
+    has_room: bool
+    transcript_id: str | None = None  # the one that was deleted for it
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSpent:
+    """The database refused a claim above the budget: it was lowered meanwhile."""
+
+    at: float
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpImpossible:
+    """For a day Recall's list could not be read."""
+
+    at: float
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
 class CreateUnknown:
     """The answer was lost, or is not one: a transcript may or may not exist."""
 
@@ -249,6 +291,11 @@ Event = (
     | CreateRefused
     | CreateNotSent
     | CreateUnknown
+    | ProviderDown
+    | ProviderAwaited
+    | Pruned
+    | BudgetSpent
+    | LookUpImpossible
     | Listed
     | StillProcessing
     | NotYet

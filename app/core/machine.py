@@ -24,14 +24,16 @@ from app.core import rules_results as results
 from app.core.commands import (
     AskRecording,
     AskTranscript,
+    AwaitProvider,
     Command,
     CreateTranscript,
     FetchTranscript,
     LookUpTranscript,
+    PruneTranscript,
 )
 from app.core.policy import CEILING, Policy
 from app.core.state import ENDS, Fate, Goal, Transcription
-from app.core.step import Step, failed, ignore
+from app.core.step import Step, complete_with_candidate, failed, ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def decide(
     step = RULES[type(event)](t, event, policy)
     if step.ignored is None:
         step = step.then(_settle(step.state, policy, at=event.at))
-        step = step.then(_unblock(t, step.state))
+        step = step.then(_unblock(step, pending))
     commands = tuple(c for c in _last_of_each_key(step.commands) if is_wanted(step.state, c))
     issued = {c.key for c in commands}
     dropped = tuple(c for c in pending if c.key not in issued and not is_wanted(step.state, c))
@@ -93,21 +95,36 @@ def is_wanted(t: Transcription, command: Command) -> bool:
             return line is not None and line.fate is Fate.RUNNING
         case FetchTranscript(transcript_id=transcript_id):
             return t.unread_of(transcript_id) is not None
-        case AskRecording():
-            line = t.open_attempt
-            is_parked = line is not None and line.fate is Fate.CLAIMED
-            return t.goal not in ENDS and (not t.is_heard or is_parked)
+        case AskRecording() | PruneTranscript() | AwaitProvider():
+            return _is_wait_wanted(t, command)
 
 
 def _is_create_wanted(t: Transcription, ordinal: int, generation: int) -> bool:
     line = t.attempt_of(ordinal=ordinal)
     if line is not None and line.fate is Fate.SENDING:
         return True  # a request may be on the wire: its command is how its end is noticed
-    if t.goal is not Goal.CREATING or t.unread:
+    if t.goal is not Goal.CREATING or t.unread or t.has_other_open(ordinal):
         return False
     if line is None:
         return t.planned == ordinal and not t.look_first
     return line.fate is Fate.CLAIMED and line.generation == generation
+
+
+def _is_wait_wanted(t: Transcription, command: AskRecording | PruneTranscript | AwaitProvider) -> bool:
+    match command:
+        case AskRecording():
+            return t.goal not in ENDS and (not t.is_heard or _is_parked(t))
+        case PruneTranscript():
+            return t.goal not in ENDS and _is_parked(t)
+        case AwaitProvider():
+            is_idle = t.open_attempt is None and t.planned is None and not t.unread
+            return t.goal is Goal.CREATING and is_idle
+
+
+def _is_parked(t: Transcription) -> bool:
+    """An attempt has its ordinal and waits for something other than a provider."""
+    line = t.open_attempt
+    return line is not None and line.fate is Fate.CLAIMED
 
 
 def budget(t: Transcription, policy: Policy) -> int:
@@ -137,12 +154,15 @@ def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
     return _next(t, policy, at=at)
 
 
-def _unblock(before: Transcription, after: Transcription) -> Step:
-    """A claimed attempt stood back for an unread transcript; that one was not the result after all."""
-    line = after.open_attempt
-    if before.unread and not after.unread and line is not None and line.fate is Fate.CLAIMED:
-        return Step(after, (CreateTranscript(line.ordinal, line.provider, line.generation),))
-    return Step(after)
+def _unblock(step: Step, pending: tuple[Command, ...]) -> Step:
+    """A claimed attempt stood back for something that turned out not to be the result: it goes on."""
+    t, line = step.state, step.state.open_attempt
+    if t.goal is not Goal.CREATING or t.unread or line is None or line.fate is not Fate.CLAIMED:
+        return Step(t)
+    moving = {f"create:{line.ordinal}", f"prune:{line.ordinal}", "ask_recording"}
+    if any(c.key in moving for c in (*pending, *step.commands)):
+        return Step(t)
+    return Step(t, (CreateTranscript(line.ordinal, line.provider, line.generation),))
 
 
 def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
@@ -150,14 +170,20 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
     if t.planned == t.next_ordinal:
         return Step(replace(t, goal=Goal.CREATING))
     if t.candidate is not None and _is_empty_final(t, policy):
-        return Step(results.complete_with_candidate(t, at=at))
+        return Step(complete_with_candidate(t, at=at))
     last = max(t.attempts, key=lambda a: a.ordinal, default=None)
-    if last is not None and last.fate is Fate.SILENT and policy.on_silence == "fail":
+    is_silent = last is not None and last.fate is Fate.SILENT
+    if is_silent and policy.on_silence == "fail" and not t.is_insisted:
         return failed(t, reasons.NO_ANSWER, None, at=at)
     provider = _unused_provider(t, policy)
+    if provider is None and t.is_insisted:
+        provider = policy.providers[0].key
+    if provider is not None and provider in policy.shut and t.next_ordinal <= budget(t, policy):
+        wait = AwaitProvider(after_s=policy.durations.provider_shut_s)
+        return Step(replace(t, goal=Goal.CREATING), (wait,))
     if provider is None or t.next_ordinal > budget(t, policy):
         if t.candidate is not None:
-            return Step(results.complete_with_candidate(t, at=at))
+            return Step(complete_with_candidate(t, at=at))
         why = "; ".join(
             f"{a.ordinal} {a.provider or 'unknown provider'}: {a.error or a.fate}" for a in t.attempts
         )
@@ -180,52 +206,66 @@ def _is_empty_final(t: Transcription, policy: Policy) -> bool:
 
 
 def _unused_provider(t: Transcription, policy: Policy) -> str | None:
+    """The first that is up; when all that are left are down, the first of those."""
     used = {a.provider for a in t.attempts}
-    return next((choice.key for choice in policy.providers if choice.key not in used), None)
+    left = [choice.key for choice in policy.providers if choice.key not in used]
+    return next((key for key in left if key not in policy.shut), left[0] if left else None)
 
 
 def _on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> Step:
     """A person's decision. What costs nothing is tried first: fetch, look up, ask; then one more attempt."""
+    if t.goal is Goal.STORED and t.unread:
+        return Step(t, tuple(FetchTranscript(u.transcript_id) for u in t.unread))
     if t.goal not in (Goal.FAILED, Goal.SKIPPED):
         return ignore(t, f"nothing to retry: the transcription is {t.goal.value}")
     t = replace(
-        t, budget=max(t.budget, e.budget), is_heard=True, waiting_since=0.0, waits=0, is_recording_gone=False
+        t,
+        budget=max(t.budget, e.budget),
+        is_heard=True,
+        is_insisted=True,
+        waiting_since=0.0,
+        waits=0,
+        is_recording_gone=False,
+        planned=None,
     )
-    if t.unread:
-        again = tuple(replace(u, since=e.at, tries=0) for u in t.unread)
-        t = replace(t, goal=Goal.FETCHING, unread=again, reason=None, detail=None, completed_at=None)
-        return Step(t, tuple(FetchTranscript(u.transcript_id) for u in again))
-    resumed = _resume(t, at=e.at)
-    if resumed is not None:
-        return resumed
+    free = _resume(t, policy, at=e.at)
+    if free.commands:
+        return free
     if t.next_ordinal > budget(t, policy):
-        return ignore(
-            t, f"all {budget(t, policy)} paid attempts are used; --budget raises the number, up to {CEILING}"
-        )
-    provider = _unused_provider(t, policy) or policy.providers[0].key
-    return _plan(replace(t, planned=None), provider)
+        why = f"all {budget(t, policy)} paid attempts are used"
+        return ignore(t, f"{why}; --budget raises the number, up to {CEILING}")
+    return Step(replace(t, goal=Goal.NEW, reason=None, detail=None, completed_at=None))
 
 
-def _resume(t: Transcription, *, at: float) -> Step | None:
-    """An attempt that was open when the transcription failed goes on where it stopped."""
-    line = t.open_attempt
-    if line is None:
-        return None
-    t = replace(t, reason=None, detail=None, completed_at=None, goal=Goal.CREATING)
-    if line.fate is Fate.RUNNING and line.transcript_id:
-        t = replace(t.with_attempt(replace(line, since=at, tries=0)), goal=Goal.TRANSCRIBING)
-        return Step(t, (AskTranscript(line.transcript_id),))
-    if line.fate is Fate.CLAIMED:
-        return Step(t, (CreateTranscript(line.ordinal, line.provider, line.generation),))
-    return Step(t.with_attempt(replace(line, fate=Fate.UNKNOWN)), (LookUpTranscript(line.ordinal),))
+def _resume(t: Transcription, policy: Policy, *, at: float) -> Step:
+    """Whatever was unread or open when the transcription failed goes on where it stopped."""
+    unread = tuple(replace(u, since=at, tries=0) for u in t.unread)
+    commands: list[Command] = [FetchTranscript(u.transcript_id) for u in unread]
+    t = replace(t, unread=unread, reason=None, detail=None, completed_at=None, goal=Goal.NEW)
+    for line in t.attempts:
+        if line.fate in (Fate.RUNNING, Fate.SILENT) and line.transcript_id:
+            # One question is free. An attempt that was silent for a day gets no second day.
+            since = at if line.fate is Fate.RUNNING else at - policy.durations.give_up_s
+            t = t.with_attempt(replace(line, fate=Fate.RUNNING, since=since, tries=0))
+            commands.append(AskTranscript(line.transcript_id))
+        elif line.fate is Fate.CLAIMED:
+            t = t.with_attempt(replace(line, since=at))
+            commands.append(CreateTranscript(line.ordinal, line.provider, line.generation))
+        elif line.fate in (Fate.SENDING, Fate.UNKNOWN):
+            # Nobody knows what became of its request: a new key may not be taken lightly.
+            unknown = replace(line, fate=Fate.UNKNOWN, is_doubtful=True, since=at, empty_lists=0)
+            t = t.with_attempt(unknown)
+            commands.append(LookUpTranscript(line.ordinal))
+    return Step(t, tuple(commands))
 
 
 def _on_command_failed(t: Transcription, e: events.CommandFailed, policy: Policy) -> Step:
-    """Our own fault. Open attempts stay open, so that a retry looks before it pays."""
-    if t.goal is Goal.STORED:
-        if e.transcript_id and t.unread_of(e.transcript_id):
-            return Step(t.without_unread(e.transcript_id))
-        return ignore(t, "the goal was met without this command")
+    """Our own fault. What is open stays open and what is unread unread: a retry looks before it pays."""
+    if t.goal in ENDS:
+        return ignore(t, "the transcription ended without this command", alarm="command_failed")
+    is_foreign = e.transcript_id is not None and t.attempt_of(transcript_id=e.transcript_id) is None
+    if is_foreign and e.transcript_id is not None and t.unread_of(e.transcript_id):
+        return Step(t.without_unread(e.transcript_id), alarm="command_failed")
     return failed(t, reasons.OUR_FAULT, e.command, at=e.at)
 
 
@@ -246,6 +286,11 @@ RULES: dict[type[Any], Rule] = {
     events.CreateRefused: create.on_create_refused,
     events.CreateNotSent: create.on_create_not_sent,
     events.CreateUnknown: create.on_create_unknown,
+    events.ProviderDown: create.on_provider_down,
+    events.ProviderAwaited: create.on_provider_awaited,
+    events.Pruned: create.on_pruned,
+    events.BudgetSpent: create.on_budget_spent,
+    events.LookUpImpossible: create.on_look_up_impossible,
     events.Listed: create.on_listed,
     events.TranscriptDone: results.on_transcript_done,
     events.TranscriptFailed: results.on_transcript_failed,

@@ -43,6 +43,9 @@ class Policy:
     separate_streams: bool = True
     want_realtime: bool = False
     poll_only: bool = False
+    at_limit: Literal["stop", "prune"] = "stop"
+    prune_stored: bool = False  # pruning may also delete finished transcripts that are stored here
+    shut: frozenset[str] = frozenset()  # providers that are down just now; put in by the service
     select: Selection = Selection()
     durations: Durations = Durations()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 ALL_PROVIDERS_FAILED = "all_providers_failed"
 NO_ANSWER = "no_answer_from_recall"
+CREATE_UNSETTLED = "recall_never_settled_the_create"
 NEVER_READABLE = "transcript_never_readable"
 RECORDING_FAILED = "recording_failed"
 RECORDING_GONE = "recording_deleted_or_expired"
@@ -23,10 +24,12 @@ RESULT_UNREADABLE = "transcript_unreadable"
 STORAGE = "storage_unavailable"
 
 NEXT_STEPS: dict[str, str] = {
-    ALL_PROVIDERS_FAILED: "Look at each attempt's error and mend the provider's account in Recall's dashboard; "
+    ALL_PROVIDERS_FAILED: "Look at each attempt's error, mend the provider's account in Recall's dashboard, "
     "then `afterword retry RECORDING --budget N` (each further attempt is paid).",
     NO_ANSWER: "Look at the transcript in Recall's dashboard; "
     "`afterword retry RECORDING --budget N` pays for another.",
+    CREATE_UNSETTLED: "For a day Recall neither accepted nor refused the create; see each attempt's error. "
+    "`afterword retry RECORDING` looks at Recall first and goes on where it stopped.",
     NEVER_READABLE: "Recall said done but never offered the file: ask Recall's support, "
     "then `afterword retry RECORDING`.",
     RECORDING_FAILED: "Recall could not record this meeting; there is nothing to transcribe.",

@@ -10,7 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.core import events, reasons
-from app.core.commands import AskRecording, AskTranscript, Command, CreateTranscript, LookUpTranscript
+from app.core.commands import (
+    AskRecording,
+    AskTranscript,
+    Command,
+    CreateTranscript,
+    LookUpTranscript,
+    PruneTranscript,
+)
 from app.core.durations import growing
 from app.core.events import RecordingCondition, Refusal
 from app.core.policy import Policy, why_not_selected
@@ -27,9 +34,8 @@ _WAITS_FOR_THE_RECORDING = {
     Refusal.RECORDING_UNKNOWN: reasons.RECORDING_UNKNOWN,
     Refusal.RECORDING_NOT_DONE: reasons.RECORDING_NEVER_DONE,
 }
-# Key, balance, firewall and rate are judged before Recall looks at an Idempotency-Key: such a refusal of a
-# repeated request says nothing about the first one.
-_JUDGED_BEFORE_THE_KEY = frozenset({Refusal.ACCOUNT, Refusal.BUSY, Refusal.PAYLOAD})
+# How often old news waits for another party's transcript that is being made, ten minutes each.
+_WAITS_FOR_OTHERS = 6
 # Recall's firewall judges payloads; three refusals of the same one are an answer.
 _PAYLOAD_TRIES = 3
 
@@ -94,7 +100,8 @@ def on_recording_asked(t: Transcription, e: events.RecordingAsked, p: Policy) ->
             return on_recording_done(t, news, p)
         case RecordingCondition.DONE:
             assert line is not None
-            return Step(t, (CreateTranscript(line.ordinal, line.provider, line.generation),))
+            ready = replace(t, waiting_since=0.0, waits=0)
+            return Step(ready, (CreateTranscript(line.ordinal, line.provider, line.generation),))
         case RecordingCondition.GONE:
             return _refused_for_good(t, line, reasons.RECORDING_GONE, at=e.at)
         case RecordingCondition.FAILED:
@@ -108,11 +115,11 @@ def on_recording_asked(t: Transcription, e: events.RecordingAsked, p: Policy) ->
 def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
     """The claim. Compare-and-set on the version makes it count once."""
     line = t.attempt_of(ordinal=e.ordinal)
-    if t.goal is not Goal.CREATING or t.unread:
+    if t.goal is not Goal.CREATING or t.unread or t.has_other_open(e.ordinal):
         return ignore(t, "a create is not wanted any more")
     if line is None and t.planned == e.ordinal == t.next_ordinal:
         claimed = Attempt(e.ordinal, e.provider, Fate.SENDING, e.generation, since=e.at)
-        return Step(replace(t.with_attempt(claimed), planned=None))
+        return Step(replace(t.with_attempt(claimed), planned=None, is_insisted=False))
     if line is not None and line.fate is Fate.CLAIMED and line.generation == e.generation:
         return Step(t.with_attempt(replace(line, fate=Fate.SENDING)))
     return ignore(t, "this attempt is not waiting to be sent")
@@ -122,50 +129,101 @@ def on_created(t: Transcription, e: events.Created, p: Policy) -> Step:
     line = t.attempt_of(ordinal=e.ordinal) or Attempt(e.ordinal, e.provider or "", Fate.CLAIMED, since=e.at)
     if line.transcript_id == e.transcript_id:
         return ignore(t, "this transcript is known as the attempt's")
-    if line.transcript_id is not None:
-        return ignore(t, "the attempt has another transcript", alarm="two_transcripts_with_one_marker")
+    alarm = "two_transcripts_with_one_marker" if line.transcript_id is not None else None
+    if alarm and line.fate not in (Fate.FAILED, Fate.REFUSED):
+        return ignore(t, "the attempt has another transcript", alarm=alarm)
     line = replace(line, transcript_id=e.transcript_id, provider=line.provider or e.provider or "", tries=0)
     if t.unread_of(e.transcript_id) or e.transcript_id in t.looked_at:
-        return Step(t.with_attempt(replace(line, fate=Fate.DONE)))
+        return Step(t.with_attempt(replace(line, fate=Fate.DONE)), alarm=alarm)
     running = t.with_attempt(replace(line, fate=Fate.RUNNING, since=e.at))
     ask = AskTranscript(e.transcript_id, after_s=p.durations.first_ask_s)
-    return Step(replace(running, planned=None, look_first=False), (ask,))
+    running = replace(running, planned=None, look_first=False, waiting_since=0.0, waits=0)
+    return Step(running, (ask,), alarm=alarm)
 
 
 def on_create_refused(t: Transcription, e: events.CreateRefused, p: Policy) -> Step:
     line = t.attempt_of(ordinal=e.ordinal)
     if line is None or line.fate is not Fate.SENDING:
         return ignore(t, "no request of this attempt was under way")
-    if line.is_doubtful and e.refusal in _JUDGED_BEFORE_THE_KEY:
+    if line.is_doubtful:
+        # Key, balance, firewall, rate and perhaps validation are judged before Recall looks at an
+        # Idempotency-Key: a refusal of the repeated request says nothing sure about the first one.
         unknown = replace(line, fate=Fate.UNKNOWN, error=e.detail)
-        return Step(t.with_attempt(unknown), (LookUpTranscript(line.ordinal, after_s=e.wait_s),))
+        wait_s = max(e.wait_s, p.durations.first_look_up_s)
+        return Step(t.with_attempt(unknown), (LookUpTranscript(line.ordinal, after_s=wait_s),))
+    if e.at - line.since >= p.durations.give_up_s:
+        return _give_up(t, line, e.detail, at=e.at)
+    return _after_refusal(t, line, e, p)
+
+
+def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: Policy) -> Step:
+    """Nothing was made, for sure. The attempt ends, waits, or asks again."""
     # Recall replays a stored answer for an hour: after a definite one the next request has a new key.
     again = replace(
-        line, fate=Fate.CLAIMED, generation=line.generation + 1, tries=line.tries + 1, error=e.detail
+        line,
+        fate=Fate.CLAIMED,
+        generation=line.generation + 1,
+        tries=line.tries + 1,
+        blocked=line.blocked + (e.refusal is Refusal.PAYLOAD),
+        error=e.detail,
     )
-    if e.refusal is Refusal.PROVIDER:
-        return Step(t.with_attempt(replace(line, fate=Fate.REFUSED, error=e.detail)))
-    if e.refusal in _ENDS_THE_RECORDING:
-        return _refused_for_good(t, line, _ENDS_THE_RECORDING[e.refusal], at=e.at, detail=e.detail)
-    if e.refusal is Refusal.PAYLOAD and again.tries >= _PAYLOAD_TRIES:
-        return _refused_for_good(t, line, reasons.PAYLOAD_REFUSED, at=e.at, detail=e.detail)
-    if e.refusal in _WAITS_FOR_THE_RECORDING:
-        return _wait_for_recording(
-            t.with_attempt(again), again, _WAITS_FOR_THE_RECORDING[e.refusal], at=e.at, policy=p
-        )
-    create = CreateTranscript(line.ordinal, line.provider, again.generation, after_s=e.wait_s)
-    return Step(t.with_attempt(again), (create,))
+    match e.refusal:
+        case Refusal.PROVIDER:
+            return Step(t.with_attempt(replace(line, fate=Fate.REFUSED, error=e.detail)))
+        case Refusal.LIMIT if p.at_limit == "prune":
+            return Step(t.with_attempt(again), (PruneTranscript(line.ordinal),))
+        case Refusal.RECORDING_GONE | Refusal.NO_AUDIO | Refusal.LIMIT:
+            reason = _ENDS_THE_RECORDING[e.refusal]
+            return _refused_for_good(t, line, reason, at=e.at, detail=e.detail)
+        case Refusal.RECORDING_UNKNOWN | Refusal.RECORDING_NOT_DONE:
+            reason = _WAITS_FOR_THE_RECORDING[e.refusal]
+            return _wait_for_recording(t.with_attempt(again), again, reason, at=e.at, policy=p)
+        case Refusal.PAYLOAD if again.blocked >= _PAYLOAD_TRIES:
+            return _refused_for_good(t, line, reasons.PAYLOAD_REFUSED, at=e.at, detail=e.detail)
+        case _:
+            create = CreateTranscript(line.ordinal, line.provider, again.generation, after_s=e.wait_s)
+            return Step(t.with_attempt(again), (create,))
 
 
 def on_create_not_sent(t: Transcription, e: events.CreateNotSent, p: Policy) -> Step:
     line = t.attempt_of(ordinal=e.ordinal)
     if line is None or line.fate is not Fate.SENDING:
         return ignore(t, "no request of this attempt was under way")
+    if e.at - line.since >= p.durations.give_up_s:
+        return _give_up(t, replace(line, fate=Fate.CLAIMED), e.detail, at=e.at)
     wait_s = growing(p.durations.not_sent_wait_s, line.tries, p.durations.blocked_at_most_every_s)
     again = replace(line, fate=Fate.CLAIMED, tries=line.tries + 1, error=e.detail)
     return Step(
         t.with_attempt(again), (CreateTranscript(line.ordinal, line.provider, line.generation, wait_s),)
     )
+
+
+def on_provider_down(t: Transcription, e: events.ProviderDown, p: Policy) -> Step:
+    """Skipped is not used: the provider stays on the list for later."""
+    if t.attempt_of(ordinal=e.ordinal) is not None or t.planned != e.ordinal:
+        return ignore(t, "this attempt was not waiting to be claimed")
+    return Step(replace(t, planned=None))
+
+
+def on_provider_awaited(t: Transcription, e: events.ProviderAwaited, p: Policy) -> Step:
+    if t.goal is not Goal.CREATING or t.planned is not None or t.open_attempt is not None:
+        return ignore(t, "nothing waits for a provider")
+    return Step(t)
+
+
+def on_budget_spent(t: Transcription, e: events.BudgetSpent, p: Policy) -> Step:
+    if t.planned != e.ordinal:
+        return ignore(t, "this attempt was not waiting to be claimed")
+    return Step(replace(t, planned=None, is_insisted=False))
+
+
+def on_pruned(t: Transcription, e: events.Pruned, p: Policy) -> Step:
+    line = t.attempt_of(ordinal=e.ordinal)
+    if line is None or line.fate is not Fate.CLAIMED:
+        return ignore(t, "no attempt waits for room")
+    if not e.has_room:
+        return _refused_for_good(t, line, reasons.RECALL_LIMIT, at=e.at)
+    return Step(t, (CreateTranscript(line.ordinal, line.provider, line.generation),))
 
 
 def on_create_unknown(t: Transcription, e: events.CreateUnknown, p: Policy) -> Step:
@@ -179,6 +237,8 @@ def on_create_unknown(t: Transcription, e: events.CreateUnknown, p: Policy) -> S
 
 def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:
     """Everything Recall has for the recording; whatever bears our marker is ours."""
+    if e.ordinal == 0 and t.look_first and _somebody_else_is_at_it(e) and t.waits < _WAITS_FOR_OTHERS:
+        return Step(replace(t, waits=t.waits + 1), (LookUpTranscript(0, after_s=p.durations.first_ask_s),))
     step = Step(replace(t, look_first=False, planned=None) if e.ordinal == 0 else t)
     for seen in e.seen:
         step = step.then(_on_seen(step.state, seen, e, p))
@@ -186,6 +246,25 @@ def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:
     if line is not None and line.fate is Fate.UNKNOWN:
         return step.then(_still_unknown(step.state, line, e, p))
     return step
+
+
+def on_look_up_impossible(t: Transcription, e: events.LookUpImpossible, p: Policy) -> Step:
+    line = t.attempt_of(ordinal=e.ordinal)
+    if t.goal in ENDS:
+        return ignore(t, "the transcription has ended")
+    return failed(t, reasons.CREATE_UNSETTLED, line.error if line is not None else None, at=e.at)
+
+
+def _give_up(t: Transcription, line: Attempt, detail: str, *, at: float) -> Step:
+    """A day without a word. The attempt stays open: a retry looks before it pays."""
+    return failed(t.with_attempt(line), reasons.CREATE_UNSETTLED, detail or None, at=at)
+
+
+def _somebody_else_is_at_it(e: events.Listed) -> bool:
+    """Another party's asynchronous transcript is being made; its result will be as welcome as ours."""
+    is_ours = any(seen.ordinal is not None for seen in e.seen)
+    others = (s for s in e.seen if s.ordinal is None and not s.is_realtime)
+    return not is_ours and any(s.status == "processing" for s in others)
 
 
 def _on_seen(t: Transcription, seen: events.Seen, e: events.Listed, p: Policy) -> Step:
@@ -214,6 +293,8 @@ def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy)
     happen" is said no earlier than 70 minutes after the last send and after two empty lists.
     """
     d = p.durations
+    if e.at - line.since >= d.give_up_s:
+        return _give_up(t, line, line.error or "", at=e.at)
     if e.since_last_send_s >= d.never_happened_after_s:
         if line.empty_lists == 0:
             again = LookUpTranscript(line.ordinal, after_s=d.second_list_after_s)

@@ -18,6 +18,10 @@ from app.core.step import Step, failed, ignore
 
 # Sub codes about the meeting's platform, not the provider: https://docs.recall.ai/docs/recording-webhooks
 _PLATFORM_CODES = "zoom_"
+_CAUSES = {
+    "storage_unavailable": reasons.STORAGE,
+    "transcript_unreadable": reasons.RESULT_UNREADABLE,
+}
 
 
 def transcript_done(t: Transcription, transcript_id: str, ordinal: int | None, *, at: float) -> Step:
@@ -55,6 +59,11 @@ def transcript_failed(
     return Step(t.with_attempt(line))
 
 
+def _is_current(t: Transcription, e: events.TranscriptFailed) -> bool:
+    line = t.attempt_of(ordinal=e.ordinal, transcript_id=e.transcript_id)
+    return line is None or line == t.open_attempt
+
+
 def on_transcript_done(t: Transcription, e: events.TranscriptDone, p: Policy) -> Step:
     return transcript_done(t, e.transcript_id, e.ordinal, at=e.at)
 
@@ -63,7 +72,7 @@ def on_transcript_failed(t: Transcription, e: events.TranscriptFailed, p: Policy
     step = transcript_failed(t, e.transcript_id, e.ordinal, error=e.sub_code)
     if step.ignored or not (e.sub_code or "").startswith(_PLATFORM_CODES):
         return step
-    if t.goal in (Goal.STORED, Goal.SKIPPED, Goal.FAILED) or step.state.unread:
+    if step.state.unread or not _is_current(t, e):
         return step
     return failed(step.state, reasons.PROVIDERS_CANNOT_CURE, e.sub_code, at=e.at)
 
@@ -99,7 +108,8 @@ def on_not_yet(t: Transcription, e: events.NotYet, p: Policy) -> Step:
     if waiting is None:
         return ignore(t, "nothing waits for this transcript")
     if e.at - waiting.since >= p.durations.give_up_s:
-        return _stop_waiting(t, waiting, reasons.NEVER_READABLE, at=e.at)
+        hourly_s = p.durations.ask_at_most_every_s
+        return _stop_waiting(t, waiting, reasons.NEVER_READABLE, at=e.at, hourly_s=hourly_s)
     wait_s = growing(p.durations.not_yet_first_s, waiting.tries, p.durations.not_yet_at_most_every_s)
     is_last_look = e.is_missing and e.at - waiting.since >= p.durations.gone_after_s
     return Step(_tried(t, waiting), (FetchTranscript(e.transcript_id, is_last_look, wait_s),))
@@ -110,7 +120,9 @@ def on_fetch_blocked(t: Transcription, e: events.FetchBlocked, p: Policy) -> Ste
     if waiting is None:
         return ignore(t, "nothing waits for this transcript")
     if e.at - waiting.since >= p.durations.give_up_s:
-        return _stop_waiting(t, waiting, reasons.DOWNLOAD_BLOCKED, at=e.at, detail=e.cause)
+        hourly_s = p.durations.ask_at_most_every_s
+        reason = _CAUSES.get(e.cause, reasons.DOWNLOAD_BLOCKED)
+        return _stop_waiting(t, waiting, reason, at=e.at, hourly_s=hourly_s, detail=e.cause)
     wait_s = growing(p.durations.blocked_first_s, waiting.tries, p.durations.blocked_at_most_every_s)
     return Step(_tried(t, waiting), (FetchTranscript(e.transcript_id, after_s=wait_s),))
 
@@ -158,13 +170,6 @@ def on_stored(t: Transcription, e: events.Stored, p: Policy) -> Step:
     )
 
 
-def complete_with_candidate(t: Transcription, *, at: float) -> Transcription:
-    """The meeting was silent: an empty transcript is the result, not a failure."""
-    return replace(
-        t, goal=Goal.STORED, current=t.candidate, verdict="empty", reason=None, detail=None, completed_at=at
-    )
-
-
 def _complete(t: Transcription, e: events.Stored, verdict: str) -> Transcription:
     return replace(
         t,
@@ -186,9 +191,15 @@ def _tried(t: Transcription, waiting: Unread) -> Transcription:
 
 
 def _stop_waiting(
-    t: Transcription, waiting: Unread, reason: str, *, at: float, detail: str | None = None
+    t: Transcription, waiting: Unread, reason: str, *, at: float, hourly_s: float, detail: str | None = None
 ) -> Step:
-    """Fails with a name and keeps the transcript on the list: a retry fetches it and costs nothing."""
-    if t.goal is Goal.FETCHING:
+    """
+    Fails with a name, or stops at the end that is reached already; the transcript stays on the list, so
+    that a retry fetches it and nothing further is paid. While an attempt is open, it is tried now and then.
+    """
+    if t.goal in ENDS:
+        return ignore(t, f"{reason}: `retry` fetches it", alarm="finished_transcript_not_stored")
+    is_hope = any(a.fate in OPEN and a.fate is not Fate.CLAIMED for a in t.attempts)
+    if not is_hope:
         return failed(t, reason, detail, at=at)
-    return Step(t.without_unread(waiting.transcript_id))
+    return Step(t, (FetchTranscript(waiting.transcript_id, after_s=hourly_s),))

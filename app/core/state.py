@@ -54,6 +54,7 @@ class Attempt:
     transcript_id: str | None = None
     error: str | None = None
     since: float = 0.0  # when it was claimed; once running, when that began
+    blocked: int = 0  # refusals by Recall's firewall
     tries: int = 0  # asks, look-ups or waits in its present fate
     is_doubtful: bool = False  # an earlier request with this generation's key has no known end
     empty_lists: int = 0  # full lists without it, taken after the last send's hour
@@ -92,6 +93,7 @@ class Transcription:
     reason: str | None = None  # why failed or skipped: a key of `reasons.NEXT_STEPS`
     detail: str | None = None
     budget: int = 0  # raised by hand; the policy's own budget counts as well
+    is_insisted: bool = False  # a person wants another attempt; until one is claimed
     waiting_since: float = 0.0
     waits: int = 0
     first_heard_at: float = 0.0
@@ -99,7 +101,13 @@ class Transcription:
 
     @property
     def open_attempt(self) -> Attempt | None:
-        return next((a for a in self.attempts if a.fate in OPEN), None)
+        """The one to wait for: a running one before one that is not sent yet."""
+        is_open = [a for a in self.attempts if a.fate in OPEN]
+        return next((a for a in is_open if a.fate is not Fate.CLAIMED), is_open[0] if is_open else None)
+
+    def has_other_open(self, ordinal: int) -> bool:
+        """Whether an attempt other than this one may still bring a transcript."""
+        return any(a.fate in OPEN and a.ordinal != ordinal for a in self.attempts)
 
     @property
     def next_ordinal(self) -> int:

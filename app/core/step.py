@@ -28,8 +28,27 @@ def ignore(t: Transcription, why: str, *, alarm: str | None = None) -> Step:
 
 
 def failed(t: Transcription, reason: str, detail: str | None, *, at: float) -> Step:
-    """An end with a name, unless there is one already; see `reasons.NEXT_STEPS`."""
+    """
+    An end with a name, unless there is one already; see `reasons.NEXT_STEPS`. An empty transcript that
+    was kept while another provider was tried is a result, whatever became of the others.
+    """
     if t.goal in ENDS:
         return Step(t)
+    if t.candidate is not None:
+        return Step(complete_with_candidate(t, at=at))
     ended = replace(t, goal=Goal.FAILED, reason=reason, detail=detail, planned=None, completed_at=at)
     return Step(ended)
+
+
+def complete_with_candidate(t: Transcription, *, at: float) -> Transcription:
+    """The meeting was silent: an empty transcript is the result, not a failure."""
+    return replace(
+        t,
+        goal=Goal.STORED,
+        current=t.candidate,
+        verdict="empty",
+        reason=None,
+        detail=None,
+        planned=None,
+        completed_at=at,
+    )

@@ -23,11 +23,11 @@ import requests
 import tenacity
 
 from app.core.durations import Durations
-from app.errors import AccountRefused, RecallBusy
-from app.ports import Artifact, Clock, CreateAnswer, CreateOrder, RecordingFacts
+from app.errors import AccountRefused, RecallBusy, RecallRefused
+from app.ports import Artifact, Clock, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 from app.recall import download, wire
 from app.recall.exchange import TROUBLE, Call, Reply, Wire, Withheld, exchange, name_of
-from app.recall.wire import HttpRequest, RecallRefused, Unreadable
+from app.recall.wire import HttpRequest, Unreadable
 
 _STALE = "stale_stamp"
 
@@ -109,10 +109,10 @@ class RecallClient:
             return answer
         return replace(answer, retry_after_s=self._jittered(answer.retry_after_s))
 
-    # -- reading ------------------------------------------------------------------------------------
+    # -- what may be asked again ------------------------------------------------------------------
 
     def retrieve(self, transcript_id: str) -> Artifact | None:
-        reply = self._get(wire.retrieve_request(self._base_url, self._key, transcript_id), missing=(404, 410))
+        reply = self._ask(wire.retrieve_request(self._base_url, self._key, transcript_id), missing=(404, 410))
         if reply.status in (404, 410):
             return None
         with self._understanding():
@@ -124,16 +124,29 @@ class RecallClient:
                 self._base_url, self._key, recording_id=recording_id, cursor_url=cursor_url
             )
             # A 404 is not an empty list: it raises. "Not there" is what lets us pay again.
-            return wire.read_list(self._get(request).body, recording_id=recording_id)
+            return wire.read_list(self._ask(request).body, recording_id=recording_id)
 
     def recording(self, recording_id: str) -> RecordingFacts:
         request = wire.recording_request(self._base_url, self._key, recording_id)
-        reply = self._get(request, missing=(404, 410))
+        reply = self._ask(request, missing=(404, 410))
         with self._understanding():
             return wire.read_recording(reply.status, reply.body, now=self._clock.now())
 
+    def recordings_page(
+        self, created_after: float, cursor_url: str | None
+    ) -> tuple[list[RecordingSeen], str | None]:
+        with self._understanding():
+            request = wire.recordings_list_request(
+                self._base_url, self._key, created_after=created_after, cursor_url=cursor_url
+            )
+            return wire.read_recordings_list(self._ask(request).body, now=self._clock.now())
+
+    def delete(self, transcript_id: str) -> None:
+        # May be repeated: if the first one was heard, the second finds nothing, which is as good.
+        self._ask(wire.delete_request(self._base_url, self._key, transcript_id), missing=(404, 410))
+
     def probe(self) -> None:
-        reply = self._get(wire.probe_request(self._base_url, self._key))
+        reply = self._ask(wire.probe_request(self._base_url, self._key))
         with self._understanding():
             wire.read_list(reply.body, recording_id="")
 
@@ -143,9 +156,9 @@ class RecallClient:
 
     # -- how ----------------------------------------------------------------------------------------
 
-    def _get(self, request: HttpRequest, *, missing: tuple[int, ...] = ()) -> Reply:
+    def _ask(self, request: HttpRequest, *, missing: tuple[int, ...] = ()) -> Reply:
         """
-        A 2xx, or one of the statuses in `missing`.
+        The answer to a GET or DELETE: a 2xx, or one of the statuses in `missing`.
 
         Raises:
             RecallBusy: 429, and after some tries 5xx or no answer.
@@ -155,18 +168,18 @@ class RecallClient:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Hiccup), reraise=True, **self._patience()
         )
-        reply: Reply = retrying(self._get_once, request, missing)
+        reply: Reply = retrying(self._ask_once, request, missing)
         return reply
 
-    def _get_once(self, request: HttpRequest, missing: tuple[int, ...]) -> Reply:
+    def _ask_once(self, request: HttpRequest, missing: tuple[int, ...]) -> Reply:
         call = Call(overall_s=self._durations.get_overall_s)
         try:
             reply = self._exchange(self._kept(), _prepared(request), call)
         except TROUBLE as error:
             cause = name_of(error, call)
-            self._say("get", status=None, detail=cause)
+            self._say(request.method.lower(), status=None, detail=cause)
             raise _Hiccup(cause, retry_after_s=self._come_back_s) from None  # messages hold addresses
-        self._say("get", status=reply.status)
+        self._say(request.method.lower(), status=reply.status)
         if 200 <= reply.status < 300 or reply.status in missing:
             return reply
         raise self._refusal(reply)

@@ -9,11 +9,10 @@ Source: https://docs.recall.ai/reference/transcript_retrieve, https://docs.recal
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from app.core.events import RecordingCondition
-from app.ports import Artifact, RecordingFacts
+from app.ports import Artifact, RecordingFacts, RecordingSeen
 from app.recall import shapes
 from app.recall.deliveries import ordinal_of
 from app.recall.shapes import Unreadable
@@ -45,15 +44,6 @@ def read_list(body: bytes, *, recording_id: str) -> tuple[list[Artifact], str | 
     results, following = _page(body)
     mine = [entry for entry in results if recording_of(entry) in (None, recording_id)]
     return [_artifact(entry, recording_id) for entry in mine], following
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingSeen:
-    """A finished recording in Recall's list. Times are seconds since the epoch, None when not said."""
-
-    recording_id: str
-    facts: RecordingFacts
-    created_at: float | None = None
 
 
 def read_recordings_list(body: bytes, *, now: float) -> tuple[list[RecordingSeen], str | None]:

@@ -16,15 +16,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from app.errors import AfterwordError
-from app.ports import CreateOrder
+from app.errors import RecallRefused
+from app.ports import CreateOrder, RecordingSeen
 from app.recall import shapes
 from app.recall.addresses import check_base_url, host_is_loopback, origin
 from app.recall.answers import read_create_answer, retry_after_s
 from app.recall.deliveries import MAX_DELIVERY_BYTES, Decoded, decode_delivery, ordinal_of
 from app.recall.resources import (
     MAX_ANSWER_BYTES,
-    RecordingSeen,
     is_realtime_provider,
     read_artifact,
     read_list,
@@ -63,15 +62,6 @@ __all__ = [
 
 VERSION = "0.1.0"
 _API = "/api/v1"
-
-
-class RecallRefused(AfterwordError):
-    """A read that Recall will refuse again: a 4xx about the request itself, so the fault is ours."""
-
-    def __init__(self, status: int, code: str) -> None:
-        super().__init__(f"Recall answers {status} {code}".rstrip())
-        self.status = status
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)

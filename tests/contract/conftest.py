@@ -1,5 +1,6 @@
 """
-The stores that have to keep the promises of `app.ports.Store`: in memory, SQLite, PostgreSQL.
+The stores that have to keep the promises of `app.ports.Store` (in memory, SQLite, PostgreSQL), and a
+simulator for the client that keeps those of `app.ports.Recall`.
 
 PostgreSQL comes from a wheel and is started once per session. Where it cannot start, its tests are
 skipped by name, never silently.
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 import sqlalchemy as sa
 
 from app.adapters.memory import MemoryStore
@@ -23,6 +25,10 @@ from app.adapters.migrations import migrate
 from app.adapters.sql_engine import Database
 from app.adapters.sql_store import SqlStore, open_store
 from app.adapters.sql_tables import metadata
+from app.recall.client import RecallClient
+from app.simulator.server import Simulator, SimulatorConfig
+from tests.contract.recall_stage import DURATIONS, SCALE, Stage
+from tests.recall.stage import RealClock
 
 AnyStore = MemoryStore | SqlStore
 
@@ -140,3 +146,18 @@ def sql_store(sql_place: Place) -> SqlStore:
     opened = sql_place.open()
     assert isinstance(opened, SqlStore)
     return opened
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    """A Recall whose time runs fast."""
+    with Simulator(SimulatorConfig(time_scale=SCALE, limits="off")) as running:
+        yield running
+
+
+@pytest.fixture
+def stage(simulator: Simulator) -> Stage:
+    """The simulator as new, and a client."""
+    requests.post(f"{simulator.api_url}/_sim/reset", timeout=9)  # also the keys
+    recall = RecallClient(simulator.api_url, simulator.api_key, DURATIONS, clock=RealClock())
+    return Stage(simulator, recall)

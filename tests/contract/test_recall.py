@@ -1,120 +1,18 @@
 """
 The port `Recall`, kept by our client against the simulator: every outcome of a create as Recall's bill
-saw it, reading, and downloads. Faults at the level of bytes are in tests/recall/.
+saw it, and reading. Faults at the level of bytes are in tests/recall/.
 """
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
-from app.core.durations import Durations
 from app.core.events import RecordingCondition
-from app.errors import AccountRefused, DownloadBlocked, RecallBusy
-from app.ports import Artifact, CreateAnswer, CreateOrder, Recall
-from app.recall.client import RecallClient
-from app.simulator.server import Simulator, SimulatorConfig
-
-SCALE = 200.0
-# Shorter than what the simulator's late answers take, longer than everything else.
-DURATIONS = replace(Durations(), connect_timeout_s=3.0, read_timeout_s=1.0, create_overall_s=4.0)
-LATE = f"timeout_after:{2 * SCALE:g}"  # two real seconds
-
-
-class RealClock:
-    def now(self) -> float:
-        return time.time()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
-
-    def boottime(self) -> float:
-        return time.monotonic()
-
-
-@dataclass
-class Stage:
-    """A simulator, its side door, and our client to it."""
-
-    simulator: Simulator
-    recall: Recall
-
-    def sim(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        url = f"{self.simulator.api_url}/_sim/{path}"
-        reply = requests.get(url, timeout=9) if body is None else requests.post(url, json=body, timeout=9)
-        assert reply.status_code == 200, reply.text
-        return reply.json()
-
-    def settings(self, **wanted: Any) -> None:
-        self.sim("settings", wanted)
-
-    def recording(self, **script: Any) -> str:
-        return str(self.sim("recordings", {"script": script})["recording_id"])
-
-    def create(self, recording_id: str, **changes: Any) -> CreateAnswer:
-        return self.recall.create(order(recording_id, **changes), is_still_fresh=lambda: True)
-
-    def created(self, recording_id: str, **changes: Any) -> str:
-        made = self.create(recording_id, **changes)
-        assert made.transcript_id is not None, made
-        return made.transcript_id
-
-    def done(self, recording_id: str, **changes: Any) -> Artifact:
-        transcript_id = self.created(recording_id, **changes)
-        deadline = time.monotonic() + 9
-        while time.monotonic() < deadline:
-            artifact = self.recall.retrieve(transcript_id)
-            if artifact is not None and artifact.status != "processing":
-                return artifact
-            time.sleep(0.02)
-        raise AssertionError("it did not end")
-
-    def listed(self, recording_id: str) -> list[Artifact]:
-        found, cursor = self.recall.list_page(recording_id, None)
-        while cursor is not None:
-            more, cursor = self.recall.list_page(recording_id, cursor)
-            found += more
-        return found
-
-    def billed(self, recording_id: str) -> int:
-        return int(self.sim("bill")["per_recording"].get(recording_id, {}).get("billed", 0))
-
-    def posts(self, recording_id: str) -> int:
-        return int(self.sim("bill")["per_recording"].get(recording_id, {}).get("create_posts", 0))
-
-
-def order(recording_id: str, ordinal: int = 1, **changes: Any) -> CreateOrder:
-    plain = CreateOrder(
-        recording_id=recording_id,
-        provider="recallai_async",
-        options={"language_code": "auto"},
-        separate_streams=False,
-        marker=f"{recording_id}/{ordinal}",
-        idempotency_key=str(uuid.uuid5(uuid.UUID(recording_id), f"key of {ordinal}")),
-    )
-    return replace(plain, **changes)
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with Simulator(SimulatorConfig(time_scale=SCALE, limits="off")) as running:
-        yield running
-
-
-@pytest.fixture
-def stage(simulator: Simulator) -> Stage:
-    requests.post(f"{simulator.api_url}/_sim/reset", timeout=9)  # also the keys
-    recall = RecallClient(simulator.api_url, simulator.api_key, DURATIONS, clock=RealClock())
-    return Stage(simulator, recall)
-
+from app.errors import AccountRefused, RecallBusy
+from tests.contract.recall_stage import LATE, Stage, order
 
 # -- create: what is known afterwards, and what it cost ---------------------------------------------
 
@@ -341,70 +239,51 @@ def test_a_recording_tells_bot_metadata_and_duration(stage: Stage) -> None:
     assert facts.duration_s == pytest.approx(made["duration_s"], abs=1)
 
 
+def test_the_workspaces_finished_recordings_are_read_to_the_end(stage: Stage) -> None:
+    start = time.time() - 1
+    made = {stage.recording() for _ in range(5)}
+    stage.sim("recordings", {"finish": False})
+    for list_order in ("newest", "oldest", "mixed"):
+        stage.settings(page_size=2, list_order=list_order)
+        seen = stage.recordings(start)
+        assert {s.recording_id for s in seen} == made
+        assert len(seen) == 5
+        assert all(s.created_at is not None and s.created_at > start for s in seen)
+        assert {s.facts.condition for s in seen} == {RecordingCondition.DONE}
+
+
+def test_recordings_from_before_a_time_are_not_listed(stage: Stage) -> None:
+    stage.recording()
+    (seen,) = stage.recordings(0)
+    assert seen.created_at is not None
+    assert stage.recordings(seen.created_at + 1) == []
+
+
+def test_the_list_of_recordings_is_busy_or_refused_like_every_other(stage: Stage) -> None:
+    stage.settings(down=True, down_mode="503")
+    with pytest.raises(RecallBusy):
+        stage.recall.recordings_page(0, None)
+    with pytest.raises(RecallBusy):
+        stage.recall.delete(str(uuid.uuid4()))
+    stage.settings(down=False, api_keys=["another"])
+    with pytest.raises(AccountRefused):
+        stage.recall.recordings_page(0, None)
+    with pytest.raises(AccountRefused):
+        stage.recall.delete(str(uuid.uuid4()))
+
+
+def test_a_transcript_is_deleted_at_recall_and_again_is_fine(stage: Stage) -> None:
+    recording_id = stage.recording()
+    kept, deleted = (stage.done(recording_id, ordinal=n).transcript_id for n in (1, 2))
+    for _ in range(2):
+        stage.recall.delete(deleted)
+    assert [a.transcript_id for a in stage.listed(recording_id) if a.status != "deleted"] == [kept]
+    stage.recall.delete(str(uuid.uuid4()))
+
+
 def test_a_probe_passes_for_a_good_account_and_names_a_bad_one(stage: Stage) -> None:
     stage.recall.probe()
     stage.settings(api_keys=["another"])
     with pytest.raises(AccountRefused) as caught:
         stage.recall.probe()
     assert caught.value.status == 401
-
-
-# -- downloads --------------------------------------------------------------------------------------
-
-
-def test_a_finished_transcript_is_downloaded_without_our_key(stage: Stage, tmp_path: Path) -> None:
-    ready = stage.done(stage.recording(download=["gzip"]))
-    assert ready.download_url is not None
-    target = tmp_path / "part"
-    stage.recall.download(ready.download_url, target, keep_going=lambda: None)
-    packed = target.read_bytes()
-    assert isinstance(json.loads(packed), list)
-    stage.recall.download(ready.download_url, target, keep_going=lambda: None)
-    assert target.read_bytes() == packed
-    bill = stage.sim("bill")
-    assert (bill["downloads"], bill["downloads_with_authorization"]) == (2, 0)
-
-
-@pytest.mark.parametrize(
-    ("word", "cause"),
-    [
-        ("expired", "expired"),
-        ("truncated", "truncated"),
-        ("blocked:1000", "connection_lost"),
-        ("404", "http_404"),
-    ],
-)
-def test_a_bad_download_is_blocked_and_leaves_nothing(
-    stage: Stage, tmp_path: Path, word: str, cause: str
-) -> None:
-    ready = stage.done(stage.recording(download=[word]))
-    with pytest.raises(DownloadBlocked) as caught:
-        stage.recall.download(ready.download_url or "", tmp_path / "part", keep_going=lambda: None)
-    assert caught.value.cause == cause
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_address_that_grew_old_is_expired_and_a_fresh_one_works(stage: Stage, tmp_path: Path) -> None:
-    ready = stage.done(stage.recording())
-    stage.sim("advance", {"seconds": 7 * 3600})
-    fetch: Callable[[str | None], None] = lambda url: stage.recall.download(  # noqa: E731
-        url or "", tmp_path / "part", keep_going=lambda: None
-    )
-    with pytest.raises(DownloadBlocked, match=r"^expired$"):
-        fetch(ready.download_url)
-    fresh = stage.recall.retrieve(ready.transcript_id)
-    assert fresh is not None
-    fetch(fresh.download_url)
-
-
-@pytest.mark.parametrize(
-    ("mode", "cause"), [("cut", "connection_lost"), ("503", "http_503"), ("403", "http_403")]
-)
-def test_a_blocked_download_host_is_told_from_an_expired_address(
-    stage: Stage, tmp_path: Path, mode: str, cause: str
-) -> None:
-    ready = stage.done(stage.recording())
-    stage.settings(downloads_blocked=True, downloads_blocked_mode=mode)
-    with pytest.raises(DownloadBlocked) as caught:
-        stage.recall.download(ready.download_url or "", tmp_path / "part", keep_going=lambda: None)
-    assert caught.value.cause == cause

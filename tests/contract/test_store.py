@@ -54,10 +54,47 @@ def test_bodies_come_back_byte_for_byte(store: AnyStore) -> None:
     assert store.take_deliveries(1)[0].body == body
 
 
-def test_taking_counts_a_try_each_time_and_takes_the_oldest_first(store: AnyStore) -> None:
-    store.add_deliveries([delivery(f"m{i}") for i in range(5)])
-    assert [(d.webhook_id, d.tries) for d in store.take_deliveries(2)] == [("m0", 1), ("m1", 1)]
-    assert [(d.webhook_id, d.tries) for d in store.take_deliveries(3)] == [("m0", 2), ("m1", 2), ("m2", 1)]
+def tries_of(store: AnyStore, limit: int = 9) -> list[tuple[str, int]]:
+    return [(taken.webhook_id, taken.tries) for taken in store.take_deliveries(limit)]
+
+
+def test_untried_deliveries_come_together_and_oldest_first_no_more_than_asked(store: AnyStore) -> None:
+    store.add_deliveries([delivery(f"m{n}") for n in range(3)])
+    assert tries_of(store, 2) == [("m0", 1), ("m1", 1)]
+    assert tries_of(store, 2) == [("m2", 1)], "what was tried does not come with what was not"
+
+
+def test_a_tried_delivery_comes_alone_after_the_untried_and_the_least_tried_first(store: AnyStore) -> None:
+    store.add_deliveries([delivery("m0"), delivery("m1")])
+    store.take_deliveries(2)
+    assert [tries_of(store) for _ in range(3)] == [[("m0", 2)], [("m1", 2)], [("m0", 3)]]
+    store.add_deliveries([delivery("m2")])
+    assert tries_of(store) == [("m2", 1)]
+    assert tries_of(store) == [("m2", 2)]
+
+
+def test_one_that_always_fails_takes_no_neighbours_with_it(store: AnyStore) -> None:
+    store.add_deliveries([delivery(f"m{n}") for n in range(4)])
+    store.take_deliveries(9)  # the worker was killed over m1
+    ended = {}
+    while taken := store.take_deliveries(9):
+        (one,) = taken
+        if one.webhook_id != "m1" or one.tries > 8:
+            store.close_delivery(one.id, note="applied, or given up")
+            ended[one.webhook_id] = one.tries
+    assert ended == {"m0": 2, "m2": 2, "m3": 2, "m1": 9}
+
+
+def test_a_returned_try_does_not_count(store: AnyStore) -> None:
+    store.add_deliveries([delivery(f"m{n}") for n in range(3)])
+    taken = store.take_deliveries(9)
+    store.return_deliveries([d.id for d in taken[1:]])
+    assert tries_of(store) == [("m1", 1), ("m2", 1)]
+    assert tries_of(store) == [("m0", 2)]
+    store.return_deliveries([])
+    for _ in range(5):
+        store.return_deliveries([taken[0].id])
+    assert tries_of(store) == [("m0", 1)], "never below none"
 
 
 def test_a_closed_delivery_is_not_taken_again_and_its_id_stays_known(store: AnyStore) -> None:

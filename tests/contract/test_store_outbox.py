@@ -224,6 +224,12 @@ def test_a_create_refused_for_the_accounts_sake_wakes_with_the_account(store: An
     assert len(store.due(10, offer_again_s=15)) == 1
 
 
+def test_the_first_start_is_noted_once(store: AnyStore) -> None:
+    first = store.first_start()
+    store.clock_offset_s += 1000
+    assert store.first_start() == first == pytest.approx(store.now() - 1000, abs=600)
+
+
 def test_a_sign_of_life_is_written_over(store: AnyStore) -> None:
     store.beat("worker-1", detail="idle")
     store.beat("worker-1", detail="busy")

@@ -87,7 +87,7 @@ def test_a_store_used_before_a_fork_works_on_both_sides(sql_store: SqlStore) -> 
     def child(index: int) -> int:
         for number in range(20):
             sql_store.add_deliveries([delivery(f"child-{index}-{number}")])
-        return len(sql_store.take_deliveries(100))
+        return sql_store.counts().deliveries_unapplied
 
     counts = in_processes(child, 3)
     assert all(count >= 21 for count in counts)
@@ -204,12 +204,6 @@ def test_files_are_private_and_durable(tmp_path: Path) -> None:
 
 
 _PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 4000}
-
-
-def test_the_first_start_is_noted_once(sql_store: SqlStore) -> None:
-    first = sql_store.first_start()
-    sql_store.clock_offset_s += 100
-    assert sql_store.first_start() == first == pytest.approx(sql_store.now() - 100, abs=600)
 
 
 # -- errors ----------------------------------------------------------------------------------------

@@ -16,10 +16,12 @@ from app.core import reasons
 from app.core.commands import (
     AskRecording,
     AskTranscript,
+    AwaitProvider,
     Command,
     CreateTranscript,
     FetchTranscript,
     LookUpTranscript,
+    PruneTranscript,
 )
 from app.core.machine import Decision, decide
 from app.core.policy import Policy, ProviderChoice
@@ -52,6 +54,10 @@ CASTS = {
     "one provider, another party, deletions, our own faults": Cast(
         Policy(BOTH[:1], 1), (FOREIGN,), has_deletions=True, has_our_faults=True
     ),
+    "two providers, the first is down, room is made at the limit": Cast(
+        Policy(BOTH, 2, at_limit="prune", shut=frozenset({"a_async"}))
+    ),
+    "one provider, and it is down": Cast(Policy(BOTH[:1], 1, shut=frozenset({"a_async"})), (REALTIME,)),
 }
 
 
@@ -86,29 +92,37 @@ def answers(state: Transcription, command: Command, cast: Cast) -> Iterator[ev.E
     """Whatever performing the command may bring."""
     match command:
         case CreateTranscript():
-            yield from _create_answers(state, command)
+            yield from _create_answers(state, command, cast)
         case LookUpTranscript():
             yield from _lists(command.ordinal, cast)
         case AskTranscript(transcript_id=tid):
-            yield ev.StillProcessing(NOW, tid)
-            yield ev.StillProcessing(LATE, tid)
-            yield ev.TranscriptDone(NOW, tid)
-            yield ev.TranscriptFailed(NOW, tid, None, "x")
-            yield ev.TranscriptGone(NOW, tid)
+            yield from _ask_answers(tid)
         case FetchTranscript(transcript_id=tid):
             yield from _fetch_answers(tid)
+        case PruneTranscript(ordinal=ordinal):
+            yield ev.Pruned(NOW, ordinal, has_room=True)
+            yield ev.Pruned(NOW, ordinal, has_room=False)
+        case AwaitProvider():
+            yield ev.ProviderAwaited(NOW)
         case AskRecording():
-            for condition in ev.RecordingCondition:
-                yield ev.RecordingAsked(NOW, condition)
+            yield from (ev.RecordingAsked(NOW, condition) for condition in ev.RecordingCondition)
             yield ev.RecordingAsked(LATE, ev.RecordingCondition.NOT_DONE)
-    if cast.has_our_faults:
-        yield ev.CommandFailed(NOW, command.key, transcript_id=getattr(command, "transcript_id", None))
 
 
-def _create_answers(state: Transcription, command: CreateTranscript) -> Iterator[ev.Event]:
+def _ask_answers(tid: str) -> Iterator[ev.Event]:
+    yield ev.StillProcessing(NOW, tid)
+    yield ev.StillProcessing(LATE, tid)
+    yield ev.TranscriptDone(NOW, tid)
+    yield ev.TranscriptFailed(NOW, tid, None, "x")
+    yield ev.TranscriptGone(NOW, tid)
+
+
+def _create_answers(state: Transcription, command: CreateTranscript, cast: Cast) -> Iterator[ev.Event]:
     line = state.attempt_of(ordinal=command.ordinal)
     if line is None or line.fate is not Fate.SENDING:
         yield ev.Sending(NOW, command.ordinal, command.provider, command.generation)
+        if cast.policy.shut and line is None:
+            yield ev.ProviderDown(NOW, command.ordinal, command.provider)
         return
     tid = OURS.get(command.ordinal, f"ours-{command.ordinal}")
     yield ev.Created(NOW, command.ordinal, tid, command.provider)
@@ -147,6 +161,8 @@ def _fetch_answers(tid: str) -> Iterator[ev.Event]:
 
 def step(world: World, event: ev.Event, source: Command | None, policy: Policy) -> tuple[World, Decision]:
     """Applies the event as `Store.commit` would: the source is done, commands replace by key."""
+    if isinstance(event, ev.ProviderAwaited):
+        policy = replace(policy, shut=frozenset())  # the wait is over: somebody may try it
     decision = decide(world.state, event, policy, pending=tuple(world.pending))
     left = {c.key: c for c in world.pending}
     if source is not None and not isinstance(event, ev.Sending):
@@ -180,7 +196,7 @@ def forget(state: Transcription) -> Transcription:
 
 
 def _forget_line(line: Attempt) -> Attempt:
-    return replace(line, since=NOW, tries=0, error=None, generation=min(line.generation, 1))
+    return replace(line, since=NOW, tries=0, blocked=0, error=None, generation=min(line.generation, 1))
 
 
 def _forget_wait(command: Command) -> Command:
@@ -194,6 +210,9 @@ def moves(world: World, cast: Cast) -> Iterator[tuple[ev.Event, Command | None]]
     for command in world.pending:
         for event in answers(world.state, command, cast):
             yield event, command
+        if cast.has_our_faults:
+            tid = getattr(command, "transcript_id", None)
+            yield ev.CommandFailed(NOW, command.key, transcript_id=tid), command
 
 
 def reachable(

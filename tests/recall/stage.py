@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -43,6 +44,19 @@ class StillClock:
 
     def boottime(self) -> float:
         return 0.0
+
+
+class RealClock:
+    """Time passes; for the contract suite, whose simulator keeps real sockets waiting."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def boottime(self) -> float:
+        return time.monotonic()
 
 
 def client(url: str, durations: Durations = QUICK, clock: StillClock | None = None) -> RecallClient:

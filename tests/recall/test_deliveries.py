@@ -138,6 +138,11 @@ def test_a_marker_in_capitals_is_ours() -> None:
     assert wire.ordinal_of(f"{R}/9", None) is None
 
 
+@pytest.mark.parametrize("ordinal", ["0", "10", "19", "99", "-1", "01", "1.0", "", " 1", "1\n", "\u0663"])
+def test_a_marker_with_an_ordinal_no_attempt_can_have_is_foreign(ordinal: str) -> None:
+    assert wire.ordinal_of(f"{R}/{ordinal}", R) is None
+
+
 @pytest.mark.parametrize("metadata", [None, [], "x", 3])
 def test_transcript_metadata_of_a_wrong_kind_is_foreign_not_unreadable(metadata: Any) -> None:
     result = decoded(delivery("transcript.done", transcript=transcript(metadata)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -13,12 +14,14 @@ import pytest
 from redis import Redis
 from rq import Queue as RqJobs
 from rq import Retry
+from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
 from app.adapters import valkey_server
-from app.adapters.rq_queue import RECALL, RqQueue
+from app.adapters.rq_queue import RECALL, RqQueue, connect
 from app.core.durations import Durations
 from tests.workers.programs import Program, eventually
+from workers.worker import AfterwordWorker
 
 Start = Callable[[str], Program]
 
@@ -41,8 +44,8 @@ home = Path({home!r})
 def serve(): sys.exit(valkey_server.serve(home, guard=kernel_ties_to_parent))
 def work(): run_worker(valkey_server.url(home), "recall", name="worker-1")
 sys.exit(Supervisor([
-    ChildSpec("valkey", serve, stop_order=3, is_ready=lambda: valkey_server.is_ready(home)),
-    ChildSpec("worker-1", work, stop_order=2),
+    ChildSpec("valkey", serve, stop_order=3, grace_s=10, is_ready=lambda: valkey_server.is_ready(home)),
+    ChildSpec("worker-1", work, stop_order=2, grace_s=10),
 ], PrintedLog()).run())
 """
 
@@ -153,6 +156,16 @@ def test_idle_worker_stops_at_once(program: Start, redis_url: str) -> None:
     assert time.monotonic() - began_at < 1.5
 
 
+def test_wish_to_stop_that_was_swallowed_is_remembered_at_the_next_heartbeat(redis_url: str) -> None:
+    worker = AfterwordWorker(RECALL, connect(redis_url, patience="worker"), name="worker-1")
+    worker.register_birth()  # type: ignore[no-untyped-call]
+    worker.heartbeat()
+    with contextlib.suppress(StopRequested):  # as redis-py does in a __del__
+        worker._shutdown()
+    with pytest.raises(StopRequested):
+        worker.heartbeat()
+
+
 def test_worker_has_one_queue_no_scheduler_and_no_thread_to_be_forked(program: Start, redis_url: str) -> None:
     up = start_worker(program, redis_url)
     assert psutil.Process(up.pid_of("worker-1")).num_threads() == 1
@@ -215,7 +228,8 @@ def test_killed_server_is_back_with_what_it_held_and_the_worker_goes_on(
     enqueue(url, "touch", str(tmp_path / "done"))
     eventually((tmp_path / "done").exists, within_s=7)
     up.send(signal.SIGTERM)
-    assert up.wait() == 0
+    code = up.wait()
     assert [event["child"] for event in up.events("child_stopped")] == ["worker-1", "valkey"]
+    assert code == 0, up.output.read_text()
     assert not valkey_server.socket_path(home).exists()
     assert up.orphans() == []

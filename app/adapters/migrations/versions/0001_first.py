@@ -16,11 +16,13 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _breakers()
     _counters()
     _deliveries()
     _heartbeats()
     _history()
     _installation()
+    _pause_log()
     _pauses()
     _rates()
     _transcriptions()
@@ -28,6 +30,19 @@ def upgrade() -> None:
     _attempts()
     _commands()
     _sends()
+
+
+def _breakers() -> None:
+    op.create_table(
+        "breakers",
+        sa.Column("workspace", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("shut_until", sa.Double(), nullable=True),
+        sa.Column("shut_for_s", sa.Double(), nullable=True),
+        sa.Column("probing_until", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("workspace", "provider", name=op.f("pk_breakers")),
+    )
 
 
 def _counters() -> None:
@@ -121,6 +136,19 @@ def _installation() -> None:
         sa.Column("at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_installation")),
     )
+
+
+def _pause_log() -> None:
+    op.create_table(
+        "pause_log",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("workspace", sa.Text(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("began_at", sa.Double(), nullable=False),
+        sa.Column("ended_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pause_log")),
+    )
+    op.create_index("ix_pause_log_ended", "pause_log", ["workspace", "ended_at"], unique=False)
 
 
 def _pauses() -> None:
@@ -281,4 +309,4 @@ def _sends() -> None:
     )
     op.create_index("ix_sends_attempt", "sends", ["workspace", "recording_id", "ordinal"], unique=False)
     op.create_index("ix_sends_bot", "sends", ["workspace", "bot", "stamped_at"], unique=False)
-    # ### end Alembic commands ###
+    op.create_index("ix_sends_stamped", "sends", ["workspace", "stamped_at"], unique=False)

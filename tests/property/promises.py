@@ -1,0 +1,146 @@
+"""
+What must hold after every step, and what must hold in the end: asked of the model's bill and of the
+files, not of what our own state believes. Each function returns the broken promise as a sentence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+
+from app.core import reasons
+from app.core.policy import CEILING
+from app.core.state import ENDS, Fate, Goal, Transcription
+from app.transcripts.manifest import parse_manifest
+from tests.property.bill import Transcript
+from tests.property.world import World
+
+# Failures whose next step costs nothing: what is finished is on the list, or can be looked up.
+FREE_TO_RETRY = {
+    reasons.NEVER_READABLE,
+    reasons.DOWNLOAD_BLOCKED,
+    reasons.RESULT_UNREADABLE,
+    reasons.STORAGE,
+    reasons.OUR_FAULT,
+}
+
+
+def broken(world: World) -> Iterator[str]:
+    """After every step."""
+    yield from world.wrongs
+    yield from _paid(world)
+    yield from _believed(world)
+    yield from _kept(world)
+    yield from _files(world)
+
+
+def _paid(world: World) -> Iterator[str]:
+    bill = [t for t in world.recall.transcripts.values() if t.marker is not None]
+    for marker, times in Counter(t.marker for t in bill).items():
+        if times > 1:
+            yield f"{marker} was paid {times} times"
+    for recording_id, times in Counter(t.recording_id for t in bill).items():
+        budget = min(CEILING, max(world.policy.attempts, world.retried.get(recording_id, 0)))
+        if times > budget:
+            yield f"{times} transcripts of {recording_id} are paid, the budget is {budget}"
+
+
+def _believed(world: World) -> Iterator[str]:
+    """What we hold for failed or gone is so at Recall."""
+    for state in states(world):
+        for line in state.attempts:
+            if line.fate is not Fate.FAILED or line.transcript_id is None:
+                continue
+            status = world.recall.transcripts[line.transcript_id].status(world.clock.at)
+            if status not in ("failed", "deleted"):
+                yield f"attempt {line.ordinal} counts as failed, but {line.transcript_id} is {status}"
+
+
+def _kept(world: World) -> Iterator[str]:
+    """What was known stays known: nobody writes over what another has committed."""
+    for state in states(world):
+        before = world.known.get(state.recording_id, state)
+        world.known[state.recording_id] = state
+        if not {a.ordinal for a in before.attempts} <= {a.ordinal for a in state.attempts}:
+            yield f"an attempt of {state.recording_id} is forgotten: {state}"
+        if not set(before.looked_at) <= set(state.looked_at):
+            yield f"a transcript of {state.recording_id} that was looked at is forgotten: {state}"
+        if before.goal is Goal.STORED and state.goal is not Goal.STORED:
+            yield f"{state.recording_id} was stored and is {state.goal.value}"
+        if before.is_heard and not state.is_heard:
+            yield f"{state.recording_id} was done and is not"
+
+
+def _files(world: World) -> Iterator[str]:
+    files = world.blobs.files
+    for key in [k for k in files if k.endswith("/manifest.json")]:
+        folder = key.rpartition("/")[0]
+        for file in parse_manifest(files[key]).files:
+            content = files.get(f"{folder}/{file.name}")
+            if content is None or hashlib.sha256(content).hexdigest() != file.sha256:
+                yield f"{folder} has a manifest, but {file.name} is not whole"
+    for (_, recording_id), known in world.store.recordings.items():
+        for row in known.artifacts.values():
+            if f"{row.folder}/manifest.json" not in files:
+                yield f"{row.transcript_id} of {recording_id} counts as stored without a manifest"
+
+
+def states(world: World) -> list[Transcription]:
+    """Version 0 is a line in the history about something that does not concern us."""
+    return [known.transcription for known in world.store.recordings.values() if known.version]
+
+
+def unended(world: World) -> Iterator[str]:
+    """When the alarms alone have had three days."""
+    for state in states(world):
+        if state.goal not in ENDS:
+            yield f"{state.recording_id} is {state.goal.value} for ever: {state}"
+        if state.goal in (Goal.FAILED, Goal.SKIPPED) and state.reason not in reasons.NEXT_STEPS:
+            yield f"{state.recording_id} is {state.goal.value} without a named reason: {state.reason}"
+        if state.goal is Goal.STORED and not is_stored(world, state.recording_id, state.current or ""):
+            yield f"{state.recording_id} is stored, but its current transcript is not"
+    for row in world.store.commands.values():
+        yield f"{row.command} of {row.recording} waits for ever"
+
+
+def forgotten(world: World) -> Iterator[str]:
+    """What was acknowledged had its effect."""
+    heard = {state.recording_id for state in states(world) if state.is_heard}
+    unreadable = any((d.note or "").startswith("unreadable") for d in world.store.deliveries.values())
+    for message in world.recall.messages:
+        is_done = message.what.startswith("recording.done") and message.times > 0
+        if is_done and message.recording_id not in heard and not unreadable:
+            yield f"{message.what} was acknowledged and is lost"
+    for delivery in world.store.deliveries.values():
+        if delivery.applied_at is None:
+            yield f"delivery {delivery.new.webhook_id} is never applied"
+
+
+def lost(world: World) -> Iterator[str]:
+    """Finished, asynchronous, with words, known to us, still there; and not stored."""
+    for state in states(world):
+        for made in world.recall.transcripts.values():
+            if made.recording_id != state.recording_id or not _is_welcome(made, world.clock.at):
+                continue
+            if is_stored(world, state.recording_id, made.id):
+                continue
+            if is_known(world, state, made):
+                yield f"{made.id} of {made.recording_id} is finished and not stored: {state}"
+
+
+def _is_welcome(made: Transcript, now: float) -> bool:
+    return made.is_asynchronous and made.ending == "spoken" and made.status(now) == "done"
+
+
+def is_known(world: World, state: Transcription, made: Transcript) -> bool:
+    """By its webhook, or as a running attempt's. Silence of more than a day is an answer of its own."""
+    line = state.attempt_of(transcript_id=made.id)
+    is_told = any(m.what == f"transcript.done {made.id}" and m.times for m in world.recall.messages)
+    return is_told or (line is not None and line.fate is not Fate.SILENT)
+
+
+def is_stored(world: World, recording_id: str, transcript_id: str) -> bool:
+    known = world.store.recordings["default", recording_id]
+    manifest = f"default/{recording_id}/{transcript_id}/manifest.json"
+    return transcript_id in known.artifacts and manifest in world.blobs.files

@@ -1,0 +1,154 @@
+"""
+The ports in memory: a clock that is moved, the store at that time, a queue, a place for files. Each
+write of a worker is an effect at which it may be stopped; the `world` says whether it is.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from app.adapters.memory import MemoryStore
+from app.core.durations import Durations
+from app.errors import BlobsUnavailable, QueueUnavailable
+from app.ports import Committed, Leased, Loaded, Offerable
+from tests.property.workers import current
+
+if TYPE_CHECKING:
+    from tests.property.world import World
+
+START = 1_800_000_000.0
+# The background thread of a lease keeps real time; here `World.pass_time` renews instead.
+DURATIONS = replace(Durations(), lease_renew_s=1_000_000.0)
+
+
+class MovedClock:
+    """`ports.Clock`: everybody's time, the database's and Recall's too."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.at = START
+
+    def now(self) -> float:
+        return self.at
+
+    def boottime(self) -> float:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self._world.pass_time(seconds)
+
+
+class WatchedStore(MemoryStore):
+    """The store in memory, at the moved time, with an effect before and after each write of a worker."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def now(self) -> float:
+        return self._world.clock.at
+
+    def commit(self, before: Loaded, *args: Any, **kwargs: Any) -> Committed:
+        what, source = type(kwargs["event"]).__name__, kwargs["source"]
+        self._world.pause(f"before the commit of {what}")
+        after = self.load(before.transcription.workspace, before.transcription.recording_id)
+        is_held = source.command is None or self.is_held(source.command)
+        done = super().commit(before, *args, **kwargs)
+        if not is_held or after.version != before.version:
+            self._world.wrongs.append(f"{what} is committed by one who was too late")
+        self._world.pause(f"after the commit of {what}")
+        return done
+
+    def take(self, command_id: int, *, lease_s: float) -> Leased | None:
+        leased = super().take(command_id, lease_s=lease_s)
+        worker = current()
+        if worker is not None:
+            worker.leased = leased
+        self._world.lease = leased
+        self._world.pause("after taking the lease")
+        return leased
+
+    def renew(self, leased: Leased, *, lease_s: float) -> bool:
+        self._world.pause("before asking for the lease")
+        return super().renew(leased, lease_s=lease_s)
+
+    def settle_send(self, *args: Any, **kwargs: Any) -> None:
+        self._world.pause("before the note on the send")
+        super().settle_send(*args, **kwargs)
+
+    def is_held(self, leased: Leased) -> bool:
+        return self._held(leased) is not None
+
+    def keep_lease(self, leased: Leased) -> None:
+        super().renew(leased, lease_s=DURATIONS.lease_s)
+
+    def moments(self) -> Iterable[float]:
+        """When a command may be offered."""
+        for row in self.commands.values():
+            pause = self.pauses.get(row.recording[0])
+            yield max(
+                row.due_at,
+                (row.leased_until or 0.0),
+                (row.offered_at or -math.inf) + DURATIONS.offer_again_s,
+                pause.probe_at if pause else 0.0,
+            )
+
+
+class MemoryQueue:
+    """`ports.Queue`."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.has_wakeup = False
+        self.is_away = False
+
+    def offer(self, items: Sequence[Offerable]) -> None:
+        self._check()
+        self.ids.extend(item.id for item in items)
+
+    def wake_inbox(self) -> None:
+        self._check()
+        self.has_wakeup = True
+
+    def ask_reconcile(self) -> None:
+        raise NotImplementedError("reconcile is not driven here")
+
+    def room(self) -> int:
+        self._check()
+        return max(0, 8 - len(self.ids))
+
+    def _check(self) -> None:
+        if self.is_away:
+            raise QueueUnavailable("Redis is away")
+
+
+class MemoryBlobs:
+    """`ports.Blobs`. A put and the question for the lease before it are one; a stop comes after it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.files: dict[str, bytes] = {}
+        self.is_away = False
+
+    def put(self, key: str, source: Path) -> None:
+        if self.is_away:
+            raise BlobsUnavailable("the disk is full")
+        self._world.file_is_put(key)
+        self.files[key] = source.read_bytes()
+        self._world.pause(f"after putting {key.rpartition('/')[2]}")
+
+    def open(self, key: str) -> BinaryIO:
+        return io.BytesIO(self.files[key])
+
+    def sweep(self) -> int:
+        return 0
+
+    def exists(self, key: str) -> bool:
+        if self.is_away:
+            raise BlobsUnavailable("the disk is full")
+        return key in self.files

@@ -1,0 +1,128 @@
+"""
+What happens around the service: at Recall, to the account, to the disk, by people. Each by its name,
+so that a failing run can be read. `draw` chooses details.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from hypothesis import strategies as st
+
+from app.core.state import Goal
+from tests.property.bill import ENDINGS
+from tests.property.world import World
+
+OTHERS = ("gladia_v2_async", "deepgram_streaming", "meeting_captions")
+ACCOUNTS = {"the key is refused": 401, "the balance is low": 402, "the address is blocked": 403}
+READS = {"reads are busy": "busy", "reads are limited": "limited"}
+DOWNLOADS = {"downloads are blocked": "blocked", "downloads are garbled": "garbled"}
+WHIMS = (
+    "all is well",
+    "somebody else orders",
+    "an operator retries",
+    "a recording changes",
+    "a transcript is deleted",
+    "the API key is changed",
+    "Redis forgets everything",
+    "Redis is away",
+    "a worker is killed",
+    "the disk is full",
+    *ACCOUNTS,
+    *READS,
+    *DOWNLOADS,
+)
+T = TypeVar("T")
+Draw = Callable[..., Any]
+
+
+def happen(world: World, what: str, draw: Draw) -> None:
+    """One whim; some find nothing to do."""
+    world.say(what)
+    recall = world.recall
+    recall.account = ACCOUNTS.get(what, recall.account)
+    recall.reads = READS.get(what, recall.reads)
+    recall.downloads = DOWNLOADS.get(what, recall.downloads)
+    world.blobs.is_away |= what == "the disk is full"
+    world.queue.is_away |= what == "Redis is away"
+    act = _ACTS.get(what)
+    if act is not None:
+        act(world, draw)
+
+
+def _well(world: World, draw: Draw) -> None:
+    world.mend()
+
+
+def _order(world: World, draw: Draw) -> None:
+    others = [t for t in world.recall.transcripts.values() if t.marker is None]
+    if len(others) < 3:
+        recording_id = _one(draw, "recording", list(world.recall.recordings))
+        provider, ending = draw(st.sampled_from(OTHERS)), draw(st.sampled_from(ENDINGS))
+        world.recall.order_elsewhere(recording_id, provider, ending)
+        world.recall.tick()
+
+
+def _retry(world: World, draw: Draw) -> None:
+    ended = [
+        known.transcription.recording_id
+        for known in world.store.recordings.values()
+        if known.transcription.goal in (Goal.FAILED, Goal.SKIPPED)
+    ]
+    if ended:
+        world.retry(_one(draw, "recording", ended), budget=draw(st.integers(0, 4), label="budget"))
+
+
+def _recording(world: World, draw: Draw) -> None:
+    """One that is not ready becomes so; one that is done may only be deleted."""
+    recording = _one(draw, "recording", list(world.recall.recordings.values()))
+    is_open = recording.status in ("processing", "unknown")
+    to = draw(st.sampled_from(["done", "failed", "deleted"] if is_open else ["deleted"]), label="it is")
+    if recording.status in ("deleted", "failed"):
+        return
+    world.say(f"{recording.id} was {recording.status} and is {to}")
+    if to == "deleted":
+        world.recall.delete_recording(recording.id)
+    else:
+        recording.status = to
+        world.recall.announce(f"recording.{to}", recording.id)
+
+
+def _delete(world: World, draw: Draw) -> None:
+    alive = [t for t in world.recall.transcripts.values() if not t.is_deleted]
+    if alive:
+        made = _one(draw, "transcript", alive)
+        world.say(f"{made.id} is deleted at Recall")
+        world.recall.delete_transcript(made)
+
+
+def _change_key(world: World, draw: Draw) -> None:
+    world.api_key = "key-2" if world.api_key == "key-1" else "key-1"
+    world.service = world.open_service()
+
+
+def _forget(world: World, draw: Draw) -> None:
+    world.queue.ids.clear()
+    world.queue.has_wakeup = False
+
+
+def _kill(world: World, draw: Draw) -> None:
+    if world.workers:
+        world.kill(_one(draw, "worker", world.workers))
+
+
+def _one(draw: Draw, what: str, options: Sequence[T]) -> T:
+    return options[draw(st.integers(0, len(options) - 1), label=f"number of the {what}")]
+
+
+_ACTS: dict[str, Callable[[World, Draw], None]] = {
+    "all is well": _well,
+    "somebody else orders": _order,
+    "an operator retries": _retry,
+    "a recording changes": _recording,
+    "a transcript is deleted": _delete,
+    "the API key is changed": _change_key,
+    "Redis forgets everything": _forget,
+    "a worker is killed": _kill,
+}

@@ -1,0 +1,265 @@
+"""
+Everything around the real `Service`, put together: the surroundings in memory, workers that stop
+anywhere, and Recall's model. One `World` per run; it tells its story.
+
+Effects are where a worker may be halted: each call to Recall, before and after each commit, around
+each file. `run` performs undisturbed; `work` lets it stop on the way.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from app.core import events
+from app.core.policy import Policy
+from app.core.state import Transcription
+from app.ports import Leased, NewDelivery, Source
+from app.service import Service
+from app.task import Workspace
+from tests.property.bill import Message, RecallModel, Recording
+from tests.property.model_recall import ModelRecall
+from tests.property.surroundings import DURATIONS, START, MemoryBlobs, MemoryQueue, MovedClock, WatchedStore
+from tests.property.workers import Asked, Stopped, Word, Worker, current
+from workers.dispatcher import Dispatcher
+
+_JUST_AFTER_S = 0.06
+_MOST_LOOKS = 20_000
+
+
+class World:
+    """See the module. `choose_by` draws a value; without it the healthy choice is made."""
+
+    def __init__(self, scratch: Path, policy: Policy) -> None:
+        self.story: list[str] = []
+        self.wrongs: list[str] = []  # broken promises noticed in passing
+        self.scratch = scratch
+        self.policy = policy
+        self.clock = MovedClock(self)
+        self.store = WatchedStore(self)
+        self.queue = MemoryQueue()
+        self.blobs = MemoryBlobs(self)
+        self.recall = RecallModel(
+            now=self.clock.now, choose=self.choose, pause=self.pause, say=self.say, on_create=self._created
+        )
+        self.api_key = "key-1"
+        self.workers: list[Worker] = []
+        self.lease: Leased | None = None
+        self.choose_by: Callable[[str, tuple[Any, ...]], Any] | None = None
+        self.retried: dict[str, int] = {}  # recording -> what a person allowed
+        self.paid_beside_silence = 0
+        self.known: dict[str, Transcription] = {}  # each state when it was last looked at
+        self._number = 0
+        self._deliveries = 0
+        self._putting: set[str] = set()  # leases under which a file was put
+        listening = structlog.make_filtering_bound_logger(0)
+        self._log = structlog.wrap_logger(None, processors=[self._hear], wrapper_class=listening)
+        self.service = self.open_service()
+        self.dispatcher = Dispatcher(
+            self.store,
+            self.queue,
+            sweep=lambda: None,
+            clock=self.clock.now,
+            log=self._log,
+        )
+
+    def open_service(self) -> Service:
+        """As a process started now would have it: with today's API key."""
+        workspace = Workspace("default", ModelRecall(self.recall, self.api_key), self.policy)
+        return Service(
+            store=self.store,
+            queue=self.queue,
+            blobs=self.blobs,
+            clock=self.clock,
+            workspaces={"default": workspace},
+            scratch=self.scratch,
+            log=self._log,
+        )
+
+    # -- the story -----------------------------------------------------------------------------------
+    def say(self, text: str) -> None:
+        worker = current()
+        who = f"  {worker.name}: " if worker is not None else "  "
+        self.story.append(f"{_elapsed(self.clock.at - START)}{who}{short(text)}")
+
+    def told(self, what: str) -> str:
+        return "\n".join([what, "The story:", *self.story])
+
+    def _hear(self, _: Any, __: str, fields: Mapping[str, Any]) -> str:
+        said = {key: value for key, value in fields.items() if key not in ("event", "workspace")}
+        event = said.pop("happened", fields["event"])
+        if fields["event"] != "alarm" and event != "offered":
+            self.say(f"    -> {event} " + " ".join(f"{key}={value}" for key, value in said.items()))
+        raise structlog.DropEvent
+
+    # -- choices and stops -----------------------------------------------------------------------------
+    def choose(self, what: str, options: tuple[Any, ...]) -> Any:
+        if self.choose_by is None:
+            return options[0]
+        worker = current()
+        return self.choose_by(what, options) if worker is None else worker.ask(what, options)
+
+    def pause(self, where: str) -> None:
+        worker = current()
+        if worker is not None:
+            worker.halt(short(where))
+
+    def pass_time(self, seconds: float) -> None:
+        """Slow workers keep their leases; a job longer than its time-out is killed; frozen ones stand."""
+        until = self.clock.at + seconds
+        while (soon := min(self.recall.moments(), default=math.inf)) <= until:
+            self.clock.at = max(soon, self.clock.at)  # what happens at Recall meanwhile has its own time
+            self.recall.tick()
+        self.clock.at = until
+        for worker in list(self.workers):
+            is_over = self.clock.at - worker.started_at > DURATIONS.job_timeout_s
+            if is_over and not worker.is_frozen and worker is not current():
+                self.kill(worker)
+            elif worker.leased is not None and not worker.is_frozen:
+                self.store.keep_lease(worker.leased)
+
+    # -- work ------------------------------------------------------------------------------------------
+    def run(self, job: Callable[[], object]) -> None:
+        """Undisturbed, to its end."""
+        self.lease = None
+        try:
+            job()
+        except Exception as error:
+            error.add_note(self.told("a job raised"))
+            raise
+
+    def start(self, job: Callable[[], object], *, stops_at: str) -> Worker | None:
+        """In a worker of its own; returned when it halts on its way."""
+        if not stops_at:
+            self.run(job)
+            return None
+        self._number += 1
+        worker = Worker(f"worker {self._number}", job, started_at=self.clock.at)
+        self.workers.append(worker)
+        return self.go_on(worker, stops_at=stops_at)
+
+    def go_on(self, worker: Worker, *, stops_at: str) -> Worker | None:
+        """The same worker when it halts again; None when it has ended."""
+        word: Word = worker.go_on(stops_at)
+        while isinstance(word, Asked):
+            assert self.choose_by is not None
+            word = worker.answer(self.choose_by(word.what, word.options))
+        if isinstance(word, Stopped):
+            worker.has_stopped = True
+            self.say(f"{worker.name} stops {word.where}")
+            return worker
+        self.workers.remove(worker)
+        if word.error is not None:
+            word.error.add_note(self.told(f"{worker.name} raised"))
+            raise word.error
+        if worker.has_stopped:
+            self.say(f"{worker.name} ends")
+        return None
+
+    def kill(self, worker: Worker) -> None:
+        self.workers.remove(worker)
+        worker.kill()
+        self.say(f"{worker.name} is killed, {worker.where}")
+
+    def live(self, until: float, *, delivers: Callable[[Message], bool] = lambda m: False) -> None:
+        """The whole service works as it should until then: dispatcher, inbox, workers, webhooks."""
+        for _ in range(_MOST_LOOKS):
+            self.recall.tick()
+            for message in [m for m in self.recall.messages if not m.times and delivers(m)]:
+                self.deliver(message)
+            self.dispatcher.tick()
+            if self._work_off():
+                continue
+            moments = [*self.store.moments(), *self.recall.moments()]
+            soon = min([m for m in moments if m > self.clock.at], default=math.inf) + _JUST_AFTER_S
+            if soon >= until:
+                self.pass_time(max(0.0, until - self.clock.at))
+                return
+            self.pass_time(soon - self.clock.at)
+        raise AssertionError(self.told("the service never comes to rest"))
+
+    def _work_off(self) -> bool:
+        """False when there was nothing to do."""
+        if self.queue.has_wakeup:
+            self.queue.has_wakeup = False
+            self.run(self.service.receive)
+            return True
+        ids, self.queue.ids = self.queue.ids, []
+        for command_id in ids:
+            self.run(partial(self.service.perform, command_id))
+        return bool(ids)
+
+    @property
+    def is_well(self) -> bool:
+        recall = self.recall
+        is_recall_well = (recall.account, recall.reads, recall.downloads) == (200, "well", "well")
+        return is_recall_well and not self.blobs.is_away
+
+    def mend(self) -> None:
+        self.recall.account, self.recall.reads, self.recall.downloads = 200, "well", "well"
+        self.blobs.is_away = self.queue.is_away = False
+
+    # -- what comes from outside -----------------------------------------------------------------------
+    def deliver(self, message: Message, *, under_a_new_id: bool = False) -> None:
+        self._deliveries += 1
+        message.times += 1
+        webhook_id = f"{message.id}-again-{self._deliveries}" if under_a_new_id else message.id
+        row = NewDelivery("default", webhook_id, self.clock.at, int(self.clock.at), "label", message.body)
+        self.say(f"delivered: {message.what} ({webhook_id})")
+        self.store.add_deliveries([row])
+
+    def add_recording(self, number: int, **facts: Any) -> Recording:
+        recording = Recording(f"aaaaaaaa-0000-4000-8000-{number:012d}", **facts)
+        self.recall.recordings[recording.id] = recording
+        return recording
+
+    def retry(self, recording_id: str, *, budget: int) -> None:
+        """An operator's `retry --budget`."""
+        event = events.RetryAsked(self.clock.at, budget)
+        self.say(f"an operator retries {recording_id}, budget {budget}")
+        self.retried[recording_id] = max(budget, self.retried.get(recording_id, 0))
+        self.run(partial(self.service.advance, "default", recording_id, event, Source(by="person")))
+
+    # -- noticed in passing ------------------------------------------------------------------------------
+    def _created(self, recording_id: str, ordinal: int) -> None:
+        """Recall is about to make a transcript of ours: is everything before it known to be of no use?"""
+        state = self.store.load("default", recording_id).transcription
+        for made in self.recall.transcripts.values():
+            if made.recording_id != recording_id or made.ordinal is None or made.ordinal >= ordinal:
+                continue
+            status = made.status(self.clock.at)
+            if status in ("failed", "deleted") or made.id in state.looked_at:
+                continue
+            is_silent = self.clock.at - made.created_at >= DURATIONS.give_up_s
+            if is_silent and (self.policy.on_silence == "next" or recording_id in self.retried):
+                self.paid_beside_silence += 1  # the named exception, or a person's decision
+                continue
+            self.wrongs.append(f"{made.id} is {status} and not looked at, and attempt {ordinal} is paid")
+
+    def file_is_put(self, key: str) -> None:
+        worker = current()
+        leased = worker.leased if worker is not None else self.lease
+        if leased is None:
+            return
+        is_first_or_last = leased.token not in self._putting or key.endswith("/manifest.json")
+        self._putting.add(leased.token)
+        if is_first_or_last and not self.store.is_held(leased):
+            self.wrongs.append(f"{key} is put by a worker whose lease went to another")
+
+
+def _elapsed(seconds: float) -> str:
+    minutes, s = divmod(seconds, 60)
+    hours, m = divmod(int(minutes), 60)
+    return f"[{hours:3d}:{m:02d}:{s:05.2f}]"
+
+
+def short(text: str) -> str:
+    """Ids as R1 and T3."""
+    text = re.sub(r"aaaaaaaa-0000-4000-8000-0*([0-9]+)", r"R\1", text)
+    return re.sub(r"bbbbbbbb-0000-4000-8000-0*([0-9]+)", r"T\1", text)
