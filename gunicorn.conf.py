@@ -9,6 +9,7 @@ import os
 import resource
 from typing import Any
 
+from app import log
 from app.serve import die_with_parent
 
 _host = os.environ.get("HOST") or "127.0.0.1"
@@ -58,3 +59,8 @@ def pre_fork(server: Any, worker: Any) -> None:
 def post_fork(server: Any, worker: Any) -> None:
     """A worker without its arbiter would hold the port."""
     die_with_parent(worker.ppid)
+
+
+def on_starting(server: Any) -> None:
+    """gunicorn has put its own handlers on by now; its lines go through our pipeline as well."""
+    log.configure("web")

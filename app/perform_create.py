@@ -49,13 +49,10 @@ def create(task: Task) -> None:
         _order(task, command),
         is_still_fresh=lambda: task.clock.boottime() - stamped_at <= limit_s and not task.keeper.is_lost,
     )
+    # First, so that two recordings refused at the same moment see each other (`_whose_payload`).
+    outcome = f"{answer.kind} {answer.status or ''}".strip()
+    task.store.settle_send(task.workspace.name, task.recording_id, command.ordinal, outcome=outcome)
     event = _outcome(task, command, answer)
-    task.store.settle_send(
-        task.workspace.name,
-        task.recording_id,
-        command.ordinal,
-        outcome=f"{answer.kind} {answer.status or ''}".strip(),
-    )
     task.happened(event)
     if isinstance(event, events.Created):
         task.accepted(task.workspace)

@@ -170,8 +170,10 @@ def _durations(tables: Mapping[str, Any], problem: Say) -> Durations:
     patience_s, give_up_h = tables.get("patience_s", 600), tables.get("give_up_after_h", 24)
     if not 30 <= patience_s <= 86_400:
         problem("patience_s: must be between 30 seconds and a day.")
-    if not 1 <= give_up_h <= 720:
-        problem("give_up_after_h: must be between 1 and 720 hours.")
+    if not 2 <= give_up_h <= 720:
+        problem(
+            "give_up_after_h: must be between 2 and 720 hours; settling one lost answer may take over one."
+        )
     if patience_s > give_up_h * 3600:
         problem("patience_s is longer than give_up_after_h: Recall would never be asked.")
     is_polling = tables.get("poll_only", False) and "patience_s" not in tables

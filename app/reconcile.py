@@ -79,9 +79,15 @@ class Reconciler:
         cursor: str | None = None
         while True:
             page, cursor = self._page(since, cursor)
-            yield from (r for r in page if r.facts.condition is RecordingCondition.DONE)
+            yield from (r for r in page if self._is_overdue(r))
             if cursor is None:
                 return
+
+    def _is_overdue(self, recording: RecordingSeen) -> bool:
+        """Done, and for long enough that its webhook should have come: what is fresh is left to that."""
+        age_s = self._service.clock.now() - (recording.finished_at or recording.created_at or 0.0)
+        is_done = recording.facts.condition is RecordingCondition.DONE
+        return is_done and age_s >= self._workspace.policy.durations.overdue_after_s
 
     def _page(self, since: float, cursor: str | None) -> tuple[list[RecordingSeen], str | None]:
         for _ in range(_MOST_TRIES_PER_PAGE):

@@ -198,3 +198,4 @@ class RecordingSeen:
     recording_id: str
     facts: RecordingFacts
     created_at: float | None = None
+    finished_at: float | None = None

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,8 +102,6 @@ class Service:
         while deliveries := self.store.take_deliveries(limit):
             self._apply_all(deliveries)
             total += len(deliveries)
-            if len(deliveries) < limit:
-                break
         return total
 
     def _apply_all(self, deliveries: list[Delivery]) -> None:
@@ -142,7 +140,7 @@ class Service:
         source = Source(delivery_id=delivery.id, by="webhook")
         try:
             self.advance(delivery.workspace, decoded.recording_id, event, source)
-        except Stale:
+        except AlreadyApplied:
             self.log.info("delivery_taken_by_another", delivery=delivery.id)
 
     def _dated(self, delivery: Delivery, event: events.Event, happened_at: float | None) -> events.Event:
@@ -286,7 +284,8 @@ class Service:
             self._end_poison(leased)
             return
         try:
-            with self.keeping(leased, workspace) as keeper:
+            lease_s, renew_s = durations.lease_s, durations.lease_renew_s
+            with Keeper(self.store, leased, lease_s=lease_s, every_s=renew_s) as keeper:
                 self._perform(leased, workspace, keeper)
         except LeaseLost:
             self.log.warning("lease_lost", recording=leased.recording_id, command=leased.command.key)
@@ -365,18 +364,7 @@ class Service:
             wait_s=round(wait_s, 1),
         )
 
-    # -- leases ------------------------------------------------------------------------------------
-    @contextmanager
-    def keeping(self, leased: Leased, workspace: Workspace) -> Iterator[Keeper]:
-        """Renews the lease in the background for as long as the command is being done."""
-        durations = workspace.policy.durations
-        keeper = Keeper(self.store, leased, lease_s=durations.lease_s, every_s=durations.lease_renew_s)
-        keeper.start()
-        try:
-            yield keeper
-        finally:
-            keeper.stop()
-
+    # -- now and then ------------------------------------------------------------------------------
     def sweep(self) -> None:
         """Now and then, by the dispatcher: leftovers of killed workers, and a pass over Recall's list."""
         oldest = self.clock.now() - _LEFTOVER_AFTER_S

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
@@ -64,7 +64,11 @@ class Keeper(Thread):
                 self._is_lost.set()
                 return
 
-    def stop(self) -> None:
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *trouble: object) -> None:
         self._is_done.set()
 
     @property

@@ -91,6 +91,7 @@ def open_service(settings: Settings) -> Service:
     from app.clock import SystemClock
     from app.service import Service
 
+    _hide_secrets(settings)
     workspace = open_workspace(settings)
     return Service(
         store=open_store(settings),
@@ -110,6 +111,7 @@ def web_parts(settings: Settings | None = None) -> WebParts:
     from app.web import WebParts
 
     settings = settings or load_settings()
+    _hide_secrets(settings)
     store, queue = open_store(settings), open_queue(settings)
     readiness = Readiness(store, queue, open_blobs(settings))
     return WebParts(
@@ -119,6 +121,14 @@ def web_parts(settings: Settings | None = None) -> WebParts:
         ops=functools.partial(_mount_ops, settings=settings),
         metrics=functools.partial(_metrics, store, queue),
     )
+
+
+def _hide_secrets(settings: Settings) -> None:
+    """A bare API key has no shape by which a log line could be cleaned: it is named."""
+    from app import log
+
+    own = (settings.api_key, settings.ops_password, settings.database_url, settings.redis_url)
+    log.hide([value for value in own if value and not value.startswith("sqlite")])
 
 
 def _mount_ops(app: Any, *, settings: Settings) -> None:

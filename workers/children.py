@@ -18,6 +18,7 @@ from typing import NoReturn
 
 import structlog
 
+from app.log import name_child
 from workers.lifeline import die_with_parent, name_process
 
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
@@ -153,8 +154,7 @@ def _be_child(spec: ChildSpec, parent: int) -> NoReturn:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         die_with_parent(parent)
         name_process(spec.name)
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(child=spec.name)
+        name_child(spec.name)
         spec.start()
         status = 0
     except SystemExit as end:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -29,7 +30,7 @@ _SECONDS_PER_RECORDING = 1.0
 @click.option("--keep", is_flag=True, help="leave everything running until Ctrl-C")
 def demo_command(recordings: int, seed: int, keep: bool) -> int:
     """From recording.done to stored transcripts, with everything embedded and Recall simulated."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     console.print("Starting the service and a simulated Recall (time runs 60 times faster) …")
     began_at = time.monotonic()
     with open_stage(seed=seed) as stage:

@@ -59,9 +59,9 @@ def dev_command() -> int:
     from app.cli.checking import problems_of
 
     settings = load_settings()
+    log.configure("up")
     for problem in problems_of(settings):
         click.echo(f"  - {problem}", err=True)
-    log.configure("up")
     tunnel = _start_ngrok(settings)
     try:
         return _up(settings)
@@ -84,8 +84,8 @@ def _warn(settings: Settings) -> None:
 
 def _start_ngrok(settings: Settings) -> subprocess.Popen[bytes] | None:
     domain = os.environ.get("NGROK_DOMAIN")
-    if domain is None or shutil.which("ngrok") is None:
-        missing = "NGROK_DOMAIN is not set" if domain is None else "ngrok is not installed"
+    if not domain or shutil.which("ngrok") is None:
+        missing = "NGROK_DOMAIN is not set" if not domain else "ngrok is not installed"
         click.echo(f"{missing}: the service runs, but Recall cannot reach it (https://ngrok.com/download).")
         return None
     _tell_what_to_paste(f"https://{domain}/webhooks/recall")

@@ -26,7 +26,7 @@ def test_command(fast: bool, arguments: tuple[str, ...]) -> int:
     """The whole test suite; further arguments go to pytest."""
     pytest = ["pytest", *arguments]
     if not arguments:
-        pytest += ["-n", "2", "--dist", "loadgroup"]
+        pytest += ["-n", "2", "--dist", "loadfile"]
     if fast:
         pytest += ["-m", "not slow and not chaos and not live"]
     steps = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], pytest]

@@ -55,6 +55,8 @@ class Durations:
     recording_ask_every_s: float = _seconds(3600)
     reconcile_every_s: float = _seconds(600)
     poll_every_s: float = _seconds(60)  # instead, when no webhooks are to be expected
+    # A webhook's first three tries are over by then, and a person's look at a demo is not disturbed.
+    overdue_after_s: float = _seconds(600, floor=20)
     reconcile_reach_s: float = 48 * 3600.0
     news_is_old_after_s: float = _seconds(3600)
     # Recall's transcription needs speech; a shorter recording without a word is simply silent.

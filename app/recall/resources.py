@@ -55,7 +55,8 @@ def read_recordings_list(body: bytes, *, now: float) -> tuple[list[RecordingSeen
         if recording_id is None:
             raise Unreadable("a recording without an id")
         created_at = shapes.seconds_since_epoch(entry.get("created_at"))
-        seen.append(RecordingSeen(recording_id, _facts(entry, now), created_at))
+        finished_at = shapes.seconds_since_epoch(entry.get("completed_at"))
+        seen.append(RecordingSeen(recording_id, _facts(entry, now), created_at, finished_at))
     return seen, following
 
 

@@ -158,12 +158,13 @@ def _grim(world: World, command: Command, mood: str) -> Iterator[ev.Event]:
     if kind == "create":
         if line is None or line.fate is not Fate.SENDING:
             yield ev.Sending(NOW, ordinal, command.provider, command.generation)  # type: ignore[union-attr]
-        yield {
+        answers: dict[str, ev.Event] = {
             "refused": ev.CreateRefused(LATE, ordinal, ev.Refusal.PROVIDER),
             "busy": ev.CreateRefused(LATE, ordinal, ev.Refusal.BUSY),
             "unknown": ev.CreateUnknown(LATE, ordinal),
             "not_sent": ev.CreateNotSent(LATE, ordinal),
-        }[mood]
+        }
+        yield answers[mood]
     elif kind == "look_up":
         yield ev.Listed(LATE, ordinal, (), 9_000.0, 9_000.0)
     elif kind == "ask":

@@ -85,6 +85,9 @@ class ListQueue:
         self._check()
         self.wake_ups += 1
 
+    def ask_reconcile(self) -> None:
+        raise AssertionError("the dispatcher leaves that to the sweep")
+
     def room(self) -> int:
         self._check()
         return self.capacity - len(self.waiting)
