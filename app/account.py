@@ -12,9 +12,9 @@ from structlog.typing import FilteringBoundLogger
 from app.core.commands import CreateTranscript
 from app.errors import AccountRefused, RecallBusy
 from app.ports import Leased, Store
+from app.records import CREATES_ONLY
 from app.task import Workspace
 
-_CREATES_ONLY = frozenset({"recall_answers_402", "recall_answers_403"})
 _REMEDIES = {
     401: "check RECALL_API_KEY and RECALL_REGION: the key is wrong, revoked or of another region",
     402: "top up the balance in the Recall dashboard",
@@ -28,10 +28,11 @@ class Account:
     def __init__(self, store: Store, log: FilteringBoundLogger) -> None:
         self._store, self._log = store, log
 
-    def refused(self, workspace: Workspace, status: int) -> None:
-        """Everybody waits from now on."""
+    def refused(self, workspace: Workspace, status: int, *, creates_only: bool = False) -> None:
+        """Everybody waits from now on; or everybody with a create."""
         probe_s = workspace.policy.durations.account_probe_every_s
-        self._store.pause(workspace.name, f"recall_answers_{status}", probe_after_s=probe_s)
+        cause = f"{CREATES_ONLY if creates_only else 'recall_answers_'}{status}"
+        self._store.pause(workspace.name, cause, probe_after_s=probe_s)
         self._log.error(
             "account_refused", workspace=workspace.name, status=status, remedy=_REMEDIES.get(status)
         )
@@ -47,7 +48,7 @@ class Account:
         paused = self._store.paused(workspace.name)
         if paused is None:
             return False
-        is_about_creates = paused.cause in _CREATES_ONLY
+        is_about_creates = paused.cause.startswith(CREATES_ONLY)
         if is_about_creates and not isinstance(leased.command, CreateTranscript):
             return False
         every_s = workspace.policy.durations.account_probe_every_s

@@ -25,6 +25,8 @@ from app.ports import CreateAnswer, CreateOrder, Send, Source
 from app.task import SlotLater, Task
 
 _KEYS = uuid.UUID("6d1c1f6e-64a5-5e0c-9d0a-1f2f3ad8a1c7")  # the namespace of our Idempotency-Keys
+# Refusals that say nothing about the request: any other proves that the account is accepted.
+_ABOUT_US = frozenset({Refusal.ACCOUNT, Refusal.PAYLOAD, Refusal.BUSY})
 
 
 def create(task: Task) -> None:
@@ -54,7 +56,9 @@ def create(task: Task) -> None:
     task.store.settle_send(task.workspace.name, task.recording_id, command.ordinal, outcome=outcome)
     event = _outcome(task, command, answer)
     task.happened(event)
-    if isinstance(event, events.Created):
+    if isinstance(event, events.Created) or (
+        isinstance(event, events.CreateRefused) and event.refusal not in _ABOUT_US
+    ):
         task.accepted(task.workspace)
 
 
@@ -161,7 +165,7 @@ def _outcome(task: Task, command: CreateTranscript, answer: CreateAnswer) -> eve
 
 def _patient(task: Task, ordinal: int) -> float:
     line = task.state.attempt_of(ordinal=ordinal)
-    return task.patient_now(line.since if line is not None else task.now())
+    return task.patient_now(line.since if line is not None else task.now(), for_creates=True)
 
 
 def _why_refused(task: Task, answer: CreateAnswer) -> tuple[Refusal, float]:
@@ -169,7 +173,7 @@ def _why_refused(task: Task, answer: CreateAnswer) -> tuple[Refusal, float]:
     probe_s = task.policy.durations.account_probe_every_s
     match answer.status:
         case 401 | 402:
-            task.pause(task.workspace, answer.status)
+            task.pause(task.workspace, answer.status, creates_only=answer.status == 402)
             return Refusal.ACCOUNT, probe_s
         case 403:
             task.recall.probe()  # refused too: AccountRefused, and everybody waits
@@ -189,7 +193,7 @@ def _whose_payload(task: Task) -> Refusal:
     within_s = task.policy.durations.give_up_s / 24
     if not task.store.creates_refused_elsewhere(task.workspace.name, task.recording_id, within_s=within_s):
         return Refusal.PAYLOAD
-    task.pause(task.workspace, 403)
+    task.pause(task.workspace, 403, creates_only=True)
     return Refusal.ACCOUNT
 
 

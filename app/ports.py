@@ -193,8 +193,11 @@ class Store(Protocol):
 
     def paused(self, workspace: str) -> Pause | None: ...
 
-    def paused_since(self, workspace: str, at: float) -> float:
-        """Seconds since `at` in which the workspace was paused: patience stands still meanwhile."""
+    def paused_since(self, workspace: str, at: float, *, for_creates: bool = True) -> float:
+        """
+        Seconds since `at` in which the workspace was paused: patience stands still meanwhile. With
+        `for_creates=False` only pauses that stopped everything.
+        """
         ...
 
     def creates_refused_elsewhere(self, workspace: str, recording_id: str, *, within_s: float) -> bool:

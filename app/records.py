@@ -112,9 +112,13 @@ class Committed:
     wait_s: float | None = None
 
 
+# Pauses whose cause begins so are about creates alone: every other question goes on.
+CREATES_ONLY = "creates_refused_"
+
+
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A workspace whose account refuses us."""
+    """A workspace whose account refuses us; see `CREATES_ONLY`."""
 
     workspace: str
     cause: str

@@ -103,6 +103,12 @@ class Advance(Protocol):
     ) -> tuple[Decision, Committed]: ...
 
 
+class Pause(Protocol):
+    """`Account.refused`."""
+
+    def __call__(self, workspace: Workspace, status: int, *, creates_only: bool = False) -> None: ...
+
+
 @dataclass(slots=True)
 class Task:
     """A command under way. Mutable in one thing: the slot it brought along is used once."""
@@ -117,7 +123,7 @@ class Task:
     scratch: Path
     log: FilteringBoundLogger
     advance: Advance
-    pause: Callable[[Workspace, int], None]
+    pause: Pause
     accepted: Callable[[Workspace], None]  # a create was accepted: a pause about creates is over
     _slot_at: float | None = field(default=None)
 
@@ -137,9 +143,9 @@ class Task:
         """The database's clock."""
         return self.store.now()
 
-    def patient_now(self, since: float) -> float:
+    def patient_now(self, since: float, *, for_creates: bool = False) -> float:
         """Now, less the time since `since` in which the account was refused: patience stood still then."""
-        return self.now() - self.store.paused_since(self.workspace.name, since)
+        return self.now() - self.store.paused_since(self.workspace.name, since, for_creates=for_creates)
 
     def happened(self, event: events.Event, *, artifact: ArtifactRow | None = None) -> None:
         """The outcome: ends the command in the commit that applies the event."""

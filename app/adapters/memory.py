@@ -23,7 +23,7 @@ from app.core import commands, events
 from app.core.machine import Decision
 from app.core.policy import CEILING
 from app.core.state import Transcription
-from app.errors import BudgetExceeded, LeaseLost, Stale
+from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale
 from app.ports import (
     ArtifactRow,
     Committed,
@@ -36,6 +36,7 @@ from app.ports import (
     SendTimes,
     Source,
 )
+from app.records import CREATES_ONLY
 
 if TYPE_CHECKING:
     from app.ports import Store
@@ -204,7 +205,7 @@ class MemoryStore(MemoryFaults):
         if known.version != before.version:
             raise Stale("the transcription moved on")
         if source.delivery_id is not None and self._unapplied(source.delivery_id) is None:
-            raise Stale("the delivery has been applied")
+            raise AlreadyApplied("the delivery has been applied")
         if source.command is not None and self._held(source.command) is None:
             raise LeaseLost("the command belongs to another worker")
 
@@ -293,7 +294,8 @@ class MemoryStore(MemoryFaults):
                     continue
                 workspace = row.recording[0]
                 pause = self.pauses.get(workspace)
-                if pause is not None:
+                is_create = isinstance(row.command, commands.CreateTranscript)
+                if pause is not None and (is_create or not pause.cause.startswith(CREATES_ONLY)):
                     if pause.probe_at > now or workspace in probed:
                         continue
                     probed.add(workspace)

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 
 from app.adapters.breaker import Breaker
-from app.ports import Pause
+from app.records import CREATES_ONLY, Pause
 
 
 class MemoryFaults(ABC):
@@ -73,13 +73,13 @@ class MemoryFaults(ABC):
         with self._lock:
             return self.pauses.get(workspace)
 
-    def paused_since(self, workspace: str, at: float) -> float:
+    def paused_since(self, workspace: str, at: float, *, for_creates: bool = True) -> float:
         with self._lock:
             running = [(pause, self.now()) for pause in self.pauses.values()]
             return sum(
                 max(0.0, ended_at - max(pause.since, at))
                 for pause, ended_at in (*self.pause_log, *running)
-                if pause.workspace == workspace
+                if pause.workspace == workspace and (for_creates or not pause.cause.startswith(CREATES_ONLY))
             )
 
     def take_probe(self, workspace: str, *, every_s: float) -> bool:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from app.adapters import sql_tables as t
 from app.adapters.sql_engine import Database
-from app.ports import Pause
+from app.records import CREATES_ONLY, Pause
 
 _REFUSED = "refused 403"  # as the service words outcomes: kind and status of a create's answer
 _CREATED = "created"
@@ -64,11 +64,14 @@ class Accounts(Database):
             found = connection.execute(pause.where(row.c.workspace == workspace)).first()
         return Pause(*found) if found is not None else None
 
-    def paused_since(self, workspace: str, at: float) -> float:
+    def paused_since(self, workspace: str, at: float, *, for_creates: bool = True) -> float:
         """Seconds since `at` in which the workspace was paused, the running pause included."""
         log, pause = t.pause_log, t.pauses
         ended = sa.select(log.c.began_at, log.c.ended_at).where(log.c.workspace == workspace)
         running = sa.select(pause.c.since, self.db_now).where(pause.c.workspace == workspace)
+        if not for_creates:
+            ended = ended.where(~log.c.cause.startswith(CREATES_ONLY, autoescape=True))
+            running = running.where(~pause.c.cause.startswith(CREATES_ONLY, autoescape=True))
         # One statement, one snapshot: a pause that ends meanwhile is in it once.
         spans = sa.union_all(ended.where(log.c.ended_at > at), running).subquery()
         began_at, ended_at = spans.c

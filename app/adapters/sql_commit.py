@@ -26,7 +26,7 @@ from app.core import commands, events
 from app.core import state as states
 from app.core.machine import Decision
 from app.core.state import Transcription
-from app.errors import BudgetExceeded, LeaseLost, Stale, StoreUnavailable
+from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale, StoreUnavailable
 from app.ports import ArtifactRow, Committed, Leased, Loaded, Offerable, Send, Source
 
 
@@ -126,7 +126,7 @@ class Commits(Database):
                 recording_id=decision.state.recording_id,
             )
             if connection.execute(applied).rowcount != 1:
-                raise Stale("the delivery has been applied")
+                raise AlreadyApplied("the delivery has been applied")
         if source.command is not None:
             _finish(connection, source.command, is_kept=not source.is_finished)
 

@@ -20,8 +20,13 @@ from app.adapters.sql_engine import Database
 from app.core import commands
 from app.errors import LeaseLost
 from app.ports import Leased, Offerable
+from app.records import CREATES_ONLY
 
 _EARLY_S = 0.05  # a command may be taken this much before its time: the offer was on its way
+
+
+# No lease and no offer lies this far ahead, unless the database's clock was set back since.
+_CLOCK_WAS_SET_BACK_S = 600.0
 
 
 class Outbox(Database):
@@ -82,17 +87,24 @@ class Outbox(Database):
         row, pause = t.commands, t.pauses
         with self.reading() as connection:
             now = connection.execute(sa.select(self.db_now)).scalar_one()  # a number: the index can be used
-            is_quiet = sa.or_(row.c.offered_at.is_(None), row.c.offered_at < now - offer_again_s)
+            is_quiet = sa.or_(
+                row.c.offered_at.is_(None),
+                row.c.offered_at < now - offer_again_s,
+                row.c.offered_at > now + _CLOCK_WAS_SET_BACK_S,
+            )
             waiting = sa.select(row.c.id, row.c.args, row.c.recording_id)
             waiting = waiting.where(row.c.due_at <= now, _is_free(sa.literal(now, sa.Double)), is_quiet)
             waiting = waiting.order_by(row.c.due_at, row.c.id)
-            is_paused = sa.exists().where(pause.c.workspace == row.c.workspace)
+            stops_it = sa.or_(
+                ~pause.c.cause.startswith(CREATES_ONLY, autoescape=True), row.c.kind == "create_transcript"
+            )
+            is_paused = sa.exists().where(pause.c.workspace == row.c.workspace, stops_it)
             found = list(connection.execute(waiting.where(~is_paused).limit(limit)))
             probing = connection.execute(
                 sa.select(pause.c.workspace).where(pause.c.probe_at <= now)
             ).scalars()
             for workspace in probing.all():
-                found += _first_of(connection, waiting, workspace)
+                found += _first_of(connection, waiting.where(is_paused), workspace)
         return [_offerable(values) for values in found[:limit]]
 
     def mark_offered(self, command_ids: Iterable[int]) -> None:
@@ -108,7 +120,8 @@ class Outbox(Database):
 
 
 def _is_free(now: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
-    return sa.or_(t.commands.c.leased_until.is_(None), t.commands.c.leased_until < now)
+    until = t.commands.c.leased_until
+    return sa.or_(until.is_(None), until < now, until > now + _CLOCK_WAS_SET_BACK_S)
 
 
 def _is_ours(leased: Leased) -> sa.ColumnElement[bool]:

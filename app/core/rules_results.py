@@ -154,11 +154,11 @@ def on_stored(t: Transcription, e: events.Stored, p: Policy) -> Step:
         t = t.with_attempt(replace(line, fate=fate, provider=line.provider or e.provider, error=None))
     if not e.is_empty:
         is_better = t.goal is not Goal.STORED or t.verdict == "empty"
-        return Step(_complete(t, e, "spoken") if is_better else t)
+        return Step(_complete(t, e, "spoken") if is_better else t, _rest_of(t))
     if t.goal is Goal.STORED:
-        return Step(t)
+        return Step(t, _rest_of(t))
     if t.goal in (Goal.FAILED, Goal.SKIPPED) or t.candidate is not None or e.is_short:
-        return Step(_complete(t, e, "empty"))
+        return Step(_complete(t, e, "empty"), _rest_of(t))
     return Step(
         replace(
             t,
@@ -168,6 +168,11 @@ def on_stored(t: Transcription, e: events.Stored, p: Policy) -> Step:
             provider=e.provider,
         )
     )
+
+
+def _rest_of(t: Transcription) -> tuple[FetchTranscript, ...]:
+    """Storing works again: what was given up before is fetched too, since it is paid for."""
+    return tuple(FetchTranscript(u.transcript_id) for u in t.unread)
 
 
 def _complete(t: Transcription, e: events.Stored, verdict: str) -> Transcription:

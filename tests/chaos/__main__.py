@@ -54,7 +54,13 @@ class Options:
     def run(self) -> Run:
         """The whole script."""
         is_long = self.recordings > _SHORT
-        script = plans(self.seed, self.recordings, per_second=self.per_second, with_slow=is_long)
+        script = plans(
+            self.seed,
+            self.recordings,
+            per_second=self.per_second,
+            with_slow=is_long,
+            on_silence=self.on_silence,
+        )
         over_s = script[-1].at_s
         broken = outages(
             self.seed,

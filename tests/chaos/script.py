@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.core import reasons
@@ -200,7 +200,9 @@ _TRAITS: tuple[tuple[str, float, tuple[Mapping[str, Any], ...]], ...] = (
 )
 
 
-def plans(seed: int, number: int, *, per_second: float, with_slow: bool = True) -> list[Plan]:
+def plans(
+    seed: int, number: int, *, per_second: float, with_slow: bool = True, on_silence: str = "fail"
+) -> list[Plan]:
     """
     The script of a whole run.
 
@@ -209,11 +211,14 @@ def plans(seed: int, number: int, *, per_second: float, with_slow: bool = True) 
         number: How many recordings.
         per_second: Arrivals per real second, on average; in bursts and gaps, as meetings end.
         with_slow: Also those faults that take an hour and more of Recall's time.
+        on_silence: The policy's word; with "next" a silent transcript is followed by a second paid one.
     """
     dice = random.Random(f"chaos {seed}")
     faults = _spread(dice, number, with_slow=with_slow)
     at_s, made = 0.0, list[Plan]()
     for index, fault in enumerate(faults):
+        if on_silence == "next" and "never" in fault.script.get("transcripts", ()):
+            fault = replace(fault, paid=(2, 2), ends=(STORED,))
         made.append(_plan(dice, index, fault, at_s=round(at_s, 3), seed=seed))
         at_s += dice.expovariate(per_second)
     return made

@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.adapters import sql_tables
+from app.errors import Away
 from app.simulator.downloads import render_transcript
 from tests.chaos.database import Database, open_database
 from tests.chaos.oracle import Folder, Known, faults_of
@@ -107,7 +108,12 @@ class Stage:
 def open_stage(
     tmp: Path, *, seed: int, database: str, workers: int, on_silence: str = "fail"
 ) -> Iterator[Stage]:
-    """Everything running and ready; stopped in order at the end."""
+    """
+    Everything running and ready; stopped in order at the end.
+
+    Raises:
+        Away: The service did not become ready; the message names its log.
+    """
     policy = tmp / "policy.toml"
     policy.write_text(_policy(on_silence), "utf-8")
     with ExitStack() as stack:
@@ -119,7 +125,10 @@ def open_stage(
             installation(tmp, seed=seed, time_scale=TIME_SCALE, workers=workers, **more)
         )
         place.recall.settings(page_size=_PAGE_SIZE)
-        place.start()
+        try:
+            place.start()
+        except AssertionError as error:
+            raise Away(str(error)) from error
         yield Stage(place, kept_in)
 
 

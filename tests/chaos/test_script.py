@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.simulator.faults import parse_script
-from tests.chaos.script import FAULTS, Plan, plans
+from tests.chaos.script import FAULTS, STORED, Plan, plans
 from tests.chaos.storm import Strike, kills, outages
 
 _NUMBER = 2000
@@ -56,6 +56,15 @@ def test_the_short_form_leaves_out_what_takes_an_hour(script: list[Plan]) -> Non
     slow = {fault.title for fault in FAULTS if fault.is_slow}
     assert slow
     assert not {title for title in short if title.partition(" + ")[0] in slow}
+
+
+def test_after_silence_the_policy_next_pays_for_a_second_one_and_nothing_else_changes(
+    script: list[Plan],
+) -> None:
+    others = plans(7, _NUMBER, per_second=3.0, on_silence="next")
+    changed = [(one, other) for one, other in zip(script, others, strict=True) if one != other]
+    assert changed
+    assert all(one.is_silent and other.paid == (2, 2) and other.ends == (STORED,) for one, other in changed)
 
 
 @pytest.mark.parametrize("over_s", [30.0, 667.0])

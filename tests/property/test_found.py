@@ -1,6 +1,5 @@
 """
-What the interleavings found, each shrunk to the story that matters. A finding whose mending is not
-decided is an expected failure that names it; it turns red the day it is mended.
+What the interleavings found, each shrunk to the story that matters; all are mended.
 """
 
 from __future__ import annotations
@@ -8,8 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from app.core.policy import BUILT_IN_PROVIDERS, Policy
 from app.core.state import Goal
@@ -21,10 +18,6 @@ from tests.property.world import World
 DAY_S = 86_400.0
 
 
-@pytest.mark.xfail(
-    reason="a pause for a low balance ends only by a create that is accepted; when none is left to send, "
-    "patience stands still for what is running"
-)
 def test_low_balance_at_the_last_create_does_not_make_another_recording_wait_for_ever(tmp_path: Path) -> None:
     world = one_provider(tmp_path)
     silent, gone = world.add_recording(1), world.add_recording(2)
@@ -40,10 +33,6 @@ def test_low_balance_at_the_last_create_does_not_make_another_recording_wait_for
     assert [goal_of(world, r) for r in (silent, gone)] == [Goal.FAILED, Goal.FAILED], world.told("for ever")
 
 
-@pytest.mark.xfail(
-    reason="a finished transcript that could not be stored for a day is left behind, without a sign, "
-    "when another one is stored"
-)
 def test_transcript_that_could_not_be_stored_for_a_day_is_not_left_behind_when_another_is_stored(
     tmp_path: Path,
 ) -> None:
