@@ -245,8 +245,10 @@ def _resume(t: Transcription, policy: Policy, *, at: float) -> Step:
     for line in t.attempts:
         if line.fate in (Fate.RUNNING, Fate.SILENT) and line.transcript_id:
             # One question is free. An attempt that was silent for a day gets no second day.
-            since = at if line.fate is Fate.RUNNING else at - policy.durations.give_up_s
-            t = t.with_attempt(replace(line, fate=Fate.RUNNING, since=since, tries=0))
+            was_silent = line.fate is Fate.SILENT
+            since = at - policy.durations.give_up_s if was_silent else at
+            tries = results.TRIES_BEFORE_GIVING_UP if was_silent else 0
+            t = t.with_attempt(replace(line, fate=Fate.RUNNING, since=since, tries=tries))
             commands.append(AskTranscript(line.transcript_id))
         elif line.fate is Fate.CLAIMED:
             t = t.with_attempt(replace(line, since=at))

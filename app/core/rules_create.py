@@ -151,8 +151,6 @@ def on_create_refused(t: Transcription, e: events.CreateRefused, p: Policy) -> S
         unknown = replace(line, fate=Fate.UNKNOWN, error=e.detail)
         wait_s = max(e.wait_s, p.durations.first_look_up_s)
         return Step(t.with_attempt(unknown), (LookUpTranscript(line.ordinal, after_s=wait_s),))
-    if e.at - line.since >= p.durations.give_up_s:
-        return _give_up(t, line, e.detail, at=e.at)
     return _after_refusal(t, line, e, p)
 
 
@@ -180,6 +178,8 @@ def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: 
             return _wait_for_recording(t.with_attempt(again), again, reason, at=e.at, policy=p)
         case Refusal.PAYLOAD if again.blocked >= _PAYLOAD_TRIES:
             return _refused_for_good(t, line, reasons.PAYLOAD_REFUSED, at=e.at, detail=e.detail)
+        case _ if e.at - line.since >= p.durations.give_up_s:
+            return _give_up(t, again, e.detail, at=e.at)
         case _:
             create = CreateTranscript(line.ordinal, line.provider, again.generation, after_s=e.wait_s)
             return Step(t.with_attempt(again), (create,))

@@ -18,6 +18,7 @@ from app.core.step import Step, failed, ignore
 
 # Sub codes about the meeting's platform, not the provider: https://docs.recall.ai/docs/recording-webhooks
 _PLATFORM_CODES = "zoom_"
+TRIES_BEFORE_GIVING_UP = 3
 _CAUSES = {
     "storage_unavailable": reasons.STORAGE,
     "transcript_unreadable": reasons.RESULT_UNREADABLE,
@@ -94,7 +95,7 @@ def on_still_processing(t: Transcription, e: events.StillProcessing, p: Policy) 
     line = t.attempt_of(transcript_id=e.transcript_id)
     if line is None or line.fate is not Fate.RUNNING:
         return ignore(t, "nothing waits for this transcript")
-    if e.at - line.since >= p.durations.give_up_s:
+    if e.at - line.since >= p.durations.give_up_s and line.tries >= TRIES_BEFORE_GIVING_UP:
         return Step(t.with_attempt(replace(line, fate=Fate.SILENT, error="no_answer")))
     # After 10, 20 and 40 minutes, then hourly.
     is_early = line.tries < 2
@@ -107,7 +108,7 @@ def on_not_yet(t: Transcription, e: events.NotYet, p: Policy) -> Step:
     waiting = t.unread_of(e.transcript_id)
     if waiting is None:
         return ignore(t, "nothing waits for this transcript")
-    if e.at - waiting.since >= p.durations.give_up_s:
+    if _has_waited_enough(waiting, e.at, p):
         hourly_s = p.durations.ask_at_most_every_s
         return _stop_waiting(t, waiting, reasons.NEVER_READABLE, at=e.at, hourly_s=hourly_s)
     wait_s = growing(p.durations.not_yet_first_s, waiting.tries, p.durations.not_yet_at_most_every_s)
@@ -119,7 +120,7 @@ def on_fetch_blocked(t: Transcription, e: events.FetchBlocked, p: Policy) -> Ste
     waiting = t.unread_of(e.transcript_id)
     if waiting is None:
         return ignore(t, "nothing waits for this transcript")
-    if e.at - waiting.since >= p.durations.give_up_s:
+    if _has_waited_enough(waiting, e.at, p):
         hourly_s = p.durations.ask_at_most_every_s
         reason = _CAUSES.get(e.cause, reasons.DOWNLOAD_BLOCKED)
         return _stop_waiting(t, waiting, reason, at=e.at, hourly_s=hourly_s, detail=e.cause)
@@ -193,6 +194,11 @@ def _complete(t: Transcription, e: events.Stored, verdict: str) -> Transcription
 def _tried(t: Transcription, waiting: Unread) -> Transcription:
     again = replace(waiting, tries=waiting.tries + 1)
     return replace(t, unread=tuple(again if u == waiting else u for u in t.unread))
+
+
+def _has_waited_enough(waiting: Unread, at: float, p: Policy) -> bool:
+    """A day, and more than one look: a weekend's outage followed by one hiccup is no answer."""
+    return at - waiting.since >= p.durations.give_up_s and waiting.tries >= TRIES_BEFORE_GIVING_UP
 
 
 def _stop_waiting(

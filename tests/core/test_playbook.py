@@ -364,10 +364,27 @@ def test_a_silent_attempt_is_asked_about_at_10_20_and_40_minutes_then_hourly() -
     assert waits == [10, 20, 60, 60]
 
 
+def asked_about(d: Dialogue) -> None:
+    for minutes in (10, 20, 40):
+        d.told(ev.StillProcessing(minutes * 60, T1))
+
+
+def test_one_look_after_a_weekend_of_our_own_downtime_is_not_a_days_patience() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    (ask,) = d.told(ev.StillProcessing(60 * HOUR, T1))
+    assert isinstance(ask, AskTranscript)
+    d = fetching()
+    (again,) = d.told(ev.FetchBlocked(60 * HOUR, T1, "refused"))
+    assert isinstance(again, FetchTranscript)
+
+
 def test_after_a_day_of_silence_it_fails_by_name_and_late_news_is_still_welcome() -> None:
     d = Dialogue()
     d.told(ev.RecordingDone(0))
     d.attempt_runs(1, T1)
+    asked_about(d)
     assert d.told(ev.StillProcessing(24 * HOUR, T1)) == ()
     assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.NO_ANSWER)
     assert d.told(ev.TranscriptDone(30 * HOUR, T1, 1)) == (FetchTranscript(T1),)
@@ -379,6 +396,7 @@ def test_on_silence_next_is_the_one_named_exception() -> None:
     d = Dialogue(replace(built_in(), on_silence="next"))
     d.told(ev.RecordingDone(0))
     d.attempt_runs(1, T1)
+    asked_about(d)
     assert d.told(ev.StillProcessing(24 * HOUR, T1)) == (CreateTranscript(2, SECOND),)
 
 

@@ -163,7 +163,8 @@ def step(world: World, event: ev.Event, source: Command | None, policy: Policy) 
     """Applies the event as `Store.commit` would: the source is done, commands replace by key."""
     if isinstance(event, ev.ProviderAwaited):
         policy = replace(policy, shut=frozenset())  # the wait is over: somebody may try it
-    decision = decide(world.state, event, policy, pending=tuple(world.pending))
+    state = _tried_often(world.state) if event.at == LATE else world.state
+    decision = decide(state, event, policy, pending=tuple(world.pending))
     left = {c.key: c for c in world.pending}
     if source is not None and not isinstance(event, ev.Sending):
         left.pop(source.key, None)
@@ -174,6 +175,12 @@ def step(world: World, event: ev.Event, source: Command | None, policy: Policy) 
     for new in decision.commands:
         left[new.key] = new
     return World(forget(decision.state), frozenset(_forget_wait(c) for c in left.values())), decision
+
+
+def _tried_often(state: Transcription) -> Transcription:
+    """Much later also means: after many looks."""
+    lines = tuple(replace(a, tries=9) for a in state.attempts)
+    return replace(state, attempts=lines, unread=tuple(replace(u, tries=9) for u in state.unread))
 
 
 def forget(state: Transcription) -> Transcription:
