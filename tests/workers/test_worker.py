@@ -194,7 +194,8 @@ def test_worker_that_starts_before_redis_waits_and_says_so_once(program: Start, 
 def test_living_worker_is_counted_again_after_flushall(program: Start, redis_url: str) -> None:
     start_worker(program, redis_url)
     with Redis.from_url(redis_url).pipeline(transaction=True) as pipe:  # nobody comes in between
-        pipe.flushall().dbsize()
+        pipe.flushall()
+        pipe.dbsize()
         assert pipe.execute()[-1] == 0
     eventually(lambda: live_workers(redis_url) == 1, within_s=8)
 
