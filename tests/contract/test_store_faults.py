@@ -6,9 +6,12 @@ import pytest
 
 from app.adapters.breaker import LONGEST, SHUT_AFTER
 from app.adapters.sql_store import SqlStore
+from app.core.commands import AskTranscript, CreateTranscript
+from app.records import CREATES_ONLY
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_words import RECORDING, WORKSPACE, at_once, begin, claim
 
+OTHER = "b0000000-0000-4000-8000-000000000002"
 P, SHUT_S, PROBE_S = "deepgram_async", 120.0, 900.0
 
 
@@ -156,6 +159,21 @@ def test_the_time_paused_is_the_sum_of_its_pauses_and_of_the_running_one(store: 
     store.pause(WORKSPACE, "401", probe_after_s=15)
     store.clock_offset_s += 3
     assert store.paused_since(WORKSPACE, began_at) == pytest.approx(123, abs=1)
+
+
+def test_a_pause_about_creates_alone_stops_no_clock_and_no_command_of_anything_else(store: AnyStore) -> None:
+    began_at = store.now()
+    begin(store, CreateTranscript(1, P), recording_id=RECORDING)
+    begin(store, AskTranscript("t"), recording_id=OTHER)
+    store.pause(WORKSPACE, f"{CREATES_ONLY}402", probe_after_s=60)
+    store.clock_offset_s += 30
+    offered = [item.description for item in store.due(10, offer_again_s=1)]
+    assert [d for d in offered if d.startswith("ask")], "reads go on"
+    assert not [d for d in offered if d.startswith("create")], "creates wait for the probe"
+    for state in ("running", "over"):
+        assert store.paused_since(WORKSPACE, began_at) == pytest.approx(30, abs=1), state
+        assert store.paused_since(WORKSPACE, began_at, for_creates=False) == 0.0, state
+        store.unpause(WORKSPACE)
 
 
 def test_of_a_pause_only_what_came_after_a_time_counts(store: AnyStore) -> None:
