@@ -17,7 +17,7 @@ _host = os.environ.get("HOST") or "127.0.0.1"
 bind = f"{f'[{_host}]' if ':' in _host else _host}:{os.environ.get('PORT') or 8000}"
 backlog = 512
 
-worker_class = "app.http_limits.BoundedWorker"
+worker_class = "app.late_answers.LateAnsweringWorker"
 workers = 2
 # A request whose head is complete holds a thread while its body comes, ten seconds at most. All of 64 stalled
 # bodies may fall to one worker; 32 threads are then still left for honest ones. Idle threads are never made.

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -26,6 +26,7 @@ PATIENCE_S = 3.0  # Recall waits 15 s; a person restarting the database should n
 BATCH_ROWS = 500
 COUNT_EVERY_S = 1.0
 LOG_EVERY_S = 60.0
+WAKE_EVERY_S = 0.02  # one costs as much as a request, and whoever is awake takes all there is
 
 log = structlog.get_logger()
 
@@ -38,21 +39,36 @@ class InboxStore(Protocol):
     def count_rejected(self, kind: str, number: int) -> None: ...
 
 
-class Ticket:
-    """A row and the request that waits for it."""
+class Waiting(Protocol):
+    """Who is told what became of a row; may have given up meanwhile, and then is told all the same."""
 
-    __slots__ = ("is_given_up", "is_stored", "row", "settled")
+    is_over: bool
 
-    def __init__(self, row: NewDelivery) -> None:
-        self.row = row
+    def settle(self, *, is_stored: bool) -> None: ...
+
+
+class WaitingThread:
+    """A thread that stands still until it is told."""
+
+    __slots__ = ("is_over", "is_stored", "settled")
+
+    def __init__(self) -> None:
         self.settled = threading.Event()
         self.is_stored = False
-        self.is_given_up = False
+        self.is_over = False
 
     def settle(self, *, is_stored: bool) -> None:
-        """Lets the request go on."""
+        """Lets it go on."""
         self.is_stored = is_stored
+        self.is_over = True
         self.settled.set()
+
+
+class Ticket(NamedTuple):
+    """A row and the request that waits for it."""
+
+    row: NewDelivery
+    waiting: Waiting
 
 
 class Rejections:
@@ -126,7 +142,8 @@ class Waker:
     Rings for the inbox worker from a thread of its own, so that a Redis that hangs delays no commit.
 
     However often it is asked meanwhile, at most one call is running and one more follows it. A failure is
-    noted and forgotten: the dispatcher looks at the inbox every second anyway.
+    noted and forgotten: the dispatcher looks at the inbox every second anyway. The first one after a quiet
+    moment is made at once.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
@@ -146,6 +163,7 @@ class Waker:
                 self._wake()
             except Exception as error:  # whatever is wrong with the queue, the row is safe already
                 log.info("wake_up_failed", error=type(error).__name__)
+            time.sleep(WAKE_EVERY_S)
 
 
 class Committer:
@@ -187,15 +205,22 @@ class Committer:
         Raises:
             StoreUnavailable: It is not known to be; the sender should come again.
         """
-        ticket = Ticket(row)
+        waiting = WaitingThread()
+        self.submit_late(row, waiting)
+        if not waiting.settled.wait(self._patience_s):
+            waiting.is_over = True
+        if not waiting.is_stored:
+            raise StoreUnavailable("the delivery could not be stored in time")
+
+    def submit_late(self, row: NewDelivery, waiting: Waiting) -> None:
+        """
+        Returns at once; `waiting` is told when the row is durably stored, or that it is not known to be.
+        Once it `is_over`, the row is not stored any more unless its commit has begun.
+        """
         with self._something:
             self._ensure_threads()
-            self._waiting.append(ticket)
+            self._waiting.append(Ticket(row, waiting))
             self._something.notify()
-        if not ticket.settled.wait(self._patience_s):
-            self._give_up(ticket)
-        if not ticket.is_stored:
-            raise StoreUnavailable("the delivery could not be stored in time")
 
     def note_rejected(self, kind: str, *, remedy: str = "") -> None:
         """Counts a request that was turned away. Cheap: no I/O here."""
@@ -211,12 +236,6 @@ class Committer:
                 self._threads[name] = threading.Thread(target=target, name=name, daemon=True)
                 self._threads[name].start()
 
-    def _give_up(self, ticket: Ticket) -> None:
-        ticket.is_given_up = True
-        with self._something:
-            if ticket in self._waiting:
-                self._waiting.remove(ticket)
-
     def _run(self) -> None:
         while True:
             batch = self._take_batch()
@@ -229,15 +248,16 @@ class Committer:
         with self._something:
             if not self._waiting:
                 self._something.wait(self._rejections.due_in_s())
-            return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_rows))]
+            taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_rows))]
+        return [ticket for ticket in taken if not ticket.waiting.is_over]
 
     def _store_batch(self, batch: Sequence[Ticket]) -> None:
         if self._is_stored(batch):
             for ticket in batch:
-                ticket.settle(is_stored=True)
+                ticket.waiting.settle(is_stored=True)
             self._waker.ask()
         elif len(batch) == 1:
-            batch[0].settle(is_stored=False)
+            batch[0].waiting.settle(is_stored=False)
         else:
             self._store_singly(batch)
 
@@ -248,8 +268,8 @@ class Committer:
         """
         self._away = 0
         for ticket in batch:
-            is_worth_trying = self._away < 2 and not ticket.is_given_up
-            ticket.settle(is_stored=is_worth_trying and self._is_stored([ticket]))
+            is_worth_trying = self._away < 2 and not ticket.waiting.is_over
+            ticket.waiting.settle(is_stored=is_worth_trying and self._is_stored([ticket]))
         self._waker.ask()
 
     def _is_stored(self, batch: Sequence[Ticket]) -> bool:

@@ -44,7 +44,8 @@ def create(task: Task) -> None:
         return
     # Read before the stamp is committed: the age of a stamp is never underestimated.
     stamped_at = task.clock.boottime()
-    if not _claim(task, command):
+    send_id = _claim(task, command)
+    if send_id is None:
         return
     limit_s = task.policy.durations.stamp_max_age_s
     answer = task.recall.create(
@@ -53,7 +54,7 @@ def create(task: Task) -> None:
     )
     # First, so that two recordings refused at the same moment see each other (`_whose_payload`).
     outcome = f"{answer.kind} {answer.status or ''}".strip()
-    task.store.settle_send(task.workspace.name, task.recording_id, command.ordinal, outcome=outcome)
+    task.store.settle_send(send_id, outcome=outcome)
     event = _outcome(task, command, answer)
     task.happened(event)
     if isinstance(event, events.Created) or (
@@ -78,8 +79,8 @@ def idempotency_key(workspace: str, recording_id: str, ordinal: int, generation:
     return str(uuid.uuid5(_KEYS, f"{workspace}/{recording_id}/{ordinal}/{generation}"))
 
 
-def _claim(task: Task, command: CreateTranscript) -> bool:
-    """Commits claim, stamp and key at once. False: not wanted any more, or not this second."""
+def _claim(task: Task, command: CreateTranscript) -> int | None:
+    """Commits claim, stamp and key at once; the stamp's id. None: not wanted any more, or not this second."""
     key = idempotency_key(task.workspace.name, task.recording_id, command.ordinal, command.generation)
     send = Send(
         ordinal=command.ordinal,
@@ -95,14 +96,14 @@ def _claim(task: Task, command: CreateTranscript) -> bool:
         decision, committed = task.advance(task.workspace.name, task.recording_id, sending, source, send=send)
     except BudgetExceeded:
         task.happened(events.BudgetSpent(task.now(), command.ordinal))
-        return False
+        return None
     if decision.ignored:
         task.store.drop(task.leased)
-        return False
+        return None
     if committed.wait_s is not None:
         task.store.defer(task.leased, after_s=committed.wait_s)
-        return False
-    return True
+        return None
+    return committed.send_id
 
 
 def _order(task: Task, command: CreateTranscript) -> CreateOrder:

@@ -76,6 +76,18 @@ class Store(Protocol):
         """The database's clock."""
         ...
 
+    def sign(self, *, quiet_s: float) -> float:
+        """
+        A sign of life, before any work. When the last one is older than `quiet_s`, this installation was
+        stopped, or its database is a backup that was put back: from now on every transcription last changed
+        before counts as `Loaded.is_from_before`. When the last one lies ahead, the database's clock was set
+        back: sends, slots and due times move with it, so that no age is underestimated and nothing waits.
+
+        Returns:
+            When the last long silence ended; 0.0 when there was none.
+        """
+        ...
+
     # -- inbox -----------------------------------------------------------------------------------
     def add_deliveries(self, rows: Sequence[NewDelivery]) -> None:
         """All rows or none, durably. A known (workspace, webhook id) is kept as it is, no error."""
@@ -94,6 +106,13 @@ class Store(Protocol):
 
     def close_delivery(self, delivery_id: int, *, note: str, kind: str | None = None) -> None:
         """Applied without a transcription: an unknown kind, or unreadable. Kept; visible."""
+        ...
+
+    def forget_bodies(self, *, older_than_s: float, limit: int) -> int:
+        """
+        Drops the bodies of at most `limit` deliveries applied more than `older_than_s` seconds ago; returns
+        of how many. Unreadable ones keep theirs, and every row stays: a delivery is known for ever.
+        """
         ...
 
     def count_rejected(self, kind: str, number: int) -> None:
@@ -172,8 +191,8 @@ class Store(Protocol):
         self, workspace: str, recording_id: str, ordinal: int, *, generation: int
     ) -> SendTimes: ...
 
-    def settle_send(self, workspace: str, recording_id: str, ordinal: int, *, outcome: str) -> None:
-        """Notes how the latest send of the attempt ended, for people."""
+    def settle_send(self, send_id: int, *, outcome: str) -> None:
+        """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""
         ...
 
     def reserve(self, workspace: str, rate: str, *, gap_s: float) -> float:
@@ -209,6 +228,14 @@ class Store(Protocol):
 
     def take_turn(self, name: str, *, every_s: float) -> bool:
         """True for one caller of all processes per `every_s` seconds."""
+        ...
+
+    def mark(self, name: str) -> float | None:
+        """A moment noted under this name, seconds since the epoch; None when never."""
+        ...
+
+    def set_mark(self, name: str, at: float) -> None:
+        """Notes a moment, in place of the one before."""
         ...
 
     def take_probe(self, workspace: str, *, every_s: float) -> bool:

@@ -42,12 +42,12 @@ class Readiness:
 
     def _add_what_the_database_knows(self, parts: dict[str, str], body: dict[str, object]) -> None:
         try:
-            counts, beats, now = self._store.counts(), self._store.heartbeats(), self._store.now()
+            undone_s, beats, now = self._store.oldest_undone_s(), self._store.heartbeats(), self._store.now()
             pause = self._store.paused("default")
         except StoreUnavailable:
             parts["database"] = "down"
             return
-        body["oldest_undone_s"] = counts.oldest_undone_s
+        body["oldest_undone_s"] = undone_s
         parts["workers"] = self._workers(beats)
         parts["recall"] = "ok" if pause is None else "paused"
         if pause is not None:

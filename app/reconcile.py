@@ -5,6 +5,10 @@ A recording that Recall lists as done and we never heard of is taken up; its tra
 before anything is paid. Never further back than this installation's first start and 48 hours: what is
 older is `backfill`, by hand, with its number and cost named first. One page at a time, each in its own
 slot of the list rate and a slot apart, so that look-ups about money go first.
+
+Recall filters its list by when a recording was *created*, which is the beginning of the meeting, while
+the news is its end. So a pass does not begin where the last one ended but at the oldest recording that
+was still unfinished then (`Reach`), and now and then a whole pass looks at everything again.
 """
 
 from __future__ import annotations
@@ -17,11 +21,18 @@ from app.core.events import RecordingCondition
 from app.core.policy import why_not_selected
 from app.core.state import Goal
 from app.errors import AccountRefused, RecallBusy
-from app.ports import RecordingSeen, Source
+from app.ports import RecordingSeen, Source, Store
 from app.service import Service
 from app.task import READS_PER_WINDOW, Workspace
 
 _MOST_TRIES_PER_PAGE = 8
+# In passes, ten minutes each, so that a scaled time scales them too: six hours, three, and one.
+_WHOLE_EVERY = 36
+# Held against what a list may not show: meetings under way, and clocks that differ.
+_OVERLAP = 18
+# The look-ups of a page of a backfill may well take minutes; a slot beyond this is of a clock set back.
+_LONGEST_WAIT = 6
+_JUST_BEFORE_S = 1.0  # "created after" may leave out what was created at that very moment
 
 
 @dataclass(slots=True)
@@ -34,14 +45,55 @@ class Found:
     taken_up: int = 0
 
 
+class Reach:
+    """How far back a workspace's pass looks. Kept in the store; moved only by a pass that came to its end."""
+
+    def __init__(self, store: Store, workspace: Workspace) -> None:
+        self._store, self._durations = store, workspace.policy.durations
+        self._next, self._whole = f"reconcile:{workspace.name}", f"reconcile_whole:{workspace.name}"
+        self._began = store.now()
+        self.earliest = max(store.first_start(), self._began - self._durations.reconcile_reach_s)
+
+    def since(self) -> float:
+        """Where the pass begins, seconds since the epoch: `earliest` for a whole one."""
+        looked, whole_at = self._store.mark(self._next), self._store.mark(self._whole)
+        if looked is None or whole_at is None:
+            return self.earliest
+        # Also when the database's clock was set back: the age is negative then.
+        is_whole_due = not 0 <= self._began - whole_at < _WHOLE_EVERY * self._durations.reconcile_every_s
+        return self.earliest if is_whole_due else max(self.earliest, looked)
+
+    def passed(self, since: float, unfinished_since: float | None) -> None:
+        """
+        A pass from `since` on came to its end.
+
+        Args:
+            unfinished_since: When the oldest recording was created that may still become news; None
+                when all that were listed have ended.
+        """
+        seen_to = self._began - _OVERLAP * self._durations.reconcile_every_s
+        if unfinished_since is not None:
+            seen_to = min(seen_to, unfinished_since - _JUST_BEFORE_S)
+        self._store.set_mark(self._next, seen_to)
+        if since <= self.earliest:
+            self._store.set_mark(self._whole, self._began)
+
+
 class Reconciler:
-    """One pass for one workspace. `tell` hears of every page, for a progress display."""
+    """
+    One pass for one workspace. `tell` hears of every recording, for a progress display.
+
+    Attributes:
+        unfinished_since: After `run`: when the oldest of the listed recordings was created that may still
+            become news (not done yet, or done so lately that its webhook is still awaited); else None.
+    """
 
     def __init__(
         self, service: Service, workspace: Workspace, *, tell: Callable[[Found], None] | None = None
     ) -> None:
         self._service, self._workspace = service, workspace
         self._tell = tell or (lambda found: None)
+        self.unfinished_since: float | None = None
 
     def run(self, *, since: float, by: str, is_dry: bool = False) -> Found:
         """
@@ -79,7 +131,13 @@ class Reconciler:
         cursor: str | None = None
         while True:
             page, cursor = self._page(since, cursor)
-            yield from (r for r in page if self._is_overdue(r))
+            for recording in page:
+                if self._is_overdue(recording):
+                    yield recording
+                elif recording.facts.condition in (RecordingCondition.DONE, RecordingCondition.NOT_DONE):
+                    # Without a date it might be as old as any: the next pass begins where this one did.
+                    created_at = recording.created_at or since
+                    self.unfinished_since = min(created_at, self.unfinished_since or created_at)
             if cursor is None:
                 return
 
@@ -103,22 +161,28 @@ class Reconciler:
         gap_s = durations.rate_window_s / READS_PER_WINDOW["list"]
         store, clock = self._service.store, self._service.clock
         clock.sleep(gap_s)  # one slot in two is left to look-ups
-        slot_at = store.reserve(self._workspace.name, "list", gap_s=gap_s)
-        clock.sleep(max(0.0, slot_at - store.now()))
+        wait_s = store.reserve(self._workspace.name, "list", gap_s=gap_s) - store.now()
+        if wait_s > _LONGEST_WAIT * durations.reconcile_every_s:
+            raise RecallBusy("rate", retry_after_s=wait_s)
+        clock.sleep(max(0.0, wait_s))
 
 
 def reconcile_all(service: Service) -> Found:
     """A pass for every workspace, as far back as may be done without asking a person."""
     total = Found()
     for workspace in service.workspaces.values():
-        reach_s = workspace.policy.durations.reconcile_reach_s
-        since = max(service.store.first_start(), service.store.now() - reach_s)
+        reach = Reach(service.store, workspace)
+        since = reach.since()
+        reconciler = Reconciler(service, workspace)
         try:
-            found = Reconciler(service, workspace).run(since=since, by="reconcile")
+            found = reconciler.run(since=since, by="reconcile")
         except (RecallBusy, AccountRefused) as trouble:
             service.log.warning("reconcile_put_off", workspace=workspace.name, cause=str(trouble))
             continue
-        service.log.info("reconciled", workspace=workspace.name, **asdict(found))
+        reach.passed(since, reconciler.unfinished_since)
+        service.log.info(
+            "reconciled", workspace=workspace.name, is_whole=since <= reach.earliest, **asdict(found)
+        )
         for name, number in asdict(found).items():
             setattr(total, name, getattr(total, name) + number)
     return total

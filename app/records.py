@@ -46,6 +46,7 @@ class Loaded:
     transcription: Transcription
     version: int
     pending: tuple[Command, ...] = ()
+    is_from_before: bool = False  # last changed before a long silence of ours: see `Store.sign`
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ class Send:
 @dataclass(frozen=True, slots=True)
 class SendTimes:
     """
-    Of one attempt: ages by the database's clock, in seconds; None before the first send.
+    Of one attempt: ages by the database's clock, in seconds; None before the first send. A request that
+    certainly never left is none.
 
     `since_first_s` and `fingerprints` are about one generation (one Idempotency-Key),
     `since_last_s` about all of the attempt's.
@@ -106,11 +108,19 @@ class Offerable:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a commit left to do: commands due now; or the wait for the bot's rate, nothing written."""
+    """
+    What a commit left to do: commands due now; or the wait for the bot's rate, nothing written.
+
+    `send_id` names the stamp that was committed: what becomes of that one request is noted by it.
+    """
 
     offerable: tuple[Offerable, ...] = ()
     wait_s: float | None = None
+    send_id: int | None = None
 
+
+# The outcome of a stamped request that certainly never left this machine.
+NOT_SENT = "not_sent"
 
 # Pauses whose cause begins so are about creates alone: every other question goes on.
 CREATES_ONLY = "creates_refused_"
@@ -197,7 +207,7 @@ class CreateAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RecordingSeen:
-    """A finished recording in Recall's list. Times are seconds since the epoch, None when not said."""
+    """A recording in Recall's list, in any state. Times are seconds since the epoch, None when not said."""
 
     recording_id: str
     facts: RecordingFacts

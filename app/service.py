@@ -1,14 +1,13 @@
 """
 The shell around the machine: `receive` deliveries, `advance` by an event, `perform` a command.
 
-Nothing is decided here. Whatever happened becomes an event, `decide` says what follows, and one
-`commit` writes it together with the mark of where the event came from. One log line per decision.
-The effects of the five commands are in `perform_create`, `perform_reads`, `perform_fetch`.
+Nothing is decided here. Whatever happened becomes an event, `decide` says what follows, and one `commit`
+writes it together with the mark of where the event came from: that is `advancing`. The effects of the
+commands are in `perform_create`, `perform_reads`, `perform_fetch`.
 """
 
 from __future__ import annotations
 
-import random
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -19,6 +18,7 @@ from structlog.typing import FilteringBoundLogger
 
 from app import perform_create, perform_fetch, perform_reads
 from app.account import Account
+from app.advancing import Advancer
 from app.core import events
 from app.core.commands import (
     AskRecording,
@@ -31,16 +31,14 @@ from app.core.commands import (
     PruneTranscript,
     kind_of,
 )
-from app.core.machine import Decision, budget, decide, is_wanted
+from app.core.machine import Decision, is_wanted
 from app.core.policy import Policy
 from app.core.state import Fate
 from app.errors import (
     AccountRefused,
     AlreadyApplied,
     LeaseLost,
-    QueueUnavailable,
     RecallBusy,
-    Stale,
     StoreUnavailable,
 )
 from app.patience import patience_over
@@ -51,7 +49,6 @@ from app.ports import (
     Committed,
     Delivery,
     Leased,
-    Loaded,
     Queue,
     Send,
     Source,
@@ -61,10 +58,10 @@ from app.recall.wire import Unreadable, decode_delivery
 from app.task import Keeper, SlotLater, Task, Workspace
 
 POISON_AFTER = 8
-_MOST_COLLISIONS = 12
 _LEFTOVER_AFTER_S = 3600.0
-# Recall's own number: five creates per minute and bot. https://docs.recall.ai/reference/recording_create_transcript_create
-CREATES_PER_BOT = 5
+# Bodies of old deliveries: each batch holds SQLite's only writer for 3 ms, and 2,000 a minute are twice what
+# Recall's limits let come in.
+_FORGET_EVERY_S, _FORGET_AT_ONCE, _FORGET_BATCHES = 60.0, 100, 20
 
 
 class Service:
@@ -94,22 +91,29 @@ class Service:
         self.scratch = scratch
         self.log = log
         self._account = Account(store, log)
+        self._advancer = Advancer(store, queue, clock, log)
+
+    def _sign(self) -> float:
+        """Before any work: whoever was away for long must know it before money is spent, and until when."""
+        durations = next(iter(self.workspaces.values())).policy.durations
+        return self.store.sign(quiet_s=durations.silence_s)
 
     # -- the inbox ---------------------------------------------------------------------------------
     def receive(self, limit: int = 100) -> int:
         """Applies unapplied deliveries, oldest first; returns how many were looked at."""
         total = 0
+        away_until = self._sign()
         while deliveries := self.store.take_deliveries(limit):
-            self._apply_all(deliveries)
+            self._apply_all(deliveries, away_until)
             total += len(deliveries)
         return total
 
-    def _apply_all(self, deliveries: list[Delivery]) -> None:
+    def _apply_all(self, deliveries: list[Delivery], away_until: float) -> None:
         """One delivery's trouble is not its neighbours': only those begun keep the try that was counted."""
         failures: list[Exception] = []
         for position, delivery in enumerate(deliveries):
             try:
-                self._apply(delivery)
+                self._apply(delivery, away_until)
             except StoreUnavailable:
                 # Nobody's fault here: none of these tries counts.
                 with suppress(StoreUnavailable):
@@ -122,7 +126,7 @@ class Service:
         if failures:
             raise failures[0]
 
-    def _apply(self, delivery: Delivery) -> None:
+    def _apply(self, delivery: Delivery, away_until: float) -> None:
         if delivery.tries > POISON_AFTER:
             self.store.close_delivery(delivery.id, note="unreadable: eight tries ended without a word")
             return
@@ -136,19 +140,22 @@ class Service:
             self.log.info("delivery_ignored", delivery=delivery.id, kind=decoded.kind, why=decoded.note)
             self.store.close_delivery(delivery.id, note=decoded.note or "nothing to do", kind=decoded.kind)
             return
-        event = self._dated(delivery, decoded.event, decoded.happened_at)
+        event = self._dated(delivery, decoded.event, decoded.happened_at, away_until=away_until)
         source = Source(delivery_id=delivery.id, by="webhook")
         try:
             self.advance(delivery.workspace, decoded.recording_id, event, source)
         except AlreadyApplied:
             self.log.info("delivery_taken_by_another", delivery=delivery.id)
 
-    def _dated(self, delivery: Delivery, event: events.Event, happened_at: float | None) -> events.Event:
-        """Old news of a recording is looked up before it is paid for."""
+    def _dated(
+        self, delivery: Delivery, event: events.Event, happened_at: float | None, *, away_until: float
+    ) -> events.Event:
+        """Old news of a recording, or news from before we were away, is looked up before it is paid for."""
         if not isinstance(event, events.RecordingDone) or happened_at is None:
             return event
         old_after_s = self.policy_of(delivery.workspace).durations.news_is_old_after_s
-        return replace(event, look_first=event.at - happened_at > old_after_s)
+        is_old = event.at - happened_at > old_after_s or happened_at < away_until
+        return replace(event, look_first=is_old)
 
     def policy_of(self, workspace: str) -> Policy:
         """The policy of a workspace; of any, for one that is no longer configured."""
@@ -166,112 +173,17 @@ class Service:
         send: Send | None = None,
         artifact: ArtifactRow | None = None,
     ) -> tuple[Decision, Committed]:
-        """
-        Load, decide, commit; again on fresh state when somebody was faster.
-
-        Raises:
-            Stale: The delivery has been applied by another, or the state never stood still.
-            LeaseLost: The command has another worker by now.
-        """
+        """See `app.advancing.Advancer.advance`."""
         policy = self.policy_of(workspace)
-        for collision in range(_MOST_COLLISIONS):
-            before = self.store.load(workspace, recording_id)
-            decision = self._decide(before, event, policy)
-            offer_now = bool(decision.commands) and self._has_room(len(decision.commands))
-            limit = (CREATES_PER_BOT, policy.durations.rate_window_s * 1.02) if send else None
-            try:
-                committed = self.store.commit(
-                    before,
-                    decision,
-                    event=event,
-                    source=source,
-                    send=None if decision.ignored else send,
-                    artifact=artifact,
-                    bot_limit=limit,
-                    budget=budget(before.transcription, policy),
-                    offer_now=offer_now,
-                )
-            except AlreadyApplied:
-                raise
-            except Stale:
-                self.clock.sleep(random.uniform(0, 0.02) * collision)
-                continue
-            if committed.wait_s is None:
-                self._tell(before, decision, event, source)
-                self._feed_breakers(before, decision, policy)
-            if offer_now:
-                self._offer(committed)
-            return decision, committed
-        raise Stale(f"{recording_id} was changed {_MOST_COLLISIONS} times under our hands")
-
-    def _decide(self, before: Loaded, event: events.Event, policy: Policy) -> Decision:
-        """Which providers are down is only asked when an attempt is about to be planned."""
-        t, pending = before.transcription, before.pending
-        decision = decide(t, event, policy, pending=pending)
-        is_about_providers = isinstance(event, events.ProviderDown | events.ProviderAwaited)
-        is_planned = decision.state.planned is not None and decision.state.planned != t.planned
-        if not is_about_providers and not is_planned:
-            return decision
-        shut = self.store.shut_providers(t.workspace)
-        return decide(t, event, replace(policy, shut=shut), pending=pending) if shut else decision
-
-    def _feed_breakers(self, before: Loaded, decision: Decision, policy: Policy) -> None:
-        """An attempt that ended says something about its provider, for all recordings."""
-        for line in decision.state.attempts:
-            old = before.transcription.attempt_of(ordinal=line.ordinal)
-            if old is None or old.fate is line.fate or not line.provider:
-                continue
-            is_failure = line.fate is Fate.REFUSED or (line.error or "").startswith(_PROVIDER_FAULTS)
-            if line.fate in (Fate.DONE, Fate.EMPTY) or (
-                line.fate in (Fate.FAILED, Fate.REFUSED) and is_failure
-            ):
-                worked = line.fate in (Fate.DONE, Fate.EMPTY)
-                shut_s = policy.durations.provider_shut_s
-                self.store.note_provider(
-                    before.transcription.workspace, line.provider, worked=worked, shut_s=shut_s
-                )
-
-    def _tell(self, before: Loaded, decision: Decision, event: events.Event, source: Source) -> None:
-        old, new = before.transcription, decision.state
-        line = self.log.bind(
-            workspace=old.workspace,
-            recording=old.recording_id,
-            happened=type(event).__name__,
-            by=source.by,
-            goal=new.goal.value,
+        return self._advancer.advance(
+            workspace, recording_id, event, source, policy=policy, send=send, artifact=artifact
         )
-        facts = {
-            "was": old.goal.value if old.goal != new.goal else None,
-            "attempt": getattr(event, "ordinal", None),
-            "transcript": getattr(event, "transcript_id", None),
-            "next": [c.key for c in decision.commands] or None,
-            "ignored": decision.ignored,
-            "reason": new.reason,
-            "detail": getattr(event, "detail", None) or getattr(event, "cause", None) or None,
-        }
-        line = line.bind(**{key: value for key, value in facts.items() if value is not None})
-        if decision.alarm:
-            line.error("alarm", alarm=decision.alarm)
-        line.info("decided")
-
-    def _has_room(self, number: int) -> bool:
-        try:
-            return self.queue.room() >= number
-        except QueueUnavailable:
-            return False
-
-    def _offer(self, committed: Committed) -> None:
-        if not committed.offerable:
-            return
-        try:
-            self.queue.offer(committed.offerable)
-        except QueueUnavailable:
-            self.log.warning("queue_away", what_follows="the dispatcher offers again")
 
     # -- the outbox --------------------------------------------------------------------------------
     def perform(self, command_id: int) -> None:
         """Takes the command's lease and does it. A command somebody else has, or nobody wants, ends here."""
         durations = next(iter(self.workspaces.values())).policy.durations
+        self._sign()
         leased = self.store.take(command_id, lease_s=durations.lease_s)
         if leased is None:
             return
@@ -291,7 +203,7 @@ class Service:
             self.log.warning("lease_lost", recording=leased.recording_id, command=leased.command.key)
 
     def _perform(self, leased: Leased, workspace: Workspace, keeper: Keeper) -> None:
-        before = self.store.load(leased.workspace, leased.recording_id)
+        before = self._advancer.load(leased.workspace, leased.recording_id, workspace.policy)
         if not is_wanted(before.transcription, leased.command):
             self.store.drop(leased)
             return
@@ -373,10 +285,19 @@ class Service:
                 if folder.stat().st_mtime < oldest:
                     shutil.rmtree(folder, ignore_errors=True)
         self.blobs.sweep()
+        self._forget_bodies()
         policy = next(iter(self.workspaces.values())).policy
         every_s = policy.durations.poll_every_s if policy.poll_only else policy.durations.reconcile_every_s
         if self.store.take_turn("reconcile", every_s=every_s):
             self.queue.ask_reconcile()
+
+    def _forget_bodies(self) -> None:
+        kept_s = next(iter(self.workspaces.values())).policy.durations.bodies_kept_s
+        if not self.store.take_turn("bodies", every_s=_FORGET_EVERY_S):
+            return
+        for _ in range(_FORGET_BATCHES):
+            if self.store.forget_bodies(older_than_s=kept_s, limit=_FORGET_AT_ONCE) < _FORGET_AT_ONCE:
+                return
 
 
 _EFFECTS: dict[type[Command], Callable[[Task], None]] = {
@@ -388,5 +309,3 @@ _EFFECTS: dict[type[Command], Callable[[Task], None]] = {
     PruneTranscript: perform_reads.prune,
     FetchTranscript: perform_fetch.fetch,
 }
-# Sub codes that blame the provider: https://docs.recall.ai/docs/recording-webhooks
-_PROVIDER_FAULTS = "provider_"

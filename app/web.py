@@ -22,6 +22,8 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from app.errors import StoreUnavailable
 from app.http_limits import BodyRefused, declared_length, hang_up_if_unread, read_body
+from app.inbox import PATIENCE_S, Waiting
+from app.late_answers import Plain, answer_later
 from app.ports import NewDelivery
 from app.recall.webhook import (
     HEADER_NAMES,
@@ -59,6 +61,10 @@ class Inbox(Protocol):
 
     def submit(self, row: NewDelivery) -> None:
         """Returns when the row is durable. Raises `StoreUnavailable`."""
+        ...
+
+    def submit_late(self, row: NewDelivery, waiting: Waiting) -> None:
+        """Returns at once; `waiting` is told when the row is durable, or that it is not."""
         ...
 
     def note_rejected(self, kind: str, *, remedy: str = "") -> None: ...
@@ -122,16 +128,20 @@ def _add_webhook(app: Flask, parts: WebParts) -> None:
         body = read_body(request.environ, limit_bytes=BODY_BYTES)
         now_s = time.time()
         verified = verify(claim, body, secrets, now_s=now_s)
-        parts.committer.submit(
-            NewDelivery(
-                workspace=workspace,
-                webhook_id=verified.webhook_id,
-                received_at_s=now_s,
-                sent_at_s=verified.timestamp_s,
-                secret_label=verified.secret_label,
-                body=body,
-            )
+        row = NewDelivery(
+            workspace=workspace,
+            webhook_id=verified.webhook_id,
+            received_at_s=now_s,
+            sent_at_s=verified.timestamp_s,
+            secret_label=verified.secret_label,
+            body=body,
         )
+        # Made now, sent when the row is committed.
+        late = answer_later(request.environ, within_s=PATIENCE_S, otherwise=_unavailable)
+        if late is None:
+            parts.committer.submit(row)
+        else:
+            parts.committer.submit_late(row, late)
         return Response(status=202)
 
     for rule in ("/webhooks/recall", "/webhooks/recall/<workspace>"):
@@ -220,9 +230,7 @@ def _add_refusals(app: Flask, parts: WebParts) -> None:
 
     @app.errorhandler(StoreUnavailable)
     def not_stored(error: StoreUnavailable) -> Response:
-        response = _error_response("unavailable", 503)
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
-        return response
+        return _not_stored()
 
     @app.errorhandler(HTTPException)
     def by_flask(error: HTTPException) -> Response:
@@ -258,8 +266,24 @@ def _error_response(code: str, status: int) -> Response:
     return _json_response({"error": {"code": code}}, status)
 
 
+def _not_stored() -> Response:
+    response = _error_response("unavailable", 503)
+    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def _unavailable() -> Plain:
+    """The same, for a row of which it is learnt after Flask is done with the request."""
+    response = _dressed(_not_stored())
+    return response.status, response.headers.to_wsgi_list(), response.get_data()
+
+
 def _finish(response: Response) -> Response:
     hang_up_if_unread(request.environ)
+    return _dressed(response)
+
+
+def _dressed(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers.setdefault("Cache-Control", "no-store")
     return response

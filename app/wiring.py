@@ -106,6 +106,7 @@ def open_service(settings: Settings) -> Service:
 
 def web_parts(settings: Settings | None = None) -> WebParts:
     """What the Flask application is made of; read from the environment when not given."""
+    import app.ops.metrics  # noqa: F401  # before gunicorn forks; later it would be 4 MB in each process
     from app.inbox import Committer
     from app.readiness import Readiness
     from app.web import WebParts

@@ -1,20 +1,37 @@
 """
-What RQ runs: two functions, called in a horse (a process forked for one job, then gone).
+What RQ runs: three functions, called in a horse (a process forked for one job, then gone).
 
 The service is opened in the horse, never before the fork: a database connection must not be shared
-by two processes. Settings are read once, in the worker that forks. Nothing is caught here: an
+by two processes. Settings are read once, in the worker that forks. Nothing is caught for good: an
 exception is RQ's to log, the command's lease ends, and the dispatcher offers it again.
+
+A horse that has done its command goes on, for two seconds at most, with what is due and in no queue: under
+load most of what a command costs is its horse. Each is taken by a lease of its own, so this is as safe as
+any number of horses side by side; an end by SIGTERM takes up to two seconds longer.
 """
 
 from __future__ import annotations
 
+import random
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+import structlog
+
+from app.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from app.config import Settings
     from app.service import Service
 
+# No longer: what waits in the queue must be begun before it is offered again (`offer_again_s`).
+GOES_ON_S = 2.0
+# One of the oldest, not the oldest: horses that look at the same moment then seldom want the same.
+_LOOKS_AT = 16
+
 _settings: Settings | None = None
+_log = structlog.get_logger(__name__)
 
 
 def use_settings(settings: Settings) -> None:
@@ -29,8 +46,8 @@ def receive() -> None:
 
 
 def perform(command_id: int) -> None:
-    """Performs one command, if it is still due and nobody else has it."""
-    _open().perform(command_id)
+    """Performs one command, if it is still due and nobody else has it; then others, for a while."""
+    work_off(_open(), command_id)
 
 
 def reconcile() -> None:
@@ -38,6 +55,29 @@ def reconcile() -> None:
     from app.reconcile import reconcile_all
 
     reconcile_all(_open())
+
+
+def work_off(service: Service, command_id: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    """The command, and until two seconds have passed whatever else waits for a worker."""
+    ends_at = monotonic() + GOES_ON_S
+    service.perform(command_id)
+    while monotonic() < ends_at and (further := _waiting(service)) is not None:
+        try:
+            service.perform(further)
+        except Exception:
+            # RQ will show it under the name of the job's own command, which is done.
+            _log.exception("command_failed_on_the_way", command=further)
+            raise
+
+
+def _waiting(service: Service) -> int | None:
+    """A command that is due and in no queue."""
+    durations = next(iter(service.workspaces.values())).policy.durations
+    try:
+        due = service.store.due(_LOOKS_AT, offer_again_s=durations.offer_again_s)
+    except StoreUnavailable:
+        return None  # the job's own command is done; the rest is the dispatcher's
+    return random.choice(due).id if due else None
 
 
 def _open() -> Service:

@@ -25,6 +25,7 @@ import structlog
 
 from workers.children import HANDLED, Child, ChildSpec
 from workers.hold import ensure_port_free, hold_home
+from workers.lifeline import die_with_parent
 
 if TYPE_CHECKING:
     from app.config import Settings
@@ -194,7 +195,6 @@ def run_up(settings: Settings) -> int:
         Away: Something needed is not there. Exit 69.
         ConfigError: Exit 78.
     """
-    from app import wiring
     from app.adapters import valkey_server
 
     with hold_home(settings.home):
@@ -203,11 +203,28 @@ def run_up(settings: Settings) -> int:
         if settings.redis_url is None:
             valkey_server.find_binary()
             specs.append(_valkey_spec(settings))
-        wiring.migrate(settings)
+        _migrate_apart(settings)
         specs += [_web_spec(settings), *worker_specs(settings), _dispatcher_spec(settings)]
         preload_workers(settings)
         import_module("app.web")
         return Supervisor(specs).run()
+
+
+def _migrate_apart(settings: Settings) -> None:
+    """In a process of its own: what Alembic loads, 8 MB, would stay in the memory of every child."""
+    from app import wiring
+
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            die_with_parent(parent)
+            wiring.migrate(settings)
+        except BaseException:  # nothing is lost: the parent meets the same trouble and says it
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(pid, 0)[1] != 0:
+        wiring.migrate(settings)
 
 
 def worker_specs(settings: Settings) -> list[ChildSpec]:

@@ -34,6 +34,10 @@ _CHUNK_BYTES = 1 << 20
 _SEGMENT = re.compile(r"[A-Za-z0-9._-]{1,200}")
 # Not in the alphabet of keys, so no key can name, list or overwrite a file that is being written.
 _TEMPORARY = "~"
+# All of them in one folder: to find what a killed process left, nobody walks through a million others.
+_INCOMING = f"{_TEMPORARY}incoming"
+_FOLDER_MARK = "+"  # for the "/" of the key in a temporary file's name; not in the alphabet either
+_LONGEST_HEAD = 200
 
 _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
@@ -47,6 +51,7 @@ _REMEDIES = {
     errno.ENOTDIR: "a file stands where a folder should be; move it away",
     errno.EISDIR: "a folder stands where a file should be; move it away",
     errno.ESTALE: "the network disk was remounted; restart the service",
+    errno.EXDEV: "a folder in it is another disk; point STORAGE_URL to a folder that is all on one disk",
     errno.EMFILE: "too many open files; raise the limit of open files (ulimit -n)",
 }
 
@@ -142,6 +147,10 @@ class LocalBlobs:
         """
         folder = self._path(prefix)
         with self._translated():
+            head = f"{prefix}/".replace("/", _FOLDER_MARK)[:_LONGEST_HEAD]
+            for path in _files(self.root / _INCOMING):
+                if path.name.startswith(head):
+                    path.unlink(missing_ok=True)
             files = sorted(_files(folder), key=lambda path: (path.name != MANIFEST, path))
             for path in files:
                 path.unlink(missing_ok=True)
@@ -150,7 +159,7 @@ class LocalBlobs:
             if folder.is_dir():
                 shutil.rmtree(folder)
                 _sync_folder(folder.parent)
-        return sum(_TEMPORARY not in path.name for path in files)
+        return len(files)
 
     def sweep(self) -> int:
         """
@@ -162,9 +171,7 @@ class LocalBlobs:
         swept = 0
         oldest_kept = time.time() - LEFTOVER_AFTER_S
         with self._translated():
-            for path in _files(self.root):
-                if _TEMPORARY not in path.name:
-                    continue
+            for path in _files(self.root / _INCOMING):
                 with suppress(FileNotFoundError):  # its own process may be done with it just now
                     if path.stat().st_mtime < oldest_kept:
                         path.unlink()
@@ -173,19 +180,30 @@ class LocalBlobs:
 
     def check(self) -> None:
         """Write, sync and delete a small file. Returns if that works, else raises `BlobsUnavailable`."""
-        with self._translated():
-            _make_folder(self.root)
-            with _temporary(self.root, "check") as path:
-                _fill(path, io.BytesIO(b"x" * 4096))
+        with self._translated(), self._temporary("check") as path:
+            _fill(path, io.BytesIO(b"x" * 4096))
 
     def _write(self, key: str, stream: BinaryIO) -> None:
         target = self._path(key)
         _make_folder(target.parent)
-        with _temporary(target.parent, target.name) as path:
+        with self._temporary(key) as path:
             _fill(path, stream)
             path.replace(target)
             # Without this the name may be gone after a power cut although the content is there.
             _sync_folder(target.parent)
+
+    @contextmanager
+    def _temporary(self, key: str) -> Iterator[Path]:
+        """A path on the same disk as the target; whatever is still there at the end is removed."""
+        folder = self.root / _INCOMING
+        _make_folder(folder)
+        head = key.replace("/", _FOLDER_MARK)[:_LONGEST_HEAD]
+        path = folder / f"{head}{_TEMPORARY}{secrets.token_hex(8)}"
+        try:
+            yield path
+        finally:
+            with suppress(OSError):  # the first error is the one to report; `sweep` takes what stays
+                path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         segments = key.split("/")
@@ -226,17 +244,6 @@ def from_url(url: str) -> LocalBlobs:
     if not path.is_absolute() or ".." in path.parts or "\0" in str(path):
         raise BlobError("STORAGE_URL: not an absolute path, as in file:///srv/transcripts (three slashes)")
     return LocalBlobs(path)
-
-
-@contextmanager
-def _temporary(folder: Path, name: str) -> Iterator[Path]:
-    """A path in `folder`, on the same disk as the target; whatever is still there at the end is removed."""
-    path = folder / f"{name[:100]}{_TEMPORARY}{secrets.token_hex(8)}"
-    try:
-        yield path
-    finally:
-        with suppress(OSError):  # the first error is the one to report; `sweep` takes what stays
-            path.unlink(missing_ok=True)
 
 
 def _fill(path: Path, stream: BinaryIO) -> None:

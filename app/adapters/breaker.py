@@ -35,6 +35,15 @@ class Breaker:
             return counted
         return counted.shut(now, min(2 * self.shut_for_s, LONGEST * shut_s))
 
+    def moved(self, by_s: float) -> Breaker:
+        """After the clock was set, by this much."""
+        until, probing = self.shut_until, self.probing_until
+        return replace(
+            self,
+            shut_until=until + by_s if until is not None else None,
+            probing_until=probing + by_s if probing is not None else None,
+        )
+
     def shut(self, now: float, for_s: float) -> Breaker:
         """Nobody enters for `for_s` seconds."""
         return replace(self, shut_until=now + for_s, shut_for_s=for_s, probing_until=None)

@@ -14,11 +14,12 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from app.adapters import history_line
 from app.adapters.memory_faults import MemoryFaults
+from app.adapters.memory_rows import CommandRow, DeliveryRow, Recording, RecordingRow, Stamp
 from app.core import commands, events
 from app.core.machine import Decision
 from app.core.policy import CEILING
@@ -36,57 +37,12 @@ from app.ports import (
     SendTimes,
     Source,
 )
-from app.records import CREATES_ONLY
+from app.records import CREATES_ONLY, NOT_SENT
 
 if TYPE_CHECKING:
     from app.ports import Store
 
 _EARLY_S = 0.05
-Recording = tuple[str, str]
-
-
-@dataclass(slots=True)
-class _Delivery:
-    id: int
-    new: NewDelivery
-    tries: int = 0
-    applied_at: float | None = None
-    kind: str | None = None
-    note: str | None = None
-
-
-@dataclass(slots=True)
-class _Command:
-    id: int
-    recording: Recording
-    command: commands.Command
-    due_at: float
-    offered_at: float | None = None
-    leased_until: float | None = None
-    token: str | None = None
-    tries: int = 0
-    slot_at: float | None = None
-    is_held: bool = False
-
-    def is_free(self, now: float) -> bool:
-        return self.leased_until is None or self.leased_until < now
-
-
-@dataclass(slots=True)
-class _Stamp:
-    send: Send
-    at: float
-    outcome: str | None = None
-
-
-@dataclass(slots=True)
-class _Recording:
-    transcription: Transcription
-    version: int = 0
-    budgets: dict[int, int] = field(default_factory=dict)
-    sends: list[_Stamp] = field(default_factory=list)
-    artifacts: dict[str, ArtifactRow] = field(default_factory=dict)
-    history: list[Mapping[str, Any]] = field(default_factory=list)
 
 
 class MemoryStore(MemoryFaults):
@@ -95,13 +51,14 @@ class MemoryStore(MemoryFaults):
     def __init__(self, *, clock_offset_s: float = 0.0) -> None:
         super().__init__()
         self.clock_offset_s = clock_offset_s
-        self.deliveries: dict[tuple[str, str], _Delivery] = {}
-        self.commands: dict[int, _Command] = {}
-        self.recordings: dict[Recording, _Recording] = {}
+        self.deliveries: dict[tuple[str, str], DeliveryRow] = {}
+        self.commands: dict[int, CommandRow] = {}
+        self.recordings: dict[Recording, RecordingRow] = {}
         self.rejected: Counter[str] = Counter()
         self.heartbeats: dict[str, tuple[float, str]] = {}
         self._ids = itertools.count(1)
         self._first_start: float | None = None
+        self.marks: dict[str, float] = {}
 
     def now(self) -> float:
         return time.time() + self.clock_offset_s
@@ -111,7 +68,7 @@ class MemoryStore(MemoryFaults):
     def add_deliveries(self, rows: Sequence[NewDelivery]) -> None:
         with self._lock:
             for new in rows:
-                self.deliveries.setdefault((new.workspace, new.webhook_id), _Delivery(next(self._ids), new))
+                self.deliveries.setdefault((new.workspace, new.webhook_id), DeliveryRow(next(self._ids), new))
 
     def take_deliveries(self, limit: int) -> list[Delivery]:
         with self._lock:
@@ -137,6 +94,17 @@ class MemoryStore(MemoryFaults):
             if delivery is not None:
                 delivery.applied_at, delivery.note, delivery.kind = self.now(), note, kind
 
+    def forget_bodies(self, *, older_than_s: float, limit: int) -> int:
+        with self._lock:
+            old = [
+                d
+                for d in self.deliveries.values()
+                if d.has_body and d.kind is not None and (d.applied_at or 0.0) < self.now() - older_than_s
+            ]
+            for delivery in old[:limit]:
+                delivery.new, delivery.has_body = replace(delivery.new, body=b""), False
+            return len(old[:limit])
+
     def count_rejected(self, kind: str, number: int) -> None:
         with self._lock:
             self.rejected[kind] += number
@@ -145,7 +113,7 @@ class MemoryStore(MemoryFaults):
         with self._lock:
             return any(d.applied_at is None for d in self.deliveries.values())
 
-    def _unapplied(self, delivery_id: int) -> _Delivery | None:
+    def _unapplied(self, delivery_id: int) -> DeliveryRow | None:
         found = (d for d in self.deliveries.values() if d.id == delivery_id and d.applied_at is None)
         return next(found, None)
 
@@ -156,7 +124,8 @@ class MemoryStore(MemoryFaults):
             known = self._recording((workspace, recording_id))
             pending = sorted(self._pending((workspace, recording_id)), key=lambda c: c.id)
             waits = tuple(replace(c.command, after_s=0.0) for c in pending)
-            return Loaded(known.transcription, known.version, waits)
+            is_old = bool(known.version) and known.updated_at < self.resumed_at
+            return Loaded(known.transcription, known.version, waits, is_old)
 
     def commit(
         self,
@@ -185,23 +154,25 @@ class MemoryStore(MemoryFaults):
             self._mark(source, event)
             is_new = known.version == 0 and decision.commands
             if after != known.transcription or is_new:
-                known.transcription, known.version = after, known.version + 1
+                known.transcription, known.version, known.updated_at = after, known.version + 1, self.now()
             known.budgets |= budgets
-            if send is not None:
-                known.sends.append(_Stamp(send, self.now()))
+            stamp = Stamp(next(self._ids), send, self.now()) if send is not None else None
+            if stamp is not None:
+                known.sends.append(stamp)
             if artifact is not None:
                 known.artifacts[artifact.transcript_id] = artifact
             line = history_line.line(before, decision, event, source)
             known.history.append({"id": next(self._ids), "at": self.now(), **line})
-            return Committed(self._replace(recording, decision, event, offer_now=offer_now))
+            offerable = self._replace(recording, decision, event, offer_now=offer_now)
+            return Committed(offerable, send_id=stamp.id if stamp is not None else None)
 
-    def _recording(self, recording: Recording) -> _Recording:
-        return self.recordings.get(recording) or _Recording(Transcription(*recording))
+    def _recording(self, recording: Recording) -> RecordingRow:
+        return self.recordings.get(recording) or RecordingRow(Transcription(*recording))
 
-    def _pending(self, recording: Recording) -> list[_Command]:
+    def _pending(self, recording: Recording) -> list[CommandRow]:
         return [c for c in self.commands.values() if c.recording == recording]
 
-    def _check(self, known: _Recording, before: Loaded, source: Source) -> None:
+    def _check(self, known: RecordingRow, before: Loaded, source: Source) -> None:
         if known.version != before.version:
             raise Stale("the transcription moved on")
         if source.delivery_id is not None and self._unapplied(source.delivery_id) is None:
@@ -226,7 +197,7 @@ class MemoryStore(MemoryFaults):
             stamp.at
             for (owner, _), known in self.recordings.items()
             for stamp in known.sends
-            if owner == workspace and stamp.send.bot == send.bot
+            if owner == workspace and stamp.send.bot == send.bot and stamp.outcome != NOT_SENT
         )
         wait_s = stamps[-most] + window_s - self.now() if len(stamps) >= most else 0.0
         return wait_s if wait_s > 0 else None
@@ -242,7 +213,7 @@ class MemoryStore(MemoryFaults):
         offerable = []
         for command in decision.commands:
             is_due, id_ = command.after_s <= 0, next(self._ids)
-            self.commands[id_] = _Command(
+            self.commands[id_] = CommandRow(
                 id_,
                 recording,
                 command,
@@ -314,7 +285,7 @@ class MemoryStore(MemoryFaults):
             for row in filter(None, map(self.commands.get, command_ids)):
                 row.offered_at = self.now()
 
-    def _held(self, leased: Leased) -> _Command | None:
+    def _held(self, leased: Leased) -> CommandRow | None:
         row = self.commands.get(leased.id)
         return row if row is not None and row.token == leased.token else None
 
@@ -322,15 +293,27 @@ class MemoryStore(MemoryFaults):
 
     def send_times(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> SendTimes:
         with self._lock:
-            stamps = self._stamps(workspace, recording_id, ordinal)
+            stamps = [s for s in self._stamps(workspace, recording_id, ordinal) if s.outcome != NOT_SENT]
             ages = [self.now() - s.at for s in stamps if s.send.generation == generation]
             prints = frozenset(s.send.fingerprint for s in stamps if s.send.generation == generation)
             return SendTimes(max(ages, default=None), min(ages, default=None), prints)
 
-    def settle_send(self, workspace: str, recording_id: str, ordinal: int, *, outcome: str) -> None:
+    def settle_send(self, send_id: int, *, outcome: str) -> None:
         with self._lock:
-            for stamp in self._stamps(workspace, recording_id, ordinal)[-1:]:
-                stamp.outcome = outcome
+            stamps = (stamp for known in self.recordings.values() for stamp in known.sends)
+            for stamp in stamps:
+                if stamp.id == send_id:
+                    stamp.outcome = outcome
+
+    def _move_back(self, by_s: float) -> None:
+        super()._move_back(by_s)
+        for known in self.recordings.values():
+            for stamp in known.sends:
+                stamp.at -= by_s
+        for row in self.commands.values():
+            row.due_at -= by_s
+            row.offered_at = row.offered_at - by_s if row.offered_at is not None else None
+            row.leased_until = row.leased_until - by_s if row.leased_until is not None else None
 
     def creates_refused_elsewhere(self, workspace: str, recording_id: str, *, within_s: float) -> bool:
         with self._lock:
@@ -351,7 +334,7 @@ class MemoryStore(MemoryFaults):
                 if owner != recording_id
             )
 
-    def _stamps(self, workspace: str, recording_id: str, ordinal: int) -> list[_Stamp]:
+    def _stamps(self, workspace: str, recording_id: str, ordinal: int) -> list[Stamp]:
         known = self._recording((workspace, recording_id))
         return [s for s in known.sends if s.send.ordinal == ordinal]
 
@@ -367,12 +350,22 @@ class MemoryStore(MemoryFaults):
                 self._first_start = self.now()
             return self._first_start
 
+    def mark(self, name: str) -> float | None:
+        with self._lock:
+            return self.marks.get(name)
+
+    def set_mark(self, name: str, at: float) -> None:
+        with self._lock:
+            self.marks[name] = at
+
     def history(self, workspace: str, recording_id: str) -> list[Mapping[str, Any]]:
         with self._lock:
             return list(self._recording((workspace, recording_id)).history)
 
 
-def _budgets(known: _Recording, decision: Decision, budget: int | None, *, is_claim: bool) -> dict[int, int]:
+def _budgets(
+    known: RecordingRow, decision: Decision, budget: int | None, *, is_claim: bool
+) -> dict[int, int]:
     """What the `attempts` table would hold for new lines; the constraint in plain words."""
     allowed = max(budget or 0, decision.state.budget)
     new = {}

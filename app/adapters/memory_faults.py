@@ -13,6 +13,8 @@ from dataclasses import replace
 from app.adapters.breaker import Breaker
 from app.records import CREATES_ONLY, Pause
 
+_SET_BACK_S = 30.0
+
 
 class MemoryFaults(ABC):
     """What a test wants to see is public. One lock makes each method one transaction."""
@@ -23,6 +25,8 @@ class MemoryFaults(ABC):
         self.pauses: dict[str, Pause] = {}
         self.pause_log: list[tuple[Pause, float]] = []  # with its end
         self.breakers: dict[tuple[str, str], Breaker] = {}
+        self.alive_at: float | None = None
+        self.resumed_at = 0.0
         self._lock = threading.RLock()
 
     @abstractmethod
@@ -32,6 +36,28 @@ class MemoryFaults(ABC):
     @abstractmethod
     def _wake(self, workspace: str) -> None:
         """What waited for the end of a pause is due now."""
+
+    # -- signs of life ---------------------------------------------------------------------------
+
+    def sign(self, *, quiet_s: float) -> float:
+        with self._lock:
+            now = self.now()
+            away_s = 0.0 if self.alive_at is None else now - self.alive_at
+            if away_s < -_SET_BACK_S:
+                self._move_back(-away_s)
+            elif away_s > quiet_s:
+                self.resumed_at = now
+            self.alive_at = now
+            return self.resumed_at
+
+    def _move_back(self, by_s: float) -> None:
+        """What was noted for the future, or as an age, by the clock as it was."""
+        self.resumed_at -= by_s
+        self.rates = {key: at - by_s for key, at in self.rates.items()}
+        self.turns = {key: at - by_s for key, at in self.turns.items()}
+        for workspace, pause in self.pauses.items():
+            self.pauses[workspace] = replace(pause, since=pause.since - by_s, probe_at=pause.probe_at - by_s)
+        self.breakers = {key: breaker.moved(-by_s) for key, breaker in self.breakers.items()}
 
     # -- rates and turns -------------------------------------------------------------------------
 

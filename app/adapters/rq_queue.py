@@ -64,7 +64,9 @@ def connect(url: str, *, patience: Patience) -> Redis:
         retry = RedisRetry(NoBackoff(), 0)
     else:
         retry = RedisRetry(ExponentialBackoff(cap=0.5, base=0.1), 3, supported_errors=(RedisConnectionError,))
-    return Redis.from_url(url, socket_connect_timeout=1.0, socket_timeout=2.0, retry=retry)
+    # No name to tell: for it each new connection would parse the metadata of the installed package (6 ms of
+    # 10, and 3 MB of memory no longer shared with the parent) and pay two round trips.
+    return Redis.from_url(url, socket_connect_timeout=1.0, socket_timeout=2.0, retry=retry, driver_info=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ from app.adapters import history_line
 from app.adapters import sql_tables as t
 from app.adapters.sql_engine import Database
 from app.adapters.sql_errors import is_deadlock, violated
+from app.adapters.sql_money import may_have_left
+from app.adapters.sql_signs import RESUMED
 from app.core import commands, events
 from app.core import state as states
 from app.core.machine import Decision
@@ -42,7 +44,9 @@ class Commits(Database):
 
     def load(self, workspace: str, recording_id: str) -> Loaded:
         """The transcription with its pending commands; version 0 when there is none."""
-        row_of = sa.select(t.transcriptions.c.state, t.transcriptions.c.version)
+        resumed_at = sa.select(t.installation.c.at).where(t.installation.c.key == RESUMED).scalar_subquery()
+        is_from_before = sa.func.coalesce(t.transcriptions.c.updated_at < resumed_at, sa.false())
+        row_of = sa.select(t.transcriptions.c.state, t.transcriptions.c.version, is_from_before)
         pending_of = sa.select(t.commands.c.args).order_by(t.commands.c.id)
         with self.reading() as connection:
             row = connection.execute(row_of.where(_is_of(t.transcriptions, workspace, recording_id))).first()
@@ -52,7 +56,8 @@ class Commits(Database):
             found = tuple(commands.from_record(json.loads(args)) for args in pending)
         if row is None:
             return Loaded(Transcription(workspace, recording_id), 0, found)
-        return Loaded(states.from_record(json.loads(row.state)), row.version, found)
+        state, version, is_old = row
+        return Loaded(states.from_record(json.loads(state)), version, found, bool(is_old))
 
     def commit(
         self,
@@ -74,15 +79,14 @@ class Commits(Database):
                 self._write_state(connection, before, decision)
                 self._mark_source(connection, decision, event, source)
                 self._mirror_attempts(connection, before, after, event, budget)
-                if send is not None:
-                    self._stamp(connection, after, send, bot_limit)
+                send_id = self._stamp(connection, after, send, bot_limit) if send is not None else None
                 if artifact is not None:
                     self._keep_artifact(connection, artifact)
                 if artifact is not None or after.current != before.transcription.current:
                     _mark_current(connection, after)
                 self._write_history(connection, before, decision, event, source)
                 offerable = self._replace_commands(connection, decision, event, offer_now=offer_now)
-                return Committed(offerable)
+                return Committed(offerable, send_id=send_id)
         except _BotBusy as busy:
             return Committed(wait_s=busy.wait_s)
         except StoreUnavailable as error:
@@ -161,7 +165,7 @@ class Commits(Database):
 
     def _stamp(
         self, connection: Connection, after: Transcription, send: Send, bot_limit: tuple[int, float] | None
-    ) -> None:
+    ) -> int:
         if bot_limit is not None:
             wait_s = self._wait_for_bot(connection, after.workspace, send.bot, bot_limit)
             if wait_s is not None:
@@ -176,7 +180,7 @@ class Commits(Database):
             bot=send.bot,
             stamped_at=self.db_now,
         )
-        connection.execute(stamp)
+        return int(connection.execute(stamp.returning(t.sends.c.id)).scalar_one())
 
     def _wait_for_bot(
         self, connection: Connection, workspace: str, bot: str, limit: tuple[int, float]
@@ -187,7 +191,8 @@ class Commits(Database):
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
         # The wait ends when the oldest of the last `most` sends leaves the window.
         nth = sa.select(t.sends.c.stamped_at + window_s - self.db_now).order_by(t.sends.c.stamped_at.desc())
-        nth = nth.where(t.sends.c.workspace == workspace, t.sends.c.bot == bot).offset(most - 1).limit(1)
+        nth = nth.where(t.sends.c.workspace == workspace, t.sends.c.bot == bot, may_have_left())
+        nth = nth.offset(most - 1).limit(1)
         wait_s = connection.execute(nth).scalar()
         return float(wait_s) if wait_s is not None and wait_s > 0 else None
 

@@ -15,25 +15,24 @@ import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.adapters.sql_errors import translated
-from app.adapters.sql_patience import PatientConnection
 from app.adapters.sql_tables import DbNow
 from app.adapters.sql_turn import WriteTurn
 from app.errors import ConfigError, StoreUnavailable
 
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
+
 WAIT_S = 5.0  # the cap of every wait
 CONNECT_S = 3  # PostgreSQL, for each address of the host
 BUSY_S = 4.0  # SQLite: less, so that a web request gets its 503 from us
-
-Insert = sqlite.Insert | postgresql.Insert
 
 
 class Database:
@@ -85,9 +84,16 @@ class Database:
             with connection.begin():
                 yield connection
 
-    def insert(self, table: sa.Table) -> Insert:
+    def insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
         """INSERT with ON CONFLICT, in the dialect's words."""
-        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        # Imported here, like the driver below: PostgreSQL's half is 8 MB that SQLite has no use for.
+        if self.is_sqlite:
+            from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+            return sqlite_insert(table)
+        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+        return postgresql_insert(table)
 
     def close(self) -> None:
         """Closes every idle connection; the next use opens new ones."""
@@ -194,6 +200,8 @@ _SESSION = (
 
 
 def _postgresql_engine(database: Database, pool_size: int) -> Engine:
+    from app.adapters.sql_patience import PatientConnection
+
     engine = sa.create_engine(
         database.url,
         pool_size=pool_size,

@@ -8,6 +8,7 @@ request is a quarter of a millisecond. It is one prepared statement, one transac
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from app.adapters import sql_tables as t
 from app.adapters.sql_engine import Database
+from app.adapters.sql_kept import KeptConnection
 from app.ports import Delivery, NewDelivery
 
 _COLUMNS = ("workspace", "webhook_id", "received_at", "sent_at", "secret_label", "body")
@@ -30,9 +32,23 @@ class Inbox(Database):
         values = [
             (r.workspace, r.webhook_id, r.received_at_s, r.sent_at_s, r.secret_label, r.body) for r in rows
         ]
-        if values:
+        if not values:
+            return
+        if self.is_sqlite:
+            self._kept.execute_many(_SQLITE_ADD, values)
+        else:
             with self.writing() as connection:
-                connection.exec_driver_sql(_SQLITE_ADD if self.is_sqlite else _POSTGRESQL_ADD, values)
+                connection.exec_driver_sql(_POSTGRESQL_ADD, values)
+
+    def close(self) -> None:
+        """Closes every idle connection; the next use opens new ones."""
+        super().close()
+        if self.is_sqlite:
+            self._kept.close()
+
+    @cached_property
+    def _kept(self) -> KeptConnection:
+        return KeptConnection(self)
 
     def take_deliveries(self, limit: int) -> list[Delivery]:
         """

@@ -12,6 +12,9 @@ import sqlalchemy as sa
 from app.adapters import sql_tables as t
 from app.adapters.sql_engine import Database
 from app.ports import SendTimes
+from app.records import NOT_SENT
+
+TURN = "turn:"  # so begin the keys of turns
 
 
 class Money(Database):
@@ -26,7 +29,7 @@ class Money(Database):
         row = t.sends
         stamps = sa.select(self.db_now - row.c.stamped_at, row.c.fingerprint)
         stamps = stamps.where(
-            _is_of_attempt(workspace, recording_id, ordinal), row.c.generation == generation
+            _is_of_attempt(workspace, recording_id, ordinal), row.c.generation == generation, may_have_left()
         )
         with self.reading() as connection:
             found = connection.execute(stamps).all()
@@ -37,11 +40,9 @@ class Money(Database):
             fingerprints=frozenset(fingerprint for _, fingerprint in found),
         )
 
-    def settle_send(self, workspace: str, recording_id: str, ordinal: int, *, outcome: str) -> None:
-        """Notes how the latest send of the attempt ended, for people."""
-        row = t.sends
-        latest = sa.select(sa.func.max(row.c.id)).where(_is_of_attempt(workspace, recording_id, ordinal))
-        settled = row.update().where(row.c.id == latest.scalar_subquery())
+    def settle_send(self, send_id: int, *, outcome: str) -> None:
+        """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""
+        settled = t.sends.update().where(t.sends.c.id == send_id)
         with self.writing() as connection:
             connection.execute(settled.values(outcome=outcome, settled_at=self.db_now))
 
@@ -69,7 +70,7 @@ class Money(Database):
 
     def take_turn(self, name: str, *, every_s: float) -> bool:
         """True for one caller of all processes per `every_s` seconds."""
-        row, key = t.installation, f"turn:{name}"
+        row, key = t.installation, f"{TURN}{name}"
         is_over = row.c.at <= self.db_now - every_s
         new = self.insert(row).values(key=key, at=self.db_now)
         taken = new.on_conflict_do_update(index_elements=["key"], set_={"at": self.db_now}, where=is_over)
@@ -79,6 +80,11 @@ class Money(Database):
                 return False
         with self.writing() as connection:
             return connection.execute(taken.returning(row.c.key)).first() is not None
+
+
+def may_have_left() -> sa.ColumnElement[bool]:
+    """All sends but those that certainly never left: Recall cannot know of these."""
+    return sa.or_(t.sends.c.outcome.is_(None), t.sends.c.outcome != NOT_SENT)
 
 
 def _is_of_attempt(workspace: str, recording_id: str, ordinal: int) -> sa.ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """
 What people and programs that watch ask: lists, one recording's whole story, counts, signs of life.
 
-Reads, but for `beat`, `check_write` and the note of the first start. Nothing here decides anything.
+Reads, but for `beat`, `check_write` and notes of moments. Nothing here decides anything.
 """
 
 from __future__ import annotations
@@ -97,12 +97,27 @@ class People(Database):
             return self.first_start()
         return float(at)
 
+    def mark(self, name: str) -> float | None:
+        """A moment noted under this name; None when never."""
+        noted = sa.select(t.installation.c.at).where(t.installation.c.key == f"mark:{name}")
+        with self.reading() as connection:
+            at = connection.execute(noted).scalar()
+        return None if at is None else float(at)
+
+    def set_mark(self, name: str, at: float) -> None:
+        """Notes a moment, in place of the one before."""
+        new = self.insert(t.installation).values(key=f"mark:{name}", at=at)
+        with self.writing() as connection:
+            connection.execute(new.on_conflict_do_update(index_elements=["key"], set_={"at": at}))
+
     def find_recording(self, text: str) -> list[tuple[str, str]]:
         """(workspace, recording id) of what begins with `text`: a recording's id or a `txn_…`. At most 20."""
         row = t.transcriptions
         column = row.c.id if text.startswith("txn_") else row.c.recording_id
         found = sa.select(row.c.workspace, row.c.recording_id).order_by(row.c.recording_id).limit(20)
         begins = column.startswith(text, autoescape=True)
+        if self.is_sqlite:  # whose LIKE, blind to case, uses no index
+            begins = sa.and_(column >= text, column < f"{text}\U0010ffff")
         with self.reading() as connection:
             exact = connection.execute(found.where(column == text)).all()
             return [(w, r) for w, r in exact or connection.execute(found.where(begins)).all()]
@@ -153,26 +168,41 @@ class People(Database):
             return [dict(values) for values in connection.execute(wanted).mappings()]
 
     def counts(self) -> Counts:
-        """Counted now; a few indexed scans."""
+        """
+        As of now. What is over is counted by the database as it happens (`tallies`), what waits is counted
+        here: so this takes as long with a million recordings as with a thousand.
+        """
         with self.reading() as connection:
             now = connection.execute(sa.select(self.db_now)).scalar_one()
             pending, due, due_since = _count_commands(connection, now)
             unapplied, unapplied_since, unreadable = _count_deliveries(connection)
             waiting = [since for since in (due_since, unapplied_since) if since is not None]
+            tallies = _tallies(connection)
             return Counts(
-                transcriptions=_by(connection, t.transcriptions.c.goal),
-                attempts=_attempts_by_fate(connection),
+                transcriptions=_named(tallies, "goal:"),
+                attempts=_by_provider_and_fate(tallies),
                 commands_pending=pending,
                 commands_due=due,
                 oldest_undone_s=max(0.0, now - min(waiting)) if waiting else None,
                 deliveries_unapplied=unapplied,
                 deliveries_unreadable=unreadable,
                 rejected=_rejected(connection),
-                alarms=_by(connection, t.history.c.alarm),
+                alarms=_named(tallies, "alarm:"),
                 paused=tuple(connection.execute(sa.select(t.pauses.c.workspace)).scalars()),
                 breakers_open=_breakers_open(connection),
-                sends=connection.execute(sa.select(sa.func.count()).select_from(t.sends)).scalar_one(),
+                sends=tallies.get("sends", 0),
             )
+
+    def oldest_undone_s(self) -> float | None:
+        """Age of what has been due or unapplied for longest; None when nothing is. Two looks at an index."""
+        due = sa.select(sa.func.min(t.commands.c.due_at))
+        with self.reading() as connection:
+            now = connection.execute(sa.select(self.db_now)).scalar_one()
+            due_since = connection.execute(due).scalar()
+            received = connection.execute(_first_received()).scalar()
+        waiting = [due_since] if due_since is not None and due_since <= now else []
+        waiting += [received] if received is not None else []
+        return max(0.0, now - min(waiting)) if waiting else None
 
     def _note(self, key: str, *, is_moved: bool) -> None:
         new = self.insert(t.installation).values(key=key, at=self.db_now)
@@ -215,15 +245,19 @@ def _rows(
     ]
 
 
-def _by(connection: Connection, column: sa.Column[Any]) -> dict[str, int]:
-    counted = sa.select(column, sa.func.count()).where(column.is_not(None)).group_by(column)
-    return {name: number for name, number in connection.execute(counted)}
+def _tallies(connection: Connection) -> dict[str, int]:
+    row = t.tallies
+    summed = sa.select(row.c.name, sa.func.sum(row.c.value)).group_by(row.c.name)
+    return {name: int(number) for name, number in connection.execute(summed) if number}
 
 
-def _attempts_by_fate(connection: Connection) -> dict[tuple[str, str], int]:
-    row = t.attempts
-    counted = sa.select(row.c.provider, row.c.fate, sa.func.count()).group_by(row.c.provider, row.c.fate)
-    return {(provider, fate): number for provider, fate, number in connection.execute(counted)}
+def _named(tallies: Mapping[str, int], kind: str) -> dict[str, int]:
+    return {name.removeprefix(kind): n for name, n in tallies.items() if name.startswith(kind)}
+
+
+def _by_provider_and_fate(tallies: Mapping[str, int]) -> dict[tuple[str, str], int]:
+    split = ((name.partition(":"), number) for name, number in _named(tallies, "fate:").items())
+    return {(provider, fate): number for (fate, _, provider), number in split}
 
 
 def _count_commands(connection: Connection, now: float) -> tuple[int, int, float | None]:
@@ -236,10 +270,17 @@ def _count_commands(connection: Connection, now: float) -> tuple[int, int, float
 
 def _count_deliveries(connection: Connection) -> tuple[int, float | None, int]:
     row = t.deliveries
-    waiting = sa.select(sa.func.count(), sa.func.min(row.c.received_at)).where(row.c.applied_at.is_(None))
-    number, since = connection.execute(waiting).one()
+    waiting = sa.select(sa.func.count()).where(row.c.applied_at.is_(None))
+    number = connection.execute(waiting).scalar_one()
+    since = connection.execute(_first_received()).scalar()
     unreadable = sa.select(sa.func.count()).where(row.c.note.is_not(None), row.c.kind.is_(None))
     return number, since, connection.execute(unreadable).scalar_one()
+
+
+def _first_received() -> sa.Select[float]:
+    """When the unapplied delivery came that came first: to the database, which is the order of the ids."""
+    row = t.deliveries
+    return sa.select(row.c.received_at).where(row.c.applied_at.is_(None)).order_by(row.c.id).limit(1)
 
 
 def _rejected(connection: Connection) -> dict[str, int]:

@@ -3,7 +3,8 @@ The record in SQLite or PostgreSQL: everything `app.ports.Store` promises, and w
 
 Put together from one part per concern, all on the same `Database`: `sql_inbox` (deliveries),
 `sql_commit` (the transcription), `sql_outbox` (commands), `sql_money` (sends, rates, turns),
-`sql_accounts` (pauses), `sql_breakers` (providers that are down), `sql_people` (lists and counts).
+`sql_accounts` (pauses), `sql_breakers` (providers that are down), `sql_signs` (signs of life),
+`sql_retention` (what is forgotten), `sql_people` (lists and counts).
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from app.adapters.sql_inbox import Inbox
 from app.adapters.sql_money import Money
 from app.adapters.sql_outbox import Outbox
 from app.adapters.sql_people import People
+from app.adapters.sql_retention import Retention
+from app.adapters.sql_signs import Signs
 
 if TYPE_CHECKING:
     from app.ports import Store
 
 
-class SqlStore(Inbox, Commits, Outbox, Money, Accounts, Breakers, People):
+class SqlStore(Inbox, Commits, Outbox, Money, Accounts, Breakers, Signs, Retention, People):
     """The store. See `Database` for its arguments, `app.ports.Store` for its promises."""
 
 

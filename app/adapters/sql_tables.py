@@ -124,6 +124,12 @@ deliveries = sa.Table(
         postgresql_where=sa.text("note IS NOT NULL"),
     ),
     sa.Index("ix_deliveries_recording", "workspace", "recording_id"),
+    sa.Index(
+        "ix_deliveries_kept",
+        "applied_at",
+        sqlite_where=sa.text("body IS NOT NULL AND kind IS NOT NULL"),
+        postgresql_where=sa.text("body IS NOT NULL AND kind IS NOT NULL"),
+    ),
 )
 
 transcriptions = sa.Table(
@@ -143,7 +149,11 @@ transcriptions = sa.Table(
     sa.UniqueConstraint("workspace", "recording_id"),
     sa.Index("ix_transcriptions_goal", "goal", "first_heard_at"),
     sa.Index("ix_transcriptions_first_heard", "first_heard_at", "id"),
-    sa.Index("ix_transcriptions_recording", "recording_id"),
+    sa.Index(
+        "ix_transcriptions_recording",
+        "recording_id",
+        postgresql_ops={"recording_id": "text_pattern_ops"},  # for LIKE 'beginning%', whatever the collation
+    ),
 )
 
 # The lines of the state once more, for one reason: a constraint that no program can argue with.
@@ -307,6 +317,16 @@ counters = sa.Table(
     "counters",
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+
+# Kept by triggers of the database (see the migration 0002): rows by `goal:GOAL`, `fate:FATE:PROVIDER`,
+# `alarm:NAME`, and `sends`. A count is the sum over the shards of its name.
+tallies = sa.Table(
+    "tallies",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("shard", sa.Integer, primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
 )
 

@@ -5,7 +5,8 @@ SQLite lets a waiting writer sleep up to 100 ms between looks and has no order, 
 starves the others. Here the threads of a process queue on a mutex, and processes pass two file locks:
 `-next` admits one of them to wait for `-turn`. Who has just had the turn must pass `-next` again, which
 the waiting one holds: nobody is overtaken twice, and only one looks often. SQLite's own lock is still
-taken (other programs may write); this only decides who asks for it.
+taken (other programs may write); this only decides who asks for it. Who has a sender waiting for it passes
+`-next` by: it waits for the transaction that is running, not for those that queue.
 
 `flock`, not `lockf`: POSIX record locks vanish when *any* descriptor of the file is closed.
 """
@@ -45,9 +46,13 @@ class WriteTurn:
         self._descriptors = []
 
     @contextmanager
-    def taken(self, *, wait_s: float) -> Iterator[None]:
+    def taken(self, *, wait_s: float, is_urgent: bool = False) -> Iterator[None]:
         """
         Holds the turn.
+
+        Args:
+            wait_s: Longest wait.
+            is_urgent: Goes before those who queue; they get the turn between two of these.
 
         Raises:
             StoreUnavailable: Others kept it for `wait_s` seconds, or the lock files cannot be used.
@@ -57,7 +62,7 @@ class WriteTurn:
         if not mutex.acquire(timeout=wait_s):
             raise StoreUnavailable(_TOO_LONG)
         try:
-            turn = self._pass(deadline)
+            turn = self._pass(deadline, is_urgent=is_urgent)
             try:
                 yield
             finally:
@@ -66,12 +71,15 @@ class WriteTurn:
         finally:
             mutex.release()
 
-    def _pass(self, deadline: float) -> int:
+    def _pass(self, deadline: float, *, is_urgent: bool) -> int:
         try:
             if not self._descriptors:
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
                 self._descriptors = [os.open(path, flags, 0o600) for path in self._paths]
             next_, turn = self._descriptors
+            if is_urgent:
+                _lock(turn, deadline, look_every_s=_LOOK_EVERY_S)
+                return turn
             _lock(next_, deadline, look_every_s=_LOOK_SELDOM_S)
             try:
                 _lock(turn, deadline, look_every_s=_LOOK_EVERY_S)

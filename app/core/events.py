@@ -268,6 +268,13 @@ class RetryAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class LongSilence:
+    """We were away for long, or our database is a backup: Recall may know more about this recording."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class CommandFailed:
     """Our own code failed eight times at one command."""
 
@@ -304,5 +311,6 @@ Event = (
     | Unwanted
     | Stored
     | RetryAsked
+    | LongSilence
     | CommandFailed
 )

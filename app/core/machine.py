@@ -74,7 +74,8 @@ def decide(
     if step.ignored is None:
         step = step.then(_settle(step.state, policy, at=event.at))
         step = step.then(_unblock(step, pending))
-    commands = tuple(c for c in _last_of_each_key(step.commands) if is_wanted(step.state, c))
+    asked = tuple(_after_a_look(step.state, c) for c in step.commands)
+    commands = tuple(c for c in _last_of_each_key(asked) if is_wanted(step.state, c))
     issued = {c.key for c in commands}
     dropped = tuple(c for c in pending if c.key not in issued and not is_wanted(step.state, c))
     return Decision(step.state, commands, dropped, step.ignored, step.alarm)
@@ -86,7 +87,7 @@ def is_wanted(t: Transcription, command: Command) -> bool:
         case CreateTranscript(ordinal=ordinal, generation=generation):
             return _is_create_wanted(t, ordinal, generation)
         case LookUpTranscript(ordinal=0):
-            return t.look_first and t.planned is not None
+            return t.look_first and (t.planned is not None or _is_ready_to_send(t))
         case LookUpTranscript(ordinal=ordinal):
             line = t.attempt_of(ordinal=ordinal)
             return line is not None and line.fate is Fate.UNKNOWN
@@ -105,9 +106,16 @@ def _is_create_wanted(t: Transcription, ordinal: int, generation: int) -> bool:
         return True  # a request may be on the wire: its command is how its end is noticed
     if t.goal is not Goal.CREATING or t.unread or t.has_other_open(ordinal):
         return False
+    if t.look_first:
+        return False
     if line is None:
-        return t.planned == ordinal and not t.look_first
+        return t.planned == ordinal
     return line.fate is Fate.CLAIMED and line.generation == generation
+
+
+def _is_ready_to_send(t: Transcription) -> bool:
+    """An attempt that has its ordinal, and nothing else to wait for in the transcription itself."""
+    return t.goal is Goal.CREATING and not t.unread and _is_parked(t)
 
 
 def _is_wait_wanted(t: Transcription, command: AskRecording | PruneTranscript | AwaitProvider) -> bool:
@@ -157,12 +165,23 @@ def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
 def _unblock(step: Step, pending: tuple[Command, ...]) -> Step:
     """A claimed attempt stood back for something that turned out not to be the result: it goes on."""
     t, line = step.state, step.state.open_attempt
-    if t.goal is not Goal.CREATING or t.unread or line is None or line.fate is not Fate.CLAIMED:
+    if line is None or not _is_ready_to_send(t):
         return Step(t)
-    moving = {f"create:{line.ordinal}", f"prune:{line.ordinal}", "ask_recording"}
-    if any(c.key in moving for c in (*pending, *step.commands)):
+    send = CreateTranscript(line.ordinal, line.provider, line.generation)
+    moving = {_after_a_look(t, send).key, f"prune:{line.ordinal}", "ask_recording"}
+    if any(c.key in moving for c in (*pending, *(_after_a_look(t, c) for c in step.commands))):
         return Step(t)
-    return Step(t, (CreateTranscript(line.ordinal, line.provider, line.generation),))
+    return Step(t, (send,))
+
+
+def _after_a_look(t: Transcription, command: Command) -> Command:
+    """Where Recall is to be looked at first, that takes a create's place; `on_listed` goes on from there."""
+    if not isinstance(command, CreateTranscript) or not t.look_first:
+        return command
+    line = t.attempt_of(ordinal=command.ordinal)
+    if line is not None and line.fate is Fate.SENDING:
+        return command
+    return LookUpTranscript(0, after_s=command.after_s)
 
 
 def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
@@ -195,10 +214,7 @@ def _plan(t: Transcription, provider: str) -> Step:
     planned = replace(
         t, goal=Goal.CREATING, planned=t.next_ordinal, reason=None, detail=None, completed_at=None
     )
-    first: Command = CreateTranscript(t.next_ordinal, provider)
-    if t.look_first:
-        first = LookUpTranscript(0)
-    return Step(planned, (first,))
+    return Step(planned, (CreateTranscript(t.next_ordinal, provider),))
 
 
 def _is_empty_final(t: Transcription, policy: Policy) -> bool:
@@ -304,6 +320,7 @@ RULES: dict[type[Any], Rule] = {
     events.Unwanted: results.on_unwanted,
     events.Stored: results.on_stored,
     events.RetryAsked: _on_retry_asked,
+    events.LongSilence: create.on_long_silence,
     events.CommandFailed: _on_command_failed,
 }
 

@@ -117,6 +117,8 @@ def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
     line = t.attempt_of(ordinal=e.ordinal)
     if t.goal is not Goal.CREATING or t.unread or t.has_other_open(e.ordinal):
         return ignore(t, "a create is not wanted any more")
+    if t.look_first:
+        return ignore(t, "Recall is to be looked at first")
     if line is None and t.planned == e.ordinal == t.next_ordinal:
         claimed = Attempt(e.ordinal, e.provider, Fate.SENDING, e.generation, since=e.at)
         return Step(replace(t.with_attempt(claimed), planned=None, is_insisted=False))
@@ -137,7 +139,7 @@ def on_created(t: Transcription, e: events.Created, p: Policy) -> Step:
         return Step(t.with_attempt(replace(line, fate=Fate.DONE)), alarm=alarm)
     running = t.with_attempt(replace(line, fate=Fate.RUNNING, since=e.at))
     ask = AskTranscript(e.transcript_id, after_s=p.durations.first_ask_s)
-    running = replace(running, planned=None, look_first=False, waiting_since=0.0, waits=0)
+    running = replace(running, planned=None, waiting_since=0.0, waits=0)
     return Step(running, (ask,), alarm=alarm)
 
 
@@ -235,12 +237,19 @@ def on_create_unknown(t: Transcription, e: events.CreateUnknown, p: Policy) -> S
     return Step(t.with_attempt(unknown), (look,))
 
 
+def on_long_silence(t: Transcription, e: events.LongSilence, p: Policy) -> Step:
+    """Whoever worked meanwhile, or since the backup was made, may have paid: look before sending."""
+    return Step(replace(t, look_first=True, planned=None))
+
+
 def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:
     """Everything Recall has for the recording; whatever bears our marker is ours."""
     if e.ordinal == 0 and t.look_first and _somebody_else_is_at_it(e) and t.waits < _WAITS_FOR_OTHERS:
         return Step(replace(t, waits=t.waits + 1), (LookUpTranscript(0, after_s=p.durations.first_ask_s),))
-    step = Step(replace(t, look_first=False, planned=None) if e.ordinal == 0 else t)
-    for seen in e.seen:
+    # Whatever the list was read for: what is planned next is planned knowing it.
+    step = Step(replace(t, look_first=False, planned=None))
+    # Failures last: one that no provider can cure ends nothing while another in the list runs or is done.
+    for seen in sorted(e.seen, key=lambda seen: seen.status == "failed"):
         step = step.then(_on_seen(step.state, seen, e, p))
     line = step.state.attempt_of(ordinal=e.ordinal)
     if line is not None and line.fate is Fate.UNKNOWN:
@@ -279,12 +288,12 @@ def _on_seen(t: Transcription, seen: events.Seen, e: events.Listed, p: Policy) -
     if seen.status == "done":
         return step.then(transcript_done(step.state, seen.transcript_id, ordinal, at=e.at))
     if seen.status == "failed":
-        return step.then(transcript_failed(step.state, seen.transcript_id, ordinal, error=seen.sub_code))
-    if seen.status == "deleted":  # it did happen, and it was paid for
-        return step.then(
-            transcript_failed(step.state, seen.transcript_id, ordinal, error="deleted_at_recall")
-        )
-    return step
+        code = seen.sub_code
+    elif seen.status == "deleted":  # it did happen, and it was paid for
+        code = "deleted_at_recall"
+    else:
+        return step
+    return step.then(transcript_failed(step.state, seen.transcript_id, ordinal, error=code, at=e.at))
 
 
 def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy) -> Step:

@@ -44,9 +44,12 @@ def transcript_done(t: Transcription, transcript_id: str, ordinal: int | None, *
 
 
 def transcript_failed(
-    t: Transcription, transcript_id: str, ordinal: int | None, *, error: str | None
+    t: Transcription, transcript_id: str, ordinal: int | None, *, error: str | None, at: float
 ) -> Step:
-    """A failure counts only against the attempt it names."""
+    """
+    A failure counts only against the attempt it names. One that no provider can cure is the end of all,
+    unless another attempt or a finished transcript may still bring words.
+    """
     line = t.attempt_of(ordinal=ordinal, transcript_id=transcript_id)
     if line is None and ordinal is None:
         return ignore(t, "not a transcript of ours")
@@ -56,13 +59,10 @@ def transcript_failed(
     if line.fate not in OPEN and line.fate is not Fate.SILENT:
         return ignore(t, f"the attempt is {line.fate.value} already")
     code = error or "no_sub_code"
-    line = replace(line, fate=Fate.FAILED, transcript_id=transcript_id, error=code)
-    return Step(t.with_attempt(line))
-
-
-def _is_current(t: Transcription, e: events.TranscriptFailed) -> bool:
-    line = t.attempt_of(ordinal=e.ordinal, transcript_id=e.transcript_id)
-    return line is None or line == t.open_attempt
+    t = t.with_attempt(replace(line, fate=Fate.FAILED, transcript_id=transcript_id, error=code))
+    if code.startswith(_PLATFORM_CODES) and t.open_attempt is None and not t.unread:
+        return failed(t, reasons.PROVIDERS_CANNOT_CURE, code, at=at)
+    return Step(t)
 
 
 def on_transcript_done(t: Transcription, e: events.TranscriptDone, p: Policy) -> Step:
@@ -70,12 +70,7 @@ def on_transcript_done(t: Transcription, e: events.TranscriptDone, p: Policy) ->
 
 
 def on_transcript_failed(t: Transcription, e: events.TranscriptFailed, p: Policy) -> Step:
-    step = transcript_failed(t, e.transcript_id, e.ordinal, error=e.sub_code)
-    if step.ignored or not (e.sub_code or "").startswith(_PLATFORM_CODES):
-        return step
-    if step.state.unread or not _is_current(t, e):
-        return step
-    return failed(step.state, reasons.PROVIDERS_CANNOT_CURE, e.sub_code, at=e.at)
+    return transcript_failed(t, e.transcript_id, e.ordinal, error=e.sub_code, at=e.at)
 
 
 def on_transcript_deleted(t: Transcription, e: events.TranscriptDeleted, p: Policy) -> Step:
@@ -208,8 +203,11 @@ def _stop_waiting(
     Fails with a name, or stops at the end that is reached already; the transcript stays on the list, so
     that a retry fetches it and nothing further is paid. While an attempt is open, it is tried now and then.
     """
+    alarm = "finished_transcript_not_stored"
+    if t.goal is Goal.FAILED:  # for whatever reason: this one has a next step that costs nothing
+        return Step(replace(t, reason=reason, detail=detail), alarm=alarm)
     if t.goal in ENDS:
-        return ignore(t, f"{reason}: `retry` fetches it", alarm="finished_transcript_not_stored")
+        return ignore(t, f"{reason}: `retry` fetches it", alarm=alarm)
     is_hope = any(a.fate in OPEN and a.fate is not Fate.CLAIMED for a in t.attempts)
     if not is_hope:
         return failed(t, reason, detail, at=at)

@@ -161,7 +161,8 @@ class RecallClient:
         The answer to a GET or DELETE: a 2xx, or one of the statuses in `missing`.
 
         Raises:
-            RecallBusy: 429, and after some tries 5xx or no answer.
+            RecallBusy: 429, 5xx or no answer. Only what certainly never left is repeated here: Recall counts
+                everything else, and the caller has one slot.
             AccountRefused: 401, 402, 403.
             RecallRefused: Another 4xx.
         """
@@ -178,7 +179,8 @@ class RecallClient:
         except TROUBLE as error:
             cause = name_of(error, call)
             self._say(request.method.lower(), status=None, detail=cause)
-            raise _Hiccup(cause, retry_after_s=self._come_back_s) from None  # messages hold addresses
+            busy = RecallBusy if call.has_written else _Hiccup
+            raise busy(cause, retry_after_s=self._come_back_s) from None  # messages hold addresses
         self._say(request.method.lower(), status=reply.status)
         if 200 <= reply.status < 300 or reply.status in missing:
             return reply
@@ -192,10 +194,9 @@ class RecallClient:
         if status == 429 or (says_when and status in (503, 507)):
             wait_s = wire.retry_after_s(reply.headers, now=self._now(), cap_s=self._cap_s)
             return RecallBusy(cause, retry_after_s=self._jittered(wait_s))
-        if status >= 500 or status in (408, 409, 425):
-            return _Hiccup(cause, retry_after_s=self._come_back_s)
-        if status < 400:
-            return RecallBusy(cause, retry_after_s=self._come_back_s)  # some gateway's page, not Recall
+        # Below 400: some gateway's page, not Recall.
+        if status >= 500 or status < 400 or status in (408, 409, 425):
+            return RecallBusy(cause, retry_after_s=self._come_back_s)
         return RecallRefused(status, "")
 
     def _exchange(self, connections: Wire, prepared: requests.PreparedRequest, call: Call) -> Reply:

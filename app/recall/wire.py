@@ -127,13 +127,14 @@ def list_request(
 def recordings_list_request(
     base_url: str, api_key: str, *, created_after: float, cursor_url: str | None = None
 ) -> HttpRequest:
-    """GET a page of finished recordings created after a time (seconds since the epoch)."""
+    """
+    GET a page of recordings created after a time (seconds since the epoch), whatever their state: those
+    under way say how far back the next reading must begin.
+    """
     if cursor_url is not None:
         return _follow(base_url, api_key, cursor_url)
     after = datetime.fromtimestamp(created_after, UTC).isoformat()
-    return _get(
-        base_url, api_key, "/recording/?" + urlencode({"created_at_after": after, "status_code": "done"})
-    )
+    return _get(base_url, api_key, "/recording/?" + urlencode({"created_at_after": after}))
 
 
 def probe_request(base_url: str, api_key: str) -> HttpRequest:

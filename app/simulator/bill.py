@@ -41,6 +41,8 @@ class Bill:
     downloads: int = 0
     downloads_with_authorization: int = 0
     provider_data_downloads: int = 0
+    # By class of rate: the most requests that any sliding minute of one bot or workspace let pass.
+    busiest_minute: dict[str, int] = field(default_factory=dict)
     recordings: dict[str, RecordingBill] = field(default_factory=dict)
 
     def of(self, recording_id: str) -> RecordingBill:
@@ -53,6 +55,10 @@ class Bill:
         self.seconds_billed += duration_s
         self.of(recording_id).billed += 1
 
+    def note_minute(self, kind: str, passed: int) -> None:
+        """So many requests of a class passed in the minute that ends now."""
+        self.busiest_minute[kind] = max(passed, self.busiest_minute.get(kind, 0))
+
     def to_json(self) -> dict[str, Any]:
         """The totals; state adds `per_recording`, whose transcripts only it knows."""
         return {
@@ -64,4 +70,5 @@ class Bill:
             "downloads": self.downloads,
             "downloads_with_authorization": self.downloads_with_authorization,
             "provider_data_downloads": self.provider_data_downloads,
+            "busiest_minute": dict(self.busiest_minute),
         }

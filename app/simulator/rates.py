@@ -31,15 +31,14 @@ class Rates:
     def admit(self, kind: str, whose: str = "workspace") -> Answer | None:
         """None when the request may pass (it counts from now on), else its 429."""
         factor = self._world.settings.rate_factor
-        if factor is None:
-            return None
         with self._world.lock:
             now = self._world.clock.now()
             seen = self._seen[kind, whose]
             while seen and seen[0] <= now - WINDOW_S:
                 seen.popleft()
-            if len(seen) < max(1, int(PER_MINUTE[kind] * factor)):
+            if factor is None or len(seen) < max(1, int(PER_MINUTE[kind] * factor)):
                 seen.append(now)
+                self._world.bill.note_minute(kind, len(seen))
                 return None
             wait_s = seen[0] + WINDOW_S - now
         return throttled(self._header(self._world.clock.retry_after_s(wait_s)))

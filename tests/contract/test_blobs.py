@@ -212,7 +212,7 @@ def test_content_is_synced_before_the_name_and_the_name_before_the_return(
 
     def noted_replace(before: Path, after: Path) -> None:
         steps.append("replace")
-        assert Path(before).parent == Path(after).parent
+        assert Path(before).stat().st_dev == Path(after).parent.stat().st_dev
         replace(before, after)
 
     monkeypatch.setattr(os, "fsync", noted_fsync)
@@ -241,7 +241,7 @@ def test_the_manifest_is_the_first_to_go(disk: LocalBlobs, monkeypatch: pytest.M
 
 def leave(disk: LocalBlobs, name: str, *, age_s: float) -> Path:
     """A temporary file as a killed process leaves it."""
-    path = disk.root / "w" / "rec" / f"{name}~0123456789abcdef"
+    path = disk.root / "~incoming" / f"w+rec+{name}~0123456789abcdef"
     disk.put_bytes("w/rec/other", b"x")
     path.write_bytes(b"half")
     os.utime(path, (time.time() - age_s, time.time() - age_s))
@@ -256,8 +256,26 @@ def test_leftovers_of_the_dead_are_swept_and_files_being_written_are_not(disk: L
     assert not old.exists()
     assert young.exists()
     assert disk.exists("w/rec/other")
+    assert disk.delete_folder("w/re") == 0
+    assert young.exists()
     assert disk.delete_folder("w/rec") == 1
     assert not young.exists()
+
+
+def test_the_sweep_does_not_walk_through_the_results(
+    disk: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk.put_bytes("w/rec/txn/transcript.json", b"x")
+    opened: list[str] = []
+    scandir = os.scandir
+
+    def noted(path: str) -> object:
+        opened.append(Path(path).name)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", noted)
+    disk.sweep()
+    assert opened == ["~incoming"]
 
 
 @pytest.fixture

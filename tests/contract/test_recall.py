@@ -239,17 +239,19 @@ def test_a_recording_tells_bot_metadata_and_duration(stage: Stage) -> None:
     assert facts.duration_s == pytest.approx(made["duration_s"], abs=1)
 
 
-def test_the_workspaces_finished_recordings_are_read_to_the_end(stage: Stage) -> None:
+def test_the_workspaces_recordings_are_read_to_the_end_and_those_under_way_are_not_done(stage: Stage) -> None:
     start = time.time() - 1
-    made = {stage.recording() for _ in range(5)}
-    stage.sim("recordings", {"finish": False})
+    made = {stage.recording() for _ in range(4)}
+    under_way = stage.sim("recordings", {"finish": False})["recording_id"]
     for list_order in ("newest", "oldest", "mixed"):
         stage.settings(page_size=2, list_order=list_order)
         seen = stage.recordings(start)
-        assert {s.recording_id for s in seen} == made
+        assert {s.recording_id for s in seen} == made | {under_way}
         assert len(seen) == 5
         assert all(s.created_at is not None and s.created_at > start for s in seen)
-        assert {s.facts.condition for s in seen} == {RecordingCondition.DONE}
+        done = {s.recording_id for s in seen if s.facts.condition is RecordingCondition.DONE}
+        not_done = {s.recording_id for s in seen if s.facts.condition is RecordingCondition.NOT_DONE}
+        assert (done, not_done) == (made, {under_way})
 
 
 def test_recordings_from_before_a_time_are_not_listed(stage: Stage) -> None:

@@ -211,9 +211,10 @@ def sent(store: AnyStore, recording_id: str, outcome: str | None, *, ordinal: in
     """A create of a recording, answered."""
     if store.load(WORKSPACE, recording_id).version == 0:
         begin(store, recording_id=recording_id)
-    claim(store, recording_id=recording_id, ordinal=ordinal, budget=9)
+    send_id = claim(store, recording_id=recording_id, ordinal=ordinal, budget=9).send_id
+    assert send_id is not None
     if outcome is not None:
-        store.settle_send(WORKSPACE, recording_id, ordinal, outcome=outcome)
+        store.settle_send(send_id, outcome=outcome)
     store.clock_offset_s += 1
 
 

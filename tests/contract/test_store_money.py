@@ -11,6 +11,7 @@ from app.core.machine import Decision
 from app.core.state import Attempt, Fate
 from app.errors import BudgetExceeded, Stale
 from app.ports import SendTimes
+from app.records import NOT_SENT
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_words import (
     HAND,
@@ -100,7 +101,26 @@ def test_ages_of_sends_are_of_one_generation_and_by_the_stores_clock(store: AnyS
     assert first.fingerprints == {"old", "new"}
     second = store.send_times(WORKSPACE, RECORDING, 1, generation=1)
     assert second.since_first_s == second.since_last_s == pytest.approx(0, abs=2)
-    store.settle_send(WORKSPACE, RECORDING, 1, outcome="created")
+
+
+def test_what_certainly_never_left_is_no_send_and_only_that_very_request_is_taken_out(
+    store: AnyStore,
+) -> None:
+    begin(store)
+    limit: dict[str, Any] = {"budget": 3, "bot_limit": (1, 60.0)}
+    first = claim(store, fingerprint="old", **limit).send_id
+    assert first is not None
+    assert claim(store, **limit).wait_s is not None
+    store.settle_send(first, outcome=NOT_SENT)
+    assert store.send_times(WORKSPACE, RECORDING, 1, generation=0) == SendTimes()
+    second = claim(store, fingerprint="new", **limit).send_id
+    assert second not in (None, first)
+    store.clock_offset_s += 10
+    store.settle_send(first, outcome=NOT_SENT)  # a stopped worker's late word is about its own request
+    times = store.send_times(WORKSPACE, RECORDING, 1, generation=0)
+    assert times.since_first_s == pytest.approx(10, abs=2)
+    assert times.fingerprints == {"new"}
+    assert claim(store, **limit).wait_s is not None
 
 
 def test_a_bots_rate_is_held_across_its_recordings_and_says_how_long_to_wait(store: AnyStore) -> None:

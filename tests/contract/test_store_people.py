@@ -29,8 +29,9 @@ from tests.contract.store_words import (
 
 def test_everything_about_a_recording_is_shown(sql_store: SqlStore) -> None:
     leased = begun(sql_store)
-    claim(sql_store, source=Source(command=leased, is_finished=False), budget=3)
-    sql_store.settle_send(WORKSPACE, RECORDING, 1, outcome="created")
+    send_id = claim(sql_store, source=Source(command=leased, is_finished=False), budget=3).send_id
+    assert send_id is not None
+    sql_store.settle_send(send_id, outcome="created")
     shown = sql_store.show(WORKSPACE, RECORDING)
     assert shown is not None
     assert shown.transcription.id == transcription_id(WORKSPACE, RECORDING)

@@ -186,6 +186,57 @@ def test_platform_trouble_is_final_since_no_provider_can_cure_it() -> None:
     assert d.state.reason == reasons.PROVIDERS_CANNOT_CURE
 
 
+ZOOM = "zoom_host_disabled_meeting_captions"
+
+
+@pytest.mark.parametrize("ordinal", [0, 1])
+def test_platform_trouble_found_by_listing_is_as_final_as_when_it_is_announced(ordinal: int) -> None:
+    d = lost_answer() if ordinal else Dialogue()
+    if not ordinal:
+        d.told(ev.RecordingDone(0, look_first=True))
+    seen = ev.Seen(T1, "failed", 1, FIRST, ZOOM)
+    assert d.told(ev.Listed(5, ordinal, (seen,), 5, 5)) == ()
+    assert (d.goal, d.state.reason, d.state.detail) == (Goal.FAILED, reasons.PROVIDERS_CANNOT_CURE, ZOOM)
+    assert (d.fates(), d.outbox) == (["failed"], {})
+
+
+@pytest.mark.parametrize("is_failure_first", [True, False])
+@pytest.mark.parametrize("status", ["done", "processing"])
+def test_platform_trouble_in_a_list_ends_nothing_while_another_attempt_of_the_list_may_still_bring_words(
+    status: str, is_failure_first: bool
+) -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0, look_first=True))
+    seen = [ev.Seen(T1, "failed", 1, FIRST, ZOOM), ev.Seen(T2, status, 2, SECOND)]
+    d.told(ev.Listed(5, 0, tuple(seen if is_failure_first else seen[::-1]), 5, 5))
+    assert d.goal is (Goal.FETCHING if status == "done" else Goal.TRANSCRIBING)
+    assert set(d.outbox) == {f"fetch:{T2}" if status == "done" else f"ask:{T2}"}
+
+
+def test_platform_trouble_of_an_earlier_attempt_does_not_end_the_one_that_runs() -> None:
+    d = Dialogue(replace(built_in(), on_silence="next"))
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    for hour in (1, 2, 25):
+        d.told(ev.StillProcessing(hour * HOUR, T1))
+    d.told(ev.StillProcessing(26 * HOUR, T1))
+    d.attempt_runs(2, T2, at=26 * HOUR)
+    assert d.fates() == ["silent", "running"]
+    assert d.told(ev.TranscriptFailed(27 * HOUR, T1, 1, ZOOM)) == ()
+    assert (d.goal, d.fates()) == (Goal.TRANSCRIBING, ["failed", "running"])
+
+
+def test_platform_trouble_of_a_silent_attempt_stops_the_next_one_before_it_is_paid() -> None:
+    d = Dialogue(replace(built_in(), on_silence="next"))
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    for hour in (1, 2, 25):
+        d.told(ev.StillProcessing(hour * HOUR, T1))
+    assert d.told(ev.StillProcessing(26 * HOUR, T1)) == (CreateTranscript(2, SECOND),)
+    assert d.told(ev.TranscriptFailed(26 * HOUR, T1, 1, ZOOM)) == ()
+    assert (d.goal, d.state.reason, d.outbox) == (Goal.FAILED, reasons.PROVIDERS_CANNOT_CURE, {})
+
+
 # -- money: lost answers ---------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from tests.core import diagram, walk
 from tests.core.walk import LATE, NOW, OURS, Cast, World
 
 # One process walks: the transitions are computed once and looked at by every test.
-pytestmark = pytest.mark.xdist_group("walk")
+pytestmark = [pytest.mark.xdist_group("walk"), pytest.mark.timeout(300)]
 BEFORE_THE_KEY = (ev.Refusal.BUSY, ev.Refusal.ACCOUNT, ev.Refusal.PAYLOAD)
 Transition = tuple[World, ev.Event, Command | None, World, Decision]
 
@@ -92,6 +92,20 @@ def test_a_finished_asynchronous_transcript_is_always_taken_up(transitions: list
             continue
         assert after.state.unread_of(event.transcript_id), decision
         assert any(c.key == f"fetch:{event.transcript_id}" for c in after.pending)
+
+
+def test_after_a_failure_that_no_provider_can_cure_nothing_further_is_planned(
+    transitions: list[Transition],
+) -> None:
+    ends = 0
+    for before, event, _, after, decision in transitions:
+        told = (seen.sub_code for seen in getattr(event, "seen", ()))
+        if walk.INCURABLE not in (getattr(event, "sub_code", None), *told) or decision.ignored:
+            continue
+        is_new = {a.fate for a in before.state.attempts} != {a.fate for a in after.state.attempts}
+        assert after.state.planned is None or not is_new, f"{event} leads to a further payment"
+        ends += after.state.goal is Goal.FAILED and before.state.goal is not Goal.FAILED
+    assert ends > 10
 
 
 def test_a_foreign_failure_changes_nothing(transitions: list[Transition]) -> None:

@@ -33,6 +33,7 @@ BOTH = (ProviderChoice("a_async"), ProviderChoice("b_async"))
 OURS = {1: "ours-1", 2: "ours-2"}
 FOREIGN = "foreign"
 REALTIME = "realtime"
+INCURABLE = "zoom_captions_failure"
 REFUSALS = tuple(ev.Refusal)
 # The only reasons a rule looks at: a recording that failed and was done after all.
 REVIVABLE = (reasons.RECORDING_FAILED, reasons.RECORDING_NEVER_DONE)
@@ -46,6 +47,7 @@ class Cast:
     others: tuple[str, ...] = ()  # FOREIGN, REALTIME
     has_deletions: bool = False
     has_our_faults: bool = False
+    has_silences: bool = False
 
 
 CASTS = {
@@ -57,6 +59,7 @@ CASTS = {
     "two providers, the first is down, room is made at the limit": Cast(
         Policy(BOTH, 2, at_limit="prune", shut=frozenset({"a_async"}))
     ),
+    "two providers, long silences": Cast(Policy(BOTH, 2), has_silences=True),
     "one provider, and it is down": Cast(Policy(BOTH[:1], 1, shut=frozenset({"a_async"})), (REALTIME,)),
 }
 
@@ -77,9 +80,12 @@ def webhooks(cast: Cast) -> Iterator[ev.Event]:
     yield ev.RecordingDone(NOW)
     yield ev.RecordingDone(NOW, look_first=True)
     yield ev.RecordingFailed(NOW)
+    if cast.has_silences:
+        yield ev.LongSilence(NOW)
     for ordinal in range(1, cast.policy.attempts + 1):
         yield ev.TranscriptDone(NOW, OURS[ordinal], ordinal)
         yield ev.TranscriptFailed(NOW, OURS[ordinal], ordinal, "provider_connection_failed")
+        yield ev.TranscriptFailed(NOW, OURS[ordinal], ordinal, INCURABLE)
     for other in cast.others:
         yield ev.TranscriptDone(NOW, other)
         yield ev.TranscriptFailed(NOW, other)
@@ -114,6 +120,7 @@ def _ask_answers(tid: str) -> Iterator[ev.Event]:
     yield ev.StillProcessing(LATE, tid)
     yield ev.TranscriptDone(NOW, tid)
     yield ev.TranscriptFailed(NOW, tid, None, "x")
+    yield ev.TranscriptFailed(NOW, tid, None, INCURABLE)
     yield ev.TranscriptGone(NOW, tid)
 
 
@@ -140,6 +147,7 @@ def _lists(ordinal: int, cast: Cast) -> Iterator[ev.Event]:
     ours = ordinal or 1
     for status in ("processing", "done", "failed", "deleted"):
         yield ev.Listed(NOW, ordinal, (ev.Seen(OURS[ours], status, ours, "a_async"),), 1.0, 1.0)
+    yield ev.Listed(NOW, ordinal, (ev.Seen(OURS[ours], "failed", ours, "a_async", INCURABLE),), 1.0, 1.0)
     for other in cast.others:
         is_realtime = other == REALTIME
         yield ev.Listed(NOW, ordinal, (ev.Seen(other, "done", None, "z", is_realtime=is_realtime),), 1.0, 1.0)

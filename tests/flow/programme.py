@@ -52,11 +52,6 @@ class Programme:
         ((transcript_id, folder),) = self.stored(scene).items()
         return transcript_id, folder
 
-    def taken_up(self) -> set[str]:
-        """The recordings that were found by reconciling before their own webhook was applied."""
-        heard = [line for line in self.place.log_lines() if line.get("happened") == "RecordingDone"]
-        return {line["recording"] for line in heard if line["by"] == "reconcile"}
-
     def assert_stored_whole(self, scene: str, *, paid: int) -> None:
         """So many on Recall's bill, one transcript stored, as Recall serves it, and nothing half."""
         assert self.bill(scene)["billed"] == paid, self.bill(scene)

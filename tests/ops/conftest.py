@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from redis import Redis
 
 from app.adapters import valkey_server
+from app.inbox import Waiting
 from app.ops import metrics, rq_board
 from app.ports import NewDelivery
 from app.web import WebParts, create_app
@@ -41,6 +42,9 @@ class SocketBetween:
 
 class NoInbox:
     """An inbox nothing may reach."""
+
+    def submit_late(self, row: NewDelivery, waiting: Waiting) -> None:
+        raise AssertionError("nothing is delivered here")
 
     def submit(self, row: NewDelivery) -> None:
         raise AssertionError("not the console's business")

@@ -5,10 +5,11 @@ write of a worker is an effect at which it may be stopped; the `world` says whet
 
 from __future__ import annotations
 
+import copy
 import io
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -41,6 +42,28 @@ class MovedClock:
 
     def sleep(self, seconds: float) -> None:
         self._world.pass_time(seconds)
+
+
+_KEPT = (
+    "deliveries",
+    "commands",
+    "recordings",
+    "rates",
+    "turns",
+    "pauses",
+    "pause_log",
+    "breakers",
+    "alive_at",
+    "resumed_at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A copy of the database."""
+
+    made_at: float
+    tables: dict[str, Any]
 
 
 class WatchedStore(MemoryStore):
@@ -77,9 +100,16 @@ class WatchedStore(MemoryStore):
         self._world.pause("before asking for the lease")
         return super().renew(leased, lease_s=lease_s)
 
-    def settle_send(self, *args: Any, **kwargs: Any) -> None:
+    def settle_send(self, send_id: int, *, outcome: str) -> None:
         self._world.pause("before the note on the send")
-        super().settle_send(*args, **kwargs)
+        super().settle_send(send_id, outcome=outcome)
+
+    def copy(self) -> Backup:
+        return Backup(self.now(), {name: copy.deepcopy(getattr(self, name)) for name in _KEPT})
+
+    def put_back(self, backup: Backup) -> None:
+        for name, rows in backup.tables.items():
+            setattr(self, name, copy.deepcopy(rows))
 
     def is_held(self, leased: Leased) -> bool:
         return self._held(leased) is not None

@@ -29,6 +29,8 @@ WHIMS = (
     "Redis is away",
     "a worker is killed",
     "the disk is full",
+    "a backup is made",
+    "the backup is put back",
     *ACCOUNTS,
     *READS,
     *DOWNLOADS,
@@ -116,6 +118,14 @@ def _one(draw: Draw, what: str, options: Sequence[T]) -> T:
     return options[draw(st.integers(0, len(options) - 1), label=f"number of the {what}")]
 
 
+def _back_up(world: World, draw: Draw) -> None:
+    world.back_up()
+
+
+def _put_back(world: World, draw: Draw) -> None:
+    world.put_back()
+
+
 _ACTS: dict[str, Callable[[World, Draw], None]] = {
     "all is well": _well,
     "somebody else orders": _order,
@@ -125,4 +135,6 @@ _ACTS: dict[str, Callable[[World, Draw], None]] = {
     "the API key is changed": _change_key,
     "Redis forgets everything": _forget,
     "a worker is killed": _kill,
+    "a backup is made": _back_up,
+    "the backup is put back": _put_back,
 }

@@ -25,7 +25,15 @@ from app.service import Service
 from app.task import Workspace
 from tests.property.bill import Message, RecallModel, Recording
 from tests.property.model_recall import ModelRecall
-from tests.property.surroundings import DURATIONS, START, MemoryBlobs, MemoryQueue, MovedClock, WatchedStore
+from tests.property.surroundings import (
+    DURATIONS,
+    START,
+    Backup,
+    MemoryBlobs,
+    MemoryQueue,
+    MovedClock,
+    WatchedStore,
+)
 from tests.property.workers import Asked, Stopped, Word, Worker, current
 from workers.dispatcher import Dispatcher
 
@@ -58,6 +66,8 @@ class World:
         self._number = 0
         self._deliveries = 0
         self._putting: set[str] = set()  # leases under which a file was put
+        self.backup: Backup | None = None
+        self._heard_then: dict[str, int] = {}  # how often each message had come when it was made
         listening = structlog.make_filtering_bound_logger(0)
         self._log = structlog.wrap_logger(None, processors=[self._hear], wrapper_class=listening)
         self.service = self.open_service()
@@ -218,6 +228,25 @@ class World:
         recording = Recording(f"aaaaaaaa-0000-4000-8000-{number:012d}", **facts)
         self.recall.recordings[recording.id] = recording
         return recording
+
+    # -- the database as it was ------------------------------------------------------------------------
+    def back_up(self) -> None:
+        self.backup = self.store.copy()
+        self._heard_then = {message.id: message.times for message in self.recall.messages}
+
+    def put_back(self) -> None:
+        """Everybody is stopped, and what was committed since the backup is forgotten: by us alone."""
+        if self.backup is None:
+            return
+        for worker in list(self.workers):
+            self.kill(worker)
+        is_young = self.clock.at - self.backup.made_at <= DURATIONS.silence_s
+        if is_young:  # it takes a while; what a younger one cannot tell is in docs/operating.md
+            self.pass_time(DURATIONS.silence_s + 1.0)
+        self.store.put_back(self.backup)
+        self.known.clear()
+        for message in self.recall.messages:
+            message.times = self._heard_then.get(message.id, 0)
 
     def retry(self, recording_id: str, *, budget: int) -> None:
         """An operator's `retry --budget`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,7 +115,7 @@ def test_nothing_shows_the_key(caplog: pytest.LogCaptureFixture) -> None:
         seen.append(recall.create(ORDER, is_still_fresh=lambda: True))
         with pytest.raises(RecallBusy) as caught:
             recall.probe()
-    assert len(seen) == 6
+    assert len(seen) == 4
     assert KEY not in repr(seen) + repr(caught.getrepr(style="long")) + str(caught.value) + caplog.text
     assert caught.value.__cause__ is None
 
@@ -122,11 +123,13 @@ def test_nothing_shows_the_key(caplog: pytest.LogCaptureFixture) -> None:
 # -- reading ----------------------------------------------------------------------------------------
 
 
-def test_a_get_is_repeated_within_seconds_after_a_5xx_or_a_cut() -> None:
+def test_a_get_that_certainly_never_left_is_repeated_within_seconds() -> None:
     clock = StillClock()
-    with raw_server(answer(500), hang_up, answer(200, EMPTY_PAGE)) as server:
-        assert client(server.url, clock=clock).list_page(R, None) == ([], None)
-    assert len(server.requests) == 3
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    with pytest.raises(RecallBusy):
+        client(f"http://127.0.0.1:{port}", clock=clock).probe()
+    assert len(clock.sleeps) == 2
     assert sum(clock.sleeps) < 5
 
 
@@ -142,11 +145,14 @@ def test_a_get_is_repeated_within_seconds_after_a_5xx_or_a_cut() -> None:
         (send(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (MAX_ANSWER_BYTES + 1)), "too_large"),
     ],
 )
-def test_a_get_that_keeps_failing_asks_for_patience(behaviour: Behaviour, cause: str) -> None:
+def test_a_get_that_fails_asks_for_patience_and_is_not_repeated_within_its_slot(
+    behaviour: Behaviour, cause: str
+) -> None:
+    """Recall counts every request it sees, and the caller holds one slot of its rate."""
     with raw_server(behaviour) as server, pytest.raises(RecallBusy) as caught:
         client(server.url).retrieve(T)
     assert (caught.value.cause, caught.value.retry_after_s) == (cause, QUICK.resend_first_s)
-    assert len(server.requests) == 3
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(

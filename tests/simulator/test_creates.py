@@ -135,6 +135,15 @@ def test_the_minute_slides_so_that_only_old_creates_make_room(start: Callable[..
     assert (early, middle, late) == ([200] * 2, [200] * 3 + [429], [200] * 2 + [429])
 
 
+def test_the_bill_names_the_busiest_sliding_minute_even_without_limits(start: Callable[..., Recall]) -> None:
+    recall = start(time_scale=1, limits="off")
+    for calls, then_s in ((2, 30), (3, 40), (2, 0)):
+        for _ in range(calls):
+            recall.call("GET", "transcript/nowhere/")
+        recall.sim("advance", {"seconds": then_s})
+    assert recall.sim("bill")["busiest_minute"] == {"other": 5}
+
+
 def test_recordings_of_one_bot_share_its_rate(start: Callable[..., Recall]) -> None:
     recall = start(time_scale=1)
     first = recall.sim("recordings", {})

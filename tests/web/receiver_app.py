@@ -1,7 +1,8 @@
 """
 The receiver as the tests serve it: real gunicorn, real committer, and a small inbox in a SQLite file.
 
-Environment: RECEIVER_DB, the file; beside it, `<file>.wake` gets a byte per wake-up.
+Environment: RECEIVER_DB, the file; beside it, `<file>.wake` gets a byte per wake-up. RECEIVER_BUSY_S: how
+long a commit waits for somebody else's lock.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ CREATE TABLE IF NOT EXISTS rejected (kind PRIMARY KEY, number);
 class FileInbox:
     """Opens the file for each transaction: nothing crosses the fork, and a lock of others is met anew."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, busy_s: float = 0.5) -> None:
         self.path = path
+        self.busy_s = busy_s
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self.path, timeout=0.5)) as connection:
+        with closing(sqlite3.connect(self.path, timeout=self.busy_s)) as connection:
             connection.execute("PRAGMA synchronous=FULL")
             with connection:
                 yield connection
@@ -81,7 +83,7 @@ class FileInbox:
 def create() -> Flask:
     """What gunicorn loads: `tests.web.receiver_app:create()`."""
     path = Path(os.environ["RECEIVER_DB"])
-    inbox = FileInbox(path)
+    inbox = FileInbox(path, busy_s=float(os.environ.get("RECEIVER_BUSY_S", "0.5")))
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(SCHEMA)
 

@@ -24,6 +24,7 @@ from app.http_limits import (
     read_body,
     status_of,
 )
+from app.late_answers import LateAnsweringWorker
 
 
 def test_gunicorn_is_the_one_whose_inside_we_know() -> None:
@@ -33,12 +34,18 @@ def test_gunicorn_is_the_one_whose_inside_we_know() -> None:
 
 @pytest.mark.parametrize(
     ("ours", "theirs"),
-    [(BoundedWorker, ThreadWorker), (Connection, TConn), (BoundedUnreader, SocketUnreader)],
+    [
+        (BoundedWorker, ThreadWorker),
+        (LateAnsweringWorker, ThreadWorker),
+        (Connection, TConn),
+        (BoundedUnreader, SocketUnreader),
+    ],
 )
 def test_every_method_we_replace_exists_in_gunicorn_with_the_same_parameters(
     ours: type, theirs: type
 ) -> None:
     own = {"renew", "begin", "_park", "_unpark", "_next_step", "_drop", "_patience_ends_at", "__init__"}
+    own |= {"_call_application", "_begin", "_handled", "_tell", "_send_ready", "_send"}
     replaced = {name for name, value in vars(ours).items() if inspect.isroutine(value)} - own
 
     for name in replaced:
@@ -56,6 +63,10 @@ def test_everything_else_we_touch_in_gunicorn_is_there() -> None:
     )  # the linger on the main loop that Connection.close takes out
     assert "self.unreader" in inspect.getsource(RequestParser.__mro__[1])
     assert "handle_error" in vars(Worker)
+    for name in ("self.wsgi = ", "self.alive"):  # what answers late
+        assert name in inspect.getsource(Worker)
+    for name in ("self.wsgi(environ, resp.start_response)", "self.method_queue.defer(", "fs.cancelled()"):
+        assert name in source
 
 
 @pytest.mark.parametrize(

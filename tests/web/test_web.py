@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
 from app.errors import StoreUnavailable
+from app.inbox import Waiting
 from app.ports import NewDelivery
 from app.recall.webhook import parse_secret
 from app.web import CachedReadiness, WebParts, create_app
@@ -30,6 +31,9 @@ class ListInbox:
         if self.error:
             raise self.error
         self.rows.append(row)
+
+    def submit_late(self, row: NewDelivery, waiting: Waiting) -> None:
+        raise AssertionError("Flask's test client cannot answer late")
 
     def note_rejected(self, kind: str, *, remedy: str = "") -> None:
         self.rejected.append((kind, remedy))

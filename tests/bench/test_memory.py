@@ -1,0 +1,40 @@
+"""The memory benchmark measures the processes it names, and stores what it says."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from tests.bench import memory
+from tests.bench.report import Options
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+_MB = 1_000_000
+
+
+def test_memory_written_by_a_process_is_its_own() -> None:
+    before = memory.memory_of(os.getpid())
+    block = bytearray(os.urandom(1)) * (30 * _MB)
+    after = memory.memory_of(os.getpid())
+    assert 29 * _MB < after.own - before.own < 40 * _MB
+    assert 29 * _MB < after.pss - before.pss < 40 * _MB
+    del block
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_service_is_measured_idle_at_work_and_with_a_huge_transcript() -> None:
+    result = memory.run(Options(quick=True, only=("idle", "transcript", "work")))
+    told = {row.what: row.value for row in result.rows}
+    assert told["  processes"] >= 11, "up, valkey twice, web three times, five workers, dispatcher"
+    names = " ".join(result.raw["idle_by_process"])
+    assert all(name in names for name in ("valkey-server", "web", "worker-1", "inbox", "dispatcher"))
+    assert 50 < told["whole service idle, PSS"] < 1000
+    sizes = result.raw["huge"]["sizes"]
+    assert sizes["transcript.json"] >= 3 * _MB
+    assert {"sentences.json", "transcript.txt"} <= set(sizes)
+    assert len(result.raw["huge"]["added_bytes"]) > 3
+    assert max(result.raw["huge"]["added_bytes"]) > 0
+    assert len(result.raw["at_work_pss_bytes"]) > 2

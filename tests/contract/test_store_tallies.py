@@ -1,0 +1,118 @@
+"""Counts that the database keeps are what counting would give, whatever changed the rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from app.adapters import sql_tables as t
+from app.adapters.sql_store import SqlStore
+from app.core import events
+from app.core.machine import Decision
+from app.core.state import Fate, Goal
+from app.ports import Source
+from tests.contract.store_words import DONE, HAND, RECORDING, WORKSPACE, at_once, begin, claim, delivery
+
+
+def counted(store: SqlStore) -> tuple[object, ...]:
+    """What `counts` tells, by counting the rows."""
+    number = sa.func.count()
+    with store.reading() as connection:
+        goals = connection.execute(sa.select(t.transcriptions.c.goal, number).group_by("goal")).all()
+        fate = (t.attempts.c.provider, t.attempts.c.fate)
+        fates = connection.execute(sa.select(*fate, number).group_by(*fate)).all()
+        alarm = t.history.c.alarm
+        alarms = connection.execute(sa.select(alarm, number).where(alarm.is_not(None)).group_by(alarm)).all()
+        sends = connection.execute(sa.select(number).select_from(t.sends)).scalar_one()
+    return dict(map(tuple, goals)), {(p, f): n for p, f, n in fates}, dict(map(tuple, alarms)), sends
+
+
+def told(store: SqlStore) -> tuple[object, ...]:
+    counts = store.counts()
+    return counts.transcriptions, counts.attempts, counts.alarms, counts.sends
+
+
+def fail(store: SqlStore, recording_id: str) -> None:
+    before = store.load(WORKSPACE, recording_id)
+    line = replace(before.transcription.attempts[0], fate=Fate.FAILED, provider="another:one")
+    state = replace(before.transcription.with_attempt(line), goal=Goal.FAILED)
+    decision = Decision(state, alarm="odd: very")
+    store.commit(before, decision, event=events.Created(1.0, 1, "t1"), source=HAND)
+
+
+def test_the_counts_follow_every_kind_of_change(sql_store: SqlStore) -> None:
+    assert told(sql_store) == ({}, {}, {}, 0)
+    for name in ("a", "b", "c"):
+        begin(sql_store, recording_id=name)
+        claim(sql_store, recording_id=name, budget=3)
+    assert told(sql_store) == counted(sql_store)
+    fail(sql_store, "a")
+    assert told(sql_store) == counted(sql_store)
+    assert sql_store.counts().attempts[("another:one", "failed")] == 1
+    with sql_store.writing() as connection:
+        connection.execute(t.sends.delete().where(t.sends.c.recording_id == "a"))
+        connection.execute(t.attempts.delete().where(t.attempts.c.recording_id == "a"))
+        connection.execute(t.history.update().where(t.history.c.recording_id == "a").values(alarm=None))
+    assert told(sql_store) == counted(sql_store)
+    assert sql_store.counts().alarms == {}
+
+
+def test_what_is_rolled_back_is_not_counted(sql_store: SqlStore) -> None:
+    begin(sql_store)
+    try:
+        with sql_store.writing() as connection:
+            connection.execute(t.transcriptions.update().values(goal="stored"))
+            raise KeyError
+    except KeyError:
+        pass
+    assert told(sql_store) == counted(sql_store) == ({"creating": 1}, {}, {}, 0)
+
+
+def test_commits_at_once_are_all_counted_and_none_waits_for_another_for_ever(sql_store: SqlStore) -> None:
+    names = [f"r{number}" for number in range(8)]
+
+    def work(name: str) -> None:
+        begin(sql_store, recording_id=name)
+        claim(sql_store, recording_id=name, budget=3)
+        fail(sql_store, name)
+
+    assert at_once(work, names) == [None] * 8
+    assert told(sql_store) == counted(sql_store)
+    assert sql_store.counts().transcriptions == {"failed": 8}
+
+
+def test_the_oldest_undone_is_a_due_command_or_a_waiting_delivery(sql_store: SqlStore) -> None:
+    assert sql_store.oldest_undone_s() is None
+    sql_store.add_deliveries([delivery("m1"), delivery("m2")])
+    waiting_s = sql_store.oldest_undone_s()
+    assert waiting_s is not None
+    assert waiting_s > 1e6, "received at 1000 s after the epoch"
+    (one, _) = sql_store.take_deliveries(2)
+    before = sql_store.load(WORKSPACE, RECORDING)
+    decision = Decision(before.transcription, ignored="x")
+    sql_store.commit(before, decision, event=DONE, source=Source(delivery_id=one.id))
+    assert sql_store.oldest_undone_s() is not None
+    counts = sql_store.counts()
+    assert counts.oldest_undone_s is not None
+    assert abs(counts.oldest_undone_s - (sql_store.oldest_undone_s() or 0.0)) < 2.0
+
+
+def test_a_recording_is_found_by_the_beginning_of_its_id_without_reading_all(sql_store: SqlStore) -> None:
+    statements: list[tuple[str, object]] = []
+
+    def note(_c: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        statements.append((statement, parameters))
+
+    sa.event.listen(sql_store.engine, "before_cursor_execute", note)
+    assert sql_store.find_recording("5f0e") == []
+    statement, parameters = statements[-1]
+    with sql_store.reading() as connection:
+        if sql_store.is_sqlite:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()  # type: ignore[arg-type]
+        else:
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            plan = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).all()  # type: ignore[arg-type]
+    told = str(plan)
+    assert "ix_transcriptions_recording" in told, told
+    assert ">" in told, told

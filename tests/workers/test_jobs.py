@@ -1,0 +1,85 @@
+"""What a horse does after its own command: it goes on while there is work, and not for long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from app.core.durations import Durations
+from app.errors import StoreUnavailable
+from app.ports import Offerable
+from app.service import Service
+from workers.jobs import GOES_ON_S, work_off
+
+_POLICY = SimpleNamespace(durations=Durations())
+
+
+@dataclass
+class Outbox:
+    """A service of which only the outbox is there: each command takes `lasts_s`, and may fail."""
+
+    waiting: list[int]
+    lasts_s: float = 0.0
+    failing: int | None = None
+    is_away: bool = False
+    done: list[int] = field(default_factory=list)
+    now: float = 100.0
+    workspaces: Any = field(default_factory=lambda: {"default": SimpleNamespace(policy=_POLICY)})
+
+    @property
+    def store(self) -> Outbox:
+        return self
+
+    def due(self, limit: int, *, offer_again_s: float) -> list[Offerable]:
+        assert offer_again_s == Durations().offer_again_s
+        if self.is_away:
+            raise StoreUnavailable("gone")
+        return [Offerable(command, "…") for command in self.waiting[:limit]]
+
+    def perform(self, command_id: int) -> None:
+        self.now += self.lasts_s
+        if command_id == self.failing:
+            raise RuntimeError("of our own")
+        if command_id in self.waiting:
+            self.waiting.remove(command_id)
+        self.done.append(command_id)
+
+
+def _work_off(outbox: Outbox, command_id: int) -> None:
+    work_off(cast(Service, outbox), command_id, monotonic=lambda: outbox.now)
+
+
+def test_a_horse_goes_on_with_what_is_due_until_nothing_is() -> None:
+    outbox = Outbox(waiting=[2, 3, 4], lasts_s=0.1)
+    _work_off(outbox, 1)
+    assert outbox.done[0] == 1, "its own command comes first"
+    assert sorted(outbox.done) == [1, 2, 3, 4]
+
+
+def test_a_horse_ends_in_time_for_what_waits_in_the_queue() -> None:
+    outbox = Outbox(waiting=list(range(2, 100)), lasts_s=0.5)
+    _work_off(outbox, 1)
+    assert outbox.now - 100.0 == pytest.approx(GOES_ON_S)
+    assert len(outbox.done) == 4
+
+
+def test_a_long_command_is_followed_by_none() -> None:
+    outbox = Outbox(waiting=[2], lasts_s=60.0)
+    _work_off(outbox, 1)
+    assert outbox.done == [1]
+
+
+def test_an_error_on_the_way_is_rqs_to_know_and_ends_the_horse() -> None:
+    outbox = Outbox(waiting=[2], failing=2)
+    with pytest.raises(RuntimeError):
+        _work_off(outbox, 1)
+    assert outbox.done == [1]
+
+
+def test_a_database_that_goes_away_afterwards_does_not_fail_the_job() -> None:
+    outbox = Outbox(waiting=[2], is_away=True)
+    _work_off(outbox, 1)
+    assert outbox.done == [1]
