@@ -16,6 +16,7 @@ from app.core.machine import Decision
 from app.records import (
     Artifact,
     ArtifactRow,
+    Closing,
     Committed,
     CreateAnswer,
     CreateOrder,
@@ -37,6 +38,7 @@ __all__ = [
     "ArtifactRow",
     "Blobs",
     "Clock",
+    "Closing",
     "Committed",
     "CreateAnswer",
     "CreateOrder",
@@ -104,8 +106,8 @@ class Store(Protocol):
         """Takes the tries of `take_deliveries` back."""
         ...
 
-    def close_delivery(self, delivery_id: int, *, note: str, kind: str | None = None) -> None:
-        """Applied without a transcription: an unknown kind, or unreadable. Kept; visible."""
+    def close_deliveries(self, closings: Sequence[Closing]) -> None:
+        """Applied without a transcription: of an unknown kind, or unreadable. Kept; visible."""
         ...
 
     def forget_bodies(self, *, older_than_s: float, limit: int) -> int:

@@ -40,6 +40,15 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Closing:
+    """A delivery that is about no transcription: of an unknown `kind`, or unreadable (no kind)."""
+
+    delivery_id: int
+    note: str
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """A transcription as read; `version` 0 means that it does not exist yet."""
 

@@ -46,6 +46,7 @@ from app.ports import (
     ArtifactRow,
     Blobs,
     Clock,
+    Closing,
     Committed,
     Delivery,
     Leased,
@@ -111,41 +112,48 @@ class Service:
     def _apply_all(self, deliveries: list[Delivery], away_until: float) -> None:
         """One delivery's trouble is not its neighbours': only those begun keep the try that was counted."""
         failures: list[Exception] = []
-        for position, delivery in enumerate(deliveries):
-            try:
-                self._apply(delivery, away_until)
-            except StoreUnavailable:
-                # Nobody's fault here: none of these tries counts.
-                with suppress(StoreUnavailable):
-                    self.store.return_deliveries([d.id for d in deliveries[position:]])
-                raise
-            # The outermost line of one delivery: it is logged, it stays for another try, and RQ is told.
-            except Exception as error:
-                self.log.exception("delivery_failed", delivery=delivery.id, tries=delivery.tries)
-                failures.append(error)
+        closings: list[Closing] = []  # in one transaction: most of Recall's kinds of webhook end so
+        begun = 0
+        try:
+            for delivery in deliveries:
+                try:
+                    closings += self._apply(delivery, away_until)
+                except StoreUnavailable:
+                    raise
+                # The outermost line of one delivery: it is logged, it stays for another try, and RQ is told.
+                except Exception as error:
+                    self.log.exception("delivery_failed", delivery=delivery.id, tries=delivery.tries)
+                    failures.append(error)
+                begun += 1
+            self.store.close_deliveries(closings)
+        except StoreUnavailable:
+            # Nobody's fault here: none of these tries counts.
+            with suppress(StoreUnavailable):
+                unclosed = [c.delivery_id for c in closings]
+                self.store.return_deliveries([*unclosed, *(d.id for d in deliveries[begun:])])
+            raise
         if failures:
             raise failures[0]
 
-    def _apply(self, delivery: Delivery, away_until: float) -> None:
+    def _apply(self, delivery: Delivery, away_until: float) -> tuple[Closing, ...]:
+        """What is left to close, when it is about no transcription."""
         if delivery.tries > POISON_AFTER:
-            self.store.close_delivery(delivery.id, note="unreadable: eight tries ended without a word")
-            return
+            return (Closing(delivery.id, "unreadable: eight tries ended without a word"),)
         try:
             decoded = decode_delivery(delivery.body, at=self.store.now())
         except Unreadable as error:
             self.log.warning("delivery_unreadable", delivery=delivery.id, cause=error.reason)
-            self.store.close_delivery(delivery.id, note=f"unreadable: {error.reason}")
-            return
+            return (Closing(delivery.id, f"unreadable: {error.reason}"),)
         if decoded.event is None or decoded.recording_id is None:
             self.log.info("delivery_ignored", delivery=delivery.id, kind=decoded.kind, why=decoded.note)
-            self.store.close_delivery(delivery.id, note=decoded.note or "nothing to do", kind=decoded.kind)
-            return
+            return (Closing(delivery.id, decoded.note or "nothing to do", decoded.kind),)
         event = self._dated(delivery, decoded.event, decoded.happened_at, away_until=away_until)
         source = Source(delivery_id=delivery.id, by="webhook")
         try:
             self.advance(delivery.workspace, decoded.recording_id, event, source)
         except AlreadyApplied:
             self.log.info("delivery_taken_by_another", delivery=delivery.id)
+        return ()
 
     def _dated(
         self, delivery: Delivery, event: events.Event, happened_at: float | None, *, away_until: float

@@ -27,6 +27,7 @@ from app.core.state import Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale
 from app.ports import (
     ArtifactRow,
+    Closing,
     Committed,
     Delivery,
     Leased,
@@ -88,11 +89,12 @@ class MemoryStore(MemoryFaults):
                 if delivery.id in delivery_ids and delivery.tries > 0:
                     delivery.tries -= 1
 
-    def close_delivery(self, delivery_id: int, *, note: str, kind: str | None = None) -> None:
+    def close_deliveries(self, closings: Sequence[Closing]) -> None:
         with self._lock:
-            delivery = self._unapplied(delivery_id)
-            if delivery is not None:
-                delivery.applied_at, delivery.note, delivery.kind = self.now(), note, kind
+            for closing in closings:
+                row = self._unapplied(closing.delivery_id)
+                if row is not None:
+                    row.applied_at, row.note, row.kind = self.now(), closing.note, closing.kind
 
     def forget_bodies(self, *, older_than_s: float, limit: int) -> int:
         with self._lock:

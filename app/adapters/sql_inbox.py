@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from app.adapters import sql_tables as t
 from app.adapters.sql_engine import Database
 from app.adapters.sql_kept import KeptConnection
-from app.ports import Delivery, NewDelivery
+from app.ports import Closing, Delivery, NewDelivery
 
 _COLUMNS = ("workspace", "webhook_id", "received_at", "sent_at", "secret_label", "body")
 _ADD = "INSERT INTO deliveries ({}) VALUES ({}) ON CONFLICT (workspace, webhook_id) DO NOTHING"
@@ -74,12 +74,15 @@ class Inbox(Database):
         with self.writing() as connection:
             connection.execute(returned.values(tries=row.c.tries - 1))
 
-    def close_delivery(self, delivery_id: int, *, note: str, kind: str | None = None) -> None:
-        """Applied without a transcription: an unknown `kind`, or unreadable (no kind). Kept; visible."""
+    def close_deliveries(self, closings: Sequence[Closing]) -> None:
+        """Applied without a transcription: of an unknown kind, or unreadable. Kept; visible."""
         row = t.deliveries
-        closed = row.update().where(row.c.id == delivery_id, row.c.applied_at.is_(None))
-        with self.writing() as connection:
-            connection.execute(closed.values(applied_at=self.db_now, note=note, kind=kind))
+        closed = row.update().where(row.c.id == sa.bindparam("of"), row.c.applied_at.is_(None))
+        closed = closed.values(applied_at=self.db_now, note=sa.bindparam("why"), kind=sa.bindparam("what"))
+        values = [{"of": c.delivery_id, "why": c.note, "what": c.kind} for c in closings]
+        if values:
+            with self.writing() as connection:
+                connection.execute(closed, values)
 
     def reopen_delivery(self, delivery_id: int) -> bool:
         """A person wants it applied again. False when there is none, or its body is no longer kept."""

@@ -12,6 +12,7 @@ from app.core.machine import Decision
 from app.core.state import Goal, Unread
 from app.errors import LeaseLost, Stale
 from app.ports import ArtifactRow, SendTimes, Source
+from app.records import Closing
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_words import (
     CREATE,
@@ -80,7 +81,7 @@ def test_one_that_always_fails_takes_no_neighbours_with_it(store: AnyStore) -> N
     while taken := store.take_deliveries(9):
         (one,) = taken
         if one.webhook_id != "m1" or one.tries > 8:
-            store.close_delivery(one.id, note="applied, or given up")
+            store.close_deliveries([Closing(one.id, "applied, or given up")])
             ended[one.webhook_id] = one.tries
     assert ended == {"m0": 2, "m2": 2, "m3": 2, "m1": 9}
 
@@ -100,7 +101,7 @@ def test_a_returned_try_does_not_count(store: AnyStore) -> None:
 def test_a_closed_delivery_is_not_taken_again_and_its_id_stays_known(store: AnyStore) -> None:
     store.add_deliveries([delivery("m1")])
     (taken,) = store.take_deliveries(1)
-    store.close_delivery(taken.id, note="unreadable")
+    store.close_deliveries([Closing(taken.id, "unreadable")])
     store.add_deliveries([delivery("m1")])
     assert store.take_deliveries(1) == []
     assert not store.has_unapplied()

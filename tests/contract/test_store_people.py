@@ -14,6 +14,7 @@ from app.core.commands import AskTranscript
 from app.core.machine import Decision
 from app.core.state import Goal
 from app.ports import ArtifactRow, Source
+from app.records import Closing
 from tests.contract.store_words import (
     CREATE,
     DONE,
@@ -117,8 +118,8 @@ def test_counts_tell_what_there_is_and_how_old_the_oldest_is(sql_store: SqlStore
     assert counts.oldest_undone_s == pytest.approx(50, abs=3)
     sql_store.add_deliveries([delivery("m1"), delivery("m2"), delivery("m3")])
     first, second, _ = sql_store.take_deliveries(3)
-    sql_store.close_delivery(first.id, note="not JSON")
-    sql_store.close_delivery(second.id, note="unknown event", kind="bot.waved")
+    sql_store.close_deliveries([Closing(first.id, "not JSON")])
+    sql_store.close_deliveries([Closing(second.id, "unknown event", "bot.waved")])
     sql_store.count_rejected("forged", 3)
     sql_store.count_rejected("forged", 4)
     sql_store.pause(WORKSPACE, "402", probe_after_s=1)

@@ -8,6 +8,7 @@ from app.adapters.memory import MemoryStore
 from app.adapters.sql_store import SqlStore
 from app.core.machine import Decision
 from app.ports import Source
+from app.records import Closing
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_words import DONE, RECORDING, WORKSPACE, delivery
 
@@ -49,8 +50,8 @@ def test_the_body_of_a_delivery_applied_long_ago_goes_and_its_id_stays_known(sto
 def test_bodies_of_fresh_waiting_and_unreadable_deliveries_are_kept(store: AnyStore) -> None:
     store.add_deliveries([delivery("unreadable"), delivery("ignored")])
     unreadable, ignored = store.take_deliveries(2)
-    store.close_delivery(unreadable.id, note="unreadable: not JSON")
-    store.close_delivery(ignored.id, note="nothing to do", kind="bot.waved")
+    store.close_deliveries([Closing(unreadable.id, "unreadable: not JSON")])
+    store.close_deliveries([Closing(ignored.id, "nothing to do", "bot.waved")])
     store.clock_offset_s += 10 * DAY_S
     applied(store, "fresh")
     store.add_deliveries([delivery("waiting")])
