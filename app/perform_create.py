@@ -39,11 +39,11 @@ def create(task: Task) -> None:
         return
     if line is None and not _may_begin(task, command):
         return
+    # Before the key's age is asked and the stamp committed: neither is underestimated, however long we stop.
+    stamped_at = task.clock.boottime()
     if _is_too_late_to_repeat(task, command):
         task.happened(events.CreateUnknown(task.now(), command.ordinal, "too_late_to_repeat"))
         return
-    # Read before the stamp is committed: the age of a stamp is never underestimated.
-    stamped_at = task.clock.boottime()
     send_id = _claim(task, command)
     if send_id is None:
         return

@@ -287,6 +287,7 @@ class Service:
     # -- now and then ------------------------------------------------------------------------------
     def sweep(self) -> None:
         """Now and then, by the dispatcher: leftovers of killed workers, and a pass over Recall's list."""
+        self._sign()  # having nothing to do is not being away
         oldest = self.clock.now() - _LEFTOVER_AFTER_S
         for folder in self.scratch.glob("fetch-*"):
             with suppress(OSError):  # a fetch that ends just now takes its folder away

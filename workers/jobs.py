@@ -2,8 +2,8 @@
 What RQ runs: three functions, called in a horse (a process forked for one job, then gone).
 
 The service is opened in the horse, never before the fork: a database connection must not be shared
-by two processes. Settings are read once, in the worker that forks. Nothing is caught for good: an
-exception is RQ's to log, the command's lease ends, and the dispatcher offers it again.
+by two processes. Settings are read once, in the worker that forks. An exception is RQ's to log, the command's
+lease ends, and the dispatcher offers it again; so it does when the database is away, which is one line here.
 
 A horse that has done its command goes on, for two seconds at most, with what is due and in no queue: under
 load most of what a command costs is its horse. Each is taken by a lease of its own, so this is as safe as
@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
@@ -42,19 +43,31 @@ def use_settings(settings: Settings) -> None:
 
 def receive() -> None:
     """Applies what waits in the inbox."""
-    _open().receive()
+    with _put_off_without_database():
+        _open().receive()
 
 
 def perform(command_id: int) -> None:
     """Performs one command, if it is still due and nobody else has it; then others, for a while."""
-    work_off(_open(), command_id)
+    with _put_off_without_database():
+        work_off(_open(), command_id)
 
 
 def reconcile() -> None:
     """Holds Recall's list of recordings against what we heard."""
     from app.reconcile import reconcile_all
 
-    reconcile_all(_open())
+    with _put_off_without_database():
+        reconcile_all(_open())
+
+
+@contextmanager
+def _put_off_without_database() -> Iterator[None]:
+    """No failed job and no traceback for each of a hundred commands: the dispatcher tells of the outage."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        _log.info("job_put_off", cause=str(error))
 
 
 def work_off(service: Service, command_id: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:

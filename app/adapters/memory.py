@@ -310,12 +310,14 @@ class MemoryStore(MemoryFaults):
     def _move_back(self, by_s: float) -> None:
         super()._move_back(by_s)
         for known in self.recordings.values():
+            known.updated_at -= by_s
             for stamp in known.sends:
                 stamp.at -= by_s
         for row in self.commands.values():
             row.due_at -= by_s
             row.offered_at = row.offered_at - by_s if row.offered_at is not None else None
             row.leased_until = row.leased_until - by_s if row.leased_until is not None else None
+            row.slot_at = row.slot_at - by_s if row.slot_at is not None else None
 
     def creates_refused_elsewhere(self, workspace: str, recording_id: str, *, within_s: float) -> bool:
         with self._lock:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from app.adapters import sql_tables as t
 from app.adapters.sql_engine import Database
 from app.adapters.sql_money import TURN
+from app.core.state import Goal
 
 RESUMED = "resumed"  # when a long silence last ended
 _ALIVE = "alive"
@@ -51,12 +52,17 @@ class Signs(Database):
 
 def _move_back(connection: Connection, by_s: float) -> None:
     """What was noted for the future, or as an age, by the clock as it was."""
+    states = t.transcriptions
+    is_open = states.c.goal.not_in((Goal.STORED.value, Goal.ERASED.value))
+    # First, as in every commit. It is held against a silence, which moves as well.
+    connection.execute(states.update().where(is_open).values(updated_at=states.c.updated_at - by_s))
     moved = (
         (t.sends, t.sends.c.stamped_at),  # an age that is too small would send again under a dead key
         (t.rates, t.rates.c.next_at),
         (t.commands, t.commands.c.due_at),
         (t.commands, t.commands.c.offered_at),
         (t.commands, t.commands.c.leased_until),
+        (t.commands, t.commands.c.slot_at),
         (t.pauses, t.pauses.c.since),
         (t.pauses, t.pauses.c.probe_at),
         (t.breakers, t.breakers.c.shut_until),

@@ -73,8 +73,8 @@ def decide(
     step = RULES[type(event)](t, event, policy)
     if step.ignored is None:
         step = step.then(_settle(step.state, policy, at=event.at))
-        step = step.then(_unblock(step, pending))
-    asked = tuple(_after_a_look(step.state, c) for c in step.commands)
+        step = step.then(_unblock(step, pending, policy))
+    asked = tuple(_after_a_look(step.state, c, policy) for c in step.commands)
     commands = tuple(c for c in _last_of_each_key(asked) if is_wanted(step.state, c))
     issued = {c.key for c in commands}
     dropped = tuple(c for c in pending if c.key not in issued and not is_wanted(step.state, c))
@@ -162,26 +162,29 @@ def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
     return _next(t, policy, at=at)
 
 
-def _unblock(step: Step, pending: tuple[Command, ...]) -> Step:
+def _unblock(step: Step, pending: tuple[Command, ...], policy: Policy) -> Step:
     """A claimed attempt stood back for something that turned out not to be the result: it goes on."""
     t, line = step.state, step.state.open_attempt
     if line is None or not _is_ready_to_send(t):
         return Step(t)
     send = CreateTranscript(line.ordinal, line.provider, line.generation)
-    moving = {_after_a_look(t, send).key, f"prune:{line.ordinal}", "ask_recording"}
-    if any(c.key in moving for c in (*pending, *(_after_a_look(t, c) for c in step.commands))):
+    moving = {_after_a_look(t, send, policy).key, f"prune:{line.ordinal}", "ask_recording"}
+    if any(c.key in moving for c in (*pending, *(_after_a_look(t, c, policy) for c in step.commands))):
         return Step(t)
     return Step(t, (send,))
 
 
-def _after_a_look(t: Transcription, command: Command) -> Command:
-    """Where Recall is to be looked at first, that takes a create's place; `on_listed` goes on from there."""
+def _after_a_look(t: Transcription, command: Command, policy: Policy) -> Command:
+    """
+    Where Recall is to be looked at first, that takes a create's place; `on_listed` goes on from there. Not at
+    once: what a database put back has forgotten may be too young for Recall's list.
+    """
     if not isinstance(command, CreateTranscript) or not t.look_first:
         return command
     line = t.attempt_of(ordinal=command.ordinal)
     if line is not None and line.fate is Fate.SENDING:
         return command
-    return LookUpTranscript(0, after_s=command.after_s)
+    return LookUpTranscript(0, after_s=max(command.after_s, policy.durations.second_list_after_s))
 
 
 def _next(t: Transcription, policy: Policy, *, at: float) -> Step:

@@ -36,6 +36,7 @@ _WAITS_FOR_THE_RECORDING = {
 }
 # How often old news waits for another party's transcript that is being made, ten minutes each.
 _WAITS_FOR_OTHERS = 6
+_PATIENT = (Fate.CLAIMED, Fate.UNKNOWN)
 # Recall's firewall judges payloads; three refusals of the same one are an answer.
 _PAYLOAD_TRIES = 3
 
@@ -48,7 +49,7 @@ def on_recording_done(t: Transcription, e: events.RecordingDone, p: Policy) -> S
         is_heard=True,
         bot_id=e.bot_id or t.bot_id,
         metadata=e.metadata or t.metadata,
-        look_first=e.look_first,
+        look_first=t.look_first or e.look_first,
         first_heard_at=t.first_heard_at or e.at,
         is_recording_gone=False,
         waiting_since=0.0,
@@ -239,7 +240,9 @@ def on_create_unknown(t: Transcription, e: events.CreateUnknown, p: Policy) -> S
 
 def on_long_silence(t: Transcription, e: events.LongSilence, p: Policy) -> Step:
     """Whoever worked meanwhile, or since the backup was made, may have paid: look before sending."""
-    return Step(replace(t, look_first=True, planned=None))
+    # The day in which an open attempt is to settle was lost by us, not by Recall.
+    lines = tuple(replace(a, since=e.at) if a.fate in _PATIENT else a for a in t.attempts)
+    return Step(replace(t, look_first=True, planned=None, attempts=lines))
 
 
 def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:

@@ -110,7 +110,7 @@ def test_lost_news_of_the_recording_is_asked_for() -> None:
     d.told(ev.TranscriptDone(0, CAPTIONS))
     assert d.told(ev.Unwanted(1, CAPTIONS, "meeting_captions")) == (AskRecording(after_s=600),)
     done = ev.RecordingAsked(700, ev.RecordingCondition.DONE, bot_id="b")
-    assert d.told(done) == (LookUpTranscript(0),), "old news: look before paying"
+    assert d.told(done) == (LookUpTranscript(0, after_s=60),), "old news: look before paying"
     assert d.told(ev.Listed(701, 0)) == (CreateTranscript(1, FIRST),)
 
 

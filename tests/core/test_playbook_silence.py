@@ -7,13 +7,14 @@ from app.core.commands import AskRecording, CreateTranscript, FetchTranscript, L
 from app.core.state import Fate, Goal
 from tests.core.playbook import T1, T2, Dialogue
 
+LOOK = LookUpTranscript(0, after_s=60.0)  # what is too young for Recall's list is in it by then
 FIRST, SECOND = (choice.key for choice in Dialogue().policy.providers[:2])
 
 
 def test_a_create_that_waits_for_its_claim_is_put_behind_a_look() -> None:
     d = Dialogue()
     d.told(ev.RecordingDone(0))
-    assert d.told(ev.LongSilence(1)) == (LookUpTranscript(0),)
+    assert d.told(ev.LongSilence(1)) == (LOOK,)
     assert set(d.outbox) == {"look_up:0"}, "the create is gone until then"
     d.told(ev.Sending(2, 1, FIRST, 0))
     assert d.ignored is not None
@@ -35,7 +36,7 @@ def test_a_refused_attempt_that_waits_to_ask_again_looks_before_it_does() -> Non
     d.told(ev.RecordingDone(0))
     d.told(ev.Sending(0, 1, FIRST, 0))
     d.told(ev.CreateRefused(0, 1, ev.Refusal.ACCOUNT, "http_402", wait_s=15.0))
-    assert d.told(ev.LongSilence(1)) == (LookUpTranscript(0),)
+    assert d.told(ev.LongSilence(1)) == (LOOK,)
     assert d.told(ev.Listed(2, 0)) == (CreateTranscript(1, FIRST, 1),)
     assert d.fates() == ["claimed"]
 
@@ -48,7 +49,7 @@ def test_a_recording_that_is_waited_for_goes_on_being_waited_for_and_is_looked_u
     assert d.told(ev.LongSilence(1)) == ()
     assert [type(c) for c in d.outbox.values()] == [AskRecording]
     d.told(ev.RecordingAsked(2, ev.RecordingCondition.UNKNOWN))
-    assert d.told(ev.RecordingAsked(3, ev.RecordingCondition.DONE)) == (LookUpTranscript(0),)
+    assert d.told(ev.RecordingAsked(3, ev.RecordingCondition.DONE)) == (LOOK,)
 
 
 def test_a_running_attempt_that_failed_meanwhile_is_followed_by_a_look_not_by_a_create() -> None:
@@ -56,7 +57,7 @@ def test_a_running_attempt_that_failed_meanwhile_is_followed_by_a_look_not_by_a_
     d.told(ev.RecordingDone(0))
     d.attempt_runs(1, T1)
     d.told(ev.LongSilence(1))
-    assert d.told(ev.TranscriptFailed(2, T1, 1, "provider_connection_failed")) == (LookUpTranscript(0),)
+    assert d.told(ev.TranscriptFailed(2, T1, 1, "provider_connection_failed")) == (LOOK,)
     assert d.goal is Goal.CREATING
 
 
@@ -68,7 +69,7 @@ def test_a_retry_of_what_had_failed_before_looks_first() -> None:
     assert d.goal is Goal.FAILED
     d.told(ev.LongSilence(1))
     assert d.goal is Goal.FAILED
-    assert d.told(ev.RetryAsked(2, budget=9)) == (LookUpTranscript(0),)
+    assert d.told(ev.RetryAsked(2, budget=9)) == (LOOK,)
 
 
 def test_a_request_on_the_wire_is_looked_up_by_its_own_ordinal_as_ever() -> None:

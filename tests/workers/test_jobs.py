@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from app.config import load_settings
 from app.core.durations import Durations
 from app.errors import StoreUnavailable
 from app.ports import Offerable
 from app.service import Service
+from workers import jobs
 from workers.jobs import GOES_ON_S, work_off
 
 _POLICY = SimpleNamespace(durations=Durations())
@@ -83,3 +88,28 @@ def test_a_database_that_goes_away_afterwards_does_not_fail_the_job() -> None:
     outbox = Outbox(waiting=[2], is_away=True)
     _work_off(outbox, 1)
     assert outbox.done == [1]
+
+
+@pytest.mark.parametrize("job", [jobs.receive, partial(jobs.perform, 7), jobs.reconcile])
+def test_a_job_without_its_database_is_put_off_in_one_line_and_fails_nowhere(
+    job: Callable[[], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "home").mkdir()
+    settings = load_settings(
+        {
+            "AFTERWORD_ISOLATED": "1",
+            "RECALL_API_BASE_URL": "http://127.0.0.1:1",
+            "AFTERWORD_HOME": str(tmp_path / "home"),
+            "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
+            "RECALL_API_KEY": "key",
+            "RECALL_WEBHOOK_SECRETS": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz",
+        }
+    )
+    monkeypatch.setattr(jobs, "_settings", settings)
+    job()
+    said = capsys.readouterr()
+    assert "job_put_off" in said.out + said.err
+    assert "Traceback" not in said.out + said.err

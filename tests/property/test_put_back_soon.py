@@ -1,0 +1,45 @@
+"""A backup put back within a minute of a create: what was paid is in no list yet, and has another key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.property import promises
+from tests.property.surroundings import DURATIONS
+from tests.property.test_stops import HOUR_S, one_provider
+
+
+def test_backup_put_back_just_after_a_create_that_is_in_no_list_yet_pays_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    world = one_provider(tmp_path)
+    recording = world.add_recording(1)
+    world.recall.announce("recording.done", recording.id)
+    world.deliver(world.recall.messages[0])
+    world.service.receive()
+    world.back_up()
+    world.pass_time(DURATIONS.silence_s + 60.0)  # as with a recording that waited for its bot's rate
+    world.choose_by = first_is_refused_and_lists_lag()
+    for _ in range(60):
+        if world.recall.transcripts:
+            break
+        world.live(world.clock.at + 2.0)
+    assert len(world.recall.transcripts) == 1, world.told("not paid at all")
+    world.put_back()
+    world.live(world.clock.at + 3 * HOUR_S)
+    assert not list(promises.broken(world)), world.told("; ".join(promises.broken(world)))
+
+
+def first_is_refused_and_lists_lag() -> Callable[[str, tuple[Any, ...]], Any]:
+    """So that what is paid has another key than a forgotten claim would use again."""
+    posts: list[str] = []
+
+    def choose(what: str, options: tuple[Any, ...]) -> Any:
+        if what.startswith("POST"):
+            posts.append(what)
+            return "429" if len(posts) == 1 else options[0]
+        return 59.0 if 59.0 in options else options[0]
+
+    return choose
