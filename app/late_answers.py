@@ -217,7 +217,8 @@ class LateAnsweringWorker(BoundedWorker):
     def _send(self, late: LateAnswer, conn: Connection) -> None:
         response = late.response if late.is_good else _other(late)
         conn.sock.setblocking(False)
-        if not self.alive:
+        # In flight they were not counted; kept alive, all at once, they would leave no room for anybody new.
+        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
             response.force_close()
         if late.body and late.is_good:
             response.write(late.body)

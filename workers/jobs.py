@@ -77,6 +77,8 @@ def work_off(service: Service, command_id: int, *, monotonic: Callable[[], float
     while monotonic() < ends_at and (further := _waiting(service)) is not None:
         try:
             service.perform(further)
+        except StoreUnavailable:
+            raise
         except Exception:
             # RQ will show it under the name of the job's own command, which is done.
             _log.exception("command_failed_on_the_way", command=further)

@@ -223,7 +223,10 @@ def _migrate_apart(settings: Settings) -> None:
         except BaseException:  # nothing is lost: the parent meets the same trouble and says it
             os._exit(1)
         os._exit(0)
-    if os.waitpid(pid, 0)[1] != 0:
+    status = 1
+    with suppress(ChildProcessError):  # whoever started us ignores its children: no status is kept
+        status = os.waitpid(pid, 0)[1]
+    if status != 0:
         wiring.migrate(settings)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,12 +75,17 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self, *, wait_s: float = BUSY_S) -> Iterator[Connection]:
-        """A transaction that may write; on SQLite it is the only one of its kind, from its start."""
+    def writing(self, *, wait_s: float = BUSY_S, is_urgent: bool = False) -> Iterator[Connection]:
+        """
+        A transaction that may write; on SQLite it is the only one of its kind, from its start.
+
+        Args:
+            is_urgent: See `WriteTurn.taken`; also for what would stand in the way of something urgent.
+        """
         with translated(), ExitStack() as stack:
             connection = stack.enter_context(self._writer.connect())
             if self.turn is not None:  # after the pool: nobody waits for a connection with the turn in hand
-                stack.enter_context(self.turn.taken(wait_s=wait_s))
+                stack.enter_context(self.turn.taken(wait_s=wait_s, is_urgent=is_urgent))
             with connection.begin():
                 yield connection
 
@@ -186,7 +191,11 @@ def make_private_file(path: Path) -> None:
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # Never opened when it is there: closing a descriptor of ours would drop the locks that SQLite holds
+        # in this process, and whoever closes last elsewhere would then delete the log of changes under us.
+        # https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise StoreUnavailable(
             f"the database file {path} cannot be opened ({error.strerror}): check its folder"

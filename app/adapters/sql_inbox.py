@@ -99,12 +99,12 @@ class Inbox(Database):
             return bool(connection.execute(waiting).scalar())
 
     def count_rejected(self, kind: str, number: int) -> None:
-        """Adds to the counters of refused deliveries."""
+        """Adds to the counters of refused deliveries. By the thread that stores those of others: urgent."""
         new = self.insert(t.counters).values(name=f"rejected:{kind}", value=number)
         added = new.on_conflict_do_update(
             index_elements=["name"], set_={"value": t.counters.c.value + new.excluded.value}
         )
-        with self.writing() as connection:
+        with self.writing(is_urgent=True) as connection:
             connection.execute(added)
 
 

@@ -59,7 +59,10 @@ class KeptConnection:
     def _own(self) -> sqlite3.Connection:
         if self._connection is None or self._owner != os.getpid():
             self._left_to_parent.append(self._connection)
-            pooled = self._database.engine.raw_connection()
+            try:
+                pooled = self._database.engine.raw_connection()
+            except sqlite3.Error as error:  # unlike everything else, the pool's own way is not wrapped
+                raise DBAPIError.instance("connect", None, error, sqlite3.Error) from error
             self._connection, self._owner = pooled.driver_connection, os.getpid()
             pooled.detach()
             assert self._connection is not None

@@ -208,7 +208,8 @@ class People(Database):
         new = self.insert(t.installation).values(key=key, at=self.db_now)
         kept = new.on_conflict_do_nothing()
         moved = new.on_conflict_do_update(index_elements=["key"], set_={"at": self.db_now})
-        with self.writing() as connection:
+        # Urgent: the receiver's own process asks, and what comes in meanwhile waits behind it.
+        with self.writing(is_urgent=True) as connection:
             connection.execute(moved if is_moved else kept)
 
 
