@@ -1,6 +1,6 @@
 """
-SQLite's own locks are the process's, and closing any descriptor of the file drops them all: then whoever closes
-last elsewhere deletes the log of changes, and what is committed here afterwards is in no file.
+SQLite's own locks are the process's, and closing any descriptor of the file drops them all: then whoever
+closes last elsewhere deletes the log of changes, and what is committed here afterwards is in no file.
 https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
 """
 
