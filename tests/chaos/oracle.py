@@ -269,9 +269,9 @@ def _of_the_delivery(delivery: Mapping[str, Any], name: str, kept: frozenset[str
     elif delivery["state"] == "failed" and not is_acknowledged:
         yield Offence(Kind.LOST, recording_id, f"{name} was never accepted")
     elif delivery["state"] in ("pending", "held"):
-        # Recall's schedule grows to ten hours: whether a webhook was unlucky or refused can be told by its tries.
-        tries = [f"{a['at'][11:19]} {a['status'] or a['error']}" for a in delivery["attempts"]]
-        yield Offence(Kind.PENDING, recording_id, f"{name} is still being delivered; tried {', '.join(tries)}")
+        # Recall's schedule grows to ten hours: unlucky or refused, the tries tell.
+        tries = ", ".join(f"{a['at'][11:19]} {a['status'] or a.get('error')}" for a in delivery["attempts"])
+        yield Offence(Kind.PENDING, recording_id, f"{name} is still being delivered; tries: {tries}")
 
 
 def _is_wrong_5xx(attempt: Mapping[str, Any], away: Sequence[tuple[float, float]]) -> bool:
