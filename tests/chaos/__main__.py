@@ -32,7 +32,8 @@ DATABASE_AWAY_S = 20.0
 RECALL_AWAY_S = 4.0
 # What nobody knows the fate of is settled two hours of Recall's time later.
 PATIENCE_S = 170.0
-LONG_PATIENCE_S = PATIENCE_S + GIVE_UP_AFTER_H * 3600 / TIME_SCALE
+# And a webhook whose tries all met an outage waits up to twelve hours (ten, and a jitter) for its next one.
+LONG_PATIENCE_S = PATIENCE_S + max(GIVE_UP_AFTER_H, 12) * 3600 / TIME_SCALE
 _SAY_EVERY_S = 30.0
 # Below this many recordings nobody wants to wait for what is only given up on.
 _SHORT = 150
