@@ -176,7 +176,7 @@ class Task:
         durations = self.policy.durations
         slot_at, self._slot_at = self._slot_at, None
         # A slot of long ago is gone: using many of those at once would be a burst.
-        if slot_at is None or slot_at < self.now() - durations.slot_worth_sleeping_s:
+        if slot_at is None or slot_at < self.now() - durations.slot_late_at_most_s:
             gap_s = durations.rate_window_s / READS_PER_WINDOW[rate]
             slot_at = self.store.reserve(self.workspace.name, rate, gap_s=gap_s)
         wait_s = slot_at - self.now()

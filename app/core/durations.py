@@ -71,6 +71,8 @@ class Durations:
     # Rates. Recall counts per minute; https://docs.recall.ai/reference/transcript_list
     rate_window_s: float = _seconds(60)
     slot_worth_sleeping_s: float = _seconds(2, floor=0.5)
+    # However late all slots of a window are used at once, 293 of them: 293 * (60 + 1.4) / 60 is below 300.
+    slot_late_at_most_s: float = _seconds(1.4, floor=0.3)
     retry_after_at_most_s: float = _seconds(120)
 
     # This machine: floors, since processes and sockets keep real time.
