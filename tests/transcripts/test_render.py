@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import tracemalloc
-from typing import Any, BinaryIO, cast
+import subprocess
+import sys
+from typing import Any
 
 import pytest
 
+from app.config import ROOT
 from app.errors import TranscriptUnreadable
 from app.transcripts import FORMATS, MEDIA_TYPES, Summary, Verdict, render
 from tests.transcripts.recall_json import rendered_bytes, said, spoke, summary_of, turn
@@ -103,36 +105,13 @@ def test_every_format_has_a_media_type() -> None:
     assert set(FORMATS) <= set(MEDIA_TYPES)
 
 
-class _Endless:
-    """A transcript of `turns` turns that is nowhere whole."""
-
-    def __init__(self, turns: int, one: bytes) -> None:
-        self._left, self._one = turns, one
-        self._buffer = b"["
-
-    def read(self, size: int = -1) -> bytes:
-        while len(self._buffer) < size and self._left:
-            self._left -= 1
-            self._buffer += self._one + (b"," if self._left else b"]")
-        chunk, self._buffer = self._buffer[:size], self._buffer[size:]
-        return chunk
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("words_per_turn", [50, 5_000], ids=["dialogue", "monologue"])
 def test_memory_does_not_grow_with_the_transcript(words_per_turn: int) -> None:
-    class Sink(io.StringIO):  # keeps nothing
-        def write(self, text: str) -> int:
-            return len(text)
-
     def peak_bytes(words: int) -> int:
-        one = json.dumps(spoke(" ".join(["so"] * words_per_turn))).encode()
-        tracemalloc.start()
-        source = _Endless(words // words_per_turn, one)
-        render(cast("BinaryIO", source), {name: Sink() for name in FORMATS})
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return peak
+        # A process of its own: what is traced are the allocations of all threads, also of other tests'.
+        command = [sys.executable, "-m", "tests.transcripts.peak", str(words_per_turn), str(words)]
+        return int(subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout)
 
     small, large = peak_bytes(5_000), peak_bytes(25_000)
     assert large < small * 1.2 + 100_000
