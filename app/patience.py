@@ -35,9 +35,16 @@ def patience_over(task: Task, cause: str) -> events.Event | None:
             event = events.LookUpImpossible(at, ordinal)
         case AskRecording():
             since = state.waiting_since or None
-            event = events.RecordingAsked(at, RecordingCondition.NOT_DONE)
+            event = events.RecordingAsked(at, _last_heard(task))
         case _:
             return None
     if since is None or task.patient_now(since) - since < task.policy.durations.give_up_s:
         return None
     return event
+
+
+def _last_heard(task: Task) -> RecordingCondition:
+    """What Recall said while it still answered: 404 to a create where the recording is unknown."""
+    line = task.state.open_attempt
+    is_unknown = line is not None and (line.error or "").startswith("http_404")
+    return RecordingCondition.UNKNOWN if is_unknown else RecordingCondition.NOT_DONE

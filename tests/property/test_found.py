@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from app.core import reasons
 from app.core.policy import BUILT_IN_PROVIDERS, Policy
 from app.core.state import Goal
 from tests.property import promises
@@ -64,6 +65,17 @@ def test_webhook_again_after_a_blocked_day_leaves_the_transcript_on_the_list_for
     world.retry(recording.id, budget=0)
     world.live(world.clock.at + 60)
     assert goal_of(world, recording) is Goal.STORED, world.told("dropped from the list")
+
+
+def test_recording_nobody_knows_keeps_its_name_when_recall_stops_answering_in_the_end(tmp_path: Path) -> None:
+    world = one_provider(tmp_path)
+    recording = world.add_recording(1, status="unknown")
+    announced(world, recording)
+    world.live(world.clock.at + 60, delivers=everything)
+    world.recall.reads = "busy"
+    a_day_passes(world)
+    state = world.store.load("default", recording.id).transcription
+    assert (state.goal, state.reason) == (Goal.FAILED, reasons.RECORDING_UNKNOWN), world.told("misnamed")
 
 
 def a_day_passes(world: World) -> None:
