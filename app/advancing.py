@@ -6,6 +6,7 @@ and tell. Everything that happens, from a webhook or a worker or a person, goes 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -28,8 +29,16 @@ _PROVIDER_FAULTS = "provider_"
 class Advancer:
     """Holds no state between calls."""
 
-    def __init__(self, store: Store, queue: Queue, clock: Clock, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        policy_of: Callable[[str], Policy],
+    ) -> None:
         self._store, self._queue, self._clock, self._log = store, queue, clock, log
+        self._policy_of = policy_of
 
     def advance(
         self,
@@ -38,7 +47,6 @@ class Advancer:
         event: events.Event,
         source: Source,
         *,
-        policy: Policy,
         send: Send | None = None,
         artifact: ArtifactRow | None = None,
     ) -> tuple[Decision, Committed]:
@@ -48,16 +56,16 @@ class Advancer:
             LeaseLost: The command has another worker by now.
         """
         for collision in range(_MOST_COLLISIONS):
-            before = self.load(workspace, recording_id, policy)
+            before = self.load(workspace, recording_id)
             try:
-                return self._try(before, event, source, policy=policy, send=send, artifact=artifact)
+                return self._try(before, event, source, send, artifact)
             except AlreadyApplied:
                 raise
             except Stale:
                 self._clock.sleep(random.uniform(0, 0.02) * collision)
         raise Stale(f"{recording_id} was changed {_MOST_COLLISIONS} times under our hands")
 
-    def load(self, workspace: str, recording_id: str, policy: Policy) -> Loaded:
+    def load(self, workspace: str, recording_id: str) -> Loaded:
         """
         The transcription. Where it is known from before a long silence of ours, that has happened to it:
         once, since from then on the state says so itself, until Recall's list has been read.
@@ -68,7 +76,7 @@ class Advancer:
             return before
         silence = events.LongSilence(self._store.now())
         with suppress(Stale):  # whoever was faster has said so first
-            self._try(before, silence, Source(by="worker"), policy=policy)
+            self._try(before, silence, Source(by="worker"))
         return self._store.load(workspace, recording_id)
 
     def _try(
@@ -76,11 +84,10 @@ class Advancer:
         before: Loaded,
         event: events.Event,
         source: Source,
-        *,
-        policy: Policy,
         send: Send | None = None,
         artifact: ArtifactRow | None = None,
     ) -> tuple[Decision, Committed]:
+        policy = self._policy_of(before.transcription.workspace)
         decision = self._decide(before, event, policy)
         offer_now = bool(decision.commands) and self._has_room(len(decision.commands))
         committed = self._store.commit(

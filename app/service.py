@@ -31,7 +31,7 @@ from app.core.commands import (
     PruneTranscript,
     kind_of,
 )
-from app.core.machine import Decision, is_wanted
+from app.core.machine import is_wanted
 from app.core.policy import Policy
 from app.core.state import Fate
 from app.errors import (
@@ -43,15 +43,12 @@ from app.errors import (
 )
 from app.patience import patience_over
 from app.ports import (
-    ArtifactRow,
     Blobs,
     Clock,
     Closing,
-    Committed,
     Delivery,
     Leased,
     Queue,
-    Send,
     Source,
     Store,
 )
@@ -92,7 +89,8 @@ class Service:
         self.scratch = scratch
         self.log = log
         self._account = Account(store, log)
-        self._advancer = Advancer(store, queue, clock, log)
+        self._advancer = Advancer(store, queue, clock, log, self.policy_of)
+        self.advance = self._advancer.advance
 
     def _sign(self) -> float:
         """Before any work: whoever was away for long must know it before money is spent, and until when."""
@@ -170,23 +168,6 @@ class Service:
         known = self.workspaces.get(workspace) or next(iter(self.workspaces.values()))
         return known.policy
 
-    # -- the machine -------------------------------------------------------------------------------
-    def advance(
-        self,
-        workspace: str,
-        recording_id: str,
-        event: events.Event,
-        source: Source,
-        *,
-        send: Send | None = None,
-        artifact: ArtifactRow | None = None,
-    ) -> tuple[Decision, Committed]:
-        """See `app.advancing.Advancer.advance`."""
-        policy = self.policy_of(workspace)
-        return self._advancer.advance(
-            workspace, recording_id, event, source, policy=policy, send=send, artifact=artifact
-        )
-
     # -- the outbox --------------------------------------------------------------------------------
     def perform(self, command_id: int) -> None:
         """Takes the command's lease and does it. A command somebody else has, or nobody wants, ends here."""
@@ -211,7 +192,7 @@ class Service:
             self.log.warning("lease_lost", recording=leased.recording_id, command=leased.command.key)
 
     def _perform(self, leased: Leased, workspace: Workspace, keeper: Keeper) -> None:
-        before = self._advancer.load(leased.workspace, leased.recording_id, workspace.policy)
+        before = self._advancer.load(leased.workspace, leased.recording_id)
         if not is_wanted(before.transcription, leased.command):
             self.store.drop(leased)
             return

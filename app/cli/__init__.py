@@ -28,8 +28,8 @@ _COMMANDS = {
     "migrate": ("app.cli.running", "bring the database to this version"),
     "simulate": ("app.cli.running", "a Recall.ai of your own, to develop against"),
     "test": ("app.cli.testing", "the whole test suite"),
-    "chaos": ("app.cli.chaos", "the proof: faults of every kind, and what became of every recording"),
-    "bench": ("app.cli.bench", "how fast: ack, drain, latency, growth, memory, each beside its limit"),
+    "chaos": ("app.cli.proving", "the proof: faults of every kind, and what became of every recording"),
+    "bench": ("app.cli.proving", "how fast: ack, drain, latency, growth, memory, each beside its limit"),
 }
 _EXITS: tuple[tuple[type[Exception], int], ...] = (
     (HeldByAnother, 75),

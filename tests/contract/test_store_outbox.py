@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.adapters.sql_store import SqlStore
 from app.core import events
 from app.core.commands import AskTranscript, CreateTranscript, LookUpTranscript
 from app.errors import LeaseLost
@@ -120,8 +121,12 @@ def test_a_leased_command_is_not_due_until_its_lease_ends(store: AnyStore) -> No
     assert [offer.id for offer in store.due(10, offer_again_s=0)] == [leased.id]
 
 
-def test_marking_nothing_is_no_error(store: AnyStore) -> None:
+def test_marking_nothing_is_no_error_and_hides_nothing(store: AnyStore) -> None:
+    begin(store, CREATE)
+    store.clock_offset_s += 16
+    due = store.due(10, offer_again_s=15)
     store.mark_offered([])
+    assert store.due(10, offer_again_s=15) == due != []
 
 
 # -- rates -----------------------------------------------------------------------------------------
@@ -230,8 +235,14 @@ def test_the_first_start_is_noted_once(store: AnyStore) -> None:
     assert store.first_start() == first == pytest.approx(store.now() - 1000, abs=600)
 
 
-def test_a_sign_of_life_is_written_over(store: AnyStore) -> None:
-    store.beat("worker-1", detail="idle")
-    store.beat("worker-1", detail="busy")
-    store.count_rejected("forged", 3)
-    store.count_rejected("forged", 4)
+def test_a_sign_of_life_is_written_over_and_refused_deliveries_add_up(store: AnyStore) -> None:
+    for detail in ("idle", "busy"):
+        store.beat("worker-1", detail=detail)
+    for number in (3, 4):
+        store.count_rejected("forged", number)
+    if isinstance(store, SqlStore):
+        beats, rejected = store.heartbeats(), store.counts().rejected
+    else:
+        beats, rejected = store.heartbeats, dict(store.rejected)
+    assert beats["worker-1"][1] == "busy"
+    assert rejected["forged"] == 7

@@ -15,6 +15,7 @@ import pytest
 
 from app.core.policy import BUILT_IN_PROVIDERS, Policy
 from app.core.state import Goal
+from app.task import READS_PER_WINDOW
 from tests.property import promises
 from tests.property.bill import Message, Recording
 from tests.property.surroundings import DURATIONS
@@ -114,10 +115,7 @@ def test_attempt_that_waited_when_the_backup_was_made_is_looked_up_before_it_is_
     world.choose_by = None
     world.live(world.clock.at + 2 * HOUR_S, delivers=everything)
     assert len(world.recall.transcripts) == 1
-    world.put_back()
-    world.live(world.clock.at + 2 * HOUR_S, delivers=nothing)
-    assert not list(promises.broken(world)), world.told("; ".join(promises.broken(world)))
-    assert goal_of(world, recording) is Goal.STORED
+    put_back_and_stored(world, recording, delivers=nothing)
 
 
 def test_planned_attempt_of_a_backup_is_looked_up_before_it_is_paid(tmp_path: Path) -> None:
@@ -126,10 +124,7 @@ def test_planned_attempt_of_a_backup_is_looked_up_before_it_is_paid(tmp_path: Pa
     world.service.receive()
     world.back_up()
     world.live(world.clock.at + 2 * HOUR_S, delivers=everything)
-    world.put_back()
-    world.live(world.clock.at + 2 * HOUR_S, delivers=nothing)
-    assert not list(promises.broken(world)), world.told("; ".join(promises.broken(world)))
-    assert goal_of(world, recording) is Goal.STORED
+    put_back_and_stored(world, recording, delivers=nothing)
 
 
 def test_news_from_before_the_backup_was_put_back_is_looked_up_however_fresh(tmp_path: Path) -> None:
@@ -139,8 +134,13 @@ def test_news_from_before_the_backup_was_put_back_is_looked_up_however_fresh(tmp
     world.choose_by = posts("429")  # so that what is paid has another key than a fresh claim
     world.live(world.clock.at + 12 * MINUTE_S, delivers=everything)
     assert len(world.recall.transcripts) == 1
+    put_back_and_stored(world, recording, delivers=the_news)
+
+
+def put_back_and_stored(world: World, recording: Recording, *, delivers: Callable[[Message], bool]) -> None:
+    """The backup is put back, and the recording is stored again without a second payment."""
     world.put_back()
-    world.live(world.clock.at + 2 * HOUR_S, delivers=the_news)
+    world.live(world.clock.at + 2 * HOUR_S, delivers=delivers)
     assert not list(promises.broken(world)), world.told("; ".join(promises.broken(world)))
     assert goal_of(world, recording) is Goal.STORED
 
@@ -172,8 +172,29 @@ def test_a_slot_that_was_waited_for_is_used_and_not_taken_anew(tmp_path: Path) -
     assert asked[-1] - asked[0] < 1.2 * 40 / 58 * MINUTE_S, "slots were taken and not used"
 
 
-def with_old_news(scratch: Path, *, recordings: int, pages: int) -> tuple[World, list[float]]:
-    """When each page was read, of news two hours old that came at once; the first slot is 30 s off."""
+def test_slots_that_nobody_came_to_use_for_minutes_are_no_burst(tmp_path: Path) -> None:
+    world, asked = with_old_news(tmp_path, recordings=80, pages=1, away_s=3 * MINUTE_S)
+    assert len(asked) == 80, world.told("not all were listed")
+    assert max(sum(0.0 <= other - at < MINUTE_S for other in asked) for at in asked) <= LISTS_PER_MINUTE
+
+
+def test_all_slots_of_a_minute_used_as_late_as_they_may_be_stay_below_recalls_numbers() -> None:
+    in_a_minute = {
+        rate: n * (60 + DURATIONS.slot_late_at_most_s) / 60 for rate, n in READS_PER_WINDOW.items()
+    }
+    assert in_a_minute["retrieve"] <= 300
+    assert in_a_minute["list"] <= LISTS_PER_MINUTE
+
+
+def with_old_news(
+    scratch: Path, *, recordings: int, pages: int, away_s: float = 0.0
+) -> tuple[World, list[float]]:
+    """
+    When each page was read, of news two hours old that came at once; the first slot is 30 s off.
+
+    Args:
+        away_s: Nobody works for so long, when the slots have been taken.
+    """
     world = a_world(scratch)
     world.recall.page_size = 1
     asked: list[float] = []
@@ -192,10 +213,13 @@ def with_old_news(scratch: Path, *, recordings: int, pages: int) -> tuple[World,
         world.recall.announce("recording.done", recording.id)
     news = [m for m in world.recall.messages if m.what.startswith("recording.done")]
     world.pass_time(2 * HOUR_S)
-    world.store.push_rate("default", "list", after_s=30.0)
+    world.store.push_rate("default", "list", after_s=MINUTE_S + 30.0)  # a look waits a minute
     for message in news:
         world.deliver(message)
     world.service.receive()
+    if away_s:
+        world.live(world.clock.at + MINUTE_S + 1.0)
+        world.pass_time(away_s)
     world.live(world.clock.at + 5 * MINUTE_S)
     return world, asked
 
