@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
 import sys
 
 import pytest
@@ -14,13 +14,29 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read 
 _MB = 1_000_000
 
 
+_HOLDS_30_MB = (
+    "import mmap, sys\n"
+    "print('before', flush=True); sys.stdin.readline()\n"
+    "block = mmap.mmap(-1, 30_000_000, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n"
+    "block.write(b'x' * 30_000_000)\n"
+    "print('after', flush=True); sys.stdin.readline()\n"
+)
+
+
 def test_memory_written_by_a_process_is_its_own() -> None:
-    before = memory.memory_of(os.getpid())
-    block = bytearray(os.urandom(1)) * (30 * _MB)
-    after = memory.memory_of(os.getpid())
+    command, pipe = [sys.executable, "-c", _HOLDS_30_MB], subprocess.PIPE
+    with subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "before\n"
+        before = memory.memory_of(process.pid)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "after\n"
+        after = memory.memory_of(process.pid)
+        process.stdin.close()
     assert 29 * _MB < after.own - before.own < 40 * _MB
     assert 29 * _MB < after.pss - before.pss < 40 * _MB
-    del block
 
 
 @pytest.mark.slow

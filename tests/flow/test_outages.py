@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("outages"), pytest.mark.
 _HOLD = (
     "import sqlite3, sys, time; c = sqlite3.connect(sys.argv[1], timeout=5, isolation_level=None); "
     "c.execute('BEGIN EXCLUSIVE'); print('held', flush=True); time.sleep(float(sys.argv[2])); "
-    "c.execute('ROLLBACK')"
+    "sys.stdin.read(); c.execute('ROLLBACK')"
 )
 
 
@@ -121,7 +121,10 @@ def test_a_database_that_is_locked_for_eight_seconds_answers_503_and_recall_deli
     before = [up.recall.record() for _ in range(3)]
     path = up.home / "afterword.db"
     with subprocess.Popen(
-        [sys.executable, "-c", _HOLD, str(path), "8"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _HOLD, str(path), "8"],
+        stdin=subprocess.PIPE,  # released when the questions are asked, and after eight seconds
+        stdout=subprocess.PIPE,
+        text=True,
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
