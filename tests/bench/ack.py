@@ -16,7 +16,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 
 from app.simulator.server import default_secret
@@ -129,10 +128,10 @@ def _limits(tmp: Path, scale: Scale, options: Options) -> tuple[list[Row], list[
         ]
         for number in range(scale.rounds):
             for connections in scale.connections:
-                for one in _turned(opened, number):
-                    _measure(one, measured, f"{connections} {one.name}", tmp, scale, options, connections)
+                for one in turned(opened, number):
+                    measure(one, measured, tmp, scale.seconds, options, connections=connections)
         rows = [row for c in scale.connections for row in _limit_rows(measured, c, names)]
-        rows.append(_missing(measured, opened, "limits"))
+        rows.append(missing_row(measured, opened, "limits"))
     return rows, _said(measured), measured
 
 
@@ -159,14 +158,14 @@ def _variants(tmp: Path, scale: Scale, options: Options) -> tuple[list[Row], lis
             opened.append(enter(receiver(name, home, **more)))
         connections = min(_VARIANTS_AT, scale.connections[-1])
         for number in range(scale.rounds):
-            for one in _turned(opened, number):
-                _measure(one, measured, one.name, tmp, scale, options, connections)
+            for one in turned(opened, number):
+                measure(one, measured, tmp, scale.seconds, options, connections=connections, name=one.name)
         rows = [Row(f"variants, {connections} connections: {plain}", measured.rate(plain), "/s")]
         for one in opened[1:]:
             what, ratio = f"{one.name} / {plain}", measured.ratio(one.name, plain)
             has_limit = one.name != "PostgreSQL"
             rows.append(at_least(what, ratio, "x", limit=_LEAST) if has_limit else Row(what, ratio, "x"))
-        rows.append(_missing(measured, opened, "variants"))
+        rows.append(missing_row(measured, opened, "variants"))
     return rows, _said(measured), measured
 
 
@@ -215,7 +214,7 @@ def _steady(tmp: Path, scale: Scale, options: Options) -> tuple[list[Row], list[
         rows.append(at_most("200/s, whole service: p99", p99, "ms", limit=_STEADY_P99_MS))
         change = measured.ms(recall_down, "p50") / measured.ms(usual, "p50")
         rows.append(at_most("200/s: p50 while Recall is down / p50", change, "x", limit=1.1))
-        rows.append(_missing(measured, [one], "steady"))
+        rows.append(missing_row(measured, [one], "steady"))
     said = (
         f"Steady: open loop at {_STEADY_PER_S:g}/s on 16 connections (times from when each was due), while "
     )
@@ -242,23 +241,25 @@ def _meetings(running: Pipeline) -> Iterator[None]:
 
 
 # -- measuring -------------------------------------------------------------------------------------------
-def _turned(opened: Sequence[Receiver], number: int) -> list[Receiver]:
+def turned(opened: Sequence[Receiver], number: int) -> list[Receiver]:
     """Each round begins with another one."""
     at = number % len(opened)
     return [*opened[at:], *opened[:at]]
 
 
-def _measure(
+def measure(
     one: Receiver,
     measured: Measured,
-    name: str,
     tmp: Path,
-    scale: Scale,
+    seconds: float,
     options: Options,
+    *,
     connections: int,
+    name: str = "",
 ) -> None:
-    task = partial(_task, one, tmp, scale.seconds, options, connections=connections)
-    _note(one, measured, name, task(per_second=0.0))
+    """As fast as it answers. Without a name: under the connections' number and the receiver's."""
+    task = _task(one, tmp, seconds, options, connections=connections, per_second=0.0)
+    _note(one, measured, name or f"{connections} {one.name}", task)
 
 
 def _task(
@@ -291,7 +292,7 @@ def _note(one: Receiver, measured: Measured, name: str, task: load.Task) -> None
     measured.acked.setdefault(one.name, set()).update(acked)
 
 
-def _missing(measured: Measured, opened: Sequence[Receiver], part: str) -> Row:
+def missing_row(measured: Measured, opened: Sequence[Receiver], part: str) -> Row:
     """How many of the acknowledged deliveries their database does not have."""
     looked_for = [(measured.acked[one.name], one.settings) for one in opened if one.settings is not None]
     missing = sum(len(acked - stored_ids(settings)) for acked, settings in looked_for)

@@ -18,7 +18,7 @@ from tests.bench.report import Options, Result, Row, at_most, percentile
 
 # Half of the 300 retrieves a minute: https://docs.recall.ai/reference/transcript_retrieve
 _HALF_LOAD_PER_S = 2.5
-_TRANSCRIBE_S = 2.0  # longer than everything of ours takes: the two stretches do not meet
+TRANSCRIBE_S = 2.0  # longer than everything of ours takes: the two stretches do not meet
 _P50_MS, _P95_MS = 150.0, 500.0
 
 
@@ -99,25 +99,39 @@ def measure(pace: Pace, options: Options) -> Measured:
         _record(pace, running, random.Random(options.seed))
         running.wait(pace.recordings, within_s=60.0)
         cpu_s, took_s = running.cpu_s() - cpu_s, time.monotonic() - began
-        bill = running.place.recall.whole_bill()
-        created = {
-            recording: datetime.fromisoformat(one["transcripts"][0]["state_history"][0]["at"]).timestamp()
-            for recording, one in bill["per_recording"].items()
-        }
+        create_ms, stored_ms = stretches_ms(running)
         return Measured(
             pace=pace,
-            create_ms=_stretches_ms(running.received_at("recording_done"), created),
-            stored_ms=_stretches_ms(running.received_at("transcript_done"), _manifests(running, created)),
-            refused=bill["responses"].get("429", 0),
+            create_ms=create_ms,
+            stored_ms=stored_ms,
+            refused=running.place.recall.whole_bill()["responses"].get("429", 0),
             cores_of_service=round(cpu_s / took_s, 3),
         )
+
+
+def stretches_ms(running: Pipeline) -> tuple[list[float], list[float]]:
+    """
+    Of each recording that has ended.
+
+    Returns:
+        Arrival of `recording.done` → create at Recall; arrival of `transcript.done` → manifest on the disk.
+    """
+    created = {
+        recording: datetime.fromisoformat(one["transcripts"][0]["state_history"][0]["at"]).timestamp()
+        for recording, one in running.place.recall.whole_bill()["per_recording"].items()
+    }
+    stored = _manifests(running, created)
+    return (
+        _between_ms(running.received_at("recording_done"), created),
+        _between_ms(running.received_at("transcript_done"), stored),
+    )
 
 
 def _record(pace: Pace, running: Pipeline, dice: random.Random) -> None:
     next_at = time.monotonic()
     for _ in range(pace.recordings):
         time.sleep(max(0.0, next_at - time.monotonic()))
-        running.record(transcribe_s=_TRANSCRIBE_S)
+        running.record(transcribe_s=TRANSCRIBE_S)
         next_at += dice.expovariate(pace.per_s) if pace.is_random else 1.0 / pace.per_s
 
 
@@ -129,5 +143,5 @@ def _manifests(running: Pipeline, recordings: Mapping[str, float]) -> dict[str, 
     return found
 
 
-def _stretches_ms(begins: Mapping[str, float], ends: Mapping[str, float]) -> list[float]:
+def _between_ms(begins: Mapping[str, float], ends: Mapping[str, float]) -> list[float]:
     return [round(1000 * (ends[key] - at), 2) for key, at in begins.items() if key in ends]

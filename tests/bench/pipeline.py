@@ -41,9 +41,10 @@ _WORKERS_TIED = (
 
 @dataclass
 class Pipeline:
-    """What runs, and who asks it."""
+    """What runs, and who asks it. Tells about its own recordings, whatever else the database holds."""
 
     place: Installation
+    recorded: list[str] = field(default_factory=list)
     more_workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     # -- recordings ----------------------------------------------------------------------------------
@@ -57,7 +58,8 @@ class Pipeline:
 
     def record(self, **script: Any) -> str:
         """A meeting that has ended; its id."""
-        return self.place.recall.record(**script)
+        self.recorded.append(self.place.recall.record(**script))
+        return self.recorded[-1]
 
     # -- what the service says -----------------------------------------------------------------------
     def stored_at(self) -> dict[str, float]:
@@ -76,7 +78,8 @@ class Pipeline:
     def _times(
         self, table: sa.Table, column: sa.Column[float], *only: sa.ColumnElement[bool]
     ) -> dict[str, float]:
-        asked = sa.select(table.c.recording_id, sa.func.min(column)).where(*only)
+        own = table.c.recording_id.in_(self.recorded)
+        asked = sa.select(table.c.recording_id, sa.func.min(column)).where(own, *only)
         with self.place.store.reading() as connection:
             rows = connection.execute(asked.group_by(table.c.recording_id)).all()
         return {str(recording): float(at) for recording, at in rows if recording is not None}
@@ -84,7 +87,8 @@ class Pipeline:
     def unfinished(self, number: int) -> int:
         """How many of `number` recordings have not come to an end."""
         row = sql_tables.transcriptions
-        ended = sa.select(sa.func.count()).where(row.c.goal.in_([goal.value for goal in ENDS]))
+        is_over = row.c.goal.in_([goal.value for goal in ENDS])
+        ended = sa.select(sa.func.count()).where(row.c.recording_id.in_(self.recorded), is_over)
         with self.place.store.reading() as connection:
             return number - int(connection.execute(ended).scalar_one())
 
@@ -164,7 +168,13 @@ def _cpu_of(process: psutil.Process) -> float:
 
 @contextmanager
 def pipeline(
-    options: Options, *, workers: int, limits: float | str = "on", delay_ms: int = 0, time_scale: float = 1.0
+    options: Options,
+    *,
+    workers: int,
+    limits: float | str = "on",
+    delay_ms: int = 0,
+    time_scale: float = 1.0,
+    database_url: str | None = None,
 ) -> Iterator[Pipeline]:
     """
     Everything running and ready, in a home of its own; stopped at the end.
@@ -172,14 +182,16 @@ def pipeline(
     Args:
         limits: What Recall's published rates are multiplied by, or "on" or "off".
         delay_ms: How long the way to Recall's API takes, in real time.
+        database_url: One that is there; None for a new one of `options.database`.
 
     Raises:
         Away: The service did not become ready.
     """
     with ExitStack() as stack:
         tmp = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        database = stack.enter_context(open_database(options.database, home=tmp / "home"))
-        more = {"DATABASE_URL": database.url} if database.url is not None else {}
+        if database_url is None:
+            database_url = stack.enter_context(open_database(options.database, home=tmp / "home")).url
+        more = {"DATABASE_URL": database_url} if database_url is not None else {}
         place = stack.enter_context(
             installation(tmp, seed=options.seed, time_scale=time_scale, workers=workers, **more)
         )

@@ -36,7 +36,7 @@ def test_acknowledged_delivery_that_is_not_in_the_database_is_counted(tmp_path: 
     with receiver("durable", tmp_path / "home") as one:
         measured = ack.Measured(acked={one.name: {"msg_never_stored"}})
 
-        row = ack._missing(measured, [one], "limits")
+        row = ack.missing_row(measured, [one], "limits")
 
     assert (row.value, row.is_met) == (1, False)
 
@@ -99,4 +99,4 @@ def test_generator_says_exactly_which_were_acknowledged(port: int, tmp_path: Pat
 def test_receivers_of_the_limits_have_no_database_to_be_asked_for() -> None:
     measured = ack.Measured(acked={"bare 202": {"msg_1"}})
 
-    assert ack._missing(measured, [Receiver("bare 202", 1)], "limits").value == 0
+    assert ack.missing_row(measured, [Receiver("bare 202", 1)], "limits").value == 0

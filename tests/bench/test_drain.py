@@ -26,6 +26,18 @@ def test_a_drain_counts_every_recording_and_every_call_by_recalls_bill() -> None
     assert "divided by 20" in result.notes[0], "a scaled run must say so"
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(90)
+def test_a_drain_with_troubles_tells_how_long_each_kind_waited_and_counts_two_calls_for_the_others() -> None:
+    result = drain.run(Options(quick=True, recordings=6, only=("x1-troubled",)))
+    (found,) = result.raw["drains"]
+    waited = {kind: len(seconds) for kind, seconds in found["stored_after_s"].items()}
+    assert waited == {kind: 3 if kind == drain.EASY else 1 for kind in drain.SCRIPTS}
+    assert (found["stored"], found["easy"], found["with_two_calls"], found["paid_twice"]) == (6, 3, 3, 0)
+    assert found["calls"]["create"] == 6 + 2, "the second provider, and the request that was sent again"
+    assert found["calls"]["list"] >= 1, "where a request was lost, Recall is asked first"
+
+
 def test_the_first_full_window_is_left_out_of_the_rate() -> None:
     burst = [0.0] * 300
     assert sustained_per_minute([*burst, *_ONE_A_SECOND], time_scale=1.0) == pytest.approx(60)

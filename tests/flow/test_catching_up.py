@@ -22,7 +22,7 @@ from tests.flow.stage import Installation, installation, wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("catching up"), pytest.mark.timeout(120)]
 
 HOUR = timedelta(hours=1)
-OLD = 12
+OLD = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def test_backfill_names_number_and_cost_and_resumes_where_it_was_killed(unheard:
     assert known(place, old) == 0, "a dry run does nothing"
 
     # Small pages, and Recall takes its time: there is a middle in which to stop.
-    place.recall.settings(page_size=2, call_delay_ms=80)
+    place.recall.settings(page_size=2, call_delay_ms=400)
     _, code = stopped_midway(place, old, at_least=2, signum=signal.SIGKILL)
     assert code == -signal.SIGKILL
     said, code = stopped_midway(place, old, at_least=known(place, old) + 2, signum=signal.SIGINT)
