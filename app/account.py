@@ -15,10 +15,11 @@ from app.ports import Leased, Store
 from app.records import CREATES_ONLY
 from app.task import Workspace
 
-_REMEDIES = {
+# By what Recall answers; a person reads them in the log and behind "To mend:".
+REMEDIES = {
     401: "check RECALL_API_KEY and RECALL_REGION: the key is wrong, revoked or of another region",
-    402: "top up the balance in the Recall dashboard",
-    403: "Recall refuses this account or address; see the Recall dashboard",
+    402: "top up the balance in Recall's dashboard",
+    403: "look in Recall's dashboard why it refuses this account or address",
 }
 
 
@@ -34,7 +35,7 @@ class Account:
         cause = f"{CREATES_ONLY if creates_only else 'recall_answers_'}{status}"
         self._store.pause(workspace.name, cause, probe_after_s=probe_s)
         self._log.error(
-            "account_refused", workspace=workspace.name, status=status, remedy=_REMEDIES.get(status)
+            "account_refused", workspace=workspace.name, status=status, remedy=REMEDIES.get(status)
         )
 
     def accepted(self, workspace: Workspace) -> None:

@@ -103,7 +103,7 @@ class Advancer:
         )
         if committed.wait_s is None:
             self._tell(before, decision, event, source)
-            self._feed_breakers(before, decision, policy)
+            self._feed_breakers(before, decision, event, policy)
         if offer_now:
             self._offer(committed)
         return decision, committed
@@ -119,17 +119,19 @@ class Advancer:
         shut = self._store.shut_providers(t.workspace)
         return decide(t, event, replace(policy, shut=shut), pending=pending) if shut else decision
 
-    def _feed_breakers(self, before: Loaded, decision: Decision, policy: Policy) -> None:
-        """An attempt that ended says something about its provider, for all recordings."""
+    def _feed_breakers(self, before: Loaded, decision: Decision, event: events.Event, policy: Policy) -> None:
+        """
+        An attempt that ended may say something about its provider, for all recordings: that it worked, or
+        that Recall blames it. What Recall says of the recording or of us is nothing against a provider.
+        """
+        is_refused = isinstance(event, events.CreateRefused) and event.refusal is events.Refusal.PROVIDER
         for line in decision.state.attempts:
             old = before.transcription.attempt_of(ordinal=line.ordinal)
             if old is None or old.fate is line.fate or not line.provider:
                 continue
-            is_failure = line.fate is Fate.REFUSED or (line.error or "").startswith(_PROVIDER_FAULTS)
-            if line.fate in (Fate.DONE, Fate.EMPTY) or (
-                line.fate in (Fate.FAILED, Fate.REFUSED) and is_failure
-            ):
-                worked = line.fate in (Fate.DONE, Fate.EMPTY)
+            worked = line.fate in (Fate.DONE, Fate.EMPTY)
+            is_blamed = line.fate is Fate.FAILED and (line.error or "").startswith(_PROVIDER_FAULTS)
+            if worked or is_blamed or (line.fate is Fate.REFUSED and is_refused):
                 shut_s = policy.durations.provider_shut_s
                 self._store.note_provider(
                     before.transcription.workspace, line.provider, worked=worked, shut_s=shut_s

@@ -7,7 +7,6 @@ problem is listed at once, each with its remedy, none with a secret's value. Rel
 from __future__ import annotations
 
 import difflib
-import io
 import ipaddress
 import os
 import re
@@ -16,10 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dotenv.parser import parse_stream
-
 from app.core.durations import Durations
 from app.core.policy import Policy
+from app.env_file import read_env_file, read_secret_files, variables
 from app.errors import ConfigError
 from app.policy_file import Say, build_policy, read_policy_file
 from app.recall.addresses import check_base_url, host_is_loopback
@@ -51,10 +49,10 @@ _NAMES = frozenset(_SECRET_NAMES) | {
     "AFTERWORD_TIME_SCALE",
     "HOST",
     "PORT",
-    # Read by the launcher, by `dev` and by the isolated commands; named so that they are not called unknown.
+    "NGROK_DOMAIN",
+    # Read by the launcher and by the isolated commands; named so that they are not called unknown.
     "AFTERWORD_PYTHON",
     "AFTERWORD_ISOLATED",
-    "NGROK_DOMAIN",
 }
 
 
@@ -86,6 +84,7 @@ class Settings:
     ops_password: str | None = field(repr=False)
     host: str
     port: int
+    ngrok_domain: str | None = None
     time_scale: float = 1.0
     warnings: tuple[str, ...] = ()
 
@@ -108,12 +107,14 @@ def load_settings(environ: Mapping[str, str] | None = None, *, root: Path = ROOT
     given = dict(os.environ if environ is None else environ)
     is_isolated = given.get("AFTERWORD_ISOLATED", "").strip() not in ("", "0")
     problems: list[str] = []
+    misnamed: list[str] = []
     warnings: list[str] = []
-    in_file = {} if is_isolated else _read_env_file(root / ".env", problems.append)
-    raw = _variables(given, in_file)
-    _warn_of_unknown(raw, warnings.append)
-    misnamed = tuple(warnings)
-    _read_secret_files(raw, root, problems.append)
+    place = root / ".env"
+    in_file = {} if is_isolated else read_env_file(place, problem=problems.append, warn=warnings.append)
+    raw = variables(given, in_file)
+    _warn_of_unknown(raw, misnamed.append)
+    warnings += misnamed
+    read_secret_files(raw, _SECRET_NAMES, root, problem=problems.append)
     reader = _Reader(raw, root, is_isolated, problems.append, warnings.append)
     settings = reader.settings(warnings)
     if problems:
@@ -152,6 +153,7 @@ class _Reader:
             ops_password=self.values.get("AFTERWORD_OPS_PASSWORD"),
             host=self.host(),
             port=self.number("PORT", 8000, 1, 65535),
+            ngrok_domain=self.values.get("NGROK_DOMAIN"),
             time_scale=time_scale,
             warnings=tuple(warnings),
         )
@@ -238,7 +240,9 @@ class _Reader:
             try:
                 secret = parse_secret(text)
             except ValueError as error:
-                self.problem(f"{name}: {error}.")
+                # Without its first letters it may be anything, a password of something else above all.
+                why = str(error) if "whsec_" in text else "not a webhook secret: it must begin with whsec_"
+                self.problem(f"{name}: {why}" + ("" if why.endswith("?") else "."))
             else:
                 secrets.setdefault(secret.key, secret)
         if not texts and is_required:
@@ -251,14 +255,23 @@ class _Reader:
     def database_url(self, home: Path) -> str:
         url = self.values.get("DATABASE_URL")
         if url is None:
-            return f"sqlite:///{home / 'afterword.db'}"
+            return self._database_file("AFTERWORD_HOME", home / "afterword.db")
         scheme, _, rest = url.partition("://")
         if scheme == "sqlite" and rest.startswith("/") and rest not in ("/", "//", "/:memory:"):
-            return f"sqlite:///{(self.root / rest[1:]).resolve()}"
-        if scheme in ("postgresql", "postgres") and rest:
+            return self._database_file("DATABASE_URL", (self.root / rest[1:]).resolve())
+        if re.search(r"@[^/?]*@", rest):  # the second half of the password would be taken for the host
+            self.problem("DATABASE_URL: an @ in user or password must be written %40.")
+        elif scheme in ("postgresql", "postgres") and rest:
             return f"postgresql://{rest}"
-        self.problem("DATABASE_URL: must be sqlite:///PATH (a file) or postgresql://USER@HOST/DATABASE.")
+        else:
+            self.problem("DATABASE_URL: must be sqlite:///PATH (a file) or postgresql://USER@HOST/DATABASE.")
         return "sqlite://"
+
+    def _database_file(self, name: str, path: Path) -> str:
+        # Only its kind is looked at: opening it could drop the locks of a database open in this process.
+        if os.path.isdir(path):
+            self.problem(f"{name}: {path} is a folder, where the database file belongs; move it away.")
+        return f"sqlite:///{path}"
 
     def redis_url(self) -> str | None:
         url = self.values.get("REDIS_URL")
@@ -282,8 +295,13 @@ class _Reader:
 
     def policy(self, time_scale: float) -> Policy:
         path = self.path("AFTERWORD_POLICY", "policy.toml")
-        is_named = "AFTERWORD_POLICY" in self.values
-        reads_file = is_named or (path.exists() and not self.is_isolated)
+        is_there = os.path.exists(path)  # not Path's, which raises where a folder may not be entered
+        if "AFTERWORD_POLICY" in self.values:
+            reads_file = is_there
+            if not is_there:
+                self.problem(f"AFTERWORD_POLICY: there is no file {path}; write one or unset the variable.")
+        else:
+            reads_file = is_there and not self.is_isolated
         tables = read_policy_file(path, self.problem) if reads_file else {}
         order = self.values.get("AFTERWORD_PROVIDERS")
         return build_policy(tables, order=order, time_scale=time_scale, problem=self.problem, warn=self.warn)
@@ -312,55 +330,6 @@ def _has_good_port(url: str) -> bool:
         return urlsplit(url).port != 0
     except ValueError:
         return False
-
-
-def _read_env_file(path: Path, problem: Say) -> dict[str, str]:
-    """The variables of `.env`; {} when there is none."""
-    try:
-        text = path.read_text("utf-8-sig")  # some editors begin with a mark, which would be part of a name
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        problem(f".env: the file cannot be read ({_cause(error)}).")
-        return {}
-    values = {}
-    for line in parse_stream(io.StringIO(text)):
-        if line.error:
-            problem(f".env, line {line.original.line}: must be NAME=value.")
-        elif line.key is not None and line.value is not None:
-            values[line.key] = line.value
-    return values
-
-
-def _variables(environ: Mapping[str, str], in_file: Mapping[str, str]) -> dict[str, str]:
-    """All variables, stripped, without empty ones; the environment wins over the file."""
-    both = {**in_file, **environ}
-    return {name: value.strip() for name, value in both.items() if value.strip()}
-
-
-def _read_secret_files(raw: dict[str, str], root: Path, problem: Say) -> None:
-    for name in _SECRET_NAMES:
-        path = raw.get(f"{name}_FILE")
-        if path is None:
-            continue
-        if raw.get(name):
-            problem(f"{name} and {name}_FILE are both set; unset one of them.")
-        try:
-            raw[name] = (root / Path(path).expanduser()).read_text("utf-8-sig").strip()
-        except (OSError, ValueError, RuntimeError) as error:
-            problem(f"{name}_FILE: the file cannot be read ({_cause(error)}).")
-            continue
-        if not raw[name]:
-            # Silently unset would mean: no password, an embedded database.
-            del raw[name]
-            problem(f"{name}_FILE: the file is empty.")
-
-
-def _cause(error: Exception) -> str:
-    """Never the exception's own sentence: it may quote what was read."""
-    if isinstance(error, OSError):
-        return error.strerror or "unknown"
-    return "not text" if isinstance(error, UnicodeDecodeError) else "not a path"
 
 
 def _warn_of_unknown(raw: Mapping[str, str], warn: Say) -> None:

@@ -38,7 +38,10 @@ def patience_over(task: Task, cause: str) -> events.Event | None:
             event = events.RecordingAsked(at, _last_heard(task))
         case _:
             return None
-    if since is None or task.patient_now(since) - since < task.policy.durations.give_up_s:
+    if since is None:
+        return None
+    is_for_create = isinstance(command, LookUpTranscript)
+    if task.patient_now(since, for_creates=is_for_create) - since < task.policy.durations.give_up_s:
         return None
     return event
 

@@ -46,6 +46,8 @@ def create(task: Task) -> None:
         return
     send_id = _claim(task, command)
     if send_id is None:
+        if line is None:  # nothing was tried: another may be the provider's probe
+            task.store.leave_provider(task.workspace.name, command.provider)
         return
     limit_s = task.policy.durations.stamp_max_age_s
     answer = task.recall.create(
@@ -152,15 +154,16 @@ def _outcome(task: Task, command: CreateTranscript, answer: CreateAnswer) -> eve
         return events.CreateNotSent(at, ordinal, answer.detail)
     if answer.kind == "unknown":
         return events.CreateUnknown(task.now(), ordinal, answer.detail or f"http_{answer.status}")
+    counted = ""
     try:
-        refusal, wait_s = _why_refused(task, answer)
+        refusal, wait_s, counted = _why_refused(task, answer)
     except (RecallBusy, SlotLater, RecallRefused):
         # The cause cannot be looked into now. Nothing was made; the same attempt asks again later.
         refusal, wait_s = Refusal.BUSY, task.policy.durations.blocked_at_most_every_s
     except AccountRefused as refused:
         task.pause(task.workspace, refused.status)
         refusal, wait_s = Refusal.ACCOUNT, task.policy.durations.account_probe_every_s
-    detail = f"http_{answer.status}" + (f" {answer.code}" if answer.code else "")
+    detail = " ".join(filter(None, (f"http_{answer.status}", answer.code, counted)))
     return events.CreateRefused(at, ordinal, refusal, detail, wait_s)
 
 
@@ -169,24 +172,25 @@ def _patient(task: Task, ordinal: int) -> float:
     return task.patient_now(line.since if line is not None else task.now(), for_creates=True)
 
 
-def _why_refused(task: Task, answer: CreateAnswer) -> tuple[Refusal, float]:
-    """Whose fault a definite 4xx is, and how long to wait where waiting helps."""
+def _why_refused(task: Task, answer: CreateAnswer) -> tuple[Refusal, float, str]:
+    """Whose fault a definite 4xx is, how long to wait where waiting helps, and what was counted at Recall."""
     probe_s = task.policy.durations.account_probe_every_s
     match answer.status:
         case 401 | 402:
             task.pause(task.workspace, answer.status, creates_only=answer.status == 402)
-            return Refusal.ACCOUNT, probe_s
+            return Refusal.ACCOUNT, probe_s, ""
         case 403:
-            task.recall.probe()  # refused too: AccountRefused, and everybody waits
-            return _whose_payload(task), probe_s
+            # Refused too: AccountRefused, and everybody waits.
+            task.read("list", task.recall.probe, may_defer=False)
+            return _whose_payload(task), probe_s, ""
         case 429 | 507:
-            return Refusal.BUSY, answer.retry_after_s or task.policy.durations.blocked_first_s
+            return Refusal.BUSY, answer.retry_after_s or task.policy.durations.blocked_first_s, ""
         case 400 | 404 | 422 if answer.names_provider:
-            return Refusal.PROVIDER, 0.0
+            return Refusal.PROVIDER, 0.0, ""
         case 400 | 404 | 422:
-            return _look_into_recording(task), 0.0
+            return _look_into_recording(task)
         case _:  # a proxy's or a firewall's word, not one about this provider
-            return Refusal.BUSY, answer.retry_after_s or probe_s
+            return Refusal.BUSY, answer.retry_after_s or probe_s, ""
 
 
 def _whose_payload(task: Task) -> Refusal:
@@ -198,18 +202,22 @@ def _whose_payload(task: Task) -> Refusal:
     return Refusal.ACCOUNT
 
 
-def _look_into_recording(task: Task) -> Refusal:
+def _look_into_recording(task: Task) -> tuple[Refusal, float, str]:
     """A refusal that names no provider: is it the recording, or Recall's limit?"""
     facts = task.read("retrieve", lambda: task.recall.recording(task.recording_id), may_defer=False)
     match facts.condition:
         case RecordingCondition.UNKNOWN:
-            return Refusal.RECORDING_UNKNOWN
+            return Refusal.RECORDING_UNKNOWN, 0.0, ""
         case RecordingCondition.NOT_DONE:
-            return Refusal.RECORDING_NOT_DONE
+            return Refusal.RECORDING_NOT_DONE, 0.0, ""
         case RecordingCondition.GONE | RecordingCondition.FAILED:
-            return Refusal.RECORDING_GONE
+            return Refusal.RECORDING_GONE, 0.0, ""
         case RecordingCondition.DONE if not facts.has_media:
-            return Refusal.NO_AUDIO
+            return Refusal.NO_AUDIO, 0.0, ""
         case RecordingCondition.DONE:
             alive = [a for a in list_all(task) if a.status != "deleted"]
-            return Refusal.LIMIT if len(alive) > CEILING else Refusal.PROVIDER
+            ours = sum(1 for a in alive if a.ordinal is not None)
+            counted = f"({len(alive)} transcripts at Recall, {ours} of them ours)"
+            if len(alive) > CEILING:
+                return Refusal.LIMIT, 0.0, counted
+            return Refusal.UNEXPLAINED, task.policy.durations.unexplained_every_s, counted

@@ -38,6 +38,7 @@ def look_up(task: Task) -> None:
         since_last_send_s=times.since_last_s or 0.0,
         # A key of another user makes the same Idempotency-Key new to Recall.
         is_resendable=times.fingerprints <= {task.recall.fingerprint},
+        patient_at=task.patient_now(line.since, for_creates=True) if line is not None else None,
     )
     task.happened(event)
 
@@ -105,7 +106,8 @@ def ask_recording(task: Task) -> None:
 
 def await_provider(task: Task) -> None:
     """The wait itself is the command's due time; who is still down is looked up by the decision."""
-    task.happened(events.ProviderAwaited(task.now()))
+    at = task.patient_now(task.state.waiting_since or task.now(), for_creates=True)
+    task.happened(events.ProviderAwaited(at))
 
 
 def prune(task: Task) -> None:

@@ -42,6 +42,7 @@ _KEYS = {
     "fallback_on_empty": bool,
     "separate_streams": bool,
     "poll_only": bool,
+    "reconcile": bool,
     "want_realtime": bool,
     "at_limit": str,
     "prune_stored": bool,
@@ -87,6 +88,7 @@ def build_policy(
         fallback_on_empty=tables.get("fallback_on_empty", True),
         separate_streams=tables.get("separate_streams", True),
         poll_only=tables.get("poll_only", False),
+        reconcile=_reconcile(tables, problem),
         want_realtime=tables.get("want_realtime", False),
         at_limit=_one_of(tables, "at_limit", ("stop", "prune"), problem),
         prune_stored=tables.get("prune_stored", False),
@@ -164,6 +166,16 @@ def _one_of(tables: Mapping[str, Any], key: str, allowed: tuple[str, ...], probl
         problem(f"{key}: {value!r} is not one of {', '.join(allowed)}.")
         return allowed[0]
     return value
+
+
+def _reconcile(tables: Mapping[str, Any], problem: Say) -> bool:
+    is_on: bool = tables.get("reconcile", True)
+    if not is_on and tables.get("poll_only", False):
+        problem(
+            "reconcile = false contradicts poll_only = true: without webhooks that list is the only news; "
+            "leave one of the two out."
+        )
+    return is_on
 
 
 def _durations(tables: Mapping[str, Any], problem: Say) -> Durations:

@@ -265,6 +265,10 @@ class Store(Protocol):
         """
         ...
 
+    def leave_provider(self, workspace: str, provider: str) -> None:
+        """After `enter_provider`, when nothing was tried after all: the place of the probe is free again."""
+        ...
+
     # -- for people ------------------------------------------------------------------------------
     def beat(self, name: str, *, detail: str = "") -> None:
         """A sign of life of a process."""

@@ -27,7 +27,7 @@ class Readiness:
         database = _state(self._store.check_write, StoreUnavailable)
         parts = {
             "database": database,
-            "queue": _state(self._queue.ping, QueueUnavailable),
+            "queue": _state(self._queue.check_write, QueueUnavailable),
             "storage": _state(self._blobs.check, BlobsUnavailable),
             "workers": "unknown",
             "recall": "unknown",

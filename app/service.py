@@ -278,7 +278,7 @@ class Service:
         self._forget_bodies()
         policy = next(iter(self.workspaces.values())).policy
         every_s = policy.durations.poll_every_s if policy.poll_only else policy.durations.reconcile_every_s
-        if self.store.take_turn("reconcile", every_s=every_s):
+        if policy.reconcile and self.store.take_turn("reconcile", every_s=every_s):
             self.queue.ask_reconcile()
 
     def _forget_bodies(self) -> None:

@@ -6,6 +6,7 @@ so that each process loads what it uses.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from app.adapters.sql_store import SqlStore
     from app.service import Service
     from app.task import Workspace
-    from app.web import WebParts
+    from app.web import CachedReadiness, WebParts
 
 DEFAULT_WORKSPACE = "default"
 
@@ -120,7 +121,7 @@ def web_parts(settings: Settings | None = None) -> WebParts:
         committer=Committer(store, queue.wake_inbox),
         readiness=readiness.ask,
         ops=functools.partial(_mount_ops, settings=settings),
-        metrics=functools.partial(_metrics, store, queue),
+        metrics=_metrics_of(store, queue),
     )
 
 
@@ -138,10 +139,30 @@ def _mount_ops(app: Any, *, settings: Settings) -> None:
     rq_board.mount(app, redis_url=redis_url(settings), password=settings.ops_password)
 
 
-def _metrics(store: SqlStore, queue: RqQueue) -> bytes:
+def _metrics_of(store: SqlStore, queue: RqQueue) -> Callable[[], bytes]:
+    from app.errors import AfterwordError
+    from app.web import CachedReadiness
+
+    def asking(check_write: Callable[[], None]) -> CachedReadiness:
+        def ask() -> tuple[Mapping[str, object], bool]:
+            try:
+                check_write()
+            except AfterwordError:
+                return {}, False
+            return {}, True
+
+        return CachedReadiness(ask)  # a scraper that hammers costs one write a second
+
+    return functools.partial(
+        _metrics, store, queue, {"database": asking(store.check_write), "queue": asking(queue.check_write)}
+    )
+
+
+def _metrics(store: SqlStore, queue: RqQueue, writable: Mapping[str, CachedReadiness]) -> bytes:
     from app.errors import QueueUnavailable, StoreUnavailable
     from app.ops import metrics
 
+    takes_writes = [part for part, ask in writable.items() if ask()[1]]
     try:
         counts, beats = store.counts(), store.heartbeats()
     except StoreUnavailable:
@@ -150,4 +171,4 @@ def _metrics(store: SqlStore, queue: RqQueue) -> bytes:
         queues = queue.counts()
     except QueueUnavailable:
         queues = None
-    return metrics.render(counts, queues, heartbeats=beats)
+    return metrics.render(counts, queues, heartbeats=beats, takes_writes=takes_writes)

@@ -6,7 +6,7 @@ The store is in memory, Recall is a list; time is moved.
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ import structlog
 
 from app.adapters.memory import MemoryStore
 from app.core.events import RecordingCondition
-from app.core.policy import built_in
+from app.core.policy import Policy, built_in
 from app.errors import AccountRefused, RecallBusy
 from app.ports import RecordingFacts, RecordingSeen
 from app.reconcile import Found, Reconciler, reconcile_all
@@ -30,6 +30,12 @@ EVERY_S = POLICY.durations.reconcile_every_s
 
 class FullQueue:
     """Nothing is handed to workers here: what was taken up is seen in the store."""
+
+    def __init__(self) -> None:
+        self.passes_asked = 0
+
+    def ask_reconcile(self) -> None:
+        self.passes_asked += 1
 
     def room(self) -> int:
         return 0
@@ -54,6 +60,8 @@ class Stage:
     asked: list[float] = field(default_factory=list)  # `created_after` of each pass
     fails_at_page: Callable[[], Exception] | None = None  # raised instead of the second page
     lines: list[dict[str, Any]] = field(default_factory=list)
+    policy: Policy = POLICY
+    queue: FullQueue = field(default_factory=FullQueue)
 
     def __post_init__(self) -> None:
         stage = self
@@ -67,10 +75,10 @@ class Stage:
         recall = cast(Any, self)
         self.service = Service(
             store=self.store,
-            queue=cast(Any, FullQueue()),
-            blobs=cast(Any, None),
+            queue=cast(Any, self.queue),
+            blobs=recall,
             clock=self,
-            workspaces={"default": Workspace("default", recall, POLICY)},
+            workspaces={"default": Workspace("default", recall, self.policy)},
             scratch=Path("/nonexistent"),
             log=structlog.wrap_logger(
                 None,
@@ -116,6 +124,10 @@ class Stage:
         began_at = meeting.began_at if self.is_dated else None
         return RecordingSeen(recording_id, RecordingFacts(condition), began_at, ended_at)
 
+    # -- the place for results -----------------------------------------------------------------------
+    def sweep(self) -> int:
+        return 0
+
     # -- what the tests say --------------------------------------------------------------------------
     def meets(self, name: str, *, began: float, ended: float, **more: Any) -> None:
         """Hours after the start."""
@@ -157,6 +169,21 @@ def test_the_first_pass_looks_back_to_the_first_start_and_later_ones_hours_not_d
     assert stage.looked_back_h == pytest.approx(3, abs=0.3)
 
 
+def test_without_a_pass_by_itself_nothing_unannounced_is_taken_up_and_the_command_still_does(
+    stage: Stage,
+) -> None:
+    off = Stage(is_filtered=stage.is_filtered, policy=replace(POLICY, reconcile=False))
+    for each, passes_asked in ((stage, 1), (off, 0)):
+        each.meets("lost", began=1, ended=2)
+        each.at = START + 9 * HOUR
+        each.service.sweep()
+        assert each.queue.passes_asked == passes_asked
+    assert off.a_pass().taken_up == 0, "asked for before the policy was changed"
+    assert (off.asked, off.known) == ([], set())
+    by_hand = Reconciler(off.service, off.service.workspaces["default"])
+    assert by_hand.run(since=START, by="reconcile").taken_up == 1
+
+
 def test_a_whole_pass_comes_every_six_hours_and_never_reaches_beyond_two_days(stage: Stage) -> None:
     stage.a_pass(at=100)
     assert stage.looked_back_h == 48
@@ -173,6 +200,16 @@ def test_a_recording_whose_webhook_was_lost_is_taken_up_by_a_short_pass(stage: S
     assert stage.a_pass(at=10.35).taken_up == 1
     assert stage.a_pass(at=10.5).taken_up == 0
     assert stage.known == {"lost"}
+
+
+def test_what_is_left_to_its_webhook_is_counted_and_not_called_absent(stage: Stage) -> None:
+    stage.meets("old", began=1, ended=2)
+    stage.meets("young", began=9.5, ended=9.9)
+    stage.meets("under way", began=9.5, ended=99)
+    stage.at = START + 10 * HOUR
+    by_hand = Reconciler(stage.service, stage.service.workspaces["default"])
+    found = by_hand.run(since=START, by="backfill", is_dry=True)
+    assert found == Found(listed=1, taken_up=1, too_young=1)
 
 
 def test_a_meeting_that_began_long_before_the_last_pass_is_taken_up_soon_after_its_end() -> None:

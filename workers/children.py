@@ -12,12 +12,13 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import NoReturn
 
 import structlog
 
+from app.errors import AfterwordError, ConfigError
 from app.log import name_child
 from workers.lifeline import die_with_parent, name_process
 
@@ -38,7 +39,8 @@ class ChildSpec:
     `start` runs in the child; its return is exit 0. `stop_order`: all of a lower number have ended
     before those of a higher one are asked to. `grace_s`: between SIGTERM and SIGKILL. `is_ready`:
     asked (in the supervisor) after the first start; the children after it in the list wait for it,
-    but no longer than `ready_within_s`.
+    but no longer than `ready_within_s` from that start, and not once it has died. `ready_line`: what
+    the one log line `ready` says when it is ready for the first time; without it there is none.
     """
 
     name: str
@@ -47,6 +49,7 @@ class ChildSpec:
     grace_s: float = 5.0
     is_ready: Callable[[], bool] | None = None
     ready_within_s: float = 10.0
+    ready_line: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +70,15 @@ class Child:
     started_at: float = 0.0
     start_again_at: float = 0.0
     starts: int = 0
+    was_ready: bool = False
     _backoff_s: float = 0.0
-    _opened: bool = field(default=False)
+    _holds_back_until: float = 0.0
 
     def start(self, now: float) -> None:
         self.pid = fork(self.spec)
         self.started_at = now
+        if self.starts == 0:
+            self._holds_back_until = now + self.spec.ready_within_s
         self.starts += 1
 
     def reap(self, now: float) -> Ending | None:
@@ -87,6 +93,7 @@ class Child:
             return None
         self._kill_group()  # what it left behind would hold its port, or work beside its successor
         self.pid = None
+        self._holds_back_until = 0.0  # what cannot live must not keep the others from living
         lived_s = now - self.started_at
         self._backoff_s = (
             FIRST_BACKOFF_S
@@ -96,12 +103,19 @@ class Child:
         self.start_again_at = now + self._backoff_s
         return _ending(status, lived_s)
 
-    def lets_others_start(self, now: float) -> bool:
-        """True from the moment it was first ready, or that its patience ran out."""
-        if not self._opened:
-            is_ready = self.pid is not None and (self.spec.is_ready is None or self.spec.is_ready())
-            self._opened = is_ready or (self.starts > 0 and now > self.started_at + self.spec.ready_within_s)
-        return self._opened
+    def is_watched(self, now: float) -> bool:
+        """Whether anybody waits to hear that it is ready: those after it, or people."""
+        is_awaited = self.holds_back(now) or self.spec.ready_line is not None
+        return is_awaited and self.pid is not None and not self.was_ready
+
+    def look(self) -> bool:
+        """True once: when it is found ready for the first time."""
+        self.was_ready = self.spec.is_ready is None or self.spec.is_ready()
+        return self.was_ready
+
+    def holds_back(self, now: float) -> bool:
+        """Until it is first ready, but not for ever, and not when it has died."""
+        return not self.was_ready and (self.starts == 0 or now < self._holds_back_until)
 
     def ask_to_stop(self) -> None:
         if self.pid is not None:
@@ -159,6 +173,9 @@ def _be_child(spec: ChildSpec, parent: int) -> NoReturn:
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except AfterwordError as error:  # expected, and a sentence with its remedy
+        status = 78 if isinstance(error, ConfigError) else 69
+        _log.error("child_failed", cause=str(error))
     # The outermost line of a process: what passes here would go on in a copy of the supervisor.
     except BaseException:
         _log.exception("child_failed")

@@ -15,12 +15,13 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from app.errors import Away, ConfigError, HeldByAnother
 
 CHILDREN_VANISH_WITHIN_S = 6.0
+_NOTE_BYTES = 16
 _DYING_S = 0.5  # a killed process holds its locks until the kernel has taken it apart
 
 
@@ -35,31 +36,50 @@ def hold_home(home: Path, *, patience_s: float = CHILDREN_VANISH_WITHIN_S) -> It
 
     Raises:
         HeldByAnother: Another process holds it; the message names it. Exit 75.
+        ConfigError: It cannot be made, or not be written to. Exit 78.
+        Away: Its disk is full, so that not even an empty file can be made. Exit 69.
     """
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    alive = _open(home / "up.alive")
-    lock = _open(home / "up.lock")
-    try:
-        _take_alive(alive, lock, home)
-        _take_lock(lock, home, patience_s)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    with ExitStack() as opened:
+        try:
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            alive = _open(home / "up.alive", opened)
+            lock = _open(home / "up.lock", opened)
+            _take_alive(alive, lock, home)
+            _take_lock(lock, home, patience_s)
+        except OSError as error:
+            raise _home_trouble(error, home) from error
+        _note(lock, str(os.getpid()))
         yield
-        os.ftruncate(lock, 0)
-    finally:
-        os.close(lock)
-        os.close(alive)
+        _note(lock, "")
 
 
-def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _open(path: Path, opened: ExitStack) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    opened.callback(os.close, descriptor)
+    return descriptor
+
+
+def _home_trouble(error: OSError, home: Path) -> Exception:
+    cause = error.strerror or "unknown"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Away(f"AFTERWORD_HOME: {home} cannot be made ({cause}); make room on its disk.")
+    return ConfigError([f"AFTERWORD_HOME: {home} cannot be made or written to ({cause}); choose another."])
+
+
+def _note(lock: int, holder: str) -> None:
+    # Always as long: an emptied file would need a block again at the next start, which a full disk refuses.
+    try:
+        os.pwrite(lock, f"{holder:<{_NOTE_BYTES - 1}}\n".encode(), 0)
+    except OSError:  # the locks hold without it; but it must not name somebody else
+        with suppress(OSError):
+            os.ftruncate(lock, 0)
 
 
 def _take_alive(alive: int, lock: int, home: Path) -> None:
     ends_at = time.monotonic() + _DYING_S
     while not _try_alive(alive):
         if time.monotonic() > ends_at:
-            pid = os.pread(lock, 32, 0).decode(errors="replace").strip() or "just starting"
+            pid = os.pread(lock, _NOTE_BYTES, 0).decode(errors="replace").strip() or "just starting"
             raise HeldByAnother(
                 f"{home} is in use by another `afterword up` (process {pid}): stop that one, or set "
                 "AFTERWORD_HOME to another folder."

@@ -2,7 +2,7 @@
 Keeps a list of children alive, and ends them in order. What `afterword up` runs is `run_up`.
 
 It knows restarts (0.2 s growing to 5 s, anew after 10 s of life), the order of starting (the list; a
-child may hold back those after it until it is ready) and of stopping (web, dispatcher, workers,
+child may hold back those after it until it is ready or has died) and of stopping (web, dispatcher, workers,
 Valkey). It refuses to know what the children do. It has no threads - it forks - and no state but the
 pids: SIGKILL takes all children with it (workers.lifeline), and the next `up` takes over.
 """
@@ -23,12 +23,16 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from app.errors import AfterwordError, BlobsUnavailable, ConfigError, StoreUnavailable
+from workers import listening
 from workers.children import HANDLED, Child, ChildSpec
 from workers.hold import ensure_port_free, hold_home
 from workers.lifeline import die_with_parent
 
 if TYPE_CHECKING:
     from app.config import Settings
+
+_log = structlog.get_logger(__name__)
 
 __all__ = ["ChildSpec", "Supervisor", "hold_home", "preload_workers", "run_up", "worker_specs"]
 
@@ -85,7 +89,9 @@ class Supervisor:
             if child.pid is None and child.start_again_at <= now:
                 child.start(now)
                 self._log.info("child_started", child=child.spec.name, pid=child.pid, starts=child.starts)
-            if not child.lets_others_start(now):
+            if child.is_watched(now) and child.look() and child.spec.ready_line is not None:
+                self._log.info("ready", **child.spec.ready_line)
+            if child.holds_back(now):
                 return
 
     def _note_death(self, child: Child, now: float) -> None:
@@ -105,7 +111,7 @@ class Supervisor:
         """Until a signal, or until the next child is to be started."""
         now = time.monotonic()
         waits = [max(0.0, c.start_again_at - now) for c in self._children if c.pid is None and c.starts]
-        if any(c.starts == 0 for c in self._children):
+        if any(c.starts == 0 or c.is_watched(now) for c in self._children):
             waits.append(_READY_LOOK_EVERY_S)
         self._sleep(min([_LOOK_EVERY_S, *waits]))
 
@@ -199,15 +205,44 @@ def run_up(settings: Settings) -> int:
 
     with hold_home(settings.home):
         ensure_port_free(settings.host, settings.port)
-        specs: list[ChildSpec] = []
+        # Web first: it needs nobody. The others would only find Redis away and say so.
+        specs = [_web_spec(settings)]
         if settings.redis_url is None:
             valkey_server.find_binary()
             specs.append(_valkey_spec(settings))
-        _migrate_apart(settings)
-        specs += [_web_spec(settings), *worker_specs(settings), _dispatcher_spec(settings)]
+        _migrate_if_possible(settings)
+        _tell_of_storage(settings)
+        specs += [*worker_specs(settings), _dispatcher_spec(settings)]
         preload_workers(settings)
         import_module("app.web")
         return Supervisor(specs).run()
+
+
+def _migrate_if_possible(settings: Settings) -> None:
+    """
+    A database that cannot be written now (a full disk) but has its tables is no reason not to start:
+    deliveries are answered 503, and all goes on by itself when it can be.
+    """
+    from app.adapters import migrations
+
+    try:
+        _migrate_apart(settings)
+    except StoreUnavailable as error:
+        if not migrations.has_newest_tables(settings.database_url):
+            raise
+        _log.error("database_away_at_start", cause=str(error))
+
+
+def _tell_of_storage(settings: Settings) -> None:
+    """Not a reason to refuse deliveries either, but a mistyped STORAGE_URL should be heard of at once."""
+    from app import wiring
+
+    try:
+        wiring.open_blobs(settings).check()
+    except BlobsUnavailable as error:
+        _log.error("storage_unavailable", cause=str(error))
+    except AfterwordError as error:  # an address that never will be one
+        raise ConfigError([str(error)]) from error
 
 
 def _migrate_apart(settings: Settings) -> None:
@@ -271,7 +306,15 @@ def _web_spec(settings: Settings) -> ChildSpec:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         run_gunicorn(lambda: create_app(wiring.web_parts(settings)), bind=f"{host}:{settings.port}")
 
-    return ChildSpec("web", serve, stop_order=_WEB, grace_s=DRAIN_S + 2.0)
+    return ChildSpec(
+        "web",
+        serve,
+        stop_order=_WEB,
+        grace_s=DRAIN_S + 2.0,
+        is_ready=partial(listening.answers, settings.host, settings.port),
+        ready_within_s=0.0,  # nobody waits for it; it is only told
+        ready_line=listening.addresses(settings.host, settings.port),
+    )
 
 
 def _dispatcher_spec(settings: Settings) -> ChildSpec:

@@ -10,6 +10,7 @@ forked into every horse).
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import time
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from uuid import uuid4
 
 import structlog
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from rq import Queue as RqJobs
 from rq import Worker, worker_registration
 from rq.exceptions import StopRequested
@@ -38,6 +39,12 @@ WORKER_TTL_S = 20
 MAINTENANCE_EVERY_S = 15
 HEARTBEAT_EVERY_S = 10
 _LONGEST_WAIT_S = 5.0
+
+# Under RQ's own prefix: where RQ may write, this may.
+_WRITTEN_KEY, _WRITTEN_TTL_S = "rq:afterword:worker_can_write", 60
+# By the first word of Redis' answer; redis-py has classes of its own, with telling names, for the others.
+# https://github.com/valkey-io/valkey/blob/9.0.0/src/server.c (writeCommandsDeniedByDiskError)
+_REFUSALS = {"MISCONF": "it takes no writes, because it cannot write its own file: is its disk full?"}
 
 _log = structlog.get_logger(__name__)
 
@@ -103,27 +110,60 @@ def run_worker(redis_url: str, queue: str, *, name: str) -> None:
     wait_for_redis(redis_url)
     gc.collect()
     gc.freeze()  # before the horses: untouched pages stay shared
+    lost = _LostRedis()
+    logging.getLogger("rq.worker").addFilter(lost)
     try:
         worker = AfterwordWorker(queue, connect(redis_url, patience="worker"), name=name)
         # RQ says three lines per job; the service says what was decided.
         worker.work(logging_level="WARNING")
     except RedisError as error:
-        _log.warning("worker_lost_redis", cause=type(error).__name__, pid=os.getpid())
+        lost.tell(error)
         raise SystemExit(69) from error
+    if lost.is_told:
+        raise SystemExit(69)
+
+
+class _LostRedis(logging.Filter):
+    """One line of ours instead of RQ's "found an unhandled exception, quitting..." with its traceback."""
+
+    is_told = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, RedisError):
+            return True
+        self.tell(error)
+        return False
+
+    def tell(self, error: RedisError) -> None:
+        if not self.is_told:  # RQ's farewell to Redis fails as well
+            _log.warning("worker_lost_redis", cause=why_refused(error), pid=os.getpid())
+        self.is_told = True
+
+
+def why_refused(error: BaseException) -> str:
+    """A plain sentence where Redis' own code has one, else the error's kind; never what was sent."""
+    code = str(error).partition(" ")[0]
+    return (
+        _REFUSALS.get(code, type(error).__name__)
+        if isinstance(error, ResponseError)
+        else type(error).__name__
+    )
 
 
 def wait_for_redis(redis_url: str, *, longest_wait_s: float = _LONGEST_WAIT_S) -> None:
-    """Returns when Redis answers; says once that it waits, and once for how long it did."""
+    """Returns when Redis takes a write; says once that it waits, and once for how long it did."""
     client = connect(redis_url, patience="web")
     began_at = time.monotonic()
     waits = 0
     while True:
         try:
-            client.ping()
+            # Not a ping alone: a worker writes its name first, and would die of a refusal.
+            client.set(_WRITTEN_KEY, b"", ex=_WRITTEN_TTL_S)
             break
         except RedisError as error:
             if waits == 0:
-                _log.warning("waiting_for_redis", cause=type(error).__name__)
+                _log.warning("waiting_for_redis", cause=why_refused(error))
             time.sleep(growing(0.1, waits, longest_wait_s))
             waits += 1
     client.close()

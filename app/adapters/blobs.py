@@ -48,6 +48,7 @@ _REMEDIES = {
     errno.EPERM: "this user may not write there; give the folder to the user that runs the service",
     errno.EROFS: "it is mounted read-only; remount it (a disk in trouble is often switched to read-only)",
     errno.EIO: "the disk reports an error; look at the system log and replace or remount it",
+    errno.ENOENT: "no folder can be made there; point STORAGE_URL to another",
     errno.ENOTDIR: "a file stands where a folder should be; move it away",
     errno.EISDIR: "a folder stands where a file should be; move it away",
     errno.ESTALE: "the network disk was remounted; restart the service",

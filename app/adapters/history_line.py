@@ -17,9 +17,10 @@ from app.ports import Loaded, Source
 
 # fmt: off
 _KEPT = frozenset({
-    "bot_id", "budget", "cause", "command", "condition", "detail", "generation", "is_empty", "is_missing",
-    "is_realtime", "is_resendable", "is_short", "language", "look_first", "ordinal", "provider", "refusal",
-    "since_first_send_s", "since_last_send_s", "status", "sub_code", "transcript_id", "wait_s", "why",
+    "bot_id", "budget", "cause", "command", "condition", "detail", "generation", "has_room", "is_empty",
+    "is_missing", "is_realtime", "is_resendable", "is_short", "language", "look_first", "ordinal", "provider",
+    "refusal", "since_first_send_s", "since_last_send_s", "status", "sub_code", "transcript_id", "wait_s",
+    "why",
 })
 # fmt: on
 _LONGEST = 300

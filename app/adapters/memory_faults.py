@@ -141,3 +141,10 @@ class MemoryFaults(ABC):
             if breaker.shut_until is not None:
                 self.breakers[key] = breaker.probed(now=now, probe_s=probe_s)
             return True
+
+    def leave_provider(self, workspace: str, provider: str) -> None:
+        key = (workspace, provider)
+        with self._lock:
+            breaker = self.breakers.get(key, Breaker())
+            if breaker.probing_until is not None:
+                self.breakers[key] = replace(breaker, probing_until=None)

@@ -40,6 +40,8 @@ JOBS_WAITING_PER_WORKER = 4
 # A finished job is 4.8 kB in Redis; a minute is enough for whoever watches the dashboard.
 RESULT_TTL_S = 60
 FAILURE_TTL_S = 86_400
+# Under RQ's own prefix: where RQ may write, this may.
+_WRITTEN_KEY, _WRITTEN_TTL_S = "rq:afterword:can_write", 60
 # Two days of a busy workspace are some hundred pages, two seconds each.
 _RECONCILE_TIMEOUT_S = 1800
 # RQ uses one of these at once when a horse is killed; without any, the job would count as failed
@@ -165,6 +167,14 @@ class RqQueue:
         """Returns when Redis answers, else raises `QueueUnavailable` within 2 s."""
         with _translated():
             self._redis.ping()
+
+    def check_write(self) -> None:
+        """
+        Returns when Redis takes a write, else raises `QueueUnavailable` within 2 s. A server that is full
+        (`maxmemory` without eviction) or cannot save answers a ping and refuses every job.
+        """
+        with _translated():
+            self._redis.set(_WRITTEN_KEY, b"", ex=_WRITTEN_TTL_S)
 
     def counts(self) -> tuple[QueueCounts, QueueCounts]:
         """Of `recall` and `inbox`, for metrics and health. Raises `QueueUnavailable`."""

@@ -59,6 +59,15 @@ class Breakers(Database):
             _write(connection, workspace, provider, breaker.probed(now=now, probe_s=probe_s))
             return True
 
+    def leave_provider(self, workspace: str, provider: str) -> None:
+        """Gives the place of the probe back; nothing where there is none."""
+        is_probing = sa.and_(_is_of(workspace, provider), t.breakers.c.probing_until.is_not(None))
+        with self.reading() as connection:
+            if connection.execute(_BREAKER.where(is_probing)).first() is None:
+                return
+        with self.writing() as connection:
+            connection.execute(t.breakers.update().where(is_probing).values(probing_until=None))
+
     def _open(self, workspace: str, provider: str) -> None:
         # Read first: every transcript that works comes here, and hardly one finds something to remove.
         with self.reading() as connection:

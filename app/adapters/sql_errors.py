@@ -24,7 +24,7 @@ _SQLITE = {
     11: "damaged; restore a backup",
     13: "on a full disk; free some space",
     14: "not openable; check that its folder exists and is writable",
-    26: "not a SQLite database; check DATABASE_URL",
+    26: "in a file that is not a SQLite database; move that file away, or name the right one",
 }
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -42,6 +42,34 @@ _POSTGRESQL = {
     "57": "the server is starting or stopping",
     "25006": "the server is read-only; is it a replica?",
 }
+
+# While connecting libpq has no codes, only words: the server's own (behind FATAL, in its language), then
+# libpq's and the system's. The first that is found counts; {user} and {database} are those that were tried.
+# https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/libpq/auth.c
+_CONNECTING = (
+    ("password authentication failed", "the server refuses the password of user {user}; mend DATABASE_URL"),
+    ("no password supplied", "the server wants a password of user {user}, and DATABASE_URL has none"),
+    ("too many connections", "the server has no connection free for user {user}; free some or allow more"),
+    ("too many clients", "the server has no connection free; free some or allow more"),
+    ("connection slots are reserved", "the server has no connection free; free some or allow more"),
+    ("pg_hba.conf", "the server does not admit user {user} to database {database} from here (pg_hba.conf)"),
+    ("not permitted to log in", "user {user} may not log in; grant it LOGIN, or mend DATABASE_URL"),
+    ("authentication failed", "the server does not take user {user} from here; see its pg_hba.conf"),
+    ("the database system is", "the server is starting or stopping"),
+    # Both name what is not there in quotation marks: role "x", database "x".
+    ('FATAL:  role "', "the server has no user {user}; create it, or mend DATABASE_URL"),
+    ('FATAL:  database "', "the server has no database {database}; create it, or mend DATABASE_URL"),
+    ("FATAL", "the server refuses the connection; its log says why"),
+    ("SSL", "the server and DATABASE_URL do not agree about encryption (sslmode); mend one of them"),
+    ("certificate", "the server's certificate is not accepted (sslmode, sslrootcert)"),
+    ("sslmode", "sslmode in DATABASE_URL is none that exists"),
+)
+_NO_HOST = (
+    "the database cannot be reached: the host of DATABASE_URL is not known here; is it spelt rightly, and "
+    "are special signs in user and password %-encoded (@ is %40)?"
+)
+_ABSENT = "the database cannot be reached: refused or silent; is the server of DATABASE_URL running?"
+_LONGEST_NAME = 63  # PostgreSQL's own limit
 
 
 @contextmanager
@@ -87,8 +115,28 @@ def _remedy(error: exc.SQLAlchemyError) -> str:
         why = _POSTGRESQL.get(state) or _POSTGRESQL.get(state[:2])
         return f"the database cannot be used: {why or f'error {state}, see its log'}"
     if isinstance(error, exc.OperationalError):
-        return "the database cannot be reached: refused or silent; is the server of DATABASE_URL running?"
+        return _why_not_connected(original)
     return f"the database cannot be used: {type(original or error).__name__}"
+
+
+def _why_not_connected(original: object) -> str:
+    """By the words of what was said. None is repeated: a mistyped address has its password in the host."""
+    said = str(original)
+    if "failed to resolve host" in said or "could not translate host name" in said:
+        return _NO_HOST
+    for words, why in _CONNECTING:
+        if words in said:
+            tried = getattr(original, "pgconn", None)
+            names = {"user": _tried(tried, "user"), "database": _tried(tried, "db")}
+            return f"the database cannot be used: {why.format(**names)}"
+    return _ABSENT
+
+
+def _tried(pgconn: object, what: str) -> str:
+    """A name that was logged in with; never the host or the password."""
+    name = getattr(pgconn, what, None) or b""
+    text = bytes(name).decode("utf-8", "replace")[:_LONGEST_NAME]
+    return "".join(c if c.isprintable() else "?" for c in text) or "(none)"
 
 
 def _sqlite_remedy(code: int, message: str) -> str:

@@ -12,6 +12,7 @@ the path of a Unix socket holds 107 bytes on Linux, 103 on macOS (so: a short fo
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.util
 import os
@@ -30,7 +31,7 @@ from typing import IO
 from urllib.parse import quote
 
 import structlog
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from app.adapters.rq_queue import connect
 from app.errors import Away
@@ -43,7 +44,7 @@ _AOF_NAMES = ("appendonlydir", "appendonly.aof")  # of Valkey and Redis >= 7; of
 _OLDEST = (6, 2)  # BLMOVE, without which RQ may lose a job between taking and starting it
 
 _CONF = """\
-# Written at every start; changes are lost.
+# Compared at every start; changes are lost.
 port 0
 unixsocket {socket}
 unixsocketperm 700
@@ -58,6 +59,19 @@ maxmemory-policy noeviction
 
 _LOG_LINE = re.compile(r"^\d+:[A-Z] .*?\d\d:\d\d:\d\d\.\d+ (?P<mark>[.\-*#]) (?P<text>.*)$")
 _ABOUT_FILES = re.compile(r"append ?only|\bAOF\b|\bRDB\b|manifest", re.IGNORECASE)
+
+# What no file of its own is to blame for: moving that aside would not help.
+_REMEDIES = {
+    errno.ENOSPC: "its disk is full; make room",
+    errno.EDQUOT: "the quota is used up; raise it or make room",
+    errno.EROFS: "it is mounted read-only; remount it",
+    errno.EACCES: "this user may not write there; give it to the user that runs the service",
+    errno.EPERM: "this user may not write there; give it to the user that runs the service",
+    errno.EIO: "the disk reports an error; look at the system log",
+    errno.EEXIST: "a file stands where a folder should be; move it away",
+    errno.ENOTDIR: "a file stands where a folder should be; move it away",
+    errno.EISDIR: "a folder stands where a file should be; move it away",
+}
 
 _log = structlog.get_logger(__name__)
 
@@ -130,10 +144,12 @@ def _version(binary: str) -> tuple[int, int]:
 
 
 def is_ready(home: Path) -> bool:
-    """True when the server of this home answers (it does not while it loads its file)."""
+    """True when the server of this home answers (it does not while it loads its file), if only to refuse."""
     client = connect(url(home), patience="web")
     try:
         return bool(client.ping())
+    except ResponseError:  # a full disk: reading works, and writing too as soon as there is room
+        return True
     except RedisError:
         return False
     finally:
@@ -159,9 +175,15 @@ def serve(home: Path, *, guard: Callable[[], None] | None = None) -> int:
 
     Returns:
         0 after a requested stop; else how the server ended: its exit code, or 128 + signal.
+
+    Raises:
+        Away: It cannot be started here; the message names the remedy.
     """
     binary = find_binary()
-    _prepare(home)
+    try:
+        _prepare(home)
+    except OSError as error:
+        raise Away(_explain(error, data_dir(home))) from error
     ended = _run_once(binary, home, guard)
     if ended.is_broken_file:
         _move_aside(data_dir(home))
@@ -170,7 +192,18 @@ def serve(home: Path, *, guard: Callable[[], None] | None = None) -> int:
     if folder != data_dir(home):
         with suppress(OSError):  # not empty after a crash; the next start uses it again
             folder.rmdir()
+    if ended.disk_trouble is not None:
+        raise Away(_remedy(ended.disk_trouble, data_dir(home)))
     return ended.code
+
+
+def _explain(error: OSError, folder: Path) -> str:
+    return _remedy(error.errno or 0, Path(error.filename or folder))
+
+
+def _remedy(number: int, path: Path) -> str:
+    remedy = _REMEDIES.get(number, "look at the system log")
+    return f"The embedded Valkey cannot use {path} ({os.strerror(number)}): {remedy}. Or set REDIS_URL."
 
 
 def _prepare(home: Path) -> None:
@@ -182,10 +215,15 @@ def _prepare(home: Path) -> None:
         private.chmod(0o700)
     _stop_orphan(home)
     name = _SOCKET_NAME if socket.parent == folder else str(socket)
-    conf = folder / "valkey.conf"
-    conf.touch(mode=0o600)
+    _write_conf(folder / "valkey.conf", _CONF.format(socket=name))
+
+
+def _write_conf(conf: Path, text: str) -> None:
+    if not conf.exists():
+        conf.touch(mode=0o600)
     conf.chmod(0o600)  # also one of an earlier version
-    conf.write_text(_CONF.format(socket=name))
+    if conf.read_text(errors="replace") != text:  # writing the same again would need room on a full disk
+        conf.write_text(text)
 
 
 def _refuse_strangers(folder: Path) -> None:
@@ -208,11 +246,12 @@ def _stop_orphan(home: Path) -> None:
 class _Ended:
     """How one run of the server ended."""
 
-    __slots__ = ("code", "is_broken_file")
+    __slots__ = ("code", "disk_trouble", "is_broken_file")
 
-    def __init__(self, code: int, *, is_broken_file: bool) -> None:
+    def __init__(self, code: int, *, is_broken_file: bool, disk_trouble: int | None = None) -> None:
         self.code = code
         self.is_broken_file = is_broken_file
+        self.disk_trouble = disk_trouble  # an errno
 
 
 def _run_once(binary: Path, home: Path, guard: Callable[[], None] | None) -> _Ended:
@@ -237,7 +276,7 @@ def _run_once(binary: Path, home: Path, guard: Callable[[], None] | None) -> _En
     before = {sig: signal.signal(sig, stop) for sig in (signal.SIGTERM, signal.SIGINT)}
     try:
         assert server.stdout is not None
-        blames_file, was_ready = _relay(server.stdout, is_stopping=lambda: stopping)
+        said = _relay(server.stdout, is_stopping=lambda: stopping)
         code = server.wait()
     finally:
         server.kill()
@@ -245,25 +284,44 @@ def _run_once(binary: Path, home: Path, guard: Callable[[], None] | None) -> _En
             signal.signal(sig, handler)
     if stopping:
         return _Ended(0, is_broken_file=False)
-    is_broken_file = code > 0 and blames_file and not was_ready
-    return _Ended(code if code >= 0 else 128 - code, is_broken_file=is_broken_file)
+    if code < 0:
+        return _Ended(128 - code, is_broken_file=False)
+    never_ran = code > 0 and not said.was_ready
+    is_broken_file = never_ran and said.blames_file and said.disk_trouble is None
+    return _Ended(code, is_broken_file=is_broken_file, disk_trouble=said.disk_trouble if never_ran else None)
 
 
-def _relay(output: IO[str], *, is_stopping: Callable[[], bool]) -> tuple[bool, bool]:
-    """Hands the server's lines to our log; returns (it complained of its file, it became ready)."""
-    blames_file = was_ready = False
+class _Said:
+    """What the server's lines amount to."""
+
+    __slots__ = ("blames_file", "disk_trouble", "was_ready")
+
+    def __init__(self) -> None:
+        self.blames_file = self.was_ready = False
+        self.disk_trouble: int | None = None
+
+    def hear(self, text: str, *, is_warning: bool) -> None:
+        self.was_ready = self.was_ready or "Ready to accept connections" in text
+        if is_warning:
+            self.blames_file = self.blames_file or bool(_ABOUT_FILES.search(text))
+            found = next((number for number in _REMEDIES if os.strerror(number) in text), None)
+            self.disk_trouble = found or self.disk_trouble
+
+
+def _relay(output: IO[str], *, is_stopping: Callable[[], bool]) -> _Said:
+    """Hands the server's lines to our log."""
+    said = _Said()
     for line in output:
         match = _LOG_LINE.match(line)
         text = match["text"] if match else line.strip()
         is_warning = match is None or match["mark"] == "#"
-        was_ready = was_ready or "Ready to accept connections" in text
-        blames_file = blames_file or (is_warning and bool(_ABOUT_FILES.search(text)))
+        said.hear(text, is_warning=is_warning)
         # Overcommit is about the background save of a large data set; ours is some kilobytes.
         if is_warning and text and "overcommit" not in text and not is_stopping():
             _log.warning("valkey_says", text=text)
         else:
             _log.debug("valkey_says", text=text)
-    return blames_file, was_ready
+    return said
 
 
 def _move_aside(folder: Path) -> None:

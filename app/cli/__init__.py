@@ -77,9 +77,19 @@ def run(arguments: Sequence[str]) -> int:
         complain(error.problems)
         return 78
     except AfterwordError as error:
-        click.echo(f"afterword: {error}", err=True)
+        click.echo(f"afterword: {_said(error, arguments)}", err=True)
         return next(code for kind, code in _EXITS if isinstance(error, kind))
     return code if isinstance(code, int) else 0
+
+
+def _said(error: AfterwordError, arguments: Sequence[str]) -> str:
+    """A trouble with the database also says which file it is; the demo has one of its own."""
+    if not isinstance(error, StoreUnavailable) or arguments[:1] == ["demo"]:
+        return str(error)
+    from app.cli.places import with_database_file
+    from app.config import load_settings
+
+    return with_database_file(str(error), load_settings())  # they were good a moment ago
 
 
 def complain(problems: Sequence[str]) -> None:

@@ -8,15 +8,19 @@ import click
 
 from app import log, wiring
 from app.adapters.sql_store import SqlStore
+from app.cli.consent import is_agreed
 from app.cli.looking import find
 from app.config import load_settings
 from app.core import events
-from app.core.commands import Command, CreateTranscript, LookUpTranscript
+from app.core.commands import AskTranscript, CreateTranscript, LookUpTranscript
 from app.core.machine import Decision, decide
-from app.core.policy import CEILING
-from app.core.state import Goal
+from app.core.machine import budget as budget_of
+from app.core.policy import CEILING, Policy
+from app.core.state import ENDS, Goal
 from app.errors import AfterwordError
 from app.ports import Source
+
+_HIGHEST = 2**63 - 1  # that a database can number
 
 
 @click.command("retry")
@@ -33,10 +37,10 @@ def retry_command(recording: str, budget: int | None, yes: bool) -> int:
     state = find(wiring.open_store(settings), recording).transcription.state
     event = events.RetryAsked(service.store.now(), budget or 0)
     decision = decide(state, event, settings.policy)
-    click.echo(_what_it_costs(decision))
+    click.echo(_what_it_costs(decision, settings.policy))
     if decision.ignored is not None:
         return 1
-    if _is_paid(decision.commands) and not _is_agreed(yes):
+    if _may_cost(decision) and not is_agreed(yes=yes):
         return 1
     decision, _ = service.advance(state.workspace, state.recording_id, event, Source(by="person"))
     if decision.ignored is not None:
@@ -70,8 +74,9 @@ def replay_command(delivery: int, yes: bool) -> int:
         event = events.RecordingDone(event.at, event.bot_id, event.metadata, look_first=True)
     before = service.store.load(workspace, decoded.recording_id)
     planned = decide(before.transcription, event, settings.policy, pending=before.pending)
-    click.echo(_what_it_costs(planned))
-    if _is_paid(planned.commands) and not _is_agreed(yes):
+    if planned.ignored is None:  # else it is said once, below
+        click.echo(_what_it_costs(planned, settings.policy))
+    if _may_cost(planned) and not is_agreed(yes=yes):
         return 1
     done, _ = service.advance(workspace, decoded.recording_id, event, Source(by="replay"))
     click.echo(f"Nothing done: {done.ignored}." if done.ignored else "Done.")
@@ -79,22 +84,27 @@ def replay_command(delivery: int, yes: bool) -> int:
 
 
 def _stored(store: SqlStore, delivery: int) -> tuple[str, bytes]:
-    workspace, body = store.delivery(delivery) or (None, None)
+    kept = store.delivery(delivery) if 0 < delivery <= _HIGHEST else None
+    workspace, body = kept or (None, None)
     if workspace is None or body is None:
         raise AfterwordError(f"there is no delivery {delivery}, or its body is no longer kept")
     return workspace, body
 
 
-def _is_paid(commands: tuple[Command, ...]) -> bool:
-    return any(
-        isinstance(c, CreateTranscript) or (isinstance(c, LookUpTranscript) and not c.ordinal)
-        for c in commands
-    )
+def _may_cost(decision: Decision) -> bool:
+    """At once, or once what is asked first has found nothing."""
+    pays = any(isinstance(c, CreateTranscript | LookUpTranscript) for c in decision.commands)
+    return pays or _is_followed_by_a_paid_one(decision)
 
 
-def _what_it_costs(decision: Decision) -> str:
+def _is_followed_by_a_paid_one(decision: Decision) -> bool:
+    """A person named a budget: what is free goes first, and another attempt after it."""
+    return decision.state.is_insisted and decision.state.goal not in ENDS and decision.ignored is None
+
+
+def _what_it_costs(decision: Decision, policy: Policy) -> str:
     if decision.ignored is not None:
-        return f"Nothing to do: {decision.ignored}."
+        return f"Nothing to do: {decision.ignored.removeprefix('nothing to retry: ')}."
     for command in decision.commands:
         if isinstance(command, CreateTranscript):
             return (
@@ -103,11 +113,20 @@ def _what_it_costs(decision: Decision) -> str:
             )
     if any(isinstance(c, LookUpTranscript) for c in decision.commands):
         return "This looks at Recall first. If no transcript is there, it creates one, which is charged for."
+    if _is_followed_by_a_paid_one(decision):
+        return "This asks Recall first. If nothing is there, a further attempt follows, which is charged for."
     if decision.state.goal in (Goal.FETCHING, Goal.TRANSCRIBING, Goal.STORED):
-        return "This asks Recall and fetches what is finished. It costs nothing."
+        return "This asks Recall and fetches what is finished. It costs nothing." + _what_else(
+            decision, policy
+        )
     return "This costs nothing."
 
 
-def _is_agreed(yes: bool) -> bool:
-    """Only a person at a terminal is asked; a script has said what it wants."""
-    return yes or not sys.stdin.isatty() or click.confirm("Go on?")
+def _what_else(decision: Decision, policy: Policy) -> str:
+    """What may be paid for after a look that is free."""
+    state, words = decision.state, ""
+    if state.goal not in ENDS and state.next_ordinal <= budget_of(state, policy):
+        words += " Only if Recall says that the transcript failed or is gone, the next attempt follows, paid."
+    if any(isinstance(c, AskTranscript) for c in decision.commands) and state.next_ordinal <= CEILING:
+        words += f" If there is nothing yet, `--budget {state.next_ordinal}` pays for another attempt."
+    return words

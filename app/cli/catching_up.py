@@ -10,8 +10,11 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from app import log, wiring
+from app.cli.checking import why_refused
+from app.cli.consent import is_agreed
 from app.config import load_settings
-from app.errors import AccountRefused, Away, RecallBusy
+from app.core.policy import Policy
+from app.errors import AccountRefused, Away, QueueUnavailable, RecallBusy, RecallRefused
 from app.reconcile import Found, Reconciler
 from app.service import Service
 
@@ -21,23 +24,28 @@ _UNITS = {"h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 @click.command("reconcile")
 @click.option("--dry-run", is_flag=True, help="only count")
-def reconcile_command(dry_run: bool) -> int:
-    """Take up recordings of the last 48 hours whose webhooks were lost. The service does so by itself."""
+@click.option("--yes", is_flag=True, help="do not ask")
+def reconcile_command(dry_run: bool, yes: bool) -> int:
+    """
+    Take up recordings of the last 48 hours whose webhooks were lost.
+
+    The running service does so by itself every ten minutes, unless the policy says `reconcile = false`. It
+    also looks at each transcription whose alarm is due, at once; this command hands it those that it has not
+    begun yet.
+    """
     service = _service()
     durations = next(iter(service.workspaces.values())).policy.durations
     since = max(service.store.first_start(), service.store.now() - durations.reconcile_reach_s)
-    found = _pass(service, since, by="reconcile", is_dry=dry_run)
-    click.echo(_told(found))
-    if found.taken_up:
-        verb = "would be looked up and, if Recall has no transcript, paid for" if dry_run else "taken up"
-        click.echo(f"{found.taken_up} never heard of: {verb}.")
-    return 0
+    code = _take_up(service, since, by="reconcile", is_dry=dry_run, yes=yes)
+    if not code and not dry_run:
+        _hand_over_what_is_due(service)
+    return code
 
 
 @click.command("backfill")
 @click.option("--since", required=True, help="how far back: 12h, 7d, 2w")
 @click.option("--dry-run", is_flag=True, help="only count")
-@click.option("--yes", is_flag=True, help="do not ask")
+@click.option("--yes", is_flag=True, help="do not ask; needed where nobody can answer")
 def backfill_command(since: str, dry_run: bool, yes: bool) -> int:
     """Transcribe recordings from before Afterword, or from longer ago than reconcile reaches."""
     match = re.fullmatch(r"(\d{1,4})([hdw])", since)
@@ -45,19 +53,38 @@ def backfill_command(since: str, dry_run: bool, yes: bool) -> int:
         raise click.BadParameter("a number and h, d or w, such as 7d", param_hint="--since")
     service = _service()
     began = service.store.now() - int(match[1]) * _UNITS[match[2]]
-    planned = _pass(service, began, by="backfill", is_dry=True)
-    click.echo(_told(planned))
+    return _take_up(service, began, by="backfill", is_dry=dry_run, yes=yes)
+
+
+def _take_up(service: Service, since: float, *, by: str, is_dry: bool, yes: bool) -> int:
+    """Counts, names the cost, asks, and does it; returns the exit code."""
+    planned = _pass(service, since, by=by, is_dry=True)
+    click.echo(_told(planned, next(iter(service.workspaces.values())).policy))
     click.echo(
         f"{planned.taken_up} to transcribe: up to {planned.taken_up} paid transcripts, and a further one "
         "for each failure. What Recall has a transcript of already is fetched and costs nothing."
     )
-    if dry_run or not planned.taken_up:
+    if is_dry or not planned.taken_up:
         return 0
-    if not yes and sys.stdin.isatty() and not click.confirm("Go on?"):
+    if not is_agreed(yes=yes, is_named=by == "reconcile"):
         return 1
-    found = _pass(service, began, by="backfill", is_dry=False)
+    found = _pass(service, since, by=by, is_dry=False)
     click.echo(f"{found.taken_up} taken up; the service transcribes them. {_RESUMES}")
     return 0
+
+
+def _hand_over_what_is_due(service: Service) -> None:
+    """What the dispatcher does each second, once: read, offer, mark."""
+    durations = next(iter(service.workspaces.values())).policy.durations
+    try:
+        due = service.store.due(service.queue.room(), offer_again_s=durations.offer_again_s)
+        service.queue.offer(due)
+    except QueueUnavailable:
+        click.echo("The queue is away: what is due is looked at once the service runs.", err=True)
+        return
+    service.store.mark_offered([item.id for item in due])
+    if due:
+        click.echo(f"{len(due)} due: handed to the workers.")
 
 
 def _service() -> Service:
@@ -84,17 +111,20 @@ def _pass(service: Service, since: float, *, by: str, is_dry: bool) -> Found:
                 raise
             except (RecallBusy, AccountRefused) as trouble:
                 raise Away(f"Recall cannot be asked now ({trouble}); `afterword check` says why") from trouble
-            total = Found(
-                total.listed + found.listed,
-                total.known + found.known,
-                total.not_selected + found.not_selected,
-                total.taken_up + found.taken_up,
-            )
+            except RecallRefused as refused:
+                raise Away(why_refused(refused)) from refused
+            total.add(found)
     return total
 
 
-def _told(found: Found) -> str:
-    return (
+def _told(found: Found, policy: Policy) -> str:
+    told = (
         f"{found.listed} finished recordings at Recall: {found.known} known here, "
         f"{found.not_selected} not selected."
     )
+    if not found.too_young:
+        return told
+    age_s = policy.durations.overdue_after_s
+    span = f"{age_s / 60:.0f} minutes" if age_s >= 60 else f"{age_s:.0f} seconds"
+    left_to = "a later look" if policy.poll_only else "their webhooks"
+    return f"{told} {found.too_young} more, younger than {span}: left to {left_to}."

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from pathlib import Path
 
 import click
 
 from app import log
+from app.cli import places
 from app.config import Settings, load_settings
 from app.errors import (
     AccountRefused,
     AfterwordError,
-    BlobsUnavailable,
     ConfigError,
-    QueueUnavailable,
     RecallBusy,
+    RecallRefused,
     StoreUnavailable,
 )
 
@@ -29,6 +30,9 @@ _RECORDINGS_PER_S = 300 / 60
 # Of a worker's time, per recording: three connections to Recall (create, retrieve, download) and 60 ms of
 # its own; half as much again, because answers do not come evenly. See docs/performance.md, "Drain".
 _CALLS, _OWN_S, _RESERVE = 3, 0.06, 1.5
+_ALIVE_WITHIN_S = 30.0  # of the dispatcher's last sign of life; as for /readyz
+
+Warn = Callable[[str], None]
 
 
 @click.command("check")
@@ -48,15 +52,18 @@ def check_command(as_json: bool) -> int:
     return 1 if problems else 0
 
 
-def problems_of(settings: Settings, *, warn: Callable[[str], None] = lambda note: None) -> Iterator[str]:
+def problems_of(settings: Settings, *, warn: Warn = lambda note: None) -> Iterator[str]:
     """
-    One sentence each; nothing is changed, and Recall is asked one harmless question.
+    One sentence each. Writes are tried and taken back, and Recall is asked one harmless question.
 
     Args:
         warn: Gets what is no problem and may become one.
     """
-    for ask in (partial(_recall, warn=warn), _database, _queue, _storage):
-        problem = ask(settings)
+    for ask in (_recall, _home, _port, _database, _queue, _storage):
+        try:
+            problem = ask(settings, warn)
+        except AfterwordError as error:
+            problem = str(error)  # one that cannot be asked does not hide the others
         if problem is not None:
             yield problem
 
@@ -79,7 +86,15 @@ def why_few_workers(workers: int, *, answer_s: float) -> str | None:
     )
 
 
-def _recall(settings: Settings, *, warn: Callable[[str], None]) -> str | None:
+def why_refused(refused: RecallRefused) -> str:
+    """Somebody answered, and not as Recall does."""
+    return (
+        f"{refused} to a harmless question: is this Recall's address? Mend RECALL_API_BASE_URL, or leave "
+        "it out and set RECALL_REGION."
+    )
+
+
+def _recall(settings: Settings, warn: Warn) -> str | None:
     from app import wiring
 
     recall = wiring.open_workspace(settings).recall
@@ -93,6 +108,8 @@ def _recall(settings: Settings, *, warn: Callable[[str], None]) -> str | None:
         return (
             f"Recall answers {refused.status} to a harmless question: look at the account in its dashboard."
         )
+    except RecallRefused as refused:
+        return f"{settings.api_base_url}: {why_refused(refused)}"
     except RecallBusy as busy:
         return f"Recall cannot be reached ({busy.cause}): check the network and {settings.api_base_url}."
     note = why_few_workers(settings.workers, answer_s=time.monotonic() - began_at)
@@ -101,42 +118,91 @@ def _recall(settings: Settings, *, warn: Callable[[str], None]) -> str | None:
     return None
 
 
-def _database(settings: Settings) -> str | None:
+def _home(settings: Settings, warn: Warn) -> str | None:
+    return places.why_no_home(settings.home) or places.why_unwritable(settings.home, "AFTERWORD_HOME")
+
+
+def _port(settings: Settings, warn: Warn) -> str | None:
+    def is_at_work() -> bool:
+        """The processes may have been started one by one, without `up`: then they share its database."""
+        is_alive = _is_dispatcher_alive(settings)
+        if is_alive:
+            warn(f"Port {settings.port} is taken, it seems by this service, which is at work.")
+        return is_alive
+
+    return places.why_no_port(settings, is_at_work=is_at_work)
+
+
+def _is_dispatcher_alive(settings: Settings) -> bool:
+    from app import wiring
     from app.adapters import migrations
 
-    def look() -> str | None:
-        revision = migrations.current_revision(settings.database_url)
-        return None if revision is not None else _fresh(settings)
+    try:
+        if migrations.current_revision(settings.database_url) is None:
+            return False
+        with contextlib.closing(wiring.open_store(settings)) as store:
+            beat = store.heartbeats().get("dispatcher")
+    except AfterwordError:
+        return False
+    return beat is not None and beat[0] < _ALIVE_WITHIN_S
 
-    return _say(look, StoreUnavailable)
+
+def _database(settings: Settings, warn: Warn) -> str | None:
+    from app.adapters import migrations
+
+    try:
+        revision = migrations.current_revision(settings.database_url)
+        if revision is None:
+            return _fresh(settings)
+        if migrations.is_newer_than_program(settings.database_url):
+            return "The database is newer than this program: update the program."
+        if revision != migrations.newest_revision():
+            warn("The database is of an earlier version: `up` and `afterword migrate` bring it to this one.")
+            return None
+        return _in_use(settings, warn)
+    except StoreUnavailable as error:
+        return places.with_database_file(str(error), settings)
 
 
 def _fresh(settings: Settings) -> str | None:
-    is_embedded = settings.database_url.startswith("sqlite")
-    return (
-        None if is_embedded else "The database has no tables yet: run `afterword migrate` (`up` does it too)."
-    )
+    if settings.database_url.startswith("sqlite"):
+        folder = Path(settings.database_url.removeprefix("sqlite:///")).parent
+        return None if folder == settings.home else places.why_unwritable(folder, "DATABASE_URL")
+    return "The database has no tables yet: run `afterword migrate` (`up` does it too)."
 
 
-def _queue(settings: Settings) -> str | None:
+def _in_use(settings: Settings, warn: Warn) -> str | None:
+    """
+    Whether it can be written, and what it knows of the account and of providers, whatever a harmless question
+    is answered.
+    """
     from app import wiring
+    from app.cli import standing
+
+    with contextlib.closing(wiring.open_store(settings)) as store:
+        store.check_write()
+        found = standing.standing_of(store, wiring.DEFAULT_WORKSPACE)
+    if found.down:
+        warn(standing.why_passed_over(found.down))
+    return None if found.pause is None else standing.why_paused(found.pause)
+
+
+def _queue(settings: Settings, warn: Warn) -> str | None:
+    from app import wiring
+    from app.adapters import valkey_server
 
     if settings.redis_url is None:
-        return None  # `up` brings its own
-    return _say(lambda: wiring.open_queue(settings).ping(), QueueUnavailable)
+        valkey_server.find_binary()  # `up` brings its own, if there is one
+    else:
+        wiring.open_queue(settings).check_write()
+    return None
 
 
-def _storage(settings: Settings) -> str | None:
+def _storage(settings: Settings, warn: Warn) -> str | None:
     from app import wiring
 
-    return _say(lambda: wiring.open_blobs(settings).check(), BlobsUnavailable)
-
-
-def _say(look: Callable[[], str | None], away: type[AfterwordError]) -> str | None:
-    try:
-        return look()
-    except (away, ConfigError) as error:
-        return str(error)
+    wiring.open_blobs(settings).check()
+    return None
 
 
 def _print(problems: list[str], warnings: list[str], *, as_json: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +15,8 @@ from rich.live import Live
 from app import wiring
 from app.adapters.sql_people import Listed
 from app.adapters.sql_store import SqlStore
+from app.cli import places
+from app.config import ROOT
 from app.core.state import ENDS
 from app.demo.script import Scene, scenes
 from app.demo.show import live_table, summary_table
@@ -33,7 +36,7 @@ def demo_command(recordings: int, seed: int, keep: bool) -> int:
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print("Starting the service and a simulated Recall (time runs 60 times faster) …")
     began_at = time.monotonic()
-    with open_stage(seed=seed) as stage:
+    with open_stage(seed=seed, home=demo_home(ROOT)) as stage:
         store = wiring.open_store(stage.settings)
         cast: dict[str, tuple[Scene, Mapping[str, Any]]] = {}
         listed = _play(stage, store, scenes(recordings), cast, console)
@@ -44,6 +47,11 @@ def demo_command(recordings: int, seed: int, keep: bool) -> int:
         if keep:
             _keep_running(console, stage)
     return 1 if differences else 0
+
+
+def demo_home(root: Path) -> Path:
+    """Where the demonstration lives. What is above it is made private: it may well be a real home one day."""
+    return places.private_folder(root / "var") / "demo"
 
 
 def _play(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from collections.abc import Callable
 import click
 
 from app import log
+from app.cli import places
 from app.config import Settings, load_settings
 
 # The names to tick in Recall's dashboard: https://docs.recall.ai/docs/recording-webhooks
@@ -83,7 +83,7 @@ def _warn(settings: Settings) -> None:
 
 
 def _start_ngrok(settings: Settings) -> subprocess.Popen[bytes] | None:
-    domain = os.environ.get("NGROK_DOMAIN")
+    domain = settings.ngrok_domain
     if not domain or shutil.which("ngrok") is None:
         missing = "NGROK_DOMAIN is not set" if not domain else "ngrok is not installed"
         click.echo(f"{missing}: the service runs, but Recall cannot reach it (https://ngrok.com/download).")
@@ -92,7 +92,7 @@ def _start_ngrok(settings: Settings) -> subprocess.Popen[bytes] | None:
     # Only the webhook path is let through: see ngrok.yml, whose placeholder domain is replaced here.
     template = (settings.root / "ngrok.yml").read_text("utf-8")
     config = settings.home / "ngrok.yml"
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    places.private_folder(settings.home)
     text = template.replace("your-name.ngrok.app", domain).replace("url: 8000", f"url: {settings.port}")
     config.write_text(text, "utf-8")
     own = subprocess.run(["ngrok", "config", "check"], capture_output=True, check=False, text=True).stdout

@@ -56,6 +56,7 @@ class Durations:
     # Whose fault: an account that refuses is probed, a recording that is not ready is asked about.
     account_probe_every_s: float = _seconds(15)
     recording_ask_every_s: float = _seconds(3600)
+    unexplained_every_s: float = _seconds(60)  # a refusal that names no cause is asked about again
     reconcile_every_s: float = _seconds(600)
     poll_every_s: float = _seconds(60)  # instead, when no webhooks are to be expected
     # A webhook's first three tries are over by then, and a person's look at a demo is not disturbed.

@@ -22,6 +22,7 @@ class Refusal(StrEnum):
     RECORDING_GONE = "recording_gone"  # deleted or expired
     NO_AUDIO = "no_audio"
     LIMIT = "limit"  # Recall's own number of transcripts per recording
+    UNEXPLAINED = "unexplained"  # names no provider, and nothing about the recording explains it
 
 
 class RecordingCondition(StrEnum):
@@ -204,6 +205,7 @@ class Listed:
     since_first_send_s: float = 0.0
     since_last_send_s: float = 0.0
     is_resendable: bool = True  # the API key is still the one of the first send
+    patient_at: float | None = None  # `at`, less the time in which creates were refused to everybody
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,8 +201,7 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
     if provider is None and t.is_insisted:
         provider = policy.providers[0].key
     if provider is not None and provider in policy.shut and t.next_ordinal <= budget(t, policy):
-        wait = AwaitProvider(after_s=policy.durations.provider_shut_s)
-        return Step(replace(t, goal=Goal.CREATING), (wait,))
+        return _await_provider(t, provider, policy, at=at)
     if provider is None or t.next_ordinal > budget(t, policy):
         if t.candidate is not None:
             return Step(complete_with_candidate(t, at=at))
@@ -211,6 +210,15 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
         )
         return failed(t, reasons.ALL_PROVIDERS_FAILED, why or None, at=at)
     return _plan(t, provider)
+
+
+def _await_provider(t: Transcription, provider: str, policy: Policy, *, at: float) -> Step:
+    """All that are left are down. Skipped is not used: after a day of it a retry begins where this ended."""
+    since = t.waiting_since or at
+    if at - since >= policy.durations.give_up_s:
+        return failed(t, reasons.PROVIDERS_DOWN, provider, at=at)
+    waiting = replace(t, goal=Goal.CREATING, waiting_since=since)
+    return Step(waiting, (AwaitProvider(after_s=policy.durations.provider_shut_s),))
 
 
 def _plan(t: Transcription, provider: str) -> Step:
@@ -232,7 +240,10 @@ def _unused_provider(t: Transcription, policy: Policy) -> str | None:
 
 
 def _on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> Step:
-    """A person's decision. What costs nothing is tried first: fetch, look up, ask; then one more attempt."""
+    """
+    A person's decision. What costs nothing is tried first: fetch, look up, ask. Where there is such a thing,
+    a paid attempt follows only as it would have without the person, or when they named a budget.
+    """
     if t.goal is Goal.STORED and t.unread:
         return Step(t, tuple(FetchTranscript(u.transcript_id) for u in t.unread))
     if t.goal not in (Goal.FAILED, Goal.SKIPPED):
@@ -249,7 +260,7 @@ def _on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> S
     )
     free = _resume(t, policy, at=e.at)
     if free.commands:
-        return free
+        return replace(free, state=replace(free.state, is_insisted=e.budget > 0))
     if t.next_ordinal > budget(t, policy):
         why = f"all {budget(t, policy)} paid attempts are used"
         return ignore(t, f"{why}; --budget raises the number, up to {CEILING}")
@@ -270,7 +281,7 @@ def _resume(t: Transcription, policy: Policy, *, at: float) -> Step:
             t = t.with_attempt(replace(line, fate=Fate.RUNNING, since=since, tries=tries))
             commands.append(AskTranscript(line.transcript_id))
         elif line.fate is Fate.CLAIMED:
-            t = t.with_attempt(replace(line, since=at))
+            t = t.with_attempt(replace(line, since=at, tries=0, blocked=0))
             commands.append(CreateTranscript(line.ordinal, line.provider, line.generation))
         elif line.fate in (Fate.SENDING, Fate.UNKNOWN):
             # Nobody knows what became of its request: a new key may not be taken lightly.

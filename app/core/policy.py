@@ -43,6 +43,7 @@ class Policy:
     separate_streams: bool = True
     want_realtime: bool = False
     poll_only: bool = False
+    reconcile: bool = True  # now and then take up what Recall lists as done and nothing told us of
     at_limit: Literal["stop", "prune"] = "stop"
     prune_stored: bool = False  # pruning may also delete finished transcripts that are stored here
     shut: frozenset[str] = frozenset()  # providers that are down just now; put in by the service

@@ -16,6 +16,8 @@ RECORDING_NEVER_DONE = "recording_never_done"
 NO_AUDIO = "recording_has_no_audio"
 PAYLOAD_REFUSED = "request_blocked_by_recall"
 RECALL_LIMIT = "recall_limit_of_transcripts_reached"
+REQUEST_REFUSED = "request_refused_by_recall"
+PROVIDERS_DOWN = "providers_down"
 PROVIDERS_CANNOT_CURE = "no_provider_can_cure"
 OUR_FAULT = "our_fault"
 NOT_SELECTED = "not_selected"
@@ -42,17 +44,21 @@ NEXT_STEPS: dict[str, str] = {
     "provider's options, then `afterword retry RECORDING`.",
     RECALL_LIMIT: "Recall allows ten transcripts per recording: delete some at Recall, "
     "then `afterword retry RECORDING`.",
+    REQUEST_REFUSED: "Recall refuses this request and names no provider: see the attempt's error and the "
+    "provider's options, then `afterword retry RECORDING`.",
+    PROVIDERS_DOWN: "For a day every provider that is left failed for all recordings; nothing was paid for "
+    "meanwhile. Look at their accounts in Recall's dashboard, then `afterword retry RECORDING`.",
     PROVIDERS_CANNOT_CURE: "The meeting's platform caused this; no other provider would do better.",
     OUR_FAULT: "Eight tries ended without a word. The log names the error; "
     "`afterword retry RECORDING` goes on where it stopped.",
     NOT_SELECTED: "The policy passes this recording by; "
     "`afterword retry RECORDING` transcribes it all the same (paid).",
     DOWNLOAD_BLOCKED: "The finished transcript could not be downloaded for a day; "
-    "`afterword retry RECORDING` tries again and costs nothing.",
+    "`afterword retry RECORDING` tries again and costs nothing, as long as Recall has the transcript.",
     RESULT_UNREADABLE: "The downloaded file is not a transcript; "
-    "`afterword retry RECORDING` downloads it again and costs nothing.",
+    "`afterword retry RECORDING` downloads it again and costs nothing, as long as Recall has it.",
     STORAGE: "The place for results could not be written; mend it, "
-    "then `afterword retry RECORDING` (costs nothing).",
+    "then `afterword retry RECORDING`, which costs nothing as long as Recall has the transcript.",
 }
 
 

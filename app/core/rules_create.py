@@ -2,7 +2,7 @@
 Rules about the recording and about paid attempts: hearing of it, claiming, sending, what came back.
 
 The three long numbers of the create protocol live in `durations`; the protocol itself here, in
-`on_listed`. What must change together: this file and `service_create.py`, which performs it.
+`on_listed`. What must change together: this file and `app/perform_create.py`, which performs it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from app.core.step import Step, failed, ignore
 _ENDS_THE_RECORDING = {
     Refusal.RECORDING_GONE: reasons.RECORDING_GONE,
     Refusal.NO_AUDIO: reasons.NO_AUDIO,
-    Refusal.LIMIT: reasons.RECALL_LIMIT,
 }
 _WAITS_FOR_THE_RECORDING = {
     Refusal.RECORDING_UNKNOWN: reasons.RECORDING_UNKNOWN,
@@ -37,8 +36,12 @@ _WAITS_FOR_THE_RECORDING = {
 # How often old news waits for another party's transcript that is being made, ten minutes each.
 _WAITS_FOR_OTHERS = 6
 _PATIENT = (Fate.CLAIMED, Fate.UNKNOWN)
-# Recall's firewall judges payloads; three refusals of the same one are an answer.
-_PAYLOAD_TRIES = 3
+# What is refused for this request alone; three refusals of the same one are an answer.
+_ABOUT_THE_REQUEST = {
+    Refusal.PAYLOAD: reasons.PAYLOAD_REFUSED,
+    Refusal.UNEXPLAINED: reasons.REQUEST_REFUSED,
+}
+_REQUEST_TRIES = 3
 
 
 def on_recording_done(t: Transcription, e: events.RecordingDone, p: Policy) -> Step:
@@ -87,6 +90,8 @@ def on_recording_deleted(t: Transcription, e: events.RecordingDeleted, p: Policy
         return Step(gone, (AskTranscript(line.transcript_id),))
     if line is None and not gone.unread:
         return failed(gone, reasons.RECORDING_GONE, None, at=e.at)
+    if line is not None and line.fate is Fate.CLAIMED:
+        return Step(gone, (AskRecording(),))
     return Step(gone)
 
 
@@ -122,7 +127,8 @@ def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
         return ignore(t, "Recall is to be looked at first")
     if line is None and t.planned == e.ordinal == t.next_ordinal:
         claimed = Attempt(e.ordinal, e.provider, Fate.SENDING, e.generation, since=e.at)
-        return Step(replace(t.with_attempt(claimed), planned=None, is_insisted=False))
+        begun = t.with_attempt(claimed)
+        return Step(replace(begun, planned=None, is_insisted=False, waiting_since=0.0, waits=0))
     if line is not None and line.fate is Fate.CLAIMED and line.generation == e.generation:
         return Step(t.with_attempt(replace(line, fate=Fate.SENDING)))
     return ignore(t, "this attempt is not waiting to be sent")
@@ -165,7 +171,7 @@ def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: 
         fate=Fate.CLAIMED,
         generation=line.generation + 1,
         tries=line.tries + 1,
-        blocked=line.blocked + (e.refusal is Refusal.PAYLOAD),
+        blocked=line.blocked + (e.refusal in _ABOUT_THE_REQUEST),
         error=e.detail,
     )
     match e.refusal:
@@ -173,16 +179,18 @@ def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: 
             return Step(t.with_attempt(replace(line, fate=Fate.REFUSED, error=e.detail)))
         case Refusal.LIMIT if p.at_limit == "prune":
             return Step(t.with_attempt(again), (PruneTranscript(line.ordinal),))
-        case Refusal.RECORDING_GONE | Refusal.NO_AUDIO | Refusal.LIMIT:
+        case Refusal.LIMIT:
+            return _set_aside(t, again, reasons.RECALL_LIMIT, at=e.at)
+        case Refusal.RECORDING_GONE | Refusal.NO_AUDIO:
             reason = _ENDS_THE_RECORDING[e.refusal]
             return _refused_for_good(t, line, reason, at=e.at, detail=e.detail)
         case Refusal.RECORDING_UNKNOWN | Refusal.RECORDING_NOT_DONE:
             reason = _WAITS_FOR_THE_RECORDING[e.refusal]
             return _wait_for_recording(t.with_attempt(again), again, reason, at=e.at, policy=p)
-        case Refusal.PAYLOAD if again.blocked >= _PAYLOAD_TRIES:
-            return _refused_for_good(t, line, reasons.PAYLOAD_REFUSED, at=e.at, detail=e.detail)
+        case Refusal.PAYLOAD | Refusal.UNEXPLAINED if again.blocked >= _REQUEST_TRIES:
+            return _set_aside(t, again, _ABOUT_THE_REQUEST[e.refusal], at=e.at)
         case _ if e.at - line.since >= p.durations.give_up_s:
-            return _give_up(t, again, e.detail, at=e.at)
+            return _set_aside(t, again, reasons.CREATE_UNSETTLED, at=e.at)
         case _:
             create = CreateTranscript(line.ordinal, line.provider, again.generation, after_s=e.wait_s)
             return Step(t.with_attempt(again), (create,))
@@ -193,7 +201,8 @@ def on_create_not_sent(t: Transcription, e: events.CreateNotSent, p: Policy) -> 
     if line is None or line.fate is not Fate.SENDING:
         return ignore(t, "no request of this attempt was under way")
     if e.at - line.since >= p.durations.give_up_s:
-        return _give_up(t, replace(line, fate=Fate.CLAIMED), e.detail, at=e.at)
+        claimed = replace(line, fate=Fate.CLAIMED, error=e.detail)
+        return _set_aside(t, claimed, reasons.CREATE_UNSETTLED, at=e.at)
     wait_s = growing(p.durations.not_sent_wait_s, line.tries, p.durations.blocked_at_most_every_s)
     again = replace(line, fate=Fate.CLAIMED, tries=line.tries + 1, error=e.detail)
     return Step(
@@ -225,7 +234,7 @@ def on_pruned(t: Transcription, e: events.Pruned, p: Policy) -> Step:
     if line is None or line.fate is not Fate.CLAIMED:
         return ignore(t, "no attempt waits for room")
     if not e.has_room:
-        return _refused_for_good(t, line, reasons.RECALL_LIMIT, at=e.at)
+        return _set_aside(t, line, reasons.RECALL_LIMIT, at=e.at)
     return Step(t, (CreateTranscript(line.ordinal, line.provider, line.generation),))
 
 
@@ -240,9 +249,11 @@ def on_create_unknown(t: Transcription, e: events.CreateUnknown, p: Policy) -> S
 
 def on_long_silence(t: Transcription, e: events.LongSilence, p: Policy) -> Step:
     """Whoever worked meanwhile, or since the backup was made, may have paid: look before sending."""
-    # The day in which an open attempt is to settle was lost by us, not by Recall.
+    # The day in which an open attempt is to settle, or a provider to work again, was lost by us.
     lines = tuple(replace(a, since=e.at) if a.fate in _PATIENT else a for a in t.attempts)
-    return Step(replace(t, look_first=True, planned=None, attempts=lines))
+    is_for_provider = t.is_heard and t.open_attempt is None
+    waiting_since = e.at if is_for_provider and t.waiting_since else t.waiting_since
+    return Step(replace(t, look_first=True, planned=None, attempts=lines, waiting_since=waiting_since))
 
 
 def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:
@@ -267,9 +278,11 @@ def on_look_up_impossible(t: Transcription, e: events.LookUpImpossible, p: Polic
     return failed(t, reasons.CREATE_UNSETTLED, line.error if line is not None else None, at=e.at)
 
 
-def _give_up(t: Transcription, line: Attempt, detail: str, *, at: float) -> Step:
-    """A day without a word. The attempt stays open: a retry looks before it pays."""
-    return failed(t.with_attempt(line), reasons.CREATE_UNSETTLED, detail or None, at=at)
+def _set_aside(t: Transcription, line: Attempt, reason: str, *, at: float) -> Step:
+    """The end, and nothing against the provider: the attempt stays open, and a retry goes on with it."""
+    if t.candidate is not None and line.fate is Fate.CLAIMED:  # that is the result: nothing is left to retry
+        return _refused_for_good(t, line, reason, at=at, detail=line.error or "")
+    return failed(t.with_attempt(line), reason, line.error or None, at=at)
 
 
 def _somebody_else_is_at_it(e: events.Listed) -> bool:
@@ -305,8 +318,9 @@ def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy)
     happen" is said no earlier than 70 minutes after the last send and after two empty lists.
     """
     d = p.durations
-    if e.at - line.since >= d.give_up_s:
-        return _give_up(t, line, line.error or "", at=e.at)
+    patient_at = e.at if e.patient_at is None else e.patient_at
+    if patient_at - line.since >= d.give_up_s:
+        return _set_aside(t, line, reasons.CREATE_UNSETTLED, at=e.at)
     if e.since_last_send_s >= d.never_happened_after_s:
         if line.empty_lists == 0:
             again = LookUpTranscript(line.ordinal, after_s=d.second_list_after_s)
@@ -341,9 +355,11 @@ def _wait_for_recording(
     t: Transcription, line: Attempt | None, reason: str, *, at: float, policy: Policy
 ) -> Step:
     """Recall does not have the recording ready: ask for it, harmlessly, for a day."""
+    if t.is_recording_gone and reason == reasons.RECORDING_UNKNOWN:
+        return _refused_for_good(t, line, reasons.RECORDING_GONE, at=at)
     since = t.waiting_since or at
     if at - since >= policy.durations.give_up_s:
-        return _refused_for_good(t, line, reason, at=at)
+        return failed(t, reason, None, at=at) if line is None else _set_aside(t, line, reason, at=at)
     wait_s = growing(policy.durations.first_ask_s / 10, t.waits, policy.durations.recording_ask_every_s)
     commands: tuple[Command, ...] = (AskRecording(after_s=wait_s),)
     return Step(replace(t, waiting_since=since, waits=t.waits + 1), commands)

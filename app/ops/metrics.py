@@ -7,7 +7,7 @@ of prometheus_client's default collectors either. A part that is away is said to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -18,6 +18,8 @@ from app.adapters.sql_people import Counts
 from app.core.state import Goal
 from app.recall.webhook import RejectionKind
 
+PARTS = ("database", "queue")
+
 _NOTHING: Mapping[str, tuple[float, str]] = {}
 
 
@@ -26,6 +28,7 @@ def render(
     queues: tuple[QueueCounts, ...] | None,
     *,
     heartbeats: Mapping[str, tuple[float, str]] = _NOTHING,
+    takes_writes: Collection[str] = PARTS,
 ) -> bytes:
     """
     Everything in Prometheus' text format 0.0.4.
@@ -34,10 +37,18 @@ def render(
         store: None when the database is away.
         queues: None when Redis is away.
         heartbeats: Process name to (seconds since its last sign of life, detail); the detail is not shown.
+        takes_writes: Those of `PARTS` that can be written now: on a full disk counting works, and no more.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(
-        _Snapshot([*_up(store, queues), *_of_store(store), *_of_queues(queues), *_of_beats(heartbeats)])
+        _Snapshot(
+            [
+                *_up(store, queues, takes_writes),
+                *_of_store(store),
+                *_of_queues(queues),
+                *_of_beats(heartbeats),
+            ]
+        )
     )
     return generate_latest(registry)
 
@@ -50,12 +61,16 @@ class _Snapshot(Collector):
         return self._families
 
 
-def _up(store: Counts | None, queues: tuple[QueueCounts, ...] | None) -> Iterator[Metric]:
+def _up(
+    store: Counts | None, queues: tuple[QueueCounts, ...] | None, takes_writes: Collection[str]
+) -> Iterator[Metric]:
     up = GaugeMetricFamily(
-        "afterword_up", "1 while the part answers, else 0 and its numbers are absent.", labels=["part"]
+        "afterword_up",
+        "1 while the part answers and takes writes; its numbers are absent when it does not answer.",
+        labels=["part"],
     )
-    up.add_metric(["database"], float(store is not None))
-    up.add_metric(["queue"], float(queues is not None))
+    for part, is_there in zip(PARTS, (store is not None, queues is not None), strict=True):
+        up.add_metric([part], float(is_there and part in takes_writes))
     yield up
 
 

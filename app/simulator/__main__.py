@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from app.simulator.server import PortTaken, Simulator, SimulatorConfig
+from app.simulator.server import PortTaken, Simulator, SimulatorConfig, default_key, default_secret
 from app.simulator.settings import BadSetting
 
 EXIT_HELD = 75
@@ -65,11 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--webhook-secret",
         action="append",
-        help="whsec_…; several as during a rotation (default: made from the seed)",
+        help="whsec_…; several as during a rotation (default: always the same one)",
     )
-    add("--api-key", action="append", help="accepted keys (default: one made from the seed)")
+    add("--api-key", action="append", help="accepted keys (default: always the same one)")
     add("--time-scale", type=float, default=1.0, help="divides every duration (default 1)")
-    add("--seed", default="1", help="decides ids and meetings; 'random' for new ones each time (default 1)")
+    # New ids each time: a product remembers those of the last run, and would do nothing about them.
+    add("--seed", type=int, help="decides ids, meetings, key and secret (default: new meetings each time)")
     add("--limits", default="on", help="Recall's rates: on, off, or a factor (default on)")
     add("--call-delay-ms", type=int, default=0, help="added to every API call, real time (default 0)")
     add(
@@ -88,19 +89,16 @@ def _config(wanted: argparse.Namespace) -> SimulatorConfig:
             limits = float(limits)
         except ValueError:
             _parser().error("--limits is on, off, or a number")
-    try:
-        seed = secrets.randbits(31) if wanted.seed == "random" else int(wanted.seed)
-    except ValueError:
-        _parser().error("--seed is a whole number, or 'random'")
+    known = 1 if wanted.seed is None else wanted.seed  # the settings a person has copied stay good
     return SimulatorConfig(
         host=wanted.host,
         port=wanted.port,
         download_port=wanted.download_port,
         webhook_url=wanted.webhook_url or None,
-        webhook_secrets=tuple(wanted.webhook_secret) if wanted.webhook_secret else None,
-        api_keys=tuple(wanted.api_key) if wanted.api_key else None,
+        webhook_secrets=tuple(wanted.webhook_secret or [default_secret(known)]),
+        api_keys=tuple(wanted.api_key or [default_key(known)]),
         time_scale=wanted.time_scale,
-        seed=seed,
+        seed=secrets.randbits(31) if wanted.seed is None else wanted.seed,
         limits=limits,
         call_delay_ms=wanted.call_delay_ms,
         header_family=wanted.header_family,
@@ -110,16 +108,18 @@ def _config(wanted: argparse.Namespace) -> SimulatorConfig:
 def _welcome(simulator: Simulator) -> str:
     settings = simulator.world.settings
     where = settings.webhook_url or "nowhere (no --webhook-url)"
+    scale = simulator.config.time_scale
+    too = f"\n  AFTERWORD_TIME_SCALE={scale:g}" if scale != 1 else ""
     return f"""\
 A simulated Recall.ai is running. Nothing here costs money.
 
   RECALL_API_BASE_URL={simulator.api_url}
   RECALL_API_KEY={simulator.api_key}
-  RECALL_WEBHOOK_SECRETS={" ".join(settings.webhook_secrets)}
+  RECALL_WEBHOOK_SECRETS={" ".join(settings.webhook_secrets)}{too}
 
   downloads   {simulator.download_url}
   webhooks to {where}
-  time        {simulator.config.time_scale:g} times as fast as real
+  time        {scale:g} times as fast as real
 
 A meeting ends, and its recording is done:
 

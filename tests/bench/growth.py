@@ -1,23 +1,25 @@
 """
-`bench growth`: the same work beside a thousand, a hundred thousand and a million finished recordings.
+`bench growth`: the same work beside a thousand, a hundred thousand and a million finished recordings;
+parts: `questions` to the database, and whole `services` (tests.bench.growth_services).
 
 The databases are open at once and take turns, so that a busy machine slows all of them. What counts is the
 ratio of the largest to the smallest; times are of the store's methods, with their commit where they have
-one. SQLite, whose statements and indexes are those of PostgreSQL.
+one. On SQLite, or on databases of one PostgreSQL server that brings every commit to the disk.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from random import Random
 from uuid import UUID
+
+from sqlalchemy.exc import OperationalError
 
 from app.adapters.sql_store import SqlStore, open_store
 from app.core import events
@@ -28,9 +30,11 @@ from app.core.state import Goal
 from app.ops import metrics
 from app.records import NewDelivery, Source
 from tests.bench.crowd import WORKSPACE, crowd
+from tests.bench.growth_services import MOST_GROWTH, rows_of_services
+from tests.bench.pour import bytes_by_relation, pour
+from tests.bench.receivers import postgresql
 from tests.bench.report import Options, Result, Row, at_most, median
 
-MOST_GROWTH = 1.2
 SIZES = (1_000, 100_000, 1_000_000)
 _QUICK_SIZES = (50, 500)
 _ROUNDS = 20
@@ -43,7 +47,7 @@ class Stand:
     """One database, and what its questions need."""
 
     number: int
-    path: Path
+    url: str
     store: SqlStore
     known: list[str]
     dice: Random
@@ -65,18 +69,28 @@ class Stand:
 
 def run(options: Options) -> Result:
     """Makes the databases, asks them in turns, and tells the ratios."""
-    sizes: tuple[int, ...] = _QUICK_SIZES if options.quick else SIZES
-    if options.recordings:
-        sizes = (*[size for size in sizes if size < options.recordings], options.recordings)
-    with tempfile.TemporaryDirectory(prefix="bench-growth-") as tmp:
-        stands = [_stand(Path(tmp) / f"{size}.db", size, seed=options.seed) for size in sizes]
-        try:
+    sizes = _sizes(options)
+    with ExitStack() as stack:
+        tmp = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-growth-")))
+        is_sqlite = options.database == "sqlite"
+        server = None if is_sqlite else stack.enter_context(postgresql(tmp))
+        stands = []
+        for size in sizes:
+            stands.append(_stand(tmp / f"{size}.db", size, seed=options.seed, server=server))
+            stack.callback(stands[-1].store.close)
+        by_table = _bytes_by_table(stands[-1])
+        notes = _notes(stands, by_table)
+        rows, services = list[Row](), dict[str, object]()
+        if options.wants("questions"):
             _ask_in_turns(stands, options.rounds or (2 if options.quick else _ROUNDS))
-            sizes_rows, notes, by_table = _sizes(Path(tmp), stands, options)
-        finally:
-            for stand in stands:
-                stand.store.close()
+            rows += _ratios(stands)
+        if options.wants("services") and (options.only or not options.quick):
+            more, services = rows_of_services({stand.number: stand.url for stand in stands}, options, tmp)
+            rows += more
+        rows += [Row(f"bytes per recording, {s.number:,}", s.size_bytes / s.number, "B") for s in stands]
+        rows += _bodies(tmp / "bodies.db", sizes[0], seed=options.seed) if is_sqlite else []
     raw = {
+        "services": services,
         "milliseconds": {
             s.number: {what: [x * 1e3 for x in took] for what, took in s.took_s.items()} for s in stands
         },
@@ -84,16 +98,32 @@ def run(options: Options) -> Result:
         "made_in_s": {s.number: s.made_in_s for s in stands},
         "bytes_per_recording_by_table": by_table,
     }
-    title = f"Growth: {' → '.join(f'{size:,}' for size in sizes)} recordings in the database"
-    return Result("growth", title, [*_ratios(stands), *sizes_rows], notes, raw)
+    kind = "SQLite" if is_sqlite else "PostgreSQL"
+    title = f"Growth on {kind}: {' → '.join(f'{size:,}' for size in sizes)} recordings in the database"
+    return Result("growth", title, rows, notes, raw)
 
 
-def _stand(path: Path, number: int, *, seed: int) -> Stand:
+def _sizes(options: Options) -> tuple[int, ...]:
+    sizes: tuple[int, ...] = _QUICK_SIZES if options.quick else SIZES
+    if options.recordings:
+        sizes = (*[size for size in sizes if size < options.recordings], options.recordings)
+    return sizes
+
+
+def _stand(path: Path, number: int, *, seed: int, server: str | None) -> Stand:
     began_at = time.monotonic()
     known = crowd(path, number, seed=seed)
+    size_bytes, url = path.stat().st_size, f"sqlite:///{path}"
+    if server is not None:
+        url = pour(path, server, name=f"growth_{number}")
+        path.unlink()
     took_s = time.monotonic() - began_at
-    store = open_store(f"sqlite:///{path}")
-    return Stand(number, path, store, known, Random(seed), path.stat().st_size, took_s)
+    store = open_store(url)
+    if server is not None:
+        with store.reading() as connection:
+            size_bytes = sum(bytes_by_relation(connection).values())
+    # Not the crowd's own dice once more: they would throw the ids of recordings that are there already.
+    return Stand(number, url, store, known, Random(f"questions {seed}"), size_bytes, took_s)
 
 
 # -- asking ----------------------------------------------------------------------------------------------
@@ -185,6 +215,13 @@ def _readyz(stand: Stand) -> Callable[[], object]:
     return ask
 
 
+def _look_for_bodies(stand: Stand) -> Callable[[], object]:
+    forget = partial(stand.store.forget_bodies, older_than_s=_LONG_AGO_S, limit=100)
+    while forget():  # what the other questions left
+        pass
+    return forget
+
+
 QUESTIONS: dict[str, Callable[[Stand], Callable[[], object]]] = {
     "acknowledge one delivery": _ack,
     "acknowledge 32 in one batch": _ack_many,
@@ -200,9 +237,7 @@ QUESTIONS: dict[str, Callable[[Stand], Callable[[], object]]] = {
     "find one by the beginning of its id": lambda s: partial(s.store.find_recording, s.any_recording()[:13]),
     "counts, rendered for /metrics": lambda s: lambda: metrics.render(s.store.counts(), None),
     "/readyz, the database's part": _readyz,
-    "look for bodies to forget": lambda s: partial(
-        s.store.forget_bodies, older_than_s=_LONG_AGO_S, limit=100
-    ),
+    "look for bodies to forget": _look_for_bodies,
 }
 
 
@@ -216,28 +251,42 @@ def _ratios(stands: Sequence[Stand]) -> list[Row]:
     return rows
 
 
-def _sizes(
-    tmp: Path, stands: Sequence[Stand], options: Options
-) -> tuple[list[Row], list[str], dict[str, float]]:
+def _notes(stands: Sequence[Stand], by_table: dict[str, float]) -> list[str]:
     largest = stands[-1]
-    per_recording = [stand.size_bytes / stand.number for stand in stands]
-    rows = [
-        Row(f"bytes per recording, {s.number:,}", b, "B") for s, b in zip(stands, per_recording, strict=True)
-    ]
-    with_bodies, free_again = _with_bodies(tmp / "bodies.db", stands[0].number, seed=options.seed)
-    rows += [
-        Row("  with the bodies of its three deliveries", with_bodies, "B"),
-        Row("  of these free for new rows once the bodies are forgotten", free_again, "B"),
-    ]
-    by_table = _bytes_by_table(largest.path, largest.number)
-    told = ", ".join(f"{name} {size:.0f}" for name, size in sorted(by_table.items(), key=lambda x: -x[1])[:8])
     notes = [
+        f"{_database(largest.store)}.",
         f"made in {', '.join(f'{stand.made_in_s:.0f}' for stand in stands)} s;"
-        f" the largest file has {largest.size_bytes / 1e9:.2f} GB.",
+        f" the largest database has {largest.size_bytes / 1e9:.2f} GB.",
         "small because bodies of applied deliveries go (their ids stay), the state is one JSON without"
         " white space, and the history keeps ids and codes only.",
     ]
-    return rows, [*notes, f"bytes per recording by table and index: {told}."] if told else notes, by_table
+    told = ", ".join(f"{name} {size:.0f}" for name, size in sorted(by_table.items(), key=lambda x: -x[1])[:8])
+    return [*notes, f"bytes per recording by table and index: {told}."] if told else notes
+
+
+def _database(store: SqlStore) -> str:
+    """Which it is, and what it does at a commit."""
+    with store.reading() as connection:
+        if store.is_sqlite:
+            version = connection.exec_driver_sql("SELECT sqlite_version()").scalar_one()
+            return f"SQLite {version}, synchronous=FULL"
+        names = ("server_version", "fsync", "synchronous_commit", "shared_buffers")
+        version, *told = [connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in names]
+        whole = connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
+    settings = ", ".join(f"{name}={value}" for name, value in zip(names[1:], told, strict=True))
+    return (
+        f"PostgreSQL {version} on this machine, through its Unix socket, {settings}; bytes are those of our"
+        f" tables and indexes when they were made (afterwards {whole / 1e9:.2f} GB with the server's own"
+        " tables); each tally in 64 rows"
+    )
+
+
+def _bodies(path: Path, number: int, *, seed: int) -> list[Row]:
+    with_bodies, free_again = _with_bodies(path, number, seed=seed)
+    return [
+        Row("  with the bodies of its three deliveries", with_bodies, "B"),
+        Row("  of these free for new rows once the bodies are forgotten", free_again, "B"),
+    ]
 
 
 def _with_bodies(path: Path, number: int, *, seed: int) -> tuple[float, float]:
@@ -254,9 +303,13 @@ def _with_bodies(path: Path, number: int, *, seed: int) -> tuple[float, float]:
     return size / number, free_pages * page_bytes / number
 
 
-def _bytes_by_table(path: Path, number: int) -> dict[str, float]:
-    """Empty where this SQLite has no `dbstat`."""
-    with closing(sqlite3.connect(path)) as connection, suppress(sqlite3.OperationalError):
-        rows = connection.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name").fetchall()
-        return {name: size / number for name, size in rows}
+def _bytes_by_table(stand: Stand) -> dict[str, float]:
+    """Bytes per recording; empty where this SQLite has no `dbstat`."""
+    with suppress(OperationalError), stand.store.engine.connect() as connection:
+        if stand.store.is_sqlite:
+            found = connection.exec_driver_sql("SELECT name, sum(pgsize) FROM dbstat GROUP BY name")
+            sizes = {name: size for name, size in found}
+        else:
+            sizes = bytes_by_relation(connection)
+        return {name: size / stand.number for name, size in sizes.items()}
     return {}

@@ -59,7 +59,6 @@ class Known:
     reason: str | None = None
     current: str | None = None
     has_unread: bool = False
-    was_heard: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,6 @@ class Terms:
 
     budget: int
     on_silence: str = "fail"
-    expects_reconcile: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,6 @@ class Verdict:
     Attributes:
         offences: None at all, or the run has failed.
         ends: How often each scripted end was reached.
-        waiting_for_reconcile: No webhook of theirs was ever acknowledged.
         both_finished: Two of ours ran at a time because the policy says `on_silence = "next"`.
         paid, paid_at_least: Accepted creates, and the scripted minimum.
         longest_s: Longest recovery by (was it only a killed process?).
@@ -124,7 +121,6 @@ class Verdict:
 
     offences: tuple[Offence, ...]
     ends: Mapping[End, int] = field(default_factory=dict)
-    waiting_for_reconcile: tuple[str, ...] = ()
     both_finished: tuple[str, ...] = ()
     paid: int = 0
     paid_at_least: int = 0
@@ -158,19 +154,14 @@ def faults_of(manifest: bytes, files: Mapping[str, tuple[int, str]]) -> tuple[st
 
 def judge(evidence: Evidence) -> Verdict:
     """Holds everything against the script."""
-    heard = _heard(evidence.deliveries)
     offences: list[Offence] = []
     ends: Counter[End] = Counter()
-    waiting, both = [], []
+    both = []
     for recording_id, plan in evidence.plans.items():
         known = evidence.known.get(recording_id)
-        is_unheard = recording_id not in heard and not evidence.terms.expects_reconcile
-        if is_unheard and (known is None or known.goal not in ENDS):
-            waiting.append(recording_id)
-        else:
-            offences += _of_the_end(recording_id, plan, known, evidence)
-            if known is not None and End(known.goal, known.reason) in plan.ends:
-                ends[End(known.goal, known.reason)] += 1
+        offences += _of_the_end(recording_id, plan, known, evidence)
+        if known is not None and End(known.goal, known.reason) in plan.ends:
+            ends[End(known.goal, known.reason)] += 1
         offences += _of_the_files(recording_id, evidence)
         money = list(_of_the_money(recording_id, plan, evidence))
         if plan.is_silent and evidence.terms.on_silence == "next" and _only_paid_twice(money):
@@ -182,21 +173,11 @@ def judge(evidence: Evidence) -> Verdict:
     return Verdict(
         offences=tuple(offences),
         ends=dict(ends),
-        waiting_for_reconcile=tuple(waiting),
         both_finished=tuple(both),
         paid=sum(per_recording[i]["billed"] for i in evidence.plans),
-        paid_at_least=sum(plan.paid[0] for i, plan in evidence.plans.items() if i not in waiting),
+        paid_at_least=sum(plan.paid[0] for plan in evidence.plans.values()),
         longest_s=_longest(evidence.recoveries),
     )
-
-
-def _heard(deliveries: Sequence[Mapping[str, Any]]) -> set[str]:
-    """The recordings about whose end something was acknowledged."""
-    return {
-        d["recording_id"]
-        for d in deliveries
-        if d["event"].startswith("recording.") and not d["forged"] and _is_acknowledged(d)
-    }
 
 
 def _is_acknowledged(delivery: Mapping[str, Any]) -> bool:
@@ -205,7 +186,8 @@ def _is_acknowledged(delivery: Mapping[str, Any]) -> bool:
 
 def _of_the_end(recording_id: str, plan: Plan, known: Known | None, evidence: Evidence) -> Iterator[Offence]:
     if known is None:
-        yield Offence(Kind.LOST, recording_id, "acknowledged, and never heard of")
+        # Also when its webhook was never sent: then reconcile has to find it in Recall's list.
+        yield Offence(Kind.LOST, recording_id, "not in the database")
     elif known.goal not in ENDS:
         yield Offence(Kind.PENDING, recording_id, f"still {known.goal}")
     elif known.goal == "failed" and known.reason is None:

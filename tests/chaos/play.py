@@ -41,7 +41,6 @@ class Run:
     plans: list[Plan]
     schedules: tuple[list[Strike], ...]
     on_silence: str = "fail"
-    expects_reconcile: bool = False
     patience_s: float = 90.0
 
 
@@ -101,9 +100,9 @@ def play(stage: Stage, run: Run, *, tell: Callable[[Progress], None]) -> Played:
         bill=recall.whole_bill(),
         deliveries=recall.deliveries(),
         known=stage.known(len(run.plans)),
-        kept=frozenset(stage.kept_deliveries()),
+        kept=frozenset(stage.place.kept_deliveries()),
         folders=stage.folders(),
-        terms=Terms(BUDGET, run.on_silence, run.expects_reconcile),
+        terms=Terms(BUDGET, run.on_silence),
         undone=tuple(company.undone()),
         stranger_5xx=tuple(strangers.wrong),
         database_away=tuple(storm.database_away),
@@ -158,7 +157,7 @@ class _Company:
     def has_ended(self) -> bool:
         """Each has come to its end, nothing is due, and Recall has nothing under way."""
         in_all = sum(number for goal, number in self.progress.ended.items() if goal in ENDS)
-        if in_all < len(self.cast) - self._most_unheard():
+        if in_all < len(self.cast):
             time.sleep(_LOOK_EVERY_S)
             return False  # the cheap question first
         try:
@@ -166,16 +165,8 @@ class _Company:
         except StoreUnavailable:
             return False
 
-    def _most_unheard(self) -> int:
-        if self.run.expects_reconcile:
-            return 0
-        return sum(plan.script.get("recording_done") == "drop" for plan in self.cast.values())
-
     def _unended(self, known: Mapping[str, Known]) -> list[str]:
-        left = [i for i in self.cast if i not in known or known[i].goal not in ENDS or known[i].has_unread]
-        if self.run.expects_reconcile:
-            return left
-        return [i for i in left if self.cast[i].script.get("recording_done") != "drop"]
+        return [i for i in self.cast if i not in known or known[i].goal not in ENDS or known[i].has_unread]
 
     def undone(self) -> list[str]:
         """Work that is still due."""

@@ -57,7 +57,6 @@ def table(played: Played, verdict: Verdict) -> Table:
     shown.add_row("stored", str(goals["stored"]), "")
     shown.add_row("failed with the scripted reason", str(goals["failed"]), _reasons(verdict))
     shown.add_row("passed by, as scripted", str(goals["skipped"]), "")
-    shown.add_row("waiting for reconcile", str(len(verdict.waiting_for_reconcile)), "nothing told us of them")
     shown.add_section()
     for kind in Kind:
         number = verdict.count(kind)
@@ -130,7 +129,6 @@ def as_json(played: Played, verdict: Verdict, options: Mapping[str, Any]) -> str
         "is_clean": not verdict.offences and not played.storm_troubles,
         "recordings": len(evidence.plans),
         "ends": {str(end): number for end, number in sorted(verdict.ends.items())},
-        "waiting_for_reconcile": list(verdict.waiting_for_reconcile),
         "must_be_0": {kind.value: verdict.count(kind) for kind in Kind},
         "paid": verdict.paid,
         "paid_at_least": verdict.paid_at_least,

@@ -10,17 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
-from app.adapters import sql_tables
 from app.errors import Away
 from app.simulator.downloads import render_transcript
-from tests.chaos.database import Database, open_database
 from tests.chaos.oracle import Folder, Known, faults_of
 from tests.flow.stage import Installation, installation
 
@@ -41,7 +37,6 @@ class Stage:
     """A run's parts."""
 
     place: Installation
-    database: Database
 
     def record(self, request: Mapping[str, Any]) -> str:
         """A meeting has ended at Recall; its id."""
@@ -61,15 +56,9 @@ class Stage:
                 reason=row.state.reason,
                 current=row.state.current,
                 has_unread=bool(row.state.unread),
-                was_heard=row.state.is_heard,
             )
             for row in self.place.store.list_transcriptions(limit=2 * number + 100)
         }
-
-    def kept_deliveries(self) -> set[str]:
-        """The webhook ids in the database."""
-        with self.place.store.reading() as connection:
-            return set(connection.execute(sa.select(sql_tables.deliveries.c.webhook_id)).scalars())
 
     def folders(self) -> dict[str, dict[str, Folder]]:
         """Every folder of results there is, by recording and transcript, read from the disk and judged."""
@@ -116,20 +105,20 @@ def open_stage(
     """
     policy = tmp / "policy.toml"
     policy.write_text(_policy(on_silence), "utf-8")
-    with ExitStack() as stack:
-        kept_in = stack.enter_context(open_database(database, home=tmp / "home"))
-        more = {"AFTERWORD_POLICY": str(policy)}
-        if kept_in.url is not None:
-            more["DATABASE_URL"] = kept_in.url
-        place = stack.enter_context(
-            installation(tmp, seed=seed, time_scale=TIME_SCALE, workers=workers, **more)
-        )
+    with installation(
+        tmp,
+        database=database,
+        seed=seed,
+        time_scale=TIME_SCALE,
+        workers=workers,
+        AFTERWORD_POLICY=str(policy),
+    ) as place:
         place.recall.settings(page_size=_PAGE_SIZE)
         try:
             place.start()
         except AssertionError as error:
             raise Away(str(error)) from error
-        yield Stage(place, kept_in)
+        yield Stage(place)
 
 
 def _policy(on_silence: str) -> str:

@@ -166,7 +166,7 @@ class Storm:
 
     def _take_the_database_away(self, for_s: float) -> None:
         began_at = time.time()
-        with self.stage.database.away():
+        with self.stage.place.database.away():
             self._stop.wait(for_s)
         self.database_away.append((began_at, time.time()))
 

@@ -50,7 +50,7 @@ def _delivery(recording_id: str, *, status: int | None = 202, **more: Any) -> di
 
 @pytest.fixture
 def clean() -> Evidence:
-    """Two that are stored, one that failed as scripted, one that nobody told us of."""
+    """Two that are stored, one that failed as scripted, one found though nobody told us of it."""
     plans = {
         "a": _plan(0),
         "b": _plan(1, paid=(2, 2)),
@@ -61,7 +61,7 @@ def clean() -> Evidence:
     return Evidence(
         plans=plans,
         bill={
-            "per_recording": {i: _bill_of(i, paid) for i, paid in {"a": 1, "b": 2, "c": 3, "d": 0}.items()},
+            "per_recording": {i: _bill_of(i, paid) for i, paid in {"a": 1, "b": 2, "c": 3, "d": 1}.items()},
             "downloads_with_authorization": 0,
         },
         deliveries=[_delivery(i) for i in "abc"] + [forged, _delivery("d", state="dropped", attempts=[])],
@@ -69,9 +69,10 @@ def clean() -> Evidence:
             "a": Known("stored", current="a-t1"),
             "b": Known("stored", current="b-t2"),
             "c": Known("failed", reason=reasons.ALL_PROVIDERS_FAILED),
+            "d": Known("stored", current="d-t1"),
         },
         kept=frozenset({"msg_a", "msg_b", "msg_c"}),
-        folders={"a": {"a-t1": Folder()}, "b": {"b-t2": Folder()}},
+        folders={"a": {"a-t1": Folder()}, "b": {"b-t2": Folder()}, "d": {"d-t1": Folder()}},
         terms=Terms(budget=3),
         recoveries=(Recovery("a horse", is_kill=True, took_s=2.0), Recovery("database away", False, 40.0)),
     )
@@ -80,9 +81,8 @@ def clean() -> Evidence:
 def test_a_run_that_went_as_scripted_has_no_offence(clean: Evidence) -> None:
     verdict = judge(clean)
     assert verdict.offences == ()
-    assert dict(verdict.ends) == {STORED: 2, End("failed", reasons.ALL_PROVIDERS_FAILED): 1}
-    assert verdict.waiting_for_reconcile == ("d",)
-    assert (verdict.paid, verdict.paid_at_least) == (6, 6)
+    assert dict(verdict.ends) == {STORED: 3, End("failed", reasons.ALL_PROVIDERS_FAILED): 1}
+    assert (verdict.paid, verdict.paid_at_least) == (7, 7)
     assert verdict.longest_s == {True: 2.0, False: 40.0}
 
 
@@ -116,7 +116,9 @@ _MORE = _delivery("a", webhook_id="msg_more")
 _REFUSED = {"at": _AT, "status": 503}
 
 DOCTORED: dict[str, tuple[Kind, Doctor]] = {
-    "acknowledged, and never heard of": (Kind.LOST, _with_known("a", None)),
+    "acknowledged, and not in the database": (Kind.LOST, _with_known("a", None)),
+    "nobody told us of it, and reconcile did not find it": (Kind.LOST, _with_known("d", None)),
+    "nobody told us of it, and it waits for ever": (Kind.PENDING, _with_known("d", Known("new"))),
     "failed without a reason": (Kind.LOST, _with_known("c", Known("failed"))),
     "an acknowledged delivery is not in the database": (Kind.LOST, _with_delivery(_MORE)),
     "a delivery was given up": (
@@ -193,27 +195,6 @@ def test_what_must_not_be_is_counted_once_and_in_its_own_row(clean: Evidence, do
 
 def test_every_row_has_evidence_that_fills_it() -> None:
     assert {kind for kind, _ in DOCTORED.values()} == set(Kind)
-
-
-def test_with_reconcile_expected_a_recording_nobody_told_us_of_is_lost(clean: Evidence) -> None:
-    verdict = judge(replace(clean, terms=Terms(budget=3, expects_reconcile=True)))
-    assert [(o.kind, o.recording_id) for o in verdict.offences] == [(Kind.LOST, "d")]
-    assert verdict.waiting_for_reconcile == ()
-
-
-def test_a_recording_nobody_told_us_of_may_be_found_all_the_same(clean: Evidence) -> None:
-    found = _with_known("d", Known("stored", current="d-t1"))(_with_bill("d", **_bill_of("d", 1))(clean))
-    verdict = judge(_with_folders("d", {"d-t1": Folder()})(found))
-    assert verdict.offences == ()
-    assert verdict.waiting_for_reconcile == ()
-
-
-def test_only_acknowledged_means_heard(clean: Evidence) -> None:
-    refused = _delivery("d", status=401, webhook_id="msg_d2", state="aborted")
-    assert judge(_with_delivery(refused)(clean)).waiting_for_reconcile == ("d",)
-    accepted = _with_delivery(_delivery("d", webhook_id="msg_d2"))(clean)
-    verdict = judge(replace(accepted, kept=accepted.kept | {"msg_d2"}))
-    assert [(o.kind, o.recording_id) for o in verdict.offences] == [(Kind.LOST, "d")]
 
 
 def test_503_to_recall_is_right_while_the_database_is_away_and_500_never(clean: Evidence) -> None:

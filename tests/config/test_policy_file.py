@@ -50,6 +50,7 @@ def test_every_key_arrives(load: Load, root: Path) -> None:
         fallback_on_empty = false
         separate_streams = false
         want_realtime = true
+        reconcile = false
         at_limit = "prune"
         prune_stored = true
         [options.gladia_v2_async]
@@ -71,6 +72,7 @@ def test_every_key_arrives(load: Load, root: Path) -> None:
         fallback_on_empty=False,
         separate_streams=False,
         want_realtime=True,
+        reconcile=False,
         at_limit="prune",
         prune_stored=True,
         select=Selection(
@@ -166,6 +168,8 @@ FAULTS = [
     ("fallback_on_empty = 1", "fallback_on_empty has the wrong type"),
     ("separate_streams = 'yes'", "separate_streams has the wrong type"),
     ("poll_only = 1", "poll_only has the wrong type"),
+    ("reconcile = 'no'", "reconcile has the wrong type"),
+    ("poll_only = true\nreconcile = false", "reconcile = false contradicts poll_only = true"),
     ("want_realtime = 1", "want_realtime has the wrong type"),
     ("prune_stored = 1", "prune_stored has the wrong type"),
     ("select = 'all'", "select has the wrong type"),

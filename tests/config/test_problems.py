@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from app import config
 from app.config import load_settings
+from app.env_file import ENVIRONMENT_ONLY
 from app.errors import ConfigError
 from tests.config.conftest import GOOD, WEBHOOK_SECRET, Load, Problems, environment
 
@@ -32,11 +33,12 @@ TABLE: list[tuple[dict[str, str | None], str, str]] = [
     ({"RECALL_WEBHOOK_SECRETS": None}, "RECALL_WEBHOOK_SECRETS is missing", "create the workspace"),
     ({"RECALL_WEBHOOK_SECRETS": "whsec_MfKQ9r8G"}, "RECALL_WEBHOOK_SECRETS", "is it complete?"),
     ({"RECALL_WEBHOOK_SECRETS": "whsec_!"}, "RECALL_WEBHOOK_SECRETS", "expected whsec_"),
-    ({"RECALL_WEBHOOK_SECRETS": f"{WEBHOOK_SECRET} a=b"}, "RECALL_WEBHOOK_SECRETS (2 of 2)", "expected"),
+    ({"RECALL_WEBHOOK_SECRETS": "hunter2"}, "RECALL_WEBHOOK_SECRETS", "must begin with whsec_"),
+    ({"RECALL_WEBHOOK_SECRETS": f"{WEBHOOK_SECRET} a=b"}, "RECALL_WEBHOOK_SECRETS (2 of 2)", "begin with"),
     (
         {"RECALL_WORKSPACE_VERIFICATION_SECRET": "!"},
         "RECALL_WORKSPACE_VERIFICATION_SECRET",
-        "expected whsec_",
+        "must begin with whsec_",
     ),
     ({"AFTERWORD_HOME": "~nobody-of-that-name/x"}, "AFTERWORD_HOME", "write it out"),
     ({"DATABASE_URL": "mysql://h/d"}, "DATABASE_URL", "must be sqlite:///PATH"),
@@ -44,6 +46,8 @@ TABLE: list[tuple[dict[str, str | None], str, str]] = [
     ({"DATABASE_URL": "sqlite:///"}, "DATABASE_URL", "must be sqlite:///PATH"),
     ({"DATABASE_URL": "sqlite:///:memory:"}, "DATABASE_URL", "a file"),
     ({"DATABASE_URL": "postgres://"}, "DATABASE_URL", "postgresql://USER@HOST/DATABASE"),
+    ({"DATABASE_URL": "postgresql://u:p@s@h/d"}, "DATABASE_URL", "must be written %40"),
+    ({"DATABASE_URL": "sqlite:///."}, "is a folder, where the database", "move it away"),
     ({"DATABASE_URL": "/srv/a.db"}, "DATABASE_URL", "must be sqlite:///PATH"),
     ({"REDIS_URL": "localhost:6379"}, "REDIS_URL", "must begin with redis://"),
     ({"REDIS_URL": "http://localhost"}, "REDIS_URL", "must begin with redis://"),
@@ -53,7 +57,7 @@ TABLE: list[tuple[dict[str, str | None], str, str]] = [
     ({"STORAGE_URL": "file://relative"}, "STORAGE_URL", "must be file:///absolute/path"),
     ({"STORAGE_URL": "file:///"}, "STORAGE_URL", "must be file:///absolute/path"),
     ({"STORAGE_URL": "s3://bucket/prefix"}, "STORAGE_URL: object stores", "use file:///"),
-    ({"AFTERWORD_POLICY": "missing.toml"}, "AFTERWORD_POLICY: there is no file", "write one or unset"),
+    ({"AFTERWORD_POLICY": "/no-pe/x.toml"}, "AFTERWORD_POLICY: there is no file /no-pe/x.toml", "write one"),
     ({"AFTERWORD_PROVIDERS": ","}, "providers", "name at least one"),
     ({"AFTERWORD_PROVIDERS": "deepgram"}, "providers: 'deepgram'", "end in _async"),
     ({"AFTERWORD_PROVIDERS": "deepgram_streaming"}, "providers", "end in _async"),
@@ -90,7 +94,8 @@ def test_wrong_setting_is_one_problem_that_names_it_and_its_remedy(
     (found,) = problems(**changes)
     assert problem in found
     assert remedy in found
-    assert found.endswith((".", "?", "%-encoded?"))
+    assert found.endswith((".", "?"))
+    assert not found.endswith("?.")
 
 
 def test_table_above_has_a_row_for_every_setting_that_can_be_wrong() -> None:
@@ -173,6 +178,46 @@ def test_env_file_that_is_not_text_or_a_folder_is_a_problem(problems: Problems, 
     (root / ".env").unlink()
     (root / ".env").mkdir()
     assert problems() == (".env: the file cannot be read (Is a directory).",)
+
+
+@pytest.mark.parametrize("content", [b"RECALL_API_KEY=\xff", None], ids=["not text", "a folder"])
+def test_env_file_that_cannot_be_read_is_the_only_problem_and_nothing_is_called_missing(
+    root: Path, content: bytes | None
+) -> None:
+    path = root / ".env"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(ConfigError) as error:
+        load_settings({}, root=root)
+    (found,) = error.value.problems
+    assert found.startswith(".env: the file cannot be read")
+
+
+@pytest.mark.parametrize(("mode", "is_noted"), [(0o600, False), (0o640, True), (0o604, True)])
+def test_env_file_that_others_may_read_is_noted_with_the_remedy(
+    load: Load, root: Path, mode: int, is_noted: bool
+) -> None:
+    (root / ".env").write_text("PORT=8001\n")
+    (root / ".env").chmod(mode)
+    assert ["chmod 600 .env" in note for note in load().warnings] == [True] * is_noted
+
+
+@pytest.mark.parametrize("name", ENVIRONMENT_ONLY)
+def test_settings_that_only_the_environment_can_make_are_noted_in_the_env_file(
+    load: Load, root: Path, name: str
+) -> None:
+    (root / ".env").write_text(f"{name}=1\n")
+    (root / ".env").chmod(0o600)
+    (note,) = load().warnings
+    assert note.startswith(f"{name} in .env does nothing")
+    (root / ".env").write_text(f"{name}=\n")
+    assert load().warnings == ()
+
+
+def test_folder_in_the_place_of_the_database_is_named(problems: Problems, root: Path) -> None:
+    (root / "var" / "afterword.db").mkdir(parents=True)
+    (found,) = problems()
+    assert str(root / "var" / "afterword.db") in found
+    assert "DATABASE_URL" not in found
 
 
 def test_misspelt_settings_are_warned_of_with_the_nearest_name(load: Load) -> None:

@@ -166,6 +166,12 @@ def test_env_file_is_read_and_the_environment_wins_over_it(root: Path) -> None:
     assert settings.webhook_secrets == (parse_secret(WEBHOOK_SECRET),)
 
 
+def test_ngrok_domain_is_read_from_the_env_file_too(load: Load, root: Path) -> None:
+    assert load().ngrok_domain is None
+    (root / ".env").write_text("NGROK_DOMAIN=mine.ngrok.app\n")
+    assert load().ngrok_domain == "mine.ngrok.app"
+
+
 def test_empty_variable_of_the_environment_unsets_what_the_env_file_says(root: Path) -> None:
     (root / ".env").write_text("AFTERWORD_OPS_PASSWORD=x\n")
     assert load_settings({**GOOD, "AFTERWORD_OPS_PASSWORD": ""}, root=root).ops_password is None

@@ -27,6 +27,7 @@ from app.adapters.sql_store import SqlStore, open_store
 from app.adapters.sql_tables import metadata
 from app.recall.client import RecallClient
 from app.simulator.server import Simulator, SimulatorConfig
+from tests.chaos.database import without_fsync
 from tests.contract.recall_stage import DURATIONS, SCALE, Stage
 from tests.recall.stage import RealClock
 
@@ -56,8 +57,7 @@ def postgresql_server() -> Iterator[str]:
     except Exception as error:  # whatever keeps a foreign server from starting is said, not hidden
         shutil.rmtree(folder, ignore_errors=True)
         pytest.skip(f"PostgreSQL cannot start here: {type(error).__name__}")
-    server.psql("ALTER SYSTEM SET fsync = off")  # the disk's honesty is not what these tests are about
-    server.psql("SELECT pg_reload_conf()")
+    without_fsync(server.get_uri())  # the disk's honesty is not what these tests are about
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)

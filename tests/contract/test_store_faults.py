@@ -76,6 +76,18 @@ def test_when_its_time_is_over_one_caller_probes_for_all(place: Place) -> None:
     assert stores[0].shut_providers(WORKSPACE) == {P}, "the others go elsewhere meanwhile"
 
 
+def test_a_probe_that_tried_nothing_gives_its_place_back(store: AnyStore) -> None:
+    fail(store, SHUT_AFTER)
+    store.clock_offset_s += SHUT_S + 1
+    assert enter(store)
+    assert not enter(store)
+    store.leave_provider(WORKSPACE, P)
+    assert enter(store)
+    work(store)
+    store.leave_provider(WORKSPACE, P)
+    assert enter(store), "an open one has no place to give back"
+
+
 def test_a_probe_that_works_opens_the_provider_and_forgets_everything(store: AnyStore) -> None:
     fail(store, SHUT_AFTER)
     fail_probe(store, shut_for_s=SHUT_S)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,13 +23,16 @@ from typing import Any
 
 import psutil
 import requests
+import sqlalchemy as sa
 
 from app import wiring
+from app.adapters import sql_tables
 from app.adapters.sql_store import SqlStore
 from app.config import ROOT, Settings, load_settings
 from app.core.state import ENDS, Goal
 from app.errors import StoreUnavailable
 from app.simulator.server import Simulator, SimulatorConfig, default_key, default_secret
+from tests.chaos.database import Database, open_database
 from tests.flow.recall import Recall
 
 READY_WITHIN_S = 30.0
@@ -50,6 +53,7 @@ class Installation:
     recall: Recall
     environment: dict[str, str] = field(repr=False)
     log_path: Path
+    database: Database
     service: subprocess.Popen[bytes] | None = None
     _left: list[str] = field(default_factory=list, repr=False)
 
@@ -196,6 +200,11 @@ class Installation:
     def _say_unfinished(self) -> str:
         return "every recording has ended; left: " + "; ".join(self._left)
 
+    def kept_deliveries(self) -> set[str]:
+        """The webhook ids in the database."""
+        with self.store.reading() as connection:
+            return set(connection.execute(sa.select(sql_tables.deliveries.c.webhook_id)).scalars())
+
     # -- what it stored ------------------------------------------------------------------------------
     def stored(self, recording_id: str) -> dict[str, Path]:
         """The folders with a manifest, by transcript id."""
@@ -205,16 +214,31 @@ class Installation:
 
 @contextmanager
 def installation(
-    tmp: Path, *, seed: int = 1, time_scale: float = 60.0, workers: int = 4, **more: str
+    tmp: Path,
+    *,
+    database: str = "sqlite",
+    seed: int = 1,
+    time_scale: float = 60.0,
+    workers: int = 4,
+    **more: str,
 ) -> Iterator[Installation]:
-    """A home of its own and a Recall of its own; nothing is started but the simulator."""
+    """
+    A home of its own and a Recall of its own; nothing is started but the simulator and, where wanted, the
+    database's server.
+
+    Args:
+        database: "sqlite" or "postgresql"; see the fixture `database_kind`.
+        more: Settings of the environment.
+    """
     port = free_port()
     simulator = Simulator(
         SimulatorConfig(
             webhook_url=f"http://127.0.0.1:{port}/webhooks/recall", time_scale=time_scale, seed=seed
         )
     )
-    with simulator:
+    with ExitStack() as stack:
+        stack.enter_context(simulator)
+        kept_in = stack.enter_context(open_database(database, home=tmp / "home"))
         environment = {
             **_basics(),
             "AFTERWORD_ISOLATED": "1",
@@ -226,13 +250,12 @@ def installation(
             "RECALL_WEBHOOK_SECRETS": default_secret(seed),
             "HOST": "127.0.0.1",
             "PORT": str(port),
+            **({"DATABASE_URL": kept_in.url} if kept_in.url is not None else {}),
             **more,
         }
-        place = Installation(tmp / "home", Recall(simulator), environment, tmp / "up.log")
-        try:
-            yield place
-        finally:
-            place.close()
+        place = Installation(tmp / "home", Recall(simulator), environment, tmp / "up.log", kept_in)
+        stack.callback(place.close)
+        yield place
 
 
 @contextmanager

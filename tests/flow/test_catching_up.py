@@ -6,7 +6,6 @@ ones by hand with their number and cost named first; interrupted or not, nothing
 from __future__ import annotations
 
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
+from app.adapters import sql_tables
 from app.config import ROOT
 from tests.flow.programme import assert_each_is_paid_once_and_stored, assert_whole
 from tests.flow.stage import Installation, installation, wait_until
@@ -35,11 +36,14 @@ class Unheard:
 
 
 @pytest.fixture(scope="module")
-def unheard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unheard]:
-    with installation(tmp_path_factory.mktemp("unheard"), seed=51, time_scale=120, workers=2) as place:
+def unheard(tmp_path_factory: pytest.TempPathFactory, database_kind: str) -> Iterator[Unheard]:
+    home = tmp_path_factory.mktemp("unheard")
+    with installation(home, database=database_kind, seed=51, time_scale=120, workers=2) as place:
         assert place.afterword("migrate").returncode == 0
-        with sqlite3.connect(place.home / "afterword.db") as database:
-            database.execute("UPDATE installation SET at = at - 7200 WHERE key = 'first_start'")
+        began = sql_tables.installation.c
+        with place.store.writing() as connection:
+            two_hours_ago = sa.update(sql_tables.installation).values(at=began.at - 7200)
+            connection.execute(two_hours_ago.where(began.key == "first_start"))
         ids = {
             "lost": recorded(place, HOUR),
             "lost too": recorded(place, HOUR / 2),

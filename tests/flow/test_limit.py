@@ -44,9 +44,17 @@ def test_at_the_limit_a_failed_transcript_of_ours_makes_room_and_the_same_attemp
     shown = place.show(recording)
     assert (shown["status"], shown["provider"]) == ("completed", third["provider"])
     assert [a["state"] for a in shown["attempts"]] == ["failed", "empty", "done"]
-    told = place.afterword("show", recording).stdout
-    assert "pruned" in told
-    assert failed["id"][:8] in told, "which one was given up is told"
+    assert [line["transcript_id"] for line in told(shown, "pruned")] == [failed["id"]]
+    (refused,) = told(shown, "create_refused")
+    assert (refused["refusal"], refused["ordinal"]) == ("limit", 3)
+    assert refused["detail"].startswith("http_400")
+    assert "10 transcripts at Recall, 2 of them ours" in refused["detail"]
+    lines = place.afterword("show", recording).stdout.splitlines()
+    (line,) = [line for line in lines if "pruned (" in line]
+    assert failed["id"] in line, "which one was given up is told"
+    (line,) = [line for line in lines if "create_refused (" in line]
+    assert "limit" in line
+    assert refused["detail"] in line
     pruned = [line for line in place.log_lines() if line.get("event") == "transcript_pruned"]
     assert [line["transcript"] for line in pruned] == [failed["id"]]
 
@@ -61,7 +69,9 @@ def test_at_the_limit_a_finished_transcript_is_not_given_up_unless_the_policy_na
     assert_others_are_untouched(place, recording)
     shown = place.show(recording)
     assert (shown["status"], shown["text"]) == ("completed", "")
-    assert [a["state"] for a in shown["attempts"]] == ["empty", "refused"]
+    assert [a["transcript_id"] for a in shown["attempts"]] == [empty["id"], None]
+    assert [line["refusal"] for line in told(shown, "create_refused")] == ["limit"]
+    assert [line.get("transcript_id") for line in told(shown, "pruned")] == [None], "nothing was given up"
 
 
 def test_a_policy_that_names_finished_ones_gives_up_those_too_when_none_failed_and_they_are_stored_here(
@@ -89,6 +99,11 @@ def crowded(place: Installation, *, ours: list[str]) -> str:
         place.recall.create(recording)
     place.recall.emit("recording.done", recording)
     return recording
+
+
+def told(shown: Any, event: str) -> list[Any]:
+    """What the history knows of each such event."""
+    return [line["summary"] for line in shown["history"] if line["event"] == event]
 
 
 def ours(place: Installation, recording: str) -> list[Any]:

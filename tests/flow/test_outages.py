@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 import requests
 from redis import Redis
-from svix.webhooks import Webhook
 
 from app import wiring
+from tests.flow.deliveries import deliver
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import Installation, running, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("outages"), pytest.mark.timeout(200)]
-
-_HOLD = (
-    "import sqlite3, sys, time; c = sqlite3.connect(sys.argv[1], timeout=5, isolation_level=None); "
-    "c.execute('BEGIN EXCLUSIVE'); print('held', flush=True); time.sleep(float(sys.argv[2])); "
-    "sys.stdin.read(); c.execute('ROLLBACK')"
-)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +96,7 @@ def test_a_redis_that_hangs_for_seconds_delays_no_delivery_and_loses_nothing(up:
     try:
         recordings += [up.recall.record() for _ in range(4)]
         began_at = time.monotonic()
-        assert _deliver(up, recordings[0], webhook_id="msg_while_redis_hangs").status_code == 202
+        assert deliver(up, recordings[0], webhook_id="msg_while_redis_hangs").status_code == 202
         assert time.monotonic() - began_at < 1.0
         time.sleep(6.0)
     finally:
@@ -115,30 +104,41 @@ def test_a_redis_that_hangs_for_seconds_delays_no_delivery_and_loses_nothing(up:
     assert_each_is_paid_once_and_stored(up, recordings)
 
 
-def test_a_database_that_is_locked_for_eight_seconds_answers_503_and_recall_delivers_again(
-    up: Installation,
-) -> None:
-    before = [up.recall.record() for _ in range(3)]
-    path = up.home / "afterword.db"
-    with subprocess.Popen(
-        [sys.executable, "-c", _HOLD, str(path), "8"],
-        stdin=subprocess.PIPE,  # released when the questions are asked, and after eight seconds
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        during = [up.recall.record() for _ in range(3)]
-        answer = _deliver(up, during[0], webhook_id="msg_while_locked")
-        assert answer.status_code == 503
-        assert int(answer.headers["Retry-After"]) > 0
-        assert requests.get(f"{up.url}/healthz", timeout=5).status_code == 200
-        ready = requests.get(f"{up.url}/readyz", timeout=10)
-        assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
-    refused = [d for r in during for d in up.recall.deliveries(r) if d["attempts"]]
-    assert all(d["attempts"][0]["status"] in (503, None) for d in refused), "acknowledged and not stored"
-    assert_each_is_paid_once_and_stored(up, [*before, *during])
-    wait_until(lambda: up.readyz()["status"] == "ok", within_s=15, what="ready again")
+def test_a_full_redis_delays_work_is_told_and_loses_nothing(up: Installation) -> None:
+    before = up.recall.record(transcribe_s=60)  # its news comes while Redis is full
+    wait_until(lambda: bool(up.recall.paid(before)), within_s=20, what="a transcript under way")
+    with Redis.from_url(wiring.redis_url(up.settings)) as redis:
+        redis.config_set("maxmemory-policy", "noeviction")
+        redis.config_set("maxmemory", "1mb")
+        try:
+            during = [up.recall.record() for _ in range(3)]
+            wait_until(lambda: _has_news(up, before, *during), within_s=20, what="all were announced")
+            assert deliver(up, during[0], webhook_id="msg_while_redis_is_full").status_code == 202
+            assert up.recall.whole_bill()["per_recording"][during[0]]["create_posts"] == 0, "it is not full"
+            wait_until(lambda: _says_that_the_queue_is_down(up), within_s=10, what="readyz tells")
+            time.sleep(2.0)  # dispatcher and workers try meanwhile
+        finally:
+            redis.config_set("maxmemory", "0")
+    answers = [a["status"] for r in during for d in up.recall.deliveries(r) for a in d["attempts"]]
+    assert set(answers) == {202}
+    assert_each_is_paid_once_and_stored(up, [before, *during])
+    wait_until(lambda: up.readyz()["status"] == "ok", within_s=40, what="ready again")
+
+
+def _has_news(up: Installation, *recordings: str) -> bool:
+    """Each has been told of something, and nothing is under way."""
+    by_recording = [up.recall.deliveries(recording) for recording in recordings]
+    return all(by_recording) and all(d["state"] == "delivered" for found in by_recording for d in found)
+
+
+def _says_that_the_queue_is_down(up: Installation) -> bool:
+    """And that deliveries are taken all the same."""
+    ready = requests.get(f"{up.url}/readyz", timeout=5)
+    said = ready.json()
+    if said["parts"]["queue"] != "down":
+        return False
+    assert (ready.status_code, said["status"]) == (200, "degraded")
+    return True
 
 
 def test_the_database_holds_every_acknowledged_delivery(up: Installation) -> None:
@@ -146,19 +146,5 @@ def test_the_database_holds_every_acknowledged_delivery(up: Installation) -> Non
     acknowledged = {
         d["webhook_id"] for d in up.recall.deliveries() if any(a["status"] == 202 for a in d["attempts"])
     }
-    with sqlite3.connect(f"file:{up.home / 'afterword.db'}?mode=ro", uri=True) as database:
-        kept = {row[0] for row in database.execute("SELECT webhook_id FROM deliveries")}
     assert len(acknowledged) > 30
-    assert acknowledged <= kept
-
-
-def _deliver(up: Installation, recording_id: str, *, webhook_id: str) -> requests.Response:
-    """A `recording.done` of our own signing, with our own patience for the answer."""
-    (first, *_) = up.recall.deliveries(recording_id)
-    body, now = str(first["body"]), datetime.now(UTC)
-    headers: dict[str, Any] = {
-        "webhook-id": webhook_id,
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Webhook(up.recall.simulator.webhook_secret).sign(webhook_id, now, body),
-    }
-    return requests.post(f"{up.url}/webhooks/recall", data=body.encode(), headers=headers, timeout=10)
+    assert acknowledged <= up.kept_deliveries()

@@ -1,4 +1,7 @@
-"""What Recall's bill says after each thing that can happen to a recording. All of them happened at once."""
+"""
+What Recall's bill says after each thing that can happen to a recording, on both databases. All of them
+happened at once.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,13 @@ from tests.flow.scenes import ODD_ANSWERS, ODD_DOWNLOADS
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("programme"), pytest.mark.timeout(200)]
 
 HAPPY = ("happy 1", "happy 2", "happy 3", "50 times recording.done", "done before its create is answered")
+
+
+@pytest.fixture(scope="module", params=["programme", "programme_on_postgresql"], ids=["sqlite", "postgresql"])
+def programme(request: pytest.FixtureRequest) -> Programme:
+    """The shared one, and the same on the other database."""
+    played: Programme = request.getfixturevalue(request.param)
+    return played
 
 
 @pytest.mark.parametrize("scene", HAPPY)

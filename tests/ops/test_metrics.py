@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 from prometheus_client.parser import text_string_to_metric_families
 
+from app import wiring
 from app.adapters.rq_queue import QueueCounts
 from app.adapters.sql_people import Counts
+from app.config import Settings, load_settings
 from app.core.state import Goal
 from app.ops import metrics
 from app.recall.webhook import RejectionKind
@@ -83,6 +89,44 @@ def test_part_that_is_away_is_named_and_the_other_still_counted() -> None:
     assert without_queue["afterword_transcriptions{goal=stored}"] == 12
     assert not [name for name in without_queue if name.startswith("afterword_queue")]
     assert len(samples(metrics.render(None, None))) == 2
+
+
+def test_part_that_answers_and_takes_no_writes_is_down_with_its_numbers() -> None:
+    found = samples(metrics.render(COUNTS, QUEUES, takes_writes=["queue"]))
+    assert found["afterword_up{part=database}"] == 0
+    assert found["afterword_up{part=queue}"] == 1
+    assert found["afterword_transcriptions{goal=stored}"] == 12
+    assert samples(metrics.render(COUNTS, QUEUES, takes_writes=[]))["afterword_up{part=queue}"] == 0
+
+
+def test_database_that_refuses_writes_is_down_in_the_metrics_of_the_service(tmp_path: Path) -> None:
+    settings = load_settings(
+        {
+            "AFTERWORD_ISOLATED": "1",
+            "AFTERWORD_HOME": str(tmp_path),
+            "RECALL_API_KEY": "key-of-nobody",
+            "RECALL_API_BASE_URL": "http://127.0.0.1:1",
+            "RECALL_WEBHOOK_SECRETS": "whsec_" + "A" * 32,
+        }
+    )
+    wiring.migrate(settings)
+    up = "afterword_up{part=database}"
+    assert samples(_metrics_of(settings))[up] == 1
+    with closing(sqlite3.connect(tmp_path / "afterword.db")) as foreign:
+        for what in ("INSERT", "UPDATE"):  # as a full disk does; reading goes on
+            foreign.execute(
+                f"CREATE TRIGGER full_{what} BEFORE {what} ON installation "
+                "BEGIN SELECT RAISE(FAIL, 'full'); END"
+            )
+    found = samples(_metrics_of(settings))
+    assert found[up] == 0
+    assert found["afterword_commands_pending"] == 0, "what can be read is still told"
+
+
+def _metrics_of(settings: Settings) -> bytes:
+    show = wiring.web_parts(settings).metrics
+    assert show is not None
+    return show()
 
 
 def test_everything_is_ours_explained_and_without_details() -> None:

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from app.simulator.server import PortTaken, Simulator, SimulatorConfig
+from app.simulator.__main__ import _config, _parser, _welcome
+from app.simulator.server import PortTaken, Simulator, SimulatorConfig, default_key, default_secret
 from tests.simulator.conftest import Recall, make_tiny, until
 
 PACKAGE = Path(__file__).parents[2] / "app" / "simulator"
@@ -167,17 +168,7 @@ def test_nothing_listens_after_a_second_port_was_taken() -> None:
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_it_introduces_itself_and_ends_on_a_signal(sent: signal.Signals, code: int) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "app.simulator",
-        "--port",
-        "0",
-        "--download-port",
-        "0",
-        "--seed",
-        "random",
-    ]
+    command = [sys.executable, "-m", "app.simulator", "--port", "0", "--download-port", "0"]
     with subprocess.Popen(command, cwd=PACKAGE.parents[1], stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout
         text = running.stdout.readline()
@@ -187,6 +178,22 @@ def test_it_introduces_itself_and_ends_on_a_signal(sent: signal.Signals, code: i
         assert running.wait(10) == code
     for named in ("RECALL_API_BASE_URL=http://127.0.0.1:", "RECALL_API_KEY=", "whsec_", "curl"):
         assert named in text
+
+
+def test_a_restart_keeps_the_settings_that_were_copied_and_makes_other_meetings() -> None:
+    """A product that remembers the ids of the last run would do nothing about them."""
+    first, second, chosen = (_config(_parser().parse_args(given)) for given in ([], [], ["--seed", "1"]))
+    assert first.seed != second.seed
+    assert (first.api_keys, first.webhook_secrets) == (second.api_keys, second.webhook_secrets)
+    assert (chosen.seed, chosen.api_keys) == (1, first.api_keys)
+    assert (chosen.api_keys, chosen.webhook_secrets) == ((default_key(1),), (default_secret(1),))
+
+
+def test_a_scaled_simulator_names_the_setting_that_the_product_needs_too() -> None:
+    with Simulator(SimulatorConfig(port=0, download_port=0, webhook_url=None, time_scale=60)) as simulator:
+        assert "AFTERWORD_TIME_SCALE=60" in _welcome(simulator)
+    with Simulator(SimulatorConfig(port=0, download_port=0, webhook_url=None)) as simulator:
+        assert "AFTERWORD_TIME_SCALE" not in _welcome(simulator)
 
 
 def test_a_wrong_option_is_usage() -> None:

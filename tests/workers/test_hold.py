@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -79,6 +80,24 @@ def test_held_home_can_be_held_again_after_it_was_let_go(tmp_path: Path) -> None
     for _ in range(2):
         with hold_home(tmp_path):
             pass
+
+
+@pytest.mark.parametrize("home", ["/proc/nowhere", "/dev/null", "/dev/null/below"])
+def test_home_that_cannot_be_made_is_a_problem_of_configuration_with_its_name(home: str) -> None:
+    with pytest.raises(ConfigError, match=rf"AFTERWORD_HOME: {home} .*choose another"), hold_home(Path(home)):
+        pass
+
+
+def test_the_file_with_the_pid_keeps_its_block_so_that_a_full_disk_hinders_no_restart(tmp_path: Path) -> None:
+    lock = tmp_path / "up.lock"
+    sizes = []
+    for _ in range(2):
+        with hold_home(tmp_path):
+            assert lock.read_text().strip() == str(os.getpid())
+            sizes.append(lock.stat().st_size)
+        assert lock.read_text().strip() == ""
+        sizes.append(lock.stat().st_size)
+    assert len(set(sizes)) == 1
 
 
 def test_taken_port_is_refused_naming_the_port_and_the_remedy() -> None:

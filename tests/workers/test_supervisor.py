@@ -236,3 +236,58 @@ def test_child_that_lived_ten_seconds_is_started_again_without_a_grudge(
     os.kill(up.events("child_started")[-1]["pid"], signal.SIGKILL)
     eventually(lambda: up.events("child_died")[-1]["how"] == "SIGKILL")
     assert up.events("child_died")[-1]["starts_again_in_s"] == 0.2
+
+
+def test_child_that_dies_before_it_is_ready_holds_nobody_back(program: Start) -> None:
+    up = program(
+        """
+        Supervisor([
+            ChildSpec("base", lambda: sys.exit(7), is_ready=lambda: False, ready_within_s=60),
+            ChildSpec("next", lambda: time.sleep(1000)),
+        ], PrintedLog()).run()
+        """
+    )
+    up.pid_of("next")
+    assert up.events("child_died")[0]["starts_again_in_s"] == 0.2
+    up.pid_of("base", start=3)
+
+
+def test_that_a_child_is_ready_is_told_once_even_when_nobody_waits_for_it(
+    program: Start, tmp_path: Path
+) -> None:
+    flag = tmp_path / "ready"
+    up = program(
+        f"""
+        def idle(): time.sleep(1000)
+        Supervisor([
+            ChildSpec("web", idle, is_ready=Path({str(flag)!r}).exists, ready_within_s=0.0,
+                      ready_line={{"webhook": "http://here"}}),
+            ChildSpec("next", idle),
+        ], PrintedLog()).run()
+        """
+    )
+    up.pid_of("next")
+    assert up.events("ready") == []
+    flag.touch()
+    (line,) = eventually(lambda: up.events("ready"), within_s=1)
+    assert line == {"event": "ready", "webhook": "http://here"}
+    os.kill(up.pid_of("web"), signal.SIGKILL)
+    up.pid_of("web", start=2)
+    time.sleep(0.3)
+    assert len(up.events("ready")) == 1
+
+
+def test_expected_trouble_of_a_child_is_one_sentence_without_a_traceback(program: Start) -> None:
+    up = program(
+        """
+        import structlog
+        structlog.configure(processors=[structlog.processors.JSONRenderer()])
+        from app.errors import Away
+        def away(): raise Away("make room")
+        Supervisor([ChildSpec("bad", away)], PrintedLog()).run()
+        """
+    )
+    death = eventually(lambda: up.events("child_died"))[0]
+    assert death["how"] == "exit 69"
+    assert up.events("child_failed")[0]["cause"] == "make room"
+    assert "Traceback" not in up.output.read_text()

@@ -142,3 +142,20 @@ def test_server_dies_with_the_process_that_serves_it(program: Start, tmp_path: P
 def test_waiting_for_a_server_that_never_comes_ends_with_its_folder_named(tmp_path: Path) -> None:
     with pytest.raises(Away, match="valkey"):
         valkey_server.wait_until_ready(tmp_path, timeout_s=0.1)
+
+
+def test_file_where_its_folder_should_be_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "valkey").touch()
+    with pytest.raises(Away, match=r"valkey \(File exists\): .* move it away"):
+        valkey_server.serve(tmp_path)
+
+
+def test_configuration_that_is_there_already_is_not_written_anew(program: Start, tmp_path: Path) -> None:
+    conf = valkey_server.data_dir(tmp_path) / "valkey.conf"
+    set_and_kill(program, tmp_path)
+    before = conf.stat().st_mtime_ns
+    set_and_kill(program, tmp_path)
+    assert conf.stat().st_mtime_ns == before
+    conf.write_text("port 1\n")
+    serve(program, tmp_path)
+    assert "port 0" in conf.read_text()

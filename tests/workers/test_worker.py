@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 from rq import Queue as RqJobs
 from rq import Retry
 from rq.exceptions import StopRequested
@@ -21,7 +23,7 @@ from app.adapters import valkey_server
 from app.adapters.rq_queue import RECALL, RqQueue, connect
 from app.core.durations import Durations
 from tests.workers.programs import Program, eventually
-from workers.worker import AfterwordWorker
+from workers.worker import AfterwordWorker, why_refused
 
 Start = Callable[[str], Program]
 
@@ -188,6 +190,34 @@ def test_worker_that_starts_before_redis_waits_and_says_so_once(program: Start, 
     assert len(up.events("waiting_for_redis")) == 1
     assert len(up.events("redis_is_back")) == 1
     assert up.events("child_died") == []
+
+
+@pytest.mark.slow
+def test_redis_that_refuses_writes_costs_a_worker_one_plain_line_and_is_waited_for(
+    program: Start, redis_url: str, tmp_path: Path
+) -> None:
+    up = program("from app import log\nlog.configure('up')\n" + ONE_WORKER.format(url=redis_url, grace_s=5))
+    eventually(lambda: live_workers(redis_url) == 1)
+    admin = Redis.from_url(redis_url)
+    admin.config_set("min-replicas-to-write", 1)  # as on a full disk: it answers, and takes no writes
+    try:
+        eventually(lambda: up.events("waiting_for_redis"), within_s=12)
+        assert [line["cause"] for line in up.events("worker_lost_redis")] == ["ResponseError"]
+        assert up.events("child_died")[0]["how"] == "exit 69"
+        assert "Traceback" not in up.output.read_text()
+        assert "unhandled exception" not in up.output.read_text()
+    finally:
+        admin.config_set("min-replicas-to-write", 0)
+    eventually(lambda: up.events("redis_is_back"), within_s=7)
+    enqueue(redis_url, "touch", str(tmp_path / "done"))
+    eventually((tmp_path / "done").exists, within_s=5)
+
+
+def test_full_disk_of_redis_is_said_in_words() -> None:
+    said = why_refused(ResponseError("MISCONF Errors writing to the AOF file: No space left on device"))
+    assert "disk full" in said
+    assert why_refused(ResponseError("ERR secret")) == "ResponseError"
+    assert why_refused(RedisConnectionError("MISCONF")) == "ConnectionError"
 
 
 @pytest.mark.slow

@@ -7,6 +7,10 @@ lock of PostgreSQL. A step that fails leaves the database as it was.
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from urllib.parse import quote
+
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -64,6 +68,28 @@ def newest_revision() -> str:
     head = ScriptDirectory.from_config(_config()).get_current_head()
     assert head is not None
     return head
+
+
+def has_newest_tables(url: str) -> bool:
+    """
+    Whether a SQLite file that cannot be used now is at this program's revision. Never raises.
+
+    An ordinary reader has to write (SQLite's shared memory is a file), which a full disk does not allow. Only
+    while no database of this process is open: closing the file drops this process's locks on it.
+    """
+    database = Database(url, pool_size=1)
+    if not database.is_sqlite:
+        return False
+    # What is in the log of changes only is not seen: then it is "no", and the start is refused as before.
+    address = (
+        f"file:{quote(str(sqlite_path(database.url)))}?mode=ro&immutable=1"  # https://sqlite.org/uri.html
+    )
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    except sqlite3.Error:
+        return False
+    return found == [(newest_revision(),)]
 
 
 def is_newer_than_program(url: str) -> bool:

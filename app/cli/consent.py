@@ -1,0 +1,33 @@
+"""Whoever may be charged has seen the cost; a person at a terminal is asked, and who takes up many."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+
+def is_agreed(*, yes: bool, is_named: bool = True) -> bool:
+    """
+    Whether to go on with what may be charged for; its cost has been told.
+
+    Args:
+        yes: `--yes` was said.
+        is_named: About one recording that was named, or what the service does by itself anyway: a script that
+            says so has said what it wants. For anything else an answer is read, wherever it comes from.
+
+    Raises:
+        click.UsageError: Exit 2: there is nobody to ask.
+    """
+    is_person = sys.stdin is not None and sys.stdin.isatty()
+    if yes or (is_named and not is_person):
+        return True
+    try:
+        return click.confirm("Go on?")
+    except click.Abort:
+        if is_person:
+            raise
+        raise click.UsageError(
+            "this may be charged for, and there is nobody to ask: say --yes. Nothing was done.",
+            ctx=click.get_current_context(silent=True),
+        ) from None

@@ -1,0 +1,115 @@
+"""
+One recording's history and deliveries, in words for people and as values for programs.
+
+Shows what the history keeps: ids, codes and numbers (`history_line`). They are Recall's words, so whatever
+a terminal would obey is taken out of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+Row = Mapping[str, Any]
+
+_HISTORY = ("event", "by", "goal_before", "goal_after", "commands", "ignored", "alarm", "summary")
+_UNSAID = frozenset({"seen_count"})  # `seen` says it
+# How a value of a summary is said. What is not here is said with its name.
+_SAID: dict[str, Callable[[Any], str]] = {
+    **dict.fromkeys(("cause", "command", "condition", "detail", "language", "provider", "refusal"), str),
+    **dict.fromkeys(("status", "sub_code", "why"), str),
+    "ordinal": lambda n: f"attempt {n}",
+    "transcript_id": lambda name: f"transcript {name}",
+    "bot_id": lambda name: f"bot {name}",
+    "wait_s": lambda s: f"wait {s:.0f} s",
+    "since_first_send_s": lambda s: f"first sent {s:.0f} s ago",
+    "since_last_send_s": lambda s: f"last sent {s:.0f} s ago",
+    "generation": lambda n: f"key {n}",
+    "look_first": lambda _: "Recall's list is read first",
+    "seen": lambda seen: "at Recall: " + ("; ".join(map(_seen, seen)) or "nothing"),
+}
+# Where False is the news.
+_DENIED = {"is_resendable": "its key is not safe to send again", "has_room": "no room"}
+
+
+def history_text(line: Row) -> str:
+    """One line: what happened, what is known of it, what followed."""
+    about = ", ".join(_said(line["summary"]))
+    moved = line["goal_before"] != line["goal_after"]
+    parts = (
+        f": {about}" if about else "",
+        f"  {line['goal_before']} → {line['goal_after']}" if moved else "",
+        f"  then {', '.join(line['commands'])}" if line["commands"] else "",
+        f"  ignored: {line['ignored']}" if line["ignored"] else "",
+        f"  ALARM {line['alarm']}" if line["alarm"] else "",
+    )
+    return printable(f"{time_of(line['at'], precise=True)}  {line['event']} ({line['by']}){''.join(parts)}")
+
+
+def history_record(line: Row) -> dict[str, Any]:
+    """The same for programs."""
+    return {"at": iso(line["at"]), **{name: line[name] for name in _HISTORY}}
+
+
+def delivery_text(row: Row) -> str:
+    """One line: the number that `replay` takes, what it was, and whether it has been applied."""
+    applied = "waiting" if row["applied_at"] is None else f"applied {time_of(row['applied_at'])}"
+    note = f"  {row['note']}" if row["note"] else ""
+    return printable(
+        f"{row['id']}  {row['kind'] or 'kind unknown'}  {row['webhook_id']}  "
+        f"received {time_of(row['received_at'])}  {applied}{note}"
+    )
+
+
+def delivery_record(row: Row) -> dict[str, Any]:
+    """The same for programs; never a body."""
+    return {
+        "number": row["id"],
+        "kind": row["kind"],
+        "webhook_id": row["webhook_id"],
+        "state": "waiting" if row["applied_at"] is None else "applied",
+        "received_at": iso(row["received_at"]),
+        "applied_at": iso(row["applied_at"]),
+        "note": row["note"],
+    }
+
+
+def time_of(at: float, *, precise: bool = False) -> str:
+    """UTC, to the second or to the millisecond."""
+    moment = datetime.fromtimestamp(at, UTC)
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] if precise else moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def iso(at: float | None) -> str | None:
+    """ISO 8601 in UTC, to the millisecond."""
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def printable(text: str) -> str:
+    """Without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _said(summary: Row) -> Iterable[str]:
+    for name, value in summary.items():
+        if name in _DENIED:
+            if value is False:
+                yield _DENIED[name]
+        elif name in _SAID:
+            if value not in ("", 0):  # False is 0 too, an empty list is neither
+                yield _SAID[name](value)
+        elif name not in _UNSAID and value is not False and value != "":
+            yield _named(name, value)
+
+
+def _named(name: str, value: Any) -> str:
+    plain = name.removeprefix("is_").replace("_", " ")
+    return plain if value is True else f"{plain} {value}"
+
+
+def _seen(seen: Row) -> str:
+    """A transcript in Recall's list."""
+    whose = f"attempt {seen['ordinal']}" if seen.get("ordinal") is not None else "not ours"
+    words = (seen["transcript_id"][:8], seen["status"], whose, seen.get("provider"), seen.get("sub_code"))
+    return " ".join(str(word) for word in words if word)

@@ -1,0 +1,84 @@
+"""
+`.env` and `NAME_FILE`: where settings stand that are not in the environment. Knows files and how a trouble
+with one is said; refuses to know what a setting means. No sentence repeats what was read.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from dotenv.parser import parse_stream
+
+from app.errors import ConfigError
+from app.policy_file import Say
+
+# Read before `.env` is, by the launcher or by whoever decides whether to read it.
+ENVIRONMENT_ONLY = ("AFTERWORD_ISOLATED", "AFTERWORD_PYTHON")
+
+
+def read_env_file(path: Path, *, problem: Say, warn: Say) -> dict[str, str]:
+    """
+    The variables of `.env`; {} when there is none.
+
+    Raises:
+        ConfigError: It is there and cannot be read: whatever else seems missing may stand in it.
+    """
+    try:
+        text = path.read_text("utf-8-sig")  # some editors begin with a mark, which would be part of a name
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f".env: the file cannot be read ({_cause(error)})."]) from None
+    if mode & 0o077:
+        warn(f".env may be read by others (mode {mode:04o}) and holds secrets: chmod 600 .env")
+    values = _parsed(text, problem)
+    for name in ENVIRONMENT_ONLY:
+        if values.pop(name, "").strip():
+            warn(f"{name} in .env does nothing: set it in the environment.")
+    return values
+
+
+def _parsed(text: str, problem: Say) -> dict[str, str]:
+    values = {}
+    for line in parse_stream(io.StringIO(text)):
+        if line.error:
+            problem(f".env, line {line.original.line}: must be NAME=value.")
+        elif line.key is not None and line.value is not None:
+            values[line.key] = line.value
+    return values
+
+
+def variables(environ: Mapping[str, str], in_file: Mapping[str, str]) -> dict[str, str]:
+    """All variables, stripped, without empty ones; the environment wins over the file."""
+    both = {**in_file, **environ}
+    return {name: value.strip() for name, value in both.items() if value.strip()}
+
+
+def read_secret_files(raw: dict[str, str], names: Iterable[str], root: Path, *, problem: Say) -> None:
+    """Puts the content of each `NAME_FILE` into `raw` as NAME."""
+    for name in names:
+        path = raw.get(f"{name}_FILE")
+        if path is None:
+            continue
+        if raw.get(name):
+            problem(f"{name} and {name}_FILE are both set; unset one of them.")
+        try:
+            raw[name] = (root / Path(path).expanduser()).read_text("utf-8-sig").strip()
+        except (OSError, ValueError, RuntimeError) as error:
+            problem(f"{name}_FILE: the file cannot be read ({_cause(error)}).")
+            continue
+        if not raw[name]:
+            # Silently unset would mean: no password, an embedded database.
+            del raw[name]
+            problem(f"{name}_FILE: the file is empty.")
+
+
+def _cause(error: Exception) -> str:
+    """Never the exception's own sentence: it may quote what was read."""
+    if isinstance(error, OSError):
+        return error.strerror or "unknown"
+    return "not text" if isinstance(error, UnicodeDecodeError) else "not a path"

@@ -1,0 +1,231 @@
+"""Whose fault it is, as stories: what is held against a provider, against a recording, against nobody."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core import reasons
+from app.core.policy import BUILT_IN_PROVIDERS, Policy
+from app.core.state import Goal, Transcription
+from tests.property.bill import Recording
+from tests.property.surroundings import DURATIONS
+from tests.property.test_found import announced, everything, goal_of, one_that
+from tests.property.world import World
+
+HOUR_S, DAY_S = 3600.0, 86_400.0
+FIRST, SECOND = (choice.key for choice in BUILT_IN_PROVIDERS[:2])
+BOT = "cccccccc-0000-4000-8000-000000000001"
+
+
+def world_with(scratch: Path, providers: int) -> World:
+    return World(scratch, Policy(BUILT_IN_PROVIDERS[:providers], providers, durations=DURATIONS))
+
+
+def first_post(answer: str, times: int = 1) -> Callable[[str, tuple[Any, ...]], Any]:
+    """The first creates are answered like this; everything else is healthy."""
+    left = [times]
+
+    def choose(what: str, options: tuple[Any, ...]) -> Any:
+        if what.startswith("POST") and left[0]:
+            left[0] -= 1
+            return answer
+        return options[0]
+
+    return choose
+
+
+def state_of(world: World, recording: Recording) -> Transcription:
+    return world.store.load("default", recording.id).transcription
+
+
+def lines_of(world: World, recording: Recording) -> list[tuple[str, str]]:
+    return [(line.provider, line.fate.value) for line in state_of(world, recording).attempts]
+
+
+def paid(world: World) -> int:
+    return sum(1 for transcript in world.recall.transcripts.values() if transcript.marker)
+
+
+@pytest.mark.parametrize("status", ["deleted", "unknown"])
+def test_recordings_that_are_gone_are_nothing_against_their_provider(tmp_path: Path, status: str) -> None:
+    world = world_with(tmp_path, 3)
+    for number in range(1, 8):
+        gone = world.add_recording(number)
+        announced(world, gone)
+        gone.status = status
+    world.live(world.clock.at + 2 * DAY_S, delivers=everything)
+    assert world.store.shut_providers("default") == frozenset()
+    healthy = world.add_recording(9)
+    announced(world, healthy)
+    world.live(world.clock.at + 120, delivers=everything)
+    assert lines_of(world, healthy) == [(FIRST, "done")]
+
+
+def test_creates_refused_for_the_providers_sake_shut_it_for_all(tmp_path: Path) -> None:
+    world = world_with(tmp_path, 3)
+    world.choose_by = first_post("400 about the provider", times=15)
+    recordings = [world.add_recording(number) for number in range(1, 6)]
+    for recording in recordings:
+        announced(world, recording)
+        world.live(world.clock.at + 1, delivers=everything)
+    assert FIRST in world.store.shut_providers("default")
+
+
+def test_a_refusal_that_names_nothing_burns_no_provider_and_goes_on_when_it_is_over(tmp_path: Path) -> None:
+    world = world_with(tmp_path, 3)
+    world.choose_by = first_post("400 about something", times=2)
+    recording = world.add_recording(1)
+    announced(world, recording)
+    world.live(world.clock.at + HOUR_S, delivers=everything)
+    assert lines_of(world, recording) == [(FIRST, "done")]
+
+
+def test_a_refusal_that_names_nothing_ends_by_a_name_after_three_and_a_retry_goes_on_with_it(
+    tmp_path: Path,
+) -> None:
+    world = world_with(tmp_path, 1)
+    world.choose_by = first_post("400 about something", times=3)
+    recording = world.add_recording(1)
+    announced(world, recording)
+    world.live(world.clock.at + HOUR_S, delivers=everything)
+    state = state_of(world, recording)
+    assert (state.goal, state.reason) == (Goal.FAILED, reasons.REQUEST_REFUSED)
+    assert "0 transcripts at Recall" in (state.detail or ""), "what was counted is told"
+    assert world.store.shut_providers("default") == frozenset()
+    world.retry(recording.id, budget=0)
+    world.live(world.clock.at + HOUR_S, delivers=everything)
+    assert lines_of(world, recording) == [(FIRST, "done")], "the only attempt there may be"
+    assert paid(world) == 1
+
+
+@pytest.mark.parametrize("cause", ["unknown", "limit", "payload"])
+def test_what_a_person_can_mend_is_retried_with_the_same_attempt(tmp_path: Path, cause: str) -> None:
+    world = world_with(tmp_path, 1)
+    recording = world.add_recording(1, status="unknown" if cause == "unknown" else "done")
+    others = []
+    if cause == "limit":
+        for _ in range(10):
+            others.append(world.recall.order_elsewhere(recording.id, "gladia_v2_async", ("failed", 0.0)))
+    refusal = {"unknown": None, "limit": "400 about something", "payload": "403"}[cause]
+    if refusal is not None:
+        world.choose_by = first_post(refusal, times=99)
+    announced(world, recording)
+    world.live(world.clock.at + 2 * DAY_S, delivers=everything)
+    assert goal_of(world, recording) is Goal.FAILED
+    assert paid(world) == 0
+    recording.status = "done"
+    world.choose_by = first_post("", times=0)
+    world.retry(recording.id, budget=0)
+    world.live(world.clock.at + HOUR_S, delivers=everything)
+    assert lines_of(world, recording) == [(FIRST, "done")], world.told("used up without having been paid")
+    assert paid(world) == 1
+
+
+def test_retry_of_a_silent_transcript_asks_and_pays_only_when_a_budget_is_named(tmp_path: Path) -> None:
+    world = world_with(tmp_path, 3)
+    world.choose_by = one_that("never")
+    recording = world.add_recording(1)
+    announced(world, recording)
+    world.live(world.clock.at + 2 * DAY_S, delivers=everything)
+    assert state_of(world, recording).reason == reasons.NO_ANSWER
+    for _ in range(2):
+        world.retry(recording.id, budget=0)
+        world.live(world.clock.at + 3 * HOUR_S, delivers=everything)
+        assert state_of(world, recording).reason == reasons.NO_ANSWER
+        assert paid(world) == 1, "nobody agreed to a second one"
+    world.retry(recording.id, budget=2)
+    world.live(world.clock.at + 3 * HOUR_S, delivers=everything)
+    assert [provider for provider, _ in lines_of(world, recording)] == [FIRST, SECOND]
+
+
+def test_a_create_of_unknown_fate_outlasts_a_day_in_which_the_key_was_refused(tmp_path: Path) -> None:
+    world = world_with(tmp_path, 1)
+    world.choose_by = first_post("request lost")
+    recording = world.add_recording(1)
+    announced(world, recording)
+    for _ in range(4):
+        world.live(world.clock.at + 0.3, delivers=everything)
+    assert lines_of(world, recording) == [(FIRST, "unknown")]
+    world.recall.account = 401
+    world.live(world.clock.at + 26 * HOUR_S)
+    world.recall.account = 200
+    world.live(world.clock.at + 2 * HOUR_S, delivers=everything)
+    assert lines_of(world, recording) == [(FIRST, "done")], "patience stands still while the key is refused"
+    assert paid(world) == 1
+
+
+@pytest.mark.parametrize("waits_for", ["the recording", "the balance"])
+def test_recording_deleted_while_its_attempt_waits_ends_by_that_name_at_once(
+    tmp_path: Path, waits_for: str
+) -> None:
+    world = world_with(tmp_path, 1)
+    recording = world.add_recording(1)
+    announced(world, recording)
+    if waits_for == "the balance":
+        world.recall.account = 402
+    else:
+        recording.status = "unknown"
+    world.live(world.clock.at + 60, delivers=everything)
+    assert lines_of(world, recording) == [(FIRST, "claimed")]
+    recording.status = "unknown"
+    world.recall.announce("recording.deleted", recording.id)
+    world.live(world.clock.at + 120, delivers=everything)
+    state = state_of(world, recording)
+    assert (state.goal, state.reason) == (Goal.FAILED, reasons.RECORDING_GONE)
+
+
+def test_recordings_that_wait_for_a_provider_end_by_a_name_after_a_day_and_keep_their_attempts(
+    tmp_path: Path,
+) -> None:
+    world = world_with(tmp_path, 1)
+    recordings = [world.add_recording(number) for number in range(1, 121)]
+    world.choose_by = first_post("400 about the provider", times=10_000)
+    for recording in recordings:
+        announced(world, recording)
+    for _ in range(27):
+        world.live(world.clock.at + HOUR_S, delivers=everything)
+    states = [state_of(world, recording) for recording in recordings]
+    ended = Counter(state.reason for state in states)
+    assert set(ended) == {reasons.ALL_PROVIDERS_FAILED, reasons.PROVIDERS_DOWN}, "nothing waits for ever"
+    unused = next(state for state in states if state.reason == reasons.PROVIDERS_DOWN)
+    assert unused.attempts == ()
+    assert unused.detail == FIRST
+    world.choose_by = first_post("", times=0)
+    world.retry(unused.recording_id, budget=0)
+    world.live(world.clock.at + HOUR_S, delivers=everything)
+    assert world.store.load("default", unused.recording_id).transcription.goal is Goal.STORED
+
+
+def test_a_day_in_which_we_were_away_is_not_held_against_providers_that_were_down(tmp_path: Path) -> None:
+    world = world_with(tmp_path, 1)
+    world.choose_by = one_that("never")
+    for _ in range(5):
+        world.store.note_provider("default", FIRST, worked=False, shut_s=DAY_S / 2)
+    recordings = [world.add_recording(number) for number in range(1, 4)]
+    for recording in recordings:
+        announced(world, recording)
+    world.live(world.clock.at + 60, delivers=everything)
+    world.pass_time(1.1 * DAY_S)
+    world.live(world.clock.at + 300, delivers=everything)
+    goals = Counter(goal_of(world, recording) for recording in recordings)
+    assert goals == {Goal.TRANSCRIBING: 1, Goal.CREATING: 2}, "one tries it for all"
+
+
+def test_a_probe_that_must_wait_for_its_bots_rate_leaves_its_place_to_others(tmp_path: Path) -> None:
+    world = world_with(tmp_path, 1)
+    world.choose_by = one_that("never")
+    for number in range(1, 6):
+        announced(world, world.add_recording(number, bot_id=BOT))
+    world.live(world.clock.at + 30, delivers=everything)
+    for _ in range(5):
+        world.store.note_provider("default", FIRST, worked=False, shut_s=20)
+    world.live(world.clock.at + 21)
+    sixth = world.add_recording(6, bot_id=BOT)
+    announced(world, sixth)
+    world.live(world.clock.at + 90, delivers=everything)
+    assert lines_of(world, sixth) == [(FIRST, "running")], "a minute, not the quarter of an hour of a probe"
