@@ -1,7 +1,7 @@
 """
 The processes behind the web: RQ workers, the dispatcher, and the supervisor that `up` runs.
 
-    supervisor ── web ── valkey (unless REDIS_URL) ── worker-1 … worker-N ── inbox ── dispatcher
+    supervisor ── valkey (unless REDIS_URL) ── web ── worker-1 … worker-N ── inbox ── dispatcher
     worker-N   ── one horse per job ── jobs.perform(id) ── the service
 
 `app` never imports this package; it names the functions of `workers.jobs` as strings.

@@ -205,14 +205,13 @@ def run_up(settings: Settings) -> int:
 
     with hold_home(settings.home):
         ensure_port_free(settings.host, settings.port)
-        # Web first: it needs nobody. The others would only find Redis away and say so.
-        specs = [_web_spec(settings)]
+        specs: list[ChildSpec] = []
         if settings.redis_url is None:
             valkey_server.find_binary()
             specs.append(_valkey_spec(settings))
         _migrate_if_possible(settings)
         _tell_of_storage(settings)
-        specs += [*worker_specs(settings), _dispatcher_spec(settings)]
+        specs += [_web_spec(settings), *worker_specs(settings), _dispatcher_spec(settings)]
         preload_workers(settings)
         import_module("app.web")
         return Supervisor(specs).run()
@@ -293,8 +292,15 @@ def _valkey_spec(settings: Settings) -> ChildSpec:
         raise SystemExit(valkey_server.serve(settings.home, guard=kernel_ties_to_parent))
 
     is_ready = partial(valkey_server.is_ready, settings.home)
-    # Its last fsync waits for a busy disk.
-    return ChildSpec("valkey", serve, stop_order=_VALKEY, grace_s=10.0, is_ready=is_ready)
+    return ChildSpec(
+        "valkey",
+        serve,
+        stop_order=_VALKEY,
+        grace_s=10.0,  # its last fsync waits for a busy disk
+        is_ready=is_ready,
+        # The others do without it: they would only find it away and say so. Web must not wait long.
+        ready_within_s=2.0,
+    )
 
 
 def _web_spec(settings: Settings) -> ChildSpec:

@@ -20,7 +20,7 @@ _SQLITE = {
     5: "locked by another program; end the one that holds it open for writing",
     6: "locked by another program; end the one that holds it open for writing",
     8: "read-only; check the permissions of the file and its folder",
-    10: "not readable or writable (I/O error); check the disk",
+    10: "not readable or writable (I/O error); is the disk full or failing?",
     11: "damaged; restore a backup",
     13: "on a full disk; free some space",
     14: "not openable; check that its folder exists and is writable",

@@ -62,7 +62,8 @@ def dev_command() -> int:
     log.configure("up")
     for problem in problems_of(settings):
         click.echo(f"  - {problem}", err=True)
-    tunnel = _start_ngrok(settings)
+    # Where the home cannot be used, `up` says so and ends.
+    tunnel = None if places.why_no_home(settings.home) else _start_ngrok(settings)
     try:
         return _up(settings)
     finally:
