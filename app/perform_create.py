@@ -72,7 +72,8 @@ def _may_begin(task: Task, command: CreateTranscript) -> bool:
     probe_s = task.policy.durations.provider_probe_at_most_s
     if task.store.enter_provider(task.workspace.name, command.provider, probe_s=probe_s):
         return True
-    task.happened(events.ProviderDown(task.now(), command.ordinal, command.provider))
+    at = task.patient_now(task.state.waiting_since or task.now(), for_creates=True)
+    task.happened(events.ProviderDown(at, command.ordinal, command.provider))
     return False
 
 

@@ -100,7 +100,9 @@ def _status(task: Task, transcript_id: str, artifact: Artifact | None) -> events
 def ask_recording(task: Task) -> None:
     """Is the recording done? The news of it may be lost."""
     facts = task.read("retrieve", lambda: task.recall.recording(task.recording_id))
-    at = task.patient_now(task.state.waiting_since or task.now())
+    # For a claimed attempt the waiting began at a refused create's patient time.
+    is_for_create = task.state.open_attempt is not None
+    at = task.patient_now(task.state.waiting_since or task.now(), for_creates=is_for_create)
     task.happened(events.RecordingAsked(at, facts.condition, facts.bot_id, facts.metadata))
 
 

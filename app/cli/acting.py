@@ -16,7 +16,7 @@ from app.core.commands import AskTranscript, CreateTranscript, LookUpTranscript
 from app.core.machine import Decision, decide
 from app.core.machine import budget as budget_of
 from app.core.policy import CEILING, Policy
-from app.core.state import ENDS, Goal
+from app.core.state import ENDS, Fate, Goal
 from app.errors import AfterwordError
 from app.ports import Source
 
@@ -98,8 +98,11 @@ def _may_cost(decision: Decision) -> bool:
 
 
 def _is_followed_by_a_paid_one(decision: Decision) -> bool:
-    """A person named a budget: what is free goes first, and another attempt after it."""
-    return decision.state.is_insisted and decision.state.goal not in ENDS and decision.ignored is None
+    """What is free goes first; after it an attempt that is open, or another since a person named a budget."""
+    state = decision.state
+    line = state.open_attempt
+    is_open = line is not None and line.fate is not Fate.RUNNING
+    return (state.is_insisted or is_open) and state.goal not in ENDS and decision.ignored is None
 
 
 def _what_it_costs(decision: Decision, policy: Policy) -> str:
@@ -114,7 +117,7 @@ def _what_it_costs(decision: Decision, policy: Policy) -> str:
     if any(isinstance(c, LookUpTranscript) for c in decision.commands):
         return "This looks at Recall first. If no transcript is there, it creates one, which is charged for."
     if _is_followed_by_a_paid_one(decision):
-        return "This asks Recall first. If nothing is there, a further attempt follows, which is charged for."
+        return "This asks Recall first. If nothing is there, an attempt follows, which is charged for."
     if decision.state.goal in (Goal.FETCHING, Goal.TRANSCRIBING, Goal.STORED):
         return "This asks Recall and fetches what is finished. It costs nothing." + _what_else(
             decision, policy

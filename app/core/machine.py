@@ -258,13 +258,28 @@ def _on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> S
         is_recording_gone=False,
         planned=None,
     )
+    is_more = e.budget >= t.next_ordinal  # the person wants another one paid
+    t = _without_what_is_not_wanted(t, policy, is_more=is_more)
     free = _resume(t, policy, at=e.at)
     if free.commands:
-        return replace(free, state=replace(free.state, is_insisted=e.budget > 0))
+        return replace(free, state=replace(free.state, is_insisted=is_more))
     if t.next_ordinal > budget(t, policy):
         why = f"all {budget(t, policy)} paid attempts are used"
         return ignore(t, f"{why}; --budget raises the number, up to {CEILING}")
     return Step(replace(t, goal=Goal.NEW, reason=None, detail=None, completed_at=None))
+
+
+def _without_what_is_not_wanted(t: Transcription, policy: Policy, *, is_more: bool) -> Transcription:
+    """
+    An attempt that was set aside is given up where its provider has left the policy, or where the person
+    names a budget for more. Nothing was made under it, for sure: what was sent has had its definite answer.
+    """
+    keys = {choice.key for choice in policy.providers}
+    for line in t.attempts:
+        is_set_aside = line.fate is Fate.CLAIMED and not line.is_doubtful
+        if is_set_aside and (is_more or line.provider not in keys):
+            t = t.with_attempt(replace(line, fate=Fate.REFUSED))
+    return t
 
 
 def _resume(t: Transcription, policy: Policy, *, at: float) -> Step:

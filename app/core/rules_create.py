@@ -130,7 +130,7 @@ def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
         begun = t.with_attempt(claimed)
         return Step(replace(begun, planned=None, is_insisted=False, waiting_since=0.0, waits=0))
     if line is not None and line.fate is Fate.CLAIMED and line.generation == e.generation:
-        return Step(t.with_attempt(replace(line, fate=Fate.SENDING)))
+        return Step(replace(t.with_attempt(replace(line, fate=Fate.SENDING)), is_insisted=False))
     return ignore(t, "this attempt is not waiting to be sent")
 
 

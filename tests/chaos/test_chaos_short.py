@@ -51,5 +51,5 @@ def test_ctrl_c_before_anything_has_begun_is_quiet() -> None:
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode in (130, -signal.SIGINT)
     assert "Traceback" not in said

@@ -90,6 +90,24 @@ def test_a_retry_of_a_lost_create_may_send_it_again_and_is_asked_about(home: Hom
     assert "charged for" in said.out
 
 
+def test_a_retry_whose_open_attempt_follows_a_free_look_is_asked_about(home: Home) -> None:
+    recording = home.hears()
+    at, foreign = home.store.now(), str(uuid.uuid4())
+    for generation in range(3):
+        home.happens(
+            recording,
+            events.Sending(at, 1, FIRST, generation),
+            events.CreateRefused(at, 1, events.Refusal.UNEXPLAINED, "http_400", 60.0),
+        )
+    home.happens(recording, events.TranscriptDone(at, foreign))
+    for number in range(4):
+        home.happens(recording, events.FetchBlocked(at + 90_000 + number, foreign, "http_403"))
+    assert goal_of(home, recording) is Goal.FAILED
+    said = home.run("retry", recording, typed="n\n")
+    assert said.code == 1, said
+    assert "charged for" in said.out
+
+
 def test_a_replay_that_may_pay_is_asked_about_at_a_terminal(home: Home) -> None:
     recording = str(uuid.uuid4())
     home.store.add_deliveries([delivery("recording.done", recording)])

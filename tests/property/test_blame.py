@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.core import reasons
+from app.core import events, reasons
+from app.core.commands import CreateTranscript
+from app.core.machine import decide
 from app.core.policy import BUILT_IN_PROVIDERS, Policy
 from app.core.state import Goal, Transcription
 from tests.property.bill import Recording
@@ -119,7 +123,7 @@ def test_what_a_person_can_mend_is_retried_with_the_same_attempt(tmp_path: Path,
     assert goal_of(world, recording) is Goal.FAILED
     assert paid(world) == 0
     recording.status = "done"
-    world.choose_by = first_post("", times=0)
+    world.choose_by = first_post("400 about something", times=0)
     world.retry(recording.id, budget=0)
     world.live(world.clock.at + HOUR_S, delivers=everything)
     assert lines_of(world, recording) == [(FIRST, "done")], world.told("used up without having been paid")
@@ -195,7 +199,7 @@ def test_recordings_that_wait_for_a_provider_end_by_a_name_after_a_day_and_keep_
     unused = next(state for state in states if state.reason == reasons.PROVIDERS_DOWN)
     assert unused.attempts == ()
     assert unused.detail == FIRST
-    world.choose_by = first_post("", times=0)
+    world.choose_by = first_post("400 about something", times=0)
     world.retry(unused.recording_id, budget=0)
     world.live(world.clock.at + HOUR_S, delivers=everything)
     assert world.store.load("default", unused.recording_id).transcription.goal is Goal.STORED
@@ -229,3 +233,95 @@ def test_a_probe_that_must_wait_for_its_bots_rate_leaves_its_place_to_others(tmp
     announced(world, sixth)
     world.live(world.clock.at + 90, delivers=everything)
     assert lines_of(world, sixth) == [(FIRST, "running")], "a minute, not the quarter of an hour of a probe"
+
+
+def test_a_provider_that_left_the_policy_does_not_keep_the_attempt_that_was_set_aside(tmp_path: Path) -> None:
+    world = world_with(tmp_path, 2)
+    world.choose_by = first_post("400 about something", times=3)
+    recording = world.add_recording(1)
+    announced(world, recording)
+    world.live(world.clock.at + HOUR_S, delivers=everything)
+    assert state_of(world, recording).reason == reasons.REQUEST_REFUSED
+    left = decide(
+        state_of(world, recording),
+        events.RetryAsked(world.clock.at, 0),
+        Policy(BUILT_IN_PROVIDERS[1:], 2, durations=DURATIONS),
+    )
+    assert left.commands == (CreateTranscript(2, SECOND),), "nothing was made under the first"
+
+
+def test_a_named_budget_moves_an_attempt_that_was_set_aside_on_to_the_next_provider(tmp_path: Path) -> None:
+    world = world_with(tmp_path, 2)
+    world.choose_by = first_post("400 about something", times=3)
+    recording = world.add_recording(1)
+    announced(world, recording)
+    world.live(world.clock.at + HOUR_S, delivers=everything)
+    world.retry(recording.id, budget=2)
+    world.live(world.clock.at + HOUR_S, delivers=everything)
+    assert lines_of(world, recording) == [(FIRST, "refused"), (SECOND, "done")]
+    assert paid(world) == 1
+
+
+def test_a_budget_that_allows_no_further_attempt_pays_for_none_beside_a_silent_one(tmp_path: Path) -> None:
+    world = world_with(tmp_path, 3)
+    world.choose_by = one_that("never")
+    recording = world.add_recording(1)
+    announced(world, recording)
+    world.live(world.clock.at + 2 * DAY_S, delivers=everything)
+    world.retry(recording.id, budget=1)
+    world.live(world.clock.at + 3 * HOUR_S, delivers=everything)
+    assert paid(world) == 1, "one in all, the person said"
+
+
+def test_a_persons_wish_ends_with_the_attempt_that_it_set_going(tmp_path: Path) -> None:
+    """Else the silence of that attempt would be paid for once more, a day later, with nobody there."""
+    recording_done, first = events.RecordingDone(1.0), events.CreateRefused
+    policy = Policy(BUILT_IN_PROVIDERS[:3], 3, durations=DURATIONS)
+    state = decide(Transcription("default", "r"), recording_done, policy).state
+    for generation in range(3):
+        state = decide(state, events.Sending(2.0, 1, FIRST, generation), policy).state
+        state = decide(state, first(3.0, 1, events.Refusal.UNEXPLAINED, "http_400", 60.0), policy).state
+    assert state.reason == reasons.REQUEST_REFUSED
+    insisted = replace(decide(state, events.RetryAsked(9.0, 0), policy).state, is_insisted=True)
+    sent = decide(insisted, events.Sending(10.0, 1, FIRST, 3), policy).state
+    assert not sent.is_insisted
+
+
+def test_a_days_pause_of_the_account_is_not_held_against_a_provider_that_is_found_busy(
+    tmp_path: Path,
+) -> None:
+    """Right before the claim the same clock counts as in the wait: patience stood still meanwhile."""
+    world = world_with(tmp_path, 1)
+    world.choose_by = one_that("never")
+    for _ in range(5):
+        world.store.note_provider("default", FIRST, worked=False, shut_s=60)
+    recordings = [world.add_recording(number) for number in range(1, 4)]
+    for recording in recordings:
+        announced(world, recording)
+    world.live(world.clock.at + 5, delivers=everything)
+    world.recall.account = 401
+    world.store.pause("default", "recall_answers_401", probe_after_s=15.0)
+    world.live(world.clock.at + 26 * HOUR_S)
+    world.recall.account = 200
+    world.store.unpause("default")
+    for item in list(world.store.due(100, offer_again_s=0.0)):  # all waits end before a create begins
+        world.run(partial(world.service.perform, item.id))
+    world.live(world.clock.at + 60, delivers=everything)
+    assert all(state_of(world, recording).reason is None for recording in recordings), world.told("ended")
+
+
+def test_a_day_without_money_does_not_shorten_the_day_in_which_a_recording_may_become_ready(
+    tmp_path: Path,
+) -> None:
+    world = world_with(tmp_path, 1)
+    recording = world.add_recording(1, status="processing")
+    announced(world, recording)
+    world.recall.account = 402
+    for _ in range(3 * 26):
+        world.live(world.clock.at + HOUR_S / 3, delivers=everything)
+    world.recall.account = 200
+    world.live(world.clock.at + HOUR_S, delivers=everything)
+    assert goal_of(world, recording) is Goal.CREATING, world.told("ended after a minute")
+    recording.status = "done"
+    world.live(world.clock.at + 2 * HOUR_S, delivers=everything)
+    assert goal_of(world, recording) is Goal.STORED
