@@ -36,9 +36,9 @@ class Unheard:
 
 
 @pytest.fixture(scope="module")
-def unheard(tmp_path_factory: pytest.TempPathFactory, database_kind: str) -> Iterator[Unheard]:
+def unheard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unheard]:
     home = tmp_path_factory.mktemp("unheard")
-    with installation(home, database=database_kind, seed=51, time_scale=120, workers=2) as place:
+    with installation(home, seed=51, time_scale=120, workers=2) as place:
         assert place.afterword("migrate").returncode == 0
         began = sql_tables.installation.c
         with place.store.writing() as connection:

@@ -187,7 +187,7 @@ def test_recordings_that_wait_for_a_provider_end_by_a_name_after_a_day_and_keep_
     tmp_path: Path,
 ) -> None:
     world = world_with(tmp_path, 1)
-    recordings = [world.add_recording(number) for number in range(1, 121)]
+    recordings = [world.add_recording(number) for number in range(1, 106)]
     world.choose_by = first_post("400 about the provider", times=10_000)
     for recording in recordings:
         announced(world, recording)
