@@ -13,17 +13,16 @@ from dataclasses import replace
 from structlog.typing import FilteringBoundLogger
 
 from app.core import events
+from app.core.blame import verdicts
 from app.core.machine import Decision, budget, decide
 from app.core.policy import Policy
-from app.core.state import Fate, Goal
+from app.core.state import Goal
 from app.errors import AlreadyApplied, QueueUnavailable, Stale
 from app.ports import ArtifactRow, Clock, Committed, Loaded, Queue, Send, Source, Store
 
 _MOST_COLLISIONS = 12
 # Recall's own number: five creates per minute and bot. https://docs.recall.ai/reference/recording_create_transcript_create
 CREATES_PER_BOT = 5
-# Sub codes that blame the provider: https://docs.recall.ai/docs/recording-webhooks
-_PROVIDER_FAULTS = "provider_"
 
 
 class Advancer:
@@ -120,22 +119,9 @@ class Advancer:
         return decide(t, event, replace(policy, shut=shut), pending=pending) if shut else decision
 
     def _feed_breakers(self, before: Loaded, decision: Decision, event: events.Event, policy: Policy) -> None:
-        """
-        An attempt that ended may say something about its provider, for all recordings: that it worked, or
-        that Recall blames it. What Recall says of the recording or of us is nothing against a provider.
-        """
-        is_refused = isinstance(event, events.CreateRefused) and event.refusal is events.Refusal.PROVIDER
-        for line in decision.state.attempts:
-            old = before.transcription.attempt_of(ordinal=line.ordinal)
-            if old is None or old.fate is line.fate or not line.provider:
-                continue
-            worked = line.fate in (Fate.DONE, Fate.EMPTY)
-            is_blamed = line.fate is Fate.FAILED and (line.error or "").startswith(_PROVIDER_FAULTS)
-            if worked or is_blamed or (line.fate is Fate.REFUSED and is_refused):
-                shut_s = policy.durations.provider_shut_s
-                self._store.note_provider(
-                    before.transcription.workspace, line.provider, worked=worked, shut_s=shut_s
-                )
+        workspace, shut_s = before.transcription.workspace, policy.durations.provider_shut_s
+        for provider, worked in verdicts(before.transcription, decision.state, event):
+            self._store.note_provider(workspace, provider, worked=worked, shut_s=shut_s)
 
     def _tell(self, before: Loaded, decision: Decision, event: events.Event, source: Source) -> None:
         old, new = before.transcription, decision.state
