@@ -177,6 +177,12 @@ attempts = sa.Table(
     sa.CheckConstraint("ordinal <= budget", name="budget"),
     _of_transcription(),
     sa.Index("ix_attempts_fate", "provider", "fate"),
+    sa.Index(
+        "ix_attempts_transcript",
+        "transcript_id",
+        sqlite_where=sa.text("transcript_id IS NOT NULL"),
+        postgresql_where=sa.text("transcript_id IS NOT NULL"),
+    ),
 )
 
 sends = sa.Table(
@@ -193,10 +199,18 @@ sends = sa.Table(
     _time("stamped_at"),
     sa.Column("outcome", sa.Text),
     sa.Column("settled_at", sa.Double),
+    sa.Column("body", sa.LargeBinary),  # the request's bytes, for a repetition; NULL once the attempt is settled
     _of_transcription(),
     sa.Index("ix_sends_attempt", "workspace", "recording_id", "ordinal"),
     sa.Index("ix_sends_bot", "workspace", "bot", "stamped_at"),
     sa.Index("ix_sends_stamped", "workspace", "stamped_at"),
+    sa.Index(
+        "ix_sends_bodies",
+        "workspace",
+        "recording_id",
+        sqlite_where=sa.text("body IS NOT NULL"),
+        postgresql_where=sa.text("body IS NOT NULL"),
+    ),
 )
 
 commands = sa.Table(
@@ -215,6 +229,8 @@ commands = sa.Table(
     _number("tries"),
     sa.Column("slot_at", sa.Double),
     sa.Column("is_held", sa.Boolean, nullable=False),  # waits for the account, not for its time
+    # When it first became due: unlike `due_at` it stays when the command is put off, and ages count from it.
+    sa.Column("wanted_since", sa.Double, nullable=False, server_default="0"),
     sa.UniqueConstraint("workspace", "recording_id", "key"),
     _of_transcription(),
     sa.Index("ix_commands_due", "due_at", "id"),
@@ -262,6 +278,7 @@ artifacts = sa.Table(
     sa.Column("is_current", sa.Boolean, nullable=False),
     sa.UniqueConstraint("workspace", "recording_id", "transcript_id"),
     _of_transcription(),
+    sa.Index("ix_artifacts_transcript", "transcript_id"),
 )
 
 rates = sa.Table(
@@ -336,4 +353,34 @@ installation = sa.Table(
     metadata,
     sa.Column("key", sa.Text, primary_key=True),
     _time("at"),
+)
+
+# API keys by their fingerprint. `status`: "accepted" (seen to see this workspace's recordings) or "foreign".
+recall_keys = sa.Table(
+    "recall_keys",
+    metadata,
+    sa.Column("workspace", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.Text, primary_key=True),
+    _text("status"),
+    _time("at"),
+)
+
+# Work over many pages that one job does not finish: at most one worker holds the lease of a pass; `progress`
+# (JSON) is where the next job goes on, NULL between two passes.
+passes = sa.Table(
+    "passes",
+    metadata,
+    sa.Column("workspace", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("token", sa.Text),
+    sa.Column("leased_until", sa.Double),
+    sa.Column("progress", sa.Text),
+)
+
+# Texts about this installation, such as the random id in its queues' names.
+identity = sa.Table(
+    "identity",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    _text("value"),
 )

@@ -124,7 +124,9 @@ def _timed(work: Callable[[], object]) -> float:
 
 def test_the_migrations_make_what_the_tables_say(sql_store: SqlStore, tmp_path: Path) -> None:
     with sql_store.reading() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        # Of an expression, which each database spells in its own way: it has a test of its own.
+        options = {"include_object": lambda _, name, *__: name != "ix_transcriptions_bot"}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
         migrated = _constraints(connection)
     declared = {
         table.name: {str(c.name) for c in table.constraints if isinstance(c, sa.CheckConstraint)}
