@@ -19,6 +19,7 @@ from structlog.typing import FilteringBoundLogger
 from app import perform_create, perform_fetch, perform_reads
 from app.account import Account
 from app.advancing import Advancer
+from app.clock import boot_id
 from app.core import events
 from app.core.commands import (
     AskRecording,
@@ -44,6 +45,7 @@ from app.errors import (
 from app.patience import patience_over
 from app.ports import (
     Blobs,
+    BootClock,
     Clock,
     Closing,
     Delivery,
@@ -95,7 +97,8 @@ class Service:
     def _sign(self) -> float:
         """Before any work: whoever was away for long must know it before money is spent, and until when."""
         durations = next(iter(self.workspaces.values())).policy.durations
-        return self.store.sign(quiet_s=durations.silence_s)
+        boot = BootClock(boot_id(), self.clock.boottime)
+        return self.store.sign(quiet_s=durations.silence_s, boot=boot)
 
     # -- the inbox ---------------------------------------------------------------------------------
     def receive(self, limit: int = 100) -> int:
