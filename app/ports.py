@@ -91,8 +91,8 @@ class Store(Protocol):
         patience stands still for as long; either way `SendTimes.since_last_s` counts from now.
 
         Args:
-            boot: What the database's clock is held against. Without it, and where this start of this machine
-                signs for the first time, a gap that is longer than between two signs counts as a step forward.
+            boot: What the database's clock is held against. Without it, and where this start of this
+                machine signs for the first time, a gap longer than between two signs counts as a step.
 
         Returns:
             When the last long silence ended; 0.0 when there was none.

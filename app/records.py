@@ -176,6 +176,8 @@ class Pause:
 
 # Of an API key: it was seen to see this workspace's recordings; it sees none of those known here.
 KEY_ACCEPTED, KEY_FOREIGN = "accepted", "foreign"
+# Why a workspace is paused whose key is foreign; all other causes end in what Recall answers.
+PAUSED_BY_KEY = "key_sees_no_known_recording"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ from app.errors import (
     RecallBusy,
     StoreUnavailable,
 )
+from app.passes import ask_for_passes
 from app.patience import patience_over
 from app.ports import (
     Blobs,
@@ -90,7 +91,7 @@ class Service:
         self.workspaces = workspaces
         self.scratch = scratch
         self.log = log
-        self._account = Account(store, log)
+        self.account = self._account = Account(store, clock, log)
         self._advancer = Advancer(store, queue, clock, log, self.policy_of)
         self.advance = self._advancer.advance
 
@@ -223,10 +224,10 @@ class Service:
         except RecallBusy as busy:
             self._wait(task, busy.cause, busy.retry_after_s)
         except AccountRefused as refused:
-            if refused.status == 403 and self._account.is_accepted(workspace):
-                self._wait(task, "http_403", workspace.policy.durations.blocked_at_most_every_s)
+            wait_s = self._account.on_refusal(workspace, refused.status)
+            if wait_s is not None:
+                self._wait(task, f"http_{refused.status}", wait_s)
                 return
-            self._account.refused(workspace, refused.status)
             self.store.defer(leased, after_s=workspace.policy.durations.account_probe_every_s)
 
     def _end_poison(self, leased: Leased) -> None:
@@ -279,10 +280,7 @@ class Service:
                     shutil.rmtree(folder, ignore_errors=True)
         self.blobs.sweep()
         self._forget_bodies()
-        policy = next(iter(self.workspaces.values())).policy
-        every_s = policy.durations.poll_every_s if policy.poll_only else policy.durations.reconcile_every_s
-        if policy.reconcile and self.store.take_turn("reconcile", every_s=every_s):
-            self.queue.ask_reconcile()
+        ask_for_passes(self.store, self.queue, self.workspaces)
 
     def _forget_bodies(self) -> None:
         kept_s = next(iter(self.workspaces.values())).policy.durations.bodies_kept_s

@@ -14,10 +14,12 @@ from app.adapters.breaker import Breaker
 from app.adapters.clock_steps import Reading, judged
 from app.records import CREATES_ONLY, EVERY_WORKSPACE, BootClock, Pause
 
+
 class MemoryFaults(ABC):
     """What a test wants to see is public. One lock makes each method one transaction."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.rates: dict[tuple[str, str], float] = {}
         self.turns: dict[str, float] = {}
         self.pauses: dict[str, Pause] = {}
@@ -118,7 +120,8 @@ class MemoryFaults(ABC):
             return sum(
                 max(0.0, ended_at - max(pause.since, at))
                 for pause, ended_at in (*self.pause_log, *running)
-                if pause.workspace in (workspace, EVERY_WORKSPACE) and (for_creates or not pause.cause.startswith(CREATES_ONLY))
+                if pause.workspace in (workspace, EVERY_WORKSPACE)
+                and (for_creates or not pause.cause.startswith(CREATES_ONLY))
             )
 
     def take_probe(self, workspace: str, *, every_s: float) -> bool:

@@ -1,4 +1,4 @@
-"""Passes over Recall's list and API keys in memory; the promises of `sql_passes` and `sql_keys`. For tests."""
+"""Passes over Recall's list, and API keys, in memory, for tests: as `sql_passes` and `sql_keys`."""
 
 from __future__ import annotations
 

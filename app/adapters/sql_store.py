@@ -3,7 +3,8 @@ The record in SQLite or PostgreSQL: everything `app.ports.Store` promises, and w
 
 Put together from one part per concern, all on the same `Database`: `sql_inbox` (deliveries),
 `sql_commit` (the transcription), `sql_outbox` (commands), `sql_money` (sends, rates, turns),
-`sql_accounts` (pauses), `sql_keys` (API keys that see), `sql_passes` (passes over a list), `sql_breakers` (providers that are down), `sql_signs` (signs of life),
+`sql_accounts` (pauses), `sql_keys` (API keys that see), `sql_passes` (passes over a list),
+`sql_breakers` (providers that are down), `sql_signs` (signs of life),
 `sql_retention` (what is forgotten), `sql_people` (lists and counts).
 """
 
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
     from app.ports import Store
 
 
-class SqlStore(
-    Inbox, Commits, Outbox, Money, Accounts, Keys, Passes, Breakers, Signs, Retention, People
-):
+class SqlStore(Inbox, Commits, Outbox, Money, Accounts, Keys, Passes, Breakers, Signs, Retention, People):
     """The store. See `Database` for its arguments, `app.ports.Store` for its promises."""
 
 
