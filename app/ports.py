@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Protocol
 
 from app.core import events
 from app.core.machine import Decision
+from app.ports_sight import SightStore
 from app.records import (
     Artifact,
     ArtifactRow,
@@ -22,7 +23,6 @@ from app.records import (
     CreateAnswer,
     CreateOrder,
     Delivery,
-    HeldPass,
     Leased,
     Loaded,
     NewDelivery,
@@ -46,7 +46,6 @@ __all__ = [
     "CreateAnswer",
     "CreateOrder",
     "Delivery",
-    "HeldPass",
     "Leased",
     "Loaded",
     "NewDelivery",
@@ -75,7 +74,7 @@ class Clock(Protocol):
         ...
 
 
-class Store(Protocol):
+class Store(SightStore, Protocol):
     """The record. Every method is one transaction; raises `StoreUnavailable` when it cannot be used."""
 
     def now(self) -> float:
@@ -258,38 +257,6 @@ class Store(Protocol):
 
     def take_probe(self, workspace: str, *, every_s: float) -> bool:
         """True for one caller per `every_s`: that one may ask Recall."""
-        ...
-
-    # -- who may see, and passes over Recall's list ----------------------------------------------
-    def key_status(self, workspace: str, fingerprint: str) -> str | None:
-        """`KEY_ACCEPTED`, `KEY_FOREIGN`, or None for a key that was not held against anything yet."""
-        ...
-
-    def set_key_status(self, workspace: str, fingerprint: str, status: str) -> None:
-        """Notes it, in place of what was known of this key."""
-        ...
-
-    def newest_recordings(self, workspace: str, limit: int) -> list[str]:
-        """
-        The recordings heard of last, latest first, in any phase. Erased ones, and those that Recall no longer
-        had, only where nothing else is known.
-        """
-        ...
-
-    def take_pass(self, workspace: str, name: str, *, lease_s: float) -> HeldPass | None:
-        """The pass with a new token, and where it stopped; None while another worker has it."""
-        ...
-
-    def keep_pass(self, held: HeldPass, *, lease_s: float, progress: str | None) -> bool:
-        """Notes how far it came and renews the lease; False, nothing noted, when it went to another."""
-        ...
-
-    def leave_pass(self, held: HeldPass, *, progress: str | None) -> bool:
-        """As `keep_pass`, and any worker may go on; `progress` None: it came to its end."""
-        ...
-
-    def has_pass_waiting(self) -> bool:
-        """Whether a pass stopped before its end and is in no worker's hands."""
         ...
 
     # -- providers that are down -----------------------------------------------------------------
