@@ -13,9 +13,11 @@ from typing import Any, BinaryIO, Protocol
 
 from app.core import events
 from app.core.machine import Decision
+from app.ports_sight import SightStore
 from app.records import (
     Artifact,
     ArtifactRow,
+    BootClock,
     Closing,
     Committed,
     CreateAnswer,
@@ -37,6 +39,7 @@ __all__ = [
     "Artifact",
     "ArtifactRow",
     "Blobs",
+    "BootClock",
     "Clock",
     "Closing",
     "Committed",
@@ -71,22 +74,34 @@ class Clock(Protocol):
         ...
 
 
-class Store(Protocol):
+class Store(SightStore, Protocol):
     """The record. Every method is one transaction; raises `StoreUnavailable` when it cannot be used."""
 
     def now(self) -> float:
         """The database's clock."""
         ...
 
-    def sign(self, *, quiet_s: float) -> float:
+    def sign(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
         """
         A sign of life, before any work. When the last one is older than `quiet_s`, this installation was
         stopped, or its database is a backup that was put back: from now on every transcription last changed
-        before counts as `Loaded.is_from_before`. When the last one lies ahead, the database's clock was set
-        back: sends, slots and due times move with it, so that no age is underestimated and nothing waits.
+        before counts as `Loaded.is_from_before`. When the database's clock was set back, sends, slots and due
+        times move with it, so that no age is underestimated and nothing waits; when it was set forward,
+        patience stands still for as long; either way `SendTimes.since_last_s` counts from now.
+
+        Args:
+            boot: What the database's clock is held against. Without it, and where this start of this
+                machine signs for the first time, a gap longer than between two signs counts as a step.
 
         Returns:
             When the last long silence ended; 0.0 when there was none.
+        """
+        ...
+
+    def steady_since(self) -> float:
+        """
+        When the database's clock last stepped, or may have; 0.0 for never. A duration that decides about
+        money and began before counts from here.
         """
         ...
 
