@@ -160,13 +160,15 @@ class Reconciler:
         return is_done and age_s >= self._workspace.policy.durations.overdue_after_s
 
     def _page(self, since: float, cursor: str | None) -> tuple[list[RecordingSeen], str | None]:
+        cause = ""
         for _ in range(_MOST_TRIES_PER_PAGE):
             self._await_slot()
             try:
                 return self._workspace.recall.recordings_page(since, cursor)
             except RecallBusy as busy:
+                cause = busy.cause
                 self._service.store.push_rate(self._workspace.name, "list", after_s=busy.retry_after_s)
-        raise RecallBusy("the list of recordings", retry_after_s=60.0)
+        raise RecallBusy(cause, retry_after_s=60.0)
 
     def _await_slot(self) -> None:
         durations = self._workspace.policy.durations

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from app import log, wiring
-from app.cli.checking import why_refused
+from app.cli.checking import why_busy
 from app.cli.consent import is_agreed
 from app.config import load_settings
 from app.core.policy import Policy
-from app.errors import AccountRefused, Away, QueueUnavailable, RecallBusy, RecallRefused
+from app.errors import AccountRefused, Away, QueueUnavailable, RecallBusy
 from app.reconcile import Found, Reconciler
 from app.service import Service
 
@@ -109,10 +109,10 @@ def _pass(service: Service, since: float, *, by: str, is_dry: bool) -> Found:
             except KeyboardInterrupt:
                 click.echo(f"Interrupted. {_RESUMES}", err=True)
                 raise
-            except (RecallBusy, AccountRefused) as trouble:
-                raise Away(f"Recall cannot be asked now ({trouble}); `afterword check` says why") from trouble
-            except RecallRefused as refused:
-                raise Away(why_refused(refused)) from refused
+            except AccountRefused as refused:
+                raise Away(f"{refused}; `afterword check` says why") from refused
+            except RecallBusy as busy:
+                raise Away(why_busy(busy)) from busy
             total.add(found)
     return total
 

@@ -39,7 +39,7 @@ class RecordingCondition(StrEnum):
 class RecordingDone:
     at: float
     bot_id: str | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str | None], ...] = ()
     look_first: bool = False  # old news, or news we fetched ourselves: list before creating
 
 
@@ -69,7 +69,7 @@ class RecordingAsked:
     at: float
     condition: RecordingCondition
     bot_id: str | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class Transcription:
     look_first: bool = False
     planned: int | None = None  # the ordinal whose create is waiting to be claimed
     bot_id: str | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str | None], ...] = ()
     attempts: tuple[Attempt, ...] = ()
     unread: tuple[Unread, ...] = ()
     looked_at: tuple[str, ...] = ()  # transcripts that need no second look
