@@ -49,7 +49,7 @@ def json_object(body: bytes, *, at_most: int) -> Mapping[str, Any]:
         raise Unreadable("over-long")
     try:
         text = body.decode(json.detect_encoding(body), "replace")
-        parsed = json.loads(text.lstrip("\ufeff"), strict=False)
+        parsed = json.loads(text, strict=False)
     except ValueError:  # also for an integer of thousands of digits
         raise Unreadable("not JSON") from None
     except RecursionError:

@@ -52,12 +52,13 @@ _WHO = ("participant", "speaker", "speaker_id", "speaker_name")
 _LANGUAGE = re.compile(r"[A-Za-z0-9]{1,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}")
 
 
-def read_turns(source: BinaryIO) -> Iterator[Turn]:
+def read_turns(source: BinaryIO, *, with_words: bool = True) -> Iterator[Turn]:
     """
     Read a transcript as a stream.
 
     Args:
         source: Binary file, as downloaded.
+        with_words: False passes over the words, to know only who speaks; that no turn has any is fine then.
 
     Yields:
         Turns in the order of the file, empty ones too. One of more than `PIECE_WORDS` words comes
@@ -69,7 +70,7 @@ def read_turns(source: BinaryIO) -> Iterator[Turn]:
     """
     try:
         # Not `use_float`: with it yajl refuses a transcript for one integer of 64 bits in a field we skip.
-        yield from _read_array(ijson.basic_parse(cast("BinaryIO", LenientJson(source))))
+        yield from _read_array(ijson.basic_parse(cast("BinaryIO", LenientJson(source))), with_words)
         return
     except (ijson.JSONError, ValueError, ArithmeticError, SystemError):
         # Absurd numbers are any of the last three, by parser and version.
@@ -100,7 +101,7 @@ class _Seen:
             raise TranscriptUnreadable("no word has a text: not the format we know")
 
 
-def _read_array(events: Iterator[_Event]) -> Iterator[Turn]:
+def _read_array(events: Iterator[_Event], with_words: bool) -> Iterator[Turn]:
     pull = events.__next__
     if pull()[0] != "start_array":
         raise TranscriptUnreadable("not a list of turns")
@@ -109,8 +110,9 @@ def _read_array(events: Iterator[_Event]) -> Iterator[Turn]:
         seen.turns += 1
         if event != "start_map":
             raise TranscriptUnreadable(f"turn {seen.turns} is not an object")
-        yield from _read_turn(pull, seen)
-    seen.check()
+        yield from _read_turn(pull, seen, with_words)
+    if with_words:
+        seen.check()
     # The parser reports garbage after the list only when asked for more.
     next(events, None)
 
@@ -157,10 +159,10 @@ class _Draft:
             yield Turn(participant_id, name, self.language, tuple(word for word, _ in run))
 
 
-def _read_turn(pull: _Pull, seen: _Seen) -> Iterator[Turn]:
+def _read_turn(pull: _Pull, seen: _Seen, with_words: bool) -> Iterator[Turn]:
     draft = _Draft()
     for key, event, value in _fields(pull):
-        if key == "words" and event != "null":
+        if key == "words" and event != "null" and with_words:
             for word, who in _read_words(pull, event, seen):
                 draft.add(word, who)
                 if draft.may_be_cut():

@@ -32,13 +32,13 @@ def render(source: BinaryIO, outputs: Mapping[str, TextIO]) -> Summary:
         What was counted. The same source gives the same files and the same summary.
 
     Raises:
-        TranscriptUnreadable: Before anything of it is written.
+        TranscriptUnreadable: The outputs then hold part of it and must be thrown away.
         OSError: From a file.
         KeyError: A name not in `FORMATS`, before anything is read or written.
     """
     renderers = [(FORMATS[name](), out) for name, out in outputs.items()]
     begin = source.tell()
-    names = names_of(read_turns(source))
+    names = names_of(read_turns(source, with_words=False))
     source.seek(begin)
     for renderer, out in renderers:
         renderer.start(out)

@@ -22,7 +22,7 @@ MOST_NAMES = 20_000
 # What meeting programs show until a person has a name there. A telephone number may be masked.
 _DEVICE = re.compile(
     r".*(?<![a-z])(?:iphone|ipad|ipod|galaxy|android|macbook|pixel \d|call-in user)(?![a-z]).*"
-    r"|(?=(?:\D*\d){3})\+?[\d\s().\-/*x\u2022\u00b7]{5,}",
+    r"|(?=(?:\D*\d){3})\+?[\d\s().\-/*x\u2022\u00b7]{7,}",
     re.IGNORECASE,
 )
 
