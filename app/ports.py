@@ -331,7 +331,13 @@ class Blobs(Protocol):
 
 
 class Recall(Protocol):
-    """One workspace of Recall. Raises `RecallBusy` (come back) and `AccountRefused` (everybody waits)."""
+    """
+    One workspace of Recall. Reading raises `AccountRefused` for 401, 402 and 403, and `RecallBusy` for no
+    answer, for every other status that is not meant, and for an answer about another thing than was asked.
+
+    A cursor is the path and query of a page on Recall's base address: it holds neither host nor key and may
+    be kept. One that Recall does not take raises `CursorRefused`.
+    """
 
     @property
     def fingerprint(self) -> str:
@@ -348,20 +354,20 @@ class Recall(Protocol):
         """
         ...
 
-    def retrieve(self, transcript_id: str) -> Artifact | None:
-        """None for 404."""
+    def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
+        """The transcript of this recording; None for 404."""
         ...
 
-    def list_page(self, recording_id: str, cursor_url: str | None) -> tuple[list[Artifact], str | None]:
-        """One page and the address of the next."""
+    def list_page(self, recording_id: str, cursor: str | None, /) -> tuple[list[Artifact], str | None]:
+        """One page of a recording's transcripts and the cursor of the next."""
         ...
 
     def recording(self, recording_id: str) -> RecordingFacts: ...
 
     def recordings_page(
-        self, created_after: float, cursor_url: str | None
+        self, created_after: float, cursor: str | None, /
     ) -> tuple[list[RecordingSeen], str | None]:
-        """One page of the workspace's recordings and the address of the next."""
+        """One page of the workspace's recordings and the cursor of the next."""
         ...
 
     def delete(self, transcript_id: str) -> None:
@@ -378,5 +384,8 @@ class Recall(Protocol):
         ...
 
     def probe(self) -> None:
-        """A harmless GET. Returns when the account is accepted, else raises."""
+        """
+        A harmless list: returns when the account is accepted. `AccountRefused` is Recall's no; `RecallBusy`
+        is no answer, which says nothing about the account.
+        """
         ...

@@ -40,7 +40,7 @@ class RecordingCondition(StrEnum):
 class RecordingDone:
     at: float
     bot_id: str | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str | None], ...] = ()
     look_first: bool = False  # old news, or news we fetched ourselves: list before creating
 
 
@@ -74,7 +74,7 @@ class RecordingAsked:
     at: float
     condition: RecordingCondition
     bot_id: str | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str | None], ...] = ()
     duration_s: float | None = None
     patient_at: float | None = None
 

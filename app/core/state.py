@@ -124,7 +124,7 @@ class Transcription:
     listed_empty_at: float = 0.0  # the look found nothing then; the recording itself is still to be seen
     planned: int | None = None  # the ordinal whose create is waiting to be claimed
     bot_id: str | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str | None], ...] = ()
     attempts: tuple[Attempt, ...] = ()
     unread: tuple[Unread, ...] = ()
     looked_at: tuple[str, ...] = ()  # transcripts that need no second look
