@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from flask import g
+from flask import g, request
 
 from app.simulator import answers
 from app.simulator.answers import Answer
@@ -100,6 +100,7 @@ class Creates:
                 metadata=body.get("metadata", {}),
                 diarization=body.get("diarization"),
             )
+            transcript.key = request.headers.get("Idempotency-Key")
         if word.name != "done_before_answer":
             self._lifecycle.run_transcript(transcript)
         after = self._after.get(word.name)

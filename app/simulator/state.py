@@ -77,6 +77,7 @@ class Transcript:
     created_at: datetime
     status: Status
     made_at: float = 0.0  # simulated
+    key: str | None = None  # the Idempotency-Key it was made under
     body: Word = Word("ok")  # of its file; see bodies
 
     @property
@@ -204,6 +205,7 @@ class World:
                     "sub_code": t.status.sub_code,
                     "provider": t.provider,
                     "marker": t.marker,
+                    "idempotency_key": t.key,
                     "state_history": list(t.status.history),
                 }
                 for t in (recording.transcripts if recording else [])

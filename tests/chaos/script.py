@@ -201,7 +201,14 @@ _TRAITS: tuple[tuple[str, float, tuple[Mapping[str, Any], ...]], ...] = (
 
 
 def plans(
-    seed: int, number: int, *, per_second: float, with_slow: bool = True, on_silence: str = "fail"
+    seed: int,
+    number: int,
+    *,
+    per_second: float,
+    with_slow: bool = True,
+    on_silence: str = "fail",
+    lies: Sequence[tuple[Fault, ...]] = (),
+    lie_share: float = 0.02,
 ) -> list[Plan]:
     """
     The script of a whole run.
@@ -212,9 +219,11 @@ def plans(
         per_second: Arrivals per real second, on average; in bursts and gaps, as meetings end.
         with_slow: Also those faults that take an hour and more of Recall's time.
         on_silence: The policy's word; with "next" a silent transcript is followed by a second paid one.
+        lies: Kinds of lies; see `tests.chaos.lies`.
+        lie_share: Of all recordings, for each kind.
     """
     dice = random.Random(f"chaos {seed}")
-    faults = _spread(dice, number, with_slow=with_slow)
+    faults = _spread(dice, number, with_slow=with_slow, lies=lies, lie_share=lie_share)
     at_s, made = 0.0, list[Plan]()
     for index, fault in enumerate(faults):
         if on_silence == "next" and "never" in fault.script.get("transcripts", ()):
@@ -224,15 +233,30 @@ def plans(
     return made
 
 
-def _spread(dice: random.Random, number: int, *, with_slow: bool) -> list[Fault]:
-    """Every fault in turn, as often as its share allows, among plain recordings."""
-    kinds = [fault for fault in FAULTS if with_slow or not fault.is_slow]
-    dice.shuffle(kinds)
-    wanted = round(number * FAULTY)
-    chosen = [kinds[i % len(kinds)] for i in range(wanted)] + [PLAIN] * (number - wanted)
+def _spread(
+    dice: random.Random,
+    number: int,
+    *,
+    with_slow: bool,
+    lies: Sequence[tuple[Fault, ...]] = (),
+    lie_share: float = 0.0,
+) -> list[Fault]:
+    """Every fault and every lie in turn, as often as its share allows, among plain recordings."""
+    chosen = _in_turn(dice, FAULTS, round(number * FAULTY), with_slow=with_slow)
+    for kind in lies:
+        # At least one, so that a short run tells every kind; which one of a kind depends on the seed.
+        chosen += _in_turn(dice, kind, max(1, round(number * lie_share)), with_slow=with_slow)
+    chosen = chosen[:number]
+    chosen += [PLAIN] * (number - len(chosen))
     dice.shuffle(chosen)
     _hurry_the_slow(dice, chosen)
     return chosen
+
+
+def _in_turn(dice: random.Random, faults: Sequence[Fault], wanted: int, *, with_slow: bool) -> list[Fault]:
+    kinds = [fault for fault in faults if with_slow or not fault.is_slow]
+    dice.shuffle(kinds)
+    return [kinds[i % len(kinds)] for i in range(wanted)]
 
 
 def _hurry_the_slow(dice: random.Random, chosen: list[Fault]) -> None:
