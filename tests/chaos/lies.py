@@ -14,7 +14,7 @@ from typing import Any
 from app.core import reasons
 from app.simulator.bodies import KINDS as BODIES
 from app.simulator.bodies import UNREADABLE
-from tests.chaos.script import End, Fault
+from tests.chaos.script import STORED, End, Fault
 
 # Of all recordings, each kind.
 SHARE = 0.02
@@ -23,8 +23,10 @@ _DROPPED: Mapping[str, Any] = {"done_webhook": ["drop"] * 3}
 _TWENTY_MINUTES_S = 1200.0
 
 
-def _told(title: str, *lies: Any, is_slow: bool = False, **script: Any) -> Fault:
-    return Fault(title, {**script, "lies": list(lies)}, is_alone=True, is_slow=is_slow)
+def _told(
+    title: str, *lies: Any, is_slow: bool = False, paid: tuple[int, int] = (1, 1), **script: Any
+) -> Fault:
+    return Fault(title, {**script, "lies": list(lies)}, paid=paid, is_alone=True, is_slow=is_slow)
 
 
 def _lie(way: str, routes: str, **more: Any) -> Mapping[str, Any]:
@@ -38,11 +40,13 @@ _FORGETS = (
         _lie("forget", "retrieve", times=1),
         _lie("forget", "list", times=1),
         transcribe_s=_TWENTY_MINUTES_S,
+        is_slow=True,
     ),
     _told(
         "running, overdue and forgotten for nine minutes",
         _lie("forget", "retrieve list", for_s=540),
         transcribe_s=_TWENTY_MINUTES_S,
+        is_slow=True,
     ),
     _told(
         "forgotten with its recording before the create",
@@ -52,6 +56,7 @@ _FORGETS = (
         "forgotten with its recording for half an hour",
         _lie("forget", "recording retrieve list", for_s=1800),
         transcribe_s=_TWENTY_MINUTES_S,
+        is_slow=True,
     ),
     _told(
         "made, unanswered and forgotten for nine minutes", _lie("forget", "retrieve list", for_s=540), **_LOST
@@ -88,6 +93,7 @@ _ANOTHER = (
     _told(
         "empty, and the recording answers another",
         _lie("another", "recording", times=2),
+        paid=(1, 2),
         transcripts=["empty"],
     ),
 )
@@ -100,18 +106,25 @@ _CREATE_STATUSES = (
     "status:302",
     "html:200",
 )
+# 410 is not among those told for twenty minutes: it may be taken for the word that it is gone.
 _READ_STATUSES = (
-    "status:400", "html:400", "status:405", "status:410", "status:418", "blank:422", "status:302", "html:200",
+    "status:400", "status:410", "html:400", "status:405", "status:418", "status:302", "html:200",
     "status:500", "blank:204",
 )  # fmt: skip
+_DOWNLOAD_STATUSES = ("status:410", "status:418")
 _STATUSES = (
     *(_told(f"create answered {way}", _lie(way, "create", times=2)) for way in _CREATE_STATUSES),
     *(_told(f"retrieve answered {way}", _lie(way, "retrieve", for_s=120)) for way in _READ_STATUSES),
     *(_told(f"lists answered {way}", _lie(way, "list", for_s=120), **_LOST) for way in _READ_STATUSES),
     *(
-        _told(f"download answered {way}", _lie(way, "download", for_s=90))
-        for way in ("status:410", "status:418")
+        _told(f"retrieve answered {way} for long", _lie(way, "retrieve", for_s=1200), is_slow=True)
+        for way in _READ_STATUSES[::2]
     ),
+    *(
+        _told(f"lists answered {way} for long", _lie(way, "list", for_s=1200), is_slow=True, **_LOST)
+        for way in _READ_STATUSES[3::2]
+    ),
+    *(_told(f"download answered {way}", _lie(way, "download", for_s=90)) for way in _DOWNLOAD_STATUSES),
     *(
         _told(
             f"recording answered {way}", _lie(way, "recording", for_s=120), recording_state="processing:120"
@@ -160,11 +173,20 @@ _PROVIDERS = (
         is_alone=True,
     ),
 )
+
+
+def _ends_of(kind: str) -> tuple[End, ...]:
+    unreadable = End("failed", reasons.RESULT_UNREADABLE)
+    if kind == "raw_surrogate":  # no UTF-8: it may be read, and need not
+        return (STORED, unreadable)
+    return (unreadable,) if kind in UNREADABLE else (STORED,)
+
+
 _BODIES = tuple(
     Fault(
         f"file {kind}",
         {"bodies": [f"{kind}:100000" if takes else kind]},
-        ends=(End("failed", reasons.RESULT_UNREADABLE) if kind in UNREADABLE else End("stored"),),
+        ends=_ends_of(kind),
         is_alone=True,
     )
     for kind, takes in BODIES.items()

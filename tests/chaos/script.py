@@ -223,7 +223,7 @@ def plans(
         lie_share: Of all recordings, for each kind.
     """
     dice = random.Random(f"chaos {seed}")
-    faults = _spread(dice, number, with_slow=with_slow, lies=lies, lie_share=lie_share)
+    faults = _spread(dice, number, seed=seed, with_slow=with_slow, lies=lies, lie_share=lie_share)
     at_s, made = 0.0, list[Plan]()
     for index, fault in enumerate(faults):
         if on_silence == "next" and "never" in fault.script.get("transcripts", ()):
@@ -237,26 +237,25 @@ def _spread(
     dice: random.Random,
     number: int,
     *,
+    seed: int,
     with_slow: bool,
     lies: Sequence[tuple[Fault, ...]] = (),
     lie_share: float = 0.0,
 ) -> list[Fault]:
     """Every fault and every lie in turn, as often as its share allows, among plain recordings."""
-    chosen = _in_turn(dice, FAULTS, round(number * FAULTY), with_slow=with_slow)
+    kinds = [fault for fault in FAULTS if with_slow or not fault.is_slow]
+    dice.shuffle(kinds)
+    chosen = [kinds[i % len(kinds)] for i in range(round(number * FAULTY))]
+    # At least one, so that a short run tells every kind; the next seed goes on where this one stops.
+    of_each = max(1, round(number * lie_share))
     for kind in lies:
-        # At least one, so that a short run tells every kind; which one of a kind depends on the seed.
-        chosen += _in_turn(dice, kind, max(1, round(number * lie_share)), with_slow=with_slow)
+        told = [fault for fault in kind if with_slow or not fault.is_slow]
+        chosen += [told[(seed * of_each + i) % len(told)] for i in range(of_each)]
     chosen = chosen[:number]
     chosen += [PLAIN] * (number - len(chosen))
     dice.shuffle(chosen)
     _hurry_the_slow(dice, chosen)
     return chosen
-
-
-def _in_turn(dice: random.Random, faults: Sequence[Fault], wanted: int, *, with_slow: bool) -> list[Fault]:
-    kinds = [fault for fault in faults if with_slow or not fault.is_slow]
-    dice.shuffle(kinds)
-    return [kinds[i % len(kinds)] for i in range(wanted)]
 
 
 def _hurry_the_slow(dice: random.Random, chosen: list[Fault]) -> None:

@@ -32,7 +32,7 @@ def test_every_kind_is_told_of_two_recordings_in_a_hundred(script: list[Plan]) -
 
 def test_two_seeds_tell_every_lie_there_is() -> None:
     two = [
-        plan for seed in (1, 2) for plan in plans(seed, 2000, per_second=3.0, lies=lies.faults(lies.KINDS))
+        plan for seed in (1, 2) for plan in plans(seed, _NUMBER, per_second=3.0, lies=lies.faults(lies.KINDS))
     ]
     told = {_title(plan) for plan in two}
     assert not {f.title for faults in lies.ABOUT_RECORDINGS.values() for f in faults} - told
