@@ -11,6 +11,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,10 +49,12 @@ class Stage:
     A run's parts.
 
     Attributes:
+        starter: Starts the service anew: its thread lives as long as the stage, and `up` is tied to it.
         theirs: The recordings of the other workspace.
     """
 
     place: Installation
+    starter: Executor
     policy_path: Path
     on_silence: str = "fail"
     theirs: list[str] = field(default_factory=list)
@@ -115,7 +118,7 @@ class Stage:
         try:
             self.place.stop()
             change()
-            self.place.service = self.place.spawn("up")
+            self.place.service = self.starter.submit(self.place.spawn, "up").result()
             give_up_at = time.monotonic() + _UP_AGAIN_WITHIN_S
             while not self._is_up():
                 if time.monotonic() > give_up_at:
@@ -205,14 +208,17 @@ def open_stage(
     """
     policy = tmp / "policy.toml"
     policy.write_text(_policy(on_silence, _PROVIDERS), "utf-8")
-    with installation(
-        tmp,
-        database=database,
-        seed=seed,
-        time_scale=TIME_SCALE,
-        workers=workers,
-        AFTERWORD_POLICY=str(policy),
-    ) as place:
+    with (
+        ThreadPoolExecutor(max_workers=1) as starter,
+        installation(
+            tmp,
+            database=database,
+            seed=seed,
+            time_scale=TIME_SCALE,
+            workers=workers,
+            AFTERWORD_POLICY=str(policy),
+        ) as place,
+    ):
         place.recall.settings(page_size=_PAGE_SIZE)
         if "addresses" in told:
             place.recall.settings(next_address=("https", "recall", "path")[seed % 3])
@@ -222,7 +228,7 @@ def open_stage(
             place.start()
         except AssertionError as error:
             raise Away(str(error)) from error
-        yield Stage(place, policy, on_silence)
+        yield Stage(place, starter, policy, on_silence)
 
 
 def _policy(on_silence: str, providers: tuple[str, ...]) -> str:
