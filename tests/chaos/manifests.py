@@ -10,12 +10,12 @@ import json
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 _LOOK_EVERY_S = 0.25
-# A result that another one may follow; a manifest with one of these is an end, or says what superseded it.
+# Where another provider may be asked: a manifest with one of these is the last word, or there is none.
 _PROVISIONAL = frozenset({"empty", "silent", "unreadable"})
 
 
@@ -57,13 +57,20 @@ def wrongs(seen: list[Seen]) -> Iterator[tuple[str, str]]:
             known = first.setdefault(one.transcript_id, one)
             if known.sha256 != one.sha256:
                 yield recording_id, f"the manifest of {one.transcript_id} changed"
-        in_order = sorted(first.values(), key=lambda one: one.at_ns)
-        for one in in_order[:-1]:
-            if one.verdict in _PROVISIONAL and one.superseded_by is None:
-                yield (
-                    recording_id,
-                    f"the manifest of {one.transcript_id} says {one.verdict}, and was not the last",
-                )
+        yield from ((recording_id, what) for what in _out_of_order(first.values()))
+
+
+def _out_of_order(manifests: Iterable[Seen]) -> Iterator[str]:
+    in_order = sorted(manifests, key=lambda one: one.at_ns)
+    results = [one for one in in_order if one.superseded_by is None]
+    for one in results[:-1]:
+        if one.verdict in _PROVISIONAL:
+            yield f"the manifest of {one.transcript_id} says {one.verdict}, and another result followed"
+    seen: set[str] = set()
+    for one in in_order:
+        if one.superseded_by is not None and one.superseded_by not in seen:
+            yield f"the manifest of {one.transcript_id} came before that of {one.superseded_by}"
+        seen.add(one.transcript_id)
 
 
 @dataclass(slots=True)

@@ -44,6 +44,21 @@ def test_the_empty_one_may_follow_and_say_what_superseded_it(tmp_path: Path) -> 
     assert list(wrongs(watch.end())) == []
 
 
+def test_two_empty_ones_are_a_result_and_what_it_superseded(tmp_path: Path) -> None:
+    watch = Manifests(tmp_path)
+    _put(tmp_path, "r1", "t2", "empty", at_s=2)
+    _put(tmp_path, "r1", "t1", "empty", at_s=3, superseded_by="t2")
+    assert list(wrongs(watch.end())) == []
+
+
+def test_what_was_superseded_does_not_come_before_the_result(tmp_path: Path) -> None:
+    watch = Manifests(tmp_path)
+    _put(tmp_path, "r1", "t1", "empty", at_s=1, superseded_by="t2")
+    _put(tmp_path, "r1", "t2", "good", at_s=2)
+    ((_, what),) = wrongs(watch.end())
+    assert what == "the manifest of t1 came before that of t2"
+
+
 def test_a_manifest_that_is_written_over_is_noticed_while_it_happens(tmp_path: Path) -> None:
     watch = Manifests(tmp_path)
     _put(tmp_path, "r1", "t1", "good", at_s=1)
