@@ -21,6 +21,7 @@ from app.simulator.lies import Lie, Question
 from app.simulator.state import Recording, Transcript, World
 
 Json = dict[str, Any]
+_LISTS = ("list", "recording_list")
 _INSTEAD = ("status", "html", "blank", "cut", "forget")
 _TRANSCRIPT_ROUTES = frozenset({"retrieve", "update", "delete", "download"})
 # Never asked for: what an answer about nothing known says of itself.
@@ -64,7 +65,7 @@ class Lying:
     def instead(self, question: Question) -> Answer | None:
         """The answer that is given without asking the view; None leaves it to the view."""
         with self._world.lock:
-            ways = _INSTEAD if question.route not in ("list", "recording_list") else _INSTEAD[:-1]
+            ways = _INSTEAD if question.route not in _LISTS else _INSTEAD[:-1]
             lie = self._world.lies.due(question, now=self._world.clock.now(), ways=ways)
         return None if lie is None else instead_of(lie)
 
@@ -77,17 +78,18 @@ class Lying:
         """What the sender gets of a true answer."""
         with self._world.lock:
             now = self._world.clock.now()
-            if answer.status == 200 and question.route in ("list", "recording_list"):
-                answer = self._without_hidden(question, answer, now)
-            lie = None
-            if answer.status == 200:
-                lie = self._world.lies.due(question, now=now, ways=("another",))
-            if lie is not None:
-                answer = self._another(lie, question, answer)
+            if _is_told_whole(question, answer):
+                answer = self._twisted(question, answer, now)
             slow = self._world.lies.due(question, now=now, ways=("slow",))
         if slow is not None:
             self._world.clock.sleep(slow.seconds)
         return answer
+
+    def _twisted(self, question: Question, answer: Answer, now: float) -> Answer:
+        if question.route in _LISTS:
+            answer = self._without_hidden(question, answer, now)
+        lie = self._world.lies.due(question, now=now, ways=("another",))
+        return answer if lie is None else self._another(lie, question, answer)
 
     # -- lists -----------------------------------------------------------------------------------------------
 
@@ -178,6 +180,14 @@ class Lying:
             if t.recording.id != question.recording_id and t.recording.workspace == question.workspace
         ]
         return sorted(found, key=lambda t: (t.status.code != "done", t.seq))
+
+
+def _is_told_whole(question: Question, answer: Answer) -> bool:
+    """Whether it is Recall's own answer about the thing asked for, and not an odd one of a script."""
+    if answer.status != 200 or answer.content_type != "application/json" or not answer.body:
+        return False
+    said = json.loads(answer.body)
+    return "results" in said if question.route in _LISTS else "id" in said
 
 
 def instead_of(lie: Lie) -> Answer:

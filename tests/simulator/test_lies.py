@@ -141,6 +141,27 @@ def test_another_thing_is_made_up_where_there_is_none(recall: Recall) -> None:
     assert recall.call("GET", f"recording/{rid}/").json()["id"] != rid
 
 
+@pytest.mark.parametrize("way", ["html:200", "blank:200", "status:200"])
+def test_an_odd_answer_is_not_made_another_or_shorter(recall: Recall, way: str) -> None:
+    rid = recall.recording()
+    marked(recall, rid)
+    for told in ("forget", "another"):
+        lie(recall, told, recording_id=rid, routes=["list"])
+    lie(recall, way, recording_id=rid, routes=["list"])
+    said = recall.call("GET", "transcript/", params={"recording_id": rid})
+    assert said.status_code == 200
+    assert "results" not in said.text
+
+
+@pytest.mark.parametrize("word", ["html", "no_id"])
+def test_an_odd_answer_to_a_create_is_not_made_another(recall: Recall, word: str) -> None:
+    marked(recall, recall.recording())
+    rid = recall.recording(creates=[word], lies=[{"way": "another", "routes": ["create"]}])
+    said = recall.create(rid)
+    assert said.status_code == 200
+    assert '"id"' not in said.text
+
+
 # -- any status on any route ---------------------------------------------------------------------------------
 
 ROUTES: dict[str, tuple[str, str]] = {
