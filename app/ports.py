@@ -13,9 +13,11 @@ from typing import Any, BinaryIO, Protocol
 
 from app.core import events
 from app.core.machine import Decision
+from app.ports_sight import SightStore
 from app.records import (
     Artifact,
     ArtifactRow,
+    BootClock,
     Closing,
     Committed,
     CreateAnswer,
@@ -37,6 +39,7 @@ __all__ = [
     "Artifact",
     "ArtifactRow",
     "Blobs",
+    "BootClock",
     "Clock",
     "Closing",
     "Committed",
@@ -71,22 +74,34 @@ class Clock(Protocol):
         ...
 
 
-class Store(Protocol):
+class Store(SightStore, Protocol):
     """The record. Every method is one transaction; raises `StoreUnavailable` when it cannot be used."""
 
     def now(self) -> float:
         """The database's clock."""
         ...
 
-    def sign(self, *, quiet_s: float) -> float:
+    def sign(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
         """
         A sign of life, before any work. When the last one is older than `quiet_s`, this installation was
         stopped, or its database is a backup that was put back: from now on every transcription last changed
-        before counts as `Loaded.is_from_before`. When the last one lies ahead, the database's clock was set
-        back: sends, slots and due times move with it, so that no age is underestimated and nothing waits.
+        before counts as `Loaded.is_from_before`. When the database's clock was set back, sends, slots and due
+        times move with it, so that no age is underestimated and nothing waits; when it was set forward,
+        patience stands still for as long; either way `SendTimes.since_last_s` counts from now.
+
+        Args:
+            boot: What the database's clock is held against. Without it, and where this start of this
+                machine signs for the first time, a gap longer than between two signs counts as a step.
 
         Returns:
             When the last long silence ended; 0.0 when there was none.
+        """
+        ...
+
+    def steady_since(self) -> float:
+        """
+        When the database's clock last stepped, or may have; 0.0 for never. A duration that decides about
+        money and began before counts from here.
         """
         ...
 
@@ -316,7 +331,13 @@ class Blobs(Protocol):
 
 
 class Recall(Protocol):
-    """One workspace of Recall. Raises `RecallBusy` (come back) and `AccountRefused` (everybody waits)."""
+    """
+    One workspace of Recall. Reading raises `AccountRefused` for 401, 402 and 403, and `RecallBusy` for no
+    answer, for every other status that is not meant, and for an answer about another thing than was asked.
+
+    A cursor is the path and query of a page on Recall's base address: it holds neither host nor key and may
+    be kept. One that Recall does not take raises `CursorRefused`.
+    """
 
     @property
     def fingerprint(self) -> str:
@@ -333,20 +354,20 @@ class Recall(Protocol):
         """
         ...
 
-    def retrieve(self, transcript_id: str) -> Artifact | None:
-        """None for 404."""
+    def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
+        """The transcript of this recording; None for 404."""
         ...
 
-    def list_page(self, recording_id: str, cursor_url: str | None) -> tuple[list[Artifact], str | None]:
-        """One page and the address of the next."""
+    def list_page(self, recording_id: str, cursor: str | None, /) -> tuple[list[Artifact], str | None]:
+        """One page of a recording's transcripts and the cursor of the next."""
         ...
 
     def recording(self, recording_id: str) -> RecordingFacts: ...
 
     def recordings_page(
-        self, created_after: float, cursor_url: str | None
+        self, created_after: float, cursor: str | None, /
     ) -> tuple[list[RecordingSeen], str | None]:
-        """One page of the workspace's recordings and the address of the next."""
+        """One page of the workspace's recordings and the cursor of the next."""
         ...
 
     def delete(self, transcript_id: str) -> None:
@@ -363,5 +384,8 @@ class Recall(Protocol):
         ...
 
     def probe(self) -> None:
-        """A harmless GET. Returns when the account is accepted, else raises."""
+        """
+        A harmless list: returns when the account is accepted. `AccountRefused` is Recall's no; `RecallBusy`
+        is no answer, which says nothing about the account.
+        """
         ...

@@ -298,7 +298,8 @@ class MemoryStore(MemoryFaults):
             stamps = [s for s in self._stamps(workspace, recording_id, ordinal) if s.outcome != NOT_SENT]
             ages = [self.now() - s.at for s in stamps if s.send.generation == generation]
             prints = frozenset(s.send.fingerprint for s in stamps if s.send.generation == generation)
-            return SendTimes(max(ages, default=None), min(ages, default=None), prints)
+            last_s = min([*ages, self.now() - self.steady_at]) if ages else None
+            return SendTimes(max(ages, default=None), last_s, prints)
 
     def settle_send(self, send_id: int, *, outcome: str) -> None:
         with self._lock:

@@ -12,8 +12,9 @@ from typing import Any
 from app.account import REMEDIES
 from app.adapters.sql_store import SqlStore
 from app.cli.story import iso, time_of
+from app.key_sight import REMEDY as KEY_REMEDY
 from app.ports import Pause
-from app.records import CREATES_ONLY
+from app.records import CREATES_ONLY, PAUSED_BY_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ def standing_of(store: SqlStore, workspace: str) -> Standing:
 
 def why_paused(pause: Pause) -> str:
     """Since when, what waits, and what to do."""
+    if pause.cause == PAUSED_BY_KEY:
+        return (
+            f"Paused since {time_of(pause.since)} UTC, this API key sees none of the recordings known here: "
+            f"nothing is asked of Recall. To mend: {KEY_REMEDY}."
+        )
     status = pause.cause.rpartition("_")[2]
     is_about_creates = pause.cause.startswith(CREATES_ONLY)
     waits = "no transcript is created" if is_about_creates else "nothing is asked of Recall"
