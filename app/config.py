@@ -115,19 +115,18 @@ def load_settings(environ: Mapping[str, str] | None = None, *, root: Path = ROOT
     Raises:
         ConfigError: Every problem, each a sentence with its remedy.
     """
-    given = dict(os.environ if environ is None else environ)
     problems: list[str] = []
     misnamed: list[str] = []
     warnings: list[str] = []
     place, problem, warn = root / ".env", problems.append, warnings.append
+    given = without_quotes(os.environ if environ is None else environ, _QUOTABLE, problem=problem)
     in_file = {} if is_isolated(given) else read_env_file(place, problem=problem, warn=warn)
-    raw = variables(without_quotes(given, _QUOTABLE, problem=problems.append), in_file)
+    raw = variables(given, in_file)
     _warn_of_unknown(raw, misnamed.append)
     warnings += misnamed
-    read_secret_files(raw, SECRET_NAMES, root, problem=problems.append)
-    raw = without_quotes(raw, NAMES - in_file.keys(), problem=problems.append)
-    reader = _Reader(raw, root, given, problems.append, warnings.append)
-    settings = reader.settings(warnings)
+    read_secret_files(raw, SECRET_NAMES, root, problem=problem)
+    raw = without_quotes(raw, NAMES - in_file.keys(), problem=problem)
+    settings = _Reader(raw, root, given, problem, warn).settings(warnings)
     if problems:
         # What is missing may only be misspelt.
         raise ConfigError([*problems, *misnamed])

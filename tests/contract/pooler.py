@@ -1,6 +1,6 @@
 """
-A real PgBouncer before a PostgreSQL server. It is no wheel: where the program is missing its tests are skipped by
-name (Debian: `apt-get install pgbouncer`).
+A real PgBouncer before a PostgreSQL server. It is no wheel: where the program is missing its tests are
+skipped by name (Debian: `apt-get install pgbouncer`).
 """
 
 from __future__ import annotations
