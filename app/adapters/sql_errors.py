@@ -151,7 +151,10 @@ def _remedy(error: exc.SQLAlchemyError) -> str:
         return f"the database cannot be used: {why or f'error {state}, see its log'}"
     if isinstance(error, exc.OperationalError):
         return _why_not_connected(original)
-    return f"the database cannot be used: {type(original or error).__name__}"
+    name = type(original or error).__name__
+    return (
+        f"the database's driver refuses what it is given ({name}): a fault of this program; report it"
+    )
 
 
 def _why_not_connected(original: object) -> str:
