@@ -180,8 +180,10 @@ class _Reader:
 
     def path(self, name: str, default: str) -> Path:
         try:
-            return (self.root / Path(self.values.get(name, default)).expanduser()).resolve()
-        except (RuntimeError, ValueError, OSError):  # ~nobody, a null byte, a loop of links
+            path = (self.root / Path(self.values.get(name, default)).expanduser()).resolve()
+            str(path).encode()
+            return path
+        except (RuntimeError, ValueError, OSError):  # ~nobody, a null byte, no UTF-8, a loop of links
             self.problem(f"{name}: is not a path that can be used; write it out.")
             return self.root / default
 

@@ -82,6 +82,22 @@ def test_two_migrations_at_once_go_through_a_pooler(pooler: str) -> None:
         assert list(pool.map(migrate, [pooler, pooler])) == [newest_revision()] * 2
 
 
+def test_the_one_mode_that_cannot_work_is_named(postgresql_url: str) -> None:
+    with pooled(postgresql_url, pool_mode="statement") as url:
+        store = open_store(url)
+        with pytest.raises(StoreUnavailable, match="pool_mode must be transaction or session"):
+            store.check_write()
+        store.close()
+
+
+def test_a_pooler_in_session_mode_works_as_well(postgresql_url: str) -> None:
+    with pooled(postgresql_url, pool_mode="session") as url:
+        store = open_store(url, pool_size=1)
+        store.add_deliveries([delivery("m1")])
+        store.check_write()
+        store.close()
+
+
 def test_a_database_that_the_pooler_does_not_have_is_named(pooler: str) -> None:
     store = open_store(f"{pooler.removesuffix('postgres')}nodb")
     with pytest.raises(StoreUnavailable, match="the pooler (has|knows) no database nodb"):
