@@ -276,12 +276,9 @@ def worker_specs(settings: Settings) -> list[ChildSpec]:
 
 
 def _work(settings: Settings, queue: str, name: str) -> None:
-    from app import wiring
-    from workers import jobs
-    from workers.worker import run_worker
+    from workers.worker import work_for
 
-    jobs.use_settings(settings)
-    run_worker(wiring.redis_url(settings), queue, name=name)
+    work_for(settings, queue, name)
 
 
 def _valkey_spec(settings: Settings) -> ChildSpec:
