@@ -6,10 +6,13 @@ import base64
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
@@ -22,6 +25,7 @@ from rq.serializers import JSONSerializer
 from app.adapters import valkey_server
 from app.adapters.rq_queue import INBOX, RECALL, RqQueue
 from app.core.durations import Durations
+from app.errors import StoreUnavailable
 from app.ops import rq_board
 from app.ports import Offerable
 from tests.ops.conftest import NAMES, QUEUE_ID, ROOT, Console, PrintedErrors, valkey
@@ -211,6 +215,92 @@ def test_what_does_not_exist_is_404_never_500(board: FlaskClient, path: str) -> 
     assert board.get(f"/ops/rq/{path}").status_code == 404
 
 
+NOT_OURS = [
+    "default",
+    "recall",
+    "other",
+    "x');alert(1);('",
+    "x&#39;);alert(1);//",
+    'x"><script>alert(1)</script>',
+    "</script><script>alert(1)</script>",
+    "*",
+    "%00",
+]
+
+
+@pytest.mark.parametrize("name", NOT_OURS)
+def test_queue_that_is_not_ours_is_not_there_even_if_redis_has_it(
+    board: FlaskClient, redis: Redis, name: str
+) -> None:
+    RqJobs(name, connection=redis, serializer=JSONSerializer).enqueue_call("os.getpid")
+    before = {key: redis.dump(key) for key in redis.keys("*")}
+    quoted = quote(name, safe="")
+    for path in (f"0/view/jobs/{quoted}/queued/8/asc/1", f"0/data/jobs/{quoted}/queued/8/asc/1.json"):
+        answer = board.get(f"/ops/rq/{path}")
+        assert answer.status_code == 404
+        assert "alert" not in answer.get_data(as_text=True)
+    for path in (f"queue/{quoted}/queued/empty", f"queue/{quoted}/compact", f"requeue/{quoted}"):
+        assert board.post(f"/ops/rq/{path}", headers=OWN).status_code == 404
+    for path in ("", "0/view/jobs"):
+        page = board.get(f"/ops/rq/{path}").get_data(as_text=True)
+        assert f'value="{escape(name)}"' not in page
+        assert "alert" not in page
+    assert {key: redis.dump(key) for key in redis.keys("*")} == before
+    assert [queue["name"] for queue in data(board, "queues")["queues"]] == sorted(NAMES.values())
+
+
+def test_jobs_and_workers_of_other_queues_are_not_there(board: FlaskClient, redis: Redis) -> None:
+    other = RqJobs("other", connection=redis, serializer=JSONSerializer)
+    job = other.enqueue_call("os.getpid")
+    worker = SimpleWorker([other], name="worker-of-others", connection=redis, serializer=JSONSerializer)
+    worker.register_birth()  # type: ignore[no-untyped-call]
+    for path in (f"0/view/job/{job.id}", f"0/data/job/{job.id}.json"):
+        assert board.get(f"/ops/rq/{path}").status_code == 404
+    for path in (f"job/{job.id}/delete", f"job/{job.id}/requeue"):
+        board.post(f"/ops/rq/{path}", headers=OWN)
+    assert other.get_job_ids() == [job.id]
+    assert data(board, "workers") == {"workers": []}
+
+
+@pytest.mark.parametrize("job_id", ["x'y", 'x"y', "x<y", "a b", "ä", "x" * 101, "x:y", "%00"])
+def test_job_id_that_is_none_is_404(board: FlaskClient, job_id: str) -> None:
+    quoted = quote(job_id, safe="")
+    for path in (f"0/view/job/{quoted}", f"0/data/job/{quoted}.json"):
+        assert board.get(f"/ops/rq/{path}").status_code == 404
+    for path in (f"job/{quoted}/delete", f"job/{quoted}/requeue"):
+        assert board.post(f"/ops/rq/{path}", headers=OWN).status_code == 404
+
+
+def test_every_script_bears_the_nonce_of_its_own_answer(board: FlaskClient) -> None:
+    nonces = set()
+    for path in ("", "0/view/jobs", "0/view/workers"):
+        answer = board.get(f"/ops/rq/{path}")
+        (nonce,) = re.findall(
+            r"script-src 'nonce-([^']+)' 'unsafe-eval';", answer.headers["Content-Security-Policy"]
+        )
+        page = answer.get_data(as_text=True)
+        assert page.count("<script") == page.count(f'<script nonce="{nonce}"') > 4
+        nonces.add(nonce)
+    assert len(nonces) == 3
+
+
+def test_names_in_scripts_are_escaped_too(console: Console, valkey_url: str, redis: Redis) -> None:
+    hostile = "x');alert('"
+    board = console(redis_url=valkey_url, names=lambda: {RECALL: hostile, INBOX: "inbox"})
+    page = board.get("/ops/rq/0/view/jobs").get_data(as_text=True)
+    assert hostile not in page
+    assert "x&#39;);alert(&#39;" in page
+
+
+def test_board_without_the_database_says_so(console: Console, valkey_url: str) -> None:
+    def away() -> NoReturn:
+        raise StoreUnavailable("gone")
+
+    answer = console(redis_url=valkey_url, names=away).get("/ops/rq/")
+    assert answer.status_code == 503
+    assert "The database is away" in answer.get_data(as_text=True)
+
+
 def test_requeue_of_an_unknown_job_is_404_and_of_one_that_waits_409(board: FlaskClient, queued: str) -> None:
     assert board.post("/ops/rq/job/unknown/requeue", headers=OWN).status_code == 404
     assert board.post(f"/ops/rq/job/{queued}/requeue", headers=OWN).status_code == 409
@@ -318,5 +408,5 @@ def test_dashboard_is_imported_by_the_first_look_and_not_before() -> None:
 
 def test_rq_dashboard_still_has_the_names_that_are_replaced() -> None:
     web = __import__("rq_dashboard.web", fromlist=["web"])
-    assert {"Job", "Worker", "requeue_job", "config", "push_rq_connection"} <= vars(web).keys()
+    assert {"Job", "Queue", "Worker", "requeue_job", "config", "push_rq_connection"} <= vars(web).keys()
     assert rq_board.PREFIX == "/ops/rq"
