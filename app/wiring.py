@@ -105,7 +105,7 @@ def open_workspace(settings: Settings) -> Workspace:
 
 
 def open_service(settings: Settings, *, queue_id: str | None = None) -> Service:
-    """Everything a worker needs. Nothing is connected before its first use. For `queue_id` see `open_queue`."""
+    """Everything a worker needs; connects when first used. For `queue_id` see `open_queue`."""
     from app.clock import SystemClock
     from app.service import Service
 

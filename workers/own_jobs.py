@@ -4,7 +4,7 @@ them. Everything else in the queue is dropped before anything that it names is r
 
 RQ would run whatever importable function a job names, its callbacks, its webhooks and its dependents: write
 access to Redis would be the right to run anything here. All of RQ's ways to a job in a worker (taking,
-maintenance, repetition) go through `fetch`, and what is run is what `fetch` returned: there a job is looked at.
+maintenance, repetition) go through `fetch`, and what is run is what that returned: there a job is looked at.
 
 Must change together: `JOBS` and how a job is written in `app.adapters.rq_queue`; a newer RQ may add fields.
 """
@@ -200,7 +200,7 @@ def drop(queue_name: str, job_id: str, connection: Redis, *, why: str) -> None:
 
 
 def empty(queue: RqJobs) -> None:
-    """Removes what Redis holds of this queue beside the jobs themselves, and lets go of its maintenance lock."""
+    """Removes what Redis holds of this queue beside the jobs themselves; lets go of its maintenance lock."""
     registries = (
         queue.started_job_registry,
         queue.finished_job_registry,

@@ -100,7 +100,7 @@ class AfterwordWorker(Worker):
         """`rq suspend`, said to all workers of a Redis, is not said to us: see above."""
 
     def run_maintenance_tasks(self) -> None:
-        """RQ's, of our queue alone; what cannot be read there is removed, and offered again by the dispatcher."""
+        """RQ's, of our queue alone; what cannot be read there is removed: the dispatcher offers again."""
         try:
             self.clean_registries()  # type: ignore[no-untyped-call]
         except Exception as error:

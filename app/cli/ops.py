@@ -25,5 +25,6 @@ def ops_command(as_json: bool) -> int:
     else:
         click.echo(f"Address   {address}")
         click.echo(f"User      {USER}")
-        click.echo(f"Password  {password or 'none yet: ./afterword up makes one, or set AFTERWORD_OPS_PASSWORD'}")
+        none_yet = "none yet: ./afterword up makes one, or set AFTERWORD_OPS_PASSWORD"
+        click.echo(f"Password  {password or none_yet}")
     return 0 if password else 1

@@ -1,7 +1,7 @@
 """
-Who may see `/ops` and `/metrics`: a request with the password of the user `ops`; `/metrics` also with a token
-of its own. Where neither is set, no request: a proxy on this machine looks like a person at it. And which POSTs
-are a person's own: none that another site made the browser send.
+Who may see `/ops` and `/metrics`: a request with the password of the user `ops`; `/metrics` also with a
+token of its own. Where neither is set, no request: a proxy on this machine looks like a person at it. And
+which POSTs are a person's own: none that another site made the browser send.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _bears(asked: Request, token: str | None) -> bool:
 
 
 def _claim(asked: Request) -> tuple[str, str]:
-    """The scheme and the rest of the header. werkzeug's reading takes a token with a = in it for parameters."""
+    """The scheme and the rest of the header. werkzeug takes a token with a = in it for parameters."""
     scheme, _, rest = asked.headers.get("Authorization", "").partition(" ")
     return scheme.lower(), rest
 

@@ -1,6 +1,6 @@
 """
-The password of the console. Where AFTERWORD_OPS_PASSWORD does not name one, `up` makes one for this host, in a
-file of the home that only its owner may read. It is shown to a person at a terminal and never logged.
+The password of the console. Where AFTERWORD_OPS_PASSWORD does not name one, `up` makes one for this host, in
+a file of the home that only its owner may read. It is shown to a person at a terminal and never logged.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def address(settings: Settings) -> str:
 
 
 def announce(settings: Settings, stream: TextIO | None = None) -> None:
-    """Says where the console is; how to enter it only to a terminal, since everything else is kept somewhere."""
+    """Says where the console is; the password only to a terminal, since any other stream may be kept."""
     stream = stream or sys.stdout
     line = f"Console: {address(settings)}"
     if not stream.isatty():

@@ -3,9 +3,9 @@ rq-dashboard under `/ops/rq/`, behind the guard, in a small Flask application of
 first request for it: most web processes never pay the 190 ms and the memory of its import.
 
 Knows what of rq-dashboard 0.9 is dangerous or broken for us, and mends it from outside; each mend has its
-comment and its test. It would be better to say all this upstream. Shows our queues, their jobs and workers, and
-nothing else of the Redis database. Refuses to know what a job means: emptying a queue or deleting a job here
-loses nothing, because the dispatcher offers again from the database.
+comment and its test. It would be better to say all this upstream. Shows our queues, their jobs and workers,
+and nothing else of the Redis database. Refuses to know what a job means: emptying a queue or deleting a job
+here loses nothing, because the dispatcher offers again from the database.
 """
 
 from __future__ import annotations
@@ -204,22 +204,28 @@ def _refuse_what_would_fail() -> None:
         raise NotFound
     if asked.get("order", "asc") not in _ORDERS:
         raise NotFound
-    for name in ("page", "per_page"):
-        text = str(asked.get(name, 1))
-        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _LARGEST_PAGE):
-            raise NotFound
+    if not all(_is_number_of_a_page(str(asked.get(name, 1))) for name in ("page", "per_page")):
+        raise NotFound
     if "queue_name" in asked:
-        names = _our_names()
-        if asked["queue_name"] is None:
-            asked["queue_name"] = names[RECALL]  # the tab "Jobs"; RQ's queue "default" is none of ours
-        if asked["queue_name"] not in names.values():
-            raise NotFound
+        _refuse_queue_of_others(asked)
+
+
+def _is_number_of_a_page(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _LARGEST_PAGE
+
+
+def _refuse_queue_of_others(asked: dict[str, Any]) -> None:
+    names = _our_names()
+    if asked["queue_name"] is None:
+        asked["queue_name"] = names[RECALL]  # the tab "Jobs"; RQ's queue "default" is none of ours
+    if asked["queue_name"] not in names.values():
+        raise NotFound
 
 
 class _Mended(Extension):
     """
-    Its templates, before they are compiled: what a job says (an exception's text) went into HTML as it was, since
-    <%- escapes and <%= does not; and each script bears the nonce of the page's policy.
+    Its templates, before they are compiled: what a job says (an exception's text) went into HTML as it was,
+    since <%- escapes and <%= does not; and each script bears the nonce of the page's policy.
     """
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Who may look: nobody without the password, from wherever; and every way to send a POST in somebody's name."""
+"""Who may look: no request without the password; and every way to send a POST in a person's name."""
 
 from __future__ import annotations
 

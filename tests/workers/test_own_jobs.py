@@ -1,6 +1,6 @@
 """
-What a stranger with write access to Redis can make a worker do: nothing. A real worker on a real Valkey is given
-jobs that name other functions, callbacks, webhooks, dependents, odd arguments, and what is no job at all.
+What a stranger with write access to Redis can make a worker do: nothing. A real worker on a real Valkey is
+given jobs that name other functions, callbacks, webhooks, dependents, odd arguments, and what is no job.
 """
 
 from __future__ import annotations
