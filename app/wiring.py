@@ -66,9 +66,7 @@ def ask_queue_id(store: SqlStore) -> str:
     return store.identity(QUEUE_ID)
 
 
-def open_queue(
-    settings: Settings, *, store: SqlStore | None = None, queue_id: str | None = None
-) -> RqQueue:
+def open_queue(settings: Settings, *, store: SqlStore | None = None, queue_id: str | None = None) -> RqQueue:
     """
     The queue; connects when first used.
 
@@ -148,7 +146,8 @@ def _hide_secrets(settings: Settings) -> None:
     """A bare API key has no shape by which a log line could be cleaned: it is named."""
     from app import log
 
-    own = (settings.api_key, settings.ops_password, settings.database_url, settings.redis_url)
+    token = getattr(settings, "metrics_token", None)
+    own = (settings.api_key, settings.ops_password, token, settings.database_url, settings.redis_url)
     log.hide([value for value in own if value and not value.startswith("sqlite")])
 
 

@@ -202,8 +202,10 @@ def run_up(settings: Settings) -> int:
         ConfigError: Exit 78.
     """
     from app.adapters import valkey_server
+    from app.ops.password import with_password
 
     with hold_home(settings.home):
+        settings = with_password(settings)
         ensure_port_free(settings.host, settings.port)
         specs: list[ChildSpec] = []
         if settings.redis_url is None:
