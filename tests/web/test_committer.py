@@ -333,7 +333,8 @@ def test_what_was_taken_is_counted_each_five_seconds_and_again_when_it_could_not
     counting.rejections.flush()
     counting.rejections.note_accepted(4)
     counting.rejections.flush()
-    assert (counting.accepted, counting.rejections.due_in_s()) == ([3], pytest.approx(5))
+    assert counting.accepted == [3]
+    assert counting.rejections.due_in_s() == pytest.approx(5)
 
     counting.is_broken = True
     counting.now += 5
