@@ -170,6 +170,7 @@ def _mount_ops(app: Any, *, settings: Settings) -> None:
 
 
 def _metrics_of(settings: Settings, readiness: Readiness, store: SqlStore) -> Callable[[], bytes]:
+    from app import log
     from app.ops import metrics
     from app.readiness import Probe
 
@@ -189,6 +190,7 @@ def _metrics_of(settings: Settings, readiness: Readiness, store: SqlStore) -> Ca
             facts=report.facts,
             measured=measured,
             providers=providers,
+            lines_dropped=getattr(log, "dropped", lambda: 0)(),
         )
 
     return show
