@@ -5,7 +5,7 @@ Put together from one part per concern, all on the same `Database`: `sql_inbox` 
 `sql_commit` (the transcription), `sql_outbox` (commands), `sql_money` (sends, rates, turns),
 `sql_accounts` (pauses), `sql_keys` (API keys that see), `sql_passes` (passes over a list),
 `sql_breakers` (providers that are down), `sql_signs` (signs of life), `sql_identity` (names of its own),
-`sql_answers` (counts that belong to outcomes), `sql_retention` (what is forgotten),
+`sql_answers` (counts that belong to outcomes), `sql_retention` (what is forgotten), `sql_health` (how it is),
 `sql_people` (lists and counts).
 """
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from app.adapters.sql_accounts import Accounts
 from app.adapters.sql_breakers import Breakers
 from app.adapters.sql_commit import Commits
+from app.adapters.sql_health import Health
 from app.adapters.sql_identity import Identity
 from app.adapters.sql_inbox import Inbox
 from app.adapters.sql_keys import Keys
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class SqlStore(
-    Inbox, Commits, Outbox, Money, Accounts, Keys, Passes, Breakers, Signs, Retention, Identity, People
+    Inbox, Commits, Outbox, Money, Accounts, Keys, Passes, Breakers, Signs, Retention, Identity, Health, People
 ):
     """The store. See `Database` for its arguments, `app.ports.Store` for its promises."""
 
