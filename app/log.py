@@ -101,9 +101,9 @@ def silence() -> None:
     logging.captureWarnings(True)
 
 
-def dropped() -> int:
-    """How many lines were dropped since the start, by this process and those forked with it."""
-    return _Process.dropped.total
+def dropped() -> Dropped:
+    """The count of lines that were dropped, by this process and those forked with it."""
+    return _Process.dropped
 
 
 def name_child(child: str | None) -> None:
