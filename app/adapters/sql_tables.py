@@ -182,6 +182,7 @@ attempts = sa.Table(
         "transcript_id",
         sqlite_where=sa.text("transcript_id IS NOT NULL"),
         postgresql_where=sa.text("transcript_id IS NOT NULL"),
+        postgresql_ops={"transcript_id": "text_pattern_ops"},
     ),
 )
 
@@ -278,7 +279,7 @@ artifacts = sa.Table(
     sa.Column("is_current", sa.Boolean, nullable=False),
     sa.UniqueConstraint("workspace", "recording_id", "transcript_id"),
     _of_transcription(),
-    sa.Index("ix_artifacts_transcript", "transcript_id"),
+    sa.Index("ix_artifacts_transcript", "transcript_id", postgresql_ops={"transcript_id": "text_pattern_ops"}),
 )
 
 rates = sa.Table(
