@@ -229,6 +229,8 @@ commands = sa.Table(
     sa.Column("token", sa.Text),
     _number("tries"),
     sa.Column("slot_at", sa.Double),
+    sa.Column("slot_rate", sa.Text),  # the rate that the slot is of
+    sa.Column("waits_for", sa.Text),  # why it was put off: a short code for people
     sa.Column("is_held", sa.Boolean, nullable=False),  # waits for the account, not for its time
     # When it first became due: unlike `due_at` it stays when the command is put off, and ages count from it.
     sa.Column("wanted_since", sa.Double, nullable=False, server_default="0"),
@@ -277,6 +279,7 @@ artifacts = sa.Table(
     _text("files"),  # JSON list of names
     _time("stored_at"),
     sa.Column("is_current", sa.Boolean, nullable=False),
+    sa.Column("draft", sa.Text),  # JSON: the manifest that is not written yet; the other files are whole
     sa.UniqueConstraint("workspace", "recording_id", "transcript_id"),
     _of_transcription(),
     sa.Index("ix_artifacts_transcript", "transcript_id", postgresql_ops={"transcript_id": "text_pattern_ops"}),
