@@ -45,11 +45,12 @@ _ALL = Filters()
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """The next thing to be done about a recording; `is_held`: it waits for the account, not for `due_at`."""
+    """The next thing to be done about a recording. `waits_for`: why it was put off, a short code."""
 
     kind: str
     due_at: float
-    is_held: bool
+    is_held: bool  # it waits for the account, not for `due_at`
+    waits_for: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Finding(Database):
 
     @property
     def _bot_id(self) -> sa.ColumnElement[str]:
-        """As in the index `ix_transcriptions_bot`: another spelling, or a parameter in it, would not use it."""
+        """As in its index: another spelling, or a parameter in it, would not use it."""
         sqlite, postgresql = "json_extract(state, '$.bot_id')", "(state::json ->> 'bot_id')"
         return sa.literal_column(sqlite if self.is_sqlite else postgresql, sa.Text)
 
@@ -145,7 +146,9 @@ class Finding(Database):
             yield self._begins(self._bot_id, filters.bot_id)
         if filters.provider is not None:
             attempt = t.attempts
-            is_of_it = sa.and_(attempt.c.workspace == row.c.workspace, attempt.c.recording_id == row.c.recording_id)
+            is_of_it = sa.and_(
+                attempt.c.workspace == row.c.workspace, attempt.c.recording_id == row.c.recording_id
+            )
             tried = sa.exists().where(is_of_it, attempt.c.provider == filters.provider)
             yield sa.or_(row.c.provider == filters.provider, tried)
         if filters.since is not None:
@@ -171,7 +174,8 @@ class Finding(Database):
         with self.reading() as connection:
             for workspace in {workspace for workspace, _ in of}:
                 ids = [recording for name, recording in of if name == workspace]
-                wanted = sa.select(row.c.recording_id, row.c.kind, row.c.due_at, row.c.is_held)
+                columns = (row.c.kind, row.c.due_at, row.c.is_held, row.c.waits_for)
+                wanted = sa.select(row.c.recording_id, *columns)
                 wanted = wanted.where(row.c.workspace == workspace, row.c.recording_id.in_(ids))
                 for recording, *command in connection.execute(wanted.order_by(row.c.due_at, row.c.id)):
                     first.setdefault(of[workspace, recording], Pending(*command))

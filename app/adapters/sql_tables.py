@@ -200,7 +200,9 @@ sends = sa.Table(
     _time("stamped_at"),
     sa.Column("outcome", sa.Text),
     sa.Column("settled_at", sa.Double),
-    sa.Column("body", sa.LargeBinary),  # the request's bytes, for a repetition; NULL once the attempt is settled
+    sa.Column(
+        "body", sa.LargeBinary
+    ),  # the request's bytes, for a repetition; NULL once the attempt is settled
     _of_transcription(),
     sa.Index("ix_sends_attempt", "workspace", "recording_id", "ordinal"),
     sa.Index("ix_sends_bot", "workspace", "bot", "stamped_at"),
@@ -282,7 +284,9 @@ artifacts = sa.Table(
     sa.Column("draft", sa.Text),  # JSON: the manifest that is not written yet; the other files are whole
     sa.UniqueConstraint("workspace", "recording_id", "transcript_id"),
     _of_transcription(),
-    sa.Index("ix_artifacts_transcript", "transcript_id", postgresql_ops={"transcript_id": "text_pattern_ops"}),
+    sa.Index(
+        "ix_artifacts_transcript", "transcript_id", postgresql_ops={"transcript_id": "text_pattern_ops"}
+    ),
 )
 
 rates = sa.Table(

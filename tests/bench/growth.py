@@ -21,6 +21,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import OperationalError
 
+from app.adapters.sql_finding import Filters
 from app.adapters.sql_store import SqlStore, open_store
 from app.core import events
 from app.core.commands import AskTranscript

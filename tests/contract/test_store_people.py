@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from app.adapters.sql_finding import Filters
 from app.adapters.sql_store import SqlStore
 from app.adapters.sql_tables import transcription_id
 from app.core import events
