@@ -166,17 +166,37 @@ class Finding(Database):
         text = sa.text(f"EXISTS (SELECT 1 FROM {pairs} AS pair WHERE {has})")
         return text.bindparams(**{f"key_{number}": key, f"value_{number}": value})
 
+    def files(self, rows: Sequence[Listed]) -> dict[str, list[str]]:
+        """By transcription id: keys below the storage's root of the result that readers should take."""
+        row = t.artifacts
+        found: dict[str, list[str]] = {}
+        with self.reading() as connection:
+            for workspace, ids in _by_workspace(rows).items():
+                wanted = sa.select(row.c.recording_id, row.c.folder, row.c.files)
+                current = wanted.where(
+                    row.c.workspace == workspace, row.c.recording_id.in_(ids), row.c.is_current
+                )
+                for recording, folder, names in connection.execute(current):
+                    found[ids[recording]] = [f"{folder}/{name}" for name in json.loads(names)]
+        return found
+
     def pending(self, rows: Sequence[Listed]) -> dict[str, Pending]:
         """By transcription id, for those of `rows` that have something to be done: what is due first."""
-        of = {(row.state.workspace, row.state.recording_id): row.id for row in rows}
         row = t.commands
         first: dict[str, Pending] = {}
         with self.reading() as connection:
-            for workspace in {workspace for workspace, _ in of}:
-                ids = [recording for name, recording in of if name == workspace]
+            for workspace, ids in _by_workspace(rows).items():
                 columns = (row.c.kind, row.c.due_at, row.c.is_held, row.c.waits_for)
                 wanted = sa.select(row.c.recording_id, *columns)
                 wanted = wanted.where(row.c.workspace == workspace, row.c.recording_id.in_(ids))
                 for recording, *command in connection.execute(wanted.order_by(row.c.due_at, row.c.id)):
-                    first.setdefault(of[workspace, recording], Pending(*command))
+                    first.setdefault(ids[recording], Pending(*command))
         return first
+
+
+def _by_workspace(rows: Sequence[Listed]) -> dict[str, dict[str, str]]:
+    """Recording ids with their transcription ids; one question for each workspace, by its index."""
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        found.setdefault(row.state.workspace, {})[row.state.recording_id] = row.id
+    return found

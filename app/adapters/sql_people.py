@@ -18,19 +18,7 @@ from sqlalchemy.engine import Connection
 from app.adapters import sql_tables as t
 from app.adapters.sql_finding import LISTED, Finding, Listed, listed
 
-__all__ = ["Counts", "Listed", "People", "Shown", "Standing"]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Of one workspace, as of now; times are seconds since the epoch, None when it never was."""
-
-    now: float
-    received_at: float | None  # the last webhook, of any workspace
-    stored_at: float | None  # the last result
-    foreign_since: float | None  # since the API key in use was found to see none of the recordings here
-    trouble_since: float | None  # since Recall refuses everything, or is silent
-    breakers: tuple[tuple[str, int, float | None], ...]  # provider, failures in a row, shut until
+__all__ = ["Counts", "Listed", "People", "Shown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,30 +153,6 @@ class People(Finding):
                 sends=tallies.get("sends", 0),
             )
 
-    def standing(self, workspace: str, *, fingerprint: str | None = None) -> Standing:
-        """
-        What a person asks first, each by an index.
-
-        Args:
-            fingerprint: Of the API key that is asked about; None for the one last seen at work.
-        """
-        keys, noted, breaker = t.recall_keys, t.installation, t.breakers
-        key = sa.select(keys.c.status, keys.c.at).where(keys.c.workspace == workspace)
-        key = key.where(keys.c.fingerprint == fingerprint) if fingerprint else key.order_by(keys.c.at.desc())
-        trouble = sa.select(noted.c.at).where(noted.c.key == f"recall_trouble:{workspace}")
-        shut = sa.select(breaker.c.provider, breaker.c.failures, breaker.c.shut_until)
-        shut = shut.where(breaker.c.workspace == workspace).order_by(breaker.c.provider)
-        with self.reading() as connection:
-            status, at = connection.execute(key.limit(1)).first() or (None, None)
-            return Standing(
-                now=connection.execute(sa.select(self.db_now)).scalar_one(),
-                received_at=_latest(connection, t.deliveries.c.received_at),
-                stored_at=_latest(connection, t.artifacts.c.stored_at),
-                foreign_since=at if status == "foreign" else None,
-                trouble_since=connection.execute(trouble).scalar(),
-                breakers=tuple((name, n, until) for name, n, until in connection.execute(shut)),
-            )
-
     def oldest_undone_s(self) -> float | None:
         """Age of what has been due or unapplied for longest; None when nothing is. Two looks at an index."""
         due = sa.select(sa.func.min(t.commands.c.due_at))
@@ -259,11 +223,6 @@ def _count_deliveries(connection: Connection) -> tuple[int, float | None, int]:
     since = connection.execute(_first_received()).scalar()
     unreadable = sa.select(sa.func.count()).where(row.c.note.is_not(None), row.c.kind.is_(None))
     return number, since, connection.execute(unreadable).scalar_one()
-
-
-def _latest(connection: Connection, column: sa.Column[float]) -> float | None:
-    """Of the row that was written last."""
-    return connection.execute(sa.select(column).order_by(column.table.c.id.desc()).limit(1)).scalar()
 
 
 def _first_received() -> sa.Select[float]:

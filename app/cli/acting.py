@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from app import log, wiring
+from app import wiring
 from app.adapters.sql_store import SqlStore
 from app.cli.consent import is_agreed
 from app.cli.looking import find
@@ -32,7 +30,6 @@ _HIGHEST = 2**63 - 1  # that a database can number
 def retry_command(recording: str, budget: int | None, yes: bool) -> int:
     """Try a failed or skipped recording again. What costs nothing is tried before another paid attempt."""
     settings = load_settings()
-    log.configure(stream=sys.stderr)
     service = wiring.open_service(settings)
     state = find(wiring.open_store(settings), recording).transcription.state
     event = events.RetryAsked(service.store.now(), budget or 0)
@@ -58,7 +55,6 @@ def replay_command(delivery: int, yes: bool) -> int:
     from app.recall.wire import Unreadable, decode_delivery
 
     settings = load_settings()
-    log.configure(stream=sys.stderr)
     service = wiring.open_service(settings)
     workspace, body = _stored(wiring.open_store(settings), delivery)
     try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from app.account import REMEDIES
 from app.adapters.sql_store import SqlStore
-from app.cli.story import iso, time_of
+from app.cli.words import iso, time_of
 from app.ports import Pause
 from app.records import CREATES_ONLY
 
@@ -50,7 +50,7 @@ def why_paused(pause: Pause) -> str:
     number = int(status) if status.isdecimal() else 0
     remedy = REMEDIES.get(number, "look at the account in Recall's dashboard")
     return (
-        f"Paused since {time_of(pause.since)} UTC, Recall answers {status}: {waits}. To mend: {remedy}; "
+        f"Paused since {time_of(pause.since)}, Recall answers {status}: {waits}. To mend: {remedy}; "
         "then it goes on by itself."
     )
 

@@ -161,22 +161,3 @@ def test_what_waits_is_read_by_the_index_of_the_outbox(two: SqlStore) -> None:
     for plan in plans(two, lambda: two.pending(rows)):
         assert "workspace" in plan
         assert "SCAN commands" not in plan
-
-
-def test_standing_knows_the_key_the_trouble_and_the_last_of_each(two: SqlStore) -> None:
-    assert two.standing(WORKSPACE).received_at is None
-    assert two.standing(WORKSPACE).stored_at == pytest.approx(two.now(), abs=5)
-    assert two.standing(WORKSPACE).foreign_since is None
-    with two.writing() as connection:
-        for fingerprint, status, at in (("old", "accepted", 5.0), ("new", "foreign", 9.0)):
-            statement = "INSERT INTO recall_keys (workspace, fingerprint, status, at) VALUES (:w, :f, :s, :a)"
-            values = {"w": WORKSPACE, "f": fingerprint, "s": status, "a": at}
-            connection.execute(sa.text(statement), values)
-        statement = "INSERT INTO installation (key, at) VALUES (:key, 7)"
-        connection.execute(sa.text(statement), {"key": f"recall_trouble:{WORKSPACE}"})
-    two.note_provider(WORKSPACE, "rev_async", worked=False, shut_s=120)
-    found = two.standing(WORKSPACE)
-    assert (found.foreign_since, found.trouble_since) == (9.0, 7.0)
-    assert two.standing(WORKSPACE, fingerprint="old").foreign_since is None
-    assert [(name, n) for name, n, _ in found.breakers] == [("rev_async", 1)]
-    assert two.standing("another").trouble_since is None
