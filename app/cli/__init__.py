@@ -64,6 +64,9 @@ def cli() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command; every expected trouble is a sentence on stderr and an exit code."""
+    from app import log
+
+    log.silence()  # what runs a service turns it on
     try:
         code = cli.main(args=list(arguments), prog_name="afterword", standalone_mode=False)
     except click.exceptions.Exit as end:

@@ -38,7 +38,6 @@ def migrate_command() -> int:
     """Bring the database to this version's schema."""
     from app import wiring
 
-    log.configure()
     wiring.migrate(load_settings())
     click.echo("The database is up to date.")
     return 0
