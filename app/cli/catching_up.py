@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 
 import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from app import log, wiring
+from app import wiring
 from app.cli.checking import why_refused
 from app.cli.consent import is_agreed
 from app.config import load_settings
@@ -88,7 +87,6 @@ def _hand_over_what_is_due(service: Service) -> None:
 
 
 def _service() -> Service:
-    log.configure(stream=sys.stderr)
     return wiring.open_service(load_settings())
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 
-from app import log
 from app.cli import places
 from app.config import Settings, load_settings
 from app.errors import (
@@ -39,7 +37,6 @@ Warn = Callable[[str], None]
 @click.option("--json", "as_json", is_flag=True, help="for programs")
 def check_command(as_json: bool) -> int:
     """Say everything that is wrong, and what to do about it."""
-    log.configure(stream=sys.stderr)  # stdout is the answer
     try:
         settings = load_settings()
     except ConfigError as error:

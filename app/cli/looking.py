@@ -146,8 +146,8 @@ def _facts(shown: Shown, settings: Settings, short: str) -> Iterable[str]:
     for attempt in shown.transcription.state.attempts:
         name = attempt.transcript_id or "no transcript"
         tail = f"  {printable(attempt.error)}" if attempt.error else ""
-        about = f"attempt {attempt.ordinal}  {attempt.provider}  {attempt.fate.value}  {_PAID[is_paid(attempt)]}"
-        yield f"  {about}  {name}{tail}"
+        about = f"attempt {attempt.ordinal}  {attempt.provider}  {attempt.fate.value}"
+        yield f"  {about}  {_PAID[is_paid(attempt)]}  {name}{tail}"
     for artifact in shown.artifacts:
         yield f"  stored  {settings.storage_url}/{artifact['folder']}  ({artifact['verdict']})"
 

@@ -30,9 +30,9 @@ _SAID: dict[str, Callable[[Any], str]] = {
     "ordinal": lambda n: f"attempt {n}",
     "transcript_id": lambda name: f"transcript {name}",
     "bot_id": lambda name: f"bot {name}",
-    "wait_s": lambda s: f"wait {span(s)}",
-    "since_first_send_s": lambda s: f"first sent {span(s)} ago",
-    "since_last_send_s": lambda s: f"last sent {span(s)} ago",
+    "wait_s": lambda s: f"wait {_about(s)}",
+    "since_first_send_s": lambda s: f"first sent {_about(s)} ago",
+    "since_last_send_s": lambda s: f"last sent {_about(s)} ago",
     "generation": lambda n: f"key {n}",
     "look_first": lambda _: "Recall's list is read first",
     "seen": lambda seen: "at Recall: " + ("; ".join(map(_seen, seen)) or "nothing"),
@@ -126,6 +126,10 @@ def _said(summary: Row) -> Iterable[str]:
                 yield _SAID[name](value)
         elif name not in _UNSAID and value is not False and value != "":
             yield _named(name, value)
+
+
+def _about(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else span(seconds)
 
 
 def _named(name: str, value: Any) -> str:
