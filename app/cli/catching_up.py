@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from app import wiring
+from app.cli.alive import why_idle
 from app.cli.checking import why_refused
 from app.cli.consent import is_agreed
 from app.config import load_settings
@@ -69,6 +70,8 @@ def _take_up(service: Service, since: float, *, by: str, is_dry: bool, yes: bool
         return 1
     found = _pass(service, since, by=by, is_dry=False)
     click.echo(f"{found.taken_up} taken up; the service transcribes them. {_RESUMES}")
+    if (idle := why_idle(load_settings())) is not None:
+        click.echo(idle)
     return 0
 
 

@@ -56,12 +56,13 @@ def list_command(
 ) -> int:
     """The newest transcriptions first."""
     pairs = tuple(_pair(text) for text in metadata)
-    store = read_store(reading_settings())
+    settings = reading_settings()
+    store = read_store(settings)
     began = moment_of(since, now=store.now(), name="--since") if since else None
     filters = Filters(Goal(phase) if phase else None, bot, pairs, provider, verdict, began)
     found = store.list_transcriptions(filters, limit=limit)
     pending = store.pending(found)
-    for line in standing_of(store, wiring.DEFAULT_WORKSPACE).lines():
+    for line in standing_of(store, wiring.DEFAULT_WORKSPACE, api_key=settings.api_key).lines():
         say(Console(stderr=as_json, highlight=False), line)  # stdout is one object per line then
     if as_json:
         files = store.files(found)
@@ -100,7 +101,7 @@ def show_command(id: str, as_json: bool) -> int:
     store = read_store(settings)
     shown = find(store, id)
     state = shown.transcription.state
-    standing = standing_of(store, state.workspace)
+    standing = standing_of(store, state.workspace, api_key=settings.api_key)
     deliveries = store.deliveries_of(state.workspace, state.recording_id)
     if as_json:
         whole = {
