@@ -37,7 +37,9 @@ def hold() -> int | None:
         return None
     if not _is_shared(descriptor):
         os.close(descriptor)
-        sys.stderr.write("afterword: .venv is just being brought up to date; run this again when that is done.\n")
+        sys.stderr.write(
+            "afterword: .venv is just being brought up to date; run this again when that is done.\n"
+        )
         return 75
     _held = descriptor
     return None

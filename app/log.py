@@ -203,9 +203,7 @@ def _take_over_errors() -> None:
     )
 
 
-def _tell_uncaught(
-    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
-) -> None:
+def _tell_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     if not issubclass(kind, SystemExit | KeyboardInterrupt):
         get_logger().error("uncaught_exception", exc_info=(kind, error, traceback))
 

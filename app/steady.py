@@ -119,7 +119,11 @@ class SteadyStream:
                 self._dropped.one_more()
                 return
             untold = self._dropped.flows()
-            if untold and self._tell is not None and not self._put(fd, self._tell(untold).encode(self.encoding)):
+            if (
+                untold
+                and self._tell is not None
+                and not self._put(fd, self._tell(untold).encode(self.encoding))
+            ):
                 self._dropped.not_told(untold)
             if not self._put(fd, line):
                 self._dropped.one_more()

@@ -68,6 +68,13 @@ class People(Finding):
             found = connection.execute(sa.select(row.c.name, self.db_now - row.c.at, row.c.detail))
             return {name: (age_s, detail) for name, age_s, detail in found}
 
+    def count(self, name: str, number: int) -> None:
+        """Adds to a counter."""
+        new = self.insert(t.counters).values(name=name, value=number)
+        added = {"value": t.counters.c.value + new.excluded.value}
+        with self.writing() as connection:
+            connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=added))
+
     def check_write(self) -> None:
         """Writes and commits one row. Raises `StoreUnavailable`: the inbox could not be written either."""
         self._note("write_check", is_moved=True)

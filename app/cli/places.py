@@ -5,13 +5,13 @@ refuse is said here in the words of `check`; nothing is left behind by asking.
 
 from __future__ import annotations
 
-import fcntl
 import importlib
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from app.cli.presence import is_home_held
 from app.config import Settings
 from app.errors import Away, ConfigError, HeldByAnother
 
@@ -65,22 +65,10 @@ def why_no_port(settings: Settings, *, is_at_work: Callable[[], bool]) -> str | 
     try:
         ensure_port_free(settings.host, settings.port)
     except HeldByAnother as taken:
-        return None if is_held(settings.home) or is_at_work() else str(taken)
+        return None if is_home_held(settings.home) or is_at_work() else str(taken)
     except (ConfigError, Away) as error:
         return f"{error}."
     return None
-
-
-def is_held(home: Path) -> bool:
-    """Whether an `up` runs in this home, or the children of one."""
-    try:
-        with (home / "up.lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go at once, by closing
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def with_database_file(sentence: str, settings: Settings) -> str:

@@ -73,7 +73,7 @@ def dev_command() -> int:
 
 def _up(settings: Settings) -> int:
     # By name: `app` never imports `workers`, which runs it.
-    run_up: Callable[[Settings], int] = importlib.import_module("workers.supervisor").run_up
+    run_up: Callable[[Settings], int] = importlib.import_module("workers.up").run_up
     return run_up(settings)
 
 
