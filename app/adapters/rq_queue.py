@@ -26,6 +26,7 @@ from rq import Retry
 from rq.serializers import JSONSerializer
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
+from app.adapters.redis_errors import forgetful, why_unusable
 from app.core.durations import Durations
 from app.errors import QueueUnavailable
 from app.ports import Offerable
@@ -68,7 +69,10 @@ def connect(url: str, *, patience: Patience) -> Redis:
         retry = RedisRetry(ExponentialBackoff(cap=0.5, base=0.1), 3, supported_errors=(RedisConnectionError,))
     # No name to tell: for it each new connection would parse the metadata of the installed package (6 ms of
     # 10, and 3 MB of memory no longer shared with the parent) and pay two round trips.
-    return Redis.from_url(url, socket_connect_timeout=1.0, socket_timeout=2.0, retry=retry, driver_info=None)
+    client = Redis.from_url(
+        url, socket_connect_timeout=1.0, socket_timeout=2.0, retry=retry, driver_info=None
+    )
+    return forgetful(client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,5 +206,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        # The class alone: redis-py's sentences may quote arguments.
-        raise QueueUnavailable(f"Redis cannot be used: {type(error).__name__}") from error
+        raise QueueUnavailable(why_unusable(error)) from error

@@ -40,13 +40,33 @@ _POSTGRESQL = {
     "55P03": "a row stayed locked for seconds; see which session holds it",
     "57014": "a statement took too long; see what the server is busy with",
     "57": "the server is starting or stopping",
-    "25006": "the server is read-only; is it a replica?",
+    "25006": "the server takes no writes: a replica, or no longer the primary; the address is tried anew",
 }
+
+# Answers that say something about the server at the other end, not about the statement: whichever server the
+# address leads to now may give another. https://www.postgresql.org/docs/current/errcodes-appendix.html
+_WRONG_SERVER = (
+    "08",  # the connection, also a pooler's to its server
+    "25006",  # read-only: demoted, or fenced off by default_transaction_read_only
+    "25P03",  # ended because it was idle in a transaction, or
+    "25P04",  # because the transaction took too long
+    "40001",  # a standby cancels what stands in recovery's way; READ COMMITTED knows no other reason
+    "57P",  # stopping, crashed, starting, database dropped, idle for too long
+)
+# https://sqlite.org/rescode.html: the file may have been replaced, or its disk mounted anew.
+_WRONG_FILE = (8, 10, 11, 26)  # READONLY, IOERR, CORRUPT, NOTADB
 
 # While connecting libpq has no codes, only words: the server's own (behind FATAL, in its language), then
 # libpq's and the system's. The first that is found counts; {user} and {database} are those that were tried.
 # https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/libpq/auth.c
 _CONNECTING = (
+    # Of several servers one may be read-only and the others away: this says more.
+    ("session is read-only", "no server that it names takes writes; is a fail-over under way?"),
+    ("server is in hot standby", "no server that it names takes writes; is a fail-over under way?"),
+    ("server is not in hot standby", "target_session_attrs asks for a standby; leave it out"),
+    ("cannot connect to server", "the pooler does not reach its server; see the pooler's log"),
+    ("no such database", "the pooler has no database {database}; see its configuration"),
+    ("no such user", "the pooler has no user {user}; see its list of users"),
     ("password authentication failed", "the server refuses the password of user {user}; mend DATABASE_URL"),
     ("no password supplied", "the server wants a password of user {user}, and DATABASE_URL has none"),
     ("too many connections", "the server has no connection free for user {user}; free some or allow more"),
@@ -95,6 +115,20 @@ def violated(error: exc.IntegrityError) -> Literal["check", "unique", "other"]:
     if state == "23505" or code in (2067, 1555):
         return "unique"
     return "other"
+
+
+def is_wrong_server(error: BaseException | None) -> bool:
+    """
+    Whether a connection with this answer is of no use any more, like the others made before it.
+
+    Args:
+        error: The driver's own.
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _WRONG_FILE
+    state = getattr(error, "sqlstate", None)
+    return state is not None and state.startswith(_WRONG_SERVER)
 
 
 def is_deadlock(error: BaseException | None) -> bool:

@@ -73,8 +73,8 @@ def why_no_port(settings: Settings, *, is_at_work: Callable[[], bool]) -> str | 
 
 def with_database_file(sentence: str, settings: Settings) -> str:
     """The sentence with the path of the embedded database, where it does not say it."""
-    path = settings.database_url.removeprefix("sqlite:///")
-    return sentence if path == settings.database_url or path in sentence else f"{sentence} ({path})"
+    path = settings.database_file
+    return sentence if path is None or str(path) in sentence else f"{sentence} ({path})"
 
 
 def _nearest(folder: Path) -> Path:
