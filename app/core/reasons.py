@@ -27,8 +27,8 @@ NOT_SELECTED = "not_selected"
 DOWNLOAD_BLOCKED = "download_blocked"
 RESULT_UNREADABLE = "transcript_unreadable"
 STORAGE = "storage_unavailable"
-UNEXPECTED_ANSWERS = "recall_answers_unexpectedly"
-LEFT_WITHOUT_AN_EVENT = "left_without_an_event"
+NOT_SETTLED = "left_without_an_event"
+UNEXPECTED_ANSWER = "recall_answers_unexpectedly"
 
 _RETRY = "`./afterword retry RECORDING`"
 _PAY = "`./afterword retry RECORDING --budget N`"
@@ -65,10 +65,10 @@ NEXT_STEPS: dict[str, str] = {
     f"after an update {_RETRY} reads them again, free.",
     STORAGE: "The place for results could not be written; mend it, "
     f"then {_RETRY}, which costs nothing as long as Recall has the transcript.",
-    UNEXPECTED_ANSWERS: "For a day Recall answered with a status it does not document; the detail has it. "
-    f"Look at Recall's status page and at gateways in between, then {_RETRY}, which is free first.",
-    LEFT_WITHOUT_AN_EVENT: "For a day what was asked led to nothing. This is a fault of this program: please "
-    f"report it with the output of `./afterword show RECORDING`, then {_RETRY}.",
+    NOT_SETTLED: "For a day one step was put off again and again: the detail names it and the cause. "
+    f"{_RETRY} goes on where it stopped.",
+    UNEXPECTED_ANSWER: "For a day Recall, or something on the way to it, answered with a status that means "
+    f"nothing here: see the detail. {_RETRY} asks again and costs nothing.",
 }
 _CEILING_REACHED = "All nine attempts that a recording may have are used up: no further one can be ordered."
 
