@@ -1,4 +1,4 @@
-"""Whether the service runs, said where a person would wait for it; and what changed on disk since it started."""
+"""Whether the service runs, said where a person would wait for it; and what changed on disk since."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ def service_of(settings: Settings) -> Service:
     presence = presence_of(settings)
     here = socket.gethostname()
     programs = tuple(p for p in presence.programs if p.host != here or not _is_gone(p))
-    is_running = True if presence.is_home_held or programs else (False if presence.is_database_asked else None)
+    is_running = (
+        True if presence.is_home_held or programs else (False if presence.is_database_asked else None)
+    )
     ours = [program for program in programs if program.host == here]
     changed = sorted({name for program in ours for name in changed_since(program.settings)})
     return Service(is_running, _has_run(settings, presence), presence, programs, tuple(changed))

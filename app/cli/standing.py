@@ -1,6 +1,6 @@
 """
-What holds up every recording: an account that Recall refuses, an API key that does not see the recordings known
-here, providers that are down. Told wherever a person looks, because the recordings themselves only look slow.
+What holds up every recording: an account that Recall refuses, an API key that does not see the recordings
+known here, providers that are down. Told wherever a person looks, because the recordings only look slow.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from app.records import CREATES_ONLY
 
 _KEY_REFUSED = "recall_answers_401"
 FOREIGN_KEY = (
-    "The API key sees none of the recordings known here: it is of another workspace or region. Nothing is taken "
-    "up, concluded or paid for. To mend: put the right RECALL_API_KEY and RECALL_REGION back; if this key is "
+    "The API key sees none of the recordings known here: it is of another workspace or region. Nothing is "
+    "taken up, concluded or paid for. To mend: put the right RECALL_API_KEY and RECALL_REGION back; if this key is "
     "meant, `./afterword reconcile` asks once and takes it."
 )
 
@@ -60,21 +60,23 @@ def standing_of(store: SqlStore, workspace: str, *, api_key: str = "") -> Standi
     return Standing(facts.pause, tuple(sorted(facts.passed_over)), facts.is_key_foreign)
 
 
-def why_paused(pause: Pause, *, is_key_accepted: bool = False) -> str:
-    """
-    Since when, what waits, and what to do.
+def is_about_key(pause: Pause) -> bool:
+    """Whether another answer to the same key ends it, so that a harmless question shows that it is over."""
+    return pause.cause == _KEY_REFUSED
 
-    Args:
-        is_key_accepted: Recall has just accepted the key of these settings: what is left to do is to let the
-            service have it.
-    """
+
+def why_mended(pause: Pause) -> str:
+    """That Recall has just accepted the key of these settings, and what is left to do."""
+    return (
+        f"Since {time_of(pause.since)} Recall refused the API key; it accepts the one of these settings. The "
+        "service goes on within a minute, if it has this key: after a change of `.env` it takes a restart, "
+        "or SIGHUP to `up`."
+    )
+
+
+def why_paused(pause: Pause) -> str:
+    """Since when, what waits, and what to do."""
     status = pause.cause.rpartition("_")[2]
-    since = f"Paused since {time_of(pause.since)}"
-    if pause.cause == _KEY_REFUSED and is_key_accepted:
-        return (
-            f"{since}, when Recall refused the API key; it accepts the one of these settings. The service goes on "
-            "within a minute, if it has this key: after a change of `.env` it takes a restart, or SIGHUP to `up`."
-        )
     is_about_creates = pause.cause.startswith(CREATES_ONLY)
     waits = "no transcript is created" if is_about_creates else "nothing is asked of Recall"
     number = int(status) if status.isdecimal() else 0
@@ -82,7 +84,9 @@ def why_paused(pause: Pause, *, is_key_accepted: bool = False) -> str:
     then = "then it goes on by itself"
     if not is_about_creates:
         then += "; after a change of `.env` it takes a restart, or SIGHUP to `up`"
-    return f"{since}, Recall answers {status}: {waits}. To mend: {remedy}; {then}."
+    return (
+        f"Paused since {time_of(pause.since)}, Recall answers {status}: {waits}. To mend: {remedy}; {then}."
+    )
 
 
 def why_passed_over(down: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""`status`: one screen. What runs, each part, what is undone, what came last, what is paused or passed over."""
+"""`status`: one screen. What runs, each part, what is undone, what came last, what is paused."""
 
 from __future__ import annotations
 
@@ -148,7 +148,9 @@ def _lines(seen: Seen) -> Iterable[tuple[str, str, str | None]]:
     yield ("oldest undone", "nothing is" if undone_s is None else span(undone_s), None)
     yield ("last webhook", _ago(seen.facts.last_webhook_at, now), None)
     yield ("last stored", _ago(seen.facts.last_stored_at, now), None)
-    told = ", ".join(f"{seen.counts[goal.value]} {goal.value}" for goal in Goal if seen.counts.get(goal.value))
+    told = ", ".join(
+        f"{seen.counts[goal.value]} {goal.value}" for goal in Goal if seen.counts.get(goal.value)
+    )
     yield ("recordings", told or "none yet", None)
     breakers = [f"{name} {'works' if at == 'closed' else at}" for name, at in seen.providers().items()]
     yield ("providers", ", ".join(breakers), None)
