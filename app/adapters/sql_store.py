@@ -4,7 +4,7 @@ The record in SQLite or PostgreSQL: everything `app.ports.Store` promises, and w
 Put together from one part per concern, all on the same `Database`: `sql_inbox` (deliveries),
 `sql_commit` (the transcription), `sql_outbox` (commands), `sql_money` (sends, rates, turns),
 `sql_accounts` (pauses), `sql_breakers` (providers that are down), `sql_signs` (signs of life),
-`sql_retention` (what is forgotten), `sql_people` (lists and counts).
+`sql_retention` (what is forgotten), `sql_health` (how it is), `sql_people` (lists and counts).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from app.adapters.sql_accounts import Accounts
 from app.adapters.sql_breakers import Breakers
 from app.adapters.sql_commit import Commits
+from app.adapters.sql_health import Health
 from app.adapters.sql_inbox import Inbox
 from app.adapters.sql_money import Money
 from app.adapters.sql_outbox import Outbox
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from app.ports import Store
 
 
-class SqlStore(Inbox, Commits, Outbox, Money, Accounts, Breakers, Signs, Retention, People):
+class SqlStore(Inbox, Commits, Outbox, Money, Accounts, Breakers, Signs, Retention, Health, People):
     """The store. See `Database` for its arguments, `app.ports.Store` for its promises."""
 
 

@@ -87,6 +87,10 @@ class Durations:
     download_overall_s: float = _seconds(300, floor=30)
     job_timeout_s: float = _seconds(360, floor=60)
 
+    # Recall refusing or silent for this long is told; refused webhooks are told for so long.
+    trouble_told_after_s: float = _seconds(60, floor=1)
+    refusals_told_for_s: float = _seconds(600, floor=10)
+
     def scaled(self, factor: float) -> Durations:
         """The same durations divided by `factor` (>= 1), none below its floor."""
         changed = {

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from structlog.testing import capture_logs
 
 from app.errors import StoreUnavailable
-from app.inbox import Committer, Rejections
+from app.inbox import Committer, Counting
 from app.ports import NewDelivery
 
 
@@ -23,6 +23,7 @@ class Gate:
         self.open = threading.Event()
         self.open.set()
         self.errors: dict[str, Exception] = {}
+        self.accepted = 0
         self.counted: list[tuple[str, int]] = []
 
     def add_deliveries(self, rows: Sequence[NewDelivery]) -> None:
@@ -34,8 +35,9 @@ class Gate:
             if webhook_id in self.errors:
                 raise self.errors[webhook_id]
 
-    def count_rejected(self, kind: str, number: int) -> None:
-        self.counted.append((kind, number))
+    def count_deliveries(self, rejected: Mapping[str, int], *, accepted: int, is_refused: bool) -> None:
+        self.counted += rejected.items()
+        self.accepted += accepted
 
 
 def row(webhook_id: str) -> NewDelivery:
@@ -241,23 +243,27 @@ def test_wake_up_that_hangs_delays_no_commit_and_is_not_piled_up(store: Gate) ->
 
 
 # -- rejections --------------------------------------------------------------------------------------
-class Counting:
-    """Rejections with a clock the test moves."""
+class Counted:
+    """Counting with a clock the test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
         self.counted: list[tuple[str, int]] = []
+        self.accepted: list[int] = []
+        self.refused: list[bool] = []
         self.is_broken = False
-        self.rejections = Rejections(self._count, monotonic=lambda: self.now)
+        self.rejections = Counting(self._count, monotonic=lambda: self.now)
 
-    def _count(self, kind: str, number: int) -> None:
+    def _count(self, rejected: Mapping[str, int], *, accepted: int, is_refused: bool) -> None:
         if self.is_broken:
             raise StoreUnavailable("locked")
-        self.counted.append((kind, number))
+        self.counted += rejected.items()
+        self.accepted.append(accepted)
+        self.refused.append(is_refused)
 
 
 def test_thousand_rejections_within_a_second_cost_two_writes_and_one_line() -> None:
-    counting = Counting()
+    counting = Counted()
     with capture_logs() as logs:
         for _ in range(1000):
             counting.rejections.note("stale", remedy="set the clock")
@@ -273,7 +279,7 @@ def test_thousand_rejections_within_a_second_cost_two_writes_and_one_line() -> N
 
 
 def test_rest_of_a_burst_is_logged_when_its_minute_is_over_even_if_nothing_follows() -> None:
-    counting = Counting()
+    counting = Counted()
     with capture_logs() as logs:
         for _ in range(3):
             counting.rejections.note("stale")
@@ -289,7 +295,7 @@ def test_rest_of_a_burst_is_logged_when_its_minute_is_over_even_if_nothing_follo
 
 
 def test_each_kind_has_its_own_minute() -> None:
-    counting = Counting()
+    counting = Counted()
     with capture_logs() as logs:
         for kind in ("stale", "malformed", "stale"):
             counting.rejections.note(kind)
@@ -299,7 +305,7 @@ def test_each_kind_has_its_own_minute() -> None:
 
 
 def test_counts_that_cannot_be_written_are_kept_for_the_next_time() -> None:
-    counting = Counting()
+    counting = Counted()
     counting.is_broken = True
     counting.rejections.note("stale")
     counting.rejections.flush()
