@@ -37,6 +37,10 @@ class RecallBusy(AfterwordError):
         self.retry_after_s = retry_after_s
 
 
+class CursorRefused(RecallBusy):
+    """Recall does not take this cursor (any more): read the list from its beginning."""
+
+
 class AccountRefused(AfterwordError):
     """401, 402 or 403 for everyone: nothing about this recording. `status` is Recall's."""
 

@@ -16,11 +16,13 @@ from app.core.machine import Decision
 from app.records import (
     Artifact,
     ArtifactRow,
+    BootClock,
     Closing,
     Committed,
     CreateAnswer,
     CreateOrder,
     Delivery,
+    HeldPass,
     Leased,
     Loaded,
     NewDelivery,
@@ -37,12 +39,14 @@ __all__ = [
     "Artifact",
     "ArtifactRow",
     "Blobs",
+    "BootClock",
     "Clock",
     "Closing",
     "Committed",
     "CreateAnswer",
     "CreateOrder",
     "Delivery",
+    "HeldPass",
     "Leased",
     "Loaded",
     "NewDelivery",
@@ -78,15 +82,27 @@ class Store(Protocol):
         """The database's clock."""
         ...
 
-    def sign(self, *, quiet_s: float) -> float:
+    def sign(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
         """
         A sign of life, before any work. When the last one is older than `quiet_s`, this installation was
         stopped, or its database is a backup that was put back: from now on every transcription last changed
-        before counts as `Loaded.is_from_before`. When the last one lies ahead, the database's clock was set
-        back: sends, slots and due times move with it, so that no age is underestimated and nothing waits.
+        before counts as `Loaded.is_from_before`. When the database's clock was set back, sends, slots and due
+        times move with it, so that no age is underestimated and nothing waits; when it was set forward,
+        patience stands still for as long; either way `SendTimes.since_last_s` counts from now.
+
+        Args:
+            boot: What the database's clock is held against. Without it, and where this start of this
+                machine signs for the first time, a gap longer than between two signs counts as a step.
 
         Returns:
             When the last long silence ended; 0.0 when there was none.
+        """
+        ...
+
+    def steady_since(self) -> float:
+        """
+        When the database's clock last stepped, or may have; 0.0 for never. A duration that decides about
+        money and began before counts from here.
         """
         ...
 
@@ -242,6 +258,38 @@ class Store(Protocol):
 
     def take_probe(self, workspace: str, *, every_s: float) -> bool:
         """True for one caller per `every_s`: that one may ask Recall."""
+        ...
+
+    # -- who may see, and passes over Recall's list ----------------------------------------------
+    def key_status(self, workspace: str, fingerprint: str) -> str | None:
+        """`KEY_ACCEPTED`, `KEY_FOREIGN`, or None for a key that was not held against anything yet."""
+        ...
+
+    def set_key_status(self, workspace: str, fingerprint: str, status: str) -> None:
+        """Notes it, in place of what was known of this key."""
+        ...
+
+    def newest_recordings(self, workspace: str, limit: int) -> list[str]:
+        """
+        The recordings heard of last, latest first, in any phase. Erased ones, and those that Recall no longer
+        had, only where nothing else is known.
+        """
+        ...
+
+    def take_pass(self, workspace: str, name: str, *, lease_s: float) -> HeldPass | None:
+        """The pass with a new token, and where it stopped; None while another worker has it."""
+        ...
+
+    def keep_pass(self, held: HeldPass, *, lease_s: float, progress: str | None) -> bool:
+        """Notes how far it came and renews the lease; False, nothing noted, when it went to another."""
+        ...
+
+    def leave_pass(self, held: HeldPass, *, progress: str | None) -> bool:
+        """As `keep_pass`, and any worker may go on; `progress` None: it came to its end."""
+        ...
+
+    def has_pass_waiting(self) -> bool:
+        """Whether a pass stopped before its end and is in no worker's hands."""
         ...
 
     # -- providers that are down -----------------------------------------------------------------

@@ -6,7 +6,7 @@ unless a name says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -135,6 +135,35 @@ NOT_SENT = "not_sent"
 CREATES_ONLY = "creates_refused_"
 
 
+# In the log of pauses: patience stood still in all of them.
+EVERY_WORKSPACE = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BootClock:
+    """
+    A machine's seconds since its start, which nothing sets: what a database's clock is held against.
+
+    Attributes:
+        boot_id: Names this start of this machine, the same for all of its processes.
+        now_s: See `app.ports.Clock.boottime`.
+    """
+
+    boot_id: str
+    now_s: Callable[[], float]
+
+    def distance_of(self, database_now: float, *, begun_s: float) -> float | None:
+        """
+        How far the database's clock is ahead of this one, seconds; None when it was not read in one moment.
+
+        Args:
+            begun_s: This clock before the other was read. A process that stands still in between measures
+                its own stop.
+        """
+        ended_s = self.now_s()
+        return database_now - ended_s if ended_s - begun_s <= 2.0 else None
+
+
 @dataclass(frozen=True, slots=True)
 class Pause:
     """A workspace whose account refuses us; see `CREATES_ONLY`."""
@@ -143,6 +172,22 @@ class Pause:
     cause: str
     since: float
     probe_at: float
+
+
+# Of an API key: it was seen to see this workspace's recordings; it sees none of those known here.
+KEY_ACCEPTED, KEY_FOREIGN = "accepted", "foreign"
+# Why a workspace is paused whose key is foreign; all other causes end in what Recall answers.
+PAUSED_BY_KEY = "key_sees_no_known_recording"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPass:
+    """A pass over Recall's list that this worker alone may go on with until its lease ends."""
+
+    workspace: str
+    name: str
+    token: str
+    progress: str | None  # JSON, the caller's own; None: at its beginning
 
 
 @dataclass(frozen=True, slots=True)

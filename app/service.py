@@ -19,6 +19,7 @@ from structlog.typing import FilteringBoundLogger
 from app import perform_create, perform_fetch, perform_reads
 from app.account import Account
 from app.advancing import Advancer
+from app.clock import boot_id
 from app.core import events
 from app.core.commands import (
     AskRecording,
@@ -41,9 +42,11 @@ from app.errors import (
     RecallBusy,
     StoreUnavailable,
 )
+from app.passes import ask_for_passes
 from app.patience import patience_over
 from app.ports import (
     Blobs,
+    BootClock,
     Clock,
     Closing,
     Delivery,
@@ -88,14 +91,15 @@ class Service:
         self.workspaces = workspaces
         self.scratch = scratch
         self.log = log
-        self._account = Account(store, log)
+        self.account = self._account = Account(store, clock, log)
         self._advancer = Advancer(store, queue, clock, log, self.policy_of)
         self.advance = self._advancer.advance
 
     def _sign(self) -> float:
         """Before any work: whoever was away for long must know it before money is spent, and until when."""
         durations = next(iter(self.workspaces.values())).policy.durations
-        return self.store.sign(quiet_s=durations.silence_s)
+        boot = BootClock(boot_id(), self.clock.boottime)
+        return self.store.sign(quiet_s=durations.silence_s, boot=boot)
 
     # -- the inbox ---------------------------------------------------------------------------------
     def receive(self, limit: int = 100) -> int:
@@ -220,10 +224,10 @@ class Service:
         except RecallBusy as busy:
             self._wait(task, busy.cause, busy.retry_after_s)
         except AccountRefused as refused:
-            if refused.status == 403 and self._account.is_accepted(workspace):
-                self._wait(task, "http_403", workspace.policy.durations.blocked_at_most_every_s)
+            wait_s = self._account.on_refusal(workspace, refused.status)
+            if wait_s is not None:
+                self._wait(task, f"http_{refused.status}", wait_s)
                 return
-            self._account.refused(workspace, refused.status)
             self.store.defer(leased, after_s=workspace.policy.durations.account_probe_every_s)
 
     def _end_poison(self, leased: Leased) -> None:
@@ -276,10 +280,7 @@ class Service:
                     shutil.rmtree(folder, ignore_errors=True)
         self.blobs.sweep()
         self._forget_bodies()
-        policy = next(iter(self.workspaces.values())).policy
-        every_s = policy.durations.poll_every_s if policy.poll_only else policy.durations.reconcile_every_s
-        if policy.reconcile and self.store.take_turn("reconcile", every_s=every_s):
-            self.queue.ask_reconcile()
+        ask_for_passes(self.store, self.queue, self.workspaces)
 
     def _forget_bodies(self) -> None:
         kept_s = next(iter(self.workspaces.values())).policy.durations.bodies_kept_s

@@ -17,8 +17,10 @@ from app.adapters.memory import MemoryStore
 from app.core.events import RecordingCondition
 from app.core.policy import Policy, built_in
 from app.errors import AccountRefused, RecallBusy
+from app.passes import ask_for_passes, reconcile_all
 from app.ports import RecordingFacts, RecordingSeen
-from app.reconcile import Found, Reconciler, reconcile_all
+from app.reconcile import Found, Reconciler
+from app.records import KEY_ACCEPTED
 from app.service import Service
 from app.task import Workspace
 
@@ -62,6 +64,7 @@ class Stage:
     lines: list[dict[str, Any]] = field(default_factory=list)
     policy: Policy = POLICY
     queue: FullQueue = field(default_factory=FullQueue)
+    fingerprint: str = "f1"
 
     def __post_init__(self) -> None:
         stage = self
@@ -72,6 +75,7 @@ class Stage:
 
         self.store = Store()
         self.store.first_start()
+        self.store.set_key_status("default", self.fingerprint, KEY_ACCEPTED)
         recall = cast(Any, self)
         self.service = Service(
             store=self.store,
@@ -102,6 +106,9 @@ class Stage:
         self.at += seconds
 
     # -- Recall --------------------------------------------------------------------------------------
+    def probe(self) -> None:
+        """Accepted."""
+
     def recordings_page(
         self, created_after: float, cursor_url: str | None
     ) -> tuple[list[RecordingSeen], str | None]:
@@ -134,10 +141,22 @@ class Stage:
         self.meetings[name] = Meeting(START + began * HOUR, START + ended * HOUR, **more)
 
     def a_pass(self, *, at: float | None = None) -> Found:
-        """At so many hours after the start."""
+        """At so many hours after the start: begun by the sweep, and gone on with to its end or a trouble."""
         if at is not None:
             self.at = START + at * HOUR
-        return reconcile_all(self.service)
+        self.store.turns.clear()
+        total, troubles = Found(), len(self.put_off)
+        ask_for_passes(self.store, cast(Any, self.queue), self.service.workspaces)
+        for _ in range(40):
+            total.add(reconcile_all(self.service))
+            if not self.store.has_pass_waiting() or len(self.put_off) > troubles:
+                break
+            self.at += 19.0  # until the next sweep
+        return total
+
+    @property
+    def put_off(self) -> list[dict[str, Any]]:
+        return [line for line in self.lines if line["event"] == "reconcile_put_off"]
 
     def passes(self, *, until: float) -> int:
         """One each ten minutes; how many were taken up in all."""
@@ -180,8 +199,8 @@ def test_without_a_pass_by_itself_nothing_unannounced_is_taken_up_and_the_comman
         assert each.queue.passes_asked == passes_asked
     assert off.a_pass().taken_up == 0, "asked for before the policy was changed"
     assert (off.asked, off.known) == ([], set())
-    by_hand = Reconciler(off.service, off.service.workspaces["default"])
-    assert by_hand.run(since=START, by="reconcile").taken_up == 1
+    by_hand = Reconciler(off.service, off.service.workspaces["default"], by="reconcile")
+    assert by_hand.run(since=START).taken_up == 1
 
 
 def test_a_whole_pass_comes_every_six_hours_and_never_reaches_beyond_two_days(stage: Stage) -> None:
@@ -207,8 +226,8 @@ def test_what_is_left_to_its_webhook_is_counted_and_not_called_absent(stage: Sta
     stage.meets("young", began=9.5, ended=9.9)
     stage.meets("under way", began=9.5, ended=99)
     stage.at = START + 10 * HOUR
-    by_hand = Reconciler(stage.service, stage.service.workspaces["default"])
-    found = by_hand.run(since=START, by="backfill", is_dry=True)
+    by_hand = Reconciler(stage.service, stage.service.workspaces["default"], by="backfill", is_dry=True)
+    found = by_hand.run(since=START)
     assert found == Found(listed=1, taken_up=1, too_young=1)
 
 
@@ -249,7 +268,7 @@ def test_a_recording_that_ended_without_a_result_holds_nothing_back(ending: Reco
 @pytest.mark.parametrize(
     "trouble", [lambda: RecallBusy("http_503", retry_after_s=1.0), lambda: AccountRefused(401)]
 )
-def test_a_pass_that_breaks_off_moves_nothing_and_the_next_sees_every_page(
+def test_a_pass_that_breaks_off_goes_on_at_its_page_and_none_is_left_out(
     stage: Stage, trouble: Callable[[], Exception]
 ) -> None:
     stage.a_pass(at=10)
@@ -258,22 +277,27 @@ def test_a_pass_that_breaks_off_moves_nothing_and_the_next_sees_every_page(
     stage.fails_at_page = trouble
     stage.a_pass(at=12)
     assert len(stage.known) == 3, "the first page stays taken up"
-    assert stage.lines[-1]["event"] == "reconcile_put_off"
+    assert len(stage.put_off) == 1
     stage.fails_at_page = None
     stage.a_pass(at=15.9)
-    assert stage.asked[-1] < START + 10 * HOUR, "as if the broken pass had not been"
+    assert len(stage.asked) == 2, "it went on where it stopped"
     assert len(stage.known) == 9
+    stage.a_pass(at=16)
+    assert stage.asked[-1] < START + 10 * HOUR, "the next looks from where the broken one began"
 
 
-def test_a_whole_pass_that_breaks_off_is_due_again_at_once(stage: Stage) -> None:
+def test_a_whole_pass_that_breaks_off_is_still_the_whole_one_when_it_goes_on(stage: Stage) -> None:
     stage.a_pass(at=60)
     for number in range(4):
         stage.meets(f"lost {number}", began=60.1, ended=60.2)
     stage.fails_at_page = lambda: AccountRefused(403)
     stage.a_pass(at=66.1)
+    assert stage.looked_back_h == 48
     stage.fails_at_page = None
     stage.a_pass(at=66.3)
-    assert stage.looked_back_h == 48
+    assert stage.lines[-1] | {"is_whole": True} == stage.lines[-1]
+    stage.a_pass(at=66.5)
+    assert stage.looked_back_h < 10, "and is not due again at once"
 
 
 def test_after_a_long_absence_the_pass_begins_where_the_last_one_could_see_to(stage: Stage) -> None:
@@ -306,16 +330,18 @@ def test_look_ups_that_have_taken_the_next_ten_minutes_are_waited_for(stage: Sta
     assert stage.at >= START + HOUR + 600
 
 
-def test_a_rate_whose_next_slot_is_hours_away_puts_the_pass_off_instead_of_sleeping(stage: Stage) -> None:
+def test_a_rate_whose_next_slot_is_far_away_costs_no_worker_its_time(stage: Stage) -> None:
     stage.store.push_rate("default", "list", after_s=10 * HOUR)
-    stage.a_pass(at=1)
-    assert stage.at < START + 1.1 * HOUR
-    assert (stage.asked, stage.lines[-1]["event"]) == ([], "reconcile_put_off")
+    ask_for_passes(stage.store, cast(Any, stage.queue), stage.service.workspaces)
+    began = stage.at
+    reconcile_all(stage.service)
+    assert (stage.at, stage.asked) == (began, [])
+    assert stage.store.has_pass_waiting(), "for the next sweep"
 
 
 def test_a_dry_run_takes_nothing_up_and_moves_nothing(stage: Stage) -> None:
     stage.meets("lost", began=1, ended=2)
     stage.at = START + 9 * HOUR
     workspace = stage.service.workspaces["default"]
-    found = Reconciler(stage.service, workspace).run(since=START, by="reconcile", is_dry=True)
+    found = Reconciler(stage.service, workspace, by="reconcile", is_dry=True).run(since=START)
     assert (found.taken_up, stage.known, stage.store.marks) == (1, set(), {})

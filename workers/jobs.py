@@ -54,8 +54,8 @@ def perform(command_id: int) -> None:
 
 
 def reconcile() -> None:
-    """Holds Recall's list of recordings against what we heard."""
-    from app.reconcile import reconcile_all
+    """Goes on with holding Recall's list of recordings against what we heard, for some seconds."""
+    from app.passes import reconcile_all
 
     with _put_off_without_database():
         reconcile_all(_open())

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.adapters import history_line
 from app.adapters.memory_faults import MemoryFaults
+from app.adapters.memory_passes import MemoryPasses
 from app.adapters.memory_rows import CommandRow, DeliveryRow, Recording, RecordingRow, Stamp
 from app.core import commands, events
 from app.core.machine import Decision
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 _EARLY_S = 0.05
 
 
-class MemoryStore(MemoryFaults):
+class MemoryStore(MemoryFaults, MemoryPasses):
     """See `app.ports.Store`. What a test wants to see is public: `deliveries`, `commands`, `recordings`."""
 
     def __init__(self, *, clock_offset_s: float = 0.0) -> None:
@@ -298,7 +299,8 @@ class MemoryStore(MemoryFaults):
             stamps = [s for s in self._stamps(workspace, recording_id, ordinal) if s.outcome != NOT_SENT]
             ages = [self.now() - s.at for s in stamps if s.send.generation == generation]
             prints = frozenset(s.send.fingerprint for s in stamps if s.send.generation == generation)
-            return SendTimes(max(ages, default=None), min(ages, default=None), prints)
+            last_s = min([*ages, self.now() - self.steady_at]) if ages else None
+            return SendTimes(max(ages, default=None), last_s, prints)
 
     def settle_send(self, send_id: int, *, outcome: str) -> None:
         with self._lock:

@@ -15,6 +15,7 @@ from app.ports import SendTimes
 from app.records import NOT_SENT
 
 TURN = "turn:"  # so begin the keys of turns
+STEADY = "steady"  # since when the database's clock ran without a step
 
 
 class Money(Database):
@@ -33,10 +34,14 @@ class Money(Database):
         )
         with self.reading() as connection:
             found = connection.execute(stamps).all()
+            steady = sa.select(self.db_now - t.installation.c.at).where(t.installation.c.key == STEADY)
+            steady_s = connection.execute(steady).scalar()
         ages_s = [age_s for age_s, _ in found]
+        # What is concluded from silence since the last send begins anew with each step of the clock.
+        since_last_s = min([*ages_s, *([] if steady_s is None else [steady_s])]) if ages_s else None
         return SendTimes(
             since_first_s=max(ages_s, default=None),
-            since_last_s=min(ages_s, default=None),
+            since_last_s=since_last_s,
             fingerprints=frozenset(fingerprint for _, fingerprint in found),
         )
 

@@ -253,12 +253,12 @@ def _in_use(asked: _Asked) -> str | None:
         found = standing.standing_of(store, wiring.DEFAULT_WORKSPACE, api_key=settings.api_key)
     if found.down:
         asked.warn(standing.why_passed_over(found.down))
-    if found.is_key_foreign:
-        return standing.FOREIGN_KEY
-    if found.pause is not None and asked.is_key_accepted and standing.is_about_key(found.pause):
+    if found.pause is None:
+        return standing.why_foreign() if found.is_key_foreign else None
+    if standing.is_mended(found, has_recall_accepted=asked.is_key_accepted):
         asked.warn(standing.why_mended(found.pause))
         return None
-    return None if found.pause is None else standing.why_paused(found.pause)
+    return standing.why_paused(found.pause)
 
 
 def _ask_for_password(asked: _Asked, beats: Mapping[str, tuple[float, str]]) -> None:
