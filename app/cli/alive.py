@@ -7,7 +7,7 @@ import os
 import socket
 from dataclasses import dataclass
 
-from app.cli.presence import Presence, Program, presence_of
+from app.cli.presence import ALIVE_WITHIN_S, Presence, Program, presence_of
 from app.cli.reading import read_store
 from app.cli.words import span
 from app.config import Settings
@@ -15,6 +15,7 @@ from app.errors import AfterwordError
 from app.settings_changes import changed_since, is_reloadable
 
 IDLE = "The service does not run: nothing happens until `./afterword up`."
+_DISPATCHER = "dispatcher"
 _NOT_KNOWN = "Whether the service runs cannot be said while the database is away."
 
 
@@ -60,15 +61,18 @@ class Service:
 
 def service_of(settings: Settings) -> Service:
     """As of now; never raises for a database that is away."""
-    presence = presence_of(settings)
+    presence, beats = presence_of(settings), _beats(settings)
     here = socket.gethostname()
     programs = tuple(p for p in presence.programs if p.host != here or not _is_gone(p))
-    is_running = (
-        True if presence.is_home_held or programs else (False if presence.is_database_asked else None)
-    )
+    is_running: bool | None = presence.is_home_held or bool(programs)
+    if not is_running and not presence.programs:
+        # A dispatcher of the version before gives a sign without its host.
+        is_running = beats.get(_DISPATCHER, ALIVE_WITHIN_S) < ALIVE_WITHIN_S
+        if not is_running and not presence.is_database_asked:
+            is_running = None
     ours = [program for program in programs if program.host == here]
     changed = sorted({name for program in ours for name in changed_since(program.settings)})
-    return Service(is_running, _has_run(settings, presence), presence, programs, tuple(changed))
+    return Service(is_running, bool(is_running or beats), presence, programs, tuple(changed))
 
 
 def why_idle(settings: Settings) -> str | None:
@@ -76,14 +80,13 @@ def why_idle(settings: Settings) -> str | None:
     return IDLE if service_of(settings).is_running is False else None
 
 
-def _has_run(settings: Settings, presence: Presence) -> bool:
-    if presence.is_home_held or presence.programs:
-        return True
+def _beats(settings: Settings) -> dict[str, float]:
+    """Seconds since each process gave a sign of life; none while the database is away or not made yet."""
     try:
         with contextlib.closing(read_store(settings)) as store:
-            return bool(store.heartbeats())
+            return {name: age_s for name, (age_s, _) in store.heartbeats().items()}
     except AfterwordError:
-        return False
+        return {}
 
 
 def _is_gone(program: Program) -> bool:

@@ -1,4 +1,4 @@
-"""`check`: every problem of configuration and surroundings, each with its remedy; whether the service runs."""
+"""`check`: every problem of configuration and surroundings with its remedy; and whether the service runs."""
 
 from __future__ import annotations
 
@@ -83,10 +83,12 @@ def _add_service(found: _Checked, settings: Settings) -> None:
     if (changed := service.why_changed()) is not None:
         found.warnings.append(changed)
     if service.is_running:
-        found.problems += _parts(settings).values()
+        parts = _parts(settings)
+        found.warnings += [parts.pop("workers")] if "workers" in parts else []
+        found.problems += parts.values()
 
 
-def _parts(settings: Settings) -> Mapping[str, str]:
+def _parts(settings: Settings) -> dict[str, str]:
     """A sentence for each part of readiness that is not well and that nothing else asks about."""
     from app import wiring
 
