@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from app.cli import places
 from app.cli.alive import Service, service_of
 from app.cli.reading import reading_settings
-from app.cli.words import say
+from app.cli.words import open_console, say
 from app.config import Settings, load_settings
 from app.errors import (
     AccountRefused,
@@ -306,7 +305,7 @@ def _print(found: _Checked, *, as_json: bool) -> None:
         }
         click.echo(json.dumps(told, indent=2))
         return
-    console = Console(highlight=False)
+    console = open_console()
     for warning in found.warnings:
         say(console, f"  note: {warning}", indent="  ")
     for problem in found.problems:

@@ -17,7 +17,7 @@ from app.cli import story
 from app.cli.listing import Row, print_list
 from app.cli.reading import read_store, reading_settings
 from app.cli.standing import Standing, standing_of
-from app.cli.words import moment_of, printable, say, short_id, span, time_of
+from app.cli.words import moment_of, open_console, printable, say, short_id, span, time_of
 from app.config import Settings
 from app.core.state import Goal
 from app.errors import AfterwordError
@@ -63,7 +63,7 @@ def list_command(
     found = store.list_transcriptions(filters, limit=limit)
     pending = store.pending(found)
     for line in standing_of(store, wiring.DEFAULT_WORKSPACE, api_key=settings.api_key).lines():
-        say(Console(stderr=as_json, highlight=False), line)  # stdout is one object per line then
+        say(open_console(is_stderr=as_json), line)  # stdout is one object per line then
     if as_json:
         files = store.files(found)
         for row in found:
@@ -74,7 +74,7 @@ def list_command(
         is_empty = filters == Filters()
         click.echo("Nothing yet. `./afterword demo` shows what it looks like." if is_empty else "None.")
         return 0
-    print_list(Console(highlight=False), [Row(row, pending.get(row.id)) for row in found])
+    print_list(open_console(), [Row(row, pending.get(row.id)) for row in found])
     return 0
 
 
@@ -112,7 +112,7 @@ def show_command(id: str, as_json: bool) -> int:
         }
         click.echo(json.dumps(whole, indent=2, ensure_ascii=not _is_unicode()))
         return 0
-    console = Console(highlight=False)
+    console = open_console()
     for line in _facts(shown, settings, short_id(store, state.recording_id)):
         say(console, line)
     _print_story(console, shown, deliveries, is_more_waiting=store.has_unapplied())

@@ -17,7 +17,7 @@ from app.adapters.sql_health import Facts
 from app.cli.alive import Service, service_of
 from app.cli.reading import read_store, reading_settings
 from app.cli.standing import Standing, standing_of
-from app.cli.words import iso, printable, say, span, time_of
+from app.cli.words import iso, open_console, printable, say, span, time_of
 from app.config import Settings
 from app.core.state import Goal
 from app.errors import Away, StoreUnavailable
@@ -51,7 +51,7 @@ def status_command(as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(seen.record(), indent=2))
     else:
-        _print(Console(highlight=False), seen)
+        _print(open_console(), seen)
     return 0 if seen.is_well else 1
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 import textwrap
 from datetime import UTC, datetime
 
@@ -62,6 +64,14 @@ def short_id(store: SqlStore, recording: str) -> str:
 def printable(text: str) -> str:
     """Without what a terminal would obey."""
     return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def open_console(*, is_stderr: bool = False) -> Console:
+    """As wide as the terminal says, or `COLUMNS`: also one that can do nothing else (`TERM=dumb`)."""
+    size = shutil.get_terminal_size()
+    is_terminal = (sys.stderr if is_stderr else sys.stdout).isatty()
+    width, height = (size.columns, size.lines) if is_terminal else (None, None)
+    return Console(stderr=is_stderr, highlight=False, width=width, height=height)
 
 
 def say(console: Console, text: str, *, indent: str = "", style: str | None = None) -> None:
