@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ def running(home: Home) -> Iterator[None]:
         yield
 
 
-def stored(home: Home) -> None:
+def stored(home: Home) -> str:
     """A recording with its transcript, heard of by a webhook."""
     recording = home.hears()
     loaded = home.store.load(WORKSPACE, recording)
@@ -41,6 +42,7 @@ def stored(home: Home) -> None:
     row = ArtifactRow(WORKSPACE, recording, "t1", 1, FIRST, "spoken", None, "f", ("manifest.json",))
     event = events.LongSilence(home.store.now())
     home.store.commit(loaded, Decision(state), event=event, source=Source(by="worker"), artifact=row)
+    return recording
 
 
 def test_a_dead_service_is_not_well_and_says_what_to_do(home: Home) -> None:
@@ -214,3 +216,23 @@ def ordered(home: Home, command: str) -> Said:
         return home.run("replay", "1", "--yes")
     home.happens(recording, events.RecordingNotSelected(home.store.now(), "no"), by="webhook")
     return home.run("retry", recording, "--yes")
+
+
+def test_every_field_of_every_json_is_documented_and_none_that_is_not_there(home: Home) -> None:
+    recording = stored(home)
+    document = (ROOT / "docs/json.md").read_text("utf-8")
+    of_list, of_show = (home.run(*command, "--json").json for command in (("list",), ("show", recording)))
+    first, only_in_show = _section(document, "list, show").split("| only in `show`")
+    assert _fields(first) == set(of_list)
+    assert _fields(only_in_show) == set(of_show) - set(of_list)
+    for command in ("status", "check"):
+        assert _fields(_section(document, command)) == set(home.run(command, "--json").json)
+
+
+def _section(document: str, heading: str) -> str:
+    return document.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def _fields(text: str) -> set[str]:
+    rows = re.findall(r"^\| (`[^|]+) \|", text, re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
