@@ -14,9 +14,10 @@ from structlog.typing import FilteringBoundLogger
 
 from app.core import events
 from app.core.blame import verdicts
-from app.core.machine import Decision, budget, decide
+from app.core.machine import Decision, decide
 from app.core.policy import Policy
 from app.core.state import Goal
+from app.core.step import budget
 from app.errors import AlreadyApplied, QueueUnavailable, Stale
 from app.ports import ArtifactRow, Clock, Committed, Loaded, Queue, Send, Source, Store
 

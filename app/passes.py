@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from app.errors import AccountRefused, CursorRefused, QueueUnavailable, RecallBusy
-from app.ports import HeldPass, Queue, Store
+from app.ports import Queue, Store
 from app.reconcile import Found, Reconciler
-from app.records import CREATES_ONLY
+from app.records import CREATES_ONLY, HeldPass
 from app.slots import next_slot
 from app.task import READS_PER_WINDOW, Workspace
 

@@ -19,7 +19,7 @@ from app.core.commands import CreateTranscript
 from app.core.events import RecordingCondition, Refusal
 from app.core.policy import CEILING
 from app.core.state import Fate
-from app.errors import AccountRefused, BudgetExceeded, RecallBusy, RecallRefused
+from app.errors import AccountRefused, BudgetExceeded, RecallBusy
 from app.perform_reads import list_all
 from app.ports import CreateAnswer, CreateOrder, Send, Source
 from app.task import SlotLater, Task
@@ -158,7 +158,7 @@ def _outcome(task: Task, command: CreateTranscript, answer: CreateAnswer) -> eve
     counted = ""
     try:
         refusal, wait_s, counted = _why_refused(task, answer)
-    except (RecallBusy, SlotLater, RecallRefused):
+    except (RecallBusy, SlotLater):
         # The cause cannot be looked into now. Nothing was made; the same attempt asks again later.
         refusal, wait_s = Refusal.BUSY, task.policy.durations.blocked_at_most_every_s
     except AccountRefused as refused:

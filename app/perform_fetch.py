@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -53,7 +54,8 @@ def fetch(task: Task) -> None:
     if kept is not None:
         _finish(task, kept)
         return
-    artifact = task.read("retrieve", lambda: task.recall.retrieve(command.transcript_id))
+    ask = partial(task.recall.retrieve, command.transcript_id, recording_id=task.recording_id)
+    artifact = task.read("retrieve", ask)
     event = _why_not(task, command, artifact)
     if event is not None:
         task.happened(event)
@@ -148,7 +150,8 @@ def _render(raw: Path, folder: Path) -> Summary:
 def _manifest(task: Task, artifact: Artifact, summary: Summary, files: list[StoredFile]) -> Manifest:
     state = task.state
     line = state.attempt_of(transcript_id=artifact.transcript_id)
-    provider = artifact.provider or (line.provider if line is not None else "") or "unknown"
+    ordered = line.provider if line is not None else None
+    provider = artifact.provider_for(ordered) or ordered or "unknown"
     return Manifest(
         workspace=state.workspace,
         recording_id=state.recording_id,

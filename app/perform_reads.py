@@ -63,7 +63,8 @@ def ask_transcript(task: Task) -> None:
     command = task.leased.command
     assert isinstance(command, AskTranscript)
     tid = command.transcript_id
-    artifact = task.read("retrieve", lambda: task.recall.retrieve(tid))
+    ask = partial(task.recall.retrieve, tid, recording_id=task.recording_id)
+    artifact = task.read("retrieve", ask)
     if artifact is None and not _is_gone(task, tid):
         task.happened(events.StillProcessing(patient_at(task, tid), tid))
         return

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Protocol
 
 from app.core import events
 from app.core.machine import Decision
+from app.ports_sight import SightStore
 from app.records import (
     Artifact,
     ArtifactRow,
@@ -22,7 +23,6 @@ from app.records import (
     CreateAnswer,
     CreateOrder,
     Delivery,
-    HeldPass,
     Leased,
     Loaded,
     NewDelivery,
@@ -46,7 +46,6 @@ __all__ = [
     "CreateAnswer",
     "CreateOrder",
     "Delivery",
-    "HeldPass",
     "Leased",
     "Loaded",
     "NewDelivery",
@@ -75,7 +74,7 @@ class Clock(Protocol):
         ...
 
 
-class Store(Protocol):
+class Store(SightStore, Protocol):
     """The record. Every method is one transaction; raises `StoreUnavailable` when it cannot be used."""
 
     def now(self) -> float:
@@ -260,38 +259,6 @@ class Store(Protocol):
         """True for one caller per `every_s`: that one may ask Recall."""
         ...
 
-    # -- who may see, and passes over Recall's list ----------------------------------------------
-    def key_status(self, workspace: str, fingerprint: str) -> str | None:
-        """`KEY_ACCEPTED`, `KEY_FOREIGN`, or None for a key that was not held against anything yet."""
-        ...
-
-    def set_key_status(self, workspace: str, fingerprint: str, status: str) -> None:
-        """Notes it, in place of what was known of this key."""
-        ...
-
-    def newest_recordings(self, workspace: str, limit: int) -> list[str]:
-        """
-        The recordings heard of last, latest first, in any phase. Erased ones, and those that Recall no longer
-        had, only where nothing else is known.
-        """
-        ...
-
-    def take_pass(self, workspace: str, name: str, *, lease_s: float) -> HeldPass | None:
-        """The pass with a new token, and where it stopped; None while another worker has it."""
-        ...
-
-    def keep_pass(self, held: HeldPass, *, lease_s: float, progress: str | None) -> bool:
-        """Notes how far it came and renews the lease; False, nothing noted, when it went to another."""
-        ...
-
-    def leave_pass(self, held: HeldPass, *, progress: str | None) -> bool:
-        """As `keep_pass`, and any worker may go on; `progress` None: it came to its end."""
-        ...
-
-    def has_pass_waiting(self) -> bool:
-        """Whether a pass stopped before its end and is in no worker's hands."""
-        ...
-
     # -- providers that are down -----------------------------------------------------------------
     def note_provider(self, workspace: str, provider: str, *, worked: bool, shut_s: float) -> None:
         """
@@ -364,7 +331,13 @@ class Blobs(Protocol):
 
 
 class Recall(Protocol):
-    """One workspace of Recall. Raises `RecallBusy` (come back) and `AccountRefused` (everybody waits)."""
+    """
+    One workspace of Recall. Reading raises `AccountRefused` for 401, 402 and 403, and `RecallBusy` for no
+    answer, for every other status that is not meant, and for an answer about another thing than was asked.
+
+    A cursor is the path and query of a page on Recall's base address: it holds neither host nor key and may
+    be kept. One that Recall does not take raises `CursorRefused`.
+    """
 
     @property
     def fingerprint(self) -> str:
@@ -381,20 +354,20 @@ class Recall(Protocol):
         """
         ...
 
-    def retrieve(self, transcript_id: str) -> Artifact | None:
-        """None for 404."""
+    def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
+        """The transcript of this recording; None for 404."""
         ...
 
-    def list_page(self, recording_id: str, cursor_url: str | None) -> tuple[list[Artifact], str | None]:
-        """One page and the address of the next."""
+    def list_page(self, recording_id: str, cursor: str | None, /) -> tuple[list[Artifact], str | None]:
+        """One page of a recording's transcripts and the cursor of the next."""
         ...
 
     def recording(self, recording_id: str) -> RecordingFacts: ...
 
     def recordings_page(
-        self, created_after: float, cursor_url: str | None
+        self, created_after: float, cursor: str | None, /
     ) -> tuple[list[RecordingSeen], str | None]:
-        """One page of the workspace's recordings and the address of the next."""
+        """One page of the workspace's recordings and the cursor of the next."""
         ...
 
     def delete(self, transcript_id: str) -> None:
@@ -411,5 +384,8 @@ class Recall(Protocol):
         ...
 
     def probe(self) -> None:
-        """A harmless GET. Returns when the account is accepted, else raises."""
+        """
+        A harmless list: returns when the account is accepted. `AccountRefused` is Recall's no; `RecallBusy`
+        is no answer, which says nothing about the account.
+        """
         ...

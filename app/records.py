@@ -219,7 +219,12 @@ class CreateOrder:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """Recall's transcript as retrieved. `download_url` is a secret: never logged, never stored."""
+    """
+    Recall's transcript as retrieved. `download_url` is a secret: never logged, never stored.
+
+    `provider` is the first of `providers`, the keys that Recall's answer has filled: one as a rule.
+    `recording_id` is the recording that was asked about; the answer has been held against it.
+    """
 
     transcript_id: str
     status: str
@@ -229,15 +234,24 @@ class Artifact:
     is_realtime: bool
     download_url: str | None = field(default=None, repr=False)
     provider_data_url: str | None = field(default=None, repr=False)
+    recording_id: str | None = None
+    providers: tuple[str, ...] = ()
+
+    def provider_for(self, ordered: str | None) -> str | None:
+        """`ordered` where the answer has it filled, else the first provider."""
+        return ordered if ordered in self.providers else self.provider
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingFacts:
-    """Recall's recording as retrieved. `duration_s` is None when Recall does not say."""
+    """
+    Recall's recording as retrieved. `duration_s` is None when Recall does not say; a value of `metadata`
+    may be null. Source: https://docs.recall.ai/docs/custom-metadata
+    """
 
     condition: events.RecordingCondition
     bot_id: str | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str | None], ...] = ()
     duration_s: float | None = None
     has_media: bool = True
 

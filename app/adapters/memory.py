@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from app.adapters import history_line
 from app.adapters.memory_faults import MemoryFaults
-from app.adapters.memory_passes import MemoryPasses
 from app.adapters.memory_rows import CommandRow, DeliveryRow, Recording, RecordingRow, Stamp
 from app.core import commands, events
 from app.core.machine import Decision
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
 _EARLY_S = 0.05
 
 
-class MemoryStore(MemoryFaults, MemoryPasses):
+class MemoryStore(MemoryFaults):
     """See `app.ports.Store`. What a test wants to see is public: `deliveries`, `commands`, `recordings`."""
 
     def __init__(self, *, clock_offset_s: float = 0.0) -> None:

@@ -6,17 +6,17 @@ Part of `memory.MemoryStore`, for tests; the same promises as `sql_money`, `sql_
 
 from __future__ import annotations
 
-import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import replace
 
 from app.adapters.breaker import Breaker
 from app.adapters.clock_steps import Reading, judged
+from app.adapters.memory_passes import MemoryPasses
 from app.records import CREATES_ONLY, EVERY_WORKSPACE, BootClock, Pause
 
 
-class MemoryFaults(ABC):
-    """What a test wants to see is public. One lock makes each method one transaction."""
+class MemoryFaults(MemoryPasses):
+    """What a test wants to see is public."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,11 +29,6 @@ class MemoryFaults(ABC):
         self.distances: dict[str, float] = {}  # see `clock_steps.Reading`
         self.steady_at = 0.0
         self.resumed_at = 0.0
-        self._lock = threading.RLock()
-
-    @abstractmethod
-    def now(self) -> float:
-        """The store's clock."""
 
     @abstractmethod
     def _wake(self, workspace: str) -> None:
@@ -67,6 +62,7 @@ class MemoryFaults(ABC):
 
     def _move_back(self, by_s: float) -> None:
         """What was noted for the future, or as an age, by the clock as it was."""
+        super()._move_back(by_s)
         self.resumed_at -= by_s
         self.rates = {key: at - by_s for key, at in self.rates.items()}
         self.turns = {key: at - by_s for key, at in self.turns.items()}

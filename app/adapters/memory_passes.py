@@ -14,13 +14,12 @@ from app.records import HeldPass
 
 
 class MemoryPasses(ABC):
-    """What a test wants to see is public."""
+    """What a test wants to see is public. One lock makes each method one transaction."""
 
-    _lock: threading.RLock
     recordings: dict[Recording, RecordingRow]
 
     def __init__(self) -> None:
-        super().__init__()
+        self._lock = threading.RLock()
         self.passes: dict[tuple[str, str], HeldPass] = {}
         self.pass_leases: dict[tuple[str, str], float] = {}
         self.keys: dict[tuple[str, str], str] = {}
@@ -72,6 +71,9 @@ class MemoryPasses(ABC):
                 known.progress is not None and self.pass_leases.get(key, 0.0) < self.now()
                 for key, known in self.passes.items()
             )
+
+    def _move_back(self, by_s: float) -> None:
+        self.pass_leases = {key: until - by_s for key, until in self.pass_leases.items()}
 
     def _write(self, held: HeldPass, progress: str | None, leased_until: float) -> bool:
         key = (held.workspace, held.name)

@@ -21,7 +21,7 @@ class Keys(Database):
     """The keys part of `app.ports.Store`."""
 
     def key_status(self, workspace: str, fingerprint: str) -> str | None:
-        """See `app.ports.Store.key_status`."""
+        """See `app.ports_sight.SightStore.key_status`."""
         row = t.recall_keys
         found = sa.select(row.c.status).where(row.c.workspace == workspace, row.c.fingerprint == fingerprint)
         with self.reading() as connection:
@@ -39,7 +39,7 @@ class Keys(Database):
             connection.execute(noted)
 
     def newest_recordings(self, workspace: str, limit: int) -> list[str]:
-        """See `app.ports.Store.newest_recordings`."""
+        """See `app.ports_sight.SightStore.newest_recordings`."""
         row = t.transcriptions
         newest = sa.select(row.c.recording_id).where(row.c.workspace == workspace)
         newest = newest.order_by(row.c.first_heard_at.desc(), row.c.id.desc()).limit(limit)

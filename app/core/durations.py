@@ -50,6 +50,12 @@ class Durations:
     not_yet_first_s: float = _seconds(2)
     not_yet_at_most_every_s: float = _seconds(60)
     gone_after_s: float = _seconds(600)
+    unreadable_again_s: float = _seconds(60)
+    # An outcome that changes nothing, while its command is still wanted, and any wait that does not end.
+    put_off_first_s: float = _seconds(2)
+    put_off_at_most_s: float = _seconds(60)
+    # Neither at an end nor with a command for this long is a fault.
+    stuck_after_s: float = _seconds(60, floor=5)
     blocked_first_s: float = _seconds(2)
     blocked_at_most_every_s: float = _seconds(30)
 

@@ -23,13 +23,15 @@ import requests
 import tenacity
 
 from app.core.durations import Durations
-from app.errors import AccountRefused, RecallBusy, RecallRefused
+from app.errors import AccountRefused, CursorRefused, RecallBusy
 from app.ports import Artifact, Clock, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 from app.recall import download, wire
 from app.recall.exchange import TROUBLE, Call, Reply, Wire, Withheld, exchange, name_of
 from app.recall.wire import HttpRequest, Unreadable
 
 _STALE = "stale_stamp"
+# A cursor that has run out or is of another list. Django's own word for it is 404.
+_CURSOR_REFUSED = (400, 404, 410, 422)
 
 
 class Log(Protocol):
@@ -48,7 +50,7 @@ class RecallClient:
 
     Args:
         base_url: As `wire.check_base_url` returns it.
-        api_key: Sent bare. Never shown: not in `repr`, logs or errors.
+        api_key: Never shown: not in `repr`, logs or errors.
         clock: Sleeps between tries; `now` is only compared with a date in Retry-After and with
             a recording's `expires_at`.
 
@@ -111,44 +113,52 @@ class RecallClient:
 
     # -- what may be asked again ------------------------------------------------------------------
 
-    def retrieve(self, transcript_id: str) -> Artifact | None:
+    def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
         reply = self._ask(wire.retrieve_request(self._base_url, self._key, transcript_id), missing=(404, 410))
         if reply.status in (404, 410):
             return None
         with self._understanding():
-            return wire.read_artifact(reply.body)
+            return wire.read_artifact(reply.body, transcript_id=transcript_id, recording_id=recording_id)
 
-    def list_page(self, recording_id: str, cursor_url: str | None) -> tuple[list[Artifact], str | None]:
+    def list_page(self, recording_id: str, cursor: str | None, /) -> tuple[list[Artifact], str | None]:
+        with self._understanding(RecallBusy if cursor is None else CursorRefused):
+            request = wire.list_request(self._base_url, self._key, recording_id=recording_id, cursor=cursor)
+        reply = self._page(request, cursor)
         with self._understanding():
-            request = wire.list_request(
-                self._base_url, self._key, recording_id=recording_id, cursor_url=cursor_url
-            )
-            # A 404 is not an empty list: it raises. "Not there" is what lets us pay again.
-            return wire.read_list(self._ask(request).body, recording_id=recording_id)
+            found, following = wire.read_list(reply.body, recording_id=recording_id)
+            return found, _onward(cursor, following, "transcript")
 
     def recording(self, recording_id: str) -> RecordingFacts:
         request = wire.recording_request(self._base_url, self._key, recording_id)
         reply = self._ask(request, missing=(404, 410))
         with self._understanding():
-            return wire.read_recording(reply.status, reply.body, now=self._clock.now())
+            now = self._clock.now()
+            return wire.read_recording(reply.status, reply.body, recording_id=recording_id, now=now)
 
     def recordings_page(
-        self, created_after: float, cursor_url: str | None
+        self, created_after: float, cursor: str | None, /
     ) -> tuple[list[RecordingSeen], str | None]:
-        with self._understanding():
+        with self._understanding(RecallBusy if cursor is None else CursorRefused):
             request = wire.recordings_list_request(
-                self._base_url, self._key, created_after=created_after, cursor_url=cursor_url
+                self._base_url, self._key, created_after=created_after, cursor=cursor
             )
-            return wire.read_recordings_list(self._ask(request).body, now=self._clock.now())
+        reply = self._page(request, cursor)
+        with self._understanding():
+            found, following = wire.read_recordings_list(reply.body, now=self._clock.now())
+            return found, _onward(cursor, following, "recording")
 
     def delete(self, transcript_id: str) -> None:
         # May be repeated: if the first one was heard, the second finds nothing, which is as good.
-        self._ask(wire.delete_request(self._base_url, self._key, transcript_id), missing=(404, 410))
+        request = wire.delete_request(self._base_url, self._key, transcript_id)
+        reply = self._ask(request, missing=(404, 410))
+        if reply.status not in (404, 410):
+            with self._understanding():
+                wire.read_deletion(reply.body, transcript_id=transcript_id)
 
     def probe(self) -> None:
         reply = self._ask(wire.probe_request(self._base_url, self._key))
         with self._understanding():
-            wire.read_list(reply.body, recording_id="")
+            wire.read_probe(reply.body)
 
     def download(self, url: str, target: Path, *, keep_going: Callable[[], object]) -> None:
         is_local = wire.host_is_loopback(self._base_url)
@@ -161,10 +171,10 @@ class RecallClient:
         The answer to a GET or DELETE: a 2xx, or one of the statuses in `missing`.
 
         Raises:
-            RecallBusy: 429, 5xx or no answer. Only what certainly never left is repeated here: Recall counts
+            RecallBusy: No answer, or any other status: 429 and 5xx, and what a gateway on the way may say
+                (3xx, 400, 405, 418, …). Only what certainly never left is repeated here: Recall counts
                 everything else, and the caller has one slot.
             AccountRefused: 401, 402, 403.
-            RecallRefused: Another 4xx.
         """
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Hiccup), reraise=True, **self._patience()
@@ -194,22 +204,34 @@ class RecallClient:
         if status == 429 or (says_when and status in (503, 507)):
             wait_s = wire.retry_after_s(reply.headers, now=self._now(), cap_s=self._cap_s)
             return RecallBusy(cause, retry_after_s=self._jittered(wait_s))
-        # Below 400: some gateway's page, not Recall.
-        if status >= 500 or status < 400 or status in (408, 409, 425):
-            return RecallBusy(cause, retry_after_s=self._come_back_s)
-        return RecallRefused(status, "")
+        return RecallBusy(cause, retry_after_s=self._come_back_s)
+
+    def _page(self, request: HttpRequest, cursor: str | None) -> Reply:
+        """
+        A page of a list. A 404 is not an empty list: it raises. "Not there" is what lets us pay again.
+
+        Raises:
+            CursorRefused: The page was reached by a cursor, and Recall does not take it.
+        """
+        reply = self._ask(request, missing=() if cursor is None else _CURSOR_REFUSED)
+        if reply.status in _CURSOR_REFUSED:
+            raise CursorRefused(f"cursor_refused: http_{reply.status}", retry_after_s=self._come_back_s)
+        return reply
 
     def _exchange(self, connections: Wire, prepared: requests.PreparedRequest, call: Call) -> Reply:
         timeout_s = (self._durations.connect_timeout_s, self._durations.read_timeout_s)
         return exchange(connections, prepared, call, timeout_s=timeout_s, at_most=wire.MAX_ANSWER_BYTES)
 
     @contextlib.contextmanager
-    def _understanding(self) -> Iterator[None]:
-        """An answer that is not Recall's (a gateway's page with status 200) is trouble on the way."""
+    def _understanding(self, trouble: type[RecallBusy] = RecallBusy) -> Iterator[None]:
+        """
+        An answer that is not Recall's (a gateway's page with status 200) is trouble on the way. Of a request:
+        a kept cursor that is none is refused as Recall would.
+        """
         try:
             yield
         except Unreadable as error:
-            raise RecallBusy(f"unreadable: {error.reason}", retry_after_s=self._come_back_s) from None
+            raise trouble(f"unreadable: {error.reason}", retry_after_s=self._come_back_s) from None
 
     def _kept(self) -> Wire:
         """Kept-alive connections of this process; a forked child makes its own."""
@@ -250,3 +272,11 @@ def _prepared(request: HttpRequest) -> requests.PreparedRequest:
     return requests.Request(
         request.method, request.url, headers=dict(request.headers), data=request.body
     ).prepare()
+
+
+def _onward(cursor: str | None, following: str | None, what: str) -> str | None:
+    """The cursor of the next page. Raises `Unreadable` when it leads back to the same one."""
+    onward = None if following is None else wire.cursor_of(following, what)
+    if onward is not None and onward == cursor:
+        raise Unreadable("the next page is this page")
+    return onward

@@ -54,12 +54,16 @@ class ModelRecall:
         headers = {"Retry-After": "7"}
         return wire.read_create_answer(status, headers, said, order=order, now=now, cap_s=120.0)
 
-    def retrieve(self, transcript_id: str) -> Artifact | None:
+    def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
         self._read(f"before GET {transcript_id}")
         made = self.model.transcripts.get(transcript_id)
         if made is None or made.visible_at > self.model.now():
             return None
-        return wire.read_artifact(json.dumps(self.model.artifact(made)).encode())
+        return wire.read_artifact(
+            json.dumps(self.model.artifact(made)).encode(),
+            transcript_id=transcript_id,
+            recording_id=recording_id,
+        )
 
     def list_page(self, recording_id: str, cursor_url: str | None) -> tuple[list[Artifact], str | None]:
         self._read(f"before a page of {recording_id}")
@@ -82,7 +86,9 @@ class ModelRecall:
             "completed_at": iso(known.duration_s),
         }
         status = 404 if known.status == "unknown" else 200
-        return wire.read_recording(status, json.dumps(body).encode(), now=self.model.now())
+        return wire.read_recording(
+            status, json.dumps(body).encode(), recording_id=recording_id, now=self.model.now()
+        )
 
     def recordings_page(
         self, created_after: float, cursor_url: str | None
