@@ -7,7 +7,7 @@ the descriptor is asked whether it takes something, and then gets no more than i
 pipe itself, else two could both be told that there is room for one. A terminal says too little about its
 room: it is opened anew by its name, non-blocking; where that fails it gets one byte at a time.
 
-A reader that was slow so far is waited for 50 ms, one that stands still not at all.
+A reader that is slow is waited for 0.2 s, one that has stood still so far not at all.
 """
 
 from __future__ import annotations
@@ -23,49 +23,51 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
-_PATIENCE_S = 0.05
+_PATIENCE_S = 0.2
 _LOCK_LOOK_EVERY_S = 0.001
-_TOTAL, _UNTOLD, _IS_STALLED = range(3)
+_COUNTERS = 64
+_TOLD = _COUNTERS
+_STALLED, _FLAGS = _COUNTERS + 1, 8  # one for each stream, by its descriptor
 
 
 class Dropped:
     """
     How many lines were dropped: one count for this process and all that are forked from it afterwards.
 
-    Two processes that count at the same moment without a lock (not Linux) may count one.
+    In shared memory; processes add to counters of their own (but for every 64th, which shares one), so that
+    nothing has to be locked.
     """
 
     def __init__(self) -> None:
-        self._shared = memoryview(mmap.mmap(-1, 8 * 3)).cast("Q")
+        self._shared = memoryview(mmap.mmap(-1, 8 * (_STALLED + _FLAGS))).cast("Q")
 
     @property
     def total(self) -> int:
         """Since the start."""
-        return self._shared[_TOTAL]
+        return sum(self._shared[:_COUNTERS])
 
-    @property
-    def is_stalled(self) -> bool:
-        """Whether the last line found no taker."""
-        return bool(self._shared[_IS_STALLED])
+    def is_stalled(self, fd: int) -> bool:
+        """Whether the last line for this descriptor, by any of the processes, found no taker."""
+        return bool(self._shared[_STALLED + fd % _FLAGS])
 
-    def one_more(self) -> None:
-        self._shared[_TOTAL] += 1
-        self._shared[_UNTOLD] += 1
-        self._shared[_IS_STALLED] = 1
+    def one_more(self, fd: int) -> None:
+        self._shared[os.getpid() % _COUNTERS] += 1
+        self._shared[_STALLED + fd % _FLAGS] = 1
 
-    def flows(self) -> int:
+    def flows(self, fd: int) -> int:
         """Lines flow; how many were dropped that no line has told of."""
-        self._shared[_IS_STALLED] = 0
-        untold = self._shared[_UNTOLD]
-        self._shared[_UNTOLD] = 0
-        return untold
+        self._shared[_STALLED + fd % _FLAGS] = 0
+        return self.total - self._shared[_TOLD]
 
-    def not_told(self, lines: int) -> None:
-        self._shared[_UNTOLD] += lines
+    def told(self, lines: int) -> None:
+        self._shared[_TOLD] += lines
 
 
 class SteadyStream:
-    """A text stream for whole lines. A closed pipe, a full disk, a reader that stands still: lines are dropped."""
+    """A text stream for whole lines, which are dropped when its pipe is closed or full, or its disk is."""
+
+    # For all streams of the process. A signal handler may write while its thread is writing.
+    _one_thread = threading.RLock()
 
     def __init__(self, out: TextIO, dropped: Dropped, tell: Callable[[int], str] | None = None) -> None:
         """
@@ -80,8 +82,6 @@ class SteadyStream:
         self._dropped = dropped
         self._tell = tell
         self._is_cut = False
-        # A signal handler may write while its thread is writing.
-        self._one_thread = threading.RLock()
         with contextlib.suppress(OSError, ValueError):
             out.flush()  # what is in its buffer comes first
         self._fd, self._piece_bytes, self._is_file = _opened(out)
@@ -110,32 +110,33 @@ class SteadyStream:
         return len(text)
 
     def _write_or_drop(self, fd: int, line: bytes) -> None:
-        patience_s = 0.0 if self._dropped.is_stalled else _PATIENCE_S
-        if not _takes(fd, patience_s):
-            self._dropped.one_more()
-            return
-        with _alone(fd, is_needed=not self._is_file) as is_alone:
-            if not is_alone:
-                self._dropped.one_more()
+        ends_at = time.monotonic() + (0.0 if self._dropped.is_stalled(fd) else _PATIENCE_S)
+        while True:
+            if _takes(fd, ends_at):
+                with _alone(fd, ends_at, is_needed=not self._is_file) as is_alone:
+                    # Another may have filled it before it was ours.
+                    if is_alone and _takes(fd, 0.0):
+                        self._write_alone(fd, line, ends_at)
+                        return
+            if time.monotonic() >= ends_at:
+                self._dropped.one_more(fd)
                 return
-            untold = self._dropped.flows()
-            if (
-                untold
-                and self._tell is not None
-                and not self._put(fd, self._tell(untold).encode(self.encoding))
-            ):
-                self._dropped.not_told(untold)
-            if not self._put(fd, line):
-                self._dropped.one_more()
 
-    def _put(self, fd: int, line: bytes) -> bool:
+    def _write_alone(self, fd: int, line: bytes, ends_at: float) -> None:
+        untold = self._dropped.flows(fd)
+        if untold and self._tell is not None:
+            told = self._tell(untold).encode(self.encoding, "backslashreplace")
+            if self._put(fd, told, ends_at):
+                self._dropped.told(untold)
+        if not self._put(fd, line, ends_at):
+            self._dropped.one_more(fd)
+
+    def _put(self, fd: int, line: bytes, ends_at: float) -> bool:
         """Whether all of it was taken."""
         rest = memoryview(b"\n" + line if self._is_cut else line)
         size = len(rest)
         try:
-            while rest:
-                if not _takes(fd, 0.0):
-                    break
+            while rest and _takes(fd, ends_at):
                 written = os.write(fd, rest[: self._piece_bytes or len(rest)])
                 rest = rest[written:]
         except OSError:  # a full disk, a closed pipe, a terminal that is gone or (non-blocking) takes no more
@@ -160,40 +161,35 @@ def _opened(out: TextIO) -> tuple[int | None, int | None, bool]:
     return fd, 1, False
 
 
-def _takes(fd: int, patience_s: float) -> bool:
+def _takes(fd: int, ends_at: float) -> bool:
     try:
-        return bool(select.select([], [fd], [], patience_s)[1])
+        return bool(select.select([], [fd], [], max(0.0, ends_at - time.monotonic()))[1])
     except (OSError, ValueError):  # closed; or too high a number for select, which no standard stream has
         return False
 
 
 @contextlib.contextmanager
-def _alone(fd: int, *, is_needed: bool) -> Iterator[bool]:
+def _alone(fd: int, ends_at: float, *, is_needed: bool) -> Iterator[bool]:
     """Whether no other process of ours writes there meanwhile. Where such a lock cannot be had: yes."""
+    is_locked = _lock(fd, ends_at) if is_needed else None
     try:
-        is_locked = is_needed and _lock(fd)
-    except TimeoutError:
-        yield False
-        return
-    try:
-        yield True
+        yield is_locked is not False
     finally:
         if is_locked:
             with contextlib.suppress(OSError):
                 fcntl.lockf(fd, fcntl.LOCK_UN)
 
 
-def _lock(fd: int) -> bool:
-    ends_at = time.monotonic() + _PATIENCE_S
+def _lock(fd: int, ends_at: float) -> bool | None:
+    """None: there are no locks for this kind of stream."""
     while True:
         try:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
         except (BlockingIOError, PermissionError):
-            # Its holder writes without waiting; only one that was stopped meanwhile keeps it longer.
-            if time.monotonic() > ends_at:
-                raise TimeoutError from None
+            # Its holder writes without waiting long; only one that was stopped meanwhile keeps it longer.
+            if time.monotonic() >= ends_at:
+                return False
             time.sleep(_LOCK_LOOK_EVERY_S)
         except OSError:  # macOS: no locks on pipes
-            return False
-        else:
-            return True
+            return None

@@ -255,9 +255,7 @@ class _Ended:
         self.disk_trouble = disk_trouble  # an errno
 
 
-def _run_once(
-    binary: Path, home: Path, guard: Callable[[], None] | None, *, is_told: bool
-) -> _Ended:
+def _run_once(binary: Path, home: Path, guard: Callable[[], None] | None, *, is_told: bool) -> _Ended:
     server = subprocess.Popen(
         [str(binary), "./valkey.conf"],
         cwd=data_dir(home),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,8 +19,9 @@ import pytest
 import requests
 from svix.webhooks import Webhook
 
+from app.config import ROOT
 from app.simulator.server import default_key, default_secret
-from tests.flow.stage import Installation, installation, wait_until
+from tests.flow.stage import Installation, free_port, installation, is_port_free, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(150), pytest.mark.xdist_group("reload")]
 
@@ -187,11 +189,36 @@ def test_many_at_once_are_a_few_and_the_service_stays_well(place: Installation) 
     assert place.readyz()["status"] == "ok"
 
 
-def test_what_waits_for_a_restart_is_named_and_the_rest_is_taken(place: Installation, files: Files) -> None:
-    """The environment of a process does not change; `.env`, where PORT usually stands, does: see test_up."""
-    files.secrets.write_text(SECOND_SECRET)
-    line = hang_up(place, until="reloaded")
-    assert line["changed"] == ["RECALL_WEBHOOK_SECRETS"]
+def test_what_waits_for_a_restart_is_named_and_the_rest_is_taken(tmp_path: Path) -> None:
+    """With a `.env`, whose place is beside the program: so this is a copy of it."""
+    copy = tmp_path / "a copy"
+    for part in ("app", "workers"):
+        shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(ROOT / "gunicorn.conf.py", copy)
+    with installation(tmp_path, workers=1) as place:
+        assert place.settings.port  # read while all of it stands in the environment
+        in_file = {name: place.environment.pop(name) for name in ("PORT", "RECALL_WEBHOOK_SECRETS")}
+        del place.environment["AFTERWORD_ISOLATED"]
+        place.environment["PYTHONPATH"] = str(copy)
+        write_env(copy / ".env", in_file)
+        place.service = place.spawn("up")
+        place.environment["PORT"] = in_file["PORT"]  # for `place.url`
+        wait_until(place._is_ready, within_s=30, what="up is ready")
+        other = str(free_port())
+        write_env(copy / ".env", {"PORT": other, "RECALL_WEBHOOK_SECRETS": SECOND_SECRET})
+        line = hang_up(place, until="reloaded")
+        assert line["changed"] == ["RECALL_WEBHOOK_SECRETS"]
+        assert line["waits_for_restart"] == ["PORT"]
+        assert deliver(place, "msg_1", SECOND_SECRET).status_code == 202
+        assert is_port_free(int(other))
+        (copy / ".env").write_text("RECALL_WEBHOOK_SECRETS=whsec_broken\n")
+        hang_up(place, until="reload_refused")
+        assert deliver(place, "msg_2", SECOND_SECRET).status_code == 202
+
+
+def write_env(path: Path, values: Mapping[str, str]) -> None:
+    path.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    path.chmod(0o600)
 
 
 def test_stopping_in_the_middle_of_it_leaves_nothing(place: Installation) -> None:
