@@ -90,7 +90,8 @@ def postgresql_problems(url: str) -> Iterator[str]:
     front, _, query = rest.removeprefix(head).partition("?")
     pairs = [pair.partition("=") for pair in query.split("&") if pair]
     known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()} | {"ssl"}
-    yield from _strange("DATABASE_URL", [unquote(name) for name, _, _ in pairs], known, _FOREIGN)
+    names = [unquote(name) for name, _, _ in pairs]
+    yield from _strange("DATABASE_URL", names, known, _FOREIGN, is_hidden="@" in query)
     kept = "&".join("".join(pair) for pair in pairs if unquote(pair[0]) in known)
     given = _read_by_libpq(f"{head}{front}?{kept}")
     if given is None:
@@ -115,7 +116,8 @@ def redis_problems(url: str) -> Iterator[str]:
         yield f"REDIS_URL: its port is not a number from 1 to 65535; {_ENCODE}"
         return
     pairs = parse_qsl(parts.query, keep_blank_values=True)
-    yield from _strange("REDIS_URL", [name for name, _ in pairs], _REDIS, _REDIS_FOREIGN)
+    names = [name for name, _ in pairs]
+    yield from _strange("REDIS_URL", names, _REDIS, _REDIS_FOREIGN, is_hidden="@" in parts.query)
     given = {name: value for name, value in pairs if name in _REDIS}
     yield from (f"REDIS_URL: its parameter {name} has no value." for name in given if not given[name])
     yield from _missing_files("REDIS_URL", given, _REDIS_FILES)
@@ -127,14 +129,17 @@ def redis_problems(url: str) -> Iterator[str]:
 
 
 def _strange(
-    setting: str, names: list[str], known: Collection[str], foreign: Mapping[str, str]
+    setting: str, names: list[str], known: Collection[str], foreign: Mapping[str, str], *, is_hidden: bool
 ) -> Iterator[str]:
+    """
+    Args:
+        is_hidden: A name may be the end of a password with an unencoded ? in it.
+    """
     for name, times in Counter(names).items():
         if name not in known:
             near = difflib.get_close_matches(name, known, 1, cutoff=0.75)
             hint = foreign.get(name) or (f"did you mean {near[0]}?" if near else "leave it out")
-            # Only what looks like a parameter is shown: it may be the end of a password.
-            shown = name if re.fullmatch(r"[a-z_]{2,30}", name) else "(not shown)"
+            shown = name if re.fullmatch(r"[a-z_]{2,30}", name) and not is_hidden else "(not shown)"
             yield f"{setting}: there is no parameter {shown}; {hint}" + ("" if hint.endswith("?") else ".")
         elif times > 1:
             yield f"{setting}: its parameter {name} stands there {times} times; join the values or leave one."

@@ -65,6 +65,7 @@ _CONNECTING = (
     ("server is in hot standby", "no server that it names takes writes; is a fail-over under way?"),
     ("server is not in hot standby", "target_session_attrs asks for a standby; leave it out"),
     ("cannot connect to server", "the pooler does not reach its server; see the pooler's log"),
+    ("bouncer config error", "the pooler knows no database {database} or no user {user}; see its settings"),
     ("no such database", "the pooler has no database {database}; see its configuration"),
     ("no such user", "the pooler has no user {user}; see its list of users"),
     ("password authentication failed", "the server refuses the password of user {user}; mend DATABASE_URL"),
