@@ -34,7 +34,9 @@ NEAR_MISSES = {
     "with PUT": (signed(method="PUT"), 405, "wrong_method"),
     "with a long header": (signed(**LONG), 431, "headers_too_large"),
     "with headers without an end": (
-        head(signature_headers(BODY) | {f"X-{n}": "a" * 4000 for n in range(10)})[:-2], 431, "headers_too_large",
+        head(signature_headers(BODY) | {f"X-{n}": "a" * 4000 for n in range(10)})[:-2],
+        431,
+        "headers_too_large",
     ),
     "with too many headers": (signed(**{f"X-{n}": "a" for n in range(70)}), 431, "headers_too_large"),
     "with a long query": (signed(path="/webhooks/recall?token=" + "a" * 9000), 414, "request_line_too_long"),

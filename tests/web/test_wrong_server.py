@@ -13,6 +13,7 @@ from app.serve import COMMAND
 from tests.web.receiver import ROOT, free_port
 
 GUNICORN = ["-m", "gunicorn", "--pythonpath", str(ROOT)]
+CONF = str(ROOT / "gunicorn.conf.py")
 APP = "app.web:create_app()"
 WSGIREF = (
     "from wsgiref.simple_server import make_server; from app.web import create_app; "
@@ -27,7 +28,7 @@ WRONG = {
     "our worker without its settings, preloaded": [
         *GUNICORN, "--preload", "-k", "app.late_answers.LateAnsweringWorker", APP,
     ],
-    "our settings with another worker": [*GUNICORN, "-c", str(ROOT / "gunicorn.conf.py"), "-k", "gthread", APP],
+    "our settings with another worker": [*GUNICORN, "-c", CONF, "-k", "gthread", APP],
     "flask": ["-m", "flask", "--app", "app.web", "run", "--port", "0"],
     "flask, debugging": ["-m", "flask", "--app", "app.web:create_app", "run", "--debug", "--port", "0"],
     "wsgiref": ["-c", WSGIREF],
@@ -65,16 +66,14 @@ def test_wrong_server_is_refused_with_the_command_to_use(arguments: list[str], t
 
 @pytest.mark.slow
 def test_gunicorn_with_our_settings_starts_from_any_folder(tmp_path: Path) -> None:
-    checked = run([*GUNICORN, "-c", str(ROOT / "gunicorn.conf.py"), "--check-config", APP], tmp_path)
+    checked = run([*GUNICORN, "-c", CONF, "--check-config", APP], tmp_path)
 
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
 @pytest.mark.slow
 def test_settings_that_are_wrong_are_told_one_a_line_and_end_with_78(tmp_path: Path) -> None:
-    refused = run(
-        [*GUNICORN, "-c", str(ROOT / "gunicorn.conf.py"), APP], tmp_path, RECALL_API_KEY="", PORT="x"
-    )
+    refused = run([*GUNICORN, "-c", CONF, APP], tmp_path, RECALL_API_KEY="")
 
     assert refused.returncode == 78, refused.stderr
     assert "Traceback" not in refused.stderr
