@@ -14,7 +14,7 @@ import click
 
 from app.cli import places
 from app.cli.alive import Service, service_of
-from app.cli.reading import reading_settings
+from app.cli.reading import read_store, reading_settings
 from app.cli.words import open_console, say
 from app.config import Settings, load_settings
 from app.errors import (
@@ -106,7 +106,7 @@ def problems_of(
         warn: Gets what is no problem and may become one.
     """
     asked = _Asked(settings, warn)
-    for ask in (*((_recall,) if asks_recall else ()), _home, _port, _database, _queue, _storage):
+    for ask in (*((_recall,) if asks_recall else ()), _home, _port, _database, _password, _queue, _storage):
         try:
             problem = ask(asked)
         except AfterwordError as error:
@@ -249,7 +249,6 @@ def _in_use(asked: _Asked) -> str | None:
     settings = asked.settings
     with contextlib.closing(wiring.open_store(settings)) as store:
         store.check_write()
-        _ask_for_password(asked, store.heartbeats())
         found = standing.standing_of(store, wiring.DEFAULT_WORKSPACE, api_key=settings.api_key)
     if found.down:
         asked.warn(standing.why_passed_over(found.down))
@@ -261,13 +260,18 @@ def _in_use(asked: _Asked) -> str | None:
     return standing.why_paused(found.pause)
 
 
-def _ask_for_password(asked: _Asked, beats: Mapping[str, tuple[float, str]]) -> None:
+def _password(asked: _Asked) -> str | None:
     """A password that a host made for itself is no other host's."""
     from app.ops import heartbeats, password
 
-    needed = password.why_setting_needed(asked.settings, heartbeats.hosts(heartbeats.read(beats)))
-    if needed is not None:
-        asked.warn(needed)
+    if asked.settings.ops_password:
+        return None
+    try:
+        with contextlib.closing(read_store(asked.settings)) as store:
+            hosts = heartbeats.hosts(heartbeats.read(store.heartbeats()))
+    except AfterwordError:
+        return None  # `_database` says why
+    return password.why_setting_needed(asked.settings, hosts)
 
 
 def _queue(asked: _Asked) -> str | None:
