@@ -15,6 +15,7 @@ from app.core import events
 from app.core.machine import Decision
 from app.ports_sight import SightStore
 from app.records import (
+    Answer,
     Artifact,
     ArtifactRow,
     BootClock,
@@ -32,10 +33,12 @@ from app.records import (
     RecordingSeen,
     Send,
     SendTimes,
+    Slot,
     Source,
 )
 
 __all__ = [
+    "Answer",
     "Artifact",
     "ArtifactRow",
     "Blobs",
@@ -57,6 +60,7 @@ __all__ = [
     "RecordingSeen",
     "Send",
     "SendTimes",
+    "Slot",
     "Source",
     "Store",
 ]
@@ -151,6 +155,8 @@ class Store(SightStore, Protocol):
         bot_limit: tuple[int, float] | None = None,
         budget: int | None = None,
         offer_now: bool = True,
+        put_off_s: float | None = None,
+        answers: Sequence[Answer] = (),
     ) -> Committed:
         """
         State, commands, the source's mark, one history line, and a send's stamp: all or nothing.
@@ -164,6 +170,9 @@ class Store(SightStore, Protocol):
             bot_limit: (most sends, per window seconds) for `send.bot`; checked in this transaction.
             budget: The policy's attempts per recording; written beside a claimed attempt and held
                 against its ordinal by a constraint.
+            put_off_s: The event was ignored while its command is still wanted: instead of being done, the
+                command is due again after this many seconds.
+            answers: What Recall answered meanwhile, for the counts.
             offer_now: The caller hands the due commands to the queue at once; they are marked as
                 offered. False leaves them to the dispatcher.
 
@@ -187,11 +196,24 @@ class Store(SightStore, Protocol):
         """False when the lease went to another."""
         ...
 
-    def defer(self, leased: Leased, *, after_s: float, slot_at: float | None = None) -> None:
-        """Due again later; the try is not counted. Raises `LeaseLost`."""
+    def defer(
+        self,
+        leased: Leased,
+        *,
+        after_s: float,
+        cause: str,
+        slot: Slot | None = None,
+        answers: Sequence[Answer] = (),
+    ) -> None:
+        """
+        Due again later; the try is not counted, and since when it is wanted stays. Raises `LeaseLost`.
+
+        Args:
+            cause: A short code for people.
+        """
         ...
 
-    def drop(self, leased: Leased) -> None:
+    def drop(self, leased: Leased, *, answers: Sequence[Answer] = ()) -> None:
         """Finished without a change of state."""
         ...
 
@@ -203,10 +225,25 @@ class Store(SightStore, Protocol):
 
     def has_unapplied(self) -> bool: ...
 
+    def without_command(self, *, older_than_s: float, limit: int) -> list[tuple[str, str]]:
+        """
+        Transcriptions (workspace, recording) that are not at an end, have no command, and were last changed
+        more than `older_than_s` seconds ago. Reads only.
+        """
+        ...
+
+    def draft(self, workspace: str, recording_id: str, transcript_id: str) -> str | None:
+        """The manifest of a stored candidate that is not written yet (JSON); see `ArtifactRow.draft`."""
+        ...
+
     # -- money and rates ---------------------------------------------------------------------------
     def send_times(
         self, workspace: str, recording_id: str, ordinal: int, *, generation: int
     ) -> SendTimes: ...
+
+    def send_body(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> bytes | None:
+        """What was sent first under this key; None once the attempt is settled."""
+        ...
 
     def settle_send(self, send_id: int, *, outcome: str) -> None:
         """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""
@@ -344,11 +381,20 @@ class Recall(Protocol):
         """Eight hex digits naming the API key without telling it."""
         ...
 
-    def create(self, order: CreateOrder, *, is_still_fresh: Any) -> CreateAnswer:
+    def create_body(self, order: CreateOrder) -> bytes:
+        """What `create` sends for this order: the same order gives the same bytes."""
+        ...
+
+    def answers(self) -> list[Answer]:
+        """How the requests since the last call of this ended, in their order."""
+        ...
+
+    def create(self, order: CreateOrder, body: bytes, *, is_still_fresh: Any) -> CreateAnswer:
         """
         One POST. Never raises for what Recall or the network does.
 
         Args:
+            body: Of this order, or what was sent first under its key.
             is_still_fresh: Called right before the request is written to the socket (again before
                 each repetition of one that certainly did not happen); False means "not_sent".
         """

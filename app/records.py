@@ -59,6 +59,32 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in one of Recall's rates, to be used for that rate alone; `at` by the database's clock."""
+
+    rate: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    How one request to Recall ended, for the counts.
+
+    `outcome`: "2xx", "4xx", "5xx", "http_401", "http_402", "http_403", "http_429", "unreadable", or "silence"
+    (no complete answer).
+    """
+
+    endpoint: str
+    outcome: str
+
+
+# Outcomes by which Recall counts as well, and those by which it does not; a 429 is neither.
+GOOD_OUTCOMES = frozenset({"2xx", "4xx"})
+NEUTRAL_OUTCOMES = frozenset({"http_429"})
+
+
+@dataclass(frozen=True, slots=True)
 class Leased:
     """A command this worker alone may perform until its lease ends."""
 
@@ -68,7 +94,8 @@ class Leased:
     command: Command
     token: str
     tries: int  # this one included; only those that ended without a word count
-    slot_at: float | None = None  # a place in a rate's row, taken earlier
+    slot: Slot | None = None  # taken earlier, for the question it is about to ask
+    wanted_since: float = 0.0  # when it first became due
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +105,8 @@ class Source:
     delivery_id: int | None = None
     command: Leased | None = None
     is_finished: bool = True  # False for a claim: the command is only fenced, and goes on to its POST
+    is_last_word: bool = False  # the command ends with this event, even where it changes nothing
+    answers: tuple[Answer, ...] = ()  # what Recall answered meanwhile
     by: str = ""  # for the history: "webhook", "worker", "person", ...
 
 
@@ -90,6 +119,7 @@ class Send:
     key: str
     fingerprint: str
     bot: str  # the bot, or the recording where there is none: what Recall's rate counts by
+    body: bytes = field(default=b"", repr=False)  # what a repetition under the same key sends
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +135,7 @@ class SendTimes:
     since_first_s: float | None = None
     since_last_s: float | None = None
     fingerprints: frozenset[str] = frozenset()
+    has_body: bool = False  # what was sent first under this key is kept; not so by versions before 0003
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +234,7 @@ class ArtifactRow:
     language: str | None
     folder: str
     files: tuple[str, ...] = ()
+    draft: str | None = None  # the manifest, not written yet: the other files are whole
 
 
 @dataclass(frozen=True, slots=True)

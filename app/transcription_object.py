@@ -16,7 +16,7 @@ from app.adapters.sql_finding import Listed, Pending
 from app.adapters.sql_people import Shown
 from app.core.reasons import next_step
 from app.core.state import ENDS, Attempt, Fate, Goal, Transcription
-from app.perform_fetch import folder_of
+from app.result_folder import folder_of
 from app.transcripts.manifest import Manifest, ManifestUnreadable, parse_manifest
 
 _STATUS = {
@@ -42,7 +42,7 @@ _WAITS = {
     "look_up_transcript": "a look at Recall's list of its transcripts",
     "ask_transcript": "the transcript, which is being made; Recall is asked if no webhook comes",
     "fetch_transcript": "the finished transcript, to be fetched",
-    "publish_transcript": "its manifest",
+    "publish_transcript": "its manifest, to be written",
     "ask_recording": "the recording, which Recall is asked about",
     "prune_transcript": "room at Recall's limit of transcripts",
     "await_provider": "a provider: all that are left are passed over",
@@ -50,7 +50,10 @@ _WAITS = {
 _CAUSES = {
     "account": "the account, which Recall refuses",
     "key_sees_nothing_here": "an API key that sees the recordings known here",
+    "key_sees_no_known_recording": "an API key that sees the recordings known here",
     "rate": "its turn at Recall's rates",
+    "rate_of_the_bot": "its turn at Recall's rates",
+    "workspace_unknown": "its workspace, which the configuration no longer has",
 }
 
 

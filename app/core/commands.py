@@ -122,6 +122,18 @@ Command = (
     | AwaitProvider
 )
 
+
+def is_same_wish(old: Command, new: Command) -> bool:
+    """
+    Whether the new command goes on with what the old one was wanted for: ages count from the first. A
+    question that was answered ("still processing") and is asked again later is a new one.
+    """
+    money = (CreateTranscript, LookUpTranscript)
+    if isinstance(old, money) and isinstance(new, money):
+        return True
+    return old.key == new.key and not isinstance(new, AskTranscript | AskRecording)
+
+
 _KINDS: dict[str, type[Command]] = {
     "create_transcript": CreateTranscript,
     "look_up_transcript": LookUpTranscript,

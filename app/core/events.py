@@ -220,7 +220,6 @@ class Listed:
 class StillProcessing:
     at: float
     transcript_id: str
-    cause: str | None = None  # what Recall answered instead, where it was no answer to the question
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,9 +235,6 @@ def _silence(t: Transcription, policy: Policy, *, at: float) -> Step | None:
     last = max(t.attempts, key=lambda a: a.ordinal, default=None)
     if last is None or last.fate is not Fate.SILENT or t.is_insisted:
         return None
-    unexpected = reasons.of_wait(last.error or "")  # an odd answer is no silence
-    if unexpected is not None:
-        return failed(t, unexpected, last.error, at=at)
     return failed(t, reasons.NO_ANSWER, None, at=at) if policy.on_silence == "fail" else None
 
 

@@ -91,7 +91,7 @@ def on_still_processing(t: Transcription, e: events.StillProcessing, p: Policy) 
     if line is None or line.fate is not Fate.RUNNING:
         return ignore(t, "nothing waits for this transcript")
     if e.at - line.since >= p.durations.give_up_s and line.tries >= TRIES_BEFORE_GIVING_UP:
-        return Step(t.with_attempt(replace(line, fate=Fate.SILENT, error=e.cause or "no_answer")))
+        return Step(t.with_attempt(replace(line, fate=Fate.SILENT, error="no_answer")))
     # After 10, 20 and 40 minutes, then hourly.
     is_early = line.tries < 2
     wait_s = p.durations.first_ask_s * 2**line.tries if is_early else p.durations.ask_at_most_every_s

@@ -84,6 +84,12 @@ class Attempt:
     is_doubtful: bool = False  # an earlier request with this generation's key has no known end
     absence: Absence | None = None  # running: of its transcript; unknown: of one, after the last send's hour
 
+    @property
+    def may_be_repeated(self) -> bool:
+        """Whether the request that was sent may have to be sent once more, with the same bytes."""
+        is_doubtful_claim = self.fate is Fate.CLAIMED and self.is_doubtful
+        return self.fate in (Fate.SENDING, Fate.UNKNOWN) or is_doubtful_claim
+
 
 @dataclass(frozen=True, slots=True)
 class Unread:

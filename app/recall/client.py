@@ -23,8 +23,8 @@ import requests
 import tenacity
 
 from app.core.durations import Durations
-from app.errors import AccountRefused, CursorRefused, RecallBusy
-from app.ports import Artifact, Clock, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
+from app.errors import AccountRefused, CursorRefused, DownloadBlocked, RecallBusy
+from app.ports import Answer, Artifact, Clock, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 from app.recall import download, wire
 from app.recall.exchange import TROUBLE, Call, Reply, Wire, Withheld, exchange, name_of
 from app.recall.wire import HttpRequest, Unreadable
@@ -69,6 +69,7 @@ class RecallClient:
         self._clock = clock
         self._log = log
         self._wire: tuple[int, Wire] | None = None
+        self._answers: list[Answer] = []
 
     def __repr__(self) -> str:
         return f"RecallClient({self._base_url}, key {self.fingerprint})"
@@ -77,10 +78,17 @@ class RecallClient:
     def fingerprint(self) -> str:
         return hashlib.sha256(self._key.encode()).hexdigest()[:8]
 
+    def answers(self) -> list[Answer]:
+        found, self._answers = self._answers, []
+        return found
+
     # -- the POST ----------------------------------------------------------------------------------
 
-    def create(self, order: CreateOrder, *, is_still_fresh: Callable[[], bool]) -> CreateAnswer:
-        prepared = _prepared(wire.create_request(self._base_url, self._key, order))
+    def create_body(self, order: CreateOrder) -> bytes:
+        return wire.create_body(order)
+
+    def create(self, order: CreateOrder, body: bytes, *, is_still_fresh: Callable[[], bool]) -> CreateAnswer:
+        prepared = _prepared(wire.create_request(self._base_url, self._key, order, body))
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda a: a.kind == "not_sent" and a.detail != _STALE),
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
@@ -101,9 +109,11 @@ class RecallClient:
         except Withheld:
             return CreateAnswer("not_sent", detail=_STALE)
         except TROUBLE as error:
+            self._note("create", None)
             return CreateAnswer("unknown" if call.has_written else "not_sent", detail=name_of(error, call))
         finally:
             fresh.close()
+        self._note("create", reply.status)
         answer = wire.read_create_answer(
             reply.status, reply.headers, reply.body, order=order, now=self._now(), cap_s=self._cap_s
         )
@@ -114,7 +124,8 @@ class RecallClient:
     # -- what may be asked again ------------------------------------------------------------------
 
     def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
-        reply = self._ask(wire.retrieve_request(self._base_url, self._key, transcript_id), missing=(404, 410))
+        request = wire.retrieve_request(self._base_url, self._key, transcript_id)
+        reply = self._ask("retrieve", request, missing=(404, 410))
         if reply.status in (404, 410):
             return None
         with self._understanding():
@@ -123,14 +134,14 @@ class RecallClient:
     def list_page(self, recording_id: str, cursor: str | None, /) -> tuple[list[Artifact], str | None]:
         with self._understanding(RecallBusy if cursor is None else CursorRefused):
             request = wire.list_request(self._base_url, self._key, recording_id=recording_id, cursor=cursor)
-        reply = self._page(request, cursor)
+        reply = self._page("list", request, cursor)
         with self._understanding():
             found, following = wire.read_list(reply.body, recording_id=recording_id)
             return found, _onward(cursor, following, "transcript")
 
     def recording(self, recording_id: str) -> RecordingFacts:
         request = wire.recording_request(self._base_url, self._key, recording_id)
-        reply = self._ask(request, missing=(404, 410))
+        reply = self._ask("recording", request, missing=(404, 410))
         with self._understanding():
             now = self._clock.now()
             return wire.read_recording(reply.status, reply.body, recording_id=recording_id, now=now)
@@ -142,7 +153,7 @@ class RecallClient:
             request = wire.recordings_list_request(
                 self._base_url, self._key, created_after=created_after, cursor=cursor
             )
-        reply = self._page(request, cursor)
+        reply = self._page("recordings", request, cursor)
         with self._understanding():
             found, following = wire.read_recordings_list(reply.body, now=self._clock.now())
             return found, _onward(cursor, following, "recording")
@@ -150,23 +161,29 @@ class RecallClient:
     def delete(self, transcript_id: str) -> None:
         # May be repeated: if the first one was heard, the second finds nothing, which is as good.
         request = wire.delete_request(self._base_url, self._key, transcript_id)
-        reply = self._ask(request, missing=(404, 410))
+        reply = self._ask("delete", request, missing=(404, 410))
         if reply.status not in (404, 410):
             with self._understanding():
                 wire.read_deletion(reply.body, transcript_id=transcript_id)
 
     def probe(self) -> None:
-        reply = self._ask(wire.probe_request(self._base_url, self._key))
+        reply = self._ask("list", wire.probe_request(self._base_url, self._key))
         with self._understanding():
             wire.read_probe(reply.body)
 
     def download(self, url: str, target: Path, *, keep_going: Callable[[], object]) -> None:
         is_local = wire.host_is_loopback(self._base_url)
-        download.fetch(url, target, durations=self._durations, is_local=is_local, keep_going=keep_going)
+        try:
+            download.fetch(url, target, durations=self._durations, is_local=is_local, keep_going=keep_going)
+        except DownloadBlocked as blocked:
+            status = blocked.cause.removeprefix("http_")
+            self._note("download", int(status) if status.isdecimal() else None)
+            raise
+        self._note("download", 200)
 
     # -- how ----------------------------------------------------------------------------------------
 
-    def _ask(self, request: HttpRequest, *, missing: tuple[int, ...] = ()) -> Reply:
+    def _ask(self, endpoint: str, request: HttpRequest, *, missing: tuple[int, ...] = ()) -> Reply:
         """
         The answer to a GET or DELETE: a 2xx, or one of the statuses in `missing`.
 
@@ -179,19 +196,21 @@ class RecallClient:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Hiccup), reraise=True, **self._patience()
         )
-        reply: Reply = retrying(self._ask_once, request, missing)
+        reply: Reply = retrying(self._ask_once, endpoint, request, missing)
         return reply
 
-    def _ask_once(self, request: HttpRequest, missing: tuple[int, ...]) -> Reply:
+    def _ask_once(self, endpoint: str, request: HttpRequest, missing: tuple[int, ...]) -> Reply:
         call = Call(overall_s=self._durations.get_overall_s)
         try:
             reply = self._exchange(self._kept(), _prepared(request), call)
         except TROUBLE as error:
             cause = name_of(error, call)
             self._say(request.method.lower(), status=None, detail=cause)
+            self._note(endpoint, None)
             busy = RecallBusy if call.has_written else _Hiccup
             raise busy(cause, retry_after_s=self._come_back_s) from None  # messages hold addresses
         self._say(request.method.lower(), status=reply.status)
+        self._note(endpoint, reply.status)
         if 200 <= reply.status < 300 or reply.status in missing:
             return reply
         raise self._refusal(reply)
@@ -206,14 +225,21 @@ class RecallClient:
             return RecallBusy(cause, retry_after_s=self._jittered(wait_s))
         return RecallBusy(cause, retry_after_s=self._come_back_s)
 
-    def _page(self, request: HttpRequest, cursor: str | None) -> Reply:
+    def _note(self, endpoint: str, status: int | None) -> None:
+        """For `answers`; `status` is None where no complete answer came."""
+        outcome = "silence" if status is None else f"{status // 100}xx"
+        if status in (401, 402, 403, 429):
+            outcome = f"http_{status}"
+        self._answers.append(Answer(endpoint, outcome))
+
+    def _page(self, endpoint: str, request: HttpRequest, cursor: str | None) -> Reply:
         """
         A page of a list. A 404 is not an empty list: it raises. "Not there" is what lets us pay again.
 
         Raises:
             CursorRefused: The page was reached by a cursor, and Recall does not take it.
         """
-        reply = self._ask(request, missing=() if cursor is None else _CURSOR_REFUSED)
+        reply = self._ask(endpoint, request, missing=() if cursor is None else _CURSOR_REFUSED)
         if reply.status in _CURSOR_REFUSED:
             raise CursorRefused(f"cursor_refused: http_{reply.status}", retry_after_s=self._come_back_s)
         return reply
@@ -231,6 +257,8 @@ class RecallClient:
         try:
             yield
         except Unreadable as error:
+            if self._answers and trouble is RecallBusy:
+                self._answers[-1] = replace(self._answers[-1], outcome="unreadable")
             raise trouble(f"unreadable: {error.reason}", retry_after_s=self._come_back_s) from None
 
     def _kept(self) -> Wire:

@@ -25,5 +25,5 @@ _EXAMPLES = frozenset(
 
 
 def is_example(recording_id: str | None) -> bool:
-    """Whether a delivery about this recording (a UUID in lower case) is an example: there is nothing to do."""
+    """Whether a delivery about this recording (a UUID in lower case) is an example: nothing is to be done."""
     return recording_id in _EXAMPLES

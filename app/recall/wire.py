@@ -42,6 +42,7 @@ __all__ = [
     "RecordingSeen",
     "Unreadable",
     "check_base_url",
+    "create_body",
     "create_request",
     "cursor_of",
     "decode_delivery",
@@ -79,24 +80,33 @@ class HttpRequest:
     body: bytes | None = field(default=None, repr=False)
 
 
-def create_request(base_url: str, api_key: str, order: CreateOrder) -> HttpRequest:
+def create_body(order: CreateOrder) -> bytes:
     """
-    POST create_transcript: the request that costs money. The same order gives the same bytes.
+    The body of a create_transcript. The same order gives the same bytes.
 
-    Source: https://docs.recall.ai/reference/recording_create_transcript,
-    https://docs.recall.ai/reference-link/idempotency
+    Source: https://docs.recall.ai/reference/recording_create_transcript
     """
     body = {
         "provider": {order.provider: dict(order.options)},
         "diarization": {"use_separate_streams_when_available": order.separate_streams},
         "metadata": {shapes.OUR_KEY: order.marker},
     }
+    return json.dumps(body, sort_keys=True).encode()
+
+
+def create_request(base_url: str, api_key: str, order: CreateOrder, body: bytes) -> HttpRequest:
+    """
+    POST create_transcript: the request that costs money.
+
+    Source: https://docs.recall.ai/reference/recording_create_transcript,
+    https://docs.recall.ai/reference-link/idempotency
+    """
     headers = _headers(api_key) | {
         "Content-Type": "application/json",
         "Idempotency-Key": order.idempotency_key,
     }
     url = f"{base_url}{_API}/recording/{_own_id(order.recording_id)}/create_transcript/"
-    return HttpRequest("POST", url, headers, json.dumps(body, sort_keys=True).encode())
+    return HttpRequest("POST", url, headers, body)
 
 
 def retrieve_request(base_url: str, api_key: str, transcript_id: str) -> HttpRequest:
