@@ -109,6 +109,8 @@ def _take_up(service: Service, since: float, *, by: str, is_dry: bool, yes: bool
         return 1
     found = _pass(service, since, by=by, is_dry=False)
     click.echo(f"{found.taken_up} taken up; the service transcribes them. {_RESUMES}")
+    if (idle := why_idle(load_settings())) is not None:
+        click.echo(idle)
     return 0
 
 
