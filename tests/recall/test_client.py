@@ -297,16 +297,19 @@ def test_a_redirect_is_not_followed() -> None:
 
 
 def test_a_next_page_on_another_host_is_asked_of_our_own_which_alone_gets_the_key() -> None:
+    reads: dict[str, Callable[[RecallClient, str | None], tuple[object, str | None]]] = {
+        "transcript": lambda recall, cursor: recall.list_page(R, cursor),
+        "recording": lambda recall, cursor: recall.recordings_page(0, cursor),
+    }
     with raw_server(answer(200, EMPTY_PAGE)) as other:
-        for what, ask in (("transcript", R), ("recording", 0.0)):
+        for what, read in reads.items():
             body = page(next=f"{other.url}/api/v1/{what}/?cursor=%2B")
             with raw_server(answer(200, body)) as server:
                 recall = client(server.url)
-                read = recall.list_page if what == "transcript" else recall.recordings_page
-                _, cursor = read(ask, None)  # type: ignore[operator]
+                _, cursor = read(recall, None)
                 assert cursor == f"/api/v1/{what}/?cursor=%2B"
                 with pytest.raises(RecallBusy, match="this page"):  # the server never gets on
-                    read(ask, cursor)  # type: ignore[operator]
+                    read(recall, cursor)
             assert server.requests[1].startswith(f"GET /api/v1/{what}/?cursor=%2B HTTP".encode())
     assert other.connections == 0
 
