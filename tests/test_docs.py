@@ -100,13 +100,13 @@ def test_options_named_in_readme_table_exist() -> None:
 
 # -- settings ------------------------------------------------------------------------------------------
 def test_settings_of_readme_are_those_of_the_program() -> None:
-    assert set(_first_column(_section(README, "## Settings"))) == set(config._NAMES)
+    assert set(_first_column(_section(README, "## Settings"))) == set(config.NAMES)
 
 
 def test_settings_of_the_example_file_are_those_of_the_program() -> None:
     example = (ROOT / ".env.example").read_text("utf-8")
     names = set(re.findall(r"^#?([A-Z][A-Z_]+)=", example, re.MULTILINE))
-    assert names == set(config._NAMES) - NOT_FOR_ENV_FILE
+    assert names == set(config.NAMES) - NOT_FOR_ENV_FILE
 
 
 def test_defaults_in_readme_are_the_defaults(tmp_path: Path) -> None:
