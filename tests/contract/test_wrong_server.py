@@ -299,7 +299,7 @@ def test_a_worker_that_waits_while_its_redis_is_demoted_goes_on_at_the_new_one(
     old, new = valkeys
     with Forwarder(tcp(old)) as way, ThreadPoolExecutor(1) as beside:
         client = connect(f"redis://127.0.0.1:{way.port}/0", patience="worker")
-        waiting = beside.submit(client.blmove, "rq:a", "rq:b", 1.8)
+        waiting = beside.submit(client.blmove, "rq:a", "rq:b", 1)
         with Redis(port=old) as observer:
             ends_at = time.monotonic() + 5
             while observer.info("clients")["blocked_clients"] == 0:
