@@ -1,6 +1,6 @@
 """
-An update under a running service: what a job needs is imported before its process is forked, so that no version
-is mixed with another that was checked out meanwhile.
+An update under a running service: what a job needs is imported before its process is forked, so that no
+version is mixed with another that was checked out meanwhile.
 """
 
 from __future__ import annotations
