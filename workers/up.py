@@ -11,7 +11,7 @@ import dataclasses
 import os
 import pkgutil
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing, suppress
 from functools import partial
 from importlib import import_module
@@ -60,6 +60,8 @@ _FIXED = {
     "workers": "AFTERWORD_WORKERS",
     "time_scale": "AFTERWORD_TIME_SCALE",
 }
+# 19 MB that only web needs.
+_ONLY_WEB = {"app.http_limits", "app.inbox", "app.late_answers", "app.ops", "app.serve", "app.web"}
 # Commands, and what only they use.
 _NOT_SERVICE = {
     "app.__main__",
@@ -281,7 +283,7 @@ def _web_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
 
         run_gunicorn(
             lambda: create_app(wiring.web_parts(settings)),
-            bind=f"fd://{listener.fileno()}",
+            bind=f"fd://{listener.detach()}",  # gunicorn closes it
             post_worker_init=lambda worker: tell_ready(),
         )
 
@@ -309,22 +311,23 @@ def _dispatcher_spec(settings: Settings, told: Mapping[str, Any], *, drop: Calla
     return ChildSpec("dispatcher", dispatch, stop_order=_DISPATCHER, grace_s=3.0, tells_ready=True)
 
 
-def preload(settings: Settings) -> None:
+def preload(settings: Settings, *, is_with_web: bool = True) -> None:
     """
-    Imports what children may need, once, before the forks. What is imported later could be of another version,
-    checked out meanwhile; and five workers then cost 69 MiB in all rather than 61 each.
+    Imports what children may need, once, before the forks. What is imported later could be of another
+    version, checked out meanwhile; and five workers then cost 69 MiB in all rather than 61 each.
     """
     from app import wiring
 
+    unwanted = _NOT_SERVICE if is_with_web else _NOT_SERVICE | _ONLY_WEB
     for package in ("app", "workers"):
-        _import_all(import_module(package))
+        _import_all(import_module(package), unwanted)
     # What is opened here connects to nothing and is thrown away; it imports what it names only when asked.
     wiring.open_service(settings)
 
 
-def _import_all(package: ModuleType) -> None:
+def _import_all(package: ModuleType, unwanted: Collection[str]) -> None:
     for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        if found.name not in _NOT_SERVICE:
+        if found.name not in unwanted:
             module = import_module(found.name)
             if found.ispkg:
-                _import_all(module)
+                _import_all(module, unwanted)

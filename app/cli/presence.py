@@ -1,4 +1,4 @@
-"""Whether this installation's service runs: asked of its home, and where that says nothing of the database."""
+"""Whether this installation's service runs: asked of its home, and where that says nothing its database."""
 
 from __future__ import annotations
 
