@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from app.errors import AfterwordError, BlobsUnavailable, ConfigError, StoreUnavailable
+from app.log import steady_stdout
+from app.settings_changes import settings_fingerprint
 from workers import listening
 from workers.children import ChildSpec, is_told, tell_ready
 from workers.hold import hold_home, listen_on
 from workers.lifeline import die_with_parent
-from workers.signs import fingerprint
 from workers.supervisor import Renewal, Supervisor
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ _NOT_SERVICE = {
     "app.__main__",
     "app.adapters.memory",
     "app.adapters.memory_faults",
+    "app.adapters.memory_passes",
     "app.adapters.memory_rows",
     "app.adapters.migrations",
     "app.cli",
@@ -89,10 +91,11 @@ def run_up(settings: Settings) -> int:
         ConfigError: Exit 78.
     """
     from app.adapters import valkey_server
+    from app.ops import password
 
-    told = fingerprint()
+    told = settings_fingerprint()
     with hold_home(settings.home), closing(listen_on(settings.host, settings.port)) as listener:
-        settings = _with_password(settings)
+        settings = password.with_password(settings)
         specs: list[ChildSpec] = []
         if settings.redis_url is None:
             valkey_server.find_binary()
@@ -120,10 +123,11 @@ class _Service:
     def renew(self) -> Renewal:
         """Reads everything anew. Raises `ConfigError`, or another of ours, when it cannot be run with."""
         from app import wiring
+        from app.ops import password
 
-        told = fingerprint()
+        told = settings_fingerprint()
         read = wiring.load_settings()
-        settings, waits = with_changes(self._settings, _with_password(read))
+        settings, waits = with_changes(self._settings, password.with_password(read))
         wiring.open_service(settings)  # connects to nothing: whatever cannot be made is a problem now
         for warning in settings.warnings:
             _log.warning("setting_questionable", about=warning)
@@ -162,16 +166,11 @@ def changed_names(before: Settings, after: Settings) -> list[str]:
     return sorted(_RELOADED[f] for f in fields if _RELOADED[f] and getattr(before, f) != getattr(after, f))
 
 
-def _with_password(settings: Settings) -> Settings:
-    with suppress(ImportError):
-        settings = import_module("app.ops.password").with_password(settings)
-    return settings
-
-
 def _announce(settings: Settings) -> None:
-    """Where the console is; its password only on a terminal, never in the log."""
-    with suppress(ImportError):
-        import_module("app.ops.password").announce(settings)
+    """Where the console is; its password only on a terminal, never in the log. Waits for no reader."""
+    from app.ops import password
+
+    password.announce(settings, steady_stdout())
 
 
 def _migrate_if_possible(settings: Settings) -> None:
@@ -244,14 +243,11 @@ def worker_specs(settings: Settings, *, drop: Callable[[], object] = lambda: Non
 
 
 def _work(settings: Settings, queue: str, name: str, drop: Callable[[], object]) -> None:
-    from app import wiring
-    from workers import jobs
-    from workers.worker import run_worker
+    from workers.worker import work_for
 
     drop()
-    jobs.use_settings(settings)
     tell_ready()  # Redis may be away; it is as much away for the one before
-    run_worker(wiring.redis_url(settings), queue, name=name)
+    work_for(settings, queue, name)
 
 
 def _valkey_spec(settings: Settings, listener: socket.socket) -> ChildSpec:

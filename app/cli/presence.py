@@ -1,4 +1,4 @@
-"""Whether this installation's service runs: asked of its home, and where that says nothing its database."""
+"""Whether this installation's service runs: asked of its home, and where that says nothing, the database."""
 
 from __future__ import annotations
 
