@@ -118,20 +118,19 @@ def load_settings(
     Raises:
         ConfigError: Every problem, each a sentence with its remedy.
     """
-    given = dict(os.environ if environ is None else environ)
     problems: list[str] = []
     misnamed: list[str] = []
     warnings: list[str] = []
     place, problem, warn = root / ".env", problems.append, warnings.append
+    given = without_quotes(os.environ if environ is None else environ, _QUOTABLE, problem=problem)
     in_file = {} if is_isolated(given) else read_env_file(place, problem=problem, warn=warn)
-    raw = variables(without_quotes(given, _QUOTABLE, problem=problems.append), in_file)
+    raw = variables(given, in_file)
     _warn_of_unknown(raw, misnamed.append)
     warnings += misnamed
-    read_secret_files(raw, SECRET_NAMES, root, problem=problems.append)
-    raw = without_quotes(raw, NAMES - in_file.keys(), problem=problems.append)
-    reader = _Reader(raw, root, given, problems.append, warnings.append)
-    settings = reader.settings(warnings)
-    wrong = [problem for problem in problems if is_recall_needed or not problem.startswith("RECALL_")]
+    read_secret_files(raw, SECRET_NAMES, root, problem=problem)
+    raw = without_quotes(raw, NAMES - in_file.keys(), problem=problem)
+    settings = _Reader(raw, root, given, problem, warn).settings(warnings)
+    wrong = [one for one in problems if is_recall_needed or not one.startswith("RECALL_")]
     if wrong:
         # What is missing may only be misspelt.
         raise ConfigError([*wrong, *misnamed])
@@ -185,8 +184,10 @@ class _Reader:
 
     def path(self, name: str, default: str) -> Path:
         try:
-            return (self.root / Path(self.values.get(name, default)).expanduser()).resolve()
-        except (RuntimeError, ValueError, OSError):  # ~nobody, a null byte, a loop of links
+            path = (self.root / Path(self.values.get(name, default)).expanduser()).resolve()
+            str(path).encode()
+            return path
+        except (RuntimeError, ValueError, OSError):  # ~nobody, a null byte, no UTF-8, a loop of links
             self.problem(f"{name}: is not a path that can be used; write it out.")
             return self.root / default
 

@@ -2,8 +2,8 @@
 The standard streams of a command: what happens when they cannot show a letter or lead nowhere.
 
 A letter that the terminal's encoding lacks is written plainly. A reader that leaves early (`| head`) has what
-it wanted: the rest of the output is dropped, and the command goes on to its own exit code. A disk that is full
-is told at the end. The streams wait for a slow reader (`| less`), as those of every command do.
+it wanted: the rest of the output is dropped, and the command goes on to its own exit code. A full disk is told
+at the end. The streams wait for a slow reader (`| less`), as those of every command do.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import io
 import os
 import sys
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, Never, TextIO, cast
 
 _ERRORS = "afterword-plain"
 _PLAIN = {"…": "...", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "→": "->"}  # noqa: RUF001
@@ -32,8 +32,15 @@ class _Outlet(io.FileIO):
             return len(data)
 
 
+class _Text(io.TextIOWrapper):
+    @property
+    def buffer(self) -> Never:
+        """Hidden from click, which would write UTF-8 into it where the encoding is ASCII."""
+        raise AttributeError("buffer")
+
+
 def take_over() -> list[_Outlet]:
-    """Replaces `sys.stdout` and `sys.stderr`; a missing one (`>&-`) leads nowhere. Once per process, first."""
+    """Replaces `sys.stdout` and `sys.stderr`; a missing one (`>&-`) leads nowhere. Once, and first."""
     codecs.register_error(_ERRORS, _plainly)
     # Else the next file that is opened would be standard output: the database, say.
     for fd in range(3):
@@ -68,8 +75,8 @@ def _opened(stream: TextIO | None, fd: int) -> tuple[TextIO, _Outlet]:
     outlet = _Outlet(fd, "w", closefd=False)
     encoding = getattr(stream, "encoding", None) or "utf-8"
     is_unbuffered = getattr(stream, "write_through", False)
-    text = io.TextIOWrapper(
-        io.BufferedWriter(outlet),
+    text = _Text(
+        io.BufferedWriter(cast(Any, outlet)),  # it writes bytes, whatever its base may return
         encoding=encoding,
         errors=_ERRORS,
         line_buffering=fd == 2 or outlet.isatty(),

@@ -389,12 +389,12 @@ class Recall(Protocol):
         """How the requests since the last call of this ended, in their order."""
         ...
 
-    def create(self, order: CreateOrder, body: bytes, *, is_still_fresh: Any) -> CreateAnswer:
+    def create(self, order: CreateOrder, body: bytes | None = None, *, is_still_fresh: Any) -> CreateAnswer:
         """
         One POST. Never raises for what Recall or the network does.
 
         Args:
-            body: Of this order, or what was sent first under its key.
+            body: What was sent first under the order's key; None for a fresh one.
             is_still_fresh: Called right before the request is written to the socket (again before
                 each repetition of one that certainly did not happen); False means "not_sent".
         """

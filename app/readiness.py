@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -137,7 +138,8 @@ class Probe(Generic[T]):
         except AfterwordError:
             pass
         except Exception as error:  # the outermost line of this thread; its message may quote what is secret
-            log.error("probe_failed", error=type(error).__name__)
+            stack = "".join(traceback.format_tb(error.__traceback__))
+            log.error("request_failed", route="readiness", error=type(error).__name__, stack=stack)
         with self._lock:
             self._answer, self._is_well = answer, is_well
             self._ended_at, self._is_out = self._monotonic(), False

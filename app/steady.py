@@ -26,8 +26,8 @@ from typing import TextIO
 _PATIENCE_S = 0.2
 _LOCK_LOOK_EVERY_S = 0.001
 _COUNTERS = 64
-_TOLD = _COUNTERS
-_STALLED, _FLAGS = _COUNTERS + 1, 8  # one for each stream, by its descriptor
+_TOLD, _KEPT = _COUNTERS, _COUNTERS + 1
+_STALLED, _FLAGS = _COUNTERS + 2, 8  # one for each stream, by its descriptor
 
 
 class Dropped:
@@ -61,6 +61,14 @@ class Dropped:
 
     def told(self, lines: int) -> None:
         self._shared[_TOLD] += lines
+
+    @property
+    def unkept(self) -> int:
+        """How many are not in the database's count."""
+        return self.total - self._shared[_KEPT]
+
+    def kept(self, lines: int) -> None:
+        self._shared[_KEPT] += lines
 
 
 class SteadyStream:

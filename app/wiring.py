@@ -62,10 +62,25 @@ def redis_url(settings: Settings) -> str:
     return settings.redis_url or valkey_server.url(settings.home)
 
 
-def open_queue(settings: Settings) -> RqQueue:
+def ask_queue_id(store: SqlStore) -> str:
+    """What is in the names of this database's queues. Raises `StoreUnavailable`."""
+    from app.adapters.sql_identity import QUEUE_ID
+
+    return store.identity(QUEUE_ID)
+
+
+def open_queue(settings: Settings, *, store: SqlStore | None = None, queue_id: str | None = None) -> RqQueue:
+    """
+    The queue; connects when first used.
+
+    Args:
+        store: Is asked for the id in the queues' names, at the first use. Without it one is opened.
+        queue_id: That id, where it is known.
+    """
     from app.adapters.rq_queue import RqQueue
 
-    return RqQueue(redis_url(settings), settings.workers, settings.durations)
+    ask = functools.partial(ask_queue_id, store or open_store(settings))
+    return RqQueue(redis_url(settings), settings.workers, settings.durations, queue_id or ask)
 
 
 def open_blobs(settings: Settings) -> LocalBlobs:
@@ -90,16 +105,17 @@ def open_workspace(settings: Settings) -> Workspace:
     return Workspace(DEFAULT_WORKSPACE, client, settings.policy)
 
 
-def open_service(settings: Settings) -> Service:
-    """Everything a worker needs. Nothing is connected before its first use."""
+def open_service(settings: Settings, *, queue_id: str | None = None) -> Service:
+    """Everything a worker needs; connects when first used. For `queue_id` see `open_queue`."""
     from app.clock import SystemClock
     from app.service import Service
 
     _hide_secrets(settings)
     workspace = open_workspace(settings)
+    store = open_store(settings)
     return Service(
-        store=open_store(settings),
-        queue=open_queue(settings),
+        store=store,
+        queue=open_queue(settings, store=store, queue_id=queue_id),
         blobs=open_blobs(settings),
         clock=SystemClock(),
         workspaces={workspace.name: workspace},
@@ -116,7 +132,8 @@ def web_parts(settings: Settings | None = None) -> WebParts:
 
     settings = settings or load_settings()
     _hide_secrets(settings)
-    store, queue = open_store(settings), open_queue(settings)
+    store = open_store(settings)
+    queue = open_queue(settings, store=store)
     # A pool of its own: questions that hang must not take the connections that deliveries are stored by.
     watching = open_store(settings)
     readiness = open_readiness(settings, store=watching, queue=queue)
@@ -124,7 +141,7 @@ def web_parts(settings: Settings | None = None) -> WebParts:
         secrets_by_workspace={DEFAULT_WORKSPACE: settings.webhook_secrets},
         committer=Committer(store, queue.wake_inbox),
         readiness=functools.partial(_readyz, readiness),
-        ops=functools.partial(_mount_ops, settings=settings),
+        ops=functools.partial(_mount_ops, settings=settings, store=watching, queue=queue),
         metrics=_metrics_of(settings, readiness, watching),
     )
 
@@ -159,17 +176,30 @@ def _hide_secrets(settings: Settings) -> None:
     """A bare API key has no shape by which a log line could be cleaned: it is named."""
     from app import log
 
-    own = (settings.api_key, settings.ops_password, settings.database_url, settings.redis_url)
+    token = getattr(settings, "metrics_token", None)
+    own = (settings.api_key, settings.ops_password, token, settings.database_url, settings.redis_url)
     log.hide([value for value in own if value and not value.startswith("sqlite")])
 
 
-def _mount_ops(app: Any, *, settings: Settings) -> None:
+def _mount_ops(app: Any, *, settings: Settings, store: SqlStore, queue: RqQueue) -> None:
     from app.ops import rq_board
+    from app.ops.heartbeats import Beater
 
-    rq_board.mount(app, redis_url=redis_url(settings), password=settings.ops_password)
+    token = getattr(settings, "metrics_token", None)
+    names = lambda: queue.names  # noqa: E731  # asked when first needed
+    rq_board.mount(
+        app,
+        redis_url=redis_url(settings),
+        names=names,
+        password=settings.ops_password,
+        metrics_token=token,
+    )
+    # Called by gunicorn.conf.py in each process that serves.
+    app.extensions["afterword.in_worker"] = lambda: Beater(store, "web").run_in_thread()
 
 
 def _metrics_of(settings: Settings, readiness: Readiness, store: SqlStore) -> Callable[[], bytes]:
+    from app import log
     from app.ops import metrics
     from app.readiness import Probe
 
@@ -189,6 +219,7 @@ def _metrics_of(settings: Settings, readiness: Readiness, store: SqlStore) -> Ca
             facts=report.facts,
             measured=measured,
             providers=providers,
+            lines_dropped=getattr(log, "dropped", lambda: 0)(),
         )
 
     return show

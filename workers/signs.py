@@ -40,12 +40,11 @@ class Signs:
         self._detail = json.dumps(
             {"host": host, "pid": up or os.getpid(), "started_at": time.time(), "settings": dict(told)}
         )
-        self._counted = log.dropped()
 
     def give(self) -> None:
         """One sign of life, and what was dropped from the log since the last. Raises `StoreUnavailable`."""
         self._store.beat(self._name, detail=self._detail)
         dropped = log.dropped()
-        if dropped > self._counted:
-            self._store.count("log_lines_dropped", dropped - self._counted)
-            self._counted = dropped
+        if lines := dropped.unkept:
+            self._store.count("log_lines_dropped", lines)
+            dropped.kept(lines)

@@ -65,6 +65,7 @@ _NOT_SERVICE = {
     "app.__main__",
     "app.adapters.memory",
     "app.adapters.memory_faults",
+    "app.adapters.memory_passes",
     "app.adapters.memory_rows",
     "app.adapters.migrations",
     "app.cli",
@@ -242,14 +243,11 @@ def worker_specs(settings: Settings, *, drop: Callable[[], object] = lambda: Non
 
 
 def _work(settings: Settings, queue: str, name: str, drop: Callable[[], object]) -> None:
-    from app import wiring
-    from workers import jobs
-    from workers.worker import run_worker
+    from workers.worker import work_for
 
     drop()
-    jobs.use_settings(settings)
     tell_ready()  # Redis may be away; it is as much away for the one before
-    run_worker(wiring.redis_url(settings), queue, name=name)
+    work_for(settings, queue, name)
 
 
 def _valkey_spec(settings: Settings, listener: socket.socket) -> ChildSpec:

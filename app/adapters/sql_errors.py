@@ -30,6 +30,7 @@ _SQLITE = {
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _POSTGRESQL = {
     "08": "the connection was cut; is the server running?",
+    "08P01": "a pooler ends the connection; its log says why (pool_mode must be transaction or session)",
     "28": "the server refuses this user or password; check DATABASE_URL",
     "3D": "the named database does not exist; create it or check DATABASE_URL",
     "40": "another transaction was in the way; it is tried again",
@@ -65,6 +66,7 @@ _CONNECTING = (
     ("server is in hot standby", "no server that it names takes writes; is a fail-over under way?"),
     ("server is not in hot standby", "target_session_attrs asks for a standby; leave it out"),
     ("cannot connect to server", "the pooler does not reach its server; see the pooler's log"),
+    ("no more connections allowed", "the pooler has no connection free (max_client_conn); allow more"),
     ("bouncer config error", "the pooler knows no database {database} or no user {user}; see its settings"),
     ("no such database", "the pooler has no database {database}; see its configuration"),
     ("no such user", "the pooler has no user {user}; see its list of users"),
@@ -151,7 +153,8 @@ def _remedy(error: exc.SQLAlchemyError) -> str:
         return f"the database cannot be used: {why or f'error {state}, see its log'}"
     if isinstance(error, exc.OperationalError):
         return _why_not_connected(original)
-    return f"the database cannot be used: {type(original or error).__name__}"
+    name = type(original or error).__name__
+    return f"the database's driver refuses what it is given ({name}): a fault of this program; report it"
 
 
 def _why_not_connected(original: object) -> str:

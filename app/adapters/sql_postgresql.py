@@ -20,7 +20,8 @@ from app.adapters.sql_patience import PatientConnection
 from app.errors import ConfigError
 from app.server_urls import for_libpq
 
-CONNECT_S = 3  # for each address of each host
+CONNECT_S = 3  # for each address of the host
+CONNECT_S_OF_SEVERAL = 2  # for each address of each host; psycopg knows no less
 _BEGIN = (
     "BEGIN ISOLATION LEVEL READ COMMITTED;"  # whatever the server's default is
     " SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '5s';"
@@ -46,6 +47,7 @@ def postgresql_engine(url: str, *, pool_size: int, pool_timeout_s: float) -> Eng
         use_native_hstore=False,  # one question less; there is none of that type
     )
     address = for_libpq(url)
+    connect_s = CONNECT_S if "target_session_attrs" not in address else CONNECT_S_OF_SEVERAL
 
     @event.listens_for(engine, "do_connect")
     def _connect(_dialect: Any, _record: Any, _args: Any, _kw: Any) -> PatientConnection:
@@ -53,7 +55,7 @@ def postgresql_engine(url: str, *, pool_size: int, pool_timeout_s: float) -> Eng
             address,
             autocommit=True,  # the driver begins nothing: `_begin` does
             prepare_threshold=None,
-            connect_timeout=CONNECT_S,
+            connect_timeout=connect_s,
             tcp_user_timeout=int(pool_timeout_s * 1000),  # a server that vanished without a word; Linux only
             keepalives_idle=5,
             keepalives_interval=2,

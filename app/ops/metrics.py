@@ -50,6 +50,7 @@ def render(
     facts: Facts | None = None,
     measured: Measured | None = None,
     providers: Sequence[str] = (),
+    lines_dropped: int = 0,
 ) -> bytes:
     """
     Everything in Prometheus' text format 0.0.4.
@@ -61,12 +62,18 @@ def render(
         facts: The details of heartbeats are not shown.
         measured: See `Measured`.
         providers: Those of the policy.
+        lines_dropped: Log lines lost by the processes of this start.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(
         _Snapshot(
             [
                 *_of_parts(parts),
+                CounterMetricFamily(
+                    "afterword_log_lines_dropped",
+                    "Log lines dropped since the start because their reader stood still.",
+                    value=lines_dropped,
+                ),
                 *_of_store(store),
                 *_of_facts(facts, providers),
                 *_of_measures(measured),
@@ -214,11 +221,6 @@ def _of_measures(measured: Measured | None) -> Iterator[Metric]:
         "afterword_deliveries_accepted",
         "Webhooks stored and acknowledged, repetitions included; written every five seconds.",
         value=counters.get(ACCEPTED, 0),
-    )
-    yield CounterMetricFamily(
-        "afterword_log_lines_dropped",
-        "Log lines dropped because their reader stood still.",
-        value=counters.get("log_lines_dropped", 0),
     )
     answers = CounterMetricFamily(
         "afterword_recall_answers",

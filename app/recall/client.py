@@ -87,7 +87,9 @@ class RecallClient:
     def create_body(self, order: CreateOrder) -> bytes:
         return wire.create_body(order)
 
-    def create(self, order: CreateOrder, body: bytes, *, is_still_fresh: Callable[[], bool]) -> CreateAnswer:
+    def create(
+        self, order: CreateOrder, body: bytes | None = None, *, is_still_fresh: Callable[[], bool]
+    ) -> CreateAnswer:
         prepared = _prepared(wire.create_request(self._base_url, self._key, order, body))
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda a: a.kind == "not_sent" and a.detail != _STALE),

@@ -94,9 +94,12 @@ def create_body(order: CreateOrder) -> bytes:
     return json.dumps(body, sort_keys=True).encode()
 
 
-def create_request(base_url: str, api_key: str, order: CreateOrder, body: bytes) -> HttpRequest:
+def create_request(base_url: str, api_key: str, order: CreateOrder, body: bytes | None = None) -> HttpRequest:
     """
     POST create_transcript: the request that costs money.
+
+    Args:
+        body: What was sent first under the order's key; None for a fresh one.
 
     Source: https://docs.recall.ai/reference/recording_create_transcript,
     https://docs.recall.ai/reference-link/idempotency
@@ -106,7 +109,7 @@ def create_request(base_url: str, api_key: str, order: CreateOrder, body: bytes)
         "Idempotency-Key": order.idempotency_key,
     }
     url = f"{base_url}{_API}/recording/{_own_id(order.recording_id)}/create_transcript/"
-    return HttpRequest("POST", url, headers, body)
+    return HttpRequest("POST", url, headers, create_body(order) if body is None else body)
 
 
 def retrieve_request(base_url: str, api_key: str, transcript_id: str) -> HttpRequest:

@@ -123,6 +123,14 @@ def test_a_port_of_the_same_service_started_without_up_is_only_noted(home: Home)
     assert any(f"Port {home.settings.port} is taken" in note for note in said.json["warnings"])
 
 
+class _NotThere(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
 def test_an_address_that_is_not_recalls_is_asked_about_and_hides_no_other_problem(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +146,16 @@ def test_an_address_that_is_not_recalls_is_asked_about_and_hides_no_other_proble
             assert said.code == 69
             assert "is this Recall's address?" in said.err
             assert "RECALL_API_BASE_URL" in said.err
+
+
+def test_an_address_with_a_path_is_refused_before_anything_is_asked(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECALL_API_BASE_URL", f"{home.settings.api_base_url}/api/v1")
+    for command in (("check",), ("up",), ("backfill", "--since", "1d", "--dry-run"), ("reconcile",)):
+        said = home.run(*command)
+        assert said.code == 78
+        assert "RECALL_API_BASE_URL: has a path" in said.out + said.err
 
 
 def test_a_database_that_can_be_read_and_not_written_is_a_problem_with_its_path(home: Home) -> None:

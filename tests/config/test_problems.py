@@ -44,6 +44,7 @@ TABLE: list[tuple[dict[str, str | None], str, str]] = [
         "must begin with whsec_",
     ),
     ({"AFTERWORD_HOME": "~nobody-of-that-name/x"}, "AFTERWORD_HOME", "write it out"),
+    ({"AFTERWORD_HOME": "/srv/\udcff"}, "AFTERWORD_HOME", "not a path that can be used"),
     ({"DATABASE_URL": "mysql://h/d"}, "DATABASE_URL", "must be sqlite:///PATH"),
     ({"DATABASE_URL": "sqlite://"}, "DATABASE_URL", "must be sqlite:///PATH"),
     ({"DATABASE_URL": "sqlite:///"}, "DATABASE_URL", "must be sqlite:///PATH"),

@@ -1,4 +1,4 @@
-"""An address that can be made to lead elsewhere, as a name in DNS or a virtual address does in a fail-over."""
+"""An address that can be made to lead elsewhere, as a name in DNS does in a fail-over."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def unix(path: str) -> Connect:
 
 class Forwarder:
     """
-    A port of this machine that leads to a server. Changing `target` is for new connections alone: those that are
-    there stay with the server they have.
+    A port of this machine that leads to a server. Changing `target` is for new connections alone: those that
+    are there stay with the server they have.
     """
 
     def __init__(self, target: Connect) -> None:

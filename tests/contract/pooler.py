@@ -1,6 +1,6 @@
 """
-A real PgBouncer before a PostgreSQL server. It is no wheel: where the program is missing its tests are skipped by
-name (Debian: `apt-get install pgbouncer`).
+A real PgBouncer before a PostgreSQL server. It is no wheel: where the program is missing its tests are
+skipped by name (Debian: `apt-get install pgbouncer`).
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
+pool_mode = {pool_mode}
 default_pool_size = {server_connections}
 max_client_conn = 200
 """
 
 
 @contextmanager
-def pooled(server_url: str, *, server_connections: int = 3) -> Iterator[str]:
+def pooled(server_url: str, *, server_connections: int = 3, pool_mode: str = "transaction") -> Iterator[str]:
     """
-    The address of a PgBouncer in transaction mode.
+    The address of a PgBouncer.
 
     Args:
         server_connections: That all clients share.
@@ -51,7 +51,12 @@ def pooled(server_url: str, *, server_connections: int = 3) -> Iterator[str]:
             port = reserved.getsockname()[1]
         path = Path(folder, "pgbouncer.ini")
         path.write_text(
-            _CONFIGURATION.format(server_port=way.port, port=port, server_connections=server_connections)
+            _CONFIGURATION.format(
+                server_port=way.port,
+                port=port,
+                server_connections=server_connections,
+                pool_mode=pool_mode,
+            )
         )
         Path(folder).chmod(0o755)
         with Path(folder, "log").open("wb") as log:

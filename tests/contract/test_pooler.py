@@ -1,6 +1,6 @@
 """
-Behind PgBouncer with `pool_mode = transaction`: what every store promises holds, and nothing of ours is left in a
-session that the next transaction of another client gets.
+Behind PgBouncer with `pool_mode = transaction`: what every store promises holds, and nothing of ours is left
+in a session that the next transaction of another client gets.
 """
 
 from __future__ import annotations
@@ -73,15 +73,29 @@ def test_our_time_outs_hold_for_our_transactions_and_for_no_one_elses(place: Pla
         for _ in range(20):  # whichever of the server's connections it gets
             theirs = [(other.execute(f"SHOW {name}").fetchone() or ("",))[0] for name in _SETTINGS]
             assert theirs == ["0", "0", "0"]
-            assert other.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
-            assert other.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone() == (
-                0,
-            )
+            for left in ("pg_prepared_statements", "pg_locks WHERE locktype = 'advisory'"):
+                assert other.execute(f"SELECT count(*) FROM {left}").fetchone() == (0,)
 
 
 def test_two_migrations_at_once_go_through_a_pooler(pooler: str) -> None:
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(migrate, [pooler, pooler])) == [newest_revision()] * 2
+
+
+def test_the_one_mode_that_cannot_work_is_named(postgresql_url: str) -> None:
+    with pooled(postgresql_url, pool_mode="statement") as url:
+        store = open_store(url)
+        with pytest.raises(StoreUnavailable, match="pool_mode must be transaction or session"):
+            store.check_write()
+        store.close()
+
+
+def test_a_pooler_in_session_mode_works_as_well(postgresql_url: str) -> None:
+    with pooled(postgresql_url, pool_mode="session") as url:
+        store = open_store(url, pool_size=1)
+        store.add_deliveries([delivery("m1")])
+        store.check_write()
+        store.close()
 
 
 def test_a_database_that_the_pooler_does_not_have_is_named(pooler: str) -> None:

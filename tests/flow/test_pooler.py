@@ -1,4 +1,4 @@
-"""The whole service behind PgBouncer in transaction mode: no webhook is answered 503, and all is done once."""
+"""The whole service behind PgBouncer in transaction mode: no webhook is answered 503, all is done once."""
 
 from __future__ import annotations
 

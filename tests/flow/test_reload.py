@@ -72,12 +72,16 @@ def hang_up(place: Installation, *, until: str, times: int = 1) -> dict[str, Any
     assert place.service is not None
     before = len(said(place, until))
     place.service.send_signal(signal.SIGHUP)
-    wait_until(lambda: len(said(place, until)) >= before + times, within_s=40, what=f"{until}: {place.log()[-2000:]}")
+    wait_until(
+        lambda: len(said(place, until)) >= before + times, within_s=40, what=f"{until}: {place.log()[-2000:]}"
+    )
     return said(place, until)[-1]
 
 
 def wait_until_replaced(place: Installation, number: int) -> None:
-    wait_until(lambda: len(said(place, "child_replaced")) >= number, within_s=40, what="the old ones are gone")
+    wait_until(
+        lambda: len(said(place, "child_replaced")) >= number, within_s=40, what="the old ones are gone"
+    )
 
 
 @dataclass
@@ -102,7 +106,9 @@ class Stream:
                     self.came[repr(error)] += 1
 
 
-def deliver(place: Installation, webhook_id: str, secret: str, *, post: Any = requests.post) -> requests.Response:
+def deliver(
+    place: Installation, webhook_id: str, secret: str, *, post: Any = requests.post
+) -> requests.Response:
     body, now = '{"event": "bot.unheard_of", "data": {}}', datetime.now(UTC)
     headers = {
         "webhook-id": webhook_id,

@@ -45,7 +45,7 @@ MEASURED = (
         "stored_seconds:le:5": 2, "stored_seconds:le:60": 5, "stored_seconds:le:inf": 1,
         "stored_seconds:sum_ms": 123_456, "goal:stored": 12, "sends": 99,
     },
-    {"accepted": 17, "log_lines_dropped": 4, "rejected:stale": 1},
+    {"accepted": 17, "rejected:stale": 1},
 )  # fmt: skip
 PROVIDERS = ("recallai_async", "deepgram_async")
 QUEUES = (QueueCounts("recall", 3, 2, 1, 0, 4), QueueCounts("inbox", 1, 0, 0, 0, 1))
@@ -63,7 +63,9 @@ def samples(text: bytes) -> dict[str, float]:
 
 def everything() -> bytes:
     parts = {**dict.fromkeys(PARTS, "ok"), "recall": "paused"}
-    return metrics.render(COUNTS, QUEUES, parts=parts, facts=FACTS, measured=MEASURED, providers=PROVIDERS)
+    return metrics.render(
+        COUNTS, QUEUES, parts=parts, facts=FACTS, measured=MEASURED, providers=PROVIDERS, lines_dropped=4
+    )
 
 
 def test_every_count_appears_under_its_name() -> None:
@@ -152,7 +154,11 @@ def test_part_that_is_away_is_named_and_the_other_still_counted() -> None:
     assert without_queue["afterword_transcriptions{goal=stored}"] == 12
     assert not [name for name in without_queue if name.startswith("afterword_queue")]
     nothing = samples(metrics.render(None, None))
-    assert {name.partition("{")[0] for name in nothing} == {"afterword_up", "afterword_part_state"}
+    assert {name.partition("{")[0] for name in nothing} == {
+        "afterword_up",
+        "afterword_part_state",
+        "afterword_log_lines_dropped_total",
+    }
 
 
 def test_part_that_answers_and_takes_no_writes_is_down_with_its_numbers() -> None:

@@ -42,7 +42,7 @@ print('ready for more', file=sys.stderr)
 while not (folder / 'more').exists():
     time.sleep(0.01)
 log.get_logger().info('last')
-(folder / 'dropped').write_text(str(log.dropped()))
+(folder / 'dropped').write_text(str(log.dropped().total))
 """
 
 

@@ -327,7 +327,7 @@ def test_rejections_are_counted_by_kind_and_stale_apart_from_forged(receiver: Re
     while sum(n for kind, n in grown().items() if kind != "refused") < 5 and time.monotonic() < deadline:
         time.sleep(0.1)
     found = grown()
-    assert found.pop("refused") in (1, 2)  # once for each process that wrote
+    assert found.pop("refused") > 0  # once for each write
     assert found == {"stale": 3, "bad_signature": 1, "too_large": 1}
 
 

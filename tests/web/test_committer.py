@@ -324,3 +324,71 @@ def test_rejections_alone_start_the_thread_that_counts_them(store: Gate) -> None
     Committer(store, no_wake).note_rejected("stale")
 
     wait_until(lambda: store.counted == [("stale", 1)])
+
+
+# -- what was taken ----------------------------------------------------------------------------------
+def test_what_was_taken_is_counted_each_five_seconds_and_again_when_it_could_not_be_written() -> None:
+    counting = Counted()
+    counting.rejections.note_accepted(3)
+    counting.rejections.flush()
+    counting.rejections.note_accepted(4)
+    counting.rejections.flush()
+    assert counting.accepted == [3]
+    assert counting.rejections.due_in_s() == pytest.approx(5)
+
+    counting.is_broken = True
+    counting.now += 5
+    counting.rejections.flush()
+    counting.rejections.note_accepted(1)
+    counting.is_broken = False
+    counting.now += 5
+    counting.rejections.flush()
+    assert (counting.accepted, counting.rejections.due_in_s()) == ([3, 5], None)
+
+
+def test_refused_ones_that_might_have_been_meant_are_said_once_and_again_when_that_failed() -> None:
+    counting = Counted()
+    counting.rejections.note("bad_signature", is_plausible=True)
+    counting.is_broken = True
+    counting.rejections.flush()
+    counting.is_broken = False
+    counting.now += 1
+    counting.rejections.flush()
+    counting.rejections.note("bad_signature")
+    counting.now += 1
+    counting.rejections.flush()
+
+    assert counting.refused == [True, False]
+
+
+def test_every_acknowledged_delivery_is_counted_also_of_a_batch_that_was_taken_apart(
+    store: Gate, pool: ThreadPoolExecutor
+) -> None:
+    committer = Committer(store, no_wake)
+    store.errors["bad"] = ValueError("a row that no database takes")
+    waiting = submit_behind_a_running_commit(committer, store, pool, ["m1", "bad", "m2"])
+    store.open.set()
+    results = {name: future.exception() for name, future in waiting.items()}
+
+    assert [name for name, error in results.items() if error] == ["bad"]
+    wait_until(lambda: committer._counting.accepted == 3)
+    wait_until(lambda: store.accepted > 0)
+
+
+def test_counting_that_hangs_delays_no_delivery(store: Gate, pool: ThreadPoolExecutor) -> None:
+    hanging = threading.Event()
+
+    class Hung(Gate):
+        def count_deliveries(self, rejected: Mapping[str, int], *, accepted: int, is_refused: bool) -> None:
+            self.accepted += 1
+            assert hanging.wait(10)
+
+    hung = Hung()
+    committer = Committer(hung, no_wake, patience_s=1.0)
+    committer.note_rejected("stale")
+    wait_until(lambda: hung.accepted == 1)
+    for n in range(20):
+        committer.submit(row(f"m{n}"))
+
+    hanging.set()
+    assert hung.accepted == 1
