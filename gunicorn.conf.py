@@ -9,8 +9,11 @@ import os
 import resource
 from typing import Any
 
-from app import log
+from app import installed, log
 from app.serve import die_with_parent
+
+if installed.hold() is not None:
+    raise SystemExit(75)
 
 _host = os.environ.get("HOST") or "127.0.0.1"
 # Both halves, always: gunicorn's own reading of PORT alone would listen on every address.
@@ -57,8 +60,11 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """A worker without its arbiter would hold the port."""
+    """A worker without its arbiter would hold the port. What the application does beside answering begins here."""
     die_with_parent(worker.ppid)
+    begin = getattr(worker.app.wsgi(), "extensions", {}).get("afterword.in_worker")
+    if begin is not None:
+        begin()
 
 
 def on_starting(server: Any) -> None:

@@ -6,14 +6,13 @@ with a configuration of our own, because every default is wrong here: they keep 
 refuses to know what is in it. All of it can be rebuilt from the database, which is why a broken
 append-only file is moved aside rather than repaired.
 
-Two traps: a `dir` with a blank in its path does not start (so: working directory plus `dir .`), and
-the path of a Unix socket holds 107 bytes on Linux, 103 on macOS (so: a short folder for long homes).
+A trap: a `dir` with a blank in its path does not start (so: working directory plus `dir .`). The socket is
+named relative to it too, as its path may be longer than an address holds; see `private_socket` for clients.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import importlib.util
 import os
 import platform
@@ -33,20 +32,17 @@ from urllib.parse import quote
 import structlog
 from redis.exceptions import RedisError, ResponseError
 
+from app.adapters.private_socket import OWN_NAME
 from app.adapters.rq_queue import connect
 from app.errors import Away
 
-_SOCKET_NAME = "valkey.sock"
-_LONGEST_SOCKET_PATH_BYTES = 100
-# Not tempfile.gettempdir(): every process must find the same folder, whatever its TMPDIR says.
-_SHORT_BASE = Path("/tmp")
 _AOF_NAMES = ("appendonlydir", "appendonly.aof")  # of Valkey and Redis >= 7; of Redis 6.2
 _OLDEST = (6, 2)  # BLMOVE, without which RQ may lose a job between taking and starting it
 
-_CONF = """\
+_CONF = f"""\
 # Compared at every start; changes are lost.
 port 0
-unixsocket {socket}
+unixsocket {OWN_NAME}
 unixsocketperm 700
 dir .
 daemonize no
@@ -82,21 +78,12 @@ def data_dir(home: Path) -> Path:
 
 
 def socket_path(home: Path) -> Path:
-    """
-    The Unix socket of this home's server: the same answer in every process.
-
-    In the home, or, where that path would be too long for a socket, in a short folder under /tmp
-    named by a digest of the home.
-    """
-    usual = data_dir(home) / _SOCKET_NAME
-    if len(os.fsencode(usual)) <= _LONGEST_SOCKET_PATH_BYTES:
-        return usual
-    digest = hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]
-    return _SHORT_BASE / f"afterword-{digest}" / _SOCKET_NAME
+    """The Unix socket of this home's server. It may be too long for `socket.connect`."""
+    return data_dir(home) / OWN_NAME
 
 
 def url(home: Path) -> str:
-    """The Redis URL of this home's server, for `redis.Redis.from_url`."""
+    """The Redis URL of this home's server, for `app.adapters.rq_queue.connect`."""
     return f"unix://{quote(str(socket_path(home)))}"
 
 
@@ -165,13 +152,14 @@ def wait_until_ready(home: Path, timeout_s: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def serve(home: Path, *, guard: Callable[[], None] | None = None) -> int:
+def serve(home: Path, *, guard: Callable[[], None] | None = None, is_told: bool = True) -> int:
     """
     Runs the server until SIGTERM or SIGINT, its log on ours. To be called in a process of its own.
 
     Args:
         home: Its files go to `data_dir(home)`.
         guard: Called in the server's process before it becomes the server; ties its life to ours.
+        is_told: Whether what the server says before it is ready is news; not when it has failed many times.
 
     Returns:
         0 after a requested stop; else how the server ended: its exit code, or 128 + signal.
@@ -184,14 +172,10 @@ def serve(home: Path, *, guard: Callable[[], None] | None = None) -> int:
         _prepare(home)
     except OSError as error:
         raise Away(_explain(error, data_dir(home))) from error
-    ended = _run_once(binary, home, guard)
+    ended = _run_once(binary, home, guard, is_told=is_told)
     if ended.is_broken_file:
         _move_aside(data_dir(home))
-        ended = _run_once(binary, home, guard)
-    folder = socket_path(home).parent
-    if folder != data_dir(home):
-        with suppress(OSError):  # not empty after a crash; the next start uses it again
-            folder.rmdir()
+        ended = _run_once(binary, home, guard, is_told=is_told)
     if ended.disk_trouble is not None:
         raise Away(_remedy(ended.disk_trouble, data_dir(home)))
     return ended.code
@@ -208,17 +192,16 @@ def _remedy(number: int, path: Path) -> str:
 
 def _prepare(home: Path) -> None:
     folder = data_dir(home)
-    socket = socket_path(home)
-    for private in {folder, socket.parent}:
-        private.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _refuse_strangers(private)
-        private.chmod(0o700)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _refuse_strangers(folder)
+    folder.chmod(0o700)
     _stop_orphan(home)
-    name = _SOCKET_NAME if socket.parent == folder else str(socket)
-    _write_conf(folder / "valkey.conf", _CONF.format(socket=name))
+    _write_conf(folder / "valkey.conf", _CONF)
 
 
 def _write_conf(conf: Path, text: str) -> None:
+    if conf.is_symlink():
+        conf.unlink()
     if not conf.exists():
         conf.touch(mode=0o600)
     conf.chmod(0o600)  # also one of an earlier version
@@ -254,7 +237,7 @@ class _Ended:
         self.disk_trouble = disk_trouble  # an errno
 
 
-def _run_once(binary: Path, home: Path, guard: Callable[[], None] | None) -> _Ended:
+def _run_once(binary: Path, home: Path, guard: Callable[[], None] | None, *, is_told: bool) -> _Ended:
     server = subprocess.Popen(
         [str(binary), "./valkey.conf"],
         cwd=data_dir(home),
@@ -276,7 +259,7 @@ def _run_once(binary: Path, home: Path, guard: Callable[[], None] | None) -> _En
     before = {sig: signal.signal(sig, stop) for sig in (signal.SIGTERM, signal.SIGINT)}
     try:
         assert server.stdout is not None
-        said = _relay(server.stdout, is_stopping=lambda: stopping)
+        said = _relay(server.stdout, is_stopping=lambda: stopping, is_told=is_told)
         code = server.wait()
     finally:
         server.kill()
@@ -308,7 +291,7 @@ class _Said:
             self.disk_trouble = found or self.disk_trouble
 
 
-def _relay(output: IO[str], *, is_stopping: Callable[[], bool]) -> _Said:
+def _relay(output: IO[str], *, is_stopping: Callable[[], bool], is_told: bool) -> _Said:
     """Hands the server's lines to our log."""
     said = _Said()
     for line in output:
@@ -317,7 +300,8 @@ def _relay(output: IO[str], *, is_stopping: Callable[[], bool]) -> _Said:
         is_warning = match is None or match["mark"] == "#"
         said.hear(text, is_warning=is_warning)
         # Overcommit is about the background save of a large data set; ours is some kilobytes.
-        if is_warning and text and "overcommit" not in text and not is_stopping():
+        is_news = is_told or said.was_ready
+        if is_warning and is_news and text and "overcommit" not in text and not is_stopping():
             _log.warning("valkey_says", text=text)
         else:
             _log.debug("valkey_says", text=text)

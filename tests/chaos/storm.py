@@ -15,10 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import psutil
-from redis import Redis
 from redis.exceptions import RedisError
 
-from app import wiring
 from tests.chaos.recovery import Recoveries
 from tests.chaos.roster import Roster
 from tests.chaos.stage import TIME_SCALE, Stage
@@ -178,10 +176,9 @@ class Storm:
         return True
 
     def _empty_redis(self) -> None:
-        url = wiring.redis_url(self.stage.place.settings)
         for _ in range(100):  # it may just have been killed
             try:
-                with Redis.from_url(url) as redis:
+                with self.stage.place.redis as redis:
                     redis.flushall()
                     return
             except RedisError:

@@ -7,7 +7,6 @@ product's own `wire`: a misreading there costs money here.
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,8 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import errors
-from app.errors import AccountRefused, DownloadBlocked, RecallBusy
+from app.errors import AccountRefused, CursorRefused, DownloadBlocked, RecallBusy
 from app.ports import Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 from app.recall import wire
 from tests.property.bill import ABOUT, Answer, RecallModel, Transcript, iso
@@ -61,15 +59,14 @@ class ModelRecall:
         headers = {"Retry-After": "7"}
         return wire.read_create_answer(status, headers, said, order=order, now=now, cap_s=120.0)
 
-    def retrieve(self, transcript_id: str, *, recording_id: str = "") -> Artifact | None:
+    def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
         self._read(f"before GET {transcript_id}")
         made = self.model.found(transcript_id, self.api_key)
         if made is None:
             return None
         body = json.dumps(self._perhaps_astray(made)).encode()
         with _understanding():
-            asked = _known_by(wire.read_artifact, transcript_id=transcript_id, recording_id=recording_id)
-            return wire.read_artifact(body, **asked)
+            return wire.read_artifact(body, transcript_id=transcript_id, recording_id=recording_id)
 
     def list_page(self, recording_id: str, cursor: str | None, /) -> tuple[list[Artifact], str | None]:
         self._read(f"before a page of {recording_id}", has_cursor=cursor is not None)
@@ -96,9 +93,8 @@ class ModelRecall:
         if self._strays() not in ("what was asked", "the id of another"):
             body["id"] = next((r.id for r in self.model.recordings.values() if r.id != known.id), known.id)
         with _understanding():
-            asked = _known_by(wire.read_recording, recording_id=recording_id)
             status, said = (404 if is_unknown else 200), json.dumps(body).encode()
-            return wire.read_recording(status, said, now=self.model.now(), **asked)
+            return wire.read_recording(status, said, recording_id=recording_id, now=self.model.now())
 
     def recordings_page(
         self, created_after: float, cursor: str | None, /
@@ -141,7 +137,7 @@ class ModelRecall:
             cause = str(self.model.choose("a read is answered", _ANYTHING))
             self.model.say(f"the read is answered {cause}")
             is_refused = has_cursor and cause in ("http_400", "http_404")
-            trouble = getattr(errors, "CursorRefused", RecallBusy) if is_refused else RecallBusy
+            trouble = CursorRefused if is_refused else RecallBusy
             raise trouble(cause, retry_after_s=_COME_BACK_S)
         if self.model.reads != "well":
             cause = "http_429" if self.model.reads == "limited" else "http_503"
@@ -155,11 +151,6 @@ def _understanding() -> Iterator[None]:
         yield
     except wire.Unreadable as error:
         raise RecallBusy(f"unreadable: {error}", retry_after_s=_COME_BACK_S) from error
-
-
-def _known_by(reader: Callable[..., object], **asked: str) -> dict[str, Any]:
-    """What this version's reader holds an answer against; nothing, in one that believes every answer."""
-    return {name: value for name, value in asked.items() if name in inspect.signature(reader).parameters}
 
 
 def _turns(made: Transcript) -> list[Any]:

@@ -21,6 +21,7 @@ from app.core import events
 from app.core.policy import Policy, why_not_selected
 from app.core.state import Transcription
 from app.ports import CreateOrder, Leased, NewDelivery, Source
+from app.records import KEY_ACCEPTED
 from app.service import Service
 from app.task import Workspace
 from tests.property import lies
@@ -74,6 +75,10 @@ class World:
         )
         self.recall.fills_several = "several" in self.lies
         self.api_key = "key-1"
+        for number in (1, 2):  # both were seen to see: a recording may be the only one, and unknown to Recall
+            self.store.set_key_status(
+                "default", ModelRecall(self.recall, f"key-{number}").fingerprint, KEY_ACCEPTED
+            )
         self.workers: list[Worker] = []
         self.lease: Leased | None = None
         self.choose_by: Callable[[str, tuple[Any, ...]], Any] | None = None

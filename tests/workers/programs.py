@@ -15,13 +15,15 @@ from typing import Any
 
 import psutil
 
+from tests.workers.stand_ins import FOLDER
+
 ROOT = Path(__file__).resolve().parents[2]
 PREAMBLE = """
 import os, signal, sys, time
 from pathlib import Path
 from tests.workers.stand_ins import PrintedLog
 from workers.children import ChildSpec
-from workers.supervisor import Supervisor
+from workers.supervisor import Renewal, Supervisor
 """
 
 
@@ -49,7 +51,7 @@ class Program:
             stdout=self._stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), FOLDER: str(folder)},
         )
         self.seen: dict[int, psutil.Process] = {}
 

@@ -1,7 +1,8 @@
 """
 What a day of trying found missing: the bytes of a request that may be repeated, since when a command is
-wanted, which API keys have been seen to see this workspace's recordings, passes over Recall's list that
-outlast a job, texts about the installation, and indexes by which a bot or a transcript is found.
+wanted and for what it waits, manifests that are not written yet, which API keys have been seen to see this
+workspace's recordings, passes over Recall's list that outlast a job, texts about the installation, and
+indexes by which a bot or a transcript is found.
 
 Nothing rewrites a large table: columns come with a constant default, indexes are built once.
 """
@@ -24,16 +25,26 @@ def upgrade() -> None:
     op.add_column("sends", sa.Column("body", sa.LargeBinary(), nullable=True))
     op.add_column("commands", sa.Column("wanted_since", sa.Double(), nullable=False, server_default="0"))
     op.execute("UPDATE commands SET wanted_since = due_at")
+    op.add_column("commands", sa.Column("slot_rate", sa.Text(), nullable=True))
+    op.add_column("commands", sa.Column("waits_for", sa.Text(), nullable=True))
+    op.execute("UPDATE commands SET slot_at = NULL")  # slots that do not say of which rate they are
+    op.add_column("artifacts", sa.Column("draft", sa.Text(), nullable=True))
+    op.execute(
+        "INSERT INTO tallies (name, shard, value) SELECT 'failed:' || reason, 0, count(*) FROM transcriptions"
+        " WHERE goal = 'failed' AND reason IS NOT NULL GROUP BY 1"
+    )
     _tables()
     is_known = sa.text("transcript_id IS NOT NULL")
+    for_beginnings = {"transcript_id": "text_pattern_ops"}  # LIKE 'beginning%', whatever the collation
     op.create_index(
         "ix_attempts_transcript",
         "attempts",
         ["transcript_id"],
         sqlite_where=is_known,
         postgresql_where=is_known,
+        postgresql_ops=for_beginnings,
     )
-    op.create_index("ix_artifacts_transcript", "artifacts", ["transcript_id"])
+    op.create_index("ix_artifacts_transcript", "artifacts", ["transcript_id"], postgresql_ops=for_beginnings)
     has_body = sa.text("body IS NOT NULL")
     op.create_index(
         "ix_sends_bodies",
@@ -43,7 +54,9 @@ def upgrade() -> None:
         postgresql_where=has_body,
     )
     # An expression: a column of its own would have to be filled for a million rows.
-    bot_id = "(state::json ->> 'bot_id') text_pattern_ops" if is_postgresql else "json_extract(state, '$.bot_id')"
+    bot_id = (
+        "(state::json ->> 'bot_id') text_pattern_ops" if is_postgresql else "json_extract(state, '$.bot_id')"
+    )
     op.execute(f"CREATE INDEX ix_transcriptions_bot ON transcriptions ({bot_id})")
 
 
