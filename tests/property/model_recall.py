@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,8 +39,18 @@ class ModelRecall:
     def fingerprint(self) -> str:
         return f"{self.api_key:>08}"
 
-    def create(self, order: CreateOrder, *, is_still_fresh: Callable[[], bool]) -> CreateAnswer:
+    def create_body(self, order: CreateOrder) -> bytes:
+        return wire.create_body(order)
+
+    def answers(self) -> list[Any]:
+        return []
+
+    def create(
+        self, order: CreateOrder, body: bytes | None = None, *, is_still_fresh: Callable[[], bool]
+    ) -> CreateAnswer:
         model = self.model
+        sent = self.create_body(order) if body is None else body
+        order = replace(order, provider=next(iter(json.loads(sent)["provider"])))
         model.pause(f"before the POST for {order.marker}")
         way = model.choose(f"POST for {order.marker}", model.creates)
         if way == "no connection":
@@ -48,6 +58,7 @@ class ModelRecall:
         if not is_still_fresh():
             model.say(f"the stamp of {order.marker} is too old: nothing is sent")
             return CreateAnswer("not_sent", detail="stale_stamp")
+        model.note_bytes(order, sent)
         answer = model.post(order, self.api_key, way)
         model.say(f"POST for {order.marker}, key …{order.idempotency_key[-4:]}: {_plainly(way, answer)}")
         model.pause(f"after the POST for {order.marker}")

@@ -30,6 +30,8 @@ FREE_TO_RETRY = {
 def broken(world: World) -> Iterator[str]:
     """After every step."""
     yield from world.wrongs
+    if not world.was_put_back:  # what was forgotten is repeated as the policy of now says
+        yield from world.recall.other_bytes
     yield from _paid(world)
     yield from _believed(world)
     yield from _kept(world)
