@@ -28,6 +28,8 @@ CLOCK_STEPS_EVERY_S = 120.0
 _CALM_AT_THE_END_S = 4.0
 _NO_MONEY = "Recall without our money"
 _FOREIGN, _POLICY = "the key of another workspace", "a provider taken out"
+# How often the service is started anew, and about how long that takes.
+_RESTARTS, _RESTART_S = {_FOREIGN: 2, _POLICY: 1}, 2.0
 _FORWARD, _BACK = "the database's clock forward", "the database's clock back"
 # More than the hour for which Recall remembers a key, and than the ten minutes after an absence.
 _STEP_S = 75 * 60 / TIME_SCALE
@@ -86,12 +88,12 @@ def outages(
         names.insert((2 * number + 1) * (len(names) + 1) // (2 * len(steps)), step)
     lasting = {"database away": database_away_s, _FOREIGN: foreign_s, _POLICY: _WITHOUT_MONEY_S}
     lasting |= dict.fromkeys((_NO_MONEY, "Recall down", "download host blocked"), recall_away_s)
-    in_all_s = sum(lasting.get(name, 0.0) for name in names)
+    in_all_s = sum(lasting.get(name, 0.0) + _RESTARTS.get(name, 0) * _RESTART_S for name in names)
     gap_s = max(0.5, (over_s - _CALM_AT_THE_END_S - in_all_s) / (len(names) + 1))
     at_s, found = gap_s, list[Strike]()
     for name in names:
         found.append(Strike(at_s, name, lasting.get(name, 0.0)))
-        at_s += gap_s + lasting.get(name, 0.0)
+        at_s += gap_s + lasting.get(name, 0.0) + _RESTARTS.get(name, 0) * _RESTART_S
     return found
 
 

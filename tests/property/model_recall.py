@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.errors import AccountRefused, CursorRefused, DownloadBlocked, RecallBusy
+from app.ports import Answer as Counted
 from app.ports import Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 from app.recall import wire
 from tests.property.bill import ABOUT, Answer, RecallModel, Transcript, iso
@@ -42,7 +43,7 @@ class ModelRecall:
     def create_body(self, order: CreateOrder) -> bytes:
         return wire.create_body(order)
 
-    def answers(self) -> list[Any]:
+    def answers(self) -> list[Counted]:
         return []
 
     def create(
@@ -50,7 +51,9 @@ class ModelRecall:
     ) -> CreateAnswer:
         model = self.model
         sent = self.create_body(order) if body is None else body
-        order = replace(order, provider=next(iter(json.loads(sent)["provider"])))
+        # What is sent decides what is made, not what is meant.
+        ((provider, options),) = json.loads(sent)["provider"].items()
+        order = replace(order, provider=provider, options=options)
         model.pause(f"before the POST for {order.marker}")
         way = model.choose(f"POST for {order.marker}", model.creates)
         if way == "no connection":
@@ -64,8 +67,8 @@ class ModelRecall:
         model.pause(f"after the POST for {order.marker}")
         if answer is None:
             return CreateAnswer("unknown", detail="read_timeout")
-        status, body = answer
-        said = b"<html>" if body is None else json.dumps(body).encode()
+        status, content = answer
+        said = b"<html>" if content is None else json.dumps(content).encode()
         now = datetime.fromtimestamp(model.now(), UTC)
         headers = {"Retry-After": "7"}
         return wire.read_create_answer(status, headers, said, order=order, now=now, cap_s=120.0)
