@@ -81,15 +81,19 @@ def outages(
     names += ["Redis killed"] * max(1, int(over_s / REDIS_KILLED_EVERY_S))
     names += ["database away"] * max(1, int(over_s / DATABASE_AWAY_EVERY_S))
     names += ["Recall down", "download host blocked", *([_NO_MONEY] if with_slow else [])]
-    names += [_FOREIGN] * ("foreign key" in told) + [_POLICY] * ("policy" in told)
+    restarts = [_FOREIGN] * ("foreign key" in told) + [_POLICY] * ("policy" in told)
+    names += restarts if with_slow else []
     steps = [_FORWARD, _BACK] * (max(1, int(over_s / CLOCK_STEPS_EVERY_S)) if "clock" in told else 0)
     dice.shuffle(names)
+    # In a short run last: with the service away so long, nothing else could be measured.
+    names += [] if with_slow else restarts
     for number, step in enumerate(steps):  # in turn, and spread over the run
         names.insert((2 * number + 1) * (len(names) + 1) // (2 * len(steps)), step)
     lasting = {"database away": database_away_s, _FOREIGN: foreign_s, _POLICY: _WITHOUT_MONEY_S}
     lasting |= dict.fromkeys((_NO_MONEY, "Recall down", "download host blocked"), recall_away_s)
-    in_all_s = sum(lasting.get(name, 0.0) + _RESTARTS.get(name, 0) * _RESTART_S for name in names)
-    gap_s = max(0.5, (over_s - _CALM_AT_THE_END_S - in_all_s) / (len(names) + 1))
+    during = [name for name in names if with_slow or name not in restarts]
+    in_all_s = sum(lasting.get(name, 0.0) + _RESTARTS.get(name, 0) * _RESTART_S for name in during)
+    gap_s = max(0.5, (over_s - _CALM_AT_THE_END_S - in_all_s) / (len(during) + 1))
     at_s, found = gap_s, list[Strike]()
     for name in names:
         found.append(Strike(at_s, name, lasting.get(name, 0.0)))
