@@ -57,8 +57,11 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """A worker without its arbiter would hold the port."""
+    """A worker without its arbiter would hold the port. What the application does beside answering begins here."""
     die_with_parent(worker.ppid)
+    begin = getattr(worker.app.wsgi(), "extensions", {}).get("afterword.in_worker")
+    if begin is not None:
+        begin()
 
 
 def on_starting(server: Any) -> None:

@@ -68,7 +68,8 @@ class Account:
         """True when nothing may be asked for this command now; it is then put off to the next probe."""
         if self.may_ask(workspace, is_create=isinstance(leased.command, CreateTranscript)):
             return False
-        self._store.defer(leased, after_s=workspace.policy.durations.account_probe_every_s)
+        every_s = workspace.policy.durations.account_probe_every_s
+        self._store.defer(leased, after_s=every_s, cause="account")
         return True
 
     def may_ask(self, workspace: Workspace, *, is_create: bool = False) -> bool:

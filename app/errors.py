@@ -49,15 +49,6 @@ class AccountRefused(AfterwordError):
         self.status = status
 
 
-class RecallRefused(AfterwordError):
-    """Recall will refuse this request again: a 4xx about the request itself, so the fault is ours."""
-
-    def __init__(self, status: int, code: str) -> None:
-        super().__init__(f"Recall answers {status} {code}".rstrip())
-        self.status = status
-        self.code = code
-
-
 class Stale(AfterwordError):
     """Somebody moved first: load again and decide again. Nothing was written."""
 

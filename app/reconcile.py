@@ -143,7 +143,7 @@ class Reconciler:
     def _patient_page(self, since: float, cursor: str | None) -> tuple[list[RecordingSeen], str | None]:
         name, policy = self._workspace.name, self._workspace.policy
         store, clock, durations = self._service.store, self._service.clock, policy.durations
-        at_most_s = _LONGEST_WAIT * durations.reconcile_every_s
+        at_most_s, cause = _LONGEST_WAIT * durations.reconcile_every_s, ""
         for _ in range(_MOST_TRIES_PER_PAGE):
             # One slot in two is left to look-ups.
             clock.sleep(durations.rate_window_s / READS_PER_WINDOW["list"])
@@ -153,5 +153,6 @@ class Reconciler:
             except CursorRefused:
                 raise
             except RecallBusy as busy:
+                cause = busy.cause
                 store.push_rate(name, "list", after_s=busy.retry_after_s)
-        raise RecallBusy("the list of recordings", retry_after_s=60.0)
+        raise RecallBusy(cause, retry_after_s=60.0)

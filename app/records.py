@@ -59,6 +59,32 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in one of Recall's rates, to be used for that rate alone; `at` by the database's clock."""
+
+    rate: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    How one request to Recall ended, for the counts.
+
+    `outcome`: "2xx", "4xx", "5xx", "http_401", "http_402", "http_403", "http_429", "unreadable", or "silence"
+    (no complete answer).
+    """
+
+    endpoint: str
+    outcome: str
+
+
+# Outcomes by which Recall counts as well, and those by which it does not; a 429 is neither.
+GOOD_OUTCOMES = frozenset({"2xx", "4xx"})
+NEUTRAL_OUTCOMES = frozenset({"http_429"})
+
+
+@dataclass(frozen=True, slots=True)
 class Leased:
     """A command this worker alone may perform until its lease ends."""
 
@@ -68,7 +94,8 @@ class Leased:
     command: Command
     token: str
     tries: int  # this one included; only those that ended without a word count
-    slot_at: float | None = None  # a place in a rate's row, taken earlier
+    slot: Slot | None = None  # taken earlier, for the question it is about to ask
+    wanted_since: float = 0.0  # when it first became due
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +105,8 @@ class Source:
     delivery_id: int | None = None
     command: Leased | None = None
     is_finished: bool = True  # False for a claim: the command is only fenced, and goes on to its POST
+    is_last_word: bool = False  # the command ends with this event, even where it changes nothing
+    answers: tuple[Answer, ...] = ()  # what Recall answered meanwhile
     by: str = ""  # for the history: "webhook", "worker", "person", ...
 
 
@@ -90,6 +119,7 @@ class Send:
     key: str
     fingerprint: str
     bot: str  # the bot, or the recording where there is none: what Recall's rate counts by
+    body: bytes = field(default=b"", repr=False)  # what a repetition under the same key sends
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +135,7 @@ class SendTimes:
     since_first_s: float | None = None
     since_last_s: float | None = None
     fingerprints: frozenset[str] = frozenset()
+    has_body: bool = False  # what was sent first under this key is kept; not so by versions before 0003
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +234,7 @@ class ArtifactRow:
     language: str | None
     folder: str
     files: tuple[str, ...] = ()
+    draft: str | None = None  # the manifest, not written yet: the other files are whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +251,12 @@ class CreateOrder:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """Recall's transcript as retrieved. `download_url` is a secret: never logged, never stored."""
+    """
+    Recall's transcript as retrieved. `download_url` is a secret: never logged, never stored.
+
+    `provider` is the first of `providers`, the keys that Recall's answer has filled: one as a rule.
+    `recording_id` is the recording that was asked about; the answer has been held against it.
+    """
 
     transcript_id: str
     status: str
@@ -229,15 +266,24 @@ class Artifact:
     is_realtime: bool
     download_url: str | None = field(default=None, repr=False)
     provider_data_url: str | None = field(default=None, repr=False)
+    recording_id: str | None = None
+    providers: tuple[str, ...] = ()
+
+    def provider_for(self, ordered: str | None) -> str | None:
+        """`ordered` where the answer has it filled, else the first provider."""
+        return ordered if ordered in self.providers else self.provider
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingFacts:
-    """Recall's recording as retrieved. `duration_s` is None when Recall does not say."""
+    """
+    Recall's recording as retrieved. `duration_s` is None when Recall does not say; a value of `metadata`
+    may be null. Source: https://docs.recall.ai/docs/custom-metadata
+    """
 
     condition: events.RecordingCondition
     bot_id: str | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str | None], ...] = ()
     duration_s: float | None = None
     has_media: bool = True
 

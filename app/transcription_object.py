@@ -15,7 +15,7 @@ from app.adapters.blobs import BlobMissing, LocalBlobs
 from app.adapters.sql_people import Listed, Shown
 from app.core.reasons import next_step
 from app.core.state import Goal, Transcription
-from app.perform_fetch import folder_of
+from app.result_folder import folder_of
 from app.transcripts.manifest import Manifest, ManifestUnreadable, parse_manifest
 
 _STATUS = {

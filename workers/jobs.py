@@ -32,13 +32,17 @@ GOES_ON_S = 2.0
 _LOOKS_AT = 16
 
 _settings: Settings | None = None
+_queue_id: str | None = None
 _log = structlog.get_logger(__name__)
 
 
-def use_settings(settings: Settings) -> None:
-    """Called in the worker before it forks horses; without it each horse reads the settings anew."""
-    global _settings
-    _settings = settings
+def use_settings(settings: Settings, *, queue_id: str | None = None) -> None:
+    """
+    Called in the worker before it forks horses; without it each horse reads the settings anew, and the id in
+    the names of the queues.
+    """
+    global _settings, _queue_id
+    _settings, _queue_id = settings, queue_id
 
 
 def receive() -> None:
@@ -98,4 +102,4 @@ def _waiting(service: Service) -> int | None:
 def _open() -> Service:
     from app import wiring
 
-    return wiring.open_service(_settings or wiring.load_settings())
+    return wiring.open_service(_settings or wiring.load_settings(), queue_id=_queue_id)

@@ -202,8 +202,10 @@ def run_up(settings: Settings) -> int:
         ConfigError: Exit 78.
     """
     from app.adapters import valkey_server
+    from app.ops.password import with_password
 
     with hold_home(settings.home):
+        settings = with_password(settings)
         ensure_port_free(settings.host, settings.port)
         specs: list[ChildSpec] = []
         if settings.redis_url is None:
@@ -276,12 +278,9 @@ def worker_specs(settings: Settings) -> list[ChildSpec]:
 
 
 def _work(settings: Settings, queue: str, name: str) -> None:
-    from app import wiring
-    from workers import jobs
-    from workers.worker import run_worker
+    from workers.worker import work_for
 
-    jobs.use_settings(settings)
-    run_worker(wiring.redis_url(settings), queue, name=name)
+    work_for(settings, queue, name)
 
 
 def _valkey_spec(settings: Settings) -> ChildSpec:

@@ -3,8 +3,8 @@ One RQ worker process: one queue, a horse forked per job.
 
 RQ's own command line cannot set what matters here, so the worker is built in code. One queue each,
 always: with two, RQ takes jobs by BLPOP and loses what it took when it dies. No scheduler, no remote
-commands (whoever may write to Redis could otherwise kill jobs; and the listening thread would be
-forked into every horse).
+commands and no suspension (other programs of the same Redis could otherwise stop jobs; and the listening
+thread would be forked into every horse). Which jobs are done, see `own_jobs`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import gc
 import logging
 import os
 import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -25,13 +27,18 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
-from app.adapters.rq_queue import connect
+from app.adapters.private_socket import SocketRefused
+from app.adapters.rq_queue import JOBS, connect, queue_name
 from app.core.durations import growing
+from app.errors import StoreUnavailable
+from workers import own_jobs
 from workers.lifeline import die_with_parent
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
     from rq.job import Job
+
+    from app.config import Settings
 
 # An idle worker wakes every WORKER_TTL_S - 15 s and gives up on a silent Redis 10 s later; RQ's 420 s
 # means 405 s without maintenance, and 415 s of hanging on a dead connection.
@@ -55,12 +62,31 @@ class AfterwordWorker(Worker):
     max_connection_wait_time = _LONGEST_WAIT_S  # RQ: 60 s after Redis is back
     log_result_lifespan = False
 
-    def __init__(self, queue: str, connection: Redis, *, name: str) -> None:
+    def __init__(
+        self,
+        queue: str,
+        connection: Redis,
+        *,
+        name: str,
+        beat: Callable[[], None] = lambda: None,
+        jobs: Mapping[str, int] = JOBS,
+    ) -> None:
+        """
+        Args:
+            queue: RQ's name of the one queue.
+            name: For people: the beginning of its name in Redis.
+            beat: Called every few seconds, idle or busy.
+            jobs: The functions that it runs, and how many whole numbers each takes.
+        """
+        job_class, queue_class = own_jobs.classes_for(queue, own_jobs.functions_of(jobs), jobs)
+        self._beat = beat
         # A name of its own for each start: RQ refuses the name of a killed worker for a minute.
         super().__init__(
-            [RqJobs(queue, connection=connection, serializer=JSONSerializer)],
-            name=f"{name}-{uuid4().hex[:8]}",
+            [queue_class(queue, connection=connection, serializer=JSONSerializer)],
+            name=f"{name}-{queue.rpartition('-')[2]}-{uuid4().hex[:8]}",
             connection=connection,
+            job_class=job_class,
+            queue_class=queue_class,
             serializer=JSONSerializer,
             worker_ttl=WORKER_TTL_S,
             maintenance_interval=MAINTENANCE_EVERY_S,
@@ -69,6 +95,20 @@ class AfterwordWorker(Worker):
 
     def subscribe(self) -> None:
         """No remote commands: see above."""
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """`rq suspend`, said to all workers of a Redis, is not said to us: see above."""
+
+    def run_maintenance_tasks(self) -> None:
+        """RQ's, of our queue alone; what cannot be read there is removed: the dispatcher offers again."""
+        try:
+            self.clean_registries()  # type: ignore[no-untyped-call]
+        except Exception as error:
+            if isinstance(error, RedisError) and not own_jobs.is_of_another_type(error):
+                raise
+            (queue,) = self.queues
+            own_jobs.empty(queue)
+            _log.warning("queue_emptied", cause=type(error).__name__)
 
     def _shutdown(self) -> None:
         # RQ stops an idle worker by raising from the signal handler. Where that lands in a redis-py
@@ -81,6 +121,9 @@ class AfterwordWorker(Worker):
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """RQ's, and registers again after a FLUSHALL: else a living worker is counted as absent."""
         super().heartbeat(timeout, pipeline)
+        if not self.is_horse:
+            self._beat()
+            own_jobs.dropped.say()
         if pipeline is not None:
             return
         if self._stop_requested and self.get_state() != WorkerStatus.BUSY:
@@ -96,7 +139,35 @@ class AfterwordWorker(Worker):
         super().main_work_horse(job, queue)
 
 
-def run_worker(redis_url: str, queue: str, *, name: str) -> None:
+def work_for(settings: Settings, kind: str, name: str) -> None:
+    """
+    One worker process of the service.
+
+    Args:
+        kind: `RECALL` or `INBOX`, the queue it serves.
+        name: For people, e.g. `worker-1`.
+    """
+    from app import wiring
+    from app.ops.heartbeats import Beater
+    from workers import jobs
+
+    store = wiring.open_store(settings)
+    queue_id = wait_for_id(partial(wiring.ask_queue_id, store))
+    store.close()
+    jobs.use_settings(settings, queue_id=queue_id)
+    # Closed after each: a horse must not inherit a connection, and five that idle would be five too many.
+    beater = Beater(store, name, after=store.close)
+    run_worker(wiring.redis_url(settings), queue_name(kind, queue_id), name=name, beat=beater.beat_if_due)
+
+
+def run_worker(
+    redis_url: str,
+    queue: str,
+    *,
+    name: str,
+    beat: Callable[[], None] = lambda: None,
+    jobs: Mapping[str, int] = JOBS,
+) -> None:
     """
     Works until SIGTERM (the running job is finished first) or until Redis fails at a bad moment.
 
@@ -104,8 +175,7 @@ def run_worker(redis_url: str, queue: str, *, name: str) -> None:
 
     Args:
         redis_url: See `app.adapters.rq_queue.connect`.
-        queue: The one queue.
-        name: For people: the beginning of its name in Redis.
+        queue, name, beat, jobs: See `AfterwordWorker`.
     """
     wait_for_redis(redis_url)
     gc.collect()
@@ -113,7 +183,9 @@ def run_worker(redis_url: str, queue: str, *, name: str) -> None:
     lost = _LostRedis()
     logging.getLogger("rq.worker").addFilter(lost)
     try:
-        worker = AfterwordWorker(queue, connect(redis_url, patience="worker"), name=name)
+        worker = AfterwordWorker(
+            queue, connect(redis_url, patience="worker"), name=name, beat=beat, jobs=jobs
+        )
         # RQ says three lines per job; the service says what was decided.
         worker.work(logging_level="WARNING")
     except RedisError as error:
@@ -142,7 +214,9 @@ class _LostRedis(logging.Filter):
 
 
 def why_refused(error: BaseException) -> str:
-    """A plain sentence where Redis' own code has one, else the error's kind; never what was sent."""
+    """A plain sentence where there is one, else the error's kind; never what was sent."""
+    if isinstance(error, SocketRefused):
+        return str(error)
     code = str(error).partition(" ")[0]
     return (
         _REFUSALS.get(code, type(error).__name__)
@@ -169,3 +243,16 @@ def wait_for_redis(redis_url: str, *, longest_wait_s: float = _LONGEST_WAIT_S) -
     client.close()
     if waits:
         _log.info("redis_is_back", waited_s=round(time.monotonic() - began_at, 1))
+
+
+def wait_for_id(ask: Callable[[], str], *, longest_wait_s: float = _LONGEST_WAIT_S) -> str:
+    """What the database answers, as soon as it does; says once that it waits."""
+    waits = 0
+    while True:
+        try:
+            return ask()
+        except StoreUnavailable as error:
+            if waits == 0:
+                _log.warning("waiting_for_database", cause=str(error))
+            time.sleep(growing(0.1, waits, longest_wait_s))
+            waits += 1

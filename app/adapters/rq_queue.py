@@ -6,14 +6,18 @@ is, what is due, and how jobs are run (that is `workers`). Losing everything in 
 dispatcher offers again from the database. So there is no `unique=` (it blocks the repair of lost
 jobs), no job `ttl` (it drops jobs silently), no RQ scheduler, and job ids are random.
 
-Must change together: the queue names and function names here, and `workers/jobs.py`.
+In Redis the queues bear an id kept in the database beside their names, because two installations may share a
+Redis database; every key begins with `rq:`, so that an ACL of `~rq:*` is enough.
+
+Must change together: `JOBS` and how a job is written here, `workers/own_jobs.py`, `workers/jobs.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from redis import Redis
@@ -26,8 +30,10 @@ from rq import Retry
 from rq.serializers import JSONSerializer
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
+from app.adapters.private_socket import CheckedSocket, SocketRefused
+from app.adapters.redis_errors import forgetful, why_unusable
 from app.core.durations import Durations
-from app.errors import QueueUnavailable
+from app.errors import QueueUnavailable, StoreUnavailable
 from app.ports import Offerable
 
 INBOX = "inbox"
@@ -35,6 +41,8 @@ RECALL = "recall"
 RECEIVE_JOB = "workers.jobs.receive"
 PERFORM_JOB = "workers.jobs.perform"
 RECONCILE_JOB = "workers.jobs.reconcile"
+# Everything that a worker ever runs, and the number of arguments of each: whole numbers, nothing else.
+JOBS: Mapping[str, int] = {RECEIVE_JOB: 0, PERFORM_JOB: 1, RECONCILE_JOB: 0}
 
 JOBS_WAITING_PER_WORKER = 4
 # A finished job is 4.8 kB in Redis; a minute is enough for whoever watches the dashboard.
@@ -43,7 +51,7 @@ FAILURE_TTL_S = 86_400
 # Under RQ's own prefix: where RQ may write, this may.
 _WRITTEN_KEY, _WRITTEN_TTL_S = "rq:afterword:can_write", 60
 # Two days of a busy workspace are some hundred pages, two seconds each.
-_RECONCILE_TIMEOUT_S = 1800
+LONGEST_JOB_S = 1800
 # RQ uses one of these at once when a horse is killed; without any, the job would count as failed
 # although it may never have started.
 KILLED_HORSES = 3
@@ -61,6 +69,9 @@ def connect(url: str, *, patience: Patience) -> Redis:
             defaults hang for 59 s on a stopped server and send a timed-out RPUSH twice.
             "worker": waits for blocking reads (RQ raises the time-out itself) and repeats after a
             broken connection for about a second; longer outages are the worker loop's business.
+
+    Raises:
+        SocketRefused: At its use: whoever serves the Unix socket is not to be trusted. See `private_socket`.
     """
     if patience == "web":
         retry = RedisRetry(NoBackoff(), 0)
@@ -68,7 +79,16 @@ def connect(url: str, *, patience: Patience) -> Redis:
         retry = RedisRetry(ExponentialBackoff(cap=0.5, base=0.1), 3, supported_errors=(RedisConnectionError,))
     # No name to tell: for it each new connection would parse the metadata of the installed package (6 ms of
     # 10, and 3 MB of memory no longer shared with the parent) and pay two round trips.
-    return Redis.from_url(url, socket_connect_timeout=1.0, socket_timeout=2.0, retry=retry, driver_info=None)
+    checked = {"connection_class": CheckedSocket} if url.startswith("unix:") else {}
+    client = Redis.from_url(
+        url, socket_connect_timeout=1.0, socket_timeout=2.0, retry=retry, driver_info=None, **checked
+    )
+    return forgetful(client)
+
+
+def queue_name(kind: str, queue_id: str) -> str:
+    """RQ's name of our queue `RECALL` or `INBOX`."""
+    return f"{kind}-{queue_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +106,35 @@ class QueueCounts:
 class RqQueue:
     """Implements `app.ports.Queue`. Safe to share between threads and to use after a fork."""
 
-    def __init__(self, redis_url: str, workers: int, durations: Durations) -> None:
+    def __init__(
+        self, redis_url: str, workers: int, durations: Durations, queue_id: str | Callable[[], str]
+    ) -> None:
         """
         Args:
             redis_url: See `connect`.
             workers: Worker processes of the queue `recall`; the queue is kept as shallow as that.
             durations: For the time limit of a job.
+            queue_id: In the names of our queues. A function is asked at the first use, until it answers: the
+                id is in the database, which may be away when a process starts.
         """
         self._redis = connect(redis_url, patience="web")
         self._capacity = JOBS_WAITING_PER_WORKER * workers
         self._job_timeout_s = max(1, round(durations.job_timeout_s))
-        self._inbox = RqJobs(INBOX, connection=self._redis, serializer=JSONSerializer)
-        self._recall = RqJobs(RECALL, connection=self._redis, serializer=JSONSerializer)
+        self._queue_id = queue_id
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """`RECALL` and `INBOX` to RQ's names of these queues. Raises `StoreUnavailable`."""
+        queue_id = self._queue_id if isinstance(self._queue_id, str) else self._queue_id()
+        return {kind: queue_name(kind, queue_id) for kind in (RECALL, INBOX)}
+
+    @cached_property
+    def _inbox(self) -> RqJobs:
+        return RqJobs(self.names[INBOX], connection=self._redis, serializer=JSONSerializer)
+
+    @cached_property
+    def _recall(self) -> RqJobs:
+        return RqJobs(self.names[RECALL], connection=self._redis, serializer=JSONSerializer)
 
     def offer(self, items: Sequence[Offerable]) -> None:
         """Puts one job per item, all in one round trip. Raises `QueueUnavailable`."""
@@ -122,7 +159,7 @@ class RqQueue:
     def wake_inbox(self) -> None:
         """At most one wake-up waits. Raises `QueueUnavailable`."""
         with _translated():
-            if self._waiting(INBOX) == 0:
+            if self._waiting(self._inbox) == 0:
                 self._push_wake_up()
 
     def _push_wake_up(self) -> None:
@@ -153,7 +190,7 @@ class RqQueue:
             self._recall.enqueue_call(
                 RECONCILE_JOB,
                 description="hold Recall's list of recordings against what we heard",
-                timeout=_RECONCILE_TIMEOUT_S,
+                timeout=LONGEST_JOB_S,
                 result_ttl=RESULT_TTL_S,
                 failure_ttl=FAILURE_TTL_S,
             )
@@ -161,7 +198,7 @@ class RqQueue:
     def room(self) -> int:
         """How many more commands the queue takes now, never below 0. Raises `QueueUnavailable`."""
         with _translated():
-            return max(0, self._capacity - self._waiting(RECALL))
+            return max(0, self._capacity - self._waiting(self._recall))
 
     def ping(self) -> None:
         """Returns when Redis answers, else raises `QueueUnavailable` within 2 s."""
@@ -179,12 +216,12 @@ class RqQueue:
     def counts(self) -> tuple[QueueCounts, QueueCounts]:
         """Of `recall` and `inbox`, for metrics and health. Raises `QueueUnavailable`."""
         with _translated():
-            return self._counts(self._recall), self._counts(self._inbox)
+            return self._counts(RECALL, self._recall), self._counts(INBOX, self._inbox)
 
-    def _waiting(self, name: str) -> int:
-        return int(self._redis.llen(RqJobs.redis_queue_namespace_prefix + name))
+    def _waiting(self, queue: RqJobs) -> int:
+        return int(self._redis.llen(queue.key))
 
-    def _counts(self, queue: RqJobs) -> QueueCounts:
+    def _counts(self, kind: str, queue: RqJobs) -> QueueCounts:
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.llen(queue.key)
             pipe.zcard(queue.started_job_registry.key)
@@ -194,13 +231,16 @@ class RqQueue:
             waiting, started, failed, taken, worker_keys = pipe.execute()
         # The set keeps the names of killed workers until RQ cleans up; their hashes expire.
         live = int(self._redis.exists(*worker_keys)) if worker_keys else 0
-        return QueueCounts(queue.name, waiting, started, failed, taken, live)
+        return QueueCounts(kind, waiting, started, failed, taken, live)
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
+    except StoreUnavailable as error:
+        raise QueueUnavailable(f"the queue's name is in the database: {error}") from error
+    except SocketRefused as error:
+        raise QueueUnavailable(str(error)) from error
     except RedisError as error:
-        # The class alone: redis-py's sentences may quote arguments.
-        raise QueueUnavailable(f"Redis cannot be used: {type(error).__name__}") from error
+        raise QueueUnavailable(why_unusable(error)) from error

@@ -66,6 +66,9 @@ class Counts:
     sends: int = 0  # stamped POSTs that create, ever
 
 
+_HEARTBEATS_KEPT_S = 7 * 86_400  # hosts come and go, with names of their own
+
+
 class People(Database):
     """Questions beyond `app.ports.Store`, and that protocol's part for people."""
 
@@ -73,8 +76,10 @@ class People(Database):
         """A sign of life of a process."""
         values = {"at": self.db_now, "detail": detail}
         new = self.insert(t.heartbeats).values(name=name, **values)
+        long_gone = t.heartbeats.delete().where(t.heartbeats.c.at < self.db_now - _HEARTBEATS_KEPT_S)
         with self.writing() as connection:
             connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=values))
+            connection.execute(long_gone)
 
     def heartbeats(self) -> dict[str, tuple[float, str]]:
         """Name to (seconds since the last sign of life, detail)."""

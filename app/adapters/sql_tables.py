@@ -199,7 +199,7 @@ sends = sa.Table(
     _time("stamped_at"),
     sa.Column("outcome", sa.Text),
     sa.Column("settled_at", sa.Double),
-    sa.Column("body", sa.LargeBinary),  # the request's bytes, for a repetition; NULL once the attempt is settled
+    sa.Column("body", sa.LargeBinary),  # of the request, to repeat it; NULL once the attempt is settled
     _of_transcription(),
     sa.Index("ix_sends_attempt", "workspace", "recording_id", "ordinal"),
     sa.Index("ix_sends_bot", "workspace", "bot", "stamped_at"),

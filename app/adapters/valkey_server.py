@@ -6,14 +6,13 @@ with a configuration of our own, because every default is wrong here: they keep 
 refuses to know what is in it. All of it can be rebuilt from the database, which is why a broken
 append-only file is moved aside rather than repaired.
 
-Two traps: a `dir` with a blank in its path does not start (so: working directory plus `dir .`), and
-the path of a Unix socket holds 107 bytes on Linux, 103 on macOS (so: a short folder for long homes).
+A trap: a `dir` with a blank in its path does not start (so: working directory plus `dir .`). The socket is
+named relative to it too, as its path may be longer than an address holds; see `private_socket` for clients.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import importlib.util
 import os
 import platform
@@ -33,20 +32,17 @@ from urllib.parse import quote
 import structlog
 from redis.exceptions import RedisError, ResponseError
 
+from app.adapters.private_socket import OWN_NAME
 from app.adapters.rq_queue import connect
 from app.errors import Away
 
-_SOCKET_NAME = "valkey.sock"
-_LONGEST_SOCKET_PATH_BYTES = 100
-# Not tempfile.gettempdir(): every process must find the same folder, whatever its TMPDIR says.
-_SHORT_BASE = Path("/tmp")
 _AOF_NAMES = ("appendonlydir", "appendonly.aof")  # of Valkey and Redis >= 7; of Redis 6.2
 _OLDEST = (6, 2)  # BLMOVE, without which RQ may lose a job between taking and starting it
 
-_CONF = """\
+_CONF = f"""\
 # Compared at every start; changes are lost.
 port 0
-unixsocket {socket}
+unixsocket {OWN_NAME}
 unixsocketperm 700
 dir .
 daemonize no
@@ -82,21 +78,12 @@ def data_dir(home: Path) -> Path:
 
 
 def socket_path(home: Path) -> Path:
-    """
-    The Unix socket of this home's server: the same answer in every process.
-
-    In the home, or, where that path would be too long for a socket, in a short folder under /tmp
-    named by a digest of the home.
-    """
-    usual = data_dir(home) / _SOCKET_NAME
-    if len(os.fsencode(usual)) <= _LONGEST_SOCKET_PATH_BYTES:
-        return usual
-    digest = hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]
-    return _SHORT_BASE / f"afterword-{digest}" / _SOCKET_NAME
+    """The Unix socket of this home's server. It may be too long for `socket.connect`."""
+    return data_dir(home) / OWN_NAME
 
 
 def url(home: Path) -> str:
-    """The Redis URL of this home's server, for `redis.Redis.from_url`."""
+    """The Redis URL of this home's server, for `app.adapters.rq_queue.connect`."""
     return f"unix://{quote(str(socket_path(home)))}"
 
 
@@ -188,10 +175,6 @@ def serve(home: Path, *, guard: Callable[[], None] | None = None) -> int:
     if ended.is_broken_file:
         _move_aside(data_dir(home))
         ended = _run_once(binary, home, guard)
-    folder = socket_path(home).parent
-    if folder != data_dir(home):
-        with suppress(OSError):  # not empty after a crash; the next start uses it again
-            folder.rmdir()
     if ended.disk_trouble is not None:
         raise Away(_remedy(ended.disk_trouble, data_dir(home)))
     return ended.code
@@ -208,17 +191,16 @@ def _remedy(number: int, path: Path) -> str:
 
 def _prepare(home: Path) -> None:
     folder = data_dir(home)
-    socket = socket_path(home)
-    for private in {folder, socket.parent}:
-        private.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _refuse_strangers(private)
-        private.chmod(0o700)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _refuse_strangers(folder)
+    folder.chmod(0o700)
     _stop_orphan(home)
-    name = _SOCKET_NAME if socket.parent == folder else str(socket)
-    _write_conf(folder / "valkey.conf", _CONF.format(socket=name))
+    _write_conf(folder / "valkey.conf", _CONF)
 
 
 def _write_conf(conf: Path, text: str) -> None:
+    if conf.is_symlink():
+        conf.unlink()
     if not conf.exists():
         conf.touch(mode=0o600)
     conf.chmod(0o600)  # also one of an earlier version

@@ -19,6 +19,7 @@ _COMMANDS = {
     "up": ("app.cli.running", "run the service"),
     "dev": ("app.cli.running", "check, up and ngrok, for development against a real workspace"),
     "check": ("app.cli.checking", "configuration and surroundings, every problem with its remedy"),
+    "ops": ("app.cli.ops", "the console's address and password"),
     "list": ("app.cli.looking", "what there is"),
     "show": ("app.cli.looking", "everything that happened to one recording"),
     "retry": ("app.cli.acting", "try a failed recording again; says what it costs first"),

@@ -14,9 +14,9 @@ from app.config import load_settings
 from app.core import events
 from app.core.commands import AskTranscript, CreateTranscript, LookUpTranscript
 from app.core.machine import Decision, decide
-from app.core.machine import budget as budget_of
 from app.core.policy import CEILING, Policy
 from app.core.state import ENDS, Fate, Goal
+from app.core.step import budget as budget_of
 from app.errors import AfterwordError
 from app.ports import Source
 

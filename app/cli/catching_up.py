@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from app import log, wiring
-from app.cli.checking import why_refused
+from app.cli.checking import why_busy
 from app.cli.consent import is_agreed
 from app.config import load_settings
 from app.core.policy import Policy
-from app.errors import AccountRefused, Away, QueueUnavailable, RecallBusy, RecallRefused
+from app.errors import AccountRefused, Away, QueueUnavailable, RecallBusy
 from app.key_sight import HELD_AGAINST
 from app.reconcile import Found, Reconciler
 from app.service import Service
@@ -90,10 +90,10 @@ def _is_key_accepted(service: Service, *, yes: bool, is_dry: bool) -> bool:
 def _told_when_away() -> Iterator[None]:
     try:
         yield
-    except (RecallBusy, AccountRefused) as trouble:
-        raise Away(f"Recall cannot be asked now ({trouble}); `afterword check` says why") from trouble
-    except RecallRefused as refused:
-        raise Away(why_refused(refused)) from refused
+    except AccountRefused as refused:
+        raise Away(f"{refused}; `afterword check` says why") from refused
+    except RecallBusy as busy:
+        raise Away(why_busy(busy)) from busy
 
 
 def _take_up(service: Service, since: float, *, by: str, is_dry: bool, yes: bool) -> int:

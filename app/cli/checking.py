@@ -20,7 +20,6 @@ from app.errors import (
     AfterwordError,
     ConfigError,
     RecallBusy,
-    RecallRefused,
     StoreUnavailable,
 )
 
@@ -86,12 +85,15 @@ def why_few_workers(workers: int, *, answer_s: float) -> str | None:
     )
 
 
-def why_refused(refused: RecallRefused) -> str:
-    """Somebody answered, and not as Recall does."""
-    return (
-        f"{refused} to a harmless question: is this Recall's address? Mend RECALL_API_BASE_URL, or leave "
-        "it out and set RECALL_REGION."
-    )
+def why_busy(busy: RecallBusy) -> str:
+    """What a person can do about an answer, or none, that is no word about the account."""
+    # Recall has no such answer to a list; 429 and 5xx are its own.
+    if busy.cause.startswith(("http_3", "http_4", "unreadable")) and busy.cause != "http_429":
+        return (
+            f"the answer to a harmless question is not Recall's ({busy.cause}): is this Recall's address? "
+            "Mend RECALL_API_BASE_URL, or leave it out and set RECALL_REGION."
+        )
+    return f"Recall cannot be asked now ({busy.cause}): check the network."
 
 
 def _recall(settings: Settings, warn: Warn) -> str | None:
@@ -108,10 +110,8 @@ def _recall(settings: Settings, warn: Warn) -> str | None:
         return (
             f"Recall answers {refused.status} to a harmless question: look at the account in its dashboard."
         )
-    except RecallRefused as refused:
-        return f"{settings.api_base_url}: {why_refused(refused)}"
     except RecallBusy as busy:
-        return f"Recall cannot be reached ({busy.cause}): check the network and {settings.api_base_url}."
+        return f"{settings.api_base_url}: {why_busy(busy)}"
     note = why_few_workers(settings.workers, answer_s=time.monotonic() - began_at)
     if note is not None:
         warn(note)

@@ -22,6 +22,8 @@ from app.demo.script import Scene, scenes
 from app.demo.show import live_table, summary_table
 from app.demo.stage import Stage, open_stage
 from app.errors import Away, StoreUnavailable
+from app.ops.guard import USER
+from app.ops.password import FILE_NAME, kept_password
 
 _PATIENCE_S = 120.0
 _SECONDS_PER_RECORDING = 1.0
@@ -132,8 +134,11 @@ def _conclude(console: Console, stage: Stage, differences: list[str], *, took_s:
 
 def _keep_running(console: Console, stage: Stage) -> None:
     base = f"http://127.0.0.1:{stage.settings.port}"
+    password = kept_password(stage.settings) if console.is_terminal else None
+    known = f"password {password}" if password else f"password in {stage.settings.home / FILE_NAME}"
     console.print("\nStill running. Ctrl-C stops it.", style="bold")
-    console.print(f"  dashboard  {base}/ops/\n  health     {base}/readyz\n  metrics    {base}/metrics")
+    console.print(f"  dashboard  {base}/ops/     (user {USER}, {known})", soft_wrap=True)
+    console.print(f"  health     {base}/readyz\n  metrics    {base}/metrics     (the same password)")
     console.print(f"  Recall     {stage.simulator_url}/_sim/bill     (its own bill)")
     while stage.is_alive():
         time.sleep(0.5)

@@ -85,8 +85,8 @@ def is_held(home: Path) -> bool:
 
 def with_database_file(sentence: str, settings: Settings) -> str:
     """The sentence with the path of the embedded database, where it does not say it."""
-    path = settings.database_url.removeprefix("sqlite:///")
-    return sentence if path == settings.database_url or path in sentence else f"{sentence} ({path})"
+    path = settings.database_file
+    return sentence if path is None or str(path) in sentence else f"{sentence} ({path})"
 
 
 def _nearest(folder: Path) -> Path:

@@ -24,6 +24,18 @@ NOT_SELECTED = "not_selected"
 DOWNLOAD_BLOCKED = "download_blocked"
 RESULT_UNREADABLE = "transcript_unreadable"
 STORAGE = "storage_unavailable"
+NOT_SETTLED = "left_without_an_event"
+UNEXPECTED_ANSWER = "recall_answers_unexpectedly"
+
+# Statuses that mean "later", whatever they are an answer to: waiting for these is no surprise.
+_LATER = frozenset({"http_408", "http_409", "http_425", "http_429"})
+
+
+def of_wait(cause: str) -> str | None:
+    """The reason of a wait that ended without an answer, where its cause has one: an unexpected status."""
+    is_unexpected = cause.startswith(("http_2", "http_3", "http_4")) and cause not in _LATER
+    return UNEXPECTED_ANSWER if is_unexpected else None
+
 
 NEXT_STEPS: dict[str, str] = {
     ALL_PROVIDERS_FAILED: "Look at each attempt's error, mend the provider's account in Recall's dashboard, "
@@ -55,8 +67,12 @@ NEXT_STEPS: dict[str, str] = {
     "`afterword retry RECORDING` transcribes it all the same (paid).",
     DOWNLOAD_BLOCKED: "The finished transcript could not be downloaded for a day; "
     "`afterword retry RECORDING` tries again and costs nothing, as long as Recall has the transcript.",
-    RESULT_UNREADABLE: "The downloaded file is not a transcript; "
-    "`afterword retry RECORDING` downloads it again and costs nothing, as long as Recall has it.",
+    RESULT_UNREADABLE: "What Recall serves is no transcript that this version can read; it is stored as it "
+    "is. After an update `afterword retry RECORDING` reads it again and costs nothing.",
+    NOT_SETTLED: "For a day one step was put off again and again: the detail names it and the cause. "
+    "`afterword retry RECORDING` goes on where it stopped.",
+    UNEXPECTED_ANSWER: "For a day Recall, or something on the way to it, answered with a status that means "
+    "nothing here: see the detail. `afterword retry RECORDING` asks again and costs nothing.",
     STORAGE: "The place for results could not be written; mend it, "
     "then `afterword retry RECORDING`, which costs nothing as long as Recall has the transcript.",
 }

@@ -1,18 +1,13 @@
 """
-Who may see `/ops` and `/metrics`: whoever knows the password, or, where none is set, whoever sits at this
-machine. And which POSTs are a person's own: none that another site made the browser send.
-
-Without a password everything must speak for a local person: both ends of the socket, the Host, and no trace
-of a proxy. What cannot be told counts against. One thing cannot be seen from here: a proxy on this machine
-that rewrites Host and says nothing of itself. Whoever runs one sets AFTERWORD_OPS_PASSWORD.
+Who may see `/ops` and `/metrics`: a request with the password of the user `ops`; `/metrics` also with a
+token of its own. Where neither is set, no request: a proxy on this machine looks like a person at it. And
+which POSTs are a person's own: none that another site made the browser send.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,33 +16,35 @@ from flask import Flask, Request, Response, request
 from werkzeug.exceptions import Forbidden, NotFound, Unauthorized
 
 USER = "ops"
-_LOCAL_HOST = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE | re.ASCII)
-_PROXY_HEADERS = ("HTTP_FORWARDED", "HTTP_X_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
+METRICS = "/metrics"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Written out: werkzeug leaves a one-word realm unquoted, which RFC 7617 does not allow.
 _CHALLENGE = 'Basic realm="Afterword", charset="UTF-8"'
+# What stands below `/ops` may set one of its own, and must then name all of these.
+_POLICY = (
+    "default-src 'none'; connect-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'; "
+    "object-src 'none'"
+)
 
 
-def install(app: Flask, *, password: str | None) -> None:
+def install(app: Flask, *, password: str | None, metrics_token: str | None = None) -> None:
     """
     Puts the guard before every route below `/ops` and before `/metrics`.
 
     Args:
-        password: Of the user `ops`; None or empty: only this machine may look.
+        password: Of the user `ops`; None or empty: nothing of it is there.
+        metrics_token: A bearer token that opens `/metrics` alone; None or empty: none does.
     """
 
     @app.before_request
     def guard() -> None:
         if is_guarded(request):
-            check(request, password=password or None)
+            check(request, password=password or None, metrics_token=metrics_token or None)
 
     @app.after_request
-    def unframed(response: Response) -> Response:
+    def confined(response: Response) -> Response:
         if is_guarded(request):
-            # A page in a frame of somebody else's could be clicked in, our check of origins notwithstanding.
-            response.headers["Content-Security-Policy"] = (
-                "frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
-            )
+            response.headers.setdefault("Content-Security-Policy", _POLICY)
             response.headers["X-Frame-Options"] = "DENY"
             response.headers["Referrer-Policy"] = "same-origin"
         return response
@@ -55,67 +52,60 @@ def install(app: Flask, *, password: str | None) -> None:
 
 def is_guarded(asked: Request) -> bool:
     """By the rule that matched, so that no spelling of a path slips through; by the path where none did."""
-    place = asked.url_rule.rule if asked.url_rule is not None else asked.path
-    return place in ("/ops", "/metrics") or place.startswith(("/ops/", "/metrics/"))
+    place = _place(asked)
+    return place in ("/ops", METRICS) or place.startswith(("/ops/", f"{METRICS}/"))
 
 
-def check(asked: Request, *, password: str | None) -> None:
+def _place(asked: Request) -> str:
+    return asked.url_rule.rule if asked.url_rule is not None else asked.path
+
+
+def check(asked: Request, *, password: str | None, metrics_token: str | None = None) -> None:
     """
     Returns when this request may go on.
 
     Raises:
-        NotFound: No password is set, and it does not come from this machine.
-        Unauthorized: The password is not right, or missing.
+        NotFound: Nothing is set that could open this.
+        Unauthorized: Password or token is not right, or missing.
         Forbidden: It would change something, and does not come from our own pages.
     """
-    if password is None:
-        if not is_local(asked.environ):
-            raise NotFound
-    elif not _knows(asked, password):
-        raise Unauthorized(response=Response(status=401, headers={"WWW-Authenticate": _CHALLENGE}))
+    token = metrics_token if _place(asked) == METRICS else None
+    if password is None and token is None:
+        raise NotFound
+    if not (_knows(asked, password) | _bears(asked, token)):
+        challenge = _CHALLENGE if password is not None else "Bearer"
+        raise Unauthorized(response=Response(status=401, headers={"WWW-Authenticate": challenge}))
     if asked.method not in _SAFE_METHODS and not is_same_origin(asked.environ):
         raise Forbidden
 
 
-def is_local(environ: Mapping[str, Any]) -> bool:
-    """Whether a person at this machine asks, and nobody in between. Under an unknown server: no."""
-    sock = environ.get("gunicorn.socket")
-    if sock is None or not _LOCAL_HOST.fullmatch(environ.get("HTTP_HOST", "")):
+def _knows(asked: Request, password: str | None) -> bool:
+    if password is None or _claim(asked)[0] != "basic":
         return False
-    if any(name.startswith(_PROXY_HEADERS) for name in environ):
-        return False
-    try:
-        ends = (sock.getsockname(), sock.getpeername())
-    except OSError:  # the peer is gone
-        return False
-    return all(_is_loopback(end) for end in ends)
-
-
-def _is_loopback(end: Any) -> bool:
-    """Of a socket's address. A Unix socket is not: behind it sits a proxy."""
-    if not isinstance(end, tuple) or not end or not isinstance(end[0], str):
-        return False
-    try:
-        ip = ipaddress.ip_address(end[0].partition("%")[0])
-    except ValueError:
-        return False
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return (mapped or ip).is_loopback
-
-
-def _knows(asked: Request, password: str) -> bool:
     given = asked.authorization
-    if given is None or given.type != "basic":
+    if given is None:  # not base64, or no text in it
         return False
     # Both are compared whole and always: neither length nor a right user name shows in the time taken.
-    is_user = _is_equal(given.username or "", USER)
-    is_password = _is_equal(given.password or "", password)
+    is_user = _is_equal((given.username or "").encode(), USER.encode())
+    is_password = _is_equal((given.password or "").encode(), password.encode())
     return is_user & is_password
 
 
-def _is_equal(left: str, right: str) -> bool:
-    digests = (hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in (left, right))
-    return hmac.compare_digest(*digests)
+def _bears(asked: Request, token: str | None) -> bool:
+    scheme, given = _claim(asked)
+    if token is None or scheme != "bearer":
+        return False
+    return _is_equal(given.strip(" \t").encode("latin-1", "replace"), token.encode())
+
+
+def _claim(asked: Request) -> tuple[str, str]:
+    """The scheme and the rest of the header. werkzeug takes a token with a = in it for parameters."""
+    scheme, _, rest = asked.headers.get("Authorization", "").partition(" ")
+    return scheme.lower(), rest
+
+
+def _is_equal(left: bytes, right: bytes) -> bool:
+    return hmac.compare_digest(hashlib.sha256(left).digest(), hashlib.sha256(right).digest())
 
 
 def is_same_origin(environ: Mapping[str, Any]) -> bool:

@@ -1,51 +1,70 @@
 """
-rq-dashboard under `/ops/rq/`, behind the guard, in a small Flask application of its own that is made when
-somebody first asks for it: most web processes never pay the 190 ms and the memory of its import.
+rq-dashboard under `/ops/rq/`, behind the guard, in a small Flask application of its own that is made at the
+first request for it: most web processes never pay the 190 ms and the memory of its import.
 
 Knows what of rq-dashboard 0.9 is dangerous or broken for us, and mends it from outside; each mend has its
-comment and its test. It would be better to say all this upstream. Refuses to know what a job means: emptying
-a queue or deleting a job here loses nothing, because the dispatcher offers again from the database.
+comment and its test. It would be better to say all this upstream. Shows our queues, their jobs and workers,
+and nothing else of the Redis database. Refuses to know what a job means: emptying a queue or deleting a job
+here loses nothing, because the dispatcher offers again from the database.
 """
 
 from __future__ import annotations
 
 import functools
+import re
+import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, redirect, request
+from flask import Flask, Response, current_app, g, redirect, request
+from jinja2.ext import Extension
 from redis.exceptions import RedisError
-from rq import Worker
+from rq import Queue, Worker
 from rq.exceptions import DeserializationError, InvalidJobOperation, NoSuchJobError
-from rq.job import Job, requeue_job
+from rq.job import Job
 from rq.serializers import JSONSerializer
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.adapters.rq_queue import RECALL, connect
+from app.errors import QueueUnavailable, StoreUnavailable
 from app.ops import guard
 
 PREFIX = "/ops/rq"
 _REGISTRIES = frozenset({"queued", "failed", "deferred", "started", "finished", "canceled", "scheduled"})
 _ORDERS = frozenset({"asc", "dsc"})
 _LARGEST_PAGE = 1000
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")  # RQ's alphabet
+_NAMES = "AFTERWORD_QUEUE_NAMES"
+
+# Its pages compile templates in the browser: hence `unsafe-eval`, and here alone.
+_POLICY = (
+    "default-src 'none'; script-src 'nonce-{nonce}' 'unsafe-eval'; style-src 'self'; "
+    "style-src-attr 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; form-action 'none'; "
+    "frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
+)
+
+Names = Callable[[], Mapping[str, str]]
 
 
-def mount(app: Flask, *, redis_url: str, password: str | None) -> None:
+def mount(
+    app: Flask, *, redis_url: str, names: Names, password: str | None, metrics_token: str | None = None
+) -> None:
     """
     Hangs the board and the guard into an application.
 
     Args:
         app: Its `/ops…` and its `/metrics` are guarded from now on.
         redis_url: Where RQ's jobs are. Not contacted before the first look at the board.
-        password: Of the user `ops`; None: only this machine may look.
+        names: Asked at each look for RQ's names of our queues, see `RqQueue.names`.
+        password, metrics_token: See `guard.install`.
     """
-    guard.install(app, password=password)
-    board = _once(functools.partial(_make_board, redis_url))
+    guard.install(app, password=password, metrics_token=metrics_token)
+    board = _once(functools.partial(_make_board, redis_url, names))
 
     def show(rest: str = "") -> AnyResponse:
         return Response.from_app(board(), _environ_below_prefix(), buffered=True)
@@ -81,13 +100,17 @@ def _environ_below_prefix() -> dict[str, Any]:
     }
 
 
-def _make_board(redis_url: str) -> Flask:
+def _make_board(redis_url: str, names: Names) -> Flask:
     import rq_dashboard
     from rq_dashboard import web
 
     _speak_json(web)
     # Its page asks the application, not itself, for the icon: so the application serves the same folder.
     board = Flask("app.ops.rq_board", static_folder=Path(web.__file__).parent / "static")
+    board.config[_NAMES] = names
+    board.url_map.merge_slashes = False  # as outside: two slashes are nothing, not a redirect
+    # Flask escapes by the ending of a template's name, and its scripts are templates too.
+    board.jinja_options = {"autoescape": True, "extensions": [_Mended]}
     # What goes wrong unforeseen is answered and logged by the outer application, as everything else.
     board.config["PROPAGATE_EXCEPTIONS"] = True
     # Only shown; the real address may hold a password.
@@ -100,7 +123,8 @@ def _make_board(redis_url: str) -> Flask:
     def ask_redis_first() -> None:
         redis.ping()  # its own pages answer 200 with an error in them, or show what they have
 
-    board.after_request(_escape_values)
+    board.context_processor(lambda: {"nonce": _nonce()})
+    board.after_request(_confine)
     board.register_blueprint(rq_dashboard.blueprint)
     # Its own opens a connection per request, with redis-py's 59 s of patience, swapped in for all threads.
     board.before_request_funcs.pop(rq_dashboard.blueprint.name)
@@ -108,26 +132,64 @@ def _make_board(redis_url: str) -> Flask:
     return board
 
 
-class _JsonJob(Job):
+def _our_names() -> Mapping[str, str]:
+    names: Mapping[str, str] = current_app.config[_NAMES]()
+    return names
+
+
+class _OwnJob(Job):
+    """A job of our queues; others are not there. JSON, whatever it is asked with."""
+
     def __init__(self, id: str | None = None, connection: Any = None, serializer: Any = None) -> None:
         super().__init__(id, connection, serializer or JSONSerializer)
 
+    def restore(self, raw_data: Any) -> None:
+        super().restore(raw_data)
+        if self.origin not in _our_names().values():
+            raise NoSuchJobError
 
-class _JsonWorkers:
-    @staticmethod
-    def all(connection: Any) -> list[Any]:
-        return Worker.all(connection, job_class=_JsonJob, serializer=JSONSerializer)
+
+class _OwnQueue(Queue):
+    """One of our queues."""
+
+    job_class = _OwnJob
+
+    @classmethod
+    def all(cls, connection: Any = None, **_: Any) -> list[Any]:  # type: ignore[override]
+        return [cls(name, connection=connection, serializer=JSONSerializer) for name in _our_names().values()]
+
+
+class _OwnWorker(Worker):
+    """A worker of our queues."""
+
+    @classmethod
+    def all(cls, connection: Any = None, **_: Any) -> list[Any]:  # type: ignore[override]
+        found: list[Any] = []
+        for queue in _OwnQueue.all(connection):
+            found += super().all(queue=queue, job_class=_OwnJob, serializer=JSONSerializer)
+        return found
+
+    def get_current_job(self) -> Job | None:
+        try:
+            return super().get_current_job()
+        except NoSuchJobError:  # it has just ended
+            return None
+
+
+def _requeue(job_id: str, connection: Any) -> Job:
+    return _OwnJob.fetch(job_id, connection=connection).requeue()
 
 
 def _speak_json(web: Any) -> None:
     """
     rq-dashboard has one setting for the serializer and forgets it in half of its places. There RQ takes
-    pickle: wrong for our jobs, and for foreign ones the code of whoever may write to Redis, run by us.
+    pickle: wrong for our jobs, and for foreign ones a way to run code here by writing to Redis.
     """
     web.config.serializer = JSONSerializer
-    web.Job = _JsonJob
-    web.Worker = _JsonWorkers
-    web.requeue_job = functools.partial(requeue_job, serializer=JSONSerializer)
+    web.Job = _OwnJob
+    web.Queue = _OwnQueue
+    web.Worker = _OwnWorker
+    web.requeue_job = _requeue
 
 
 def _refuse_what_would_fail() -> None:
@@ -136,23 +198,51 @@ def _refuse_what_would_fail() -> None:
             valid_methods=["POST"]
         )  # a link, an image, a preview would run every failed job
     asked = request.view_args or {}
+    if not _JOB_ID.fullmatch(asked.get("job_id", "x")):
+        raise NotFound
     if asked.get("instance_number", 0) != 0 or asked.get("registry_name", "queued") not in _REGISTRIES:
         raise NotFound
     if asked.get("order", "asc") not in _ORDERS:
         raise NotFound
-    for name in ("page", "per_page"):
-        text = str(asked.get(name, 1))
-        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _LARGEST_PAGE):
-            raise NotFound
-    if "queue_name" in asked and asked["queue_name"] is None:
-        asked["queue_name"] = RECALL  # the tab "Jobs"; RQ's queue "default" is none of ours
+    if not all(_is_number_of_a_page(str(asked.get(name, 1))) for name in ("page", "per_page")):
+        raise NotFound
+    if "queue_name" in asked:
+        _refuse_queue_of_others(asked)
 
 
-def _escape_values(response: Response) -> Response:
-    """Its pages put what a job says (an exception's text) into HTML as it is: <%- escapes, <%= does not."""
-    if response.mimetype == "text/html":
-        page = response.get_data(as_text=True)
-        response.set_data(page.replace("<%= d.", "<%- d.").replace("<%= JSON.", "<%- JSON."))
+def _is_number_of_a_page(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _LARGEST_PAGE
+
+
+def _refuse_queue_of_others(asked: dict[str, Any]) -> None:
+    names = _our_names()
+    if asked["queue_name"] is None:
+        asked["queue_name"] = names[RECALL]  # the tab "Jobs"; RQ's queue "default" is none of ours
+    if asked["queue_name"] not in names.values():
+        raise NotFound
+
+
+class _Mended(Extension):
+    """
+    Its templates, before they are compiled: what a job says (an exception's text) went into HTML as it was,
+    since <%- escapes and <%= does not; and each script bears the nonce of the page's policy.
+    """
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        source = re.sub(r"<%= \$\('<div/>'\)\.text\((.*?)\)\.html\(\) %>", r"<%= \1 %>", source)  # by hand
+        return source.replace("<%=", "<%-").replace("<script", '<script nonce="{{ nonce }}"')
+
+
+def _nonce() -> str:
+    if "nonce" not in g:
+        g.nonce = secrets.token_urlsafe(16)
+    nonce: str = g.nonce
+    return nonce
+
+
+def _confine(response: Response) -> Response:
+    if "nonce" in g:
+        response.headers["Content-Security-Policy"] = _POLICY.format(nonce=g.nonce)
     return response
 
 
@@ -164,6 +254,11 @@ def _add_refusals(board: Flask) -> None:
             "Redis is away",
             "Jobs cannot be shown now. Nothing is lost: they are offered again from the database.",
         )
+
+    @board.errorhandler(StoreUnavailable)
+    @board.errorhandler(QueueUnavailable)
+    def unnamed(error: Exception) -> Response:
+        return _page(503, "The database is away", "The names of our queues are kept there. Nothing is lost.")
 
     @board.errorhandler(NoSuchJobError)
     def gone(error: NoSuchJobError) -> Response:

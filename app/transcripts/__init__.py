@@ -11,13 +11,14 @@ file that says a result is whole). Nothing here knows attempts, webhooks or stor
 from app.errors import TranscriptUnreadable
 from app.transcripts.formats import FORMATS, MEDIA_TYPES, Renderer
 from app.transcripts.manifest import Manifest, ManifestUnreadable, build_manifest, parse_manifest
-from app.transcripts.model import Sentence, Speaker, Summary, Turn, Verdict, Word
+from app.transcripts.model import UNREAD, Sentence, Speaker, Summary, Turn, Verdict, Word
 from app.transcripts.reader import read_turns
 from app.transcripts.render import render
 
 __all__ = [
     "FORMATS",
     "MEDIA_TYPES",
+    "UNREAD",
     "Manifest",
     "ManifestUnreadable",
     "Renderer",

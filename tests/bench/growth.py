@@ -208,9 +208,7 @@ def _readyz(stand: Stand) -> Callable[[], object]:
 
     def ask() -> None:
         store.check_write()
-        store.oldest_undone_s()
-        store.heartbeats()
-        store.paused(WORKSPACE)
+        store.health(WORKSPACE, fingerprint="bench")
 
     return ask
 

@@ -112,7 +112,7 @@ def _use_every_process(place: Installation) -> None:
     for _ in range(_QUESTIONS):
         requests.get(f"{place.url}/healthz", timeout=5).raise_for_status()
         place.readyz()
-    requests.get(f"{place.url}/metrics", timeout=5)
+    requests.get(f"{place.url}/metrics", auth=place.operator, timeout=5).raise_for_status()
 
 
 def _at_work(pipe: Pipeline, options: Options, raw: dict[str, object]) -> list[Row]:

@@ -21,7 +21,6 @@ from typing import Any
 
 import psutil
 import sqlalchemy as sa
-from redis import Redis
 
 from app import wiring
 from app.adapters import sql_tables
@@ -105,7 +104,7 @@ class Pipeline:
     # -- faults and company ----------------------------------------------------------------------------
     def empty_redis(self) -> None:
         """FLUSHALL."""
-        with Redis.from_url(wiring.redis_url(self.place.settings)) as redis:
+        with self.place.redis as redis:
             redis.flushall()
 
     def start_workers(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -66,21 +68,42 @@ def test_a_port_of_the_same_service_started_without_up_is_only_noted(home: Home)
     assert any(f"Port {home.settings.port} is taken" in note for note in said.json["warnings"])
 
 
+class _NotThere(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
 def test_an_address_that_is_not_recalls_is_asked_about_and_hides_no_other_problem(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    address = f"{home.settings.api_base_url}/nonsense"
-    monkeypatch.setenv("RECALL_API_BASE_URL", address)
-    monkeypatch.setenv("HOST", "999.1.1.1")
-    found = problems(home)
-    assert len(found) == 2
-    assert address in found[0]
-    assert "is this Recall's address?" in found[0]
-    for command in (("backfill", "--since", "1d", "--dry-run"), ("reconcile", "--dry-run")):
+    with HTTPServer(("127.0.0.1", 0), _NotThere) as stranger:
+        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{stranger.server_port}"
+        monkeypatch.setenv("RECALL_API_BASE_URL", address)
+        monkeypatch.setenv("HOST", "999.1.1.1")
+        found = problems(home)
+        assert len(found) == 2
+        assert address in found[0]
+        assert "is this Recall's address?" in found[0]
+        for command in (("backfill", "--since", "1d", "--dry-run"), ("reconcile", "--dry-run")):
+            said = home.run(*command)
+            assert said.code == 69
+            assert "is this Recall's address?" in said.err
+            assert "RECALL_API_BASE_URL" in said.err
+        stranger.shutdown()
+
+
+def test_an_address_with_a_path_is_refused_before_anything_is_asked(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECALL_API_BASE_URL", f"{home.settings.api_base_url}/api/v1")
+    for command in (("check",), ("up",), ("backfill", "--since", "1d", "--dry-run"), ("reconcile",)):
         said = home.run(*command)
-        assert said.code == 69
-        assert "is this Recall's address?" in said.err
-        assert "RECALL_API_BASE_URL" in said.err
+        assert said.code == 78
+        assert "RECALL_API_BASE_URL: has a path" in said.out + said.err
 
 
 def test_a_database_that_can_be_read_and_not_written_is_a_problem_with_its_path(home: Home) -> None:

@@ -6,6 +6,7 @@ What is in the queue is read by RQ's own means, as its workers would.
 
 from __future__ import annotations
 
+import inspect
 import json
 import multiprocessing
 import os
@@ -25,12 +26,14 @@ from rq.serializers import JSONSerializer
 from rq.utils import import_attribute
 
 from app.adapters import valkey_server
-from app.adapters.rq_queue import INBOX, PERFORM_JOB, RECALL, RECEIVE_JOB, RqQueue
+from app.adapters.rq_queue import INBOX, JOBS, PERFORM_JOB, RECALL, RECEIVE_JOB, RqQueue, queue_name
 from app.core.durations import Durations
-from app.errors import QueueUnavailable
+from app.errors import QueueUnavailable, StoreUnavailable
 from app.ports import Offerable, Queue
 
 WORKERS = 2
+QUEUE_ID = "0a1b2c3d"
+NAMES = {kind: queue_name(kind, QUEUE_ID) for kind in (RECALL, INBOX)}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -72,11 +75,11 @@ def redis(server: Server) -> Iterator[Redis]:
 
 @pytest.fixture
 def queue(server: Server, redis: Redis) -> RqQueue:
-    return RqQueue(server.url, WORKERS, Durations())
+    return RqQueue(server.url, WORKERS, Durations(), QUEUE_ID)
 
 
 def jobs(redis: Redis, name: str) -> list[Job]:
-    return RqJobs(name, connection=redis, serializer=JSONSerializer).get_jobs()
+    return RqJobs(NAMES[name], connection=redis, serializer=JSONSerializer).get_jobs()
 
 
 def offerables(*ids: int) -> list[Offerable]:
@@ -109,8 +112,8 @@ def test_nothing_is_pickled(queue: Queue, redis: Redis) -> None:
 
 
 def test_named_functions_exist() -> None:
-    for name in (PERFORM_JOB, RECEIVE_JOB):
-        assert callable(import_attribute(name))
+    for name, arguments in JOBS.items():
+        assert len(inspect.signature(import_attribute(name)).parameters) == arguments
 
 
 def test_offering_nothing_is_no_error_and_offering_twice_is_two_jobs(queue: Queue, redis: Redis) -> None:
@@ -141,7 +144,7 @@ def test_many_wake_ups_leave_one_waiting(queue: Queue, redis: Redis) -> None:
 
 
 def _wake(url: str, times: int) -> None:
-    mine = RqQueue(url, WORKERS, Durations())
+    mine = RqQueue(url, WORKERS, Durations(), QUEUE_ID)
     for _ in range(times):
         mine.wake_inbox()
 
@@ -155,15 +158,15 @@ def test_wake_ups_of_many_processes_at_once_leave_one_waiting(
         process.start()
     most = 0
     while any(process.is_alive() for process in processes):
-        most = max(most, int(redis.llen("rq:queue:inbox")))
-        redis.ltrim("rq:queue:inbox", 1, 0)  # a worker takes what waits: the race begins anew
+        most = max(most, int(redis.llen(f"rq:queue:{NAMES[INBOX]}")))
+        redis.ltrim(f"rq:queue:{NAMES[INBOX]}", 1, 0)  # a worker takes what waits: the race begins anew
     assert [process.exitcode for process in processes] == [0, 0, 0, 0]
     assert most == 1
 
 
 def test_wake_up_that_was_taken_makes_place_for_the_next(queue: Queue, redis: Redis) -> None:
     queue.wake_inbox()
-    redis.lmove("rq:queue:inbox", "rq:queue:inbox:intermediate")
+    redis.lmove(f"rq:queue:{NAMES[INBOX]}", f"rq:queue:{NAMES[INBOX]}:intermediate")
     queue.wake_inbox()
     assert len(jobs(redis, INBOX)) == 1
 
@@ -188,7 +191,7 @@ def test_full_redis_raises_queue_unavailable_and_keeps_what_it_has(queue: RqQueu
 
 
 def test_absent_redis_raises_queue_unavailable_at_once_from_every_method(tmp_path: Path) -> None:
-    queue = RqQueue(valkey_server.url(tmp_path), WORKERS, Durations())
+    queue = RqQueue(valkey_server.url(tmp_path), WORKERS, Durations(), QUEUE_ID)
     began_at = time.monotonic()
     for call in (
         queue.wake_inbox,
@@ -203,7 +206,7 @@ def test_absent_redis_raises_queue_unavailable_at_once_from_every_method(tmp_pat
 
 
 def test_address_and_password_are_not_in_the_error() -> None:
-    queue = RqQueue("redis://:hunter2@127.0.0.1:1/0", WORKERS, Durations())
+    queue = RqQueue("redis://:hunter2@127.0.0.1:1/0", WORKERS, Durations(), QUEUE_ID)
     with pytest.raises(QueueUnavailable) as error:
         queue.ping()
     assert "hunter2" not in str(error.value)
@@ -242,3 +245,51 @@ def test_threads_may_share_one_queue(queue: RqQueue, redis: Redis) -> None:
     for thread in threads:
         thread.join()
     assert sorted(job.args[0] for job in jobs(redis, RECALL)) == list(range(8))
+
+
+def test_every_key_begins_as_rqs_own_so_that_an_acl_for_those_is_enough(server: Server, redis: Redis) -> None:
+    redis.execute_command("ACL", "SETUSER", "narrow", "on", ">word", "~rq:*", "+@all")
+    try:
+        narrow = RqQueue(server.url.replace("unix://", "unix://narrow:word@"), WORKERS, Durations(), QUEUE_ID)
+        narrow.check_write()
+        narrow.offer(offerables(7))
+        narrow.wake_inbox()
+        narrow.ask_reconcile()
+        assert narrow.room() == 6
+        assert [counts.waiting for counts in narrow.counts()] == [2, 1]
+    finally:
+        redis.execute_command("ACL", "DELUSER", "narrow")
+
+
+def test_two_installations_on_one_redis_see_nothing_of_each_other(server: Server, redis: Redis) -> None:
+    mine, theirs = (RqQueue(server.url, WORKERS, Durations(), queue_id) for queue_id in ("aa", "bb"))
+    mine.offer(offerables(1, 2))
+    mine.wake_inbox()
+    assert [counts.waiting for counts in theirs.counts()] == [0, 0]
+    assert theirs.room() == 8
+    theirs.wake_inbox()  # a wake-up that waits elsewhere wakes nobody here
+    assert [counts.waiting for counts in theirs.counts()] == [0, 1]
+    assert [counts.waiting for counts in mine.counts()] == [2, 1]
+
+
+def test_name_is_asked_for_at_the_first_use_and_again_until_the_database_answers(
+    server: Server, redis: Redis
+) -> None:
+    answers: list[str | StoreUnavailable] = ["cc", StoreUnavailable("away"), StoreUnavailable("away")]
+
+    def ask() -> str:
+        answer = answers.pop()
+        if isinstance(answer, StoreUnavailable):
+            raise answer
+        return answer
+
+    queue = RqQueue(server.url, WORKERS, Durations(), ask)
+    queue.check_write()  # needs no name
+    assert len(answers) == 3
+    for call in (queue.wake_inbox, queue.counts):
+        with pytest.raises(QueueUnavailable, match="database"):
+            call()
+    queue.wake_inbox()
+    queue.offer(offerables(1))
+    assert answers == []
+    assert queue.names == {RECALL: "recall-cc", INBOX: "inbox-cc"}

@@ -12,10 +12,8 @@ import zlib
 from contextlib import suppress
 from typing import Any
 
-from redis import Redis
 from redis.exceptions import RedisError
 
-from app import wiring
 from tests.flow.stage import Installation
 
 _RUN = 5  # so many words in a row are a quotation
@@ -27,7 +25,7 @@ class JobWatch(threading.Thread):
 
     def __init__(self, place: Installation) -> None:
         super().__init__(daemon=True)
-        self._redis = Redis.from_url(wiring.redis_url(place.settings))
+        self._redis = place.redis
         self._over = threading.Event()
         self.calls: dict[str, list[Any]] = {}
         self.texts: set[str] = set()

@@ -24,13 +24,16 @@ from typing import Any
 import psutil
 import requests
 import sqlalchemy as sa
+from redis import Redis
 
 from app import wiring
 from app.adapters import sql_tables
+from app.adapters.rq_queue import connect
 from app.adapters.sql_store import SqlStore
 from app.config import ROOT, Settings, load_settings
 from app.core.state import ENDS, Goal
 from app.errors import StoreUnavailable
+from app.ops.password import kept_password
 from app.simulator.server import Simulator, SimulatorConfig, default_key, default_secret
 from tests.chaos.database import Database, open_database
 from tests.flow.recall import Recall
@@ -68,6 +71,16 @@ class Installation:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.environment['PORT']}"
+
+    @property
+    def operator(self) -> tuple[str, str]:
+        """User and password of the console, for `requests`."""
+        return "ops", kept_password(self.settings) or ""
+
+    @property
+    def redis(self) -> Redis:
+        """A client of its own."""
+        return connect(wiring.redis_url(self.settings), patience="worker")
 
     # -- the service ---------------------------------------------------------------------------------
     def start(self) -> None:

@@ -119,7 +119,7 @@ def test_restart_on_a_full_disk_answers_503_raises_the_alarm_and_is_well_when_th
         place.service = place.spawn("up")
         wait_until(lambda: answers(place), within_s=15, what="web answers")
         assert place.readyz()["parts"]["database"] == "down"
-        metrics = requests.get(f"{place.url}/metrics", timeout=10).text
+        metrics = requests.get(f"{place.url}/metrics", auth=place.operator, timeout=10).text
         assert 'afterword_up{part="database"} 0.0' in metrics
         wait_until(lambda: bool(said(place, "waiting_for_redis")), within_s=20, what="workers wait")
         assert "Traceback" not in place.log()

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from redis import Redis
 
-from app import wiring
 from tests.flow.deliveries import deliver
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import Installation, running, wait_until
@@ -80,7 +78,7 @@ def test_a_recall_that_is_down_is_waited_for(up: Installation, mode: str) -> Non
 
 def test_flushall_in_the_middle_loses_nothing(up: Installation) -> None:
     recordings = []
-    with Redis.from_url(wiring.redis_url(up.settings)) as redis:
+    with up.redis as redis:
         for _ in range(8):
             recordings.append(up.recall.record())
             time.sleep(0.15)
@@ -107,7 +105,7 @@ def test_a_redis_that_hangs_for_seconds_delays_no_delivery_and_loses_nothing(up:
 def test_a_full_redis_delays_work_is_told_and_loses_nothing(up: Installation) -> None:
     before = up.recall.record(transcribe_s=60)  # its news comes while Redis is full
     wait_until(lambda: bool(up.recall.paid(before)), within_s=20, what="a transcript under way")
-    with Redis.from_url(wiring.redis_url(up.settings)) as redis:
+    with up.redis as redis:
         redis.config_set("maxmemory-policy", "noeviction")
         redis.config_set("maxmemory", "1mb")
         try:

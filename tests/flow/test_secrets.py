@@ -10,6 +10,7 @@ import re
 import pytest
 import requests
 
+from app import wiring
 from tests.flow.leaks import leaks, people_of, quotations_of
 from tests.flow.programme import Programme
 
@@ -30,6 +31,7 @@ def test_what_is_looked_for_is_found_where_it_may_stand(programme: Programme) ->
 
 def test_the_log_of_the_whole_programme_keeps_every_secret(programme: Programme) -> None:
     log = programme.place.log()
+    assert programme.place.operator[1] not in log
     assert log.count('"decided"') > 200, "this is not the log of the programme"
     assert leaks(programme.place, log) == []
 
@@ -53,7 +55,7 @@ def test_what_stands_beside_a_job_in_redis_keeps_every_secret(programme: Program
 
 
 def test_metrics_keep_every_secret_and_every_id(programme: Programme) -> None:
-    page = requests.get(f"{programme.place.url}/metrics", timeout=10)
+    page = requests.get(f"{programme.place.url}/metrics", auth=programme.place.operator, timeout=10)
     assert page.status_code == 200
     assert "afterword" in page.text
     assert leaks(programme.place, page.text) == []
@@ -67,15 +69,18 @@ def test_metrics_keep_every_secret_and_every_id(programme: Programme) -> None:
         "/ops/rq/",
         "/ops/rq/0/data/queues.json",
         "/ops/rq/0/data/workers.json",
-        "/ops/rq/0/data/jobs/recall/queued/100/asc/1.json",
-        "/ops/rq/0/data/jobs/recall/finished/100/asc/1.json",
-        "/ops/rq/0/data/jobs/recall/failed/100/asc/1.json",
-        "/ops/rq/0/data/jobs/inbox/failed/100/asc/1.json",
+        "/ops/rq/0/data/jobs/{recall}/queued/100/asc/1.json",
+        "/ops/rq/0/data/jobs/{recall}/finished/100/asc/1.json",
+        "/ops/rq/0/data/jobs/{recall}/failed/100/asc/1.json",
+        "/ops/rq/0/data/jobs/{inbox}/failed/100/asc/1.json",
     ],
 )
 def test_the_dashboard_keeps_every_secret(programme: Programme, path: str) -> None:
-    page = requests.get(f"{programme.place.url}{path}", timeout=10)
+    place = programme.place
+    path = path.format_map(wiring.open_queue(place.settings).names)
+    page = requests.get(f"{place.url}{path}", auth=place.operator, timeout=10)
     assert page.status_code == 200, page.text[:200]
+    assert place.operator[1] not in page.text
     assert leaks(programme.place, page.text) == []
 
 

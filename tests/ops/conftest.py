@@ -1,10 +1,11 @@
-"""A real Valkey, and the whole web application with the console in it, asked over a socket of our choice."""
+"""A real Valkey, and the whole web application with the console in it, asked by a client of our choice."""
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +14,16 @@ from flask.testing import FlaskClient
 from redis import Redis
 
 from app.adapters import valkey_server
+from app.adapters.rq_queue import INBOX, RECALL, queue_name
 from app.inbox import Waiting
 from app.ops import metrics, rq_board
 from app.ports import NewDelivery
 from app.web import WebParts, create_app
 
 ROOT = Path(__file__).resolve().parents[2]
-HERE = ("127.0.0.1", 8000)
-
-
-class SocketBetween:
-    """What the guard asks of a connection: its two ends."""
-
-    def __init__(self, local: object = HERE, peer: object = ("127.0.0.1", 50000)) -> None:
-        self.local, self.peer = local, peer
-
-    def __repr__(self) -> str:
-        return f"{self.peer} to {self.local}"
-
-    def getsockname(self) -> object:
-        return self.local
-
-    def getpeername(self) -> object:
-        if self.peer is None:
-            raise OSError("not connected")
-        return self.peer
+PASSWORD = "correct horse: battery"
+QUEUE_ID = "0a1b2c3d"
+NAMES = {kind: queue_name(kind, QUEUE_ID) for kind in (RECALL, INBOX)}
 
 
 class NoInbox:
@@ -49,7 +35,7 @@ class NoInbox:
     def submit(self, row: NewDelivery) -> None:
         raise AssertionError("not the console's business")
 
-    def note_rejected(self, kind: str, *, remedy: str = "") -> None:
+    def note_rejected(self, kind: str, *, remedy: str = "", is_plausible: bool = False) -> None:
         raise AssertionError("not the console's business")
 
 
@@ -63,19 +49,25 @@ class PrintedErrors:
         self.lines.append((event, values))
 
 
-LOCAL_ENVIRON: dict[str, Any] = {"gunicorn.socket": SocketBetween(), "HTTP_HOST": "localhost:8000"}
+def basic(user: str, password: str) -> str:
+    """The header of a browser that was told these."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
 
 Console = Callable[..., FlaskClient]
 
 
 @pytest.fixture
 def console() -> Console:
-    """Makes a client of a web application with the console in it; asked from this machine unless told."""
+    """Makes a client of a web application with the console in it; it knows the password unless told."""
 
     def make(
         *,
         redis_url: str = "redis://127.0.0.1:1/0",
-        password: str | None = None,
+        password: str | None = PASSWORD,
+        metrics_token: str | None = None,
+        is_known: bool = True,
+        names: Callable[[], Mapping[str, str]] = lambda: NAMES,
         log: PrintedErrors | None = None,
     ) -> FlaskClient:
         app = create_app(
@@ -83,13 +75,17 @@ def console() -> Console:
                 secrets_by_workspace={},
                 committer=NoInbox(),
                 readiness=lambda: ({"status": "ok"}, True),
-                ops=lambda made: rq_board.mount(made, redis_url=redis_url, password=password),
+                ops=lambda made: rq_board.mount(
+                    made, redis_url=redis_url, names=names, password=password, metrics_token=metrics_token
+                ),
                 metrics=lambda: metrics.render(None, None),
                 log=log or PrintedErrors(),
             )
         )
         client = app.test_client()
-        client.environ_base |= LOCAL_ENVIRON
+        client.environ_base["HTTP_HOST"] = "localhost:8000"
+        if is_known and password:
+            client.environ_base["HTTP_AUTHORIZATION"] = basic("ops", password)
         return client
 
     return make

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from flask import Flask
 
 from app.ops import metrics, rq_board
 from app.web import WebParts, create_app
-from tests.ops.conftest import NoInbox
+from tests.ops.conftest import NAMES, NoInbox
 
 
 def create() -> Flask:
@@ -16,7 +18,12 @@ def create() -> Flask:
             secrets_by_workspace={},
             committer=NoInbox(),
             readiness=lambda: ({"status": "ok"}, True),
-            ops=lambda app: rq_board.mount(app, redis_url="redis://127.0.0.1:1/0", password=None),
+            ops=lambda app: rq_board.mount(
+                app,
+                redis_url="redis://127.0.0.1:1/0",
+                names=lambda: NAMES,
+                password=os.environ.get("PASSWORD"),
+            ),
             metrics=lambda: metrics.render(None, None),
         )
     )

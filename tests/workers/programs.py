@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil
 
+from tests.workers.stand_ins import FOLDER
+
 ROOT = Path(__file__).resolve().parents[2]
 PREAMBLE = """
 import os, signal, sys, time
@@ -49,7 +51,7 @@ class Program:
             stdout=self._stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), FOLDER: str(folder)},
         )
         self.seen: dict[int, psutil.Process] = {}
 

@@ -23,15 +23,20 @@ class PrintedLog:
     debug = info = warning = error = exception = _say
 
 
-def touch(path: str) -> None:
-    """A job: leaves a file."""
-    Path(path).write_text(str(os.getpid()))
+# Jobs take whole numbers alone: where they leave their traces is in the environment of the process.
+FOLDER = "AFTERWORD_TEST_FOLDER"
+JOBS = {"tests.workers.stand_ins.touch": 1, "tests.workers.stand_ins.sleep_noting": 1}
 
 
-def sleep_noting(path: str, seconds: float) -> None:
-    """A job: appends its pid and "start", sleeps, appends "end"."""
-    with Path(path).open("a") as file:
+def touch(number: int) -> None:
+    """A job: leaves a file, `done-NUMBER`, with its pid in it."""
+    Path(os.environ[FOLDER], f"done-{number}").write_text(str(os.getpid()))
+
+
+def sleep_noting(milliseconds: int) -> None:
+    """A job: appends its pid and "start" to the file `note`, sleeps, appends "end"."""
+    with Path(os.environ[FOLDER], "note").open("a") as file:
         file.write(f"{os.getpid()} start\n")
         file.flush()
-        time.sleep(seconds)
+        time.sleep(milliseconds / 1000)
         file.write(f"{os.getpid()} end\n")

@@ -270,7 +270,7 @@ def test_scaled_time_is_looked_at_more_often_but_never_without_pause(
 
 def test_flushed_redis_is_filled_again_from_the_database(redis_url: str) -> None:
     store = DueStore(time.monotonic, commands=[1, 2])
-    queue = RqQueue(redis_url, 1, Durations())
+    queue = RqQueue(redis_url, 1, Durations(), "0a1b")
     dispatcher = Dispatcher(
         cast(Store, store),
         queue,
@@ -278,7 +278,7 @@ def test_flushed_redis_is_filled_again_from_the_database(redis_url: str) -> None
         pace=Pace(offer_again_s=0.3),
         log=KeptLog(),
     )
-    jobs = RqJobs(RECALL, connection=Redis.from_url(redis_url), serializer=JSONSerializer)
+    jobs = RqJobs(queue.names[RECALL], connection=Redis.from_url(redis_url), serializer=JSONSerializer)
     dispatcher.tick()
     assert len(jobs) == 2
     Redis.from_url(redis_url).flushall()

@@ -20,16 +20,20 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
 from app.adapters import valkey_server
-from app.adapters.rq_queue import RECALL, RqQueue, connect
+from app.adapters.rq_queue import RECALL, RqQueue, connect, queue_name
 from app.core.durations import Durations
 from tests.workers.programs import Program, eventually
 from workers.worker import AfterwordWorker, why_refused
 
 Start = Callable[[str], Program]
 
+QUEUE_ID = "0a1b"
+QUEUE = queue_name(RECALL, QUEUE_ID)
+
 ONE_WORKER = """
+from tests.workers.stand_ins import JOBS
 from workers.worker import run_worker
-def work(): run_worker({url!r}, "recall", name="worker-1")
+def work(): run_worker({url!r}, "recall-0a1b", name="worker-1", jobs=JOBS)
 sys.exit(Supervisor([ChildSpec("worker-1", work, grace_s={grace_s})], PrintedLog()).run())
 """
 
@@ -41,10 +45,11 @@ sys.exit(valkey_server.serve(Path({home!r})))
 SERVER_AND_WORKER = """
 from app.adapters import valkey_server
 from workers.lifeline import kernel_ties_to_parent
+from tests.workers.stand_ins import JOBS
 from workers.worker import run_worker
 home = Path({home!r})
 def serve(): sys.exit(valkey_server.serve(home, guard=kernel_ties_to_parent))
-def work(): run_worker(valkey_server.url(home), "recall", name="worker-1")
+def work(): run_worker(valkey_server.url(home), "recall-0a1b", name="worker-1", jobs=JOBS)
 sys.exit(Supervisor([
     ChildSpec("valkey", serve, stop_order=3, grace_s=10, is_ready=lambda: valkey_server.is_ready(home)),
     ChildSpec("worker-1", work, stop_order=2, grace_s=10),
@@ -59,12 +64,19 @@ def start_worker(program: Start, url: str, grace_s: float = 25.0) -> Program:
 
 
 def live_workers(url: str) -> int:
-    return RqQueue(url, 1, Durations()).counts()[0].workers
+    return RqQueue(url, 1, Durations(), QUEUE_ID).counts()[0].workers
 
 
 def enqueue(url: str, function: str, *args: object) -> None:
-    jobs = RqJobs(RECALL, connection=Redis.from_url(url), serializer=JSONSerializer)
-    jobs.enqueue_call(f"tests.workers.stand_ins.{function}", args=args, retry=Retry(max=3), result_ttl=60)
+    jobs = RqJobs(QUEUE, connection=Redis.from_url(url), serializer=JSONSerializer)
+    jobs.enqueue_call(
+        f"tests.workers.stand_ins.{function}",
+        args=args,
+        retry=Retry(max=3),
+        timeout=360,
+        result_ttl=60,
+        failure_ttl=86_400,
+    )
 
 
 def started(path: Path) -> list[int]:
@@ -80,10 +92,10 @@ def ended(path: Path) -> list[int]:
 
 def test_job_is_done_in_a_process_of_its_own(program: Start, redis_url: str, tmp_path: Path) -> None:
     up = start_worker(program, redis_url)
-    enqueue(redis_url, "touch", str(tmp_path / "done"))
-    eventually((tmp_path / "done").exists)
+    enqueue(redis_url, "touch", 1)
+    eventually((tmp_path / "done-1").exists)
     time.sleep(0.1)
-    assert int((tmp_path / "done").read_text()) not in (up.process.pid, up.pid_of("worker-1"))
+    assert int((tmp_path / "done-1").read_text()) not in (up.process.pid, up.pid_of("worker-1"))
 
 
 def test_killed_horse_is_repeated_at_once_by_the_same_worker(
@@ -91,7 +103,7 @@ def test_killed_horse_is_repeated_at_once_by_the_same_worker(
 ) -> None:
     note = tmp_path / "note"
     up = start_worker(program, redis_url)
-    enqueue(redis_url, "sleep_noting", str(note), 1.0)
+    enqueue(redis_url, "sleep_noting", 1000)
     (horse,) = eventually(lambda: started(note))
     os.kill(horse, signal.SIGKILL)
     eventually(lambda: len(ended(note)) == 1, within_s=5)
@@ -104,13 +116,13 @@ def test_killed_worker_takes_its_horse_along_and_is_started_again(
 ) -> None:
     note = tmp_path / "note"
     up = start_worker(program, redis_url)
-    enqueue(redis_url, "sleep_noting", str(note), 2.0)
+    enqueue(redis_url, "sleep_noting", 2000)
     (horse,) = eventually(lambda: started(note))
     os.kill(up.pid_of("worker-1"), signal.SIGKILL)
     eventually(lambda: not psutil.pid_exists(horse), within_s=2)
     up.pid_of("worker-1", start=2)
-    enqueue(redis_url, "touch", str(tmp_path / "next"))
-    eventually((tmp_path / "next").exists, within_s=5)
+    enqueue(redis_url, "touch", 2)
+    eventually((tmp_path / "done-2").exists, within_s=5)
     assert ended(note) == []
 
 
@@ -119,7 +131,7 @@ def test_killed_supervisor_leaves_neither_worker_nor_horse(
 ) -> None:
     note = tmp_path / "note"
     up = start_worker(program, redis_url)
-    enqueue(redis_url, "sleep_noting", str(note), 100.0)
+    enqueue(redis_url, "sleep_noting", 100000)
     eventually(lambda: started(note))
     assert len(up.descendants()) == 2
     up.process.kill()
@@ -129,7 +141,7 @@ def test_killed_supervisor_leaves_neither_worker_nor_horse(
 def test_stop_waits_for_the_running_job(program: Start, redis_url: str, tmp_path: Path) -> None:
     note = tmp_path / "note"
     up = start_worker(program, redis_url)
-    enqueue(redis_url, "sleep_noting", str(note), 1.5)
+    enqueue(redis_url, "sleep_noting", 1500)
     eventually(lambda: started(note))
     up.send(signal.SIGTERM)
     assert up.wait() == 0
@@ -142,7 +154,7 @@ def test_job_longer_than_the_drain_is_ended_with_its_horse(
 ) -> None:
     note = tmp_path / "note"
     up = start_worker(program, redis_url, grace_s=0.5)
-    enqueue(redis_url, "sleep_noting", str(note), 100.0)
+    enqueue(redis_url, "sleep_noting", 100000)
     eventually(lambda: started(note))
     up.send(signal.SIGTERM)
     assert up.wait(5) == 1
@@ -159,7 +171,7 @@ def test_idle_worker_stops_at_once(program: Start, redis_url: str) -> None:
 
 
 def test_wish_to_stop_that_was_swallowed_is_remembered_at_the_next_heartbeat(redis_url: str) -> None:
-    worker = AfterwordWorker(RECALL, connect(redis_url, patience="worker"), name="worker-1")
+    worker = AfterwordWorker(QUEUE, connect(redis_url, patience="worker"), name="worker-1")
     worker.register_birth()  # type: ignore[no-untyped-call]
     worker.heartbeat()
     with contextlib.suppress(StopRequested):  # as redis-py does in a __del__
@@ -172,7 +184,7 @@ def test_worker_has_one_queue_no_scheduler_and_no_thread_to_be_forked(program: S
     up = start_worker(program, redis_url)
     assert psutil.Process(up.pid_of("worker-1")).num_threads() == 1
     (key,) = Redis.from_url(redis_url).smembers("rq:workers")
-    assert Redis.from_url(redis_url).hget(key, "queues") == b"recall"
+    assert Redis.from_url(redis_url).hget(key, "queues") == b"recall-0a1b"
     assert len(up.descendants()) == 1
 
 
@@ -209,8 +221,8 @@ def test_redis_that_refuses_writes_costs_a_worker_one_plain_line_and_is_waited_f
     finally:
         admin.config_set("min-replicas-to-write", 0)
     eventually(lambda: up.events("redis_is_back"), within_s=7)
-    enqueue(redis_url, "touch", str(tmp_path / "done"))
-    eventually((tmp_path / "done").exists, within_s=5)
+    enqueue(redis_url, "touch", 1)
+    eventually((tmp_path / "done-1").exists, within_s=5)
 
 
 def test_full_disk_of_redis_is_said_in_words() -> None:
@@ -241,8 +253,8 @@ def test_job_of_a_worker_in_an_outage_is_done_soon_after_it(program: Start, tmp_
     time.sleep(13)  # RQ's own waits would double to 8 s now
     program(SERVER.format(home=str(tmp_path)))
     valkey_server.wait_until_ready(tmp_path)
-    enqueue(url, "touch", str(tmp_path / "done"))
-    eventually((tmp_path / "done").exists, within_s=5)
+    enqueue(url, "touch", 1)
+    eventually((tmp_path / "done-1").exists, within_s=5)
 
 
 def test_killed_server_is_back_with_what_it_held_and_the_worker_goes_on(
@@ -257,8 +269,8 @@ def test_killed_server_is_back_with_what_it_held_and_the_worker_goes_on(
     server.kill()
     up.pid_of("valkey", start=2)
     valkey_server.wait_until_ready(home)
-    enqueue(url, "touch", str(tmp_path / "done"))
-    eventually((tmp_path / "done").exists, within_s=7)
+    enqueue(url, "touch", 1)
+    eventually((tmp_path / "done-1").exists, within_s=7)
     up.send(signal.SIGTERM)
     code = up.wait()
     assert [event["child"] for event in up.events("child_stopped")] == ["worker-1", "valkey"]

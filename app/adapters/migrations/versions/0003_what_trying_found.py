@@ -52,7 +52,9 @@ def upgrade() -> None:
         postgresql_where=has_body,
     )
     # An expression: a column of its own would have to be filled for a million rows.
-    bot_id = "(state::json ->> 'bot_id') text_pattern_ops" if is_postgresql else "json_extract(state, '$.bot_id')"
+    bot_id = (
+        "(state::json ->> 'bot_id') text_pattern_ops" if is_postgresql else "json_extract(state, '$.bot_id')"
+    )
     op.execute(f"CREATE INDEX ix_transcriptions_bot ON transcriptions ({bot_id})")
 
 
