@@ -104,13 +104,16 @@ class Settings:
         return self.policy.durations
 
 
-def load_settings(environ: Mapping[str, str] | None = None, *, root: Path = ROOT) -> Settings:
+def load_settings(
+    environ: Mapping[str, str] | None = None, *, root: Path = ROOT, is_recall_needed: bool = True
+) -> Settings:
     """
     The settings of the environment, over those of `.env` at the root.
 
     Args:
         environ: Instead of the process's own environment. With `AFTERWORD_ISOLATED=1` in it neither
             `.env` nor a `policy.toml` lying about is read, and only a loopback Recall is accepted.
+        is_recall_needed: False for what asks the database alone: Recall's own settings may be wrong then.
 
     Raises:
         ConfigError: Every problem, each a sentence with its remedy.
@@ -127,9 +130,10 @@ def load_settings(environ: Mapping[str, str] | None = None, *, root: Path = ROOT
     read_secret_files(raw, SECRET_NAMES, root, problem=problem)
     raw = without_quotes(raw, NAMES - in_file.keys(), problem=problem)
     settings = _Reader(raw, root, given, problem, warn).settings(warnings)
-    if problems:
+    wrong = [one for one in problems if is_recall_needed or not one.startswith("RECALL_")]
+    if wrong:
         # What is missing may only be misspelt.
-        raise ConfigError([*problems, *misnamed])
+        raise ConfigError([*wrong, *misnamed])
     return settings
 
 

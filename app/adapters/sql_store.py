@@ -5,8 +5,8 @@ Put together from one part per concern, all on the same `Database`: `sql_inbox` 
 `sql_commit` (the transcription), `sql_outbox` (commands), `sql_money` (sends, rates, turns),
 `sql_accounts` (pauses), `sql_keys` (API keys that see), `sql_passes` (passes over a list),
 `sql_breakers` (providers that are down), `sql_signs` (signs of life), `sql_identity` (names of its own),
-`sql_answers` (counts that belong to outcomes), `sql_retention` (what is forgotten), `sql_health` (how it is),
-`sql_people` (lists and counts).
+`sql_answers` (counts that belong to outcomes), `sql_retention` (what is forgotten),
+`sql_health` (how it is), `sql_people` (stories and counts), `sql_finding` (lists).
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,7 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from app import log, wiring
+from app import wiring
 from app.cli.checking import why_busy
 from app.cli.consent import is_agreed
 from app.config import load_settings
@@ -110,6 +109,8 @@ def _take_up(service: Service, since: float, *, by: str, is_dry: bool, yes: bool
         return 1
     found = _pass(service, since, by=by, is_dry=False)
     click.echo(f"{found.taken_up} taken up; the service transcribes them. {_RESUMES}")
+    if (idle := why_idle(load_settings())) is not None:
+        click.echo(idle)
     return 0
 
 
@@ -128,7 +129,6 @@ def _hand_over_what_is_due(service: Service) -> None:
 
 
 def _service() -> Service:
-    log.configure(stream=sys.stderr)
     return wiring.open_service(load_settings())
 
 
