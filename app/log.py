@@ -196,7 +196,7 @@ def _drop(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
 def _take_over_errors() -> None:
     """What Python prints by itself could wait for a reader for ever; uncaught exceptions become lines."""
     if sys.stderr is not None and not isinstance(sys.stderr, SteadyStream):
-        sys.stderr = SteadyStream(sys.stderr, _Process.dropped)  # type: ignore[assignment]  # it has what is used
+        sys.stderr = SteadyStream(sys.stderr, _Process.dropped)
     sys.excepthook = _tell_uncaught
     threading.excepthook = lambda about: _tell_uncaught(
         about.exc_type, about.exc_value or about.exc_type(), about.exc_traceback

@@ -389,9 +389,7 @@ class Recall(Protocol):
         """How the requests since the last call of this ended, in their order."""
         ...
 
-    def create(
-        self, order: CreateOrder, body: bytes | None = None, *, is_still_fresh: Any
-    ) -> CreateAnswer:
+    def create(self, order: CreateOrder, body: bytes | None = None, *, is_still_fresh: Any) -> CreateAnswer:
         """
         One POST. Never raises for what Recall or the network does.
 

@@ -19,9 +19,9 @@ from app.cli import cli
 from app.cli.running import EVENTS_TO_TICK
 from app.cli.testing import clean_environment
 from app.core import reasons
-from app.perform_fetch import PROVIDER_RAW, RAW
 from app.policy_file import build_policy
 from app.recall.webhook import RejectionKind
+from app.result_folder import PROVIDER_RAW, RAW
 from app.transcripts.formats import FORMATS
 from app.web import create_app
 

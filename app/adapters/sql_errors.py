@@ -154,9 +154,7 @@ def _remedy(error: exc.SQLAlchemyError) -> str:
     if isinstance(error, exc.OperationalError):
         return _why_not_connected(original)
     name = type(original or error).__name__
-    return (
-        f"the database's driver refuses what it is given ({name}): a fault of this program; report it"
-    )
+    return f"the database's driver refuses what it is given ({name}): a fault of this program; report it"
 
 
 def _why_not_connected(original: object) -> str:

@@ -32,7 +32,19 @@ if TYPE_CHECKING:
 
 
 class SqlStore(
-    Inbox, Commits, Outbox, Money, Accounts, Keys, Passes, Breakers, Signs, Retention, Identity, Health, People
+    Inbox,
+    Commits,
+    Outbox,
+    Money,
+    Accounts,
+    Keys,
+    Passes,
+    Breakers,
+    Signs,
+    Retention,
+    Identity,
+    Health,
+    People,
 ):
     """The store. See `Database` for its arguments, `app.ports.Store` for its promises."""
 

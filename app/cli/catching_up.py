@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from app import wiring
+from app.cli.alive import why_idle
 from app.cli.checking import why_busy
 from app.cli.consent import is_agreed
 from app.config import load_settings

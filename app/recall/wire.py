@@ -94,9 +94,7 @@ def create_body(order: CreateOrder) -> bytes:
     return json.dumps(body, sort_keys=True).encode()
 
 
-def create_request(
-    base_url: str, api_key: str, order: CreateOrder, body: bytes | None = None
-) -> HttpRequest:
+def create_request(base_url: str, api_key: str, order: CreateOrder, body: bytes | None = None) -> HttpRequest:
     """
     POST create_transcript: the request that costs money.
 

@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from app.adapters import private_socket, valkey_server
+from app.adapters import valkey_server
 from app.adapters.private_socket import OWN_NAME, SocketRefused
 from app.adapters.rq_queue import RqQueue, connect
 from app.core.durations import Durations
@@ -202,7 +202,7 @@ def test_path_of_any_length_is_reached(
     tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch, has_proc: bool
 ) -> None:
     if not has_proc:  # as on macOS
-        monkeypatch.setattr(private_socket.os.path, "isdir", lambda path: False)
+        monkeypatch.setattr(os.path, "isdir", lambda path: False)
     folder = folder_with(tmp_path, "deep" * 40, 0o700)
     serve(folder / OWN_NAME, 0)
     assert ask(folder / OWN_NAME)

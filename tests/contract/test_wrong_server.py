@@ -228,7 +228,7 @@ def valkeys(tmp_path: Path) -> Iterator[tuple[int, int]]:
 
 
 def queue_at(url: str) -> RqQueue:
-    return RqQueue(url, 4, Durations())
+    return RqQueue(url, 4, Durations(), "0123456789abcdef")
 
 
 def demote(port: int) -> None:

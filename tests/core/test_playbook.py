@@ -639,7 +639,9 @@ def test_a_provider_that_left_the_policy_is_not_sent_to_and_another_takes_its_at
     d.policy = replace(built_in(), providers=(ProviderChoice("deepgram_async"),), attempts=1)
     unwanted = why_not_send(d.state, 1, FIRST, d.policy)
     assert unwanted is not None
-    assert d.told(unwanted) == (CreateTranscript(1, "deepgram_async", 1),), "the same ordinal: nothing was made"
+    assert d.told(unwanted) == (CreateTranscript(1, "deepgram_async", 1),), (
+        "the same ordinal: nothing was made"
+    )
     assert d.told(ev.Sending(1, 1, FIRST, 1)) == ()
     assert d.fates() == ["claimed"]
 

@@ -58,9 +58,7 @@ class Cast:
 
 
 CASTS = {
-    "two providers, captions beside": Cast(
-        Policy(BOTH, 2), (REALTIME,), has_looks=False, has_empties=False
-    ),
+    "two providers, captions beside": Cast(Policy(BOTH, 2), (REALTIME,), has_looks=False, has_empties=False),
     "one provider, captions beside": Cast(Policy(BOTH[:1], 1), (REALTIME,)),
     "two providers, empty transcripts": Cast(Policy(BOTH, 2), has_looks=False),
     "two providers, silence goes on": Cast(
@@ -133,11 +131,15 @@ def answers(state: Transcription, command: Command, cast: Cast) -> Iterator[ev.E
         case AwaitProvider():
             yield ev.ProviderAwaited(NOW)
         case AskRecording():
-            yield from (ev.RecordingAsked(NOW, condition) for condition in ev.RecordingCondition)
-            if state.lacks_length:
-                yield ev.RecordingAsked(NOW, ev.RecordingCondition.DONE, duration_s=20)
-            yield ev.RecordingAsked(LATE, ev.RecordingCondition.NOT_DONE)
-            yield ev.RecordingAsked(LATE, ev.RecordingCondition.UNKNOWN)
+            yield from _recording_answers(state)
+
+
+def _recording_answers(state: Transcription) -> Iterator[ev.Event]:
+    yield from (ev.RecordingAsked(NOW, condition) for condition in ev.RecordingCondition)
+    if state.lacks_length:
+        yield ev.RecordingAsked(NOW, ev.RecordingCondition.DONE, duration_s=20)
+    yield ev.RecordingAsked(LATE, ev.RecordingCondition.NOT_DONE)
+    yield ev.RecordingAsked(LATE, ev.RecordingCondition.UNKNOWN)
 
 
 def _ask_answers(tid: str, cast: Cast) -> Iterator[ev.Event]:

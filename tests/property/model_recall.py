@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.errors import AccountRefused, CursorRefused, DownloadBlocked, RecallBusy
+from app.ports import Answer as Counted
 from app.ports import Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 from app.recall import wire
 from tests.property.bill import ABOUT, Answer, RecallModel, Transcript, iso
@@ -39,8 +40,19 @@ class ModelRecall:
     def fingerprint(self) -> str:
         return f"{self.api_key:>08}"
 
-    def create(self, order: CreateOrder, *, is_still_fresh: Callable[[], bool]) -> CreateAnswer:
+    def create_body(self, order: CreateOrder) -> bytes:
+        return wire.create_body(order)
+
+    def answers(self) -> list[Counted]:
+        return []
+
+    def create(
+        self, order: CreateOrder, body: bytes | None = None, *, is_still_fresh: Callable[[], bool]
+    ) -> CreateAnswer:
         model = self.model
+        if body is not None:  # what is sent decides what is made, not what is meant
+            ((provider, options),) = json.loads(body)["provider"].items()
+            order = replace(order, provider=provider, options=options)
         model.pause(f"before the POST for {order.marker}")
         way = model.choose(f"POST for {order.marker}", model.creates)
         if way == "no connection":
@@ -53,8 +65,8 @@ class ModelRecall:
         model.pause(f"after the POST for {order.marker}")
         if answer is None:
             return CreateAnswer("unknown", detail="read_timeout")
-        status, body = answer
-        said = b"<html>" if body is None else json.dumps(body).encode()
+        status, content = answer
+        said = b"<html>" if content is None else json.dumps(content).encode()
         now = datetime.fromtimestamp(model.now(), UTC)
         headers = {"Retry-After": "7"}
         return wire.read_create_answer(status, headers, said, order=order, now=now, cap_s=120.0)

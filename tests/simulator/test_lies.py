@@ -371,7 +371,8 @@ def test_a_key_of_another_workspace_sees_nothing_of_this_one(hooked: Recall) -> 
     assert recall.call("GET", "transcript/", headers=key).json()["results"] == []
     for method, path in ROUTES.values():
         if path.startswith(("recording/{rid}", "transcript/{tid}")):
-            body = {"provider": {"recallai_async": {}}} if method == "POST" else None
+            order: dict[str, Any] = {"provider": {"recallai_async": {}}}
+            body = order if method == "POST" else None
             said = recall.call(method, path.format(rid=rid, tid=tid), headers=key, json=body)
             assert said.status_code == 404, (method, path)
     assert recall.create(theirs, headers=key).status_code == 200
