@@ -224,7 +224,6 @@ def test_everything_of_the_version_before_ends_and_nothing_is_paid_again(world: 
     assert not world.store.due(10, offer_again_s=0)
 
 
-@pytest.mark.xfail(reason="needs the bytes that are kept with a stamp", strict=False)
 def test_a_request_of_the_version_before_is_looked_up_for_seventy_minutes_and_never_repeated(
     world: Upgraded,
 ) -> None:
