@@ -218,6 +218,7 @@ class Service:
             advance=self.advance,
             pause=self._account.refused,
             accepted=self._account.accepted,
+            probe=self._account.probe,
             _slot=leased.slot,
         )
         try:
