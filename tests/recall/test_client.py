@@ -269,6 +269,20 @@ def test_an_answer_about_another_thing_than_was_asked_is_busy_and_quotes_no_id(
     assert not any(id in caught.value.cause for id in (R, T, OTHER))
 
 
+@pytest.mark.parametrize("body", [b"", b" \n", b"{}", json.dumps({"id": T.upper()}).encode()])
+def test_a_deletion_is_answered_with_nothing_or_a_word_about_this_transcript(body: bytes) -> None:
+    with raw_server(answer(200, body)) as server:
+        client(server.url).delete(T)
+    with raw_server(answer(410)) as server:
+        client(server.url).delete(T)
+
+
+def test_a_page_of_recordings_is_of_whatever_the_workspace_has() -> None:
+    with raw_server(answer(200, page({"id": R}, {"id": OTHER}))) as server:
+        seen, cursor = client(server.url).recordings_page(0, None)
+    assert ([s.recording_id for s in seen], cursor) == ([R, OTHER], None)
+
+
 def test_ids_are_compared_in_their_canonical_spelling() -> None:
     loud = transcript(id=T.upper(), recording={"id": R.upper()})
     with raw_server(answer(200, json.dumps(loud).encode())) as server:
