@@ -9,8 +9,11 @@ import os
 import resource
 from typing import Any
 
-from app import log
+from app import installed, log
 from app.serve import die_with_parent
+
+if installed.hold() is not None:
+    raise SystemExit(75)
 
 _host = os.environ.get("HOST") or "127.0.0.1"
 # Both halves, always: gunicorn's own reading of PORT alone would listen on every address.

@@ -2,7 +2,11 @@
 Whose fault: when Recall refuses the whole account, nobody spends anything until a probe is accepted.
 
 401 is probed with a harmless GET. 402 (the balance) and 403 for everybody's creates cannot be seen by a
-GET: there one create of a waiting recording is the probe, and everything but creates goes on.
+GET: there one create of a waiting recording is the probe, and everything but creates goes on. A key that
+sees none of the recordings known here (`key_sight`) is a pause as well: one retrieve is its probe.
+
+A probe is a question like any other: it has its place in the rate, and there is one per workspace and
+quarter minute. Only a refusal is a refusal: silence and a busy Recall decide nothing.
 """
 
 from __future__ import annotations
@@ -11,8 +15,10 @@ from structlog.typing import FilteringBoundLogger
 
 from app.core.commands import CreateTranscript
 from app.errors import AccountRefused, RecallBusy
-from app.ports import Leased, Store
-from app.records import CREATES_ONLY
+from app.key_sight import KeySight
+from app.ports import Clock, Leased, Store
+from app.records import CREATES_ONLY, PAUSED_BY_KEY
+from app.slots import await_slot
 from app.task import Workspace
 
 # By what Recall answers; a person reads them in the log and behind "To mend:".
@@ -26,8 +32,9 @@ REMEDIES = {
 class Account:
     """The pause of a workspace; kept in the store, so that all workers of all machines share it."""
 
-    def __init__(self, store: Store, log: FilteringBoundLogger) -> None:
-        self._store, self._log = store, log
+    def __init__(self, store: Store, clock: Clock, log: FilteringBoundLogger) -> None:
+        self._store, self._clock, self._log = store, clock, log
+        self.sight = KeySight(store, clock, log)
 
     def refused(self, workspace: Workspace, status: int, *, creates_only: bool = False) -> None:
         """Everybody waits from now on; or everybody with a create."""
@@ -44,29 +51,79 @@ class Account:
             self._store.unpause(workspace.name)
             self._log.info("account_accepted_again", workspace=workspace.name)
 
+    def on_refusal(self, workspace: Workspace, status: int) -> float | None:
+        """
+        A question was answered 401, 402 or 403: is it the account, or this one thing?
+
+        Returns:
+            Seconds after which this one thing may be asked about again; None when everybody waits from now
+            on.
+        """
+        if status == 403 and self.probe(workspace) is not False:
+            return workspace.policy.durations.blocked_at_most_every_s
+        self.refused(workspace, status)
+        return None
+
     def must_wait(self, leased: Leased, workspace: Workspace) -> bool:
-        """True when the account is refused and not mended; the command is then put off to the next probe."""
-        paused = self._store.paused(workspace.name)
-        if paused is None:
-            return False
-        is_about_creates = paused.cause.startswith(CREATES_ONLY)
-        if is_about_creates and not isinstance(leased.command, CreateTranscript):
+        """True when nothing may be asked for this command now; it is then put off to the next probe."""
+        if self.may_ask(workspace, is_create=isinstance(leased.command, CreateTranscript)):
             return False
         every_s = workspace.policy.durations.account_probe_every_s
-        if self._store.take_probe(workspace.name, every_s=every_s):
-            if is_about_creates:
-                return False
-            if self.is_accepted(workspace):
-                self.accepted(workspace)
-                return False
-            self._log.error("account_still_refused", workspace=workspace.name, cause=paused.cause)
-        self._store.defer(leased, after_s=every_s)
+        self._store.defer(leased, after_s=every_s, cause="account")
         return True
 
-    def is_accepted(self, workspace: Workspace) -> bool:
-        """One harmless GET."""
-        try:
-            workspace.recall.probe()
-        except (AccountRefused, RecallBusy):
+    def may_ask(self, workspace: Workspace, *, is_create: bool = False) -> bool:
+        """False while the account is refused and not mended, and while the key sees nothing known here."""
+        paused = self._store.paused(workspace.name)
+        is_by_key = paused is not None and paused.cause == PAUSED_BY_KEY
+        is_about_creates = paused is not None and paused.cause.startswith(CREATES_ONLY)
+        if paused is not None and (is_create or not is_about_creates):
+            every_s = workspace.policy.durations.account_probe_every_s
+            if not self._store.take_probe(workspace.name, every_s=every_s):
+                return False
+            if not is_about_creates and not is_by_key and not self._is_mended(workspace, paused.cause):
+                return False
+        if not self._is_seeing(workspace):
             return False
+        if is_by_key:
+            self.accepted(workspace)
         return True
+
+    def probe(self, workspace: Workspace) -> bool | None:
+        """
+        One harmless GET, in its place of the rate: is the account accepted?
+
+        Returns:
+            None when that is not known: Recall is busy or silent, or another asks in this quarter minute.
+        """
+        policy = workspace.policy
+        every_s = policy.durations.account_probe_every_s
+        if not self._store.take_turn(f"probe:{workspace.name}", every_s=every_s):
+            return None
+        try:
+            await_slot(self._store, self._clock, workspace.name, "list", policy, at_most_s=every_s)
+            workspace.recall.probe()
+        except AccountRefused:
+            return False
+        except RecallBusy as busy:
+            if busy.cause == "http_429":
+                self._store.push_rate(workspace.name, "list", after_s=busy.retry_after_s)
+            return None
+        return True
+
+    def _is_mended(self, workspace: Workspace, cause: str) -> bool:
+        is_accepted = self.probe(workspace)
+        if is_accepted:
+            self.accepted(workspace)
+        elif is_accepted is False:
+            status = cause.rpartition("_")[2]
+            remedy = REMEDIES.get(int(status)) if status.isdecimal() else None
+            self._log.error("account_still_refused", workspace=workspace.name, cause=cause, remedy=remedy)
+        return bool(is_accepted)
+
+    def _is_seeing(self, workspace: Workspace) -> bool:
+        try:
+            return self.sight.may_act(workspace)
+        except AccountRefused as refused:
+            self.on_refusal(workspace, refused.status)
+            return False

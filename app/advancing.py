@@ -14,15 +14,37 @@ from structlog.typing import FilteringBoundLogger
 
 from app.core import events
 from app.core.blame import verdicts
-from app.core.machine import Decision, budget, decide
+from app.core.commands import kind_of
+from app.core.machine import Decision, decide, is_wanted
 from app.core.policy import Policy
+from app.core.reasons import next_step
 from app.core.state import Goal
+from app.core.step import budget
 from app.errors import AlreadyApplied, QueueUnavailable, Stale
 from app.ports import ArtifactRow, Clock, Committed, Loaded, Queue, Send, Source, Store
 
 _MOST_COLLISIONS = 12
 # Recall's own number: five creates per minute and bot. https://docs.recall.ai/reference/recording_create_transcript_create
 CREATES_PER_BOT = 5
+
+
+def _is_still_wanted(decision: Decision, source: Source) -> bool:
+    """The event was ignored, and the command that it came from is not done by it."""
+    if decision.ignored is None or source.command is None or source.is_last_word or not source.is_finished:
+        return False
+    return is_wanted(decision.state, source.command.command)
+
+
+def _ended(event: events.Event, source: Source) -> events.WaitEnded:
+    assert source.command is not None
+    command = source.command.command
+    return events.WaitEnded(
+        event.at,
+        kind_of(command),
+        "ignored_outcome",
+        ordinal=getattr(command, "ordinal", None),
+        transcript_id=getattr(command, "transcript_id", None),
+    )
 
 
 class Advancer:
@@ -88,6 +110,9 @@ class Advancer:
     ) -> tuple[Decision, Committed]:
         policy = self._policy_of(before.transcription.workspace)
         decision = self._decide(before, event, policy)
+        put_off_s = self._put_off(decision, source, policy)
+        if put_off_s is None and _is_still_wanted(decision, source):
+            return self._try(before, _ended(event, source), replace(source, is_last_word=True))
         offer_now = bool(decision.commands) and self._has_room(len(decision.commands))
         committed = self._store.commit(
             before,
@@ -99,6 +124,8 @@ class Advancer:
             bot_limit=(CREATES_PER_BOT, policy.durations.rate_window_s * 1.02) if send else None,
             budget=budget(before.transcription, policy),
             offer_now=offer_now,
+            put_off_s=put_off_s,
+            answers=source.answers,
         )
         if committed.wait_s is None:
             self._tell(before, decision, event, source)
@@ -106,6 +133,18 @@ class Advancer:
         if offer_now:
             self._offer(committed)
         return decision, committed
+
+    def _put_off(self, decision: Decision, source: Source, policy: Policy) -> float | None:
+        """
+        Seconds until a command whose outcome changed nothing is done again: it is still wanted, and the only
+        one to go on with. None where there is none, and after a day of it.
+        """
+        if not _is_still_wanted(decision, source):
+            return None
+        assert source.command is not None
+        d = policy.durations
+        age_s = self._store.now() - source.command.wanted_since
+        return None if age_s >= d.give_up_s else min(max(age_s, d.put_off_first_s), d.put_off_at_most_s)
 
     def _decide(self, before: Loaded, event: events.Event, policy: Policy) -> Decision:
         """Which providers are down is only asked when an attempt is about to be planned."""
@@ -144,6 +183,8 @@ class Advancer:
         line = line.bind(**{key: value for key, value in facts.items() if value is not None})
         if decision.alarm:
             line.error("alarm", alarm=decision.alarm)
+        if new.goal is Goal.FAILED and old.goal is not Goal.FAILED:
+            line.warning("recording_failed", next_step=next_step(new.reason))
         line.info("decided")
 
     def _has_room(self, number: int) -> bool:

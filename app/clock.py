@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
+import uuid
+from pathlib import Path
 
 
 class SystemClock:
@@ -22,3 +25,28 @@ class SystemClock:
         """
         clock_id = time.CLOCK_BOOTTIME if sys.platform == "linux" else time.CLOCK_MONOTONIC_RAW
         return time.clock_gettime(clock_id)
+
+
+@functools.cache
+def boot_id() -> str:
+    """
+    Names this start of this machine, the same for all of its processes.
+
+    Linux tells it itself (random(4)); macOS as `kern.bootsessionuuid` (sysctl). Elsewhere the machine's
+    address stands for it: a restart, after which `boottime` begins anew, then looks like a step of the clock.
+    """
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return _session_of_macos() or f"{uuid.getnode():x}"
+
+
+def _session_of_macos() -> str:
+    if sys.platform == "darwin":
+        import ctypes
+
+        said, size = ctypes.create_string_buffer(64), ctypes.c_size_t(64)
+        ask = ctypes.CDLL(None).sysctlbyname
+        if ask(b"kern.bootsessionuuid", said, ctypes.byref(size), None, ctypes.c_size_t(0)) == 0:
+            return said.value.decode()
+    return ""

@@ -17,16 +17,19 @@ from urllib.parse import urlsplit
 
 from app.core.durations import Durations
 from app.core.policy import Policy
-from app.env_file import read_env_file, read_secret_files, variables
+from app.env_file import read_env_file, read_secret_files, variables, without_quotes
 from app.errors import ConfigError
 from app.policy_file import Say, build_policy, read_policy_file
 from app.recall.addresses import check_base_url, host_is_loopback
 from app.recall.webhook import Secret, parse_secret
+from app.server_urls import postgresql_problems, redis_problems, sqlite_file, sqlite_url
+from app.surroundings import NAMES as SURROUNDINGS
+from app.surroundings import surroundings_problems
 
 ROOT = Path(__file__).resolve().parent.parent
 # Each region is a deployment of its own: https://docs.recall.ai/docs/regions
 REGIONS = ("us-east-1", "us-west-2", "eu-central-1", "ap-northeast-1")
-_SECRET_NAMES = (
+SECRET_NAMES = (
     "RECALL_API_KEY",
     "RECALL_WEBHOOK_SECRETS",
     "RECALL_WORKSPACE_VERIFICATION_SECRET",
@@ -34,11 +37,12 @@ _SECRET_NAMES = (
     "REDIS_URL",
     "AFTERWORD_API_KEYS",
     "AFTERWORD_OPS_PASSWORD",
+    "AFTERWORD_METRICS_TOKEN",
 )
 _API_KEY = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)=(?P<scopes>[a-z:+_-]+)=(?P<digest>[0-9a-f]{64})")
 
 
-_NAMES = frozenset(_SECRET_NAMES) | {
+NAMES = frozenset(SECRET_NAMES) | {
     "RECALL_REGION",
     "RECALL_API_BASE_URL",
     "AFTERWORD_HOME",
@@ -54,6 +58,7 @@ _NAMES = frozenset(_SECRET_NAMES) | {
     "AFTERWORD_PYTHON",
     "AFTERWORD_ISOLATED",
 }
+_QUOTABLE = NAMES | {f"{name}_FILE" for name in SECRET_NAMES} | frozenset(SURROUNDINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,57 +89,75 @@ class Settings:
     ops_password: str | None = field(repr=False)
     host: str
     port: int
+    metrics_token: str | None = field(default=None, repr=False)
     ngrok_domain: str | None = None
     time_scale: float = 1.0
     warnings: tuple[str, ...] = ()
+
+    @property
+    def database_file(self) -> Path | None:
+        """The SQLite file; None on PostgreSQL."""
+        return sqlite_file(self.database_url)
 
     @property
     def durations(self) -> Durations:
         return self.policy.durations
 
 
-def load_settings(environ: Mapping[str, str] | None = None, *, root: Path = ROOT) -> Settings:
+def load_settings(
+    environ: Mapping[str, str] | None = None, *, root: Path = ROOT, is_recall_needed: bool = True
+) -> Settings:
     """
     The settings of the environment, over those of `.env` at the root.
 
     Args:
         environ: Instead of the process's own environment. With `AFTERWORD_ISOLATED=1` in it neither
             `.env` nor a `policy.toml` lying about is read, and only a loopback Recall is accepted.
+        is_recall_needed: False for what asks the database alone: Recall's own settings may be wrong then.
 
     Raises:
         ConfigError: Every problem, each a sentence with its remedy.
     """
-    given = dict(os.environ if environ is None else environ)
-    is_isolated = given.get("AFTERWORD_ISOLATED", "").strip() not in ("", "0")
     problems: list[str] = []
     misnamed: list[str] = []
     warnings: list[str] = []
-    place = root / ".env"
-    in_file = {} if is_isolated else read_env_file(place, problem=problems.append, warn=warnings.append)
+    place, problem, warn = root / ".env", problems.append, warnings.append
+    given = without_quotes(os.environ if environ is None else environ, _QUOTABLE, problem=problem)
+    in_file = {} if is_isolated(given) else read_env_file(place, problem=problem, warn=warn)
     raw = variables(given, in_file)
     _warn_of_unknown(raw, misnamed.append)
     warnings += misnamed
-    read_secret_files(raw, _SECRET_NAMES, root, problem=problems.append)
-    reader = _Reader(raw, root, is_isolated, problems.append, warnings.append)
-    settings = reader.settings(warnings)
-    if problems:
+    read_secret_files(raw, SECRET_NAMES, root, problem=problem)
+    raw = without_quotes(raw, NAMES - in_file.keys(), problem=problem)
+    settings = _Reader(raw, root, given, problem, warn).settings(warnings)
+    wrong = [one for one in problems if is_recall_needed or not one.startswith("RECALL_")]
+    if wrong:
         # What is missing may only be misspelt.
-        raise ConfigError([*problems, *misnamed])
+        raise ConfigError([*wrong, *misnamed])
     return settings
+
+
+def is_isolated(environ: Mapping[str, str]) -> bool:
+    """Whether nothing of this machine's own settings may be read: `demo`, `test`, `chaos`, `bench`."""
+    return environ.get("AFTERWORD_ISOLATED", "").strip() not in ("", "0")
 
 
 class _Reader:
     """Turns raw texts into values, saying every problem on the way."""
 
     def __init__(
-        self, values: Mapping[str, str], root: Path, is_isolated: bool, problem: Say, warn: Say
+        self, values: Mapping[str, str], root: Path, environ: Mapping[str, str], problem: Say, warn: Say
     ) -> None:
-        self.values, self.root, self.is_isolated = values, root, is_isolated
+        self.values, self.root, self.environ = values, root, environ
+        self.is_isolated = is_isolated(environ)
         self.problem, self.warn = problem, warn
 
     def settings(self, warnings: list[str]) -> Settings:
         home = self.path("AFTERWORD_HOME", "var")
         base_url = self.base_url()
+        if not host_is_loopback(base_url):
+            for problem in surroundings_problems(self.environ, host=urlsplit(base_url).hostname or ""):
+                self.problem(problem)
         time_scale = self.time_scale(base_url)
         policy = self.policy(time_scale)
         return Settings(
@@ -151,6 +174,7 @@ class _Reader:
             workers=self.number("AFTERWORD_WORKERS", 4, 1, 64),
             api_keys=self.api_keys(),
             ops_password=self.values.get("AFTERWORD_OPS_PASSWORD"),
+            metrics_token=self.metrics_token(),
             host=self.host(),
             port=self.number("PORT", 8000, 1, 65535),
             ngrok_domain=self.values.get("NGROK_DOMAIN"),
@@ -160,8 +184,10 @@ class _Reader:
 
     def path(self, name: str, default: str) -> Path:
         try:
-            return (self.root / Path(self.values.get(name, default)).expanduser()).resolve()
-        except (RuntimeError, ValueError, OSError):  # ~nobody, a null byte, a loop of links
+            path = (self.root / Path(self.values.get(name, default)).expanduser()).resolve()
+            str(path).encode()
+            return path
+        except (RuntimeError, ValueError, OSError):  # ~nobody, a null byte, no UTF-8, a loop of links
             self.problem(f"{name}: is not a path that can be used; write it out.")
             return self.root / default
 
@@ -206,6 +232,8 @@ class _Reader:
         except ValueError as error:
             self.problem(f"RECALL_API_BASE_URL: {error}.")
             return "https://invalid.invalid"
+        if urlsplit(url).path:
+            self.problem("RECALL_API_BASE_URL: has a path (/api/v1 is added here); end it after the host.")
         return self._not_contradicting(url, region)
 
     def _not_contradicting(self, url: str, region: str | None) -> str:
@@ -257,29 +285,45 @@ class _Reader:
         if url is None:
             return self._database_file("AFTERWORD_HOME", home / "afterword.db")
         scheme, _, rest = url.partition("://")
-        if scheme == "sqlite" and rest.startswith("/") and rest not in ("/", "//", "/:memory:"):
-            return self._database_file("DATABASE_URL", (self.root / rest[1:]).resolve())
-        if re.search(r"@[^/?]*@", rest):  # the second half of the password would be taken for the host
-            self.problem("DATABASE_URL: an @ in user or password must be written %40.")
+        file = sqlite_file(url)
+        if file is not None and file != Path("/") and "?" not in url:
+            return self._database_file("DATABASE_URL", self.root / file)
+        if file is not None and "?" in url:
+            self.problem("DATABASE_URL: a file's address has no parameters; a ? in its name is written %3F.")
         elif scheme in ("postgresql", "postgres") and rest:
+            for problem in postgresql_problems(url):
+                self.problem(problem)
             return f"postgresql://{rest}"
         else:
             self.problem("DATABASE_URL: must be sqlite:///PATH (a file) or postgresql://USER@HOST/DATABASE.")
         return "sqlite://"
 
     def _database_file(self, name: str, path: Path) -> str:
+        try:
+            path = path.resolve()
+        except (ValueError, OSError, RuntimeError):  # a null byte, a loop of links
+            self.problem(f"{name}: is not a path that can be used.")
+            return "sqlite://"
         # Only its kind is looked at: opening it could drop the locks of a database open in this process.
         if os.path.isdir(path):
             self.problem(f"{name}: {path} is a folder, where the database file belongs; move it away.")
-        return f"sqlite:///{path}"
+        return sqlite_url(path)
 
     def redis_url(self) -> str | None:
         url = self.values.get("REDIS_URL")
-        if url is not None and not re.match(r"(redis|rediss|unix)://.", url):
-            self.problem("REDIS_URL: must begin with redis://, rediss:// or unix://.")
-        elif url is not None and not _has_good_port(url):
-            self.problem("REDIS_URL: its port is not a number; should a sign in the password be %-encoded?")
+        for problem in redis_problems(url) if url is not None else ():
+            self.problem(problem)
         return url
+
+    def metrics_token(self) -> str | None:
+        token = self.values.get("AFTERWORD_METRICS_TOKEN")
+        # https://www.rfc-editor.org/rfc/rfc6750#section-2.1
+        if token is not None and not re.fullmatch(r"[A-Za-z0-9._~+/-]{16,}=*", token):
+            self.problem(
+                "AFTERWORD_METRICS_TOKEN: must be 16 or more letters, digits and -._~+/ without blanks; "
+                "`openssl rand -hex 24` makes one."
+            )
+        return token
 
     def storage_url(self, home: Path) -> str:
         url = self.values.get("STORAGE_URL")
@@ -325,15 +369,8 @@ def _is_ip_address(text: str) -> bool:
     return True
 
 
-def _has_good_port(url: str) -> bool:
-    try:
-        return urlsplit(url).port != 0
-    except ValueError:
-        return False
-
-
 def _warn_of_unknown(raw: Mapping[str, str], warn: Say) -> None:
-    known = _NAMES | {f"{name}_FILE" for name in _SECRET_NAMES}
+    known = NAMES | {f"{name}_FILE" for name in SECRET_NAMES}
     for name in sorted(raw):
         if not name.startswith(("AFTERWORD_", "RECALL_")) or name in known:
             continue

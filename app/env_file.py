@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from dotenv.parser import parse_stream
@@ -15,6 +15,7 @@ from dotenv.parser import parse_stream
 from app.errors import ConfigError
 from app.policy_file import Say
 
+QUOTES = "\"'"
 # Read before `.env` is, by the launcher or by whoever decides whether to read it.
 ENVIRONMENT_ONLY = ("AFTERWORD_ISOLATED", "AFTERWORD_PYTHON")
 
@@ -56,6 +57,22 @@ def variables(environ: Mapping[str, str], in_file: Mapping[str, str]) -> dict[st
     """All variables, stripped, without empty ones; the environment wins over the file."""
     both = {**in_file, **environ}
     return {name: value.strip() for name, value in both.items() if value.strip()}
+
+
+def without_quotes(raw: Mapping[str, str], names: Collection[str], *, problem: Say) -> dict[str, str]:
+    """
+    The variables, those of `names` without the quotes around their values; each such one is a problem.
+
+    A shell and `.env` take quotes away; `docker --env-file` and systemd's drop-ins made by hand keep them:
+    https://docs.docker.com/reference/cli/docker/container/run/#env
+    """
+    bare = dict(raw)
+    for name in sorted(names & raw.keys()):
+        value = raw[name].strip()
+        if len(value) > 1 and value[0] == value[-1] and value[0] in QUOTES:
+            problem(f"{name}: its value stands in quotes ({value[0]}), which are part of it; take them away.")
+            bare[name] = value[1:-1]
+    return bare
 
 
 def read_secret_files(raw: dict[str, str], names: Iterable[str], root: Path, *, problem: Say) -> None:

@@ -37,21 +37,16 @@ class RecallBusy(AfterwordError):
         self.retry_after_s = retry_after_s
 
 
+class CursorRefused(RecallBusy):
+    """Recall does not take this cursor (any more): read the list from its beginning."""
+
+
 class AccountRefused(AfterwordError):
     """401, 402 or 403 for everyone: nothing about this recording. `status` is Recall's."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"Recall answers {status}")
         self.status = status
-
-
-class RecallRefused(AfterwordError):
-    """Recall will refuse this request again: a 4xx about the request itself, so the fault is ours."""
-
-    def __init__(self, status: int, code: str) -> None:
-        super().__init__(f"Recall answers {status} {code}".rstrip())
-        self.status = status
-        self.code = code
 
 
 class Stale(AfterwordError):

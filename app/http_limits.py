@@ -18,6 +18,7 @@ import errno
 import re
 import selectors
 import socket
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -29,6 +30,8 @@ from gunicorn.http import errors as parsing
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from app.serve import refuse_unless_configured_by_ours
+
 REQUEST_DEADLINE_S = 10.0  # head and body together; real seconds, whatever the time scale
 WRITE_TIMEOUT_S = 10.0
 LINGER_S = 1.0
@@ -39,6 +42,10 @@ LINE_BYTES = 8192
 # A body arrives in at most this many bytes per request, framing included: a megabyte in one-byte chunks
 # would be six on the wire and seconds of parsing.
 WIRE_BYTES = 2 * 1024 * 1024 + HEAD_BYTES
+
+# Name of the application's extension that is told of what was refused before the application saw it: called
+# with the status and the first bytes of the request. No I/O, and nothing that waits.
+REFUSED = "afterword.refused"
 
 _HTTP_1_LINE = re.compile(rb" HTTP/1\.[0-9]\r?\n")
 # Worth a pause, not a dead worker: descriptors or memory ran out, or the peer left before we looked.
@@ -187,6 +194,7 @@ class Connection(TConn):  # type: ignore[misc]
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.head = bytearray()
+        self.opening = b""  # the head, while its request is handled
         self.data_ready = True  # the main loop waits for data, not the thread
         self.renew()
 
@@ -200,7 +208,8 @@ class Connection(TConn):  # type: ignore[misc]
             super().init()
             self.parser.unreader = BoundedUnreader(self.sock)
         self.sock.settimeout(WRITE_TIMEOUT_S)
-        self.parser.unreader.begin(bytes(self.head), deadline=self.deadline)
+        self.opening = bytes(self.head)
+        self.parser.unreader.begin(self.opening, deadline=self.deadline)
         self.head.clear()
 
     def close(self, graceful: bool = False) -> None:
@@ -216,6 +225,13 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
         super().check_config(cfg, log)
         if cfg.is_ssl:
             raise RuntimeError("this worker reads plain HTTP; let a proxy in front speak TLS")
+        refuse_unless_configured_by_ours(cfg)
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        told = getattr(self.wsgi, "extensions", {})
+        self._note_refused: Callable[[int, bytes], None] = told.get(REFUSED, lambda status, head: None)
+        self._handling = threading.local()
 
     # -- main loop -------------------------------------------------------------------------------
     def accept(self, listener: socket.socket) -> None:
@@ -297,12 +313,15 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
         self.nr_conns -= 1
         if status is not None:
             refuse(conn.sock, status)
+            self._note_refused(status, bytes(conn.head))
         conn.close()
 
     # -- threads ---------------------------------------------------------------------------------
     def handle(self, conn: Connection) -> Any:
         """One request. Lingers here, in the thread, where it delays nobody else."""
+        self._handling.conn = conn  # for `handle_error`, which gunicorn does not tell
         stays_open = super().handle(conn)
+        self._handling.conn, conn.opening = None, b""
         if stays_open:
             conn.renew()
         else:
@@ -326,6 +345,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
         else:
             self.log.debug("refused with %d: %s", status, type(exc).__name__)
             refuse(client, status)
+            self._note_refused(status, self._handling.conn.opening)
 
 
 def refuse(sock: socket.socket, status: int) -> None:

@@ -2,7 +2,7 @@
 From a verified request to a committed row: one committer thread per process, many rows per commit.
 
 Knows: when a request may be answered, what to do with a batch that fails, whom to wake, and how to count
-what was turned away without letting strangers write to the database.
+what was taken and what was turned away without letting strangers write to the database.
 Refuses to know: HTTP, signatures, SQL, Redis. Nobody is answered from memory: a duplicate, too, waits for
 its own batch, because what made it one may be a row that was never committed.
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -25,6 +25,7 @@ from app.ports import NewDelivery
 PATIENCE_S = 3.0  # Recall waits 15 s; a person restarting the database should not make its workers pile up
 BATCH_ROWS = 500
 COUNT_EVERY_S = 1.0
+COUNT_ACCEPTED_EVERY_S = 5.0
 LOG_EVERY_S = 60.0
 WAKE_EVERY_S = 0.02  # one costs as much as a request, and whoever is awake takes all there is
 
@@ -32,11 +33,11 @@ log = structlog.get_logger()
 
 
 class InboxStore(Protocol):
-    """The two methods of `app.ports.Store` that receiving needs."""
+    """What receiving needs of the store."""
 
     def add_deliveries(self, rows: Sequence[NewDelivery]) -> None: ...
 
-    def count_rejected(self, kind: str, number: int) -> None: ...
+    def count_deliveries(self, rejected: Mapping[str, int], *, accepted: int, is_refused: bool) -> None: ...
 
 
 class Waiting(Protocol):
@@ -71,35 +72,57 @@ class Ticket(NamedTuple):
     waiting: Waiting
 
 
-class Rejections:
+class Counting:
     """
-    Counts of what was turned away: in memory at once, in the store once a second, in the log once a minute
-    and kind. Whatever strangers send, it costs neither a write nor a line per request.
+    Counts of what was taken and of what was turned away: in memory at once, in the store once a second
+    (what was taken: every five), what was turned away also in the log once a minute and kind. Whatever
+    strangers send, it costs neither a write nor a line per request.
+
+    Args:
+        count: `InboxStore.count_deliveries`. May hang or raise; a thread of its own calls it.
+
+    Attributes:
+        accepted: Deliveries acknowledged by this process. One thread alone may change it, by `note_accepted`.
     """
 
-    def __init__(self, count: Callable[[str, int], None], *, monotonic: Callable[[], float]) -> None:
+    def __init__(self, count: Callable[..., None], *, monotonic: Callable[[], float]) -> None:
         self._count = count
         self._monotonic = monotonic
         self._lock = threading.Lock()
+        self._asked = threading.Event()
         self._uncounted: Counter[str] = Counter()
+        self._is_refused = False  # uncounted ones that bore complete, fresh headers are among them
         self._unlogged: Counter[str] = Counter()
         self._remedies: dict[str, str] = {}
         self._counted_at = float("-inf")
         self._logged_at: dict[str, float] = {}
+        self.accepted = 0
+        self._accepted_counted = 0
+        self._accepted_counted_at = float("-inf")
 
-    def note(self, kind: str, *, remedy: str = "") -> bool:
+    def note(self, kind: str, *, remedy: str = "", is_plausible: bool = False) -> None:
         """
         One more of `kind`, which is one of a closed set and never what somebody sent.
 
-        Returns:
-            Whether whoever calls `flush` should look at `due_in_s` again.
+        Args:
+            remedy: For the log.
+            is_plausible: It bore complete, fresh signature headers: perhaps the sender is who it should be.
         """
         with self._lock:
             is_first = not self._uncounted
             self._uncounted[kind] += 1
             self._unlogged[kind] += 1
             self._remedies[kind] = remedy
-        return is_first
+            self._is_refused |= is_plausible
+        if is_first:
+            self._asked.set()
+
+    def note_accepted(self, number: int) -> None:
+        """So many more were committed and acknowledged. No lock: the acknowledged path comes here."""
+        is_first = self.accepted == self._accepted_counted
+        self.accepted += number
+        if is_first:
+            self._asked.set()
 
     def due_in_s(self) -> float | None:
         """Seconds until `flush` has something to do; None while there is nothing to wait for."""
@@ -107,28 +130,51 @@ class Rejections:
             moments = [self._logged_at.get(kind, float("-inf")) + LOG_EVERY_S for kind in self._unlogged]
             if self._uncounted:
                 moments.append(self._counted_at + COUNT_EVERY_S)
+        if self.accepted != self._accepted_counted:
+            moments.append(self._accepted_counted_at + COUNT_ACCEPTED_EVERY_S)
         return max(0.0, min(moments) - self._monotonic()) if moments else None
+
+    def run(self) -> None:
+        """The thread."""
+        while True:
+            self._asked.wait(self.due_in_s())
+            self._asked.clear()
+            self.flush()
 
     def flush(self) -> None:
         """Writes what is due. Never raises: a count that cannot be written stays for the next time."""
         now = self._monotonic()
         with self._lock:
-            counts, lines = self._take_counts(now), self._take_lines(now)
+            (counts, is_refused), lines = self._take_counts(now), self._take_lines(now)
         for kind, number, remedy in lines:
             log.warning("webhook_rejected", kind=kind, count=number, remedy=remedy)
-        for kind, number in counts.items():
-            try:
-                self._count(kind, number)
-            except Exception as error:  # statistics must not stop the thread that stores deliveries
-                log.info("rejections_not_counted", error=type(error).__name__)
-                with self._lock:
-                    self._uncounted[kind] += number
+        accepted = self._take_accepted(now)
+        if not (counts or accepted):
+            return
+        try:
+            self._count(counts, accepted=accepted, is_refused=is_refused)
+        except Exception as error:  # statistics must not stop the thread that takes them
+            log.info("deliveries_not_counted", error=type(error).__name__)
+            with self._lock:
+                self._uncounted.update(counts)
+                self._is_refused |= is_refused
+        else:
+            self._accepted_counted += accepted
 
-    def _take_counts(self, now: float) -> Counter[str]:
-        if now < self._counted_at + COUNT_EVERY_S:
-            return Counter()
-        counts, self._uncounted, self._counted_at = self._uncounted, Counter(), now
-        return counts
+    def _take_counts(self, now: float) -> tuple[Counter[str], bool]:
+        if now < self._counted_at + COUNT_EVERY_S or not self._uncounted:
+            return Counter(), False
+        taken = self._uncounted, self._is_refused
+        self._uncounted, self._is_refused, self._counted_at = Counter(), False, now
+        return taken
+
+    def _take_accepted(self, now: float) -> int:
+        if now < self._accepted_counted_at + COUNT_ACCEPTED_EVERY_S:
+            return 0
+        number = self.accepted - self._accepted_counted
+        if number:
+            self._accepted_counted_at = now
+        return number
 
     def _take_lines(self, now: float) -> list[tuple[str, int, str]]:
         silent_since = now - LOG_EVERY_S
@@ -191,11 +237,11 @@ class Committer:
         self._patience_s = patience_s
         self._batch_rows = batch_rows
         self._waker = Waker(wake)
-        self._rejections = Rejections(store.count_rejected, monotonic=monotonic)
+        self._counting = Counting(store.count_deliveries, monotonic=monotonic)
         self._waiting: deque[Ticket] = deque()
         self._something = threading.Condition()
         self._away = 0  # failed commits in a row that were the store's fault
-        self._targets = {"committer": self._run, "waker": self._waker.run}
+        self._targets = {"committer": self._run, "waker": self._waker.run, "counter": self._counting.run}
         self._threads: dict[str, threading.Thread] = {}
 
     def submit(self, row: NewDelivery) -> None:
@@ -222,12 +268,11 @@ class Committer:
             self._waiting.append(Ticket(row, waiting))
             self._something.notify()
 
-    def note_rejected(self, kind: str, *, remedy: str = "") -> None:
-        """Counts a request that was turned away. Cheap: no I/O here."""
-        if self._rejections.note(kind, remedy=remedy):
-            with self._something:
-                self._ensure_threads()
-                self._something.notify()
+    def note_rejected(self, kind: str, *, remedy: str = "", is_plausible: bool = False) -> None:
+        """Counts a request that was turned away; see `Counting.note`. Cheap: no I/O here."""
+        self._counting.note(kind, remedy=remedy, is_plausible=is_plausible)
+        with self._something:
+            self._ensure_threads()
 
     def _ensure_threads(self) -> None:
         for name, target in self._targets.items():
@@ -241,13 +286,12 @@ class Committer:
             batch = self._take_batch()
             if batch:
                 self._store_batch(batch)
-            self._rejections.flush()
 
     def _take_batch(self) -> list[Ticket]:
-        """What is there; waits for something, or until rejections are due."""
+        """What is there; waits for something."""
         with self._something:
             if not self._waiting:
-                self._something.wait(self._rejections.due_in_s())
+                self._something.wait()
             taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_rows))]
         return [ticket for ticket in taken if not ticket.waiting.is_over]
 
@@ -256,6 +300,7 @@ class Committer:
             for ticket in batch:
                 ticket.waiting.settle(is_stored=True)
             self._waker.ask()
+            self._counting.note_accepted(len(batch))
         elif len(batch) == 1:
             batch[0].waiting.settle(is_stored=False)
         else:
@@ -269,7 +314,10 @@ class Committer:
         self._away = 0
         for ticket in batch:
             is_worth_trying = self._away < 2 and not ticket.waiting.is_over
-            ticket.waiting.settle(is_stored=is_worth_trying and self._is_stored([ticket]))
+            is_stored = is_worth_trying and self._is_stored([ticket])
+            ticket.waiting.settle(is_stored=is_stored)
+            if is_stored:
+                self._counting.note_accepted(1)
         self._waker.ask()
 
     def _is_stored(self, batch: Sequence[Ticket]) -> bool:

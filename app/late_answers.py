@@ -126,9 +126,15 @@ class _Stays:
 
 
 class LateAnsweringWorker(BoundedWorker):
-    """Set by `worker_class` in gunicorn.conf.py."""
+    """Set by `worker_class` in gunicorn.conf.py. `is_chosen`: gunicorn has been told so in this process."""
 
     wsgi: Any
+    is_chosen = False
+
+    @classmethod
+    def setup(cls) -> None:
+        """gunicorn calls this once it has read which class to use, before it loads the application."""
+        LateAnsweringWorker.is_chosen = True
 
     def init_process(self) -> None:
         self._unsettled: deque[LateAnswer] = deque()  # in the order of their deadlines, nearly

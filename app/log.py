@@ -3,21 +3,25 @@ Structured logs on stdout: one line per decision, JSON unless a person watches a
 
 Redaction here is the last line of defence, not the first: nothing secret is handed to a logger. It masks what
 looks like a secret, what stands under a secret's name, and the values it was told with `hide`. What other
-libraries log goes through the same pipeline, from WARNING up. A line that cannot be written is lost in
-silence: a full disk or a closed terminal must not fail the work that wanted to tell.
+libraries log goes through the same pipeline, from WARNING up. A line that cannot be written is dropped and
+counted: a full disk, a closed terminal or a reader that stands still stops no work (`app.steady`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
 import sys
+import threading
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+
+from app.steady import Dropped, SteadyStream
 
 HIDDEN = "[hidden]"
 _SHORTEST_TO_HIDE = 6  # a shorter secret would mask ordinary words, and is none
@@ -52,6 +56,7 @@ class _Process:
 
     child: str | None = None
     known_secrets: re.Pattern[str] | None = None
+    dropped = Dropped()
 
 
 def configure(child: str | None = None, *, stream: TextIO | None = None) -> None:
@@ -59,11 +64,13 @@ def configure(child: str | None = None, *, stream: TextIO | None = None) -> None
     Sets up logging for this process; once more is no harm.
 
     Args:
-        child: See `name_child`.
+        child: See `name_child`. A process with a name and without a `stream` is one of the service: what it
+            would print about errors is steady, too.
         stream: Where to; stdout by default.
     """
     out = stream or sys.stdout
-    steady = _SteadyStream(out)
+    renderer = _renderer(out)
+    steady = SteadyStream(out, _Process.dropped, lambda lines: _line_about_dropped(lines, renderer))
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -73,14 +80,30 @@ def configure(child: str | None = None, *, stream: TextIO | None = None) -> None
         _in_order,
     ]
     structlog.configure(
-        processors=[*shared, _renderer(out)],
+        processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(steady),  # type: ignore[arg-type]  # it writes and flushes
         cache_logger_on_first_use=False,
     )
-    _take_over_stdlib(steady, [structlog.stdlib.add_logger_name, *shared], _renderer(out))
+    _take_over_stdlib(steady, [structlog.stdlib.add_logger_name, *shared], renderer)
     structlog.contextvars.clear_contextvars()
     name_child(child)
+    if child is not None and stream is None:
+        _take_over_errors()
+
+
+def silence() -> None:
+    """No line at all, for a command that talks with a person or answers a program."""
+    structlog.configure(
+        processors=[_drop], wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
+    )
+    logging.getLogger().handlers[:] = [logging.NullHandler()]
+    logging.captureWarnings(True)
+
+
+def dropped() -> Dropped:
+    """The count of lines that were dropped, by this process and those forked with it."""
+    return _Process.dropped
 
 
 def name_child(child: str | None) -> None:
@@ -155,7 +178,37 @@ def _renderer(out: TextIO) -> Any:
     return structlog.processors.JSONRenderer()
 
 
-def _take_over_stdlib(stream: _SteadyStream, before: list[Any], renderer: Any) -> None:
+def _line_about_dropped(lines: int, renderer: Any) -> str:
+    line: EventDict = {
+        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        "level": "warning",
+        "event": "log_lines_dropped",
+        "lines": lines,
+        "about": f"{lines} log lines were dropped: what reads this log stood still, or its disk was full.",
+    }
+    return f"{renderer(None, 'warning', _in_order(None, 'warning', line))}\n"
+
+
+def _drop(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    raise structlog.DropEvent
+
+
+def _take_over_errors() -> None:
+    """What Python prints by itself could wait for a reader for ever; uncaught exceptions become lines."""
+    if sys.stderr is not None and not isinstance(sys.stderr, SteadyStream):
+        sys.stderr = SteadyStream(sys.stderr, _Process.dropped)
+    sys.excepthook = _tell_uncaught
+    threading.excepthook = lambda about: _tell_uncaught(
+        about.exc_type, about.exc_value or about.exc_type(), about.exc_traceback
+    )
+
+
+def _tell_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    if not issubclass(kind, SystemExit | KeyboardInterrupt):
+        get_logger().error("uncaught_exception", exc_info=(kind, error, traceback))
+
+
+def _take_over_stdlib(stream: SteadyStream, before: list[Any], renderer: Any) -> None:
     handler = _StdlibHandler(stream)
     # On the handler too: RQ lowers its own logger to INFO, where it logs the arguments of jobs.
     handler.setLevel(logging.WARNING)
@@ -171,24 +224,7 @@ def _take_over_stdlib(stream: _SteadyStream, before: list[Any], renderer: Any) -
     logging.captureWarnings(True)
 
 
-class _StdlibHandler(logging.StreamHandler["_SteadyStream"]):
+class _StdlibHandler(logging.StreamHandler["SteadyStream"]):
     def handleError(self, record: logging.LogRecord) -> None:
         """A call whose arguments do not fit its format; logging itself would print them, secrets and all."""
         get_logger().warning("log_call_broken", logger=record.name, file=record.filename, line=record.lineno)
-
-
-class _SteadyStream:
-    """A text stream whose troubles are nobody's: a closed pipe, a full disk, a letter it cannot encode."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._encoding = getattr(out, "encoding", None) or "utf-8"
-
-    def write(self, text: str) -> None:
-        printable = text.encode(self._encoding, "backslashreplace").decode(self._encoding)
-        with contextlib.suppress(OSError, ValueError):
-            self._out.write(printable)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._out.flush()

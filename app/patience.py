@@ -5,8 +5,15 @@ and the person on call sees a name instead of silence.
 
 from __future__ import annotations
 
-from app.core import events
-from app.core.commands import AskRecording, AskTranscript, FetchTranscript, LookUpTranscript
+from app.core import events, reasons
+from app.core.commands import (
+    AskRecording,
+    AskTranscript,
+    CreateTranscript,
+    FetchTranscript,
+    LookUpTranscript,
+    kind_of,
+)
 from app.core.events import RecordingCondition
 from app.task import Task
 
@@ -18,6 +25,24 @@ def patience_over(task: Task, cause: str) -> events.Event | None:
     Args:
         cause: What Recall or the way to it answers each time; a short code.
     """
+    command, give_up_s = task.leased.command, task.policy.durations.give_up_s
+    own = _by_its_own_name(task, cause)
+    if own is not None and (reasons.of_wait(cause) is None or isinstance(command, FetchTranscript)):
+        return own
+    since = task.leased.wanted_since
+    waited_s = task.patient_now(since, for_creates=isinstance(command, CreateTranscript)) - since
+    if own is None and waited_s < give_up_s:
+        return None
+    return events.WaitEnded(
+        task.now(),
+        kind_of(command),
+        cause,
+        ordinal=getattr(command, "ordinal", None),
+        transcript_id=getattr(command, "transcript_id", None),
+    )
+
+
+def _by_its_own_name(task: Task, cause: str) -> events.Event | None:
     state, command = task.state, task.leased.command
     at = task.now()
     since: float | None = None
@@ -29,7 +54,7 @@ def patience_over(task: Task, cause: str) -> events.Event | None:
         case AskTranscript(transcript_id=tid):
             line = state.attempt_of(transcript_id=tid)
             since, event = line.since if line else None, events.StillProcessing(at, tid)
-        case LookUpTranscript(ordinal=ordinal):
+        case LookUpTranscript(transcript_id=None, ordinal=ordinal):
             line = state.attempt_of(ordinal=ordinal)
             since = line.since if line else state.first_heard_at or None
             event = events.LookUpImpossible(at, ordinal)

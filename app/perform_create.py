@@ -13,13 +13,16 @@ lease knows that somebody died between stamp and answer. What must change togeth
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 from app.core import events
 from app.core.commands import CreateTranscript
 from app.core.events import RecordingCondition, Refusal
+from app.core.machine import is_wanted
 from app.core.policy import CEILING
+from app.core.rules_create import why_not_send
 from app.core.state import Fate
-from app.errors import AccountRefused, BudgetExceeded, RecallBusy, RecallRefused
+from app.errors import AccountRefused, BudgetExceeded, RecallBusy
 from app.perform_reads import list_all
 from app.ports import CreateAnswer, CreateOrder, Send, Source
 from app.task import SlotLater, Task
@@ -37,6 +40,8 @@ def create(task: Task) -> None:
     if line is not None and line.fate is Fate.SENDING:
         task.happened(events.CreateUnknown(task.now(), command.ordinal, "no_word_after_the_stamp"))
         return
+    if not _is_still_wanted(task, command):
+        return
     if line is None and not _may_begin(task, command):
         return
     # Before the key's age is asked and the stamp committed: neither is underestimated, however long we stop.
@@ -44,7 +49,8 @@ def create(task: Task) -> None:
     if _is_too_late_to_repeat(task, command):
         task.happened(events.CreateUnknown(task.now(), command.ordinal, "too_late_to_repeat"))
         return
-    send_id = _claim(task, command)
+    body = _body(task, command)
+    send_id = _claim(task, command, body)
     if send_id is None:
         if line is None:  # nothing was tried: another may be the provider's probe
             task.store.leave_provider(task.workspace.name, command.provider)
@@ -52,6 +58,7 @@ def create(task: Task) -> None:
     limit_s = task.policy.durations.stamp_max_age_s
     answer = task.recall.create(
         _order(task, command),
+        body,
         is_still_fresh=lambda: task.clock.boottime() - stamped_at <= limit_s and not task.keeper.is_lost,
     )
     # First, so that two recordings refused at the same moment see each other (`_whose_payload`).
@@ -65,10 +72,19 @@ def create(task: Task) -> None:
         task.accepted(task.workspace)
 
 
+def _is_still_wanted(task: Task, command: CreateTranscript) -> bool:
+    """Before every send under a fresh key: does the policy of now want this recording, with this provider?"""
+    unwanted = why_not_send(task.state, command.ordinal, command.provider, task.policy)
+    line = task.state.attempt_of(ordinal=command.ordinal)
+    if unwanted is None and (line is None or not line.is_doubtful):
+        unwanted = _why_too_short(task, command)
+    if unwanted is not None:
+        task.happened(replace(unwanted, at=task.now()))
+    return unwanted is None
+
+
 def _may_begin(task: Task, command: CreateTranscript) -> bool:
-    """Before the first claim of an attempt: is the recording long enough, and its provider up?"""
-    if not _is_long_enough(task):
-        return False
+    """Before the first claim of an attempt: is its provider up?"""
     probe_s = task.policy.durations.provider_probe_at_most_s
     if task.store.enter_provider(task.workspace.name, command.provider, probe_s=probe_s):
         return True
@@ -82,7 +98,15 @@ def idempotency_key(workspace: str, recording_id: str, ordinal: int, generation:
     return str(uuid.uuid5(_KEYS, f"{workspace}/{recording_id}/{ordinal}/{generation}"))
 
 
-def _claim(task: Task, command: CreateTranscript) -> int | None:
+def _body(task: Task, command: CreateTranscript) -> bytes:
+    """What was sent first under this key, or for a fresh one what the policy of now says."""
+    kept = task.store.send_body(
+        task.workspace.name, task.recording_id, command.ordinal, generation=command.generation
+    )
+    return kept if kept is not None else task.recall.create_body(_order(task, command))
+
+
+def _claim(task: Task, command: CreateTranscript, body: bytes) -> int | None:
     """Commits claim, stamp and key at once; the stamp's id. None: not wanted any more, or not this second."""
     key = idempotency_key(task.workspace.name, task.recording_id, command.ordinal, command.generation)
     send = Send(
@@ -92,6 +116,7 @@ def _claim(task: Task, command: CreateTranscript) -> int | None:
         fingerprint=task.recall.fingerprint,
         # Recall counts creates per bot; a recording without a bot stands for itself.
         bot=task.state.bot_id or task.recording_id,
+        body=body,
     )
     sending = events.Sending(task.now(), command.ordinal, command.provider, command.generation)
     source = Source(command=task.leased, by="worker", is_finished=False)
@@ -100,11 +125,13 @@ def _claim(task: Task, command: CreateTranscript) -> int | None:
     except BudgetExceeded:
         task.happened(events.BudgetSpent(task.now(), command.ordinal))
         return None
+    if decision.ignored and is_wanted(decision.state, command):
+        raise RecallBusy("claim_refused", retry_after_s=task.policy.durations.put_off_first_s)
     if decision.ignored:
         task.store.drop(task.leased)
         return None
     if committed.wait_s is not None:
-        task.store.defer(task.leased, after_s=committed.wait_s)
+        task.store.defer(task.leased, after_s=committed.wait_s, cause="rate_of_the_bot")
         return None
     return committed.send_id
 
@@ -130,20 +157,20 @@ def _is_too_late_to_repeat(task: Task, command: CreateTranscript) -> bool:
     if times.since_first_s is None:
         return False
     is_old = times.since_first_s >= task.policy.durations.resend_until_s
-    return is_old or not times.fingerprints <= {task.recall.fingerprint}
+    return is_old or not times.has_body or not times.fingerprints <= {task.recall.fingerprint}
 
 
-def _is_long_enough(task: Task) -> bool:
-    """Only asks Recall when the policy has a minimum duration."""
-    minimum_s = task.policy.select.minimum_duration_s
-    if minimum_s <= 0 or task.state.attempts or task.state.is_insisted:
-        return True
+def _why_too_short(task: Task, command: CreateTranscript) -> events.NoLongerWanted | None:
+    """Only asks Recall when the policy has a minimum duration, and before anything was made."""
+    minimum_s, state = task.policy.select.minimum_duration_s, task.state
+    is_first = all(a.ordinal == command.ordinal for a in state.attempts)
+    if minimum_s <= 0 or not is_first or state.is_by_hand:
+        return None
     facts = task.read("retrieve", lambda: task.recall.recording(task.recording_id))
     if facts.duration_s is None or facts.duration_s >= minimum_s:
-        return True
+        return None
     why = f"shorter than {minimum_s:g} seconds"
-    task.happened(events.RecordingNotSelected(task.now(), why))
-    return False
+    return events.NoLongerWanted(task.now(), command.ordinal, "deselected", why)
 
 
 def _outcome(task: Task, command: CreateTranscript, answer: CreateAnswer) -> events.Event:
@@ -158,7 +185,7 @@ def _outcome(task: Task, command: CreateTranscript, answer: CreateAnswer) -> eve
     counted = ""
     try:
         refusal, wait_s, counted = _why_refused(task, answer)
-    except (RecallBusy, SlotLater, RecallRefused):
+    except (RecallBusy, SlotLater):
         # The cause cannot be looked into now. Nothing was made; the same attempt asks again later.
         refusal, wait_s = Refusal.BUSY, task.policy.durations.blocked_at_most_every_s
     except AccountRefused as refused:

@@ -1,6 +1,7 @@
 """
-Fetch a finished transcript and store it: retrieve, download to a scratch file, render in one pass,
-put every file in place, the manifest last. Whoever finds the manifest finds everything whole.
+Fetch a finished transcript and store it: retrieve, download to a scratch file, render, put every file in
+place, the manifest last: where it is found, everything is whole and final. An empty transcript may yet be
+followed by another provider's: its manifest is kept as a draft until `perform_publish`.
 
 Trouble on this road never leads to another paid attempt: only Recall's API can say that a transcript
 is gone. The lease is asked for again before the first file is put in place, before the manifest, and
@@ -10,18 +11,19 @@ by the commit itself.
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.core import events
 from app.core.commands import FetchTranscript
-from app.core.state import Goal
 from app.errors import BlobsUnavailable, DownloadBlocked, TranscriptUnreadable
-from app.perform_reads import list_all
 from app.ports import Artifact, ArtifactRow
+from app.result_folder import MANIFEST, PROVIDER_RAW, RAW, folder_of
 from app.task import Task
 from app.transcripts.formats import FORMATS, MEDIA_TYPES
 from app.transcripts.manifest import (
@@ -33,44 +35,38 @@ from app.transcripts.manifest import (
     build_manifest,
     parse_manifest,
 )
-from app.transcripts.model import Summary, Verdict
+from app.transcripts.model import UNREAD, Summary, Verdict
 from app.transcripts.render import render
 
-RAW = "transcript.json"
-PROVIDER_RAW = "provider.json"
 # After a slower first download there is no time for a second one within one job.
 _LEAVES_TIME_S = 40.0
 
 
 def fetch(task: Task) -> None:
-    """One finished transcript, from Recall's word to our manifest."""
+    """One finished transcript, from Recall's word to the manifest; of an empty one all but the manifest."""
     command = task.leased.command
     assert isinstance(command, FetchTranscript)
-    try:
-        kept = _already_stored(task, command.transcript_id)
-    except BlobsUnavailable:
-        kept = None
-    if kept is not None:
+    tid = command.transcript_id
+    kept = _kept(task, tid)
+    if kept is not None and kept.summary.verdict is not Verdict.UNREADABLE:
         _finish(task, kept)
         return
-    artifact = task.read("retrieve", lambda: task.recall.retrieve(command.transcript_id))
-    event = _why_not(task, command, artifact)
-    if event is not None:
-        task.happened(event)
-        return
-    assert artifact is not None
+    artifact: Artifact | None = None
+    if kept is None:
+        ask = partial(task.recall.retrieve, tid, recording_id=task.recording_id)
+        artifact = task.read("retrieve", ask)
+        event = _why_not(task, tid, artifact)
+        if event is not None:
+            task.happened(event)
+            return
     try:
         with _scratch(task) as folder:
-            manifest = _store(task, artifact, folder)
+            _store(task, artifact, kept, folder)
     except DownloadBlocked as blocked:
         _blocked(task, command, blocked.cause)
-    except TranscriptUnreadable:
-        _blocked(task, command, "transcript_unreadable")
     except (BlobsUnavailable, OSError) as trouble:
         task.log.error("storage_unavailable", recording=task.recording_id, cause=_plainly(trouble))
         _blocked(task, command, "storage_unavailable")
-    else:
-        _finish(task, manifest)
 
 
 def _blocked(task: Task, command: FetchTranscript, cause: str) -> None:
@@ -83,18 +79,11 @@ def _patient(task: Task, transcript_id: str) -> float:
     return task.patient_now(waiting.since if waiting is not None else task.now())
 
 
-def folder_of(workspace: str, recording_id: str, transcript_id: str) -> str:
-    """Where a stored transcript lives. The ids are UUIDs by the time they come here."""
-    return f"{workspace}/{recording_id}/{transcript_id}"
-
-
-def _why_not(task: Task, command: FetchTranscript, artifact: Artifact | None) -> events.Event | None:
+def _why_not(task: Task, tid: str, artifact: Artifact | None) -> events.Event | None:
     """The event that ends the fetch before its download, or None when there is something to download."""
-    at, tid = _patient(task, command.transcript_id), command.transcript_id
+    at = _patient(task, tid)
     if artifact is None:
-        if command.is_last_look and tid not in {a.transcript_id for a in list_all(task)}:
-            return events.TranscriptGone(at, tid)
-        return events.NotYet(at, tid, is_missing=True)
+        return events.TranscriptMissing(task.now(), tid, at)
     if artifact.status in ("deleted", "failed"):
         return events.TranscriptGone(at, tid)
     if artifact.is_realtime and not task.policy.want_realtime:
@@ -104,23 +93,74 @@ def _why_not(task: Task, command: FetchTranscript, artifact: Artifact | None) ->
     return None
 
 
-def _store(task: Task, artifact: Artifact, folder: Path) -> Manifest:
-    assert artifact.download_url is not None
+def _store(task: Task, artifact: Artifact | None, kept: Manifest | None, folder: Path) -> None:
+    """
+    Args:
+        artifact: What Recall offers to download; None where `kept` says that its bytes are stored already
+            and could not be read.
+    """
+    command = task.leased.command
+    assert isinstance(command, FetchTranscript)
     raw, began_at = folder / RAW, task.clock.boottime()
-    task.recall.download(artifact.download_url, raw, keep_going=task.keeper.go_on)
-    summary = _render(raw, folder)
-    _add_provider_data(task, artifact, folder, began_at=began_at)
-    base = folder_of(task.workspace.name, task.recording_id, artifact.transcript_id)
+    if artifact is None:
+        key = f"{_folder(task, command.transcript_id)}/{RAW}"
+        with task.blobs.open(key) as stream, raw.open("wb") as file:
+            shutil.copyfileobj(stream, file)
+    else:
+        assert artifact.download_url is not None
+        task.recall.download(artifact.download_url, raw, keep_going=task.keeper.go_on)
+    try:
+        summary = _render(raw, folder)
+    except TranscriptUnreadable:
+        _keep_unreadable(task, artifact, raw, folder)
+        return
+    if artifact is not None:
+        _add_provider_data(task, artifact, folder, began_at=began_at)
+    _finish(task, _put(task, artifact, kept, summary, folder))
+
+
+def _keep_unreadable(task: Task, artifact: Artifact | None, raw: Path, folder: Path) -> None:
+    """What is no transcript is stored as it is once three downloads were equal, a minute apart."""
+    command = task.leased.command
+    assert isinstance(command, FetchTranscript)
+    tid, digest = command.transcript_id, _described(raw).sha256
+    waiting, at = task.state.unread_of(tid), task.now()
+    apart_s = task.policy.durations.unreadable_again_s / 2
+    is_last = waiting is not None and waiting.unreadable(digest, at, apart_s=apart_s).is_unreadable
+    row = None
+    if artifact is not None and is_last:
+        for path in folder.iterdir():
+            if path.name != RAW:
+                path.unlink()
+        row = artifact_row(task, _put(task, artifact, None, UNREAD, folder))
+    task.log.warning("transcript_unreadable", recording=task.recording_id, transcript=tid, sha256=digest)
+    is_kept = is_last or artifact is None
+    task.happened(events.DownloadUnreadable(at, tid, digest, is_kept=is_kept), artifact=row)
+
+
+def _put(
+    task: Task, artifact: Artifact | None, kept: Manifest | None, summary: Summary, folder: Path
+) -> Manifest:
+    """Every file in its place; the manifest last, unless it is held back (`_is_held_back`)."""
+    command = task.leased.command
+    assert isinstance(command, FetchTranscript)
+    base = _folder(task, command.transcript_id)
     files = [_described(path) for path in sorted(folder.iterdir())]
     task.keeper.check()
     for file in files:
         task.blobs.put(f"{base}/{file.name}", folder / file.name)
-    manifest = _manifest(task, artifact, summary, files)
-    path = folder / "manifest.json"
-    path.write_bytes(build_manifest(manifest))
-    task.keeper.check()
-    task.blobs.put(f"{base}/manifest.json", path)
+    manifest = _manifest(task, artifact, kept, summary, files)
+    if not _is_held_back(manifest):
+        path = folder / MANIFEST
+        path.write_bytes(build_manifest(manifest))
+        task.keeper.check()
+        task.blobs.put(f"{base}/{MANIFEST}", path)
     return manifest
+
+
+def _is_held_back(manifest: Manifest) -> bool:
+    """Nothing was said: that is provisional until it is known that no other provider is asked."""
+    return manifest.summary.verdict is Verdict.EMPTY
 
 
 def _add_provider_data(task: Task, artifact: Artifact, folder: Path, *, began_at: float) -> None:
@@ -145,17 +185,22 @@ def _render(raw: Path, folder: Path) -> Summary:
         return render(source, outputs)
 
 
-def _manifest(task: Task, artifact: Artifact, summary: Summary, files: list[StoredFile]) -> Manifest:
-    state = task.state
-    line = state.attempt_of(transcript_id=artifact.transcript_id)
-    provider = artifact.provider or (line.provider if line is not None else "") or "unknown"
+def _manifest(
+    task: Task, artifact: Artifact | None, kept: Manifest | None, summary: Summary, files: list[StoredFile]
+) -> Manifest:
+    """About the transcript of the command: the answer has been held against it."""
+    state, command = task.state, task.leased.command
+    assert isinstance(command, FetchTranscript)
+    line = state.attempt_of(transcript_id=command.transcript_id)
+    ordered = line.provider if line is not None else None
+    provider = artifact.provider_for(ordered) if artifact is not None else kept.provider if kept else None
     return Manifest(
         workspace=state.workspace,
         recording_id=state.recording_id,
-        transcript_id=artifact.transcript_id,
+        transcript_id=command.transcript_id,
         bot_id=state.bot_id,
         metadata=dict(state.metadata),
-        provider=provider,
+        provider=provider or ordered or "unknown",
         attempts=tuple(AttemptLine(a.ordinal, a.provider, a.fate.value) for a in state.attempts),
         summary=summary,
         created_at=datetime.fromtimestamp(task.now(), UTC),
@@ -163,9 +208,22 @@ def _manifest(task: Task, artifact: Artifact, summary: Summary, files: list[Stor
     )
 
 
-def _already_stored(task: Task, transcript_id: str) -> Manifest | None:
-    """A matching manifest means that a worker died after the last file and before its commit."""
-    key = f"{folder_of(task.workspace.name, task.recording_id, transcript_id)}/manifest.json"
+def _kept(task: Task, transcript_id: str) -> Manifest | None:
+    """
+    What a worker that died before its commit left whole: a manifest in the storage. Or the draft in the store
+    of one whose manifest is held back.
+    """
+    with suppress(BlobsUnavailable):
+        manifest = manifest_stored(task, transcript_id)
+        if manifest is not None:
+            return manifest
+    draft = task.store.draft(task.workspace.name, task.recording_id, transcript_id)
+    return parse_manifest(draft.encode()) if draft is not None else None
+
+
+def manifest_stored(task: Task, transcript_id: str) -> Manifest | None:
+    """The manifest in the storage, where it is one and about this transcript. Raises `BlobsUnavailable`."""
+    key = f"{_folder(task, transcript_id)}/{MANIFEST}"
     if not task.blobs.exists(key):
         return None
     try:
@@ -176,41 +234,38 @@ def _already_stored(task: Task, transcript_id: str) -> Manifest | None:
     return manifest if manifest.is_about(task.recording_id, transcript_id) else None
 
 
-def _finish(task: Task, manifest: Manifest) -> None:
-    tid, summary = manifest.transcript_id, manifest.summary
-    line = task.state.attempt_of(transcript_id=tid)
-    row = ArtifactRow(
+def artifact_row(task: Task, manifest: Manifest, *, draft: str | None = None) -> ArtifactRow:
+    """The row about a stored transcript; with `draft`, its manifest is still to be written."""
+    line = task.state.attempt_of(transcript_id=manifest.transcript_id)
+    return ArtifactRow(
         workspace=task.workspace.name,
         recording_id=task.recording_id,
-        transcript_id=tid,
+        transcript_id=manifest.transcript_id,
         ordinal=line.ordinal if line is not None else None,
         provider=manifest.provider,
-        verdict=summary.verdict.value,
-        language=summary.language,
-        folder=folder_of(task.workspace.name, task.recording_id, tid),
-        files=(*(f.name for f in manifest.files), "manifest.json"),
+        verdict=manifest.summary.verdict.value,
+        language=manifest.summary.language,
+        folder=_folder(task, manifest.transcript_id),
+        files=(*(f.name for f in manifest.files), *(() if draft is not None else (MANIFEST,))),
+        draft=draft,
     )
+
+
+def _finish(task: Task, manifest: Manifest) -> None:
+    is_empty = manifest.summary.verdict is Verdict.EMPTY
     stored = events.Stored(
         at=task.now(),
-        transcript_id=tid,
+        transcript_id=manifest.transcript_id,
         provider=manifest.provider,
-        language=summary.language,
-        is_empty=summary.verdict is Verdict.EMPTY,
-        is_short=_is_short(task, manifest),
+        language=manifest.summary.language,
+        is_empty=is_empty,
     )
-    task.happened(stored, artifact=row)
+    draft = build_manifest(manifest).decode() if is_empty else None
+    task.happened(stored, artifact=artifact_row(task, manifest, draft=draft))
 
 
-def _is_short(task: Task, manifest: Manifest) -> bool:
-    """
-    Asked of Recall only when it matters: nothing was said, and another provider might be paid. When it
-    cannot be asked now, the command comes back: the manifest is there, so that costs nothing.
-    """
-    is_open = task.state.goal not in (Goal.STORED, Goal.FAILED) and task.state.candidate is None
-    if manifest.summary.verdict is not Verdict.EMPTY or not is_open or not task.policy.fallback_on_empty:
-        return False
-    facts = task.read("retrieve", lambda: task.recall.recording(task.recording_id))
-    return facts.duration_s is not None and facts.duration_s < task.policy.durations.short_recording_s
+def _folder(task: Task, transcript_id: str) -> str:
+    return folder_of(task.workspace.name, task.recording_id, transcript_id)
 
 
 def _described(path: Path) -> StoredFile:

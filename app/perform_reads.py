@@ -9,9 +9,12 @@ from functools import partial
 
 from app.core import events
 from app.core.commands import AskTranscript, LookUpTranscript, PruneTranscript
+from app.core.events import RecordingCondition
 from app.core.policy import CEILING
+from app.core.state import Transcription
 from app.errors import RecallBusy
 from app.ports import Artifact
+from app.result_folder import MANIFEST, folder_of
 from app.task import Task
 
 # Ten transcripts per recording and Recall's own hundred attempts: more pages than this is a loop.
@@ -33,12 +36,13 @@ def look_up(task: Task) -> None:
     event = events.Listed(
         at=task.now(),
         ordinal=command.ordinal,
-        seen=tuple(_seen(a) for a in artifacts),
+        seen=tuple(_seen(a, task.state) for a in artifacts),
         since_first_send_s=times.since_first_s or 0.0,
         since_last_send_s=times.since_last_s or 0.0,
         # A key of another user makes the same Idempotency-Key new to Recall.
-        is_resendable=times.fingerprints <= {task.recall.fingerprint},
+        is_resendable=times.has_body and times.fingerprints <= {task.recall.fingerprint},
         patient_at=task.patient_now(line.since, for_creates=True) if line is not None else None,
+        transcript_id=command.transcript_id,
     )
     task.happened(event)
 
@@ -49,7 +53,8 @@ def list_all(task: Task) -> list[Artifact]:
     cursor: str | None = None
     for page in range(_MOST_PAGES):
         ask = partial(task.recall.list_page, task.recording_id, cursor)
-        artifacts, cursor = task.read("list", ask, may_defer=page == 0)
+        is_first = page == 0
+        artifacts, cursor = task.read("list" if is_first else "list_page", ask, may_defer=is_first)
         found.extend(artifacts)
         task.keeper.go_on()
         if cursor is None:
@@ -63,9 +68,10 @@ def ask_transcript(task: Task) -> None:
     command = task.leased.command
     assert isinstance(command, AskTranscript)
     tid = command.transcript_id
-    artifact = task.read("retrieve", lambda: task.recall.retrieve(tid))
-    if artifact is None and not _is_gone(task, tid):
-        task.happened(events.StillProcessing(patient_at(task, tid), tid))
+    ask = partial(task.recall.retrieve, tid, recording_id=task.recording_id)
+    artifact = task.read("retrieve", ask)
+    if artifact is None:
+        task.happened(events.TranscriptMissing(task.now(), tid, patient_at(task, tid)))
         return
     task.happened(_status(task, tid, artifact))
 
@@ -76,21 +82,13 @@ def patient_at(task: Task, transcript_id: str) -> float:
     return task.patient_now(line.since if line is not None else task.now())
 
 
-def _is_gone(task: Task, transcript_id: str) -> bool:
-    """404 counts after ten minutes, and only when the list does not have it either."""
-    line = task.state.attempt_of(transcript_id=transcript_id)
-    is_old = line is None or task.now() - line.since >= task.policy.durations.gone_after_s
-    return is_old and transcript_id not in {a.transcript_id for a in list_all(task)}
-
-
-def _status(task: Task, transcript_id: str, artifact: Artifact | None) -> events.Event:
+def _status(task: Task, transcript_id: str, artifact: Artifact) -> events.Event:
     at = task.now()
-    match artifact.status if artifact is not None else "deleted":
+    match artifact.status:
         case "done":
             return events.TranscriptDone(at, transcript_id)
         case "failed":
-            sub_code = artifact.sub_code if artifact is not None else None
-            return events.TranscriptFailed(at, transcript_id, sub_code=sub_code)
+            return events.TranscriptFailed(at, transcript_id, sub_code=artifact.sub_code)
         case "deleted":
             return events.TranscriptGone(at, transcript_id)
         case _:
@@ -102,8 +100,11 @@ def ask_recording(task: Task) -> None:
     facts = task.read("retrieve", lambda: task.recall.recording(task.recording_id))
     # For a claimed attempt the waiting began at a refused create's patient time.
     is_for_create = task.state.open_attempt is not None
-    at = task.patient_now(task.state.waiting_since or task.now(), for_creates=is_for_create)
-    task.happened(events.RecordingAsked(at, facts.condition, facts.bot_id, facts.metadata))
+    patient_at = task.patient_now(task.state.waiting_since or task.now(), for_creates=is_for_create)
+    asked = events.RecordingAsked(
+        task.now(), facts.condition, facts.bot_id, facts.metadata, facts.duration_s, patient_at
+    )
+    task.happened(asked)
 
 
 def await_provider(task: Task) -> None:
@@ -116,7 +117,13 @@ def prune(task: Task) -> None:
     """Make room at Recall's limit: a failed transcript of ours first, a stored one only by policy."""
     command = task.leased.command
     assert isinstance(command, PruneTranscript)
-    alive = [a for a in list_all(task) if a.status != "deleted"]
+    listed = list_all(task)
+    if not listed:  # at its limit, and nothing there? Then this key does not see it
+        facts = task.read("retrieve", lambda: task.recall.recording(task.recording_id), may_defer=False)
+        if facts.condition is RecordingCondition.UNKNOWN:
+            wait_s = task.policy.durations.blocked_at_most_every_s
+            raise RecallBusy("recording_not_seen", retry_after_s=wait_s)
+    alive = [a for a in listed if a.status != "deleted"]
     ours = [a for a in alive if a.ordinal is not None]
     given_up = [a for a in ours if a.status == "failed"]
     if not given_up and task.policy.prune_stored:
@@ -132,15 +139,17 @@ def prune(task: Task) -> None:
 
 
 def _is_kept_here(task: Task, transcript_id: str) -> bool:
-    return task.blobs.exists(f"{task.workspace.name}/{task.recording_id}/{transcript_id}/manifest.json")
+    folder = folder_of(task.workspace.name, task.recording_id, transcript_id)
+    return task.blobs.exists(f"{folder}/{MANIFEST}")
 
 
-def _seen(artifact: Artifact) -> events.Seen:
+def _seen(artifact: Artifact, state: Transcription) -> events.Seen:
+    line = state.attempt_of(ordinal=artifact.ordinal, transcript_id=artifact.transcript_id)
     return events.Seen(
         transcript_id=artifact.transcript_id,
         status=artifact.status,
         ordinal=artifact.ordinal,
-        provider=artifact.provider,
+        provider=artifact.provider_for(line.provider if line is not None else None),
         sub_code=artifact.sub_code,
         is_realtime=artifact.is_realtime,
     )

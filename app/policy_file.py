@@ -124,19 +124,32 @@ def _providers(
         if not re.fullmatch(r"[a-z0-9_]+_async", key):
             problem(
                 f"providers: {key!r} is not an asynchronous provider of Recall's; those end in _async, "
-                "real-time ones cannot transcribe a finished recording."
+                f"real-time ones cannot transcribe a finished recording{_did_you_mean(key)}"
             )
         elif key not in KNOWN_PROVIDERS:
-            warn(f"providers: {key!r} is new to this version; Recall may refuse it.")
+            warn(f"providers: {key!r} is new to this version, Recall may refuse it{_did_you_mean(key)}")
     if len(set(names)) != len(names):
         problem("providers: each provider is tried once; one is named twice.")
     return tuple(ProviderChoice(k, options.get(k, _BUILT_IN_OPTIONS.get(k, {}))) for k in names)
 
 
+def _did_you_mean(key: str) -> str:
+    """`; did you mean …?` after a vendor's name or a misspelt key of Recall's, else the sentence's end."""
+    known, letters = {_letters(name): name for name in sorted(KNOWN_PROVIDERS)}, _letters(key)
+    near = difflib.get_close_matches(letters, known, 1, cutoff=0.75)
+    near += [name for name in known if letters and name.startswith(letters)]
+    return f"; did you mean {known[near[0]]}?" if near and key not in KNOWN_PROVIDERS else "."
+
+
+def _letters(name: str) -> str:
+    """What the spellings of a name share: `assemblyai` of assembly_ai_async and AssemblyAI."""
+    return re.sub(r"(_v[0-9]+)?(_async|_streaming)?$|[_\- ]", "", name.lower())
+
+
 def _check_options(names: list[Any], options: Mapping[str, Any], problem: Say) -> None:
     for key in options:
         if key not in names and key not in _BUILT_IN_OPTIONS:
-            problem(f"options.{key}: this provider is not in the list of providers.")
+            problem(f"options.{key}: this provider is not in the list of providers{_did_you_mean(key)}")
         elif not isinstance(options[key], dict):
             problem(f"options.{key}: must be a table.")
         elif not _is_json(options[key]):

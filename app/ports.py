@@ -13,9 +13,12 @@ from typing import Any, BinaryIO, Protocol
 
 from app.core import events
 from app.core.machine import Decision
+from app.ports_sight import SightStore
 from app.records import (
+    Answer,
     Artifact,
     ArtifactRow,
+    BootClock,
     Closing,
     Committed,
     CreateAnswer,
@@ -30,13 +33,16 @@ from app.records import (
     RecordingSeen,
     Send,
     SendTimes,
+    Slot,
     Source,
 )
 
 __all__ = [
+    "Answer",
     "Artifact",
     "ArtifactRow",
     "Blobs",
+    "BootClock",
     "Clock",
     "Closing",
     "Committed",
@@ -54,6 +60,7 @@ __all__ = [
     "RecordingSeen",
     "Send",
     "SendTimes",
+    "Slot",
     "Source",
     "Store",
 ]
@@ -71,22 +78,34 @@ class Clock(Protocol):
         ...
 
 
-class Store(Protocol):
+class Store(SightStore, Protocol):
     """The record. Every method is one transaction; raises `StoreUnavailable` when it cannot be used."""
 
     def now(self) -> float:
         """The database's clock."""
         ...
 
-    def sign(self, *, quiet_s: float) -> float:
+    def sign(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
         """
         A sign of life, before any work. When the last one is older than `quiet_s`, this installation was
         stopped, or its database is a backup that was put back: from now on every transcription last changed
-        before counts as `Loaded.is_from_before`. When the last one lies ahead, the database's clock was set
-        back: sends, slots and due times move with it, so that no age is underestimated and nothing waits.
+        before counts as `Loaded.is_from_before`. When the database's clock was set back, sends, slots and due
+        times move with it, so that no age is underestimated and nothing waits; when it was set forward,
+        patience stands still for as long; either way `SendTimes.since_last_s` counts from now.
+
+        Args:
+            boot: What the database's clock is held against. Without it, and where this start of this
+                machine signs for the first time, a gap longer than between two signs counts as a step.
 
         Returns:
             When the last long silence ended; 0.0 when there was none.
+        """
+        ...
+
+    def steady_since(self) -> float:
+        """
+        When the database's clock last stepped, or may have; 0.0 for never. A duration that decides about
+        money and began before counts from here.
         """
         ...
 
@@ -136,6 +155,8 @@ class Store(Protocol):
         bot_limit: tuple[int, float] | None = None,
         budget: int | None = None,
         offer_now: bool = True,
+        put_off_s: float | None = None,
+        answers: Sequence[Answer] = (),
     ) -> Committed:
         """
         State, commands, the source's mark, one history line, and a send's stamp: all or nothing.
@@ -149,6 +170,9 @@ class Store(Protocol):
             bot_limit: (most sends, per window seconds) for `send.bot`; checked in this transaction.
             budget: The policy's attempts per recording; written beside a claimed attempt and held
                 against its ordinal by a constraint.
+            put_off_s: The event was ignored while its command is still wanted: instead of being done, the
+                command is due again after this many seconds.
+            answers: What Recall answered meanwhile, for the counts.
             offer_now: The caller hands the due commands to the queue at once; they are marked as
                 offered. False leaves them to the dispatcher.
 
@@ -172,11 +196,24 @@ class Store(Protocol):
         """False when the lease went to another."""
         ...
 
-    def defer(self, leased: Leased, *, after_s: float, slot_at: float | None = None) -> None:
-        """Due again later; the try is not counted. Raises `LeaseLost`."""
+    def defer(
+        self,
+        leased: Leased,
+        *,
+        after_s: float,
+        cause: str,
+        slot: Slot | None = None,
+        answers: Sequence[Answer] = (),
+    ) -> None:
+        """
+        Due again later; the try is not counted, and since when it is wanted stays. Raises `LeaseLost`.
+
+        Args:
+            cause: A short code for people.
+        """
         ...
 
-    def drop(self, leased: Leased) -> None:
+    def drop(self, leased: Leased, *, answers: Sequence[Answer] = ()) -> None:
         """Finished without a change of state."""
         ...
 
@@ -188,10 +225,25 @@ class Store(Protocol):
 
     def has_unapplied(self) -> bool: ...
 
+    def without_command(self, *, older_than_s: float, limit: int) -> list[tuple[str, str]]:
+        """
+        Transcriptions (workspace, recording) that are not at an end, have no command, and were last changed
+        more than `older_than_s` seconds ago. Reads only.
+        """
+        ...
+
+    def draft(self, workspace: str, recording_id: str, transcript_id: str) -> str | None:
+        """The manifest of a stored candidate that is not written yet (JSON); see `ArtifactRow.draft`."""
+        ...
+
     # -- money and rates ---------------------------------------------------------------------------
     def send_times(
         self, workspace: str, recording_id: str, ordinal: int, *, generation: int
     ) -> SendTimes: ...
+
+    def send_body(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> bytes | None:
+        """What was sent first under this key; None once the attempt is settled."""
+        ...
 
     def settle_send(self, send_id: int, *, outcome: str) -> None:
         """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""
@@ -316,37 +368,52 @@ class Blobs(Protocol):
 
 
 class Recall(Protocol):
-    """One workspace of Recall. Raises `RecallBusy` (come back) and `AccountRefused` (everybody waits)."""
+    """
+    One workspace of Recall. Reading raises `AccountRefused` for 401, 402 and 403, and `RecallBusy` for no
+    answer, for every other status that is not meant, and for an answer about another thing than was asked.
+
+    A cursor is the path and query of a page on Recall's base address: it holds neither host nor key and may
+    be kept. One that Recall does not take raises `CursorRefused`.
+    """
 
     @property
     def fingerprint(self) -> str:
         """Eight hex digits naming the API key without telling it."""
         ...
 
-    def create(self, order: CreateOrder, *, is_still_fresh: Any) -> CreateAnswer:
+    def create_body(self, order: CreateOrder) -> bytes:
+        """What `create` sends for this order: the same order gives the same bytes."""
+        ...
+
+    def answers(self) -> list[Answer]:
+        """How the requests since the last call of this ended, in their order."""
+        ...
+
+    def create(self, order: CreateOrder, body: bytes | None = None, *, is_still_fresh: Any) -> CreateAnswer:
         """
         One POST. Never raises for what Recall or the network does.
 
         Args:
+            body: What was sent first under the order's key; None for a fresh one.
             is_still_fresh: Called right before the request is written to the socket (again before
                 each repetition of one that certainly did not happen); False means "not_sent".
         """
         ...
 
-    def retrieve(self, transcript_id: str) -> Artifact | None:
-        """None for 404."""
+    def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
+        """The transcript of this recording; None for 404."""
         ...
 
-    def list_page(self, recording_id: str, cursor_url: str | None) -> tuple[list[Artifact], str | None]:
-        """One page and the address of the next."""
+    def list_page(self, recording_id: str, cursor: str | None, /) -> tuple[list[Artifact], str | None]:
+        """One page of a recording's transcripts and the cursor of the next."""
         ...
 
     def recording(self, recording_id: str) -> RecordingFacts: ...
 
     def recordings_page(
-        self, created_after: float, cursor_url: str | None
+        self, created_after: float, cursor: str | None, /
     ) -> tuple[list[RecordingSeen], str | None]:
-        """One page of the workspace's recordings and the address of the next."""
+        """One page of the workspace's recordings and the cursor of the next."""
         ...
 
     def delete(self, transcript_id: str) -> None:
@@ -363,5 +430,8 @@ class Recall(Protocol):
         ...
 
     def probe(self) -> None:
-        """A harmless GET. Returns when the account is accepted, else raises."""
+        """
+        A harmless list: returns when the account is accepted. `AccountRefused` is Recall's no; `RecallBusy`
+        is no answer, which says nothing about the account.
+        """
         ...

@@ -1,71 +1,278 @@
 """
 Is the service ready, and if not, which part? Only the database decides about "unavailable": without it
 a delivery cannot be kept. Everything else makes the service late, not deaf.
+
+All parts are asked at once, each in a thread of its own, and what has not answered in time is "unknown": a
+database that hangs, a Redis that stands still, a mount whose server is gone delay the answer by no more than
+that. A question that hangs is not asked a second time meanwhile: one thread per part, however often one asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+import time
+import traceback
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+import structlog
 
 from app.adapters.blobs import LocalBlobs
-from app.adapters.rq_queue import RqQueue
+from app.adapters.rq_queue import QueueCounts, RqQueue
+from app.adapters.sql_health import Facts
 from app.adapters.sql_store import SqlStore
-from app.errors import BlobsUnavailable, QueueUnavailable, StoreUnavailable
+from app.core.durations import Durations
+from app.errors import AfterwordError
+
+PARTS = ("database", "queue", "storage", "workers", "recall", "providers", "inbox")
+PATIENCE_S = 0.7  # of the second in which /readyz answers
+FRESH_FOR_S = 1.0
+
+OK, DOWN, PAUSED, UNKNOWN = "ok", "down", "paused", "unknown"
 
 # Two missed signs of life of the dispatcher, which beats every few seconds.
 _ALIVE_WITHIN_S = 30.0
 
+_SENTENCES: Mapping[str, Mapping[str, str]] = {
+    "database": {
+        DOWN: "The database takes no writes: webhooks get 503 and come again. Look at its disk and log.",
+        UNKNOWN: "The database does not answer: webhooks get 503 and come again. Look at its host and log.",
+    },
+    "queue": {
+        DOWN: "Redis takes no writes: work waits in the database. Look at its log, its memory and its disk.",
+        UNKNOWN: "Redis does not answer: work waits in the database. Look at its host and log.",
+    },
+    "storage": {
+        DOWN: "The storage takes no writes: finished transcripts wait. Look at its space and rights.",
+        UNKNOWN: "The storage does not answer: finished transcripts wait. Look at its mount or host.",
+    },
+    "workers": {
+        DOWN: "No worker or no dispatcher is at work: all waits. Start ./afterword up, or see its log.",
+        UNKNOWN: "Whether workers are at work is not known while the database or Redis does not answer.",
+    },
+    "recall": {
+        DOWN: (
+            "Recall refuses everything or does not answer, for a minute or longer: work waits and is tried "
+            "again. See status.recall.ai and this machine's way to the internet."
+        ),
+        PAUSED: "Recall's account or key needs a hand: see ./afterword check.",
+        UNKNOWN: "How Recall answers is not known while the database does not answer.",
+    },
+    "providers": {
+        DOWN: (
+            "Every provider of the policy is passed over after failing again and again. Look at their "
+            "credentials and balance in Recall's dashboard; one attempt tries each again within a quarter of "
+            "an hour."
+        ),
+        UNKNOWN: "How the providers are is not known while the database does not answer.",
+    },
+    "inbox": {
+        DOWN: (
+            "Webhooks come and are refused, or some could not be read: the log's lines webhook_rejected and "
+            "delivery_unreadable say why and what to do."
+        ),
+        UNKNOWN: "What became of the last webhooks is not known while the database does not answer.",
+    },
+}
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+
+class Probe(Generic[T]):
+    """
+    One question that may hang, asked in a thread of its own; its answer holds for a second.
+
+    Args:
+        ask: The question. What it raises counts as "down".
+        monotonic: Seconds by a clock that only goes forward.
+    """
+
+    def __init__(self, ask: Callable[[], T], *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._ask = ask
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._answered = threading.Event()
+        self._is_out = False
+        self._began_at = float("-inf")
+        self._ended_at = float("-inf")
+        self._answer: T | None = None
+        self._is_well = False
+
+    def begin(self) -> None:
+        """Asks, unless the last answer is fresh or somebody's question is still out."""
+        with self._lock:
+            now = self._monotonic()
+            if self._is_out or now - self._ended_at < FRESH_FOR_S:
+                return
+            self._is_out, self._began_at = True, now
+            self._answered.clear()
+            try:
+                threading.Thread(target=self._run, name="probe", daemon=True).start()
+            except RuntimeError:  # no thread to be had: as if it hung, but not for ever
+                self._is_out = False
+
+    def result(self, within_s: float) -> tuple[str, T | None]:
+        """
+        "ok" and the answer, or "down", or "unknown" while there is none.
+
+        Args:
+            within_s: Counted from the moment the question was asked, by whoever asked it: of many who wait
+                for one that hangs, none waits longer than the first.
+        """
+        self._answered.wait(max(0.0, self._began_at + within_s - self._monotonic()))
+        with self._lock:
+            if self._is_out or not self._answered.is_set():
+                return UNKNOWN, None
+            if self._is_well:
+                return OK, self._answer
+            # A time-out of the part's own, later than our patience, is no other answer than none.
+            return (DOWN if self._ended_at - self._began_at <= within_s else UNKNOWN), None
+
+    def _run(self) -> None:
+        answer, is_well = None, False
+        try:
+            answer, is_well = self._ask(), True
+        except AfterwordError:
+            pass
+        except Exception as error:  # the outermost line of this thread; its message may quote what is secret
+            stack = "".join(traceback.format_tb(error.__traceback__))
+            log.error("request_failed", route="readiness", error=type(error).__name__, stack=stack)
+        with self._lock:
+            self._answer, self._is_well = answer, is_well
+            self._ended_at, self._is_out = self._monotonic(), False
+            self._answered.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """
+    How the service is.
+
+    Attributes:
+        parts: Each of `PARTS` to "ok", "down", "paused" or "unknown".
+        facts: What the database knows; None when it did not answer in time.
+        queues: What Redis knows; None when it did not answer in time.
+    """
+
+    parts: Mapping[str, str]
+    facts: Facts | None = None
+    queues: tuple[QueueCounts, ...] | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a write to the inbox works."""
+        return self.parts["database"] == OK
+
+    @property
+    def status(self) -> str:
+        """ "ok", "degraded" or "unavailable"."""
+        if not self.is_ready:
+            return "unavailable"
+        return "ok" if all(state == OK for state in self.parts.values()) else "degraded"
+
+    @property
+    def oldest_undone_s(self) -> float | None:
+        """Age of the oldest work that is wanted and not done; None when there is none, or it is not known."""
+        return self.facts.oldest_undone_s if self.facts is not None else None
+
+    def body(self) -> dict[str, object]:
+        """Of `/readyz`."""
+        body: dict[str, object] = {
+            "status": self.status,
+            "parts": dict(self.parts),
+            "oldest_undone_s": self.oldest_undone_s,
+        }
+        if self.facts is not None and self.facts.pause is not None:
+            since_s = round(self.facts.now - self.facts.pause.since, 1)
+            body["recall_paused"] = {"cause": self.facts.pause.cause, "since_s": since_s}
+        elif self.facts is not None and self.facts.is_key_foreign:
+            body["recall_paused"] = {"cause": "key_sees_nothing_here", "since_s": None}
+        return body
+
+    def sentences(self) -> tuple[str, ...]:
+        """For people: one for each part that is not well, with its remedy."""
+        return tuple(_SENTENCES[part][state] for part, state in self.parts.items() if state != OK)
+
 
 class Readiness:
-    """Asks every part; the caller caches the answer for a second."""
+    """
+    Asks every part.
 
-    def __init__(self, store: SqlStore, queue: RqQueue, blobs: LocalBlobs) -> None:
-        self._store, self._queue, self._blobs = store, queue, blobs
+    Args:
+        workspace: Whose Recall account.
+        fingerprint: Of the API key in use.
+        providers: Those of the policy.
+        has_secrets: Whether webhooks are to be expected.
+    """
 
-    def ask(self) -> tuple[Mapping[str, object], bool]:
-        """The body of `/readyz`, and whether a write to the inbox works."""
-        database = _state(self._store.check_write, StoreUnavailable)
-        parts = {
-            "database": database,
-            "queue": _state(self._queue.check_write, QueueUnavailable),
-            "storage": _state(self._blobs.check, BlobsUnavailable),
-            "workers": "unknown",
-            "recall": "unknown",
-        }
-        body: dict[str, object] = {"parts": parts, "oldest_undone_s": None}
-        if database == "ok":
-            self._add_what_the_database_knows(parts, body)
-        is_ready = parts["database"] == "ok"
-        is_whole = all(state in ("ok", "unknown") for state in parts.values())
-        body["status"] = "unavailable" if not is_ready else "ok" if is_whole else "degraded"
-        return {"status": body.pop("status"), **body}, is_ready
+    def __init__(
+        self,
+        store: SqlStore,
+        queue: RqQueue,
+        blobs: LocalBlobs,
+        *,
+        workspace: str,
+        fingerprint: str,
+        providers: Collection[str],
+        has_secrets: bool,
+        durations: Durations,
+    ) -> None:
+        self._providers = frozenset(providers)
+        self._has_secrets = has_secrets
+        self._durations = durations
+        self._write = Probe(store.check_write)
+        self._facts = Probe(partial(store.health, workspace, fingerprint=fingerprint))
+        self._queue = Probe(partial(_ask_queue, queue))
+        self._blobs = Probe(blobs.check)
 
-    def _add_what_the_database_knows(self, parts: dict[str, str], body: dict[str, object]) -> None:
-        try:
-            undone_s, beats, now = self._store.oldest_undone_s(), self._store.heartbeats(), self._store.now()
-            pause = self._store.paused("default")
-        except StoreUnavailable:
-            parts["database"] = "down"
-            return
-        body["oldest_undone_s"] = undone_s
-        parts["workers"] = self._workers(beats)
-        parts["recall"] = "ok" if pause is None else "paused"
-        if pause is not None:
-            body["recall_paused"] = {"cause": pause.cause, "since_s": round(now - pause.since, 1)}
+    def ask(self, *, within_s: float = PATIENCE_S) -> Report:
+        """As of now, or of the last second. Never raises."""
+        probes: tuple[Probe[object], ...] = (self._write, self._facts, self._queue, self._blobs)  # type: ignore[assignment]
+        for probe in probes:
+            probe.begin()
+        database, _ = self._write.result(within_s)
+        storage, _ = self._blobs.result(within_s)
+        queue, queues = self._queue.result(within_s)
+        _, facts = self._facts.result(within_s)
+        parts = {"database": database, "queue": queue, "storage": storage}
+        if facts is None:
+            parts |= dict.fromkeys(PARTS[3:], UNKNOWN)
+        else:
+            parts |= {
+                "workers": _workers(facts, queues),
+                "recall": self._recall(facts),
+                "providers": DOWN if self._providers and self._providers <= facts.passed_over else OK,
+                "inbox": self._inbox(facts),
+            }
+        return Report(parts, facts, queues)
 
-    def _workers(self, beats: Mapping[str, tuple[float, str]]) -> str:
-        beat = beats.get("dispatcher")
-        if beat is None or beat[0] > _ALIVE_WITHIN_S:
-            return "down"
-        try:
-            return "ok" if all(queue.workers for queue in self._queue.counts()) else "down"
-        except QueueUnavailable:
-            return "unknown"
+    def _recall(self, facts: Facts) -> str:
+        if facts.pause is not None or facts.is_key_foreign:
+            return PAUSED
+        since = facts.recall_trouble_since
+        return DOWN if since is not None and facts.now - since >= self._durations.trouble_told_after_s else OK
+
+    def _inbox(self, facts: Facts) -> str:
+        if facts.has_unreadable:
+            return DOWN
+        lately = facts.now - self._durations.refusals_told_for_s
+        was_refused = self._has_secrets and (facts.refused_at or 0.0) >= lately
+        was_accepted = max(facts.accepted_at or 0.0, facts.last_webhook_at or 0.0) >= lately
+        return DOWN if was_refused and not was_accepted else OK
 
 
-def _state(ask: Callable[[], None], away: type[Exception]) -> str:
-    try:
-        ask()
-    except away:
-        return "down"
-    return "ok"
+def _ask_queue(queue: RqQueue) -> tuple[QueueCounts, ...]:
+    queue.check_write()
+    return queue.counts()
+
+
+def _workers(facts: Facts, queues: tuple[QueueCounts, ...] | None) -> str:
+    age_s, _ = facts.heartbeats.get("dispatcher", (float("inf"), ""))
+    if age_s > _ALIVE_WITHIN_S:
+        return DOWN
+    if queues is None:
+        return UNKNOWN
+    return OK if all(queue.workers for queue in queues) else DOWN

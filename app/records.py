@@ -6,7 +6,7 @@ unless a name says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,32 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in one of Recall's rates, to be used for that rate alone; `at` by the database's clock."""
+
+    rate: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    How one request to Recall ended, for the counts.
+
+    `outcome`: "2xx", "4xx", "5xx", "http_401", "http_402", "http_403", "http_429", "unreadable", or "silence"
+    (no complete answer).
+    """
+
+    endpoint: str
+    outcome: str
+
+
+# Outcomes by which Recall counts as well, and those by which it does not; a 429 is neither.
+GOOD_OUTCOMES = frozenset({"2xx", "4xx"})
+NEUTRAL_OUTCOMES = frozenset({"http_429"})
+
+
+@dataclass(frozen=True, slots=True)
 class Leased:
     """A command this worker alone may perform until its lease ends."""
 
@@ -68,7 +94,8 @@ class Leased:
     command: Command
     token: str
     tries: int  # this one included; only those that ended without a word count
-    slot_at: float | None = None  # a place in a rate's row, taken earlier
+    slot: Slot | None = None  # taken earlier, for the question it is about to ask
+    wanted_since: float = 0.0  # when it first became due
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +105,8 @@ class Source:
     delivery_id: int | None = None
     command: Leased | None = None
     is_finished: bool = True  # False for a claim: the command is only fenced, and goes on to its POST
+    is_last_word: bool = False  # the command ends with this event, even where it changes nothing
+    answers: tuple[Answer, ...] = ()  # what Recall answered meanwhile
     by: str = ""  # for the history: "webhook", "worker", "person", ...
 
 
@@ -90,6 +119,7 @@ class Send:
     key: str
     fingerprint: str
     bot: str  # the bot, or the recording where there is none: what Recall's rate counts by
+    body: bytes = field(default=b"", repr=False)  # what a repetition under the same key sends
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +135,7 @@ class SendTimes:
     since_first_s: float | None = None
     since_last_s: float | None = None
     fingerprints: frozenset[str] = frozenset()
+    has_body: bool = False  # what was sent first under this key is kept; not so by versions before 0003
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +166,35 @@ NOT_SENT = "not_sent"
 CREATES_ONLY = "creates_refused_"
 
 
+# In the log of pauses: patience stood still in all of them.
+EVERY_WORKSPACE = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BootClock:
+    """
+    A machine's seconds since its start, which nothing sets: what a database's clock is held against.
+
+    Attributes:
+        boot_id: Names this start of this machine, the same for all of its processes.
+        now_s: See `app.ports.Clock.boottime`.
+    """
+
+    boot_id: str
+    now_s: Callable[[], float]
+
+    def distance_of(self, database_now: float, *, begun_s: float) -> float | None:
+        """
+        How far the database's clock is ahead of this one, seconds; None when it was not read in one moment.
+
+        Args:
+            begun_s: This clock before the other was read. A process that stands still in between measures
+                its own stop.
+        """
+        ended_s = self.now_s()
+        return database_now - ended_s if ended_s - begun_s <= 2.0 else None
+
+
 @dataclass(frozen=True, slots=True)
 class Pause:
     """A workspace whose account refuses us; see `CREATES_ONLY`."""
@@ -143,6 +203,22 @@ class Pause:
     cause: str
     since: float
     probe_at: float
+
+
+# Of an API key: it was seen to see this workspace's recordings; it sees none of those known here.
+KEY_ACCEPTED, KEY_FOREIGN = "accepted", "foreign"
+# Why a workspace is paused whose key is foreign; all other causes end in what Recall answers.
+PAUSED_BY_KEY = "key_sees_no_known_recording"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPass:
+    """A pass over Recall's list that this worker alone may go on with until its lease ends."""
+
+    workspace: str
+    name: str
+    token: str
+    progress: str | None  # JSON, the caller's own; None: at its beginning
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +234,7 @@ class ArtifactRow:
     language: str | None
     folder: str
     files: tuple[str, ...] = ()
+    draft: str | None = None  # the manifest, not written yet: the other files are whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +251,12 @@ class CreateOrder:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """Recall's transcript as retrieved. `download_url` is a secret: never logged, never stored."""
+    """
+    Recall's transcript as retrieved. `download_url` is a secret: never logged, never stored.
+
+    `provider` is the first of `providers`, the keys that Recall's answer has filled: one as a rule.
+    `recording_id` is the recording that was asked about; the answer has been held against it.
+    """
 
     transcript_id: str
     status: str
@@ -184,15 +266,24 @@ class Artifact:
     is_realtime: bool
     download_url: str | None = field(default=None, repr=False)
     provider_data_url: str | None = field(default=None, repr=False)
+    recording_id: str | None = None
+    providers: tuple[str, ...] = ()
+
+    def provider_for(self, ordered: str | None) -> str | None:
+        """`ordered` where the answer has it filled, else the first provider."""
+        return ordered if ordered in self.providers else self.provider
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingFacts:
-    """Recall's recording as retrieved. `duration_s` is None when Recall does not say."""
+    """
+    Recall's recording as retrieved. `duration_s` is None when Recall does not say; a value of `metadata`
+    may be null. Source: https://docs.recall.ai/docs/custom-metadata
+    """
 
     condition: events.RecordingCondition
     bot_id: str | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str | None], ...] = ()
     duration_s: float | None = None
     has_media: bool = True
 

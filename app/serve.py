@@ -1,8 +1,9 @@
 """
 Runs gunicorn in this process, with the project's `gunicorn.conf.py`: for the supervisor's web child.
 
-Knows how gunicorn is embedded and how its workers are tied to it. Refuses to know the application: it is a
-function, called once before the workers are forked.
+Knows how gunicorn is embedded, how its workers are tied to it, and how to refuse another server: every limit
+of the receiver is this worker's and that file's. Refuses to know the application: it is a function, called
+once before the workers are forked.
 """
 
 from __future__ import annotations
@@ -11,13 +12,23 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from gunicorn.app.base import Application
 
 CONF_PATH = Path(__file__).resolve().parent.parent / "gunicorn.conf.py"
+
+COMMAND = f"gunicorn -c '{CONF_PATH}' --chdir '{CONF_PATH.parent}' 'app.web:create_app()'"
+
+_WRONG_SERVER = (
+    "the receiver runs under gunicorn with the settings of gunicorn.conf.py alone: they hold the limits on "
+    f"what strangers can cost. Start it with ./afterword up, or with: {COMMAND}"
+)
+_EXIT_CONFIG = 78  # sysexits.h, EX_CONFIG
+_APP_LOAD_ERROR = 4  # gunicorn ends for good when one of its workers leaves with this; else it forks another
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -65,6 +76,37 @@ def die_with_parent(parent_pid: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:  # it died before we asked
         os._exit(1)
+
+
+def refuse_unless_served_by_ours() -> None:
+    """Raises SystemExit, and says why, unless gunicorn runs here with the worker of gunicorn.conf.py."""
+    from app.late_answers import LateAnsweringWorker
+
+    if not (LateAnsweringWorker.is_chosen or "--check-config" in sys.argv):
+        refuse_to_start([_WRONG_SERVER])
+
+
+def refuse_unless_configured_by_ours(cfg: Any) -> None:
+    """
+    The same for our worker class under other settings.
+
+    Args:
+        cfg: gunicorn's; its hooks tell which file they are from.
+    """
+    if Path(cfg.post_fork.__code__.co_filename).resolve() != CONF_PATH:
+        refuse_to_start([_WRONG_SERVER])
+
+
+def refuse_to_start(problems: Sequence[str]) -> NoReturn:
+    """
+    Tells the problems and ends the process.
+
+    Raises:
+        SystemExit: Always; 78, or in a worker of gunicorn what makes gunicorn stop as well.
+    """
+    sys.stderr.write("".join(f"afterword: {problem}\n" for problem in problems))
+    callers = {frame.f_globals.get("__name__") for frame, _ in traceback.walk_stack(None)}
+    raise SystemExit(_APP_LOAD_ERROR if "gunicorn.workers.base" in callers else _EXIT_CONFIG)
 
 
 def _create_app() -> Wsgi:

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
-from app import perform_create, perform_fetch, perform_reads
+from app import perform_create, perform_fetch, perform_publish, perform_reads
 from app.account import Account
 from app.advancing import Advancer
+from app.clock import boot_id
 from app.core import events
 from app.core.commands import (
     AskRecording,
@@ -29,6 +30,7 @@ from app.core.commands import (
     FetchTranscript,
     LookUpTranscript,
     PruneTranscript,
+    PublishTranscript,
     kind_of,
 )
 from app.core.machine import is_wanted
@@ -37,18 +39,22 @@ from app.core.state import Fate
 from app.errors import (
     AccountRefused,
     AlreadyApplied,
+    BlobsUnavailable,
     LeaseLost,
     RecallBusy,
     StoreUnavailable,
 )
+from app.passes import ask_for_passes
 from app.patience import patience_over
 from app.ports import (
     Blobs,
+    BootClock,
     Clock,
     Closing,
     Delivery,
     Leased,
     Queue,
+    Slot,
     Source,
     Store,
 )
@@ -88,14 +94,15 @@ class Service:
         self.workspaces = workspaces
         self.scratch = scratch
         self.log = log
-        self._account = Account(store, log)
+        self.account = self._account = Account(store, clock, log)
         self._advancer = Advancer(store, queue, clock, log, self.policy_of)
         self.advance = self._advancer.advance
 
     def _sign(self) -> float:
         """Before any work: whoever was away for long must know it before money is spent, and until when."""
         durations = next(iter(self.workspaces.values())).policy.durations
-        return self.store.sign(quiet_s=durations.silence_s)
+        boot = BootClock(boot_id(), self.clock.boottime)
+        return self.store.sign(quiet_s=durations.silence_s, boot=boot)
 
     # -- the inbox ---------------------------------------------------------------------------------
     def receive(self, limit: int = 100) -> int:
@@ -179,7 +186,7 @@ class Service:
         workspace = self.workspaces.get(leased.workspace)
         if workspace is None:
             self.log.error("workspace_unknown", workspace=leased.workspace, command=command_id)
-            self.store.defer(leased, after_s=durations.recording_ask_every_s)
+            self.store.defer(leased, after_s=durations.recording_ask_every_s, cause="workspace_unknown")
             return
         if leased.tries > POISON_AFTER:
             self._end_poison(leased)
@@ -211,20 +218,24 @@ class Service:
             advance=self.advance,
             pause=self._account.refused,
             accepted=self._account.accepted,
-            _slot_at=leased.slot_at,
+            _slot=leased.slot,
         )
         try:
             _EFFECTS[type(leased.command)](task)
         except SlotLater as later:
-            self.store.defer(leased, after_s=later.wait_s, slot_at=later.slot_at)
+            self._wait(task, "rate", later.wait_s, slot=later.slot)
         except RecallBusy as busy:
             self._wait(task, busy.cause, busy.retry_after_s)
+        except BlobsUnavailable as trouble:
+            self.log.error("storage_unavailable", recording=leased.recording_id, cause=str(trouble))
+            self._wait(task, "storage_unavailable", workspace.policy.durations.blocked_first_s)
         except AccountRefused as refused:
-            if refused.status == 403 and self._account.is_accepted(workspace):
-                self._wait(task, "http_403", workspace.policy.durations.blocked_at_most_every_s)
+            wait_s = self._account.on_refusal(workspace, refused.status)
+            if wait_s is not None:
+                self._wait(task, f"http_{refused.status}", wait_s)
                 return
-            self._account.refused(workspace, refused.status)
-            self.store.defer(leased, after_s=workspace.policy.durations.account_probe_every_s)
+            every_s = workspace.policy.durations.account_probe_every_s
+            self.store.defer(leased, after_s=every_s, cause="account", answers=task.answers())
 
     def _end_poison(self, leased: Leased) -> None:
         command = leased.command
@@ -247,25 +258,30 @@ class Service:
         source = Source(command=leased, by="worker")
         self.advance(leased.workspace, leased.recording_id, event, source)
 
-    def _wait(self, task: Task, cause: str, wait_s: float) -> None:
-        """The command comes back later; after a day of that the machine hears of it."""
-        silence = patience_over(task, cause)
-        if silence is not None:
-            task.happened(silence)
+    def _wait(self, task: Task, cause: str, wait_s: float, *, slot: Slot | None = None) -> None:
+        """The command comes back later; after a day of that its wait ends by an event."""
+        ended = patience_over(task, cause)
+        if ended is not None:
+            task.happened(ended)
             return
-        self._tell_waiting(task.leased, cause, wait_s)
-        self.store.defer(task.leased, after_s=wait_s)
-
-    def _tell_waiting(self, leased: Leased, cause: str, wait_s: float) -> None:
-        self.log.info(
-            "waiting",
-            recording=leased.recording_id,
-            command=leased.command.key,
-            cause=cause,
-            wait_s=round(wait_s, 1),
-        )
+        leased, at_most_s = task.leased, task.policy.durations.put_off_at_most_s
+        if slot is None:  # growing with the time that it is wanted, so that nothing is asked in a circle
+            wait_s = max(wait_s, min((task.now() - leased.wanted_since) / 2, at_most_s))
+        line = self.log.bind(recording=leased.recording_id, command=leased.command.key)
+        line.info("waiting", cause=cause, wait_s=round(wait_s, 1))
+        self.store.defer(leased, after_s=wait_s, cause=cause, slot=slot, answers=task.answers())
 
     # -- now and then ------------------------------------------------------------------------------
+    def _give_commands(self) -> None:
+        """
+        The watchdog: what is neither at an end nor has a command would wait for ever. It is a fault of ours,
+        alarmed, and mended with a look.
+        """
+        older_than_s = next(iter(self.workspaces.values())).policy.durations.stuck_after_s
+        for workspace, recording_id in self.store.without_command(older_than_s=older_than_s, limit=100):
+            event = events.CommandMissing(self.store.now())
+            self.advance(workspace, recording_id, event, Source(by="sweep"))
+
     def sweep(self) -> None:
         """Now and then, by the dispatcher: leftovers of killed workers, and a pass over Recall's list."""
         self._sign()  # having nothing to do is not being away
@@ -276,10 +292,8 @@ class Service:
                     shutil.rmtree(folder, ignore_errors=True)
         self.blobs.sweep()
         self._forget_bodies()
-        policy = next(iter(self.workspaces.values())).policy
-        every_s = policy.durations.poll_every_s if policy.poll_only else policy.durations.reconcile_every_s
-        if policy.reconcile and self.store.take_turn("reconcile", every_s=every_s):
-            self.queue.ask_reconcile()
+        self._give_commands()
+        ask_for_passes(self.store, self.queue, self.workspaces)
 
     def _forget_bodies(self) -> None:
         kept_s = next(iter(self.workspaces.values())).policy.durations.bodies_kept_s
@@ -298,4 +312,5 @@ _EFFECTS: dict[type[Command], Callable[[Task], None]] = {
     AwaitProvider: perform_reads.await_provider,
     PruneTranscript: perform_reads.prune,
     FetchTranscript: perform_fetch.fetch,
+    PublishTranscript: perform_publish.publish,
 }

@@ -18,13 +18,17 @@ from app.core.machine import Decision
 from app.core.policy import Policy
 from app.core.state import Transcription
 from app.errors import LeaseLost, RecallBusy, StoreUnavailable
-from app.ports import ArtifactRow, Blobs, Clock, Committed, Leased, Recall, Send, Source, Store
+from app.ports import Answer, ArtifactRow, Blobs, Clock, Committed, Leased, Recall, Send, Slot, Source, Store
 
 _T = TypeVar("_T")
+# Windows of a rate that a command sleeps through rather than lose what it has read. Its lease is renewed.
+_LONGEST_SLEEP = 2
 
-# Recall allows 60 lists and 300 other reads a minute; two and seven are left for people.
+# Recall allows 60 lists and 300 other reads a minute; two and seven are left for people. Further pages have
+# a share of their own: behind all the first pages that are reserved, a list of several would never end.
 # https://docs.recall.ai/reference/transcript_list, https://docs.recall.ai/reference/transcript_retrieve
-READS_PER_WINDOW = {"list": 58, "retrieve": 293}
+READS_PER_WINDOW = {"list": 46, "list_page": 12, "retrieve": 293}
+_TOGETHER = {"list": ("list", "list_page"), "list_page": ("list", "list_page")}  # one limit at Recall
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,10 @@ class Workspace:
 class SlotLater(Exception):
     """A rate's next slot is not worth sleeping for: the command comes back at that time and uses it."""
 
-    def __init__(self, wait_s: float, slot_at: float) -> None:
+    def __init__(self, wait_s: float, slot: Slot) -> None:
         super().__init__(f"a slot in {wait_s:.1f} s")
         self.wait_s = wait_s
-        self.slot_at = slot_at
+        self.slot = slot
 
 
 class Keeper(Thread):
@@ -125,7 +129,7 @@ class Task:
     advance: Advance
     pause: Pause
     accepted: Callable[[Workspace], None]  # a create was accepted: a pause about creates is over
-    _slot_at: float | None = field(default=None)
+    _slot: Slot | None = field(default=None)
 
     @property
     def recording_id(self) -> str:
@@ -147,9 +151,13 @@ class Task:
         """Now, less the time since `since` in which the account was refused: patience stood still then."""
         return self.now() - self.store.paused_since(self.workspace.name, since, for_creates=for_creates)
 
+    def answers(self) -> tuple[Answer, ...]:
+        """What Recall answered since they were counted last."""
+        return tuple(self.recall.answers())
+
     def happened(self, event: events.Event, *, artifact: ArtifactRow | None = None) -> None:
         """The outcome: ends the command in the commit that applies the event."""
-        source = Source(command=self.leased, by="worker")
+        source = Source(command=self.leased, by="worker", answers=self.answers())
         self.advance(self.workspace.name, self.recording_id, event, source, artifact=artifact)
 
     def read(self, rate: str, call: Callable[[], _T], *, may_defer: bool = True) -> _T:
@@ -157,32 +165,34 @@ class Task:
         One GET inside Recall's rate.
 
         Args:
-            rate: "list" or "retrieve".
+            rate: A key of `READS_PER_WINDOW`.
             may_defer: False in the middle of a longer reading, which would be lost.
 
         Raises:
-            SlotLater: The next slot is far; it is ours and waits for us.
-            RecallBusy: And nobody else gets a slot before Recall's Retry-After.
+            SlotLater: The next slot is far; it is this command's and waits for it.
+            RecallBusy: And no other command gets a slot before Recall's Retry-After.
         """
         self._await_slot(rate, may_defer=may_defer)
         try:
             return call()
         except RecallBusy as busy:
             if busy.cause == "http_429":
-                self.store.push_rate(self.workspace.name, rate, after_s=busy.retry_after_s)
+                for of_rate in _TOGETHER.get(rate, (rate,)):
+                    self.store.push_rate(self.workspace.name, of_rate, after_s=busy.retry_after_s)
             raise
 
     def _await_slot(self, rate: str, *, may_defer: bool) -> None:
         durations = self.policy.durations
-        slot_at, self._slot_at = self._slot_at, None
+        slot, self._slot = self._slot, None
         # A slot of long ago is gone: using many of those at once would be a burst.
-        if slot_at is None or slot_at < self.now() - durations.slot_late_at_most_s:
+        is_late = slot is not None and slot.at < self.now() - durations.slot_late_at_most_s
+        if slot is None or slot.rate != rate or is_late:
             gap_s = durations.rate_window_s / READS_PER_WINDOW[rate]
-            slot_at = self.store.reserve(self.workspace.name, rate, gap_s=gap_s)
-        wait_s = slot_at - self.now()
+            slot = Slot(rate, self.store.reserve(self.workspace.name, rate, gap_s=gap_s))
+        wait_s = slot.at - self.now()
         if wait_s > durations.slot_worth_sleeping_s and may_defer:
-            raise SlotLater(wait_s, slot_at)
-        if wait_s > durations.lease_s:
+            raise SlotLater(wait_s, slot)
+        if wait_s > _LONGEST_SLEEP * durations.rate_window_s:
             raise RecallBusy("rate", retry_after_s=wait_s)
         if wait_s > 0:
             self.clock.sleep(wait_s)

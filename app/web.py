@@ -9,7 +9,6 @@ Everything a stranger can reach is here or in `http_limits`; no answer repeats a
 from __future__ import annotations
 
 import json
-import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -18,42 +17,27 @@ from typing import Any, Protocol
 
 import structlog
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import HTTPException, NotFound, Unauthorized
 
-from app.errors import StoreUnavailable
-from app.http_limits import BodyRefused, declared_length, hang_up_if_unread, read_body
+from app import near_misses
+from app.errors import ConfigError, StoreUnavailable
+from app.http_limits import REFUSED, BodyRefused, declared_length, hang_up_if_unread, read_body
 from app.inbox import PATIENCE_S, Waiting
 from app.late_answers import Plain, answer_later
+from app.near_misses import is_plausible, is_plausible_head, signature_headers
 from app.ports import NewDelivery
-from app.recall.webhook import (
-    HEADER_NAMES,
-    REMEDIES,
-    RejectionKind,
-    Secret,
-    WebhookRejected,
-    judge_headers,
-    verify,
-)
+from app.recall.webhook import REMEDIES, RejectionKind, Secret, WebhookRejected, judge_headers, verify
+from app.serve import refuse_to_start, refuse_unless_served_by_ours
 
 BODY_BYTES = 1024 * 1024
-READINESS_FOR_S = 1.0
-READINESS_TOO_OLD_S = 5.0
-READINESS_PATIENCE_S = 1.0
 RETRY_AFTER_S = 5
 DEFAULT_WORKSPACE = "default"
 
-_ENVIRON_KEYS = tuple((name, "HTTP_" + name.upper().replace("-", "_")) for name in HEADER_NAMES)
 _KEPT_HEADERS = frozenset({"Allow", "WWW-Authenticate", "Retry-After"})
 _ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 Readiness = Callable[[], tuple[Mapping[str, object], bool]]
-
-_PARTS = ("database", "queue", "storage", "workers", "recall")
-# Said when nobody can say better: asking has hung for longer than a probe should wait.
-UNAVAILABLE: tuple[Mapping[str, object], bool] = (
-    {"status": "unavailable", "parts": dict.fromkeys(_PARTS, "unknown"), "oldest_undone_s": None},
-    False,
-)
 
 
 class Inbox(Protocol):
@@ -67,7 +51,7 @@ class Inbox(Protocol):
         """Returns at once; `waiting` is told when the row is durable, or that it is not."""
         ...
 
-    def note_rejected(self, kind: str, *, remedy: str = "") -> None: ...
+    def note_rejected(self, kind: str, *, remedy: str = "", is_plausible: bool = False) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +62,7 @@ class WebParts:
     Attributes:
         secrets_by_workspace: Who may sign; the names are the last part of the webhook's path.
         committer: Where verified deliveries go.
-        readiness: The body of `/readyz`, and whether a write to the inbox works. Asked once a second at most.
+        readiness: The body of `/readyz`, and whether a write to the inbox works. Answers within a second.
         ops: Hangs the console in, together with the guard that decides who sees it and `/metrics`.
         metrics: The body of `/metrics`.
         log: A structlog logger.
@@ -97,15 +81,21 @@ def create_app(parts: WebParts | None = None) -> Flask:
     The WSGI application.
 
     Args:
-        parts: Without them the configuration of the environment is used.
+        parts: Without them the configuration of the environment is used, and no server is accepted but
+            gunicorn with our worker: all limits are its own. With them the caller answers for the server
+            (the supervisor has `app.serve`; tests have none).
 
     Raises:
-        app.errors.ConfigError: The configuration is not usable.
+        SystemExit: The configuration is not usable (78), or the server is another one. It was told why.
     """
     if parts is None:
+        refuse_unless_served_by_ours()
         from app.wiring import web_parts  # here: tests and the simulator need no configuration
 
-        parts = web_parts()
+        try:
+            parts = web_parts()
+        except ConfigError as error:
+            refuse_to_start(error.problems)
     app = Flask("app.web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES  # for forms; the webhook counts for itself
     app.url_map.merge_slashes = False  # /webhooks//recall is nothing, not a redirect
@@ -124,7 +114,7 @@ def _add_webhook(app: Flask, parts: WebParts) -> None:
             raise NotFound
         if declared_length(request.environ) > BODY_BYTES:
             raise BodyRefused(413, "too_large")
-        claim = judge_headers(_signature_headers(request.environ))
+        claim = judge_headers(signature_headers(request.environ))
         body = read_body(request.environ, limit_bytes=BODY_BYTES)
         now_s = time.time()
         verified = verify(claim, body, secrets, now_s=now_s)
@@ -145,51 +135,22 @@ def _add_webhook(app: Flask, parts: WebParts) -> None:
         return Response(status=202)
 
     for rule in ("/webhooks/recall", "/webhooks/recall/<workspace>"):
-        app.add_url_rule(rule, "webhook", receive, methods=["POST"], provide_automatic_options=False)
-
-
-def _signature_headers(environ: Mapping[str, Any]) -> dict[str, str]:
-    return {name: environ[key] for name, key in _ENVIRON_KEYS if key in environ}
-
-
-class CachedReadiness:
-    """
-    Asks once a second at most, one at a time: a probe that hammers costs the database one write a second,
-    and while that write hangs no more than one thread hangs with it.
-    """
-
-    def __init__(self, ask: Readiness, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._ask = ask
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._answered_at = float("-inf")
-        self._answer: tuple[Mapping[str, object], bool] = UNAVAILABLE
-
-    def __call__(self) -> tuple[Mapping[str, object], bool]:
-        """The last answer while it is young, or not too old and being renewed by somebody else."""
-        age_s = self._monotonic() - self._answered_at
-        if age_s < READINESS_FOR_S:
-            return self._answer
-        is_usable = age_s < READINESS_TOO_OLD_S
-        if not self._lock.acquire(timeout=0.0 if is_usable else READINESS_PATIENCE_S):
-            return self._answer if is_usable else UNAVAILABLE
-        try:
-            if self._monotonic() - self._answered_at >= READINESS_FOR_S:
-                self._answer = self._ask()
-                self._answered_at = self._monotonic()
-            return self._answer
-        finally:
-            self._lock.release()
+        app.add_url_rule(
+            rule,
+            "webhook",
+            receive,
+            methods=["POST"],
+            provide_automatic_options=False,
+            strict_slashes=False,  # /webhooks/recall/ is the same place, not a redirect
+        )
 
 
 def _add_health(app: Flask, parts: WebParts) -> None:
-    readiness = CachedReadiness(parts.readiness)
-
     def healthz() -> Response:
         return _json_response({"status": "ok"}, 200)
 
     def readyz() -> Response:
-        body, is_ready = readiness()
+        body, is_ready = parts.readiness()
         return _json_response(body, 200 if is_ready else 503)
 
     app.add_url_rule("/healthz", "healthz", healthz, provide_automatic_options=False)
@@ -198,9 +159,7 @@ def _add_health(app: Flask, parts: WebParts) -> None:
 
 def _add_places_for_later(app: Flask, parts: WebParts) -> None:
     def v1(rest: str = "") -> Response:
-        response = _error_response("unauthorized", 401)
-        response.headers["WWW-Authenticate"] = "Bearer"
-        return response
+        raise Unauthorized(www_authenticate=WWWAuthenticate("bearer"))
 
     for rule in ("/v1/", "/v1/<path:rest>"):
         app.add_url_rule(rule, "v1", v1, methods=_ALL_METHODS, provide_automatic_options=False)
@@ -217,15 +176,23 @@ def _add_places_for_later(app: Flask, parts: WebParts) -> None:
 
 def _add_refusals(app: Flask, parts: WebParts) -> None:
     """Which status answers which refusal: the whole table, in one place."""
+    note = _notes_of(parts)
+
+    def note_unparsed(status: int, head: bytes) -> None:
+        note(near_misses.kind_of(status), is_meant=is_plausible_head(head))
+
+    app.extensions[REFUSED] = note_unparsed
 
     @app.errorhandler(WebhookRejected)
     def not_verified(error: WebhookRejected) -> Response:
-        parts.committer.note_rejected(error.kind.value, remedy=REMEDIES[error.kind])
+        # Rightly signed and too old or early is Recall's all the same, or was: most likely our clock.
+        is_meant = error.kind is RejectionKind.STALE or is_plausible(signature_headers(request.environ))
+        note(error.kind.value, is_meant=is_meant, remedy=_remedy_for(error.kind, parts.secrets_by_workspace))
         return _error_response(_PUBLIC_CODES[error.kind], 401)
 
     @app.errorhandler(BodyRefused)
     def not_readable(error: BodyRefused) -> Response:
-        parts.committer.note_rejected(error.code)
+        note(error.code, is_meant=is_plausible(signature_headers(request.environ)))
         return _error_response(error.code, error.status)
 
     @app.errorhandler(StoreUnavailable)
@@ -234,10 +201,9 @@ def _add_refusals(app: Flask, parts: WebParts) -> None:
 
     @app.errorhandler(HTTPException)
     def by_flask(error: HTTPException) -> Response:
-        response = error.get_response()
-        plain = _error_response(error.name.lower().replace(" ", "_"), error.code or 500)
-        plain.headers.extend((k, v) for k, v in response.headers if k in _KEPT_HEADERS)
-        return plain
+        if is_plausible(signature_headers(request.environ)):
+            note(near_misses.WRONG_METHOD if error.code == 405 else near_misses.WRONG_PATH, is_meant=True)
+        return _plain(error)
 
     @app.errorhandler(Exception)
     def our_fault(error: Exception) -> Response:
@@ -246,6 +212,38 @@ def _add_refusals(app: Flask, parts: WebParts) -> None:
         kind = type(error).__name__
         parts.log.error("request_failed", route=request.endpoint, error=kind, stack=stack)
         return _error_response("internal_error", 500)
+
+
+class _Note(Protocol):
+    def __call__(self, kind: str, *, is_meant: bool, remedy: str | None = None) -> None: ...
+
+
+def _notes_of(parts: WebParts) -> _Note:
+    has_secrets = any(parts.secrets_by_workspace.values())  # without any, no webhook is expected
+
+    def note(kind: str, *, is_meant: bool, remedy: str | None = None) -> None:
+        told = near_misses.REMEDIES[kind] if remedy is None else remedy
+        parts.committer.note_rejected(kind, remedy=told, is_plausible=has_secrets and is_meant)
+
+    return note
+
+
+def _plain(error: HTTPException) -> Response:
+    response = _error_response(error.name.lower().replace(" ", "_"), error.code or 500)
+    response.headers.extend((k, v) for k, v in error.get_response().headers if k in _KEPT_HEADERS)
+    return response
+
+
+def _remedy_for(kind: RejectionKind, secrets_by_workspace: Mapping[str, tuple[Secret, ...]]) -> str:
+    """With the labels of the secrets that were tried, where one of them should have fitted."""
+    if kind is not RejectionKind.BAD_SIGNATURE:
+        return REMEDIES[kind]
+    labels = [s.label for s in secrets_by_workspace.get(_workspace_asked(), ())]
+    return f"{REMEDIES[kind]}. Tried: {', '.join(labels) or 'none, there is none'}"
+
+
+def _workspace_asked() -> str:
+    return str((request.view_args or {}).get("workspace", DEFAULT_WORKSPACE))
 
 
 # A forger learns nothing from the difference between a wrong and an old signature being told apart; a person

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from app.adapters.blobs import LocalBlobs
     from app.adapters.rq_queue import RqQueue
     from app.adapters.sql_store import SqlStore
+    from app.readiness import Readiness
     from app.service import Service
     from app.task import Workspace
-    from app.web import CachedReadiness, WebParts
+    from app.web import WebParts
 
 DEFAULT_WORKSPACE = "default"
+_COUNTING_PATIENCE_S = 2.0  # a scraper waits ten seconds
 
 __all__ = [
     "DEFAULT_WORKSPACE",
@@ -29,6 +31,7 @@ __all__ = [
     "migrate",
     "open_blobs",
     "open_queue",
+    "open_readiness",
     "open_service",
     "open_store",
     "prepare_home",
@@ -125,29 +128,61 @@ def web_parts(settings: Settings | None = None) -> WebParts:
     """What the Flask application is made of; read from the environment when not given."""
     import app.ops.metrics  # noqa: F401  # before gunicorn forks; later it would be 4 MB in each process
     from app.inbox import Committer
-    from app.readiness import Readiness
     from app.web import WebParts
 
     settings = settings or load_settings()
     _hide_secrets(settings)
     store = open_store(settings)
     queue = open_queue(settings, store=store)
-    readiness = Readiness(store, queue, open_blobs(settings))
+    # A pool of its own: questions that hang must not take the connections that deliveries are stored by.
+    watching = open_store(settings)
+    readiness = open_readiness(settings, store=watching, queue=queue)
     return WebParts(
         secrets_by_workspace={DEFAULT_WORKSPACE: settings.webhook_secrets},
         committer=Committer(store, queue.wake_inbox),
-        readiness=readiness.ask,
-        ops=functools.partial(_mount_ops, settings=settings, store=store, queue=queue),
-        metrics=_metrics_of(store, queue),
+        readiness=functools.partial(_readyz, readiness),
+        ops=functools.partial(_mount_ops, settings=settings, store=watching, queue=queue),
+        metrics=_metrics_of(settings, readiness, watching),
     )
+
+
+def open_readiness(
+    settings: Settings, *, store: SqlStore | None = None, queue: RqQueue | None = None
+) -> Readiness:
+    """How the service is: `/readyz`, `/metrics`, `check`, `status`. Connects when it is first asked."""
+    import hashlib
+
+    from app.readiness import Readiness
+
+    return Readiness(
+        store or open_store(settings),
+        queue or open_queue(settings),
+        open_blobs(settings),
+        workspace=DEFAULT_WORKSPACE,
+        # As `RecallClient.fingerprint`, without the client: web never asks Recall, and need not load it.
+        fingerprint=hashlib.sha256(settings.api_key.encode()).hexdigest()[:8],
+        providers=[choice.key for choice in settings.policy.providers],
+        has_secrets=bool(settings.webhook_secrets),
+        durations=settings.durations,
+    )
+
+
+def _readyz(readiness: Readiness) -> tuple[Mapping[str, object], bool]:
+    report = readiness.ask()
+    return report.body(), report.is_ready
 
 
 def _hide_secrets(settings: Settings) -> None:
     """A bare API key has no shape by which a log line could be cleaned: it is named."""
     from app import log
 
-    token = getattr(settings, "metrics_token", None)
-    own = (settings.api_key, settings.ops_password, token, settings.database_url, settings.redis_url)
+    own = (
+        settings.api_key,
+        settings.ops_password,
+        settings.metrics_token,
+        settings.database_url,
+        settings.redis_url,
+    )
     log.hide([value for value in own if value and not value.startswith("sqlite")])
 
 
@@ -155,49 +190,40 @@ def _mount_ops(app: Any, *, settings: Settings, store: SqlStore, queue: RqQueue)
     from app.ops import rq_board
     from app.ops.heartbeats import Beater
 
-    token = getattr(settings, "metrics_token", None)
     names = lambda: queue.names  # noqa: E731  # asked when first needed
     rq_board.mount(
         app,
         redis_url=redis_url(settings),
         names=names,
         password=settings.ops_password,
-        metrics_token=token,
+        metrics_token=settings.metrics_token,
     )
     # Called by gunicorn.conf.py in each process that serves.
     app.extensions["afterword.in_worker"] = lambda: Beater(store, "web").run_in_thread()
 
 
-def _metrics_of(store: SqlStore, queue: RqQueue) -> Callable[[], bytes]:
-    from app.errors import AfterwordError
-    from app.web import CachedReadiness
-
-    def asking(check_write: Callable[[], None]) -> CachedReadiness:
-        def ask() -> tuple[Mapping[str, object], bool]:
-            try:
-                check_write()
-            except AfterwordError:
-                return {}, False
-            return {}, True
-
-        return CachedReadiness(ask)  # a scraper that hammers costs one write a second
-
-    return functools.partial(
-        _metrics, store, queue, {"database": asking(store.check_write), "queue": asking(queue.check_write)}
-    )
-
-
-def _metrics(store: SqlStore, queue: RqQueue, writable: Mapping[str, CachedReadiness]) -> bytes:
-    from app.errors import QueueUnavailable, StoreUnavailable
+def _metrics_of(settings: Settings, readiness: Readiness, store: SqlStore) -> Callable[[], bytes]:
+    from app import log
     from app.ops import metrics
+    from app.readiness import Probe
 
-    takes_writes = [part for part, ask in writable.items() if ask()[1]]
-    try:
-        counts, beats = store.counts(), store.heartbeats()
-    except StoreUnavailable:
-        counts, beats = None, {}
-    try:
-        queues = queue.counts()
-    except QueueUnavailable:
-        queues = None
-    return metrics.render(counts, queues, heartbeats=beats, takes_writes=takes_writes)
+    providers = [choice.key for choice in settings.policy.providers]
+    counts, measures = Probe(store.counts), Probe(store.measures)
+
+    def show() -> bytes:
+        counts.begin()
+        measures.begin()
+        report = readiness.ask()
+        _, counted = counts.result(_COUNTING_PATIENCE_S)
+        _, measured = measures.result(_COUNTING_PATIENCE_S)
+        return metrics.render(
+            counted,
+            report.queues,
+            parts=report.parts,
+            facts=report.facts,
+            measured=measured,
+            providers=providers,
+            lines_dropped=getattr(log, "dropped", lambda: 0)(),
+        )
+
+    return show

@@ -32,6 +32,9 @@ class Idle:
     def now(self) -> float:
         return 0.0
 
+    def boottime(self) -> float:
+        return 0.0
+
 
 def service_of(store: MemoryStore) -> Service:
     idle = cast(Any, Idle())

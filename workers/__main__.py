@@ -9,7 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from workers.entry import run
-from workers.supervisor import Supervisor, preload_workers, worker_specs
+from workers.supervisor import Supervisor
+from workers.up import preload, tell_of_storage, worker_specs
 
 if TYPE_CHECKING:
     from app.config import Settings
@@ -21,7 +22,8 @@ def main() -> int:
 
 
 def _work(settings: Settings) -> int:
-    preload_workers(settings)
+    preload(settings)
+    tell_of_storage(settings)
     return Supervisor(worker_specs(settings)).run()
 
 

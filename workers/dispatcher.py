@@ -9,12 +9,13 @@ is away it waits at most 5 s between looks, and says so once at the start and on
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -22,12 +23,15 @@ import structlog
 from app.core.durations import Durations, growing
 from app.errors import AfterwordError, QueueUnavailable, StoreUnavailable
 from app.ports import Queue, Store
+from workers.children import tell_ready
+from workers.signs import Signs, fingerprint
 
 if TYPE_CHECKING:
     from app.config import Settings
 
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 5.0
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _log = structlog.get_logger(__name__)
 
@@ -80,6 +84,7 @@ class Dispatcher:
         queue: Queue,
         *,
         sweep: Callable[[], object],
+        signs: Callable[[], object] = lambda: None,
         pace: Pace = Pace(),  # noqa: B008  # frozen
         clock: Callable[[], float] = time.monotonic,
         log: Any = None,
@@ -87,11 +92,13 @@ class Dispatcher:
         """
         Args:
             sweep: The service's housekeeping; may take a while, may raise ours.
+            signs: Further signs of life, given with each of the dispatcher's own.
             clock: Monotonic, seconds.
         """
         self._store = store
         self._queue = queue
         self._sweep = sweep
+        self._signs = signs
         self._pace = pace
         self._clock = clock
         self._log = log if log is not None else _log
@@ -150,6 +157,7 @@ class Dispatcher:
         if now < self._beat_at and self._database.since is None:
             return
         self._store.beat("dispatcher")
+        self._signs()
         self._beat_at = now + self._pace.beat_every_s
 
     def _housekeeping(self) -> None:
@@ -166,15 +174,23 @@ class Dispatcher:
             self._log.warning("sweep_failed", cause=str(error))
 
 
-def run_dispatcher(settings: Settings) -> None:
-    """Until SIGTERM, which ends it at once: there is nothing to finish. Main thread only."""
-    signal.signal(signal.SIGTERM, _leave)
-    dispatcher = _opened(settings)
+def run_dispatcher(settings: Settings, *, told: Mapping[str, Any] = _NOTHING, up: int | None = None) -> None:
+    """
+    Until SIGTERM, which ends it at once: there is nothing to finish. Main thread only.
+
+    Args:
+        told: What stood on disk and in the environment when the settings were read: see `workers.signs`.
+        up: The process id of the `up` that it belongs to.
+    """
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, _leave)
+    dispatcher = _opened(settings, told, up)
+    tell_ready()
     while True:
         time.sleep(dispatcher.tick())
 
 
-def _opened(settings: Settings) -> Dispatcher:
+def _opened(settings: Settings, told: Mapping[str, Any], up: int | None) -> Dispatcher:
     from app import wiring
 
     service = wiring.open_service(settings)  # connects when first used
@@ -182,6 +198,7 @@ def _opened(settings: Settings) -> Dispatcher:
         service.store,
         service.queue,
         sweep=service.sweep,
+        signs=Signs(wiring.open_store(settings), told=told, up=up).give,
         pace=Pace.scaled(settings.durations, settings.time_scale),
     )
 
@@ -194,7 +211,10 @@ def main() -> int:
     """Returns the exit code: 130 for Ctrl-C; SIGTERM exits 0 by itself."""
     from workers.entry import run
 
-    return run("dispatcher", run_dispatcher)
+    if os.getpid() == 1:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # it gets orphans, and the kernel may bury them
+    told = fingerprint()
+    return run("dispatcher", lambda settings: run_dispatcher(settings, told=told))
 
 
 if __name__ == "__main__":

@@ -24,8 +24,13 @@ def run(name: str, work: Callable[[Settings], int | None]) -> int:
         work: Gets the settings; its None counts as 0.
 
     Returns:
-        The exit code: that of `work`, 69, 75, 78, or 130 for Ctrl-C.
+        The exit code: that of `work`, 69, 75 (held, or .venv being changed), 78, or 130 for Ctrl-C.
     """
+    from app import installed
+
+    held = installed.hold()
+    if held is not None:
+        return held
     from app import log, wiring
 
     log.configure(name)

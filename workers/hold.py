@@ -21,6 +21,7 @@ from pathlib import Path
 from app.errors import Away, ConfigError, HeldByAnother
 
 CHILDREN_VANISH_WITHIN_S = 6.0
+BACKLOG = 512  # as in gunicorn.conf.py
 _NOTE_BYTES = 16
 _DYING_S = 0.5  # a killed process holds its locks until the kernel has taken it apart
 
@@ -121,18 +122,40 @@ def ensure_port_free(host: str, port: int) -> None:
         ConfigError: HOST is no address of this machine, or PORT is not ours to take.
         Away: The network itself refuses.
     """
+    _bound(host, port).close()
+
+
+def listen_on(host: str, port: int) -> socket.socket:
+    """
+    The socket that web is given: connections wait in it from now on, until it is closed everywhere.
+
+    Raises:
+        HeldByAnother, ConfigError, Away: As `ensure_port_free`.
+    """
+    listener = _bound(host, port)
+    try:
+        listener.listen(BACKLOG)
+    except OSError as error:  # two may bind at the same moment
+        listener.close()
+        raise _port_trouble(error, host, port) from error
+    return listener
+
+
+def _bound(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except socket.gaierror as error:
         raise ConfigError([f"HOST {host!r} is not an address: use e.g. 127.0.0.1"]) from error
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-        except OSError as error:
-            raise _port_trouble(error, host, port) from error
+    found = socket.socket(family, kind, protocol)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(address)
+    except OSError as error:
+        found.close()
+        raise _port_trouble(error, host, port) from error
+    return found
 
 
 def _port_trouble(error: OSError, host: str, port: int) -> Exception:

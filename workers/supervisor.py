@@ -1,5 +1,6 @@
 """
-Keeps a list of children alive, and ends them in order. What `afterword up` runs is `run_up`.
+Keeps a list of children alive, replaces them without a gap when settings are read again, and ends them in
+order. What `afterword up` runs with it is in `workers.up`.
 
 It knows restarts (0.2 s growing to 5 s, anew after 10 s of life), the order of starting (the list; a
 child may hold back those after it until it is ready or has died) and of stopping (web, dispatcher, workers,
@@ -14,50 +15,66 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
-from importlib import import_module
+from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
-from app.errors import AfterwordError, BlobsUnavailable, ConfigError, StoreUnavailable
-from workers import listening
-from workers.children import HANDLED, Child, ChildSpec
-from workers.hold import ensure_port_free, hold_home
-from workers.lifeline import die_with_parent
+from app.errors import AfterwordError, ConfigError
+from workers.children import HANDLED, Child, ChildSpec, bury_orphans
 
-if TYPE_CHECKING:
-    from app.config import Settings
-
-_log = structlog.get_logger(__name__)
-
-__all__ = ["ChildSpec", "Supervisor", "hold_home", "preload_workers", "run_up", "worker_specs"]
+__all__ = ["ChildSpec", "Renewal", "Supervisor"]
 
 # A signal that comes twice at once is one wish: a terminal and a wrapper both pass Ctrl-C on.
 _SAME_WISH_S = 0.25
 _LOOK_EVERY_S = 1.0
 _READY_LOOK_EVERY_S = 0.05
+# Those that are to take over must be ready by then, else those that are there stay.
+_TAKE_OVER_WITHIN_S = 30.0
 
-# The drain: jobs longer than this are left to their lease.
-DRAIN_S = 25.0
 
-_WEB, _DISPATCHER, _WORKERS, _VALKEY = range(4)
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """The children that settings which were read again ask for, and what the line `reloaded` says about them."""
+
+    children: Sequence[ChildSpec]
+    about: Mapping[str, Any]
 
 
 class Supervisor:
-    """Runs children until SIGTERM, SIGINT or SIGHUP. Main thread only; one at a time."""
+    """
+    Runs children until SIGTERM, SIGINT or SIGHUP, those of them that did not come ignored. Main thread only;
+    one at a time.
+    """
 
-    def __init__(self, children: Sequence[ChildSpec], log: Any = None) -> None:
+    def __init__(
+        self,
+        children: Sequence[ChildSpec],
+        log: Any = None,
+        *,
+        renew: Callable[[], Renewal] | None = None,
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> None:
         """
         Args:
             children: In the order of their first start.
             log: A structlog logger; every start, death and stop is one line.
+            renew: Asked at SIGHUP where there is no controlling terminal; raises ours when all is to stay as it
+                is. Without it SIGHUP stops.
+            on_stop: Called when stopping begins.
         """
         self._children = [Child(spec) for spec in children]
+        self._next: list[Child] = []
+        self._leaving: list[tuple[Child, float]] = []  # with the time of their SIGKILL
+        self._about: Mapping[str, Any] = {}
+        self._give_up_at = 0.0
         self._log = log if log is not None else structlog.get_logger(__name__)
+        self._renew = None if renew is not None and _has_terminal() else renew
+        self._on_stop = on_stop
+        self._is_renewal_wanted = False
         self._wishes: list[int] = []
         self._last_wish_at = float("-inf")
         self._wakeup = -1
@@ -72,7 +89,11 @@ class Supervisor:
         with self._signals():
             try:
                 while not self._wishes:
+                    self._begin_renewal()
                     self._tend()
+                    self._tend_next()
+                    self._tend_leaving()
+                    self._bury_orphans()
                     self._pause()
                 is_clean = self._stop()
             finally:
@@ -81,23 +102,34 @@ class Supervisor:
             return 130
         return 0 if is_clean else 1
 
+    @property
+    def _all(self) -> list[Child]:
+        return [*self._children, *self._next, *(child for child, _ in self._leaving)]
+
     # -- living ------------------------------------------------------------------------------------
     def _tend(self) -> None:
         for child in self._children:
             now = time.monotonic()
             self._note_death(child, now)
             if child.pid is None and child.start_again_at <= now:
-                child.start(now)
-                self._log.info("child_started", child=child.spec.name, pid=child.pid, starts=child.starts)
+                self._start(child, now)
             if child.is_watched(now) and child.look() and child.spec.ready_line is not None:
                 self._log.info("ready", **child.spec.ready_line)
+                if child.spec.on_ready is not None:
+                    child.spec.on_ready()
             if child.holds_back(now):
                 return
+
+    def _start(self, child: Child, now: float) -> None:
+        child.start(now)
+        if child.is_told:
+            self._log.info("child_started", child=child.spec.name, pid=child.pid, starts=child.starts)
 
     def _note_death(self, child: Child, now: float) -> None:
         pid = child.pid
         ending = child.reap(now)
-        if ending is not None:
+        if ending is not None and child.is_told:
+            again = {"times": child.deaths_in_a_row} if child.deaths_in_a_row > 1 else {}
             self._log.error(
                 "child_died",
                 child=child.spec.name,
@@ -105,13 +137,17 @@ class Supervisor:
                 how=ending.how,
                 lived_s=ending.lived_s,
                 starts_again_in_s=round(child.start_again_at - now, 1),
+                **again,
             )
+
+    def _bury_orphans(self) -> None:
+        bury_orphans({child.pid for child in self._all if child.pid is not None})
 
     def _pause(self) -> None:
         """Until a signal, or until the next child is to be started."""
         now = time.monotonic()
         waits = [max(0.0, c.start_again_at - now) for c in self._children if c.pid is None and c.starts]
-        if any(c.starts == 0 or c.is_watched(now) for c in self._children):
+        if self._next or any(c.starts == 0 or c.is_watched(now) for c in self._children):
             waits.append(_READY_LOOK_EVERY_S)
         self._sleep(min([_LOOK_EVERY_S, *waits]))
 
@@ -120,13 +156,77 @@ class Supervisor:
         with suppress(BlockingIOError):
             os.read(self._wakeup, 4096)
 
+    # -- being replaced ----------------------------------------------------------------------------
+    def _begin_renewal(self) -> None:
+        """Once the last one is over: however many were wished for meanwhile are one."""
+        if not self._is_renewal_wanted or self._renew is None or self._next or self._leaving:
+            return
+        self._is_renewal_wanted = False
+        try:
+            renewal = self._renew()
+        except AfterwordError as error:
+            problems = list(error.problems) if isinstance(error, ConfigError) else [str(error)]
+            self._log.error("reload_refused", problems=problems, consequence="everything stays as it was")
+            return
+        now = time.monotonic()
+        self._about = renewal.about
+        self._give_up_at = now + _TAKE_OVER_WITHIN_S
+        self._next = [Child(spec) for spec in renewal.children]
+        for child in self._next:
+            self._start(child, now)
+
+    def _tend_next(self) -> None:
+        """All of the new ones take over together, or none does."""
+        if not self._next:
+            return
+        now = time.monotonic()
+        for child in self._next:
+            ending = child.reap(now)
+            if ending is not None:
+                self._give_up(f"{child.spec.name} ended before it was ready: {ending.how}")
+                return
+        waiting = [child.spec.name for child in self._next if not (child.was_ready or child.look())]
+        if not waiting:
+            self._take_over(now)
+        elif now > self._give_up_at:
+            self._give_up(f"not ready in {_TAKE_OVER_WITHIN_S:g} s: {', '.join(waiting)}")
+
+    def _take_over(self, now: float) -> None:
+        old = [child for child in self._children if not child.spec.outlives_reload]
+        self._children = [child for child in self._children if child.spec.outlives_reload] + self._next
+        self._next = []
+        for child in old:
+            if child.pid is not None:
+                child.ask_to_stop()
+                self._leaving.append((child, now + child.spec.grace_s))
+        self._log.info("reloaded", **self._about)
+
+    def _give_up(self, cause: str) -> None:
+        for child in self._next:
+            if child.pid is not None:
+                child.kill()
+                self._leaving.append((child, 0.0))
+        self._next = []
+        self._log.error("reload_failed", cause=cause, consequence="everything stays as it was")
+
+    def _tend_leaving(self) -> None:
+        now = time.monotonic()
+        for child, kill_at in self._leaving:
+            if now > kill_at:
+                child.kill()
+            ending = child.reap(now)
+            if ending is not None:
+                self._log.info("child_replaced", child=child.spec.name, how=ending.how)
+        self._leaving = [(child, kill_at) for child, kill_at in self._leaving if child.pid is not None]
+
     # -- ending ------------------------------------------------------------------------------------
     def _stop(self) -> bool:
         """True when every child ended in its own time."""
         self._log.info("stopping", cause=signal.Signals(self._wishes[0]).name)
+        self._on_stop()
         is_clean = True
-        for order in sorted({child.spec.stop_order for child in self._children}):
-            group = [child for child in self._children if child.spec.stop_order == order and child.pid]
+        for order in sorted({child.spec.stop_order for child in self._all}):
+            group = [child for child in self._all if child.spec.stop_order == order and child.pid]
             is_clean = self._stop_group(group) and is_clean
             if len(self._wishes) > 1:
                 self._log.warning("stopping_at_once", cause="a second signal")
@@ -148,12 +248,13 @@ class Supervisor:
                 if ending is not None:
                     self._log.info("child_stopped", child=child.spec.name, how=ending.how)
                     is_clean = is_clean and not ending.was_killed
+            self._bury_orphans()
             if any(child.pid for child in group):
                 self._sleep(0.1)
         return is_clean
 
     def _kill_the_rest(self) -> None:
-        left = [child for child in self._children if child.pid]
+        left = [child for child in self._all if child.pid]
         for child in left:
             child.kill()
         ends_at = time.monotonic() + 2.0
@@ -168,7 +269,9 @@ class Supervisor:
         self._wakeup, write_end = os.pipe()
         os.set_blocking(self._wakeup, False)
         os.set_blocking(write_end, False)
-        before = {sig: signal.signal(sig, self._on_signal) for sig in HANDLED}
+        # What came ignored (nohup, a shell's background) was meant so.
+        taken = [s for s in HANDLED if s == signal.SIGCHLD or signal.getsignal(s) is not signal.SIG_IGN]
+        before = {sig: signal.signal(sig, self._on_signal) for sig in taken}
         before_fd = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         try:
             yield
@@ -182,161 +285,19 @@ class Supervisor:
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         if signum == signal.SIGCHLD:
             return
+        if signum == signal.SIGHUP and self._renew is not None:
+            self._is_renewal_wanted = True
+            return
         now = time.monotonic()
         if now - self._last_wish_at > _SAME_WISH_S:
             self._wishes.append(signum)
         self._last_wish_at = now
 
 
-# -- the real children -------------------------------------------------------------------------------
-def run_up(settings: Settings) -> int:
-    """
-    The whole service: embedded Valkey unless REDIS_URL, migrations, web, workers, dispatcher.
-
-    Returns:
-        The exit code: see `Supervisor.run`.
-
-    Raises:
-        HeldByAnother: Another `up` holds the home, or another process the port. Exit 75.
-        Away: Something needed is not there. Exit 69.
-        ConfigError: Exit 78.
-    """
-    from app.adapters import valkey_server
-    from app.ops.password import with_password
-
-    with hold_home(settings.home):
-        settings = with_password(settings)
-        ensure_port_free(settings.host, settings.port)
-        specs: list[ChildSpec] = []
-        if settings.redis_url is None:
-            valkey_server.find_binary()
-            specs.append(_valkey_spec(settings))
-        _migrate_if_possible(settings)
-        _tell_of_storage(settings)
-        specs += [_web_spec(settings), *worker_specs(settings), _dispatcher_spec(settings)]
-        preload_workers(settings)
-        import_module("app.web")
-        return Supervisor(specs).run()
-
-
-def _migrate_if_possible(settings: Settings) -> None:
-    """
-    A database that cannot be written now (a full disk) but has its tables is no reason not to start:
-    deliveries are answered 503, and all goes on by itself when it can be.
-    """
-    from app.adapters import migrations
-
+def _has_terminal() -> bool:
+    """Whether there is a controlling terminal, whose end a hang-up would tell of."""
     try:
-        _migrate_apart(settings)
-    except StoreUnavailable as error:
-        if not migrations.has_newest_tables(settings.database_url):
-            raise
-        _log.error("database_away_at_start", cause=str(error))
-
-
-def _tell_of_storage(settings: Settings) -> None:
-    """Not a reason to refuse deliveries either, but a mistyped STORAGE_URL should be heard of at once."""
-    from app import wiring
-
-    try:
-        wiring.open_blobs(settings).check()
-    except BlobsUnavailable as error:
-        _log.error("storage_unavailable", cause=str(error))
-    except AfterwordError as error:  # an address that never will be one
-        raise ConfigError([str(error)]) from error
-
-
-def _migrate_apart(settings: Settings) -> None:
-    """In a process of its own: what Alembic loads, 8 MB, would stay in the memory of every child."""
-    from app import wiring
-
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            die_with_parent(parent)
-            wiring.migrate(settings)
-        except BaseException:  # nothing is lost: the parent meets the same trouble and says it
-            os._exit(1)
-        os._exit(0)
-    status = 1
-    with suppress(ChildProcessError):  # whoever started us ignores its children: no status is kept
-        status = os.waitpid(pid, 0)[1]
-    if status != 0:
-        wiring.migrate(settings)
-
-
-def worker_specs(settings: Settings) -> list[ChildSpec]:
-    """`worker-1` … `worker-N` for commands and `inbox` for deliveries: one queue each."""
-    from app.adapters.rq_queue import INBOX, RECALL
-
-    queues = {f"worker-{n + 1}": RECALL for n in range(settings.workers)} | {INBOX: INBOX}
-    return [
-        ChildSpec(name, partial(_work, settings, queue, name), stop_order=_WORKERS, grace_s=DRAIN_S)
-        for name, queue in queues.items()
-    ]
-
-
-def _work(settings: Settings, queue: str, name: str) -> None:
-    from workers.worker import work_for
-
-    work_for(settings, queue, name)
-
-
-def _valkey_spec(settings: Settings) -> ChildSpec:
-    from app.adapters import valkey_server
-    from workers.lifeline import kernel_ties_to_parent
-
-    def serve() -> None:
-        raise SystemExit(valkey_server.serve(settings.home, guard=kernel_ties_to_parent))
-
-    is_ready = partial(valkey_server.is_ready, settings.home)
-    return ChildSpec(
-        "valkey",
-        serve,
-        stop_order=_VALKEY,
-        grace_s=10.0,  # its last fsync waits for a busy disk
-        is_ready=is_ready,
-        # The others do without it: they would only find it away and say so. Web must not wait long.
-        ready_within_s=2.0,
-    )
-
-
-def _web_spec(settings: Settings) -> ChildSpec:
-    def serve() -> None:
-        from app import wiring
-        from app.serve import run_gunicorn
-        from app.web import create_app
-
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        run_gunicorn(lambda: create_app(wiring.web_parts(settings)), bind=f"{host}:{settings.port}")
-
-    return ChildSpec(
-        "web",
-        serve,
-        stop_order=_WEB,
-        grace_s=DRAIN_S + 2.0,
-        is_ready=partial(listening.answers, settings.host, settings.port),
-        ready_within_s=0.0,  # nobody waits for it; it is only told
-        ready_line=listening.addresses(settings.host, settings.port),
-    )
-
-
-def _dispatcher_spec(settings: Settings) -> ChildSpec:
-    def dispatch() -> None:
-        from workers.dispatcher import run_dispatcher
-
-        run_dispatcher(settings)
-
-    return ChildSpec("dispatcher", dispatch, stop_order=_DISPATCHER, grace_s=3.0)
-
-
-def preload_workers(settings: Settings) -> None:
-    """Imported once, before the forks: five workers then cost 69 MiB in all rather than 61 each."""
-    from app import wiring
-
-    for module in ("workers.dispatcher", "workers.jobs", "workers.worker"):
-        import_module(module)
-    # Wiring imports what it names only when asked, which every horse would do anew: 60 ms of the 65 that a
-    # job then costs. What is opened here connects to nothing and is thrown away.
-    wiring.open_service(settings)
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True

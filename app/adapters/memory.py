@@ -23,9 +23,10 @@ from app.adapters.memory_rows import CommandRow, DeliveryRow, Recording, Recordi
 from app.core import commands, events
 from app.core.machine import Decision
 from app.core.policy import CEILING
-from app.core.state import Transcription
+from app.core.state import ENDS, Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale
 from app.ports import (
+    Answer,
     ArtifactRow,
     Closing,
     Committed,
@@ -36,6 +37,7 @@ from app.ports import (
     Offerable,
     Send,
     SendTimes,
+    Slot,
     Source,
 )
 from app.records import CREATES_ONLY, NOT_SENT
@@ -59,6 +61,7 @@ class MemoryStore(MemoryFaults):
         self.heartbeats: dict[str, tuple[float, str]] = {}
         self._ids = itertools.count(1)
         self._first_start: float | None = None
+        self.answers: list[Answer] = []
         self.marks: dict[str, float] = {}
 
     def now(self) -> float:
@@ -141,6 +144,8 @@ class MemoryStore(MemoryFaults):
         bot_limit: tuple[int, float] | None = None,
         budget: int | None = None,
         offer_now: bool = True,
+        put_off_s: float | None = None,
+        answers: Sequence[Answer] = (),
     ) -> Committed:
         after, is_claim = decision.state, isinstance(event, events.Sending)
         recording = (after.workspace, after.recording_id)
@@ -153,19 +158,22 @@ class MemoryStore(MemoryFaults):
                 return Committed(wait_s=wait_s)
             # Everything is allowed: from here on nothing can fail.
             self.recordings[recording] = known
-            self._mark(source, event)
+            self._mark(source, event, put_off_s)
+            self.answers += answers
             is_new = known.version == 0 and decision.commands
             if after != known.transcription or is_new:
                 known.transcription, known.version, known.updated_at = after, known.version + 1, self.now()
             known.budgets |= budgets
-            stamp = Stamp(next(self._ids), send, self.now()) if send is not None else None
-            if stamp is not None:
+            stamp = None
+            if send is not None:
+                stamp = Stamp(next(self._ids), send, self.now(), body=send.body)
                 known.sends.append(stamp)
+            _drop_bodies(known, after)
             if artifact is not None:
                 known.artifacts[artifact.transcript_id] = artifact
             line = history_line.line(before, decision, event, source)
             known.history.append({"id": next(self._ids), "at": self.now(), **line})
-            offerable = self._replace(recording, decision, event, offer_now=offer_now)
+            offerable = self._replace(recording, decision, event, source, offer_now=offer_now)
             return Committed(offerable, send_id=stamp.id if stamp is not None else None)
 
     def _recording(self, recording: Recording) -> RecordingRow:
@@ -182,11 +190,13 @@ class MemoryStore(MemoryFaults):
         if source.command is not None and self._held(source.command) is None:
             raise LeaseLost("the command belongs to another worker")
 
-    def _mark(self, source: Source, event: events.Event) -> None:
+    def _mark(self, source: Source, event: events.Event, put_off_s: float | None) -> None:
         delivery = self._unapplied(source.delivery_id) if source.delivery_id is not None else None
         if delivery is not None:
             delivery.applied_at, delivery.kind = self.now(), history_line.event_name(event)
-        if source.command is not None and source.is_finished:
+        if source.command is not None and put_off_s is not None:
+            self.defer(source.command, after_s=put_off_s, cause="ignored_outcome")
+        elif source.command is not None and source.is_finished:
             del self.commands[source.command.id]
 
     def _wait_for_bot(
@@ -205,7 +215,13 @@ class MemoryStore(MemoryFaults):
         return wait_s if wait_s > 0 else None
 
     def _replace(
-        self, recording: Recording, decision: Decision, event: events.Event, *, offer_now: bool
+        self,
+        recording: Recording,
+        decision: Decision,
+        event: events.Event,
+        source: Source,
+        *,
+        offer_now: bool,
     ) -> tuple[Offerable, ...]:
         replaced = {c.key for c in (*decision.dropped, *decision.commands)}
         for old in self._pending(recording):
@@ -222,10 +238,17 @@ class MemoryStore(MemoryFaults):
                 due_at=self.now() + max(command.after_s, 0.0),
                 offered_at=self.now() if is_due and offer_now else None,
                 is_held=is_held and not is_due,
+                wanted_since=self._wanted_since(source, command),
             )
             if is_due and offer_now:
                 offerable.append(Offerable(id_, commands.sentence(command, recording[1])))
         return tuple(offerable)
+
+    def _wanted_since(self, source: Source, command: commands.Command) -> float:
+        old = source.command
+        if old is not None and commands.is_same_wish(old.command, command):
+            return old.wanted_since
+        return self.now() + max(command.after_s, 0.0)
 
     # -- the outbox ------------------------------------------------------------------------------
 
@@ -236,7 +259,9 @@ class MemoryStore(MemoryFaults):
                 return None
             row.token, row.leased_until, row.tries = secrets.token_hex(8), now + lease_s, row.tries + 1
             command = replace(row.command, after_s=0.0)
-            return Leased(command_id, *row.recording, command, row.token, row.tries, row.slot_at)
+            return Leased(
+                command_id, *row.recording, command, row.token, row.tries, row.slot, row.wanted_since
+            )
 
     def renew(self, leased: Leased, *, lease_s: float) -> bool:
         with self._lock:
@@ -245,15 +270,42 @@ class MemoryStore(MemoryFaults):
                 row.leased_until = self.now() + lease_s
             return row is not None
 
-    def defer(self, leased: Leased, *, after_s: float, slot_at: float | None = None) -> None:
+    def defer(
+        self,
+        leased: Leased,
+        *,
+        after_s: float,
+        cause: str,
+        slot: Slot | None = None,
+        answers: Sequence[Answer] = (),
+    ) -> None:
         with self._lock:
             row = self._held(leased)
             if row is None:
                 raise LeaseLost("the command belongs to another worker")
             row.due_at, row.offered_at, row.leased_until, row.token = self.now() + after_s, None, None, None
-            row.tries, row.slot_at, row.is_held = row.tries - 1, slot_at, leased.workspace in self.pauses
+            row.tries, row.slot, row.is_held = row.tries - 1, slot, leased.workspace in self.pauses
+            row.waits_for = cause
+            self.answers += answers
 
-    def drop(self, leased: Leased) -> None:
+    def without_command(self, *, older_than_s: float, limit: int) -> list[tuple[str, str]]:
+        with self._lock:
+            oldest, busy = self.now() - older_than_s, {c.recording for c in self.commands.values()}
+            return [
+                recording
+                for recording, known in self.recordings.items()
+                if known.transcription.goal not in ENDS
+                and recording not in busy
+                and known.updated_at < oldest
+            ][:limit]
+
+    def draft(self, workspace: str, recording_id: str, transcript_id: str) -> str | None:
+        with self._lock:
+            artifact = self._recording((workspace, recording_id)).artifacts.get(transcript_id)
+            return artifact.draft if artifact is not None else None
+
+    def drop(self, leased: Leased, *, answers: Sequence[Answer] = ()) -> None:
+        self.answers += answers
         with self._lock:
             if self._held(leased) is not None:
                 del self.commands[leased.id]
@@ -298,7 +350,15 @@ class MemoryStore(MemoryFaults):
             stamps = [s for s in self._stamps(workspace, recording_id, ordinal) if s.outcome != NOT_SENT]
             ages = [self.now() - s.at for s in stamps if s.send.generation == generation]
             prints = frozenset(s.send.fingerprint for s in stamps if s.send.generation == generation)
-            return SendTimes(max(ages, default=None), min(ages, default=None), prints)
+            last_s = min([*ages, self.now() - self.steady_at]) if ages else None
+            has_body = any(s.body is not None for s in stamps if s.send.generation == generation)
+            return SendTimes(max(ages, default=None), last_s, prints, has_body)
+
+    def send_body(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> bytes | None:
+        with self._lock:
+            stamps = self._stamps(workspace, recording_id, ordinal)
+            of_key = (s for s in stamps if s.send.generation == generation and s.outcome != NOT_SENT)
+            return next((s.body for s in of_key if s.body is not None), None)
 
     def settle_send(self, send_id: int, *, outcome: str) -> None:
         with self._lock:
@@ -317,7 +377,8 @@ class MemoryStore(MemoryFaults):
             row.due_at -= by_s
             row.offered_at = row.offered_at - by_s if row.offered_at is not None else None
             row.leased_until = row.leased_until - by_s if row.leased_until is not None else None
-            row.slot_at = row.slot_at - by_s if row.slot_at is not None else None
+            row.slot = replace(row.slot, at=row.slot.at - by_s) if row.slot is not None else None
+            row.wanted_since -= by_s
 
     def creates_refused_elsewhere(self, workspace: str, recording_id: str, *, within_s: float) -> bool:
         with self._lock:
@@ -380,6 +441,13 @@ def _budgets(
         if not 1 <= line.ordinal <= min(CEILING, new[line.ordinal]):
             raise BudgetExceeded(f"attempt {line.ordinal} is above the budget of {allowed}")
     return new
+
+
+def _drop_bodies(known: RecordingRow, after: Transcription) -> None:
+    repeated = {line.ordinal for line in after.attempts if line.may_be_repeated}
+    for stamp in known.sends:
+        if stamp.send.ordinal not in repeated:
+            stamp.body = None
 
 
 if TYPE_CHECKING:

@@ -6,32 +6,29 @@ Part of `memory.MemoryStore`, for tests; the same promises as `sql_money`, `sql_
 
 from __future__ import annotations
 
-import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import replace
 
 from app.adapters.breaker import Breaker
-from app.records import CREATES_ONLY, Pause
+from app.adapters.clock_steps import Reading, judged
+from app.adapters.memory_passes import MemoryPasses
+from app.records import CREATES_ONLY, EVERY_WORKSPACE, BootClock, Pause
 
-_SET_BACK_S = 30.0
 
-
-class MemoryFaults(ABC):
-    """What a test wants to see is public. One lock makes each method one transaction."""
+class MemoryFaults(MemoryPasses):
+    """What a test wants to see is public."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.rates: dict[tuple[str, str], float] = {}
         self.turns: dict[str, float] = {}
         self.pauses: dict[str, Pause] = {}
         self.pause_log: list[tuple[Pause, float]] = []  # with its end
         self.breakers: dict[tuple[str, str], Breaker] = {}
         self.alive_at: float | None = None
+        self.distances: dict[str, float] = {}  # see `clock_steps.Reading`
+        self.steady_at = 0.0
         self.resumed_at = 0.0
-        self._lock = threading.RLock()
-
-    @abstractmethod
-    def now(self) -> float:
-        """The store's clock."""
 
     @abstractmethod
     def _wake(self, workspace: str) -> None:
@@ -39,19 +36,33 @@ class MemoryFaults(ABC):
 
     # -- signs of life ---------------------------------------------------------------------------
 
-    def sign(self, *, quiet_s: float) -> float:
+    def sign(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
         with self._lock:
             now = self.now()
-            away_s = 0.0 if self.alive_at is None else now - self.alive_at
-            if away_s < -_SET_BACK_S:
-                self._move_back(-away_s)
-            elif away_s > quiet_s:
+            distance = boot.distance_of(now, begun_s=boot.now_s()) if boot is not None else None
+            before = self.distances.get(boot.boot_id) if boot is not None else None
+            step = judged(Reading(now, self.alive_at, distance, before), quiet_s=quiet_s)
+            if step.back_s:
+                self._move_back(step.back_s)
+            if step.forward_s:
+                lost = Pause(EVERY_WORKSPACE, "clock_step", now - step.forward_s, now)
+                self.pause_log.append((lost, now))
+            if step.is_step:
+                self.steady_at, self.distances = now, {}
+            if step.is_silence:
                 self.resumed_at = now
             self.alive_at = now
+            if boot is not None and distance is not None:
+                self.distances[boot.boot_id] = distance
             return self.resumed_at
+
+    def steady_since(self) -> float:
+        with self._lock:
+            return self.steady_at
 
     def _move_back(self, by_s: float) -> None:
         """What was noted for the future, or as an age, by the clock as it was."""
+        super()._move_back(by_s)
         self.resumed_at -= by_s
         self.rates = {key: at - by_s for key, at in self.rates.items()}
         self.turns = {key: at - by_s for key, at in self.turns.items()}
@@ -105,7 +116,8 @@ class MemoryFaults(ABC):
             return sum(
                 max(0.0, ended_at - max(pause.since, at))
                 for pause, ended_at in (*self.pause_log, *running)
-                if pause.workspace == workspace and (for_creates or not pause.cause.startswith(CREATES_ONLY))
+                if pause.workspace in (workspace, EVERY_WORKSPACE)
+                and (for_creates or not pause.cause.startswith(CREATES_ONLY))
             )
 
     def take_probe(self, workspace: str, *, every_s: float) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.core import commands
 from app.core.state import Transcription
-from app.ports import ArtifactRow, NewDelivery, Send
+from app.ports import ArtifactRow, NewDelivery, Send, Slot
 
 Recording = tuple[str, str]  # workspace and recording
 
@@ -34,8 +34,10 @@ class CommandRow:
     leased_until: float | None = None
     token: str | None = None
     tries: int = 0
-    slot_at: float | None = None
+    slot: Slot | None = None
     is_held: bool = False
+    waits_for: str | None = None
+    wanted_since: float = 0.0
 
     def is_free(self, now: float) -> bool:
         return self.leased_until is None or self.leased_until < now
@@ -47,6 +49,7 @@ class Stamp:
     send: Send
     at: float
     outcome: str | None = None
+    body: bytes | None = None
 
 
 @dataclass(slots=True)

@@ -30,7 +30,8 @@ from rq import Retry
 from rq.serializers import JSONSerializer
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
-from app.adapters.private_socket import CheckedSocket, SocketRefused
+from app.adapters.private_socket import CheckedSocket
+from app.adapters.redis_errors import forgetful, why_unusable
 from app.core.durations import Durations
 from app.errors import QueueUnavailable, StoreUnavailable
 from app.ports import Offerable
@@ -79,9 +80,10 @@ def connect(url: str, *, patience: Patience) -> Redis:
     # No name to tell: for it each new connection would parse the metadata of the installed package (6 ms of
     # 10, and 3 MB of memory no longer shared with the parent) and pay two round trips.
     checked = {"connection_class": CheckedSocket} if url.startswith("unix:") else {}
-    return Redis.from_url(
+    client = Redis.from_url(
         url, socket_connect_timeout=1.0, socket_timeout=2.0, retry=retry, driver_info=None, **checked
     )
+    return forgetful(client)
 
 
 def queue_name(kind: str, queue_id: str) -> str:
@@ -238,8 +240,5 @@ def _translated() -> Iterator[None]:
         yield
     except StoreUnavailable as error:
         raise QueueUnavailable(f"the queue's name is in the database: {error}") from error
-    except SocketRefused as error:
-        raise QueueUnavailable(str(error)) from error
     except RedisError as error:
-        # The class alone: redis-py's sentences may quote arguments.
-        raise QueueUnavailable(f"Redis cannot be used: {type(error).__name__}") from error
+        raise QueueUnavailable(why_unusable(error)) from error

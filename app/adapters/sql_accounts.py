@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from app.adapters import sql_tables as t
 from app.adapters.sql_engine import Database
-from app.records import CREATES_ONLY, Pause
+from app.records import CREATES_ONLY, EVERY_WORKSPACE, Pause
 
 _REFUSED = "refused 403"  # as the service words outcomes: kind and status of a create's answer
 _CREATED = "created"
@@ -67,7 +67,9 @@ class Accounts(Database):
     def paused_since(self, workspace: str, at: float, *, for_creates: bool = True) -> float:
         """Seconds since `at` in which the workspace was paused, the running pause included."""
         log, pause = t.pause_log, t.pauses
-        ended = sa.select(log.c.began_at, log.c.ended_at).where(log.c.workspace == workspace)
+        ended = sa.select(log.c.began_at, log.c.ended_at).where(
+            log.c.workspace.in_((workspace, EVERY_WORKSPACE))
+        )
         running = sa.select(pause.c.since, self.db_now).where(pause.c.workspace == workspace)
         if not for_creates:
             ended = ended.where(~log.c.cause.startswith(CREATES_ONLY, autoescape=True))

@@ -12,6 +12,7 @@ Order matters on PostgreSQL: the transcription's row comes first and serialises 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,16 +21,16 @@ from sqlalchemy.exc import IntegrityError
 
 from app.adapters import history_line
 from app.adapters import sql_tables as t
-from app.adapters.sql_engine import Database
 from app.adapters.sql_errors import is_deadlock, violated
 from app.adapters.sql_money import may_have_left
+from app.adapters.sql_outbox import Outbox
 from app.adapters.sql_signs import RESUMED
 from app.core import commands, events
 from app.core import state as states
 from app.core.machine import Decision
 from app.core.state import Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale, StoreUnavailable
-from app.ports import ArtifactRow, Committed, Leased, Loaded, Offerable, Send, Source
+from app.ports import Answer, ArtifactRow, Committed, Leased, Loaded, Offerable, Send, Source
 
 
 class _BotBusy(Exception):
@@ -39,7 +40,7 @@ class _BotBusy(Exception):
         self.wait_s = wait_s
 
 
-class Commits(Database):
+class Commits(Outbox):
     """`load` and `commit` of `app.ports.Store`."""
 
     def load(self, workspace: str, recording_id: str) -> Loaded:
@@ -71,21 +72,27 @@ class Commits(Database):
         bot_limit: tuple[int, float] | None = None,
         budget: int | None = None,
         offer_now: bool = True,
+        put_off_s: float | None = None,
+        answers: Sequence[Answer] = (),
     ) -> Committed:
         """See `app.ports.Store.commit`."""
         after = decision.state
         try:
             with self.writing() as connection:
                 self._write_state(connection, before, decision)
-                self._mark_source(connection, decision, event, source)
+                self._mark_source(connection, decision, event, source, put_off_s)
                 self._mirror_attempts(connection, before, after, event, budget)
                 send_id = self._stamp(connection, after, send, bot_limit) if send is not None else None
+                self._drop_bodies(connection, before, after)
                 if artifact is not None:
                     self._keep_artifact(connection, artifact)
                 if artifact is not None or after.current != before.transcription.current:
                     _mark_current(connection, after)
                 self._write_history(connection, before, decision, event, source)
-                offerable = self._replace_commands(connection, decision, event, offer_now=offer_now)
+                offerable = self._replace_commands(connection, decision, event, source, offer_now=offer_now)
+                # Last: rows that every commit wants, held for the shortest time.
+                self.count_end(connection, before.transcription, after)
+                self.count_answers(connection, after.workspace, answers)
                 return Committed(offerable, send_id=send_id)
         except _BotBusy as busy:
             return Committed(wait_s=busy.wait_s)
@@ -119,7 +126,12 @@ class Commits(Database):
                 raise Stale("the transcription moved on")
 
     def _mark_source(
-        self, connection: Connection, decision: Decision, event: events.Event, source: Source
+        self,
+        connection: Connection,
+        decision: Decision,
+        event: events.Event,
+        source: Source,
+        put_off_s: float | None,
     ) -> None:
         if source.delivery_id is not None:
             row = t.deliveries
@@ -131,7 +143,9 @@ class Commits(Database):
             )
             if connection.execute(applied).rowcount != 1:
                 raise AlreadyApplied("the delivery has been applied")
-        if source.command is not None:
+        if source.command is not None and put_off_s is not None:
+            self.put_off(connection, source.command, after_s=put_off_s, cause="ignored_outcome")
+        elif source.command is not None:
             _finish(connection, source.command, is_kept=not source.is_finished)
 
     def _mirror_attempts(
@@ -178,9 +192,23 @@ class Commits(Database):
             key=send.key,
             fingerprint=send.fingerprint,
             bot=send.bot,
+            body=send.body,
             stamped_at=self.db_now,
         )
         return int(connection.execute(stamp.returning(t.sends.c.id)).scalar_one())
+
+    def _drop_bodies(self, connection: Connection, before: Loaded, after: Transcription) -> None:
+        """What was sent is kept while it may have to be repeated, and no longer."""
+        known = {line.ordinal: line for line in before.transcription.attempts}
+        settled = [
+            line.ordinal
+            for line in after.attempts
+            if known.get(line.ordinal) != line and not line.may_be_repeated
+        ]
+        if settled:
+            row = t.sends
+            of_these = sa.and_(_is_of(row, after.workspace, after.recording_id), row.c.ordinal.in_(settled))
+            connection.execute(row.update().where(of_these, row.c.body.is_not(None)).values(body=None))
 
     def _wait_for_bot(
         self, connection: Connection, workspace: str, bot: str, limit: tuple[int, float]
@@ -204,6 +232,7 @@ class Commits(Database):
             "language": artifact.language,
             "folder": artifact.folder,
             "files": json.dumps(artifact.files),
+            "draft": artifact.draft,
             "stored_at": self.db_now,
             "is_current": False,
         }
@@ -232,7 +261,13 @@ class Commits(Database):
         connection.execute(t.history.insert().values(at=self.db_now, **line))
 
     def _replace_commands(
-        self, connection: Connection, decision: Decision, event: events.Event, *, offer_now: bool
+        self,
+        connection: Connection,
+        decision: Decision,
+        event: events.Event,
+        source: Source,
+        *,
+        offer_now: bool,
     ) -> tuple[Offerable, ...]:
         after = decision.state
         gone = {c.key for c in decision.dropped} - {c.key for c in decision.commands}
@@ -246,6 +281,8 @@ class Commits(Database):
             is_offered = offer_now and command.after_s <= 0
             flags: dict[str, Any] = {"is_held": is_held and command.after_s > 0}
             flags["offered_at"] = self.db_now if is_offered else None
+            if source.command is not None and commands.is_same_wish(source.command.command, command):
+                flags["wanted_since"] = source.command.wanted_since
             row_id = self._put_command(connection, after, command, flags)
             if is_offered:
                 offerable.append(Offerable(row_id, commands.sentence(command, after.recording_id)))
@@ -262,6 +299,9 @@ class Commits(Database):
             "kind": commands.kind_of(command),
             "args": json.dumps(commands.to_record(command)),
             "due_at": self.db_now + max(command.after_s, 0.0),
+            "wanted_since": self.db_now + max(command.after_s, 0.0),
+            "waits_for": None,
+            "slot_rate": None,
             "leased_until": None,
             "token": None,
             "tries": 0,

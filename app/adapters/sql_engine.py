@@ -1,7 +1,7 @@
 """
 The way to the database: one engine per process, read and write transactions, its clock.
 
-Knows: addresses, pragmas, session settings, time-outs, what a fork does to connections.
+Knows: addresses, pragmas, time-outs, what a fork does to connections, which errors end one.
 Refuses to know: tables. The rest of the store stands on `Database` and sees no driver.
 
 Every infrastructure wait ends within 5 s: pool, lock, statement, connect; a PostgreSQL server that stands
@@ -22,16 +22,16 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.adapters.sql_errors import translated
+from app.adapters.sql_errors import is_wrong_server, translated
 from app.adapters.sql_tables import DbNow
 from app.adapters.sql_turn import WriteTurn
 from app.errors import ConfigError, StoreUnavailable
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
+    from sqlalchemy.engine import ExceptionContext
 
 WAIT_S = 5.0  # the cap of every wait
-CONNECT_S = 3  # PostgreSQL, for each address of the host
 BUSY_S = 4.0  # SQLite: less, so that a web request gets its 503 from us
 
 
@@ -51,9 +51,8 @@ class Database:
         self.clock_offset_s = clock_offset_s
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.turn = WriteTurn(sqlite_path(self.url)) if self.is_sqlite else None
-        self.engine = (
-            _sqlite_engine(self, pool_size) if self.is_sqlite else _postgresql_engine(self, pool_size)
-        )
+        self.engine = _sqlite_engine(self, pool_size) if self.is_sqlite else _postgresql(url, pool_size)
+        event.listen(self.engine, "handle_error", _leave_wrong_server)
         self._writer = self.engine.execution_options(begins="BEGIN IMMEDIATE")
         self._left_to_parent: list[sa.Pool] = []
         _open.add(self)
@@ -127,18 +126,18 @@ os.register_at_fork(after_in_child=_after_fork)
 
 def parse_url(url: str) -> URL:
     """
-    The address with its driver; `postgres://`, as Heroku writes it, is PostgreSQL too.
+    The kind of database, and a SQLite file's path; `postgres://`, as Heroku writes it, is PostgreSQL too.
 
     Raises:
         ConfigError: Not an address of a database we can use. The message holds no part of it.
     """
+    name = url.partition("://")[0].partition("+")[0]
+    if name in ("postgres", "postgresql"):
+        return URL.create("postgresql+psycopg")  # the rest is for libpq alone to read
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise ConfigError(["DATABASE_URL is not an address: sqlite:///path or postgresql://…"]) from None
-    name = parsed.drivername.partition("+")[0]
-    if name in ("postgres", "postgresql"):
-        return parsed.set(drivername="postgresql+psycopg")
     if name != "sqlite":
         raise ConfigError(["DATABASE_URL names neither SQLite nor PostgreSQL"])
     if not parsed.database or parsed.database == ":memory:" or "mode" in parsed.query:
@@ -202,47 +201,13 @@ def make_private_file(path: Path) -> None:
         ) from error
 
 
-_SESSION = (
-    "SELECT set_config('statement_timeout', '5s', false), set_config('lock_timeout', '5s', false),"
-    " set_config('idle_in_transaction_session_timeout', '10s', false), current_setting('synchronous_commit')"
-)
+def _postgresql(url: str, pool_size: int) -> Engine:
+    from app.adapters.sql_postgresql import postgresql_engine
+
+    return postgresql_engine(url, pool_size=pool_size, pool_timeout_s=WAIT_S)
 
 
-def _postgresql_engine(database: Database, pool_size: int) -> Engine:
-    from app.adapters.sql_patience import PatientConnection
-
-    engine = sa.create_engine(
-        database.url,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=WAIT_S,
-        # A round trip per transaction, against a claim that fails because a firewall dropped an idle
-        # connection: after a POST that failure would cost a look-up, in web a redelivery.
-        pool_pre_ping=True,
-        hide_parameters=True,
-        isolation_level="READ COMMITTED",  # whatever the server's default is
-        connect_args={
-            "connect_timeout": CONNECT_S,
-            "application_name": "afterword",
-            "tcp_user_timeout": int(WAIT_S * 1000),  # a server that vanished without a word; Linux only
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
-        },
-    )
-
-    @event.listens_for(engine, "do_connect")
-    def _connect(_dialect: Any, _record: Any, args: Any, kw: Any) -> PatientConnection:
-        return PatientConnection.connect(*args, **kw)
-
-    @event.listens_for(engine, "connect")
-    def _settle_in(connection: Any, _record: Any) -> None:
-        # By statement, not by start-up option: connection poolers refuse those.
-        synchronous_commit = connection.execute(_SESSION).fetchone()[3]
-        connection.commit()
-        if synchronous_commit == "off":
-            raise ConfigError(
-                ["PostgreSQL runs with synchronous_commit=off and may lose deliveries: set it to on"]
-            )
-
-    return engine
+def _leave_wrong_server(context: ExceptionContext) -> None:
+    """Closes this connection, and the pool's others before their next use."""
+    if is_wrong_server(context.original_exception):
+        context.is_disconnect = True

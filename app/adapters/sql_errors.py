@@ -30,6 +30,7 @@ _SQLITE = {
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _POSTGRESQL = {
     "08": "the connection was cut; is the server running?",
+    "08P01": "a pooler ends the connection; its log says why (pool_mode must be transaction or session)",
     "28": "the server refuses this user or password; check DATABASE_URL",
     "3D": "the named database does not exist; create it or check DATABASE_URL",
     "40": "another transaction was in the way; it is tried again",
@@ -40,13 +41,35 @@ _POSTGRESQL = {
     "55P03": "a row stayed locked for seconds; see which session holds it",
     "57014": "a statement took too long; see what the server is busy with",
     "57": "the server is starting or stopping",
-    "25006": "the server is read-only; is it a replica?",
+    "25006": "the server takes no writes: a replica, or no longer the primary; the address is tried anew",
 }
+
+# Answers that say something about the server at the other end, not about the statement: whichever server the
+# address leads to now may give another. https://www.postgresql.org/docs/current/errcodes-appendix.html
+_WRONG_SERVER = (
+    "08",  # the connection, also a pooler's to its server
+    "25006",  # read-only: demoted, or fenced off by default_transaction_read_only
+    "25P03",  # ended because it was idle in a transaction, or
+    "25P04",  # because the transaction took too long
+    "40001",  # a standby cancels what stands in recovery's way; READ COMMITTED knows no other reason
+    "57P",  # stopping, crashed, starting, database dropped, idle for too long
+)
+# https://sqlite.org/rescode.html: the file may have been replaced, or its disk mounted anew.
+_WRONG_FILE = (8, 10, 11, 26)  # READONLY, IOERR, CORRUPT, NOTADB
 
 # While connecting libpq has no codes, only words: the server's own (behind FATAL, in its language), then
 # libpq's and the system's. The first that is found counts; {user} and {database} are those that were tried.
 # https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/libpq/auth.c
 _CONNECTING = (
+    # Of several servers one may be read-only and the others away: this says more.
+    ("session is read-only", "no server that it names takes writes; is a fail-over under way?"),
+    ("server is in hot standby", "no server that it names takes writes; is a fail-over under way?"),
+    ("server is not in hot standby", "target_session_attrs asks for a standby; leave it out"),
+    ("cannot connect to server", "the pooler does not reach its server; see the pooler's log"),
+    ("no more connections allowed", "the pooler has no connection free (max_client_conn); allow more"),
+    ("bouncer config error", "the pooler knows no database {database} or no user {user}; see its settings"),
+    ("no such database", "the pooler has no database {database}; see its configuration"),
+    ("no such user", "the pooler has no user {user}; see its list of users"),
     ("password authentication failed", "the server refuses the password of user {user}; mend DATABASE_URL"),
     ("no password supplied", "the server wants a password of user {user}, and DATABASE_URL has none"),
     ("too many connections", "the server has no connection free for user {user}; free some or allow more"),
@@ -97,6 +120,20 @@ def violated(error: exc.IntegrityError) -> Literal["check", "unique", "other"]:
     return "other"
 
 
+def is_wrong_server(error: BaseException | None) -> bool:
+    """
+    Whether a connection with this answer is of no use any more, like the others made before it.
+
+    Args:
+        error: The driver's own.
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _WRONG_FILE
+    state = getattr(error, "sqlstate", None)
+    return state is not None and state.startswith(_WRONG_SERVER)
+
+
 def is_deadlock(error: BaseException | None) -> bool:
     """PostgreSQL ended this transaction in favour of another; nothing of it was written."""
     original = getattr(error, "orig", None)
@@ -116,7 +153,8 @@ def _remedy(error: exc.SQLAlchemyError) -> str:
         return f"the database cannot be used: {why or f'error {state}, see its log'}"
     if isinstance(error, exc.OperationalError):
         return _why_not_connected(original)
-    return f"the database cannot be used: {type(original or error).__name__}"
+    name = type(original or error).__name__
+    return f"the database's driver refuses what it is given ({name}): a fault of this program; report it"
 
 
 def _why_not_connected(original: object) -> str:

@@ -7,7 +7,7 @@ request is a quarter of a millisecond. It is one prepared statement, one transac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +18,11 @@ from app.adapters import sql_tables as t
 from app.adapters.sql_engine import Database
 from app.adapters.sql_kept import KeptConnection
 from app.ports import Closing, Delivery, NewDelivery
+
+ACCEPTED = "accepted"  # the counter of deliveries that were acknowledged, repetitions included
+# Moments in `installation`: of the last delivery acknowledged, and of the last one refused although it bore
+# complete, fresh headers.
+ACCEPTED_AT, REFUSED_AT = "webhook_accepted", "webhook_refused"
 
 _COLUMNS = ("workspace", "webhook_id", "received_at", "sent_at", "secret_label", "body")
 _ADD = "INSERT INTO deliveries ({}) VALUES ({}) ON CONFLICT (workspace, webhook_id) DO NOTHING"
@@ -99,13 +104,34 @@ class Inbox(Database):
             return bool(connection.execute(waiting).scalar())
 
     def count_rejected(self, kind: str, number: int) -> None:
-        """Adds to the counters of refused deliveries. By the thread that stores those of others: urgent."""
-        new = self.insert(t.counters).values(name=f"rejected:{kind}", value=number)
+        """Adds to the counters of refused deliveries."""
+        self.count_deliveries({kind: number}, accepted=0, is_refused=False)
+
+    def count_deliveries(self, rejected: Mapping[str, int], *, accepted: int, is_refused: bool) -> None:
+        """
+        Adds to the counters of deliveries, in one transaction, and notes when it was.
+
+        Args:
+            rejected: By kind.
+            accepted: How many were acknowledged.
+            is_refused: One of those rejected bore complete, fresh signature headers.
+        """
+        numbers = {f"rejected:{kind}": number for kind, number in rejected.items()}
+        numbers |= {ACCEPTED: accepted} if accepted else {}
+        new = self.insert(t.counters)
         added = new.on_conflict_do_update(
             index_elements=["name"], set_={"value": t.counters.c.value + new.excluded.value}
         )
-        with self.writing(is_urgent=True) as connection:
-            connection.execute(added)
+        moments = [key for key, is_now in ((ACCEPTED_AT, accepted), (REFUSED_AT, is_refused)) if is_now]
+        with self.writing(is_urgent=True) as connection:  # the receiver's own process waits behind it
+            # In the order of their names, as every process: two at once never wait for each other.
+            for name, number in sorted(numbers.items()):
+                connection.execute(added, {"name": name, "value": number})
+            for key in moments:
+                noted = self.insert(t.installation).values(key=key, at=self.db_now)
+                connection.execute(
+                    noted.on_conflict_do_update(index_elements=["key"], set_={"at": self.db_now})
+                )
 
 
 def _take(connection: Connection, ids: sa.Select[tuple[int]]) -> list[sa.Row[Any]]:

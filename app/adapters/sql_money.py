@@ -15,6 +15,7 @@ from app.ports import SendTimes
 from app.records import NOT_SENT
 
 TURN = "turn:"  # so begin the keys of turns
+STEADY = "steady"  # since when the database's clock ran without a step
 
 
 class Money(Database):
@@ -27,18 +28,36 @@ class Money(Database):
         Of one generation: each has its own Idempotency-Key, and with it its own hour at Recall.
         """
         row = t.sends
-        stamps = sa.select(self.db_now - row.c.stamped_at, row.c.fingerprint)
+        stamps = sa.select(self.db_now - row.c.stamped_at, row.c.fingerprint, row.c.body.is_not(None))
         stamps = stamps.where(
             _is_of_attempt(workspace, recording_id, ordinal), row.c.generation == generation, may_have_left()
         )
         with self.reading() as connection:
             found = connection.execute(stamps).all()
-        ages_s = [age_s for age_s, _ in found]
+            steady = sa.select(self.db_now - t.installation.c.at).where(t.installation.c.key == STEADY)
+            steady_s = connection.execute(steady).scalar()
+        ages_s = [age_s for age_s, _, _ in found]
+        # What is concluded from silence since the last send begins anew with each step of the clock.
+        since_last_s = min([*ages_s, *([] if steady_s is None else [steady_s])]) if ages_s else None
         return SendTimes(
             since_first_s=max(ages_s, default=None),
-            since_last_s=min(ages_s, default=None),
-            fingerprints=frozenset(fingerprint for _, fingerprint in found),
+            since_last_s=since_last_s,
+            fingerprints=frozenset(fingerprint for _, fingerprint, _ in found),
+            has_body=any(has_body for *_, has_body in found),
         )
+
+    def send_body(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> bytes | None:
+        """See `app.ports.Store.send_body`."""
+        row = t.sends
+        first = sa.select(row.c.body).order_by(row.c.id).limit(1)
+        first = first.where(
+            _is_of_attempt(workspace, recording_id, ordinal),
+            row.c.generation == generation,
+            row.c.body.is_not(None),
+            may_have_left(),
+        )
+        with self.reading() as connection:
+            return connection.execute(first).scalar()
 
     def settle_send(self, send_id: int, *, outcome: str) -> None:
         """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from app.adapters import sql_tables as t
-from app.adapters.sql_engine import Database
+from app.adapters.sql_answers import Answers
 from app.core import commands
+from app.core.state import ENDS, Goal
 from app.errors import LeaseLost
-from app.ports import Leased, Offerable
+from app.ports import Answer, Leased, Offerable, Slot
 from app.records import CREATES_ONLY
 
+_LONGEST_CAUSE = 100
 _EARLY_S = 0.05  # a command may be taken this much before its time: the offer was on its way
 
 
@@ -29,7 +31,7 @@ _EARLY_S = 0.05  # a command may be taken this much before its time: the offer w
 _CLOCK_WAS_SET_BACK_S = 600.0
 
 
-class Outbox(Database):
+class Outbox(Answers):
     """The outbox part of `app.ports.Store`."""
 
     def take(self, command_id: int, *, lease_s: float) -> Leased | None:
@@ -37,7 +39,13 @@ class Outbox(Database):
         row, token = t.commands, secrets.token_hex(8)
         taken = row.update().where(row.c.id == command_id, row.c.due_at <= self.db_now + _EARLY_S)
         taken = taken.where(_is_free(self.db_now)).returning(
-            row.c.workspace, row.c.recording_id, row.c.args, row.c.tries, row.c.slot_at
+            row.c.workspace,
+            row.c.recording_id,
+            row.c.args,
+            row.c.tries,
+            row.c.slot_at,
+            row.c.slot_rate,
+            row.c.wanted_since,
         )
         values = {"token": token, "leased_until": self.db_now + lease_s, "tries": row.c.tries + 1}
         with self.writing() as connection:
@@ -45,8 +53,16 @@ class Outbox(Database):
         if found is None:
             return None
         command = commands.from_record(json.loads(found.args))
+        slot = Slot(found.slot_rate, found.slot_at) if found.slot_rate and found.slot_at else None
         return Leased(
-            command_id, found.workspace, found.recording_id, command, token, found.tries, found.slot_at
+            command_id,
+            found.workspace,
+            found.recording_id,
+            command,
+            token,
+            found.tries,
+            slot,
+            found.wanted_since,
         )
 
     def renew(self, leased: Leased, *, lease_s: float) -> bool:
@@ -55,8 +71,24 @@ class Outbox(Database):
         with self.writing() as connection:
             return connection.execute(renewed).rowcount == 1
 
-    def defer(self, leased: Leased, *, after_s: float, slot_at: float | None = None) -> None:
-        """Due again later; the try is not counted. Raises `LeaseLost`."""
+    def defer(
+        self,
+        leased: Leased,
+        *,
+        after_s: float,
+        cause: str,
+        slot: Slot | None = None,
+        answers: Sequence[Answer] = (),
+    ) -> None:
+        """See `app.ports.Store.defer`."""
+        with self.writing() as connection:
+            self.put_off(connection, leased, after_s=after_s, cause=cause, slot=slot)
+            self.count_answers(connection, leased.workspace, answers)
+
+    def put_off(
+        self, connection: Connection, leased: Leased, *, after_s: float, cause: str, slot: Slot | None = None
+    ) -> None:
+        """`defer` within a transaction."""
         row = t.commands
         is_paused = sa.exists().where(t.pauses.c.workspace == leased.workspace)
         later = row.update().where(_is_ours(leased))
@@ -66,17 +98,42 @@ class Outbox(Database):
             leased_until=None,
             token=None,
             tries=row.c.tries - 1,
-            slot_at=slot_at,
+            slot_at=slot.at if slot is not None else None,
+            slot_rate=slot.rate if slot is not None else None,
+            waits_for=cause[:_LONGEST_CAUSE],
             is_held=is_paused,
         )
-        with self.writing() as connection:
-            if connection.execute(later).rowcount != 1:
-                raise LeaseLost("the command belongs to another worker")
+        if connection.execute(later).rowcount != 1:
+            raise LeaseLost("the command belongs to another worker")
 
-    def drop(self, leased: Leased) -> None:
+    def drop(self, leased: Leased, *, answers: Sequence[Answer] = ()) -> None:
         """Finished without a change of state; nothing happens when the lease went to another."""
         with self.writing() as connection:
             connection.execute(t.commands.delete().where(_is_ours(leased)))
+            self.count_answers(connection, leased.workspace, answers)
+
+    def without_command(self, *, older_than_s: float, limit: int) -> list[tuple[str, str]]:
+        """See `app.ports.Store.without_command`. By the index on goals: what has ended is never touched."""
+        row, command = t.transcriptions, t.commands
+        has_command = sa.exists().where(
+            command.c.workspace == row.c.workspace, command.c.recording_id == row.c.recording_id
+        )
+        is_open = row.c.goal.in_([goal.value for goal in Goal if goal not in ENDS])
+        stuck = sa.select(row.c.workspace, row.c.recording_id).where(is_open, ~has_command)
+        stuck = stuck.where(row.c.updated_at < self.db_now - older_than_s).limit(limit)
+        with self.reading() as connection:
+            return [(found.workspace, found.recording_id) for found in connection.execute(stuck)]
+
+    def draft(self, workspace: str, recording_id: str, transcript_id: str) -> str | None:
+        """See `app.ports.Store.draft`."""
+        row = t.artifacts
+        of_this = sa.and_(
+            row.c.workspace == workspace,
+            row.c.recording_id == recording_id,
+            row.c.transcript_id == transcript_id,
+        )
+        with self.reading() as connection:
+            return connection.execute(sa.select(row.c.draft).where(of_this)).scalar()
 
     def due(self, limit: int, *, offer_again_s: float) -> list[Offerable]:
         """

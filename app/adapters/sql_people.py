@@ -1,5 +1,6 @@
 """
-What people and programs that watch ask: lists, one recording's whole story, counts, signs of life.
+What people and programs that watch ask: one recording's whole story, counts, signs of life; lists are in
+`sql_finding`.
 
 Reads, but for `beat`, `check_write` and notes of moments. Nothing here decides anything.
 """
@@ -15,25 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.adapters import sql_tables as t
-from app.adapters.sql_engine import Database
-from app.core import state as states
-from app.core.state import Goal, Transcription
+from app.adapters.sql_finding import LISTED, Finding, Listed, listed
 
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A transcription as listed. `cursor` goes into `before` to get what follows."""
-
-    id: str
-    version: int
-    state: Transcription
-    first_heard_at: float
-    updated_at: float
-    completed_at: float | None
-
-    @property
-    def cursor(self) -> tuple[float, str]:
-        return (self.first_heard_at, self.id)
+__all__ = ["Counts", "Listed", "People", "Shown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +54,7 @@ class Counts:
 _HEARTBEATS_KEPT_S = 7 * 86_400  # hosts come and go, with names of their own
 
 
-class People(Database):
+class People(Finding):
     """Questions beyond `app.ports.Store`, and that protocol's part for people."""
 
     def beat(self, name: str, *, detail: str = "") -> None:
@@ -87,6 +72,13 @@ class People(Database):
         with self.reading() as connection:
             found = connection.execute(sa.select(row.c.name, self.db_now - row.c.at, row.c.detail))
             return {name: (age_s, detail) for name, age_s, detail in found}
+
+    def count(self, name: str, number: int) -> None:
+        """Adds to a counter."""
+        new = self.insert(t.counters).values(name=name, value=number)
+        added = {"value": t.counters.c.value + new.excluded.value}
+        with self.writing() as connection:
+            connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=added))
 
     def check_write(self) -> None:
         """Writes and commits one row. Raises `StoreUnavailable`: the inbox could not be written either."""
@@ -115,41 +107,16 @@ class People(Database):
         with self.writing() as connection:
             connection.execute(new.on_conflict_do_update(index_elements=["key"], set_={"at": at}))
 
-    def find_recording(self, text: str) -> list[tuple[str, str]]:
-        """(workspace, recording id) of what begins with `text`: a recording's id or a `txn_…`. At most 20."""
-        row = t.transcriptions
-        column = row.c.id if text.startswith("txn_") else row.c.recording_id
-        found = sa.select(row.c.workspace, row.c.recording_id).order_by(row.c.recording_id).limit(20)
-        begins = column.startswith(text, autoescape=True)
-        if self.is_sqlite:  # whose LIKE, blind to case, uses no index
-            begins = sa.and_(column >= text, column < f"{text}\U0010ffff")
-        with self.reading() as connection:
-            exact = connection.execute(found.where(column == text)).all()
-            return [(w, r) for w, r in exact or connection.execute(found.where(begins)).all()]
-
-    def list_transcriptions(
-        self, *, goal: Goal | None = None, limit: int = 50, before: tuple[float, str] | None = None
-    ) -> list[Listed]:
-        """The latest heard of first. `before` is the `cursor` of the last one seen."""
-        row = t.transcriptions
-        wanted = _LISTED.order_by(row.c.first_heard_at.desc(), row.c.id.desc()).limit(limit)
-        if goal is not None:
-            wanted = wanted.where(row.c.goal == goal.value)
-        if before is not None:
-            wanted = wanted.where(sa.tuple_(row.c.first_heard_at, row.c.id) < sa.tuple_(*before))
-        with self.reading() as connection:
-            return [_listed(values) for values in connection.execute(wanted)]
-
     def show(self, workspace: str, recording_id: str) -> Shown | None:
         """Everything about one recording; None when it is not known."""
-        wanted = _LISTED.where(_is_of(t.transcriptions, workspace, recording_id))
+        wanted = LISTED.where(_is_of(t.transcriptions, workspace, recording_id))
         with self.reading() as connection:
             found = connection.execute(wanted).first()
             if found is None:
                 return None
             tables = (t.attempts, t.sends, t.commands, t.artifacts, t.history)
             rows = [_rows(connection, table, workspace, recording_id) for table in tables]
-        return Shown(_listed(found), *rows)
+        return Shown(listed(found), *rows)
 
     def history(self, workspace: str, recording_id: str) -> list[Mapping[str, Any]]:
         """One line per commit, oldest first; `commands` and `summary` are JSON values."""
@@ -218,25 +185,12 @@ class People(Database):
             connection.execute(moved if is_moved else kept)
 
 
-_LISTED = sa.select(
-    t.transcriptions.c.id,
-    t.transcriptions.c.version,
-    t.transcriptions.c.state,
-    t.transcriptions.c.first_heard_at,
-    t.transcriptions.c.updated_at,
-    t.transcriptions.c.completed_at,
-)
 _JSON = frozenset({"args", "commands", "summary", "files"})
 _SECRET = frozenset({"token"})  # a fence, worth nothing to a reader
 
 
 def _is_of(table: sa.Table, workspace: str, recording_id: str) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.workspace == workspace, table.c.recording_id == recording_id)
-
-
-def _listed(values: Any) -> Listed:
-    id_, version, state, *times = values
-    return Listed(id_, version, states.from_record(json.loads(state)), *times)
 
 
 def _rows(

@@ -1,8 +1,8 @@
 """
-Signs of life: was this installation away for long, is the database a backup, was its clock set back?
+Signs of life: was this installation away for long, is the database a backup, did its clock step?
 
 One row says when anybody last worked here. Whoever works signs first, so that the question is answered
-before money is spent. Nothing here knows what follows from the answer.
+before money is spent. What a step is, is in `clock_steps`; nothing here knows what follows from the answer.
 """
 
 from __future__ import annotations
@@ -11,43 +11,76 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.adapters import sql_tables as t
+from app.adapters.clock_steps import Reading, judged
 from app.adapters.sql_engine import Database
-from app.adapters.sql_money import TURN
+from app.adapters.sql_money import STEADY, TURN
 from app.core.state import Goal
+from app.records import EVERY_WORKSPACE, BootClock
 
 RESUMED = "resumed"  # when a long silence last ended
 _ALIVE = "alive"
-# Two machines' clocks never decide here, only one database's: half a minute is no leap.
-_SET_BACK_S = 30.0
+_DISTANCE = "distance:"  # and the start of a machine: see `clock_steps.Reading`
 
 
 class Signs(Database):
-    """`sign` of `app.ports.Store`."""
+    """`sign` and `steady_since` of `app.ports.Store`."""
 
-    def sign(self, *, quiet_s: float) -> float:
+    def sign(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
         """See `app.ports.Store.sign`. Nearly always one read: it is written ten times per `quiet_s`."""
+        with self.reading() as connection:
+            reading, resumed_at = self._read(connection, boot)
+        if reading.is_ordinary(quiet_s):
+            return resumed_at
+        row = t.installation
+        alive = sa.select(row.c.at).where(row.c.key == _ALIVE)
+        with self.writing() as connection:
+            first = self.insert(row).values(key=_ALIVE, at=self.db_now).on_conflict_do_nothing()
+            connection.execute(first)
+            connection.execute(alive.with_for_update()).one()
+            reading, _ = self._read(connection, boot)  # again: another may have been faster
+            self._follow(connection, reading, quiet_s=quiet_s)
+            self._put(connection, _ALIVE, reading.now)
+            if boot is not None and reading.distance is not None:
+                self._put(connection, f"{_DISTANCE}{boot.boot_id}", reading.distance)
+            return float(connection.execute(sa.select(row.c.at).where(row.c.key == RESUMED)).scalar() or 0.0)
+
+    def steady_since(self) -> float:
+        """See `app.ports.Store.steady_since`."""
         row = t.installation
         with self.reading() as connection:
-            noted = sa.select(row.c.key, row.c.at, self.db_now).where(row.c.key.in_((_ALIVE, RESUMED)))
-            found = {key: (at, now) for key, at, now in connection.execute(noted)}
-        if _ALIVE in found and -_SET_BACK_S <= found[_ALIVE][1] - found[_ALIVE][0] < quiet_s / 10:
-            return float(found[RESUMED][0]) if RESUMED in found else 0.0
-        alive = sa.select(row.c.at, self.db_now).where(row.c.key == _ALIVE)
-        first = self.insert(row).values(key=_ALIVE, at=self.db_now).on_conflict_do_nothing()
-        with self.writing() as connection:
-            connection.execute(first)
-            at, now = connection.execute(alive.with_for_update()).one()
-            if at - now > _SET_BACK_S:
-                _move_back(connection, at - now)
-            elif now - at > quiet_s:
-                self._put(connection, RESUMED)
-            self._put(connection, _ALIVE)
-            resumed_at = connection.execute(sa.select(row.c.at).where(row.c.key == RESUMED)).scalar()
-        return float(resumed_at or 0.0)
+            return float(connection.execute(sa.select(row.c.at).where(row.c.key == STEADY)).scalar() or 0.0)
 
-    def _put(self, connection: Connection, key: str) -> None:
-        new = self.insert(t.installation).values(key=key, at=self.db_now)
-        connection.execute(new.on_conflict_do_update(index_elements=["key"], set_={"at": self.db_now}))
+    def _read(self, connection: Connection, boot: BootClock | None) -> tuple[Reading, float]:
+        """And when the last long silence ended."""
+        row, own = t.installation, f"{_DISTANCE}{boot.boot_id}" if boot is not None else ""
+        begun_s = boot.now_s() if boot is not None else 0.0
+        found = sa.select(row.c.key, row.c.at).where(row.c.key.in_((_ALIVE, RESUMED, own)))
+        noted = {key: float(at) for key, at in connection.execute(found)}
+        now = float(connection.execute(sa.select(self.db_now)).scalar_one())
+        distance = boot.distance_of(now, begun_s=begun_s) if boot is not None else None
+        reading = Reading(now, noted.get(_ALIVE), distance, noted.get(own))
+        return reading, noted.get(RESUMED, 0.0)
+
+    def _follow(self, connection: Connection, reading: Reading, *, quiet_s: float) -> None:
+        step = judged(reading, quiet_s=quiet_s)
+        if step.back_s:
+            _move_back(connection, step.back_s)
+        if step.forward_s:
+            # Nothing is moved: what comes too early only asks, and ages of first sends must not get smaller.
+            lost = {"began_at": reading.now - step.forward_s, "ended_at": reading.now}
+            line = t.pause_log.insert().values(workspace=EVERY_WORKSPACE, cause="clock_step", **lost)
+            connection.execute(line)  # patience stood still for that long
+        if step.is_step:
+            self._put(connection, STEADY, reading.now)
+            # What other machines measured holds no longer; they begin anew.
+            of_machines = t.installation.c.key.startswith(_DISTANCE, autoescape=True)
+            connection.execute(t.installation.delete().where(of_machines))
+        if step.is_silence:
+            self._put(connection, RESUMED, reading.now)
+
+    def _put(self, connection: Connection, key: str, at: float) -> None:
+        new = self.insert(t.installation).values(key=key, at=at)
+        connection.execute(new.on_conflict_do_update(index_elements=["key"], set_={"at": at}))
 
 
 def _move_back(connection: Connection, by_s: float) -> None:
@@ -60,9 +93,11 @@ def _move_back(connection: Connection, by_s: float) -> None:
         (t.sends, t.sends.c.stamped_at),  # an age that is too small would send again under a dead key
         (t.rates, t.rates.c.next_at),
         (t.commands, t.commands.c.due_at),
+        (t.commands, t.commands.c.wanted_since),
         (t.commands, t.commands.c.offered_at),
         (t.commands, t.commands.c.leased_until),
         (t.commands, t.commands.c.slot_at),
+        (t.passes, t.passes.c.leased_until),
         (t.pauses, t.pauses.c.since),
         (t.pauses, t.pauses.c.probe_at),
         (t.breakers, t.breakers.c.shut_until),

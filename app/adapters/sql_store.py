@@ -3,8 +3,10 @@ The record in SQLite or PostgreSQL: everything `app.ports.Store` promises, and w
 
 Put together from one part per concern, all on the same `Database`: `sql_inbox` (deliveries),
 `sql_commit` (the transcription), `sql_outbox` (commands), `sql_money` (sends, rates, turns),
-`sql_accounts` (pauses), `sql_breakers` (providers that are down), `sql_signs` (signs of life),
-`sql_retention` (what is forgotten), `sql_identity` (names of its own), `sql_people` (lists and counts).
+`sql_accounts` (pauses), `sql_keys` (API keys that see), `sql_passes` (passes over a list),
+`sql_breakers` (providers that are down), `sql_signs` (signs of life), `sql_identity` (names of its own),
+`sql_answers` (counts that belong to outcomes), `sql_retention` (what is forgotten),
+`sql_health` (how it is), `sql_people` (stories and counts), `sql_finding` (lists).
 """
 
 from __future__ import annotations
@@ -14,10 +16,13 @@ from typing import TYPE_CHECKING
 from app.adapters.sql_accounts import Accounts
 from app.adapters.sql_breakers import Breakers
 from app.adapters.sql_commit import Commits
+from app.adapters.sql_health import Health
 from app.adapters.sql_identity import Identity
 from app.adapters.sql_inbox import Inbox
+from app.adapters.sql_keys import Keys
 from app.adapters.sql_money import Money
 from app.adapters.sql_outbox import Outbox
+from app.adapters.sql_passes import Passes
 from app.adapters.sql_people import People
 from app.adapters.sql_retention import Retention
 from app.adapters.sql_signs import Signs
@@ -26,7 +31,21 @@ if TYPE_CHECKING:
     from app.ports import Store
 
 
-class SqlStore(Inbox, Commits, Outbox, Money, Accounts, Breakers, Signs, Retention, Identity, People):
+class SqlStore(
+    Inbox,
+    Commits,
+    Outbox,
+    Money,
+    Accounts,
+    Keys,
+    Passes,
+    Breakers,
+    Signs,
+    Retention,
+    Identity,
+    Health,
+    People,
+):
     """The store. See `Database` for its arguments, `app.ports.Store` for its promises."""
 
 

@@ -182,6 +182,7 @@ attempts = sa.Table(
         "transcript_id",
         sqlite_where=sa.text("transcript_id IS NOT NULL"),
         postgresql_where=sa.text("transcript_id IS NOT NULL"),
+        postgresql_ops={"transcript_id": "text_pattern_ops"},
     ),
 )
 
@@ -199,7 +200,7 @@ sends = sa.Table(
     _time("stamped_at"),
     sa.Column("outcome", sa.Text),
     sa.Column("settled_at", sa.Double),
-    sa.Column("body", sa.LargeBinary),  # the request's bytes, for a repetition; NULL once the attempt is settled
+    sa.Column("body", sa.LargeBinary),  # of the request, to repeat it; NULL once the attempt is settled
     _of_transcription(),
     sa.Index("ix_sends_attempt", "workspace", "recording_id", "ordinal"),
     sa.Index("ix_sends_bot", "workspace", "bot", "stamped_at"),
@@ -281,7 +282,9 @@ artifacts = sa.Table(
     sa.Column("draft", sa.Text),  # JSON: the manifest that is not written yet; the other files are whole
     sa.UniqueConstraint("workspace", "recording_id", "transcript_id"),
     _of_transcription(),
-    sa.Index("ix_artifacts_transcript", "transcript_id"),
+    sa.Index(
+        "ix_artifacts_transcript", "transcript_id", postgresql_ops={"transcript_id": "text_pattern_ops"}
+    ),
 )
 
 rates = sa.Table(

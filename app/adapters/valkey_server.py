@@ -152,13 +152,14 @@ def wait_until_ready(home: Path, timeout_s: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def serve(home: Path, *, guard: Callable[[], None] | None = None) -> int:
+def serve(home: Path, *, guard: Callable[[], None] | None = None, is_told: bool = True) -> int:
     """
     Runs the server until SIGTERM or SIGINT, its log on ours. To be called in a process of its own.
 
     Args:
         home: Its files go to `data_dir(home)`.
         guard: Called in the server's process before it becomes the server; ties its life to ours.
+        is_told: Whether what the server says before it is ready is news; not when it has failed many times.
 
     Returns:
         0 after a requested stop; else how the server ended: its exit code, or 128 + signal.
@@ -171,10 +172,10 @@ def serve(home: Path, *, guard: Callable[[], None] | None = None) -> int:
         _prepare(home)
     except OSError as error:
         raise Away(_explain(error, data_dir(home))) from error
-    ended = _run_once(binary, home, guard)
+    ended = _run_once(binary, home, guard, is_told=is_told)
     if ended.is_broken_file:
         _move_aside(data_dir(home))
-        ended = _run_once(binary, home, guard)
+        ended = _run_once(binary, home, guard, is_told=is_told)
     if ended.disk_trouble is not None:
         raise Away(_remedy(ended.disk_trouble, data_dir(home)))
     return ended.code
@@ -236,7 +237,7 @@ class _Ended:
         self.disk_trouble = disk_trouble  # an errno
 
 
-def _run_once(binary: Path, home: Path, guard: Callable[[], None] | None) -> _Ended:
+def _run_once(binary: Path, home: Path, guard: Callable[[], None] | None, *, is_told: bool) -> _Ended:
     server = subprocess.Popen(
         [str(binary), "./valkey.conf"],
         cwd=data_dir(home),
@@ -258,7 +259,7 @@ def _run_once(binary: Path, home: Path, guard: Callable[[], None] | None) -> _En
     before = {sig: signal.signal(sig, stop) for sig in (signal.SIGTERM, signal.SIGINT)}
     try:
         assert server.stdout is not None
-        said = _relay(server.stdout, is_stopping=lambda: stopping)
+        said = _relay(server.stdout, is_stopping=lambda: stopping, is_told=is_told)
         code = server.wait()
     finally:
         server.kill()
@@ -290,7 +291,7 @@ class _Said:
             self.disk_trouble = found or self.disk_trouble
 
 
-def _relay(output: IO[str], *, is_stopping: Callable[[], bool]) -> _Said:
+def _relay(output: IO[str], *, is_stopping: Callable[[], bool], is_told: bool) -> _Said:
     """Hands the server's lines to our log."""
     said = _Said()
     for line in output:
@@ -299,7 +300,8 @@ def _relay(output: IO[str], *, is_stopping: Callable[[], bool]) -> _Said:
         is_warning = match is None or match["mark"] == "#"
         said.hear(text, is_warning=is_warning)
         # Overcommit is about the background save of a large data set; ours is some kilobytes.
-        if is_warning and text and "overcommit" not in text and not is_stopping():
+        is_news = is_told or said.was_ready
+        if is_warning and is_news and text and "overcommit" not in text and not is_stopping():
             _log.warning("valkey_says", text=text)
         else:
             _log.debug("valkey_says", text=text)

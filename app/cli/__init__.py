@@ -20,6 +20,7 @@ _COMMANDS = {
     "dev": ("app.cli.running", "check, up and ngrok, for development against a real workspace"),
     "check": ("app.cli.checking", "configuration and surroundings, every problem with its remedy"),
     "ops": ("app.cli.ops", "the console's address and password"),
+    "status": ("app.cli.status", "one screen: what runs, each part, what is undone, what is paused"),
     "list": ("app.cli.looking", "what there is"),
     "show": ("app.cli.looking", "everything that happened to one recording"),
     "retry": ("app.cli.acting", "try a failed recording again; says what it costs first"),
@@ -65,6 +66,9 @@ def cli() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command; every expected trouble is a sentence on stderr and an exit code."""
+    from app import log
+
+    log.silence()  # what runs a service turns it on
     try:
         code = cli.main(args=list(arguments), prog_name="afterword", standalone_mode=False)
     except click.exceptions.Exit as end:
@@ -90,7 +94,8 @@ def _said(error: AfterwordError, arguments: Sequence[str]) -> str:
     from app.cli.places import with_database_file
     from app.config import load_settings
 
-    return with_database_file(str(error), load_settings())  # they were good a moment ago
+    # They were good a moment ago.
+    return with_database_file(str(error), load_settings(is_recall_needed=False))
 
 
 def complain(problems: Sequence[str]) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from app import log, wiring
+from app import wiring
 from app.adapters.sql_store import SqlStore
+from app.cli.alive import why_idle
 from app.cli.consent import is_agreed
 from app.cli.looking import find
+from app.cli.reading import read_store
+from app.cli.words import short_id
 from app.config import load_settings
 from app.core import events
 from app.core.commands import AskTranscript, CreateTranscript, LookUpTranscript
 from app.core.machine import Decision, decide
-from app.core.machine import budget as budget_of
 from app.core.policy import CEILING, Policy
 from app.core.state import ENDS, Fate, Goal
+from app.core.step import budget as budget_of
 from app.errors import AfterwordError
 from app.ports import Source
 
@@ -32,9 +33,8 @@ _HIGHEST = 2**63 - 1  # that a database can number
 def retry_command(recording: str, budget: int | None, yes: bool) -> int:
     """Try a failed or skipped recording again. What costs nothing is tried before another paid attempt."""
     settings = load_settings()
-    log.configure(stream=sys.stderr)
-    service = wiring.open_service(settings)
-    state = find(wiring.open_store(settings), recording).transcription.state
+    service, store = wiring.open_service(settings), read_store(settings)
+    state = find(store, recording).transcription.state
     event = events.RetryAsked(service.store.now(), budget or 0)
     decision = decide(state, event, settings.policy)
     click.echo(_what_it_costs(decision, settings.policy))
@@ -46,7 +46,8 @@ def retry_command(recording: str, budget: int | None, yes: bool) -> int:
     if decision.ignored is not None:
         click.echo(f"Nothing done: {decision.ignored}.")
         return 1
-    click.echo(f"Under way. `afterword show {state.recording_id}` tells how it goes.")
+    click.echo(why_idle(settings) or "Under way.")
+    click.echo(f"`./afterword show {short_id(store, state.recording_id)}` tells how it goes.")
     return 0
 
 
@@ -55,18 +56,22 @@ def retry_command(recording: str, budget: int | None, yes: bool) -> int:
 @click.option("--yes", is_flag=True, help="do not ask")
 def replay_command(delivery: int, yes: bool) -> int:
     """Apply a stored delivery once more, past the deduplication. Its number is in `show` and in the log."""
+    from app.recall.examples import NOTE as EXAMPLE
+    from app.recall.examples import is_example
     from app.recall.wire import Unreadable, decode_delivery
 
     settings = load_settings()
-    log.configure(stream=sys.stderr)
     service = wiring.open_service(settings)
-    workspace, body = _stored(wiring.open_store(settings), delivery)
+    workspace, body = _stored(read_store(settings), delivery)
     try:
         decoded = decode_delivery(body, at=service.store.now())
     except Unreadable as error:
         raise AfterwordError(f"delivery {delivery} is unreadable: {error.reason}") from error
     if decoded.event is None or decoded.recording_id is None:
         click.echo(f"Nothing to do: {decoded.note or decoded.kind}.")
+        return 1
+    if is_example(decoded.recording_id):
+        click.echo(f"Nothing to do: {EXAMPLE}.")
         return 1
     event = decoded.event
     if isinstance(event, events.RecordingDone):
@@ -79,8 +84,11 @@ def replay_command(delivery: int, yes: bool) -> int:
     if _may_cost(planned) and not is_agreed(yes=yes):
         return 1
     done, _ = service.advance(workspace, decoded.recording_id, event, Source(by="replay"))
-    click.echo(f"Nothing done: {done.ignored}." if done.ignored else "Done.")
-    return 1 if done.ignored else 0
+    if done.ignored:
+        click.echo(f"Nothing done: {done.ignored}.")
+        return 1
+    click.echo(f"Applied. {why_idle(settings) or ''}".rstrip())
+    return 0
 
 
 def _stored(store: SqlStore, delivery: int) -> tuple[str, bytes]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from app import log, wiring
-from app.cli.checking import why_refused
+from app import wiring
+from app.cli.alive import why_idle
+from app.cli.checking import why_busy
 from app.cli.consent import is_agreed
 from app.config import load_settings
 from app.core.policy import Policy
-from app.errors import AccountRefused, Away, QueueUnavailable, RecallBusy, RecallRefused
+from app.errors import AccountRefused, Away, QueueUnavailable, RecallBusy
+from app.key_sight import HELD_AGAINST
 from app.reconcile import Found, Reconciler
 from app.service import Service
 
@@ -31,9 +34,11 @@ def reconcile_command(dry_run: bool, yes: bool) -> int:
 
     The running service does so by itself every ten minutes, unless the policy says `reconcile = false`. It
     also looks at each transcription whose alarm is due, at once; this command hands it those that it has not
-    begun yet.
+    begun yet. An API key that sees none of the recordings known here is accepted after a yes.
     """
     service = _service()
+    if not _is_key_accepted(service, yes=yes, is_dry=dry_run):
+        return 1
     durations = next(iter(service.workspaces.values())).policy.durations
     since = max(service.store.first_start(), service.store.now() - durations.reconcile_reach_s)
     code = _take_up(service, since, by="reconcile", is_dry=dry_run, yes=yes)
@@ -52,8 +57,43 @@ def backfill_command(since: str, dry_run: bool, yes: bool) -> int:
     if match is None:
         raise click.BadParameter("a number and h, d or w, such as 7d", param_hint="--since")
     service = _service()
+    if not _is_key_accepted(service, yes=False, is_dry=True):
+        return 1
     began = service.store.now() - int(match[1]) * _UNITS[match[2]]
     return _take_up(service, began, by="backfill", is_dry=dry_run, yes=yes)
+
+
+def _is_key_accepted(service: Service, *, yes: bool, is_dry: bool) -> bool:
+    """Holds a key not used before against what is known here; a person may accept one that sees nothing."""
+    sight = service.account.sight
+    for workspace in service.workspaces.values():
+        known = service.store.newest_recordings(workspace.name, HELD_AGAINST)
+        if not known or sight.is_accepted(workspace):
+            continue
+        with _told_when_away():
+            sees = sight.sees_one_of(workspace, known)
+        if sees is None:
+            raise Away("Recall cannot be asked now (it is busy or silent); `afterword check` says why")
+        if not sees:
+            click.echo(
+                f"This API key sees none of the {len(known)} newest recordings known here. Either it is of "
+                "another workspace: then put the right key back, or what this one sees is transcribed, too. "
+                "Or they were deleted at Recall: then `afterword reconcile` accepts the key after a yes."
+            )
+            if is_dry or not is_agreed(yes=yes, is_named=False):
+                return False
+        sight.accept(workspace)
+    return True
+
+
+@contextmanager
+def _told_when_away() -> Iterator[None]:
+    try:
+        yield
+    except AccountRefused as refused:
+        raise Away(f"{refused}; `afterword check` says why") from refused
+    except RecallBusy as busy:
+        raise Away(why_busy(busy)) from busy
 
 
 def _take_up(service: Service, since: float, *, by: str, is_dry: bool, yes: bool) -> int:
@@ -70,6 +110,8 @@ def _take_up(service: Service, since: float, *, by: str, is_dry: bool, yes: bool
         return 1
     found = _pass(service, since, by=by, is_dry=False)
     click.echo(f"{found.taken_up} taken up; the service transcribes them. {_RESUMES}")
+    if (idle := why_idle(load_settings())) is not None:
+        click.echo(idle)
     return 0
 
 
@@ -88,7 +130,6 @@ def _hand_over_what_is_due(service: Service) -> None:
 
 
 def _service() -> Service:
-    log.configure(stream=sys.stderr)
     return wiring.open_service(load_settings())
 
 
@@ -104,16 +145,13 @@ def _pass(service: Service, since: float, *, by: str, is_dry: bool) -> Found:
             )
 
         for workspace in service.workspaces.values():
+            reconciler = Reconciler(service, workspace, by=by, is_dry=is_dry, tell=tell)
             try:
-                found = Reconciler(service, workspace, tell=tell).run(since=since, by=by, is_dry=is_dry)
+                with _told_when_away():
+                    total.add(reconciler.run(since=since))
             except KeyboardInterrupt:
                 click.echo(f"Interrupted. {_RESUMES}", err=True)
                 raise
-            except (RecallBusy, AccountRefused) as trouble:
-                raise Away(f"Recall cannot be asked now ({trouble}); `afterword check` says why") from trouble
-            except RecallRefused as refused:
-                raise Away(why_refused(refused)) from refused
-            total.add(found)
     return total
 
 

@@ -1,26 +1,27 @@
-"""`check`: configuration and surroundings, every problem at once, each with its remedy."""
+"""`check`: every problem of configuration and surroundings with its remedy; and whether the service runs."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
-from app import log
 from app.cli import places
+from app.cli.alive import Service, service_of
+from app.cli.reading import read_store, reading_settings
+from app.cli.words import open_console, say
 from app.config import Settings, load_settings
 from app.errors import (
     AccountRefused,
     AfterwordError,
     ConfigError,
     RecallBusy,
-    RecallRefused,
     StoreUnavailable,
 )
 
@@ -30,42 +31,97 @@ _RECORDINGS_PER_S = 300 / 60
 # Of a worker's time, per recording: three connections to Recall (create, retrieve, download) and 60 ms of
 # its own; half as much again, because answers do not come evenly. See docs/performance.md, "Drain".
 _CALLS, _OWN_S, _RESERVE = 3, 0.06, 1.5
-_ALIVE_WITHIN_S = 30.0  # of the dispatcher's last sign of life; as for /readyz
+_ALIVE_WITHIN_S = 30.0  # of a process's last sign of life; as for /readyz
+# Parts of readiness that nothing else here asks about.
+_PARTS = ("workers", "recall", "inbox")
 
 Warn = Callable[[str], None]
 
 
+@dataclass
+class _Checked:
+    """What was found; `service` is None where the settings say too little to ask."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    service: Service | None = None
+
+
 @click.command("check")
-@click.option("--json", "as_json", is_flag=True, help="for programs")
+@click.option("--json", "as_json", is_flag=True, help="for programs; docs/json.md has the fields")
 def check_command(as_json: bool) -> int:
-    """Say everything that is wrong, and what to do about it."""
-    log.configure(stream=sys.stderr)  # stdout is the answer
+    """Say everything that is wrong, and what to do about it; and whether the service runs."""
+    found = _Checked()
+    settings, needs_recall = _settings(found)
+    is_misconfigured = bool(found.problems)
+    if settings is not None:
+        found.warnings += settings.warnings
+        found.problems += problems_of(settings, warn=found.warnings.append, asks_recall=needs_recall)
+        _add_service(found, settings)
+    _print(found, as_json=as_json)
+    return 78 if is_misconfigured else 1 if found.problems else 0
+
+
+def _settings(found: _Checked) -> tuple[Settings | None, bool]:
+    """The settings, and whether Recall can be asked with them; what is wrong is added."""
     try:
-        settings = load_settings()
+        return load_settings(), True
     except ConfigError as error:
-        problems = list(error.problems)
-        _print(problems, [], as_json=as_json)
-        return 78
-    warnings = list(settings.warnings)
-    problems = list(problems_of(settings, warn=warnings.append))
-    _print(problems, warnings, as_json=as_json)
-    return 1 if problems else 0
+        found.problems += error.problems
+    with contextlib.suppress(ConfigError):
+        return reading_settings(), False
+    return None, False
 
 
-def problems_of(settings: Settings, *, warn: Warn = lambda note: None) -> Iterator[str]:
+def _add_service(found: _Checked, settings: Settings) -> None:
+    """Whether it runs, what waits for its restart, and how it is by its own account."""
+    service = found.service = service_of(settings)
+    if service.is_running is False and service.has_run:
+        found.problems.append(service.sentence())
+    if (changed := service.why_changed()) is not None:
+        found.warnings.append(changed)
+    if service.is_running:
+        parts = _parts(settings)
+        found.warnings += [parts.pop("workers")] if "workers" in parts else []
+        found.problems += parts.values()
+
+
+def _parts(settings: Settings) -> dict[str, str]:
+    """A sentence for each part of readiness that is not well and that nothing else asks about."""
+    from app import wiring
+
+    report = wiring.open_readiness(settings).ask()
+    ailing = [part for part, state in report.parts.items() if state != "ok"]
+    said = dict(zip(ailing, report.sentences(), strict=True))
+    return {part: said[part] for part in _PARTS if report.parts.get(part) == "down"}
+
+
+def problems_of(
+    settings: Settings, *, warn: Warn = lambda note: None, asks_recall: bool = True
+) -> Iterator[str]:
     """
     One sentence each. Writes are tried and taken back, and Recall is asked one harmless question.
 
     Args:
         warn: Gets what is no problem and may become one.
     """
-    for ask in (_recall, _home, _port, _database, _queue, _storage):
+    asked = _Asked(settings, warn)
+    for ask in (*((_recall,) if asks_recall else ()), _home, _port, _database, _password, _queue, _storage):
         try:
-            problem = ask(settings, warn)
+            problem = ask(asked)
         except AfterwordError as error:
             problem = str(error)  # one that cannot be asked does not hide the others
         if problem is not None:
             yield problem
+
+
+@dataclass
+class _Asked:
+    """What each question knows; `is_key_accepted`: Recall has just taken the key of these settings."""
+
+    settings: Settings
+    warn: Warn
+    is_key_accepted: bool = False
 
 
 def why_few_workers(workers: int, *, answer_s: float) -> str | None:
@@ -86,17 +142,21 @@ def why_few_workers(workers: int, *, answer_s: float) -> str | None:
     )
 
 
-def why_refused(refused: RecallRefused) -> str:
-    """Somebody answered, and not as Recall does."""
-    return (
-        f"{refused} to a harmless question: is this Recall's address? Mend RECALL_API_BASE_URL, or leave "
-        "it out and set RECALL_REGION."
-    )
+def why_busy(busy: RecallBusy) -> str:
+    """What a person can do about an answer, or none, that is no word about the account."""
+    # Recall has no such answer to a list; 429 and 5xx are its own.
+    if busy.cause.startswith(("http_3", "http_4", "unreadable")) and busy.cause != "http_429":
+        return (
+            f"the answer to a harmless question is not Recall's ({busy.cause}): is this Recall's address? "
+            "Mend RECALL_API_BASE_URL, or leave it out and set RECALL_REGION."
+        )
+    return f"Recall cannot be asked now ({busy.cause}): check the network."
 
 
-def _recall(settings: Settings, warn: Warn) -> str | None:
+def _recall(asked: _Asked) -> str | None:
     from app import wiring
 
+    settings = asked.settings
     recall = wiring.open_workspace(settings).recall
     began_at = time.monotonic()
     try:
@@ -108,32 +168,37 @@ def _recall(settings: Settings, warn: Warn) -> str | None:
         return (
             f"Recall answers {refused.status} to a harmless question: look at the account in its dashboard."
         )
-    except RecallRefused as refused:
-        return f"{settings.api_base_url}: {why_refused(refused)}"
     except RecallBusy as busy:
-        return f"Recall cannot be reached ({busy.cause}): check the network and {settings.api_base_url}."
+        return f"{settings.api_base_url}: {why_busy(busy)}"
+    asked.is_key_accepted = True
     note = why_few_workers(settings.workers, answer_s=time.monotonic() - began_at)
     if note is not None:
-        warn(note)
+        asked.warn(note)
     return None
 
 
-def _home(settings: Settings, warn: Warn) -> str | None:
-    return places.why_no_home(settings.home) or places.why_unwritable(settings.home, "AFTERWORD_HOME")
+def _home(asked: _Asked) -> str | None:
+    home = asked.settings.home
+    return places.why_no_home(home) or places.why_unwritable(home, "AFTERWORD_HOME")
 
 
-def _port(settings: Settings, warn: Warn) -> str | None:
+def _port(asked: _Asked) -> str | None:
+    settings = asked.settings
+
     def is_at_work() -> bool:
         """The processes may have been started one by one, without `up`: then they share its database."""
-        is_alive = _is_dispatcher_alive(settings)
-        if is_alive:
-            warn(f"Port {settings.port} is taken, it seems by this service, which is at work.")
-        return is_alive
+        is_ours = _gives_signs_of_life(settings)
+        if is_ours is None:  # the database is away, which must not make our own web process a stranger
+            is_ours = places.is_served_by_us(settings)
+        if is_ours:
+            asked.warn(f"Port {settings.port} is taken, it seems by this service, which is at work.")
+        return is_ours
 
     return places.why_no_port(settings, is_at_work=is_at_work)
 
 
-def _is_dispatcher_alive(settings: Settings) -> bool:
+def _gives_signs_of_life(settings: Settings) -> bool | None:
+    """Whether any process of this database did lately; None when it cannot be asked."""
     from app import wiring
     from app.adapters import migrations
 
@@ -141,15 +206,15 @@ def _is_dispatcher_alive(settings: Settings) -> bool:
         if migrations.current_revision(settings.database_url) is None:
             return False
         with contextlib.closing(wiring.open_store(settings)) as store:
-            beat = store.heartbeats().get("dispatcher")
+            return any(age_s < _ALIVE_WITHIN_S for age_s, _ in store.heartbeats().values())
     except AfterwordError:
-        return False
-    return beat is not None and beat[0] < _ALIVE_WITHIN_S
+        return None
 
 
-def _database(settings: Settings, warn: Warn) -> str | None:
+def _database(asked: _Asked) -> str | None:
     from app.adapters import migrations
 
+    settings = asked.settings
     try:
         revision = migrations.current_revision(settings.database_url)
         if revision is None:
@@ -157,9 +222,11 @@ def _database(settings: Settings, warn: Warn) -> str | None:
         if migrations.is_newer_than_program(settings.database_url):
             return "The database is newer than this program: update the program."
         if revision != migrations.newest_revision():
-            warn("The database is of an earlier version: `up` and `afterword migrate` bring it to this one.")
+            asked.warn(
+                "The database is of an earlier version: `up` and `afterword migrate` bring it to this one."
+            )
             return None
-        return _in_use(settings, warn)
+        return _in_use(asked)
     except StoreUnavailable as error:
         return places.with_database_file(str(error), settings)
 
@@ -171,46 +238,84 @@ def _fresh(settings: Settings) -> str | None:
     return "The database has no tables yet: run `afterword migrate` (`up` does it too)."
 
 
-def _in_use(settings: Settings, warn: Warn) -> str | None:
+def _in_use(asked: _Asked) -> str | None:
     """
-    Whether it can be written, and what it knows of the account and of providers, whatever a harmless question
-    is answered.
+    Whether it can be written, and what it knows of the account, the key and of providers, whatever a harmless
+    question is answered.
     """
     from app import wiring
     from app.cli import standing
 
+    settings = asked.settings
     with contextlib.closing(wiring.open_store(settings)) as store:
         store.check_write()
-        found = standing.standing_of(store, wiring.DEFAULT_WORKSPACE)
+        found = standing.standing_of(store, wiring.DEFAULT_WORKSPACE, api_key=settings.api_key)
     if found.down:
-        warn(standing.why_passed_over(found.down))
-    return None if found.pause is None else standing.why_paused(found.pause)
+        asked.warn(standing.why_passed_over(found.down))
+    if found.pause is None:
+        return standing.why_foreign() if found.is_key_foreign else None
+    if standing.is_mended(found, has_recall_accepted=asked.is_key_accepted):
+        asked.warn(standing.why_mended(found.pause))
+        return None
+    return standing.why_paused(found.pause)
 
 
-def _queue(settings: Settings, warn: Warn) -> str | None:
+def _password(asked: _Asked) -> str | None:
+    """A password that a host made for itself is no other host's."""
+    from app.ops import heartbeats, password
+
+    if asked.settings.ops_password:
+        return None
+    try:
+        with contextlib.closing(read_store(asked.settings)) as store:
+            hosts = heartbeats.hosts(heartbeats.read(store.heartbeats()))
+    except AfterwordError:
+        return None  # `_database` says why
+    return password.why_setting_needed(asked.settings, hosts)
+
+
+def _queue(asked: _Asked) -> str | None:
     from app import wiring
-    from app.adapters import valkey_server
+    from app.adapters import redis_errors, rq_queue, valkey_server
 
+    settings = asked.settings
     if settings.redis_url is None:
         valkey_server.find_binary()  # `up` brings its own, if there is one
-    else:
-        wiring.open_queue(settings).check_write()
-    return None
+        return None
+    wiring.open_queue(settings).check_write()
+    with contextlib.closing(rq_queue.connect(settings.redis_url, patience="web")) as client:
+        if (note := redis_errors.note_of(client)) is not None:
+            asked.warn(note)
+        return redis_errors.why_unfit(client)
 
 
-def _storage(settings: Settings, warn: Warn) -> str | None:
+def _storage(asked: _Asked) -> str | None:
     from app import wiring
 
-    wiring.open_blobs(settings).check()
+    wiring.open_blobs(asked.settings).check()
     return None
 
 
-def _print(problems: list[str], warnings: list[str], *, as_json: bool) -> None:
+def _print(found: _Checked, *, as_json: bool) -> None:
+    service = found.service
     if as_json:
-        click.echo(json.dumps({"ok": not problems, "problems": problems, "warnings": warnings}, indent=2))
+        told = {
+            "ok": not found.problems,
+            "problems": found.problems,
+            "warnings": found.warnings,
+            "is_running": service.is_running if service is not None else None,
+            "changed_settings": list(service.changed) if service is not None else [],
+        }
+        click.echo(json.dumps(told, indent=2))
         return
-    for warning in warnings:
-        click.echo(f"  note: {warning}")
-    for problem in problems:
-        click.echo(f"  - {problem}")
-    click.echo("Everything needed is there." if not problems else f"{len(problems)} to mend.")
+    console = open_console()
+    for warning in found.warnings:
+        say(console, f"  note: {warning}", indent="  ")
+    for problem in found.problems:
+        say(console, f"  - {problem}", indent="  ")
+    if found.problems:
+        console.print(f"{len(found.problems)} to mend.")
+    else:
+        console.print("Everything needed is there.")
+    if service is not None and service.sentence() not in found.problems:
+        say(console, service.sentence())

@@ -36,7 +36,7 @@ _SECONDS_PER_RECORDING = 1.0
 def demo_command(recordings: int, seed: int, keep: bool) -> int:
     """From recording.done to stored transcripts, with everything embedded and Recall simulated."""
     console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print("Starting the service and a simulated Recall (time runs 60 times faster) …")
+    console.print("Starting the service and a simulated Recall (time runs 60 times faster) ...")
     began_at = time.monotonic()
     with open_stage(seed=seed, home=demo_home(ROOT)) as stage:
         store = wiring.open_store(stage.settings)

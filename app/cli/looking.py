@@ -1,67 +1,107 @@
-"""`list` and `show`: what there is, and everything that happened to one recording."""
+"""`list` and `show`: what there is, and everything that happened to one recording. Read only: no Recall."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 
 import click
 from rich.console import Console
-from rich.markup import escape
-from rich.measure import Measurement
-from rich.table import Table
 
 from app import wiring
-from app.adapters.sql_people import Listed, Shown
+from app.adapters.sql_finding import Filters, Listed
+from app.adapters.sql_people import Shown
 from app.adapters.sql_store import SqlStore
 from app.cli import story
+from app.cli.listing import Row, print_list
+from app.cli.reading import read_store, reading_settings
 from app.cli.standing import Standing, standing_of
-from app.config import Settings, load_settings
-from app.core.reasons import next_step
+from app.cli.words import moment_of, open_console, printable, say, short_id, span, time_of
+from app.config import Settings
 from app.core.state import Goal
 from app.errors import AfterwordError
-from app.transcription_object import full_object, transcription_object
+from app.transcription_object import (
+    ended_at,
+    full_object,
+    is_paid,
+    next_step_of,
+    pending_of,
+    title_of,
+    transcription_object,
+    waits_for,
+)
 
-_WIDEST = 1000  # columns; wider than any list
-_COLOURS = {Goal.STORED: "green", Goal.FAILED: "red", Goal.SKIPPED: "dim"}
+_PAID = {True: "paid", False: "not paid", None: "not known whether paid"}
 
 
 @click.command("list")
-@click.option("--goal", type=click.Choice([goal.value for goal in Goal]), help="only these")
+@click.option("--phase", "--goal", type=click.Choice([goal.value for goal in Goal]), help="only these")
+@click.option("--bot", help="of this bot; the beginning of its id will do")
+@click.option("--metadata", multiple=True, metavar="K=V", help="with this metadata; may be given again")
+@click.option("--provider", help="made by this provider, or tried with it")
+@click.option("--verdict", help="with this verdict: spoken, empty, unreadable")
+@click.option("--since", help="heard of in the last 12h, 7d, 2w, or since a date such as 2026-11-28")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="one object per line")
-def list_command(goal: str | None, limit: int, as_json: bool) -> int:
+@click.option("--json", "as_json", is_flag=True, help="one object per line; docs/json.md has the fields")
+def list_command(
+    phase: str | None,
+    bot: str | None,
+    metadata: tuple[str, ...],
+    provider: str | None,
+    verdict: str | None,
+    since: str | None,
+    limit: int,
+    as_json: bool,
+) -> int:
     """The newest transcriptions first."""
-    store = wiring.open_store(load_settings())
-    rows = store.list_transcriptions(goal=Goal(goal) if goal else None, limit=limit)
-    for line in standing_of(store, wiring.DEFAULT_WORKSPACE).lines():
-        click.echo(line, err=as_json)  # stdout is one object per line then
+    pairs = tuple(_pair(text) for text in metadata)
+    settings = reading_settings()
+    store = read_store(settings)
+    began = moment_of(since, now=store.now(), name="--since") if since else None
+    filters = Filters(Goal(phase) if phase else None, bot, pairs, provider, verdict, began)
+    found = store.list_transcriptions(filters, limit=limit)
+    pending = store.pending(found)
+    for line in standing_of(store, wiring.DEFAULT_WORKSPACE, api_key=settings.api_key).lines():
+        say(open_console(is_stderr=as_json), line)  # stdout is one object per line then
     if as_json:
-        for row in rows:
-            click.echo(json.dumps(transcription_object(row)))
+        files = store.files(found)
+        for row in found:
+            told = transcription_object(row, pending.get(row.id))
+            click.echo(json.dumps({**told, "files": files.get(row.id, [])}))
         return 0
-    if not rows:
-        click.echo("Nothing yet. `afterword demo` shows what it looks like.")
+    if not found:
+        is_empty = filters == Filters()
+        click.echo("Nothing yet. `./afterword demo` shows what it looks like." if is_empty else "None.")
         return 0
-    print_list(Console(highlight=False), rows)
+    print_list(open_console(), [Row(row, pending.get(row.id)) for row in found])
     return 0
 
 
+def _pair(text: str) -> tuple[str, str]:
+    key, is_there, value = text.partition("=")
+    if not is_there:
+        raise click.BadParameter(
+            "a name, an equals sign and a value, such as team=sales", param_hint="--metadata"
+        )
+    return key, value
+
+
 @click.command("show")
-@click.argument("recording")
+@click.argument("id")
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="the transcription object with the whole transcript, the history and the deliveries",
+    help="the transcription object with the whole transcript, the history and the deliveries; docs/json.md",
 )
-def show_command(recording: str, as_json: bool) -> int:
-    """Everything about one recording; the beginning of its id is enough."""
-    settings = load_settings()
-    store = wiring.open_store(settings)
-    shown = find(store, recording)
+def show_command(id: str, as_json: bool) -> int:
+    """Everything about one recording, by its id, its bot's or a transcript's; the beginning is enough."""
+    settings = reading_settings()
+    store = read_store(settings)
+    shown = find(store, id)
     state = shown.transcription.state
-    standing = standing_of(store, state.workspace)
+    standing = standing_of(store, state.workspace, api_key=settings.api_key)
     deliveries = store.deliveries_of(state.workspace, state.recording_id)
     if as_json:
         whole = {
@@ -70,114 +110,93 @@ def show_command(recording: str, as_json: bool) -> int:
             "history": [story.history_record(line) for line in shown.history],
             "deliveries": [story.delivery_record(row) for row in deliveries],
         }
-        click.echo(json.dumps(whole, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(whole, indent=2, ensure_ascii=not _is_unicode()))
         return 0
-    console = Console(soft_wrap=True, highlight=False)
-    _print(console, shown, settings)
+    console = open_console()
+    for line in _facts(shown, settings, short_id(store, state.recording_id)):
+        say(console, line)
     _print_story(console, shown, deliveries, is_more_waiting=store.has_unapplied())
     _print_standing(console, standing)
     return 0
 
 
+def _is_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
 def find(store: SqlStore, text: str) -> Shown:
     """The one recording that `text` names. Raises `AfterwordError` for none or several."""
     found = store.find_recording(text)
-    if len(found) != 1:
-        what = "no recording" if not found else f"{len(found)} recordings"
-        raise AfterwordError(f"{what} with an id beginning {text!r}; `afterword list` has them all")
+    if not found:
+        raise AfterwordError(
+            f"no recording, bot or transcript has an id beginning {printable(text)!r}; see `./afterword list`"
+        )
+    if len(found) > 1:
+        ids = "".join(f"\n  {recording}" for _, recording in found)
+        raise AfterwordError(f"{printable(text)!r} names {len(found)} recordings; one of them:{ids}")
     shown = store.show(*found[0])
     if shown is None:
         raise AfterwordError(f"no recording {text!r}")
     return shown
 
 
-def print_list(console: Console, rows: list[Listed]) -> None:
-    """A line each, or, where a terminal is too narrow, two with less in them: no id or reason is ever cut."""
-    table = _table(rows)
-    width = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
-    if console.is_terminal and width > console.width:
-        for line in _narrow(rows):
-            console.print(line, soft_wrap=True)
-    else:
-        console.width = max(console.width, width)  # a pipe has none of its own
-        console.print(table)
-
-
-def _narrow(rows: list[Listed]) -> Iterable[str]:
-    for row in rows:
-        heard = story.time_of(row.first_heard_at)
-        yield f"{row.state.recording_id}  {_phase(row)}  {heard}"
-        if _why(row):
-            yield f"  {_why(row)}"
-
-
-def _phase(row: Listed) -> str:
-    return f"[{_COLOURS.get(row.state.goal, 'yellow')}]{row.state.goal.value}[/]"
-
-
-def _why(row: Listed) -> str:
-    return escape(row.state.reason or (row.state.verdict if row.state.verdict == "empty" else "") or "")
-
-
-def _table(rows: list[Listed]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("recording", "phase", "provider", "attempts", "heard", "took", "why"):
-        table.add_column(name, no_wrap=True)
-    for row in rows:
-        state = row.state
-        took = "" if row.completed_at is None else f"{row.completed_at - row.first_heard_at:.1f} s"
-        table.add_row(
-            state.recording_id,
-            _phase(row),
-            state.provider or "",
-            str(len(state.attempts)),
-            story.time_of(row.first_heard_at),
-            took,
-            _why(row),
-        )
-    return table
-
-
-def _print(console: Console, shown: Shown, settings: Settings) -> None:
-    state = shown.transcription.state
-    console.print(
-        f"[bold]{state.recording_id}[/]  {state.goal.value}"
-        + (f"  ({state.verdict})" if state.verdict else "")
-    )
-    if state.bot_id:
-        console.print(f"bot {state.bot_id}")
-    if state.reason:
-        console.print(
-            f"[red]{state.reason}[/]" + (f": {escape(story.printable(state.detail))}" if state.detail else "")
-        )
-        console.print(f"next: {next_step(state.reason)}", markup=False)
-    for attempt in state.attempts:
-        tail = f"  {story.printable(attempt.error)}" if attempt.error else ""
+def _facts(shown: Shown, settings: Settings, short: str) -> Iterable[str]:
+    """What stands now, a line each; remedies as they can be typed."""
+    yield from _what_it_is(shown.transcription)
+    yield from _what_next(shown, short)
+    for attempt in shown.transcription.state.attempts:
         name = attempt.transcript_id or "no transcript"
-        console.print(
-            f"  attempt {attempt.ordinal}  {attempt.provider}  {attempt.fate.value}  {name}{tail}",
-            markup=False,
-        )
+        tail = f"  {printable(attempt.error)}" if attempt.error else ""
+        about = f"attempt {attempt.ordinal}  {attempt.provider}  {attempt.fate.value}"
+        yield f"  {about}  {_PAID[is_paid(attempt)]}  {name}{tail}"
     for artifact in shown.artifacts:
-        console.print(f"  stored  {settings.storage_url}/{artifact['folder']}", markup=False)
+        yield f"  stored  {settings.storage_url}/{artifact['folder']}  ({artifact['verdict']})"
+
+
+def _what_it_is(row: Listed) -> Iterable[str]:
+    state, ended = row.state, ended_at(row)
+    yield f"{state.recording_id}  {state.goal.value}" + (f" ({state.verdict})" if state.verdict else "")
+    if title := title_of(state):
+        yield f"title: {printable(title)}"
+    if state.bot_id:
+        yield f"bot: {state.bot_id}"
+    if state.metadata:
+        yield "metadata: " + printable(", ".join(f"{key}={value}" for key, value in state.metadata))
+    yield f"heard: {time_of(row.first_heard_at)}"
+    if ended is not None:
+        took = f", {span(ended - row.first_heard_at)} later" if state.is_heard else ""
+        yield f"ended: {time_of(ended)}{took}"
+
+
+def _what_next(shown: Shown, short: str) -> Iterable[str]:
+    state, pending = shown.transcription.state, pending_of(shown)
+    if state.reason:
+        yield f"reason: {state.reason}" + (f": {printable(state.detail)}" if state.detail else "")
+        yield f"next: {next_step_of(state, recording=short)}"
+    waiting = waits_for(state, pending)
+    if waiting is not None and pending is not None:
+        yield f"waits for: {printable(waiting)}; next at {time_of(pending.due_at)}"
 
 
 def _print_story(
     console: Console, shown: Shown, deliveries: list[story.Row], *, is_more_waiting: bool
 ) -> None:
     console.print("\n[bold]history[/]")
-    for line in shown.history:
-        console.print(f"  {story.history_text(line)}", markup=False)
+    for line in story.folded(shown.history):
+        say(console, f"  {line}", indent="  ")
     for command in shown.commands:
-        console.print(f"  due {story.time_of(command['due_at'])}  {command['kind']}", markup=False)
+        cause = f"  after {command['waits_for']}" if command["waits_for"] else ""
+        say(console, f"  due {time_of(command['due_at'])}  {command['kind']}{cause}", indent="  ")
     if not deliveries and not is_more_waiting:
         return
-    console.print("\n[bold]deliveries[/]")
+    console.print("\n[bold]deliveries[/] (`./afterword replay NUMBER` applies one again)")
     for row in deliveries:
-        console.print(f"  {story.delivery_text(row)}", markup=False)
+        say(console, f"  {story.delivery_text(row)}", indent="  ")
     if is_more_waiting:
         # Whose they are is known once they have been read.
-        console.print("  further ones wait to be read; they may be about this recording or others")
+        say(
+            console, "  further ones wait to be read; they may be about this recording or others", indent="  "
+        )
 
 
 def _print_standing(console: Console, standing: Standing) -> None:
@@ -185,4 +204,4 @@ def _print_standing(console: Console, standing: Standing) -> None:
     if lines:
         console.print("")
     for line in lines:
-        console.print(line, markup=False, style="yellow")
+        say(console, line, style="yellow")

@@ -5,13 +5,13 @@ refuse is said here in the words of `check`; nothing is left behind by asking.
 
 from __future__ import annotations
 
-import fcntl
 import importlib
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from app.cli.presence import is_home_held
 from app.config import Settings
 from app.errors import Away, ConfigError, HeldByAnother
 
@@ -65,28 +65,31 @@ def why_no_port(settings: Settings, *, is_at_work: Callable[[], bool]) -> str | 
     try:
         ensure_port_free(settings.host, settings.port)
     except HeldByAnother as taken:
-        return None if is_held(settings.home) or is_at_work() else str(taken)
+        return None if is_home_held(settings.home) or is_at_work() else str(taken)
     except (ConfigError, Away) as error:
         return f"{error}."
     return None
 
 
-def is_held(home: Path) -> bool:
-    """Whether an `up` runs in this home, or the children of one."""
+def is_served_by_us(settings: Settings) -> bool:
+    """Whether what listens on HOST and PORT answers as a web process of ours does, well or not."""
+    import requests
+
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # not bound
+    address = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/readyz"
     try:
-        with (home / "up.lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go at once, by closing
-    except BlockingIOError:
-        return True
-    except OSError:
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy between us and ourselves
+            parts = session.get(address, timeout=2).json()["parts"]
+    except (requests.RequestException, ValueError, KeyError, TypeError):
         return False
-    return False
+    return isinstance(parts, dict) and "database" in parts
 
 
 def with_database_file(sentence: str, settings: Settings) -> str:
     """The sentence with the path of the embedded database, where it does not say it."""
-    path = settings.database_url.removeprefix("sqlite:///")
-    return sentence if path == settings.database_url or path in sentence else f"{sentence} ({path})"
+    path = settings.database_file
+    return sentence if path is None or str(path) in sentence else f"{sentence} ({path})"
 
 
 def _nearest(folder: Path) -> Path:

@@ -38,7 +38,6 @@ def migrate_command() -> int:
     """Bring the database to this version's schema."""
     from app import wiring
 
-    log.configure()
     wiring.migrate(load_settings())
     click.echo("The database is up to date.")
     return 0
@@ -74,7 +73,7 @@ def dev_command() -> int:
 
 def _up(settings: Settings) -> int:
     # By name: `app` never imports `workers`, which runs it.
-    run_up: Callable[[Settings], int] = importlib.import_module("workers.supervisor").run_up
+    run_up: Callable[[Settings], int] = importlib.import_module("workers.up").run_up
     return run_up(settings)
 
 

@@ -1,32 +1,49 @@
 """
-What holds up every recording: an account that Recall refuses, providers that are down. Told wherever a
-person looks, because the recordings themselves only look slow.
+What holds up every recording: an account that Recall refuses, an API key that does not see the recordings
+known here, providers that are down. Told wherever a person looks, because the recordings only look slow.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from app.account import REMEDIES
 from app.adapters.sql_store import SqlStore
-from app.cli.story import iso, time_of
+from app.cli.words import iso, time_of
+from app.key_sight import REMEDY as KEY_REMEDY
 from app.ports import Pause
-from app.records import CREATES_ONLY
+from app.records import CREATES_ONLY, KEY_ACCEPTED, PAUSED_BY_KEY
+
+_TAKES = "after a change of `.env` it takes a restart, or SIGHUP to `up`"
+_KEY_REFUSED = "recall_answers_401"
+_SEES_NOTHING = "this API key sees none of the recordings known here: nothing is asked of Recall"
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Of one workspace; `down` are providers that are passed over just now."""
+    """
+    Of one workspace.
+
+    Attributes:
+        down: Providers that are passed over just now.
+        is_key_foreign: The API key of the settings sees none of the recordings known here.
+        is_key_accepted: It was seen to see one.
+    """
 
     pause: Pause | None
     down: tuple[str, ...]
+    is_key_foreign: bool = False
+    is_key_accepted: bool = False
 
     def lines(self) -> Iterable[str]:
         """One sentence each, with its remedy; none when all is well."""
         if self.pause is not None:
             yield why_paused(self.pause)
+        elif self.is_key_foreign:
+            yield why_foreign()
         if self.down:
             yield why_passed_over(self.down)
 
@@ -34,25 +51,60 @@ class Standing:
         """For programs."""
         pause = self.pause
         told = None if pause is None else {"cause": pause.cause, "since": iso(pause.since)}
-        return {"paused": told, "providers_down": list(self.down)}
+        return {"paused": told, "providers_down": list(self.down), "key_is_foreign": self.is_key_foreign}
 
 
-def standing_of(store: SqlStore, workspace: str) -> Standing:
-    """As of now."""
-    return Standing(store.paused(workspace), tuple(sorted(store.shut_providers(workspace))))
+def standing_of(store: SqlStore, workspace: str, *, api_key: str = "") -> Standing:
+    """
+    As of now.
+
+    Args:
+        api_key: Of the settings; without one it is not known whether it sees anything.
+    """
+    fingerprint = hashlib.sha256(api_key.encode()).hexdigest()[:8]  # as `RecallClient.fingerprint`
+    facts = store.health(workspace, fingerprint=fingerprint)
+    is_accepted = store.key_status(workspace, fingerprint) == KEY_ACCEPTED
+    return Standing(facts.pause, tuple(sorted(facts.passed_over)), facts.is_key_foreign, is_accepted)
+
+
+def is_mended(standing: Standing, *, has_recall_accepted: bool) -> bool:
+    """
+    Whether a pause stands only because the service has not tried the key of these settings yet.
+
+    Args:
+        has_recall_accepted: A harmless question with that key has just been answered.
+    """
+    cause = standing.pause.cause if standing.pause is not None else ""
+    if cause == PAUSED_BY_KEY:
+        return has_recall_accepted and standing.is_key_accepted
+    return has_recall_accepted and cause == _KEY_REFUSED
+
+
+def why_mended(pause: Pause) -> str:
+    """That the key of these settings is good, and what is left to do."""
+    return (
+        f"Since {time_of(pause.since)} work stood still for the API key; Recall accepts the one of these "
+        f"settings. The service goes on within a minute, if it has this key: {_TAKES}."
+    )
+
+
+def why_foreign() -> str:
+    """What to do about a key of another workspace."""
+    return f"{_SEES_NOTHING[0].upper()}{_SEES_NOTHING[1:]}. To mend: {KEY_REMEDY}."
 
 
 def why_paused(pause: Pause) -> str:
     """Since when, what waits, and what to do."""
+    since = f"Paused since {time_of(pause.since)}"
+    if pause.cause == PAUSED_BY_KEY:
+        return f"{since}, {_SEES_NOTHING}. To mend: {KEY_REMEDY}; {_TAKES}."
     status = pause.cause.rpartition("_")[2]
     is_about_creates = pause.cause.startswith(CREATES_ONLY)
     waits = "no transcript is created" if is_about_creates else "nothing is asked of Recall"
     number = int(status) if status.isdecimal() else 0
     remedy = REMEDIES.get(number, "look at the account in Recall's dashboard")
-    return (
-        f"Paused since {time_of(pause.since)} UTC, Recall answers {status}: {waits}. To mend: {remedy}; "
-        "then it goes on by itself."
-    )
+    then = "then it goes on by itself" + ("" if is_about_creates else f"; {_TAKES}")
+    return f"{since}, Recall answers {status}: {waits}. To mend: {remedy}; {then}."
 
 
 def why_passed_over(down: Iterable[str]) -> str:

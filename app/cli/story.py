@@ -7,13 +7,21 @@ a terminal would obey is taken out of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+from app.cli.words import iso, printable, span, time_of
 
 Row = Mapping[str, Any]
 
-_HISTORY = ("event", "by", "goal_before", "goal_after", "commands", "ignored", "alarm", "summary")
+_KEPT = ("event", "by", "commands", "ignored", "alarm", "summary")
+_PHASES = {
+    "phase_before": "goal_before",
+    "phase_after": "goal_after",
+}  # as people say; as the column is named
+# What differs between lines that say the same.
+_PASSING = frozenset({"wait_s", "since_first_send_s", "since_last_send_s"})
+_LONGEST_ROUND = 4  # lines that come again and again in one order: asked, unknown, listed, sent
 _UNSAID = frozenset({"seen_count"})  # `seen` says it
 # How a value of a summary is said. What is not here is said with its name.
 _SAID: dict[str, Callable[[Any], str]] = {
@@ -22,9 +30,9 @@ _SAID: dict[str, Callable[[Any], str]] = {
     "ordinal": lambda n: f"attempt {n}",
     "transcript_id": lambda name: f"transcript {name}",
     "bot_id": lambda name: f"bot {name}",
-    "wait_s": lambda s: f"wait {s:.0f} s",
-    "since_first_send_s": lambda s: f"first sent {s:.0f} s ago",
-    "since_last_send_s": lambda s: f"last sent {s:.0f} s ago",
+    "wait_s": lambda s: f"wait {_about(s)}",
+    "since_first_send_s": lambda s: f"first sent {_about(s)} ago",
+    "since_last_send_s": lambda s: f"last sent {_about(s)} ago",
     "generation": lambda n: f"key {n}",
     "look_first": lambda _: "Recall's list is read first",
     "seen": lambda seen: "at Recall: " + ("; ".join(map(_seen, seen)) or "nothing"),
@@ -47,9 +55,42 @@ def history_text(line: Row) -> str:
     return printable(f"{time_of(line['at'], precise=True)}  {line['event']} ({line['by']}){''.join(parts)}")
 
 
+def folded(history: Sequence[Row]) -> Iterable[str]:
+    """The lines of a history; what only repeats what was said is counted, not said again."""
+    says = [_what_it_says(line) for line in history]
+    at = 0
+    while at < len(history):
+        length, times = _round(says, at)
+        for line in history[at : at + length]:
+            yield history_text(line)
+        if times > 1:
+            what = "" if length == 1 else f"these {length} lines "
+            last = history[at + length * times - 1]
+            yield f"    … {what}{times} times until {time_of(last['at'])}"
+        at += length * times
+
+
+def _round(says: Sequence[object], at: int) -> tuple[int, int]:
+    """How many lines from here are repeated, and how often; (1, 1) when the next one is another."""
+    best = (1, 1)
+    for length in range(1, _LONGEST_ROUND + 1):
+        times, this = 1, says[at : at + length]
+        while says[at + length * times : at + length * (times + 1)] == this:
+            times += 1
+        if times > 1 and length * times > best[0] * best[1]:
+            best = (length, times)
+    return best
+
+
+def _what_it_says(line: Row) -> object:
+    summary = {name: value for name, value in line["summary"].items() if name not in _PASSING}
+    return {**{name: value for name, value in line.items() if name not in ("id", "at")}, "summary": summary}
+
+
 def history_record(line: Row) -> dict[str, Any]:
     """The same for programs."""
-    return {"at": iso(line["at"]), **{name: line[name] for name in _HISTORY}}
+    phases = {name: line[column] for name, column in _PHASES.items()}
+    return {"at": iso(line["at"]), **{name: line[name] for name in _KEPT}, **phases}
 
 
 def delivery_text(row: Row) -> str:
@@ -75,22 +116,6 @@ def delivery_record(row: Row) -> dict[str, Any]:
     }
 
 
-def time_of(at: float, *, precise: bool = False) -> str:
-    """UTC, to the second or to the millisecond."""
-    moment = datetime.fromtimestamp(at, UTC)
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] if precise else moment.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def iso(at: float | None) -> str | None:
-    """ISO 8601 in UTC, to the millisecond."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-
-
-def printable(text: str) -> str:
-    """Without what a terminal would obey."""
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
 def _said(summary: Row) -> Iterable[str]:
     for name, value in summary.items():
         if name in _DENIED:
@@ -101,6 +126,10 @@ def _said(summary: Row) -> Iterable[str]:
                 yield _SAID[name](value)
         elif name not in _UNSAID and value is not False and value != "":
             yield _named(name, value)
+
+
+def _about(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else span(seconds)
 
 
 def _named(name: str, value: Any) -> str:

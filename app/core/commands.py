@@ -7,7 +7,7 @@ Which command is still wanted is a question about the state: see `machine.is_wan
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 
@@ -27,14 +27,18 @@ class CreateTranscript:
 
 @dataclass(frozen=True, slots=True)
 class LookUpTranscript:
-    """List the recording's transcripts at Recall; ordinal 0 means before the first create."""
+    """
+    List the recording's transcripts at Recall: for an attempt, before the first create (ordinal 0), or for
+    one transcript that a retrieve did not find.
+    """
 
     ordinal: int
+    transcript_id: str | None = None
     after_s: float = 0.0
 
     @property
     def key(self) -> str:
-        return f"look_up:{self.ordinal}"
+        return f"look_up:{self.transcript_id or self.ordinal}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +58,23 @@ class FetchTranscript:
     """Retrieve, download, render, store."""
 
     transcript_id: str
-    is_last_look: bool = False  # missing for long: on 404 consult the list, then believe it
     after_s: float = 0.0
 
     @property
     def key(self) -> str:
         return f"fetch:{self.transcript_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishTranscript:
+    """Write the manifest of a stored candidate: it is the result, or is superseded by it."""
+
+    transcript_id: str
+    after_s: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"publish:{self.transcript_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +116,30 @@ Command = (
     | LookUpTranscript
     | AskTranscript
     | FetchTranscript
+    | PublishTranscript
     | AskRecording
     | PruneTranscript
     | AwaitProvider
 )
+
+
+def is_same_wish(old: Command, new: Command) -> bool:
+    """
+    Whether the new command goes on with what the old one was wanted for: ages count from the first. A
+    question that was answered ("still processing") and is asked again later is a new one.
+    """
+    money = (CreateTranscript, LookUpTranscript)
+    if isinstance(old, money) and isinstance(new, money):
+        return True
+    return old.key == new.key and not isinstance(new, AskTranscript | AskRecording)
+
 
 _KINDS: dict[str, type[Command]] = {
     "create_transcript": CreateTranscript,
     "look_up_transcript": LookUpTranscript,
     "ask_transcript": AskTranscript,
     "fetch_transcript": FetchTranscript,
+    "publish_transcript": PublishTranscript,
     "ask_recording": AskRecording,
     "prune_transcript": PruneTranscript,
     "await_provider": AwaitProvider,
@@ -131,26 +160,27 @@ def to_record(command: Command) -> dict[str, Any]:
 
 
 def from_record(record: dict[str, Any]) -> Command:
-    """The reverse of `to_record`."""
-    arguments = dict(record)
-    return _KINDS[arguments.pop("kind")](**arguments)
+    """The reverse of `to_record`; leaves out arguments of another version."""
+    kind = _KINDS[record["kind"]]
+    names = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in record.items() if name in names})
+
+
+_SENTENCES: dict[type[Command], str] = {
+    LookUpTranscript: "look up whether the transcript exists",
+    AskTranscript: "ask whether the transcript is finished",
+    FetchTranscript: "fetch and store the transcript",
+    PublishTranscript: "write the manifest of the stored transcript",
+    AskRecording: "ask about the recording",
+    PruneTranscript: "make room at Recall's limit of transcripts",
+    AwaitProvider: "wait for a provider to come back",
+}
 
 
 def sentence(command: Command, recording_id: str) -> str:
     """What a person reads in the dashboard: 'create transcript, attempt 2 with …'."""
-    match command:
-        case CreateTranscript():
-            what = f"create transcript, attempt {command.ordinal} with {command.provider}"
-        case LookUpTranscript():
-            what = "look up whether the transcript exists"
-        case AskTranscript():
-            what = "ask whether the transcript is finished"
-        case FetchTranscript():
-            what = "fetch and store the transcript"
-        case AskRecording():
-            what = "ask about the recording"
-        case PruneTranscript():
-            what = "make room at Recall's limit of transcripts"
-        case AwaitProvider():
-            what = "wait for a provider to come back"
+    if isinstance(command, CreateTranscript):
+        what = f"create transcript, attempt {command.ordinal} with {command.provider}"
+    else:
+        what = _SENTENCES[type(command)]
     return f"{what}, for recording {recording_id}"

@@ -50,6 +50,12 @@ class Durations:
     not_yet_first_s: float = _seconds(2)
     not_yet_at_most_every_s: float = _seconds(60)
     gone_after_s: float = _seconds(600)
+    unreadable_again_s: float = _seconds(60)
+    # An outcome that changes nothing, while its command is still wanted, and any wait that does not end.
+    put_off_first_s: float = _seconds(2)
+    put_off_at_most_s: float = _seconds(60)
+    # Neither at an end nor with a command for this long is a fault.
+    stuck_after_s: float = _seconds(60, floor=5)
     blocked_first_s: float = _seconds(2)
     blocked_at_most_every_s: float = _seconds(30)
 
@@ -86,6 +92,10 @@ class Durations:
     get_overall_s: float = _seconds(30, floor=8)
     download_overall_s: float = _seconds(300, floor=30)
     job_timeout_s: float = _seconds(360, floor=60)
+
+    # Recall refusing or silent for this long is told; refused webhooks are told for so long.
+    trouble_told_after_s: float = _seconds(60, floor=1)
+    refusals_told_for_s: float = _seconds(600, floor=10)
 
     def scaled(self, factor: float) -> Durations:
         """The same durations divided by `factor` (>= 1), none below its floor."""

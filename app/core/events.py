@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 
 class Refusal(StrEnum):
@@ -39,7 +40,7 @@ class RecordingCondition(StrEnum):
 class RecordingDone:
     at: float
     bot_id: str | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str | None], ...] = ()
     look_first: bool = False  # old news, or news we fetched ourselves: list before creating
 
 
@@ -64,12 +65,18 @@ class RecordingDeleted:
 
 @dataclass(frozen=True, slots=True)
 class RecordingAsked:
-    """The answer to `AskRecording`."""
+    """
+    The answer to `AskRecording`. Any condition but "unknown" also says that this key sees the recording.
+
+    `patient_at` is `at` less the time in which Recall refused the account.
+    """
 
     at: float
     condition: RecordingCondition
     bot_id: str | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str | None], ...] = ()
+    duration_s: float | None = None
+    patient_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +213,7 @@ class Listed:
     since_last_send_s: float = 0.0
     is_resendable: bool = True  # the API key is still the one of the first send
     patient_at: float | None = None  # `at`, less the time in which creates were refused to everybody
+    transcript_id: str | None = None  # the one that a retrieve did not find, when it was listed for that
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,12 +228,20 @@ class NotYet:
 
     at: float
     transcript_id: str
-    is_missing: bool = False  # 404, rather than "processing" or no URL
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptMissing:
+    """404: Recall does not have the transcript now, or this key may not see it."""
+
+    at: float
+    transcript_id: str
+    patient_at: float  # `at`, less the time in which Recall refused the account
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptGone:
-    """Recall's API says so: status deleted, or 404 and not in the list."""
+    """Recall's API says so: its status is deleted, or (for one that was done) failed."""
 
     at: float
     transcript_id: str
@@ -251,14 +267,61 @@ class Unwanted:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Files are in place, manifest last."""
+    """Files are in place, manifest last; of an empty transcript all but the manifest."""
 
     at: float
     transcript_id: str
     provider: str
     language: str | None
     is_empty: bool
-    is_short: bool = False  # the recording is shorter than a minute; only asked when empty
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The manifest of a candidate is in place."""
+
+    at: float
+    transcript_id: str
+    provider: str
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadUnreadable:
+    """The downloaded bytes are no transcript."""
+
+    at: float
+    transcript_id: str
+    digest: str  # SHA-256, hexadecimal
+    is_kept: bool = False  # they are stored as they are, with a manifest that says so
+
+
+@dataclass(frozen=True, slots=True)
+class NoLongerWanted:
+    """Right before a send under a fresh key: the policy of now does not want it any more."""
+
+    at: float
+    ordinal: int
+    why: Literal["deselected", "provider_left"]
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandMissing:
+    """The sweep found the transcription neither at an end nor with a command."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class WaitEnded:
+    """A command was put off for a day, each time for a cause that no other event names."""
+
+    at: float
+    command: str
+    cause: str
+    ordinal: int | None = None
+    transcript_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,10 +371,16 @@ Event = (
     | Listed
     | StillProcessing
     | NotYet
+    | TranscriptMissing
     | TranscriptGone
     | FetchBlocked
     | Unwanted
     | Stored
+    | Published
+    | DownloadUnreadable
+    | NoLongerWanted
+    | CommandMissing
+    | WaitEnded
     | RetryAsked
     | LongSilence
     | CommandFailed

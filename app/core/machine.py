@@ -19,7 +19,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.core import events, reasons
+from app.core import rules_absence as absence
 from app.core import rules_create as create
+from app.core import rules_recording as recording
+from app.core import rules_recovery as recovery
 from app.core import rules_results as results
 from app.core.commands import (
     AskRecording,
@@ -30,10 +33,11 @@ from app.core.commands import (
     FetchTranscript,
     LookUpTranscript,
     PruneTranscript,
+    PublishTranscript,
 )
-from app.core.policy import CEILING, Policy
-from app.core.state import ENDS, Fate, Goal, Transcription
-from app.core.step import Step, complete_with_candidate, failed, ignore
+from app.core.policy import Policy
+from app.core.state import ENDS, OPEN, Fate, Goal, Transcription
+from app.core.step import Step, budget, complete_with_candidate, failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +90,27 @@ def is_wanted(t: Transcription, command: Command) -> bool:
     match command:
         case CreateTranscript(ordinal=ordinal, generation=generation):
             return _is_create_wanted(t, ordinal, generation)
-        case LookUpTranscript(ordinal=0):
-            return t.look_first and (t.planned is not None or _is_ready_to_send(t))
-        case LookUpTranscript(ordinal=ordinal):
-            line = t.attempt_of(ordinal=ordinal)
-            return line is not None and line.fate is Fate.UNKNOWN
+        case LookUpTranscript():
+            return _is_look_wanted(t, command)
         case AskTranscript(transcript_id=transcript_id):
             line = t.attempt_of(transcript_id=transcript_id)
             return line is not None and line.fate is Fate.RUNNING
         case FetchTranscript(transcript_id=transcript_id):
             return t.unread_of(transcript_id) is not None
+        case PublishTranscript(transcript_id=transcript_id):
+            is_settled = transcript_id in t.superseded and t.goal in ENDS
+            return transcript_id == t.publishing or is_settled
         case AskRecording() | PruneTranscript() | AwaitProvider():
             return _is_wait_wanted(t, command)
+
+
+def _is_look_wanted(t: Transcription, command: LookUpTranscript) -> bool:
+    if command.transcript_id is not None:
+        return _is_missing(t, command.transcript_id)
+    if command.ordinal == 0:
+        return t.look_first and t.goal is Goal.CREATING and not t.unread and _is_nothing_sent(t)
+    line = t.attempt_of(ordinal=command.ordinal)
+    return line is not None and line.fate is Fate.UNKNOWN
 
 
 def _is_create_wanted(t: Transcription, ordinal: int, generation: int) -> bool:
@@ -113,6 +126,18 @@ def _is_create_wanted(t: Transcription, ordinal: int, generation: int) -> bool:
     return line.fate is Fate.CLAIMED and line.generation == generation
 
 
+def _is_missing(t: Transcription, transcript_id: str) -> bool:
+    """A retrieve did not find it, and nothing else has been heard of it since."""
+    waiting, line = t.unread_of(transcript_id), t.attempt_of(transcript_id=transcript_id)
+    if waiting is not None:
+        return waiting.absence is not None
+    return line is not None and line.fate is Fate.RUNNING and line.absence is not None
+
+
+def _is_nothing_sent(t: Transcription) -> bool:
+    return all(a.fate is Fate.CLAIMED for a in t.attempts if a.fate in OPEN)
+
+
 def _is_ready_to_send(t: Transcription) -> bool:
     """An attempt that has its ordinal, and nothing else to wait for in the transcription itself."""
     return t.goal is Goal.CREATING and not t.unread and _is_parked(t)
@@ -121,7 +146,8 @@ def _is_ready_to_send(t: Transcription) -> bool:
 def _is_wait_wanted(t: Transcription, command: AskRecording | PruneTranscript | AwaitProvider) -> bool:
     match command:
         case AskRecording():
-            return t.goal not in ENDS and (not t.is_heard or _is_parked(t))
+            is_open = t.goal not in ENDS and (not t.is_heard or _is_parked(t))
+            return is_open or absence.is_recording_awaited(t)
         case PruneTranscript():
             return t.goal not in ENDS and _is_parked(t)
         case AwaitProvider():
@@ -135,15 +161,12 @@ def _is_parked(t: Transcription) -> bool:
     return line is not None and line.fate is Fate.CLAIMED
 
 
-def budget(t: Transcription, policy: Policy) -> int:
-    """How many paid attempts this recording may have in all."""
-    return min(max(policy.attempts, t.budget), CEILING)
-
-
 def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
     """The one place that draws conclusions from all facts together."""
     if t.goal in ENDS:
         return Step(t)
+    if t.publishing is not None:
+        return Step(replace(t, goal=Goal.FETCHING, planned=None))
     line = t.open_attempt
     if line is not None:
         goal = Goal.TRANSCRIBING if line.fate is Fate.RUNNING else Goal.CREATING
@@ -189,27 +212,37 @@ def _after_a_look(t: Transcription, command: Command, policy: Policy) -> Command
 
 def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
     """Another paid attempt, or an end. Reached only when nothing is open and nothing unread."""
+    if t.candidate is not None and _is_empty_final(t, policy):
+        return complete_with_candidate(t)
     if t.planned == t.next_ordinal:
         return Step(replace(t, goal=Goal.CREATING))
-    if t.candidate is not None and _is_empty_final(t, policy):
-        return Step(complete_with_candidate(t, at=at))
-    last = max(t.attempts, key=lambda a: a.ordinal, default=None)
-    is_silent = last is not None and last.fate is Fate.SILENT
-    if is_silent and policy.on_silence == "fail" and not t.is_insisted:
-        return failed(t, reasons.NO_ANSWER, None, at=at)
-    provider = _unused_provider(t, policy)
+    if (ended := _silence(t, policy, at=at)) is not None:
+        return ended
+    provider = create.unused_provider(t, policy)
     if provider is None and t.is_insisted:
         provider = policy.providers[0].key
-    if provider is not None and provider in policy.shut and t.next_ordinal <= budget(t, policy):
-        return _await_provider(t, provider, policy, at=at)
     if provider is None or t.next_ordinal > budget(t, policy):
-        if t.candidate is not None:
-            return Step(complete_with_candidate(t, at=at))
-        why = "; ".join(
-            f"{a.ordinal} {a.provider or 'unknown provider'}: {a.error or a.fate}" for a in t.attempts
-        )
-        return failed(t, reasons.ALL_PROVIDERS_FAILED, why or None, at=at)
+        return _all_used(t, at=at)
+    if t.lacks_length:
+        return Step(replace(t, goal=Goal.FETCHING))  # the recording is being asked for it
+    if provider in policy.shut:
+        return _await_provider(t, provider, policy, at=at)
     return _plan(t, provider)
+
+
+def _silence(t: Transcription, policy: Policy, *, at: float) -> Step | None:
+    """The end after an attempt that was never answered about, unless the policy pays for another."""
+    last = max(t.attempts, key=lambda a: a.ordinal, default=None)
+    if last is None or last.fate is not Fate.SILENT or t.is_insisted:
+        return None
+    return failed(t, reasons.NO_ANSWER, None, at=at) if policy.on_silence == "fail" else None
+
+
+def _all_used(t: Transcription, *, at: float) -> Step:
+    why = "; ".join(
+        f"{a.ordinal} {a.provider or 'unknown provider'}: {a.error or a.fate}" for a in t.attempts
+    )
+    return failed(t, reasons.ALL_PROVIDERS_FAILED, why or None, at=at)
 
 
 def _await_provider(t: Transcription, provider: str, policy: Policy, *, at: float) -> Step:
@@ -232,90 +265,6 @@ def _is_empty_final(t: Transcription, policy: Policy) -> bool:
     return t.is_short or not policy.fallback_on_empty or len(t.attempts) > t.attempts_at_candidate
 
 
-def _unused_provider(t: Transcription, policy: Policy) -> str | None:
-    """The first that is up; when all that are left are down, the first of those."""
-    used = {a.provider for a in t.attempts}
-    left = [choice.key for choice in policy.providers if choice.key not in used]
-    return next((key for key in left if key not in policy.shut), left[0] if left else None)
-
-
-def _on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> Step:
-    """
-    A person's decision. What costs nothing is tried first: fetch, look up, ask. Where there is such a thing,
-    a paid attempt follows only as it would have without the person, or when they named a budget.
-    """
-    if t.goal is Goal.STORED and t.unread:
-        return Step(t, tuple(FetchTranscript(u.transcript_id) for u in t.unread))
-    if t.goal not in (Goal.FAILED, Goal.SKIPPED):
-        return ignore(t, f"nothing to retry: the transcription is {t.goal.value}")
-    t = replace(
-        t,
-        budget=max(t.budget, e.budget),
-        is_heard=True,
-        is_insisted=True,
-        waiting_since=0.0,
-        waits=0,
-        is_recording_gone=False,
-        planned=None,
-    )
-    is_more = e.budget >= t.next_ordinal  # the person wants another one paid
-    t = _without_what_is_not_wanted(t, policy, is_more=is_more)
-    free = _resume(t, policy, at=e.at)
-    if free.commands:
-        return replace(free, state=replace(free.state, is_insisted=is_more))
-    if t.next_ordinal > budget(t, policy):
-        why = f"all {budget(t, policy)} paid attempts are used"
-        return ignore(t, f"{why}; --budget raises the number, up to {CEILING}")
-    return Step(replace(t, goal=Goal.NEW, reason=None, detail=None, completed_at=None))
-
-
-def _without_what_is_not_wanted(t: Transcription, policy: Policy, *, is_more: bool) -> Transcription:
-    """
-    An attempt that was set aside is given up where its provider has left the policy, or where the person
-    names a budget for more. Nothing was made under it, for sure: what was sent has had its definite answer.
-    """
-    keys = {choice.key for choice in policy.providers}
-    for line in t.attempts:
-        is_set_aside = line.fate is Fate.CLAIMED and not line.is_doubtful
-        if is_set_aside and (is_more or line.provider not in keys):
-            t = t.with_attempt(replace(line, fate=Fate.REFUSED))
-    return t
-
-
-def _resume(t: Transcription, policy: Policy, *, at: float) -> Step:
-    """Whatever was unread or open when the transcription failed goes on where it stopped."""
-    unread = tuple(replace(u, since=at, tries=0) for u in t.unread)
-    commands: list[Command] = [FetchTranscript(u.transcript_id) for u in unread]
-    t = replace(t, unread=unread, reason=None, detail=None, completed_at=None, goal=Goal.NEW)
-    for line in t.attempts:
-        if line.fate in (Fate.RUNNING, Fate.SILENT) and line.transcript_id:
-            # One question is free. An attempt that was silent for a day gets no second day.
-            was_silent = line.fate is Fate.SILENT
-            since = at - policy.durations.give_up_s if was_silent else at
-            tries = results.TRIES_BEFORE_GIVING_UP if was_silent else 0
-            t = t.with_attempt(replace(line, fate=Fate.RUNNING, since=since, tries=tries))
-            commands.append(AskTranscript(line.transcript_id))
-        elif line.fate is Fate.CLAIMED:
-            t = t.with_attempt(replace(line, since=at, tries=0, blocked=0))
-            commands.append(CreateTranscript(line.ordinal, line.provider, line.generation))
-        elif line.fate in (Fate.SENDING, Fate.UNKNOWN):
-            # Nobody knows what became of its request: a new key may not be taken lightly.
-            unknown = replace(line, fate=Fate.UNKNOWN, is_doubtful=True, since=at, empty_lists=0)
-            t = t.with_attempt(unknown)
-            commands.append(LookUpTranscript(line.ordinal))
-    return Step(t, tuple(commands))
-
-
-def _on_command_failed(t: Transcription, e: events.CommandFailed, policy: Policy) -> Step:
-    """Our own fault. What is open stays open and what is unread unread: a retry looks before it pays."""
-    if t.goal in ENDS:
-        return ignore(t, "the transcription ended without this command", alarm="command_failed")
-    is_foreign = e.transcript_id is not None and t.attempt_of(transcript_id=e.transcript_id) is None
-    if is_foreign and e.transcript_id is not None and t.unread_of(e.transcript_id):
-        return Step(t.without_unread(e.transcript_id), alarm="command_failed")
-    return failed(t, reasons.OUR_FAULT, e.command, at=e.at)
-
-
 def _last_of_each_key(commands: tuple[Command, ...]) -> tuple[Command, ...]:
     return tuple({c.key: c for c in commands}.values())
 
@@ -323,11 +272,11 @@ def _last_of_each_key(commands: tuple[Command, ...]) -> tuple[Command, ...]:
 Rule = Callable[[Transcription, Any, Policy], Step]
 
 RULES: dict[type[Any], Rule] = {
-    events.RecordingDone: create.on_recording_done,
-    events.RecordingNotSelected: create.on_recording_not_selected,
-    events.RecordingFailed: create.on_recording_failed,
-    events.RecordingDeleted: create.on_recording_deleted,
-    events.RecordingAsked: create.on_recording_asked,
+    events.RecordingDone: recording.on_recording_done,
+    events.RecordingNotSelected: recording.on_recording_not_selected,
+    events.RecordingFailed: recording.on_recording_failed,
+    events.RecordingDeleted: recording.on_recording_deleted,
+    events.RecordingAsked: recording.on_recording_asked,
     events.Sending: create.on_sending,
     events.Created: create.on_created,
     events.CreateRefused: create.on_create_refused,
@@ -344,13 +293,19 @@ RULES: dict[type[Any], Rule] = {
     events.TranscriptDeleted: results.on_transcript_deleted,
     events.StillProcessing: results.on_still_processing,
     events.NotYet: results.on_not_yet,
+    events.TranscriptMissing: absence.on_transcript_missing,
     events.TranscriptGone: results.on_transcript_gone,
     events.FetchBlocked: results.on_fetch_blocked,
     events.Unwanted: results.on_unwanted,
     events.Stored: results.on_stored,
-    events.RetryAsked: _on_retry_asked,
+    events.Published: results.on_published,
+    events.DownloadUnreadable: results.on_download_unreadable,
+    events.NoLongerWanted: create.on_no_longer_wanted,
+    events.CommandMissing: recovery.on_command_missing,
+    events.WaitEnded: recovery.on_wait_ended,
+    events.RetryAsked: recovery.on_retry_asked,
     events.LongSilence: create.on_long_silence,
-    events.CommandFailed: _on_command_failed,
+    events.CommandFailed: recovery.on_command_failed,
 }
 
 assert set(RULES) == set(events.Event.__args__), "every event has a rule"

@@ -67,7 +67,7 @@ def built_in() -> Policy:
     return Policy(providers=BUILT_IN_PROVIDERS, attempts=len(BUILT_IN_PROVIDERS))
 
 
-def why_not_selected(selection: Selection, metadata: Mapping[str, str]) -> str | None:
+def why_not_selected(selection: Selection, metadata: Mapping[str, str | None]) -> str | None:
     """The reason a recording with this metadata is passed by, or None when it is selected."""
     for key, value in selection.exclude:
         if metadata.get(key) == value:

@@ -10,20 +10,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.core import events, reasons
+from app.core import rules_absence as absence
 from app.core.commands import (
     AskRecording,
     AskTranscript,
-    Command,
     CreateTranscript,
     LookUpTranscript,
     PruneTranscript,
 )
 from app.core.durations import growing
-from app.core.events import RecordingCondition, Refusal
+from app.core.events import Refusal
 from app.core.policy import Policy, why_not_selected
+from app.core.rules_recording import refused_for_good, set_aside, wait_for_recording
 from app.core.rules_results import transcript_done, transcript_failed
-from app.core.state import ENDS, Attempt, Fate, Goal, Transcription
-from app.core.step import Step, failed, ignore
+from app.core.state import ENDS, Absence, Attempt, Fate, Goal, Transcription
+from app.core.step import Step, complete_with_candidate, failed, ignore
 
 _ENDS_THE_RECORDING = {
     Refusal.RECORDING_GONE: reasons.RECORDING_GONE,
@@ -44,78 +45,57 @@ _ABOUT_THE_REQUEST = {
 _REQUEST_TRIES = 3
 
 
-def on_recording_done(t: Transcription, e: events.RecordingDone, p: Policy) -> Step:
-    if t.is_heard:
-        return ignore(t, "this recording is known to be done")
-    heard = replace(
-        t,
-        is_heard=True,
-        bot_id=e.bot_id or t.bot_id,
-        metadata=e.metadata or t.metadata,
-        look_first=t.look_first or e.look_first,
-        first_heard_at=t.first_heard_at or e.at,
-        is_recording_gone=False,
-        waiting_since=0.0,
-        waits=0,
+def why_not_send(t: Transcription, ordinal: int, provider: str, p: Policy) -> events.NoLongerWanted | None:
+    """
+    Whether the policy of now still wants this send; its `at` is the caller's to set.
+
+    Only a repetition under the same key is not asked again: its first request may have been heard.
+    """
+    line = t.attempt_of(ordinal=ordinal)
+    if line is not None and line.is_doubtful:
+        return None
+    why = None if t.is_by_hand else why_not_selected(p.select, dict(t.metadata))
+    if why is not None:
+        return events.NoLongerWanted(0.0, ordinal, "deselected", why)
+    if provider not in {choice.key for choice in p.providers}:
+        return events.NoLongerWanted(0.0, ordinal, "provider_left", provider)
+    return None
+
+
+def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -> Step:
+    """Nothing was made under this attempt, for sure: it ends unpaid, or goes to a provider of the policy."""
+    line = t.attempt_of(ordinal=e.ordinal)
+    if line is None and t.planned != e.ordinal:
+        return ignore(t, "this attempt was not waiting to be claimed")
+    if line is not None and (line.fate is not Fate.CLAIMED or line.is_doubtful):
+        return ignore(t, "this attempt is not waiting to be sent")
+    t = replace(t, planned=None)
+    if e.why == "deselected":
+        if line is not None:
+            t = t.with_attempt(replace(line, fate=Fate.REFUSED, error=e.why))
+        return _passed_by(t, e.detail, at=e.at)
+    if line is None:
+        return Step(t)  # `_next` plans it with another
+    provider = unused_provider(t, p)
+    if provider is None:
+        return Step(t.with_attempt(replace(line, fate=Fate.REFUSED, error=e.why)))
+    other = replace(line, provider=provider, tries=0, blocked=0)
+    return Step(t.with_attempt(other), (CreateTranscript(line.ordinal, provider, line.generation),))
+
+
+def _passed_by(t: Transcription, why: str, *, at: float) -> Step:
+    if t.candidate is not None:
+        return complete_with_candidate(t)
+    return Step(
+        replace(t, goal=Goal.SKIPPED, reason=reasons.NOT_SELECTED, detail=why, planned=None, completed_at=at)
     )
-    was_about_recording = t.reason in (reasons.RECORDING_FAILED, reasons.RECORDING_NEVER_DONE)
-    if t.goal is Goal.FAILED and was_about_recording and not t.unread and t.open_attempt is None:
-        heard = replace(heard, goal=Goal.NEW, reason=None, detail=None)
-    if heard.goal in (Goal.STORED, Goal.FAILED):
-        return Step(heard)
-    why = why_not_selected(p.select, dict(heard.metadata))
-    if why is not None and not heard.attempts:
-        return Step(replace(heard, goal=Goal.SKIPPED, reason=reasons.NOT_SELECTED, detail=why))
-    return Step(heard)
 
 
-def on_recording_not_selected(t: Transcription, e: events.RecordingNotSelected, p: Policy) -> Step:
-    if t.goal in ENDS or t.attempts or t.unread:
-        return ignore(t, "the transcription is past its selection")
-    return Step(replace(t, goal=Goal.SKIPPED, reason=reasons.NOT_SELECTED, detail=e.why, planned=None))
-
-
-def on_recording_failed(t: Transcription, e: events.RecordingFailed, p: Policy) -> Step:
-    if t.is_heard or t.goal is not Goal.NEW:
-        return ignore(t, "the recording was done before it failed")
-    return failed(t, reasons.RECORDING_FAILED, e.sub_code, at=e.at)
-
-
-def on_recording_deleted(t: Transcription, e: events.RecordingDeleted, p: Policy) -> Step:
-    if t.goal in (Goal.STORED, Goal.FAILED, Goal.SKIPPED):
-        return ignore(replace(t, is_recording_gone=True), "nothing was waiting for it")
-    gone = replace(t, is_recording_gone=True)
-    line = gone.open_attempt
-    if line is not None and line.fate is Fate.RUNNING and line.transcript_id:
-        return Step(gone, (AskTranscript(line.transcript_id),))
-    if line is None and not gone.unread:
-        return failed(gone, reasons.RECORDING_GONE, None, at=e.at)
-    if line is not None and line.fate is Fate.CLAIMED:
-        return Step(gone, (AskRecording(),))
-    return Step(gone)
-
-
-def on_recording_asked(t: Transcription, e: events.RecordingAsked, p: Policy) -> Step:
-    line = t.open_attempt
-    is_waiting = line is not None and line.fate is Fate.CLAIMED
-    if t.is_heard and not is_waiting:
-        return ignore(t, "nothing waits for the recording any more")
-    match e.condition:
-        case RecordingCondition.DONE if not t.is_heard:
-            news = events.RecordingDone(at=e.at, bot_id=e.bot_id, metadata=e.metadata, look_first=True)
-            return on_recording_done(t, news, p)
-        case RecordingCondition.DONE:
-            assert line is not None
-            ready = replace(t, waiting_since=0.0, waits=0)
-            return Step(ready, (CreateTranscript(line.ordinal, line.provider, line.generation),))
-        case RecordingCondition.GONE:
-            return _refused_for_good(t, line, reasons.RECORDING_GONE, at=e.at)
-        case RecordingCondition.FAILED:
-            return _refused_for_good(t, line, reasons.RECORDING_FAILED, at=e.at)
-        case RecordingCondition.UNKNOWN:
-            return _wait_for_recording(t, line, reasons.RECORDING_UNKNOWN, at=e.at, policy=p)
-        case RecordingCondition.NOT_DONE:
-            return _wait_for_recording(t, line, reasons.RECORDING_NEVER_DONE, at=e.at, policy=p)
+def unused_provider(t: Transcription, policy: Policy) -> str | None:
+    """The first that is up; when all that are left are down, the first of those."""
+    used = {a.provider for a in t.attempts}
+    left = [choice.key for choice in policy.providers if choice.key not in used]
+    return next((key for key in left if key not in policy.shut), left[0] if left else None)
 
 
 def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
@@ -125,6 +105,9 @@ def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
         return ignore(t, "a create is not wanted any more")
     if t.look_first:
         return ignore(t, "Recall is to be looked at first")
+    unwanted = why_not_send(t, e.ordinal, e.provider, p)
+    if unwanted is not None:
+        return ignore(t, f"the policy does not want this send: {unwanted.why}")
     if line is None and t.planned == e.ordinal == t.next_ordinal:
         claimed = Attempt(e.ordinal, e.provider, Fate.SENDING, e.generation, since=e.at)
         begun = t.with_attempt(claimed)
@@ -180,17 +163,17 @@ def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: 
         case Refusal.LIMIT if p.at_limit == "prune":
             return Step(t.with_attempt(again), (PruneTranscript(line.ordinal),))
         case Refusal.LIMIT:
-            return _set_aside(t, again, reasons.RECALL_LIMIT, at=e.at)
+            return set_aside(t, again, reasons.RECALL_LIMIT, at=e.at)
         case Refusal.RECORDING_GONE | Refusal.NO_AUDIO:
             reason = _ENDS_THE_RECORDING[e.refusal]
-            return _refused_for_good(t, line, reason, at=e.at, detail=e.detail)
+            return refused_for_good(t, line, reason, at=e.at, detail=e.detail)
         case Refusal.RECORDING_UNKNOWN | Refusal.RECORDING_NOT_DONE:
             reason = _WAITS_FOR_THE_RECORDING[e.refusal]
-            return _wait_for_recording(t.with_attempt(again), again, reason, at=e.at, policy=p)
+            return wait_for_recording(t.with_attempt(again), again, reason, at=e.at, policy=p)
         case Refusal.PAYLOAD | Refusal.UNEXPLAINED if again.blocked >= _REQUEST_TRIES:
-            return _set_aside(t, again, _ABOUT_THE_REQUEST[e.refusal], at=e.at)
+            return set_aside(t, again, _ABOUT_THE_REQUEST[e.refusal], at=e.at)
         case _ if e.at - line.since >= p.durations.give_up_s:
-            return _set_aside(t, again, reasons.CREATE_UNSETTLED, at=e.at)
+            return set_aside(t, again, reasons.CREATE_UNSETTLED, at=e.at)
         case _:
             create = CreateTranscript(line.ordinal, line.provider, again.generation, after_s=e.wait_s)
             return Step(t.with_attempt(again), (create,))
@@ -202,7 +185,7 @@ def on_create_not_sent(t: Transcription, e: events.CreateNotSent, p: Policy) -> 
         return ignore(t, "no request of this attempt was under way")
     if e.at - line.since >= p.durations.give_up_s:
         claimed = replace(line, fate=Fate.CLAIMED, error=e.detail)
-        return _set_aside(t, claimed, reasons.CREATE_UNSETTLED, at=e.at)
+        return set_aside(t, claimed, reasons.CREATE_UNSETTLED, at=e.at)
     wait_s = growing(p.durations.not_sent_wait_s, line.tries, p.durations.blocked_at_most_every_s)
     again = replace(line, fate=Fate.CLAIMED, tries=line.tries + 1, error=e.detail)
     return Step(
@@ -234,7 +217,7 @@ def on_pruned(t: Transcription, e: events.Pruned, p: Policy) -> Step:
     if line is None or line.fate is not Fate.CLAIMED:
         return ignore(t, "no attempt waits for room")
     if not e.has_room:
-        return _set_aside(t, line, reasons.RECALL_LIMIT, at=e.at)
+        return set_aside(t, line, reasons.RECALL_LIMIT, at=e.at)
     return Step(t, (CreateTranscript(line.ordinal, line.provider, line.generation),))
 
 
@@ -242,7 +225,7 @@ def on_create_unknown(t: Transcription, e: events.CreateUnknown, p: Policy) -> S
     line = t.attempt_of(ordinal=e.ordinal)
     if line is None or line.fate not in (Fate.SENDING, Fate.CLAIMED):
         return ignore(t, "the attempt's fate is known by now")
-    unknown = replace(line, fate=Fate.UNKNOWN, error=e.detail, is_doubtful=True, empty_lists=0)
+    unknown = replace(line, fate=Fate.UNKNOWN, error=e.detail, is_doubtful=True, absence=None)
     look = LookUpTranscript(line.ordinal, after_s=p.durations.first_look_up_s)
     return Step(t.with_attempt(unknown), (look,))
 
@@ -253,18 +236,27 @@ def on_long_silence(t: Transcription, e: events.LongSilence, p: Policy) -> Step:
     lines = tuple(replace(a, since=e.at) if a.fate in _PATIENT else a for a in t.attempts)
     is_for_provider = t.is_heard and t.open_attempt is None
     waiting_since = e.at if is_for_provider and t.waiting_since else t.waiting_since
-    return Step(replace(t, look_first=True, planned=None, attempts=lines, waiting_since=waiting_since))
+    t = replace(t, look_first=True, planned=None, attempts=lines, waiting_since=waiting_since)
+    # An absence that began before is none: what happened in between was not seen.
+    t = replace(t, listed_empty_at=0.0, unread=tuple(replace(u, absence=None) for u in t.unread))
+    return Step(replace(t, attempts=tuple(replace(a, absence=None) for a in t.attempts)))
 
 
 def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:
     """Everything Recall has for the recording; whatever bears our marker is ours."""
     if e.ordinal == 0 and t.look_first and _somebody_else_is_at_it(e) and t.waits < _WAITS_FOR_OTHERS:
         return Step(replace(t, waits=t.waits + 1), (LookUpTranscript(0, after_s=p.durations.first_ask_s),))
-    # Whatever the list was read for: what is planned next is planned knowing it.
-    step = Step(replace(t, look_first=False, planned=None))
+    # Whatever the list was read for: what is planned next is planned knowing it. An empty list says nothing
+    # before the recording itself is seen under the same key.
+    if e.seen or not t.look_first:
+        step = Step(replace(t, look_first=False, planned=None, listed_empty_at=0.0))
+    else:
+        step = Step(replace(t, listed_empty_at=e.at), (AskRecording(),))
     # Failures last: one that no provider can cure ends nothing while another in the list runs or is done.
     for seen in sorted(e.seen, key=lambda seen: seen.status == "failed"):
         step = step.then(_on_seen(step.state, seen, e, p))
+    if e.transcript_id is not None:
+        return step.then(absence.after_list(step.state, e, p))
     line = step.state.attempt_of(ordinal=e.ordinal)
     if line is not None and line.fate is Fate.UNKNOWN:
         return step.then(_still_unknown(step.state, line, e, p))
@@ -276,13 +268,6 @@ def on_look_up_impossible(t: Transcription, e: events.LookUpImpossible, p: Polic
     if t.goal in ENDS:
         return ignore(t, "the transcription has ended")
     return failed(t, reasons.CREATE_UNSETTLED, line.error if line is not None else None, at=e.at)
-
-
-def _set_aside(t: Transcription, line: Attempt, reason: str, *, at: float) -> Step:
-    """The end, and nothing against the provider: the attempt stays open, and a retry goes on with it."""
-    if t.candidate is not None and line.fate is Fate.CLAIMED:  # that is the result: nothing is left to retry
-        return _refused_for_good(t, line, reason, at=at, detail=line.error or "")
-    return failed(t.with_attempt(line), reason, line.error or None, at=at)
 
 
 def _somebody_else_is_at_it(e: events.Listed) -> bool:
@@ -315,25 +300,21 @@ def _on_seen(t: Transcription, seen: events.Seen, e: events.Listed, p: Policy) -
 def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy) -> Step:
     """
     Not in the list. Until 50 minutes after the first send the same key is safe to repeat; "it did not
-    happen" is said no earlier than 70 minutes after the last send and after two empty lists.
+    happen" is said no earlier than 70 minutes after the last send, after two empty lists a minute apart,
+    and when the recording itself is seen (`rules_absence`).
     """
     d = p.durations
     patient_at = e.at if e.patient_at is None else e.patient_at
     if patient_at - line.since >= d.give_up_s:
-        return _set_aside(t, line, reasons.CREATE_UNSETTLED, at=e.at)
-    if e.since_last_send_s >= d.never_happened_after_s:
-        if line.empty_lists == 0:
-            again = LookUpTranscript(line.ordinal, after_s=d.second_list_after_s)
-            return Step(t.with_attempt(replace(line, empty_lists=1)), (again,))
-        fresh = replace(
-            line,
-            fate=Fate.CLAIMED,
-            generation=line.generation + 1,
-            tries=0,
-            empty_lists=0,
-            is_doubtful=False,
-        )
-        return Step(t.with_attempt(fresh), (CreateTranscript(line.ordinal, line.provider, fresh.generation),))
+        return set_aside(t, line, reasons.CREATE_UNSETTLED, at=e.at)
+    if absence.since_last_send_is_over(e, d):
+        missing = (line.absence or Absence(e.at)).listed(e.at, apart_s=d.second_list_after_s)
+        t = t.with_attempt(replace(line, absence=missing))
+        if missing.is_for_the_recording:
+            return Step(t, (AskRecording(),))
+        return Step(t, (LookUpTranscript(line.ordinal, after_s=d.second_list_after_s),))
+    line = replace(line, absence=None)
+    t = t.with_attempt(line)
     if e.is_resendable and e.since_first_send_s < d.resend_until_s:
         wait_s = growing(d.resend_first_s, line.tries, d.resend_at_most_every_s)
         again_line = replace(line, fate=Fate.CLAIMED, tries=line.tries + 1)
@@ -341,25 +322,3 @@ def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy)
         return Step(t.with_attempt(again_line), (create,))
     wait_s = min(d.never_happened_after_s - e.since_last_send_s, d.resend_at_most_every_s)
     return Step(t, (LookUpTranscript(line.ordinal, after_s=wait_s),))
-
-
-def _refused_for_good(
-    t: Transcription, line: Attempt | None, reason: str, *, at: float, detail: str = ""
-) -> Step:
-    if line is not None:
-        t = t.with_attempt(replace(line, fate=Fate.REFUSED, error=detail or reason))
-    return failed(t, reason, detail or None, at=at)
-
-
-def _wait_for_recording(
-    t: Transcription, line: Attempt | None, reason: str, *, at: float, policy: Policy
-) -> Step:
-    """Recall does not have the recording ready: ask for it, harmlessly, for a day."""
-    if t.is_recording_gone and reason == reasons.RECORDING_UNKNOWN:
-        return _refused_for_good(t, line, reasons.RECORDING_GONE, at=at)
-    since = t.waiting_since or at
-    if at - since >= policy.durations.give_up_s:
-        return failed(t, reason, None, at=at) if line is None else _set_aside(t, line, reason, at=at)
-    wait_s = growing(policy.durations.first_ask_s / 10, t.waits, policy.durations.recording_ask_every_s)
-    commands: tuple[Command, ...] = (AskRecording(after_s=wait_s),)
-    return Step(replace(t, waiting_since=since, waits=t.waits + 1), commands)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.core import events, reasons
-from app.core.commands import AskTranscript, FetchTranscript
+from app.core.commands import AskRecording, AskTranscript, FetchTranscript, PublishTranscript
 from app.core.durations import growing
 from app.core.policy import Policy
 from app.core.state import ENDS, OPEN, Attempt, Fate, Goal, Transcription, Unread
-from app.core.step import Step, failed, ignore
+from app.core.step import Step, complete_with_candidate, failed, ignore
 
 # Sub codes about the meeting's platform, not the provider: https://docs.recall.ai/docs/recording-webhooks
 _PLATFORM_CODES = "zoom_"
@@ -96,37 +96,45 @@ def on_still_processing(t: Transcription, e: events.StillProcessing, p: Policy) 
     is_early = line.tries < 2
     wait_s = p.durations.first_ask_s * 2**line.tries if is_early else p.durations.ask_at_most_every_s
     ask = AskTranscript(e.transcript_id, after_s=wait_s)
-    return Step(t.with_attempt(replace(line, tries=line.tries + 1)), (ask,))
+    return Step(t.with_attempt(replace(line, tries=line.tries + 1, absence=None)), (ask,))
 
 
 def on_not_yet(t: Transcription, e: events.NotYet, p: Policy) -> Step:
     waiting = t.unread_of(e.transcript_id)
     if waiting is None:
         return ignore(t, "nothing waits for this transcript")
-    if _has_waited_enough(waiting, e.at, p):
+    waiting = replace(waiting, absence=None)
+    t = tried(t.with_unread(waiting), waiting)
+    if has_waited_enough(waiting, e.at, p):
         hourly_s = p.durations.ask_at_most_every_s
-        return _stop_waiting(t, waiting, reasons.NEVER_READABLE, at=e.at, hourly_s=hourly_s)
+        return stop_waiting(t, waiting, reasons.NEVER_READABLE, at=e.at, hourly_s=hourly_s)
     wait_s = growing(p.durations.not_yet_first_s, waiting.tries, p.durations.not_yet_at_most_every_s)
-    is_last_look = e.is_missing and e.at - waiting.since >= p.durations.gone_after_s
-    return Step(_tried(t, waiting), (FetchTranscript(e.transcript_id, is_last_look, wait_s),))
+    return Step(t, (FetchTranscript(e.transcript_id, after_s=wait_s),))
 
 
 def on_fetch_blocked(t: Transcription, e: events.FetchBlocked, p: Policy) -> Step:
     waiting = t.unread_of(e.transcript_id)
     if waiting is None:
         return ignore(t, "nothing waits for this transcript")
-    if _has_waited_enough(waiting, e.at, p):
+    waiting = replace(waiting, absence=None)
+    t = tried(t.with_unread(waiting), waiting)
+    if has_waited_enough(waiting, e.at, p):
         hourly_s = p.durations.ask_at_most_every_s
-        reason = _CAUSES.get(e.cause, reasons.DOWNLOAD_BLOCKED)
-        return _stop_waiting(t, waiting, reason, at=e.at, hourly_s=hourly_s, detail=e.cause)
+        reason = _CAUSES.get(e.cause) or reasons.of_wait(e.cause) or reasons.DOWNLOAD_BLOCKED
+        return stop_waiting(t, waiting, reason, at=e.at, hourly_s=hourly_s, detail=e.cause)
     wait_s = growing(p.durations.blocked_first_s, waiting.tries, p.durations.blocked_at_most_every_s)
-    return Step(_tried(t, waiting), (FetchTranscript(e.transcript_id, after_s=wait_s),))
+    return Step(t, (FetchTranscript(e.transcript_id, after_s=wait_s),))
 
 
 def on_transcript_gone(t: Transcription, e: events.TranscriptGone, p: Policy) -> Step:
-    line = t.attempt_of(transcript_id=e.transcript_id)
-    if t.unread_of(e.transcript_id):
-        t = t.without_unread(e.transcript_id)
+    return gone(t, e.transcript_id)
+
+
+def gone(t: Transcription, transcript_id: str) -> Step:
+    """It does not exist any more; an attempt that it was of has failed."""
+    line = t.attempt_of(transcript_id=transcript_id)
+    if t.unread_of(transcript_id):
+        t = t.without_unread(transcript_id)
     elif line is None or line.fate is not Fate.RUNNING:
         return ignore(t, "nothing waits for this transcript")
     if line is not None:
@@ -150,32 +158,79 @@ def on_stored(t: Transcription, e: events.Stored, p: Policy) -> Step:
         t = t.with_attempt(replace(line, fate=fate, provider=line.provider or e.provider, error=None))
     if not e.is_empty:
         is_better = t.goal is not Goal.STORED or t.verdict == "empty"
-        return Step(_complete(t, e, "spoken") if is_better else t, _rest_of(t))
+        return _completed(t, e, "spoken") if is_better else Step(t, _rest_of(t))
     if t.goal is Goal.STORED:
-        return Step(t, _rest_of(t))
-    if t.goal in (Goal.FAILED, Goal.SKIPPED) or t.candidate is not None or e.is_short:
-        return Step(_complete(t, e, "empty"), _rest_of(t))
-    return Step(
-        replace(
-            t,
-            candidate=e.transcript_id,
-            attempts_at_candidate=len(t.attempts),
-            language=e.language,
-            provider=e.provider,
-        )
+        return _superseded(t, e.transcript_id)
+    return _new_candidate(t, e)
+
+
+def _new_candidate(t: Transcription, e: events.Stored) -> Step:
+    """Empty: provisional. It becomes the result when no other provider is asked; see `machine._next`."""
+    is_second = t.candidate is not None
+    earlier = (t.candidate,) if t.candidate is not None else ()
+    t = replace(
+        t,
+        candidate=e.transcript_id,
+        attempts_at_candidate=len(t.attempts),
+        superseded=(*t.superseded, *earlier),
+        language=e.language,
+        provider=e.provider,
+    )
+    if is_second or t.goal in (Goal.FAILED, Goal.SKIPPED):
+        return _with_rest(complete_with_candidate(t))
+    return Step(t, (AskRecording(),))  # how long was it? Dropped where that decides nothing
+
+
+def _superseded(t: Transcription, transcript_id: str) -> Step:
+    """An empty transcript beside a result."""
+    beside = replace(t, superseded=(*t.superseded, transcript_id))
+    return Step(beside, (PublishTranscript(transcript_id), *_rest_of(t)))
+
+
+def on_published(t: Transcription, e: events.Published, p: Policy) -> Step:
+    if e.transcript_id in t.superseded:
+        rest = tuple(tid for tid in t.superseded if tid != e.transcript_id)
+        return Step(replace(t, superseded=rest))
+    if e.transcript_id != t.publishing:
+        return ignore(t, "this manifest is not awaited")
+    return _completed(replace(t, publishing=None), e, "empty")
+
+
+def on_download_unreadable(t: Transcription, e: events.DownloadUnreadable, p: Policy) -> Step:
+    """Not at once: a gateway's page may stand in for a transcript for a moment."""
+    waiting = t.unread_of(e.transcript_id)
+    if waiting is None:
+        return ignore(t, "nothing waits for this transcript")
+    waiting = replace(waiting, absence=None)
+    again_s = p.durations.unreadable_again_s
+    waiting = waiting.unreadable(e.digest, e.at, apart_s=again_s / 2)
+    t = tried(t.with_unread(waiting), waiting)
+    if not e.is_kept:
+        return Step(t, (FetchTranscript(e.transcript_id, after_s=again_s),))
+    # It stays unread: `retry` reads the stored bytes again. Nothing further is paid for it.
+    return stop_waiting(
+        t, waiting, reasons.RESULT_UNREADABLE, at=e.at, hourly_s=p.durations.ask_at_most_every_s
     )
 
 
 def _rest_of(t: Transcription) -> tuple[FetchTranscript, ...]:
     """Storing works again: what was given up before is fetched too, since it is paid for."""
-    return tuple(FetchTranscript(u.transcript_id) for u in t.unread)
+    return tuple(FetchTranscript(u.transcript_id) for u in t.unread if not u.is_unreadable)
 
 
-def _complete(t: Transcription, e: events.Stored, verdict: str) -> Transcription:
-    return replace(
+def _with_rest(step: Step) -> Step:
+    return Step(step.state, (*step.commands, *_rest_of(step.state)))
+
+
+def _completed(t: Transcription, e: events.Stored | events.Published, verdict: str) -> Step:
+    is_new = t.candidate not in (None, e.transcript_id, t.current) and t.candidate not in t.superseded
+    earlier = (t.candidate,) if is_new and t.candidate is not None else ()
+    t = replace(
         t,
         goal=Goal.STORED,
         current=e.transcript_id,
+        publishing=None,
+        superseded=(*t.superseded, *earlier),
         verdict=verdict,
         language=e.language,
         provider=e.provider,
@@ -184,19 +239,21 @@ def _complete(t: Transcription, e: events.Stored, verdict: str) -> Transcription
         planned=None,
         completed_at=e.at,
     )
+    manifests = tuple(PublishTranscript(tid) for tid in t.superseded)
+    return Step(t, (*_rest_of(t), *manifests))
 
 
-def _tried(t: Transcription, waiting: Unread) -> Transcription:
-    again = replace(waiting, tries=waiting.tries + 1)
-    return replace(t, unread=tuple(again if u == waiting else u for u in t.unread))
+def tried(t: Transcription, waiting: Unread) -> Transcription:
+    """One more look at it."""
+    return t.with_unread(replace(waiting, tries=waiting.tries + 1))
 
 
-def _has_waited_enough(waiting: Unread, at: float, p: Policy) -> bool:
+def has_waited_enough(waiting: Unread, at: float, p: Policy) -> bool:
     """A day, and more than one look: a weekend's outage followed by one hiccup is no answer."""
     return at - waiting.since >= p.durations.give_up_s and waiting.tries >= TRIES_BEFORE_GIVING_UP
 
 
-def _stop_waiting(
+def stop_waiting(
     t: Transcription, waiting: Unread, reason: str, *, at: float, hourly_s: float, detail: str | None = None
 ) -> Step:
     """
@@ -207,7 +264,7 @@ def _stop_waiting(
     if t.goal is Goal.FAILED:  # for whatever reason: this one has a next step that costs nothing
         return Step(replace(t, reason=reason, detail=detail), alarm=alarm)
     if t.goal in ENDS:
-        return ignore(t, f"{reason}: `retry` fetches it", alarm=alarm)
+        return Step(t, alarm=alarm)
     is_hope = any(a.fate in OPEN and a.fate is not Fate.CLAIMED for a in t.attempts)
     if not is_hope:
         return failed(t, reason, detail, at=at)

@@ -9,7 +9,7 @@ what should happen; opinions live in the rules.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
@@ -46,6 +46,31 @@ OPEN = frozenset({Fate.CLAIMED, Fate.SENDING, Fate.UNKNOWN, Fate.RUNNING})
 
 
 @dataclass(frozen=True, slots=True)
+class Absence:
+    """
+    An unbroken row of answers in which Recall did not have something: any other answer ends it.
+
+    It is proven after `Durations.gone_after_s` and two full lists a minute apart, and then only by an answer
+    that shows the recording itself: a key of another workspace sees nothing of anything.
+    """
+
+    since: float
+    lists: int = 0  # full lists without it, a minute apart
+    listed_at: float = 0.0
+
+    def listed(self, at: float, *, apart_s: float) -> Absence:
+        """After one more full list without it."""
+        if self.lists and at - self.listed_at < apart_s:
+            return self
+        return replace(self, lists=self.lists + 1, listed_at=at)
+
+    @property
+    def is_for_the_recording(self) -> bool:
+        """Whether all that is left to ask is the recording itself."""
+        return self.lists >= 2
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     ordinal: int
     provider: str
@@ -57,7 +82,13 @@ class Attempt:
     blocked: int = 0  # refusals by Recall's firewall
     tries: int = 0  # asks, look-ups or waits in its present fate
     is_doubtful: bool = False  # an earlier request with this generation's key has no known end
-    empty_lists: int = 0  # full lists without it, taken after the last send's hour
+    absence: Absence | None = None  # running: of its transcript; unknown: of one, after the last send's hour
+
+    @property
+    def may_be_repeated(self) -> bool:
+        """Whether the request that was sent may have to be sent once more, with the same bytes."""
+        is_doubtful_claim = self.fate is Fate.CLAIMED and self.is_doubtful
+        return self.fate in (Fate.SENDING, Fate.UNKNOWN) or is_doubtful_claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +98,26 @@ class Unread:
     transcript_id: str
     since: float
     tries: int = 0
+    absence: Absence | None = None
+    digest: str | None = None  # SHA-256 of the last download that is no transcript
+    digests: int = 0  # downloads in a row with this digest, a minute apart
+    digest_at: float = 0.0
+
+    def unreadable(self, digest: str, at: float, *, apart_s: float) -> Unread:
+        """After one more download whose bytes are no transcript."""
+        if digest != self.digest:
+            return replace(self, digest=digest, digests=1, digest_at=at)
+        if at - self.digest_at < apart_s:
+            return self
+        return replace(self, digests=self.digests + 1, digest_at=at)
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Three equal downloads: there is nothing else to be had."""
+        return self.digests >= UNREADABLE_AFTER
+
+
+UNREADABLE_AFTER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +127,19 @@ class Transcription:
     goal: Goal = Goal.NEW
     is_heard: bool = False  # recording.done, in whatever way we learned it
     look_first: bool = False
+    listed_empty_at: float = 0.0  # the look found nothing then; the recording itself is still to be seen
     planned: int | None = None  # the ordinal whose create is waiting to be claimed
     bot_id: str | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str | None], ...] = ()
     attempts: tuple[Attempt, ...] = ()
     unread: tuple[Unread, ...] = ()
     looked_at: tuple[str, ...] = ()  # transcripts that need no second look
     current: str | None = None  # the stored transcript readers should take
     candidate: str | None = None  # an empty one, kept while another provider is tried
     attempts_at_candidate: int = 0
-    is_short: bool = False
+    publishing: str | None = None  # the candidate that becomes the result once its manifest is written
+    superseded: tuple[str, ...] = ()  # candidates that did not; their manifests follow the result's
+    is_short: bool | None = None  # shorter than a minute; None: Recall has not been asked
     is_recording_gone: bool = False
     verdict: str | None = None  # spoken, empty
     language: str | None = None
@@ -94,6 +148,7 @@ class Transcription:
     detail: str | None = None
     budget: int = 0  # raised by hand; the policy's own budget counts as well
     is_insisted: bool = False  # a person wants another attempt; until one is claimed
+    is_by_hand: bool = False  # a person asked for this recording: the selection is not asked again
     waiting_since: float = 0.0
     waits: int = 0
     first_heard_at: float = 0.0
@@ -130,6 +185,25 @@ class Transcription:
     def unread_of(self, transcript_id: str) -> Unread | None:
         return next((u for u in self.unread if u.transcript_id == transcript_id), None)
 
+    def with_unread(self, unread: Unread) -> Transcription:
+        """The same with this line put in place of the one with its id."""
+        return replace(
+            self, unread=tuple(unread if u.transcript_id == unread.transcript_id else u for u in self.unread)
+        )
+
+    @property
+    def lacks_length(self) -> bool:
+        """Nothing was said, and whether another provider is asked depends on the recording's length."""
+        is_newest = self.candidate is not None and self.attempts_at_candidate == len(self.attempts)
+        is_open = self.goal not in ENDS and self.open_attempt is None and not self.unread
+        return is_newest and is_open and self.is_short is None and self.publishing is None
+
+    @property
+    def absences(self) -> tuple[Absence, ...]:
+        """Of open attempts and finished transcripts."""
+        lines = (a.absence for a in self.attempts if a.fate in OPEN)
+        return tuple(filter(None, (*lines, *(u.absence for u in self.unread))))
+
     def without_unread(self, transcript_id: str) -> Transcription:
         """The transcript has been looked at, whatever came of it."""
         rest = tuple(u for u in self.unread if u.transcript_id != transcript_id)
@@ -142,13 +216,26 @@ def to_record(transcription: Transcription) -> dict[str, Any]:
 
 
 def from_record(record: Mapping[str, Any]) -> Transcription:
-    """The reverse of `to_record`; tolerates fields a later version left out."""
-    known = dict(record)
+    """The reverse of `to_record`; tolerates fields that other versions have or lack."""
+    known = _known(Transcription, record)
     known["goal"] = Goal(known["goal"])
     known["attempts"] = tuple(
-        Attempt(**{**line, "fate": Fate(line["fate"])}) for line in known.get("attempts", ())
+        Attempt(**{**_line(Attempt, line), "fate": Fate(line["fate"])}) for line in known.get("attempts", ())
     )
-    known["unread"] = tuple(Unread(**line) for line in known.get("unread", ()))
+    known["unread"] = tuple(Unread(**_line(Unread, line)) for line in known.get("unread", ()))
     known["metadata"] = tuple((k, v) for k, v in known.get("metadata", ()))
-    known["looked_at"] = tuple(known.get("looked_at", ()))
+    for name in ("looked_at", "superseded"):
+        known[name] = tuple(known.get(name, ()))
     return Transcription(**known)
+
+
+def _line(of: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    known = _known(of, record)
+    if known.get("absence") is not None:
+        known["absence"] = Absence(**_known(Absence, known["absence"]))
+    return known
+
+
+def _known(of: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(of)}
+    return {name: value for name, value in record.items() if name in names}

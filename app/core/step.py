@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from app.core.commands import Command
+from app.core.commands import Command, PublishTranscript
+from app.core.policy import CEILING, Policy
 from app.core.state import ENDS, Goal, Transcription
 
 
@@ -23,6 +24,11 @@ class Step:
         return Step(later.state, (*self.commands, *later.commands), None, self.alarm or later.alarm)
 
 
+def budget(t: Transcription, policy: Policy) -> int:
+    """How many paid attempts this recording may have in all."""
+    return min(max(policy.attempts, t.budget), CEILING)
+
+
 def ignore(t: Transcription, why: str, *, alarm: str | None = None) -> Step:
     return Step(t, ignored=why, alarm=alarm)
 
@@ -35,20 +41,13 @@ def failed(t: Transcription, reason: str, detail: str | None, *, at: float) -> S
     if t.goal in ENDS:
         return Step(t)
     if t.candidate is not None:
-        return Step(complete_with_candidate(t, at=at))
+        return complete_with_candidate(t)
     ended = replace(t, goal=Goal.FAILED, reason=reason, detail=detail, planned=None, completed_at=at)
     return Step(ended)
 
 
-def complete_with_candidate(t: Transcription, *, at: float) -> Transcription:
-    """The meeting was silent: an empty transcript is the result, not a failure."""
-    return replace(
-        t,
-        goal=Goal.STORED,
-        current=t.candidate,
-        verdict="empty",
-        reason=None,
-        detail=None,
-        planned=None,
-        completed_at=at,
-    )
+def complete_with_candidate(t: Transcription) -> Step:
+    """The meeting was silent: an empty transcript is the result, once its manifest is written."""
+    assert t.candidate is not None
+    becoming = replace(t, goal=Goal.FETCHING, publishing=t.candidate, reason=None, detail=None)
+    return Step(replace(becoming, planned=None, completed_at=None), (PublishTranscript(t.candidate),))

@@ -13,6 +13,7 @@ from rich.text import Text
 from app.adapters.sql_people import Listed
 from app.core.state import ENDS, Goal
 from app.demo.script import Scene
+from app.transcription_object import number_paid
 
 _COLOURS = {Goal.STORED: "green", Goal.FAILED: "red", Goal.SKIPPED: "dim"}
 Cast = Mapping[
@@ -43,9 +44,9 @@ def _row(
         return (*start, Text("recording", style="dim"), "", "", "")
     state = row.state
     last = state.attempts[-1].provider if state.attempts else ""
-    took = (row.completed_at or now) - row.first_heard_at
+    took = max(0.0, (row.completed_at or now) - row.first_heard_at)
     goal = Text(state.goal.value, style=_COLOURS.get(state.goal, "yellow"))
-    return (*start, goal, state.provider or last, str(len(state.attempts)), f"{took:.1f} s")
+    return (*start, goal, state.provider or last, str(number_paid(state)), f"{took:.1f} s")
 
 
 def summary_table(cast: Cast, listed: Mapping[str, Listed], bill: Mapping[str, Any]) -> Table:

@@ -2,51 +2,82 @@
 The text of `/metrics`: counts of the database and of Redis, taken now, in Prometheus' words.
 
 No counters of this process's memory (RQ forks a process per job, and theirs would vanish with it), so none
-of prometheus_client's default collectors either. A part that is away is said to be away; the page answers.
+of prometheus_client's default collectors either. A part that is away is said to be away, and its numbers are
+absent; the page answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
+from app import near_misses
 from app.adapters.rq_queue import QueueCounts
+from app.adapters.sql_health import Facts
+from app.adapters.sql_inbox import ACCEPTED
 from app.adapters.sql_people import Counts
 from app.core.state import Goal
+from app.readiness import DOWN, OK, PARTS, PAUSED, UNKNOWN
 from app.recall.webhook import RejectionKind
 
-PARTS = ("database", "queue")
+# Parts that are written to; of the others readiness knows by these.
+_WRITTEN = ("database", "queue", "storage")
+# Seconds from the first news of a recording to its stored transcript: each result is counted in one of the
+# tallies `stored_seconds:le:N`, the smallest that holds it, and added to `stored_seconds:sum_ms`.
+_BUCKETS = ("1", "5", "15", "60", "300", "900", "3600", "86400", "inf")
+_STORED = "stored_seconds:"
+_REJECTIONS = (*(kind.value for kind in RejectionKind), *near_misses.REMEDIES)
 
-_NOTHING: Mapping[str, tuple[float, str]] = {}
+# `tallies` and `counters`, see `Health.measures`.
+Measured = tuple[Mapping[str, int], Mapping[str, int]]
+
+_NOT_KNOWN: Mapping[str, str] = {}
 
 
 def render(
     store: Counts | None,
     queues: tuple[QueueCounts, ...] | None,
     *,
-    heartbeats: Mapping[str, tuple[float, str]] = _NOTHING,
-    takes_writes: Collection[str] = PARTS,
+    parts: Mapping[str, str] = _NOT_KNOWN,
+    facts: Facts | None = None,
+    measured: Measured | None = None,
+    providers: Sequence[str] = (),
+    lines_dropped: int = 0,
 ) -> bytes:
     """
     Everything in Prometheus' text format 0.0.4.
 
     Args:
-        store: None when the database is away.
-        queues: None when Redis is away.
-        heartbeats: Process name to (seconds since its last sign of life, detail); the detail is not shown.
-        takes_writes: Those of `PARTS` that can be written now: on a full disk counting works, and no more.
+        store: None when the database did not answer in time; likewise the following three.
+        queues: None when Redis did not answer in time.
+        parts: As in `/readyz`; what is missing is unknown.
+        facts: The details of heartbeats are not shown.
+        measured: See `Measured`.
+        providers: Those of the policy.
+        lines_dropped: Log lines lost by the processes of this start.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(
         _Snapshot(
             [
-                *_up(store, queues, takes_writes),
+                *_of_parts(parts),
+                CounterMetricFamily(
+                    "afterword_log_lines_dropped",
+                    "Log lines dropped since the start because their reader stood still.",
+                    value=lines_dropped,
+                ),
                 *_of_store(store),
+                *_of_facts(facts, providers),
+                *_of_measures(measured),
                 *_of_queues(queues),
-                *_of_beats(heartbeats),
             ]
         )
     )
@@ -61,17 +92,24 @@ class _Snapshot(Collector):
         return self._families
 
 
-def _up(
-    store: Counts | None, queues: tuple[QueueCounts, ...] | None, takes_writes: Collection[str]
-) -> Iterator[Metric]:
+def _of_parts(parts: Mapping[str, str]) -> Iterator[Metric]:
     up = GaugeMetricFamily(
         "afterword_up",
-        "1 while the part answers and takes writes; its numbers are absent when it does not answer.",
+        "1 while the part answers and takes writes; 0 also when it does not answer in time.",
         labels=["part"],
     )
-    for part, is_there in zip(PARTS, (store is not None, queues is not None), strict=True):
-        up.add_metric([part], float(is_there and part in takes_writes))
+    for part in _WRITTEN:
+        up.add_metric([part], float(parts.get(part) == OK))
     yield up
+    states = GaugeMetricFamily(
+        "afterword_part_state",
+        "1 for the state that /readyz tells of the part, 0 for the others; unknown: no answer in time.",
+        labels=["part", "state"],
+    )
+    for part in PARTS:
+        for state in (OK, DOWN, PAUSED, UNKNOWN):
+            states.add_metric([part, state], float(parts.get(part, UNKNOWN) == state))
+    yield states
 
 
 def _of_store(store: Counts | None) -> Iterator[Metric]:
@@ -127,12 +165,10 @@ def _of_deliveries(store: Counts) -> Iterator[Metric]:
     )
     rejected = CounterMetricFamily(
         "afterword_deliveries_rejected",
-        "POSTs to the webhook refused and not kept, by kind.",
+        "Requests refused and not kept that were, or may have been, meant as webhooks, by kind.",
         labels=["kind"],
     )
-    for kind, number in sorted(
-        {**dict.fromkeys((k.value for k in RejectionKind), 0), **store.rejected}.items()
-    ):
+    for kind, number in sorted({**dict.fromkeys(_REJECTIONS, 0), **store.rejected}.items()):
         rejected.add_metric([kind], number)
     yield rejected
 
@@ -140,10 +176,81 @@ def _of_deliveries(store: Counts) -> Iterator[Metric]:
 def _of_commands(store: Counts) -> Iterator[Metric]:
     yield _gauge("afterword_commands_pending", "Commands not yet done, due or not.", store.commands_pending)
     yield _gauge("afterword_commands_due", "Commands whose time has come.", store.commands_due)
+
+
+def _of_facts(facts: Facts | None, providers: Sequence[str]) -> Iterator[Metric]:
+    if facts is None:
+        return
     yield _gauge(
         "afterword_oldest_undone_seconds",
-        "Age of the oldest due command or unapplied webhook; 0 when there is none.",
-        store.oldest_undone_s or 0.0,
+        "Age of the oldest unapplied webhook or wanted command, counted from the first wish; 0 without any.",
+        facts.oldest_undone_s or 0.0,
+    )
+    for name, meaning, at in (
+        (
+            "afterword_delivery_last_timestamp_seconds",
+            "When the last new webhook was stored.",
+            facts.last_webhook_at,
+        ),
+        (
+            "afterword_stored_last_timestamp_seconds",
+            "When the last transcript was stored.",
+            facts.last_stored_at,
+        ),
+    ):
+        if at is not None:
+            yield _gauge(name, meaning, at)
+    breakers = GaugeMetricFamily(
+        "afterword_provider_breaker",
+        "1 for the state of a provider's circuit breaker: closed (it is used), open (it is passed over after "
+        "failing again and again), half_open (one attempt tries it); 0 for the others.",
+        labels=["provider", "state"],
+    )
+    for provider in sorted({*providers, *facts.breakers}):
+        for state in ("closed", "open", "half_open"):
+            breakers.add_metric([provider, state], float(facts.breakers.get(provider, "closed") == state))
+    yield breakers
+    yield from _of_beats(facts.heartbeats)
+
+
+def _of_measures(measured: Measured | None) -> Iterator[Metric]:
+    if measured is None:
+        return
+    tallies, counters = measured
+    yield CounterMetricFamily(
+        "afterword_deliveries_accepted",
+        "Webhooks stored and acknowledged, repetitions included; written every five seconds.",
+        value=counters.get(ACCEPTED, 0),
+    )
+    answers = CounterMetricFamily(
+        "afterword_recall_answers",
+        "Answers of Recall by what was asked and by their class; silence: none came.",
+        labels=["endpoint", "class"],
+    )
+    failed = GaugeMetricFamily(
+        "afterword_recordings_failed", "Recordings that stand failed, by reason.", labels=["reason"]
+    )
+    for name, number in sorted(tallies.items()):
+        kind, _, rest = name.partition(":")
+        if kind == "recall":
+            answers.add_metric(rest.split(":", 1), number)
+        elif kind == "failed":
+            failed.add_metric([rest], number)
+    yield answers
+    yield failed
+    yield _time_to_stored(tallies)
+
+
+def _time_to_stored(tallies: Mapping[str, int]) -> Metric:
+    buckets, total = [], 0
+    for bucket in _BUCKETS:
+        total += tallies.get(f"{_STORED}le:{bucket}", 0)
+        buckets.append((bucket.replace("inf", "+Inf"), float(total)))
+    return HistogramMetricFamily(
+        "afterword_time_to_stored_seconds",
+        "From the first news of a recording to its stored transcript.",
+        buckets=buckets,
+        sum_value=tallies.get(f"{_STORED}sum_ms", 0) / 1000.0,
     )
 
 

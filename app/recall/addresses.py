@@ -9,6 +9,34 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
+# Everything that is not unicast on the open internet, or has a special purpose there. Spelled out, because
+# `ipaddress.is_global` changes with the Python version. Sources:
+# https://www.iana.org/assignments/iana-ipv4-special-registry
+# https://www.iana.org/assignments/ipv4-address-space (multicast, reserved)
+_SPECIAL_IPV4 = tuple(
+    map(
+        ipaddress.IPv4Network,
+        ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12")
+        + ("192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24")
+        + ("192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24")
+        + ("224.0.0.0/4", "240.0.0.0/4"),
+    )
+)
+_LOOPBACK_IPV4 = ipaddress.IPv4Network("127.0.0.0/8")
+# The only block of global unicast, and what is special inside it: protocol assignments (Teredo, benchmarking
+# and ORCHID among them), documentation, 6to4 (an IPv4 address of anywhere), AS112, documentation again.
+# https://www.iana.org/assignments/ipv6-address-space, https://www.iana.org/assignments/iana-ipv6-special-registry
+_UNICAST_IPV6 = ipaddress.IPv6Network("2000::/3")
+_SPECIAL_IPV6 = tuple(
+    map(
+        ipaddress.IPv6Network,
+        ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"),
+    )
+)
+# An IPv4 address in the last 32 bits that is connected to as such: by the system (RFC 4291, 2.5.5.2) and by
+# the translator of an IPv6-only network (RFC 6052, 2.1).
+_WRAPPED_IPV4 = tuple(map(ipaddress.IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96")))
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SAFE = re.compile(r"[!-~]+")  # printable ASCII without blanks: nothing a header or a log could break on
 
@@ -42,30 +70,31 @@ def host_is_loopback(url: str) -> bool:
     if parts[1] == "localhost":
         return True
     try:
-        return ipaddress.ip_address(parts[1]).is_loopback
+        ip = ipaddress.ip_address(parts[1])
     except ValueError:
         return False
+    # Not `is_loopback`: whether that means `::ffff:127.0.0.1` changes with the Python version.
+    return ip in _LOOPBACK_IPV4 if isinstance(ip, ipaddress.IPv4Address) else int(ip) == 1
 
 
 def is_public(address: str) -> bool:
     """
-    True when a numeric address is one of the open internet.
+    True when a numeric address is one of the open internet: global unicast without the special blocks.
 
     False for loopback, private, link-local (a cloud's metadata service lives there), multicast and
-    reserved ranges, and for all of them dressed up as IPv6.
+    reserved ranges, for all of them dressed up as IPv6, and for an address with a zone.
     """
     try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
+        ip = ipaddress.ip_address(address)
     except ValueError:
         return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        # 64:ff9b::/96 is how an IPv6-only network spells an IPv4 address (RFC 6052).
-        if ip in ipaddress.IPv6Network("64:ff9b::/96"):
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return ip.is_global and not ip.is_multicast
+    if "%" in address:
+        return False
+    if isinstance(ip, ipaddress.IPv4Address):
+        return not any(ip in block for block in _SPECIAL_IPV4)
+    if any(ip in block for block in _WRAPPED_IPV4):
+        return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+    return ip in _UNICAST_IPV6 and not any(ip in block for block in _SPECIAL_IPV6)
 
 
 def check_base_url(url: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 from app.ports import CreateAnswer, CreateOrder
 from app.recall import shapes
-from app.recall.resources import MAX_ANSWER_BYTES, provider_of, recording_of
+from app.recall.resources import MAX_ANSWER_BYTES, names_another_recording, providers_of
 from app.recall.shapes import Unreadable
 
 
@@ -28,8 +28,9 @@ def read_create_answer(
     """
     What a complete answer to `create_request` means.
 
-    "refused" is any 4xx except 409, and 507: nothing was made. "created" is a 2xx with an id.
-    Everything else is "unknown": 409 (the same key is in flight), 5xx, 3xx, a 2xx without an id.
+    "refused" is any 4xx except 409, and 507: nothing was made. "created" is a 2xx with an id that names
+    neither another recording nor other metadata than the order. Everything else is "unknown": 409 (the same
+    key is in flight), 5xx, 3xx, any other 2xx.
 
     Args:
         order: What was sent; a 400 is compared with its provider.
@@ -62,10 +63,15 @@ def _read_created(status: int, body: bytes, order: CreateOrder) -> CreateAnswer:
     transcript_id = shapes.canonical_id(artifact.get("id"))
     if transcript_id is None:
         return CreateAnswer("unknown", status=status, detail="no_id")
-    if recording_of(artifact) not in (None, order.recording_id):
-        # A replay under a wrong key, or a mixed-up cache: only the list can tell.
+    # A replay under a wrong key, or a mixed-up cache: only the list can tell.
+    if names_another_recording(artifact, shapes.canonical_id(order.recording_id)):
         return CreateAnswer("unknown", status=status, detail="other_recording")
-    return CreateAnswer("created", transcript_id=transcript_id, provider=provider_of(artifact), status=status)
+    said = artifact.get("metadata")
+    if isinstance(said, dict) and str(said.get(shapes.OUR_KEY)).lower() != order.marker.lower():
+        return CreateAnswer("unknown", status=status, detail="other_marker")
+    providers = providers_of(artifact)
+    provider = order.provider if order.provider in providers else next(iter(providers), None)
+    return CreateAnswer("created", transcript_id=transcript_id, provider=provider, status=status)
 
 
 def _said(body: bytes) -> Any:

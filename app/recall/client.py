@@ -23,13 +23,15 @@ import requests
 import tenacity
 
 from app.core.durations import Durations
-from app.errors import AccountRefused, RecallBusy, RecallRefused
-from app.ports import Artifact, Clock, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
+from app.errors import AccountRefused, CursorRefused, DownloadBlocked, RecallBusy
+from app.ports import Answer, Artifact, Clock, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 from app.recall import download, wire
 from app.recall.exchange import TROUBLE, Call, Reply, Wire, Withheld, exchange, name_of
 from app.recall.wire import HttpRequest, Unreadable
 
 _STALE = "stale_stamp"
+# A cursor that has run out or is of another list. Django's own word for it is 404.
+_CURSOR_REFUSED = (400, 404, 410, 422)
 
 
 class Log(Protocol):
@@ -48,7 +50,7 @@ class RecallClient:
 
     Args:
         base_url: As `wire.check_base_url` returns it.
-        api_key: Sent bare. Never shown: not in `repr`, logs or errors.
+        api_key: Never shown: not in `repr`, logs or errors.
         clock: Sleeps between tries; `now` is only compared with a date in Retry-After and with
             a recording's `expires_at`.
 
@@ -67,6 +69,7 @@ class RecallClient:
         self._clock = clock
         self._log = log
         self._wire: tuple[int, Wire] | None = None
+        self._answers: list[Answer] = []
 
     def __repr__(self) -> str:
         return f"RecallClient({self._base_url}, key {self.fingerprint})"
@@ -75,10 +78,19 @@ class RecallClient:
     def fingerprint(self) -> str:
         return hashlib.sha256(self._key.encode()).hexdigest()[:8]
 
+    def answers(self) -> list[Answer]:
+        found, self._answers = self._answers, []
+        return found
+
     # -- the POST ----------------------------------------------------------------------------------
 
-    def create(self, order: CreateOrder, *, is_still_fresh: Callable[[], bool]) -> CreateAnswer:
-        prepared = _prepared(wire.create_request(self._base_url, self._key, order))
+    def create_body(self, order: CreateOrder) -> bytes:
+        return wire.create_body(order)
+
+    def create(
+        self, order: CreateOrder, body: bytes | None = None, *, is_still_fresh: Callable[[], bool]
+    ) -> CreateAnswer:
+        prepared = _prepared(wire.create_request(self._base_url, self._key, order, body))
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda a: a.kind == "not_sent" and a.detail != _STALE),
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
@@ -99,9 +111,11 @@ class RecallClient:
         except Withheld:
             return CreateAnswer("not_sent", detail=_STALE)
         except TROUBLE as error:
+            self._note("create", None)
             return CreateAnswer("unknown" if call.has_written else "not_sent", detail=name_of(error, call))
         finally:
             fresh.close()
+        self._note("create", reply.status)
         answer = wire.read_create_answer(
             reply.status, reply.headers, reply.body, order=order, now=self._now(), cap_s=self._cap_s
         )
@@ -111,77 +125,94 @@ class RecallClient:
 
     # -- what may be asked again ------------------------------------------------------------------
 
-    def retrieve(self, transcript_id: str) -> Artifact | None:
-        reply = self._ask(wire.retrieve_request(self._base_url, self._key, transcript_id), missing=(404, 410))
+    def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
+        request = wire.retrieve_request(self._base_url, self._key, transcript_id)
+        reply = self._ask("retrieve", request, missing=(404, 410))
         if reply.status in (404, 410):
             return None
         with self._understanding():
-            return wire.read_artifact(reply.body)
+            return wire.read_artifact(reply.body, transcript_id=transcript_id, recording_id=recording_id)
 
-    def list_page(self, recording_id: str, cursor_url: str | None) -> tuple[list[Artifact], str | None]:
+    def list_page(self, recording_id: str, cursor: str | None, /) -> tuple[list[Artifact], str | None]:
+        with self._understanding(RecallBusy if cursor is None else CursorRefused):
+            request = wire.list_request(self._base_url, self._key, recording_id=recording_id, cursor=cursor)
+        reply = self._page("list", request, cursor)
         with self._understanding():
-            request = wire.list_request(
-                self._base_url, self._key, recording_id=recording_id, cursor_url=cursor_url
-            )
-            # A 404 is not an empty list: it raises. "Not there" is what lets us pay again.
-            return wire.read_list(self._ask(request).body, recording_id=recording_id)
+            found, following = wire.read_list(reply.body, recording_id=recording_id)
+            return found, _onward(cursor, following, "transcript")
 
     def recording(self, recording_id: str) -> RecordingFacts:
         request = wire.recording_request(self._base_url, self._key, recording_id)
-        reply = self._ask(request, missing=(404, 410))
+        reply = self._ask("recording", request, missing=(404, 410))
         with self._understanding():
-            return wire.read_recording(reply.status, reply.body, now=self._clock.now())
+            now = self._clock.now()
+            return wire.read_recording(reply.status, reply.body, recording_id=recording_id, now=now)
 
     def recordings_page(
-        self, created_after: float, cursor_url: str | None
+        self, created_after: float, cursor: str | None, /
     ) -> tuple[list[RecordingSeen], str | None]:
-        with self._understanding():
+        with self._understanding(RecallBusy if cursor is None else CursorRefused):
             request = wire.recordings_list_request(
-                self._base_url, self._key, created_after=created_after, cursor_url=cursor_url
+                self._base_url, self._key, created_after=created_after, cursor=cursor
             )
-            return wire.read_recordings_list(self._ask(request).body, now=self._clock.now())
+        reply = self._page("recordings", request, cursor)
+        with self._understanding():
+            found, following = wire.read_recordings_list(reply.body, now=self._clock.now())
+            return found, _onward(cursor, following, "recording")
 
     def delete(self, transcript_id: str) -> None:
         # May be repeated: if the first one was heard, the second finds nothing, which is as good.
-        self._ask(wire.delete_request(self._base_url, self._key, transcript_id), missing=(404, 410))
+        request = wire.delete_request(self._base_url, self._key, transcript_id)
+        reply = self._ask("delete", request, missing=(404, 410))
+        if reply.status not in (404, 410):
+            with self._understanding():
+                wire.read_deletion(reply.body, transcript_id=transcript_id)
 
     def probe(self) -> None:
-        reply = self._ask(wire.probe_request(self._base_url, self._key))
+        reply = self._ask("list", wire.probe_request(self._base_url, self._key))
         with self._understanding():
-            wire.read_list(reply.body, recording_id="")
+            wire.read_probe(reply.body)
 
     def download(self, url: str, target: Path, *, keep_going: Callable[[], object]) -> None:
         is_local = wire.host_is_loopback(self._base_url)
-        download.fetch(url, target, durations=self._durations, is_local=is_local, keep_going=keep_going)
+        try:
+            download.fetch(url, target, durations=self._durations, is_local=is_local, keep_going=keep_going)
+        except DownloadBlocked as blocked:
+            status = blocked.cause.removeprefix("http_")
+            self._note("download", int(status) if status.isdecimal() else None)
+            raise
+        self._note("download", 200)
 
     # -- how ----------------------------------------------------------------------------------------
 
-    def _ask(self, request: HttpRequest, *, missing: tuple[int, ...] = ()) -> Reply:
+    def _ask(self, endpoint: str, request: HttpRequest, *, missing: tuple[int, ...] = ()) -> Reply:
         """
         The answer to a GET or DELETE: a 2xx, or one of the statuses in `missing`.
 
         Raises:
-            RecallBusy: 429, 5xx or no answer. Only what certainly never left is repeated here: Recall counts
+            RecallBusy: No answer, or any other status: 429 and 5xx, and what a gateway on the way may say
+                (3xx, 400, 405, 418, …). Only what certainly never left is repeated here: Recall counts
                 everything else, and the caller has one slot.
             AccountRefused: 401, 402, 403.
-            RecallRefused: Another 4xx.
         """
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Hiccup), reraise=True, **self._patience()
         )
-        reply: Reply = retrying(self._ask_once, request, missing)
+        reply: Reply = retrying(self._ask_once, endpoint, request, missing)
         return reply
 
-    def _ask_once(self, request: HttpRequest, missing: tuple[int, ...]) -> Reply:
+    def _ask_once(self, endpoint: str, request: HttpRequest, missing: tuple[int, ...]) -> Reply:
         call = Call(overall_s=self._durations.get_overall_s)
         try:
             reply = self._exchange(self._kept(), _prepared(request), call)
         except TROUBLE as error:
             cause = name_of(error, call)
             self._say(request.method.lower(), status=None, detail=cause)
+            self._note(endpoint, None)
             busy = RecallBusy if call.has_written else _Hiccup
             raise busy(cause, retry_after_s=self._come_back_s) from None  # messages hold addresses
         self._say(request.method.lower(), status=reply.status)
+        self._note(endpoint, reply.status)
         if 200 <= reply.status < 300 or reply.status in missing:
             return reply
         raise self._refusal(reply)
@@ -194,22 +225,43 @@ class RecallClient:
         if status == 429 or (says_when and status in (503, 507)):
             wait_s = wire.retry_after_s(reply.headers, now=self._now(), cap_s=self._cap_s)
             return RecallBusy(cause, retry_after_s=self._jittered(wait_s))
-        # Below 400: some gateway's page, not Recall.
-        if status >= 500 or status < 400 or status in (408, 409, 425):
-            return RecallBusy(cause, retry_after_s=self._come_back_s)
-        return RecallRefused(status, "")
+        return RecallBusy(cause, retry_after_s=self._come_back_s)
+
+    def _note(self, endpoint: str, status: int | None) -> None:
+        """For `answers`; `status` is None where no complete answer came."""
+        outcome = "silence" if status is None else f"{status // 100}xx"
+        if status in (401, 402, 403, 429):
+            outcome = f"http_{status}"
+        self._answers.append(Answer(endpoint, outcome))
+
+    def _page(self, endpoint: str, request: HttpRequest, cursor: str | None) -> Reply:
+        """
+        A page of a list. A 404 is not an empty list: it raises. "Not there" is what lets us pay again.
+
+        Raises:
+            CursorRefused: The page was reached by a cursor, and Recall does not take it.
+        """
+        reply = self._ask(endpoint, request, missing=() if cursor is None else _CURSOR_REFUSED)
+        if reply.status in _CURSOR_REFUSED:
+            raise CursorRefused(f"cursor_refused: http_{reply.status}", retry_after_s=self._come_back_s)
+        return reply
 
     def _exchange(self, connections: Wire, prepared: requests.PreparedRequest, call: Call) -> Reply:
         timeout_s = (self._durations.connect_timeout_s, self._durations.read_timeout_s)
         return exchange(connections, prepared, call, timeout_s=timeout_s, at_most=wire.MAX_ANSWER_BYTES)
 
     @contextlib.contextmanager
-    def _understanding(self) -> Iterator[None]:
-        """An answer that is not Recall's (a gateway's page with status 200) is trouble on the way."""
+    def _understanding(self, trouble: type[RecallBusy] = RecallBusy) -> Iterator[None]:
+        """
+        An answer that is not Recall's (a gateway's page with status 200) is trouble on the way. Of a request:
+        a kept cursor that is none is refused as Recall would.
+        """
         try:
             yield
         except Unreadable as error:
-            raise RecallBusy(f"unreadable: {error.reason}", retry_after_s=self._come_back_s) from None
+            if self._answers and trouble is RecallBusy:
+                self._answers[-1] = replace(self._answers[-1], outcome="unreadable")
+            raise trouble(f"unreadable: {error.reason}", retry_after_s=self._come_back_s) from None
 
     def _kept(self) -> Wire:
         """Kept-alive connections of this process; a forked child makes its own."""
@@ -250,3 +302,11 @@ def _prepared(request: HttpRequest) -> requests.PreparedRequest:
     return requests.Request(
         request.method, request.url, headers=dict(request.headers), data=request.body
     ).prepare()
+
+
+def _onward(cursor: str | None, following: str | None, what: str) -> str | None:
+    """The cursor of the next page. Raises `Unreadable` when it leads back to the same one."""
+    onward = None if following is None else wire.cursor_of(following, what)
+    if onward is not None and onward == cursor:
+        raise Unreadable("the next page is this page")
+    return onward

@@ -2,13 +2,15 @@
 Recall's things as we see them: transcripts, recordings and pages of both. PURE; part of `wire`,
 which re-exports it.
 
-Values that are not as documented become None, unless money hangs on them: then `Unreadable`.
+Values that are not as documented become None, unless money hangs on them: then `Unreadable`. So is an answer
+about another thing than was asked: a mixed-up cache or proxy must not decide about this recording.
 Source: https://docs.recall.ai/reference/transcript_retrieve, https://docs.recall.ai/reference/recording_retrieve
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from app.core.events import RecordingCondition
@@ -18,32 +20,55 @@ from app.recall.deliveries import ordinal_of
 from app.recall.shapes import Unreadable
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
+# One is filled as a rule; a list of thousands must not be carried along.
+_MOST_PROVIDERS = 20
 
 
-def read_artifact(body: bytes) -> Artifact:
+def read_artifact(body: bytes, *, transcript_id: str, recording_id: str) -> Artifact:
     """
     A transcript as retrieved.
 
+    Args:
+        transcript_id, recording_id: What was asked about.
+
     Raises:
-        Unreadable: Not a transcript; it has no id.
+        Unreadable: Not a transcript, or not this one of this recording.
     """
-    artifact = shapes.json_object(body, at_most=MAX_ANSWER_BYTES)
-    return _artifact(artifact, recording_of(artifact))
+    artifact = _artifact(shapes.json_object(body, at_most=MAX_ANSWER_BYTES), recording_id)
+    if artifact.transcript_id != shapes.canonical_id(transcript_id):
+        raise Unreadable("answer about another transcript")
+    return artifact
 
 
 def read_list(body: bytes, *, recording_id: str) -> tuple[list[Artifact], str | None]:
     """
-    A page of a recording's transcripts and the address of the next page.
-
-    Entries of another recording are left out: Recall would have ignored our filter.
+    A page of a recording's transcripts and the address of the next page, as Recall wrote it.
 
     Raises:
-        Unreadable: Not a page, or an entry without an id. "Not in the list" decides about money, so
-            an entry is never skipped for being odd.
+        Unreadable: Not a page, or an entry without an id or of another recording. "Not in the list" decides
+            about money, so an entry is never skipped for being odd: a list that holds another recording's
+            transcripts ignored our filter, and what it lacks proves nothing.
     """
     results, following = _page(body)
-    mine = [entry for entry in results if recording_of(entry) in (None, recording_id)]
-    return [_artifact(entry, recording_id) for entry in mine], following
+    return [_artifact(entry, recording_id) for entry in results], following
+
+
+def read_probe(body: bytes) -> None:
+    """Whether this is a page of a list at all. Raises `Unreadable`."""
+    _page(body)
+
+
+def read_deletion(body: bytes, *, transcript_id: str) -> None:
+    """
+    A 2xx to a DELETE: empty as documented, or at most a word about this transcript.
+
+    Raises:
+        Unreadable: Some gateway's page, or an answer about another transcript.
+    """
+    if body.strip():
+        said = shapes.json_object(body, at_most=MAX_ANSWER_BYTES)
+        if "id" in said and shapes.canonical_id(said["id"]) != shapes.canonical_id(transcript_id):
+            raise Unreadable("answer about another transcript")
 
 
 def read_recordings_list(body: bytes, *, now: float) -> tuple[list[RecordingSeen], str | None]:
@@ -60,7 +85,7 @@ def read_recordings_list(body: bytes, *, now: float) -> tuple[list[RecordingSeen
     return seen, following
 
 
-def read_recording(status: int, body: bytes, *, now: float) -> RecordingFacts:
+def read_recording(status: int, body: bytes, *, recording_id: str, now: float) -> RecordingFacts:
     """
     A recording as retrieved; 404 is the condition "unknown", 410 and a past `expires_at` are "gone".
 
@@ -69,15 +94,18 @@ def read_recording(status: int, body: bytes, *, now: float) -> RecordingFacts:
         now: Seconds since the epoch, compared with `expires_at`.
 
     Raises:
-        Unreadable: A 200 that is not a recording.
+        Unreadable: A 2xx that is not a recording, or another one.
     """
     if status == 404:
         return RecordingFacts(RecordingCondition.UNKNOWN, has_media=False)
     if status == 410:
         return RecordingFacts(RecordingCondition.GONE, has_media=False)
     recording = shapes.json_object(body, at_most=MAX_ANSWER_BYTES)
-    if shapes.canonical_id(recording.get("id")) is None:
+    said_id = shapes.canonical_id(recording.get("id"))
+    if said_id is None:
         raise Unreadable("a recording without an id")
+    if said_id != shapes.canonical_id(recording_id):
+        raise Unreadable("answer about another recording")
     return _facts(recording, now)
 
 
@@ -91,37 +119,59 @@ def _page(body: bytes) -> tuple[list[Mapping[str, Any]], str | None]:
     return results, following or None
 
 
-def _artifact(artifact: Mapping[str, Any], recording_id: str | None) -> Artifact:
+def _artifact(artifact: Mapping[str, Any], asked_id: str) -> Artifact:
     transcript_id = shapes.canonical_id(artifact.get("id"))
     status = shapes.code(shapes.at(artifact, "status", "code"))
     if transcript_id is None or status is None:
         raise Unreadable("a transcript without an id or a status")
-    provider = provider_of(artifact)
+    recording_id, providers = shapes.canonical_id(asked_id), providers_of(artifact)
     ordinal = ordinal_of(shapes.at(artifact, "metadata", shapes.OUR_KEY), recording_id)
+    if names_another_recording(artifact, recording_id):
+        raise Unreadable("answer about another recording")
+    # Recall's schema requires `recording`. Without it our marker says as much; a transcript with neither
+    # may be of any recording. https://docs.recall.ai/reference/transcript_retrieve
+    if recording_of(artifact) is None and ordinal is None:
+        raise Unreadable("a transcript that names no recording")
     return Artifact(
         transcript_id=transcript_id,
         status=status,
         sub_code=shapes.code(shapes.at(artifact, "status", "sub_code")),
-        provider=provider,
+        provider=next(iter(providers), None),
         ordinal=ordinal,
-        # What bears our marker was ordered after the meeting, whatever its provider is called.
-        is_realtime=ordinal is None and is_realtime_provider(provider),
+        # What bears our marker was ordered after the meeting, whatever its provider is called. Of several
+        # providers one that is asynchronous is enough: in doubt it was paid for.
+        is_realtime=ordinal is None and bool(providers) and all(map(is_realtime_provider, providers)),
         download_url=_text(shapes.at(artifact, "data", "download_url")),
         provider_data_url=_text(shapes.at(artifact, "data", "provider_data_download_url")),
+        recording_id=recording_id,
+        providers=providers,
     )
 
 
 def recording_of(artifact: Mapping[str, Any]) -> str | None:
     """The id of the recording a transcript belongs to; None when it does not say."""
-    return shapes.canonical_id(shapes.at(artifact, "recording", "id"))
+    return shapes.canonical_id(_said_recording(artifact))
 
 
-def provider_of(artifact: Mapping[str, Any]) -> str | None:
-    """The first key with a value: older schemas list all providers, the unused ones as null."""
+def names_another_recording(artifact: Mapping[str, Any], recording_id: str | None) -> bool:
+    """True when the answer names a recording, in whatever shape, and it is not this one."""
+    said = _said_recording(artifact)
+    return said is not None and shapes.canonical_id(said) != recording_id
+
+
+def _said_recording(artifact: Mapping[str, Any]) -> Any:
+    recording = artifact.get("recording")
+    said = recording.get("id") if isinstance(recording, dict) else recording
+    return artifact.get("recording_id") if said is None else said
+
+
+def providers_of(artifact: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys with a value, in order: older schemas list all providers, the unused ones as null."""
     providers = artifact.get("provider")
     if not isinstance(providers, dict):
-        return None
-    return next((shapes.code(key) for key, value in providers.items() if value is not None), None)
+        return ()
+    filled = (key for key, value in providers.items() if value is not None and shapes.code(key))
+    return tuple(islice(filled, _MOST_PROVIDERS))
 
 
 def is_realtime_provider(key: str | None) -> bool:

@@ -3,7 +3,9 @@ Tolerant readers of JSON that somebody else wrote: every function takes anything
 of ours or None. PURE: no I/O, no clock. Nothing here knows which field belongs to which message.
 
 What passes is safe to keep: ids are canonical UUIDs (they become paths), codes are short words,
-texts can be stored by both databases (no NUL, no lone surrogate) and are bounded.
+texts can be stored by both databases (no NUL, no lone surrogate) and are bounded. What JSON does not
+allow but its writers write (NaN, a byte order mark, half a surrogate pair) is read: an id that was paid
+for must not be lost over a name.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ MAX_PAIRS = 100
 OUR_KEY = "afterword"
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 
 
@@ -39,14 +42,14 @@ def json_object(body: bytes, *, at_most: int) -> Mapping[str, Any]:
     The JSON object in `body`.
 
     Raises:
-        Unreadable: Longer than `at_most` bytes, not UTF-8, not JSON, too deep, or not an object.
+        Unreadable: Longer than `at_most` bytes, not JSON, too deep, or not an object. Bytes that are not
+            of its encoding are read as U+FFFD.
     """
     if len(body) > at_most:
         raise Unreadable("over-long")
     try:
-        parsed = json.loads(body.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise Unreadable("not UTF-8") from None
+        text = body.decode(json.detect_encoding(body), "replace")
+        parsed = json.loads(text, strict=False)
     except ValueError:  # also for an integer of thousands of digits
         raise Unreadable("not JSON") from None
     except RecursionError:
@@ -88,32 +91,31 @@ def seconds_since_epoch(value: Any) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def metadata(*sources: Any) -> tuple[tuple[str, str], ...]:
+def metadata(*sources: Any) -> tuple[tuple[str, str | None], ...]:
     """
-    Metadata objects merged, the later winning, as sorted pairs.
+    Metadata objects merged, the later winning, as sorted pairs. A null is kept, but takes no text's place.
 
-    Values that are not strings are dropped, and so is what is too long or cannot be stored: cutting
-    a value short would make another value of it. Of too many pairs the first in order stay, and
-    always `afterword`, which may say that a recording is to be left alone.
+    Values that are neither text nor null are dropped, and so is what is too long or cannot be stored:
+    cutting a value short would make another value of it. Half a surrogate pair becomes U+FFFD. Of too many
+    pairs the first in order stay, and always `afterword`, which may say that a recording is to be left alone.
     """
-    merged: dict[str, str] = {}
+    merged: dict[str, str | None] = {}
     for source in sources:
-        if isinstance(source, dict):
-            merged.update((k, v) for k, v in source.items() if _is_storable_pair(k, v))
+        for key, value in source.items() if isinstance(source, dict) else ():
+            key, value = _whole(key), _whole(value)
+            if _is_storable_pair(key, value) and not (value is None and key in merged):
+                merged[key] = value
     first = sorted(merged, key=lambda key: (key != OUR_KEY, key))[:MAX_PAIRS]
     return tuple((key, merged[key]) for key in sorted(first))
 
 
+def _whole(value: Any) -> Any:
+    """A text that UTF-8 can hold; anything else as it is."""
+    return _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
+
+
 def _is_storable_pair(key: str, value: Any) -> bool:
-    return (
-        isinstance(value, str)
-        and len(key) <= MAX_KEY_CHARS
-        and len(value) <= MAX_VALUE_CHARS
-        and _is_storable(key)
-        and _is_storable(value)
-    )
-
-
-def _is_storable(text: str) -> bool:
-    # JSON may spell both; PostgreSQL refuses the first and UTF-8 the second.
-    return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text)
+    # PostgreSQL refuses NUL, which JSON may spell.
+    if len(key) > MAX_KEY_CHARS or "\0" in key:
+        return False
+    return value is None or (isinstance(value, str) and len(value) <= MAX_VALUE_CHARS and "\0" not in value)

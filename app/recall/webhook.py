@@ -7,7 +7,8 @@ Refuses to know: sockets, the clock (the caller says what time it is), logs, and
 The libraries' own `verify` is not called: an odd entry in the list makes it raise something else than its
 own error and hides a valid signature behind it, it reads the clock, and it takes one secret. What is signed
 and how it is compared stays theirs: tests hold every answer given here against `svix.webhooks`.
-Stricter than svix on purpose: one header family, a plain integer timestamp, an id of harmless characters.
+Stricter than svix on purpose: a plain integer timestamp, an id of harmless characters. Each header family
+stands for itself: a relay that signs anew may put a whole set of its own beside the sender's.
 Sources: https://docs.recall.ai/docs/authenticating-requests-from-recallai,
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -18,13 +19,13 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from standardwebhooks.webhooks import hmac_data
 
-# New accounts first: when both families are complete, this one counts.
+# New accounts first. When both families are complete, either may hold.
 # https://docs.recall.ai/docs/authenticating-requests-from-recallai
 FAMILIES = ("webhook", "svix")
 HEADER_NAMES = tuple(f"{family}-{part}" for family in FAMILIES for part in ("id", "timestamp", "signature"))
@@ -58,9 +59,10 @@ REMEDIES: Mapping[RejectionKind, str] = {
     ),
     RejectionKind.MALFORMED: "signature headers of a shape Recall does not send; most likely a stranger",
     RejectionKind.BAD_SIGNATURE: (
-        "no configured secret made this signature: compare RECALL_WEBHOOK_SECRETS with the workspace "
-        "verification secret and, for endpoints made before 2025-12-15, with the endpoint's own secret. "
-        "A proxy that rewrites bodies has the same effect"
+        "no configured secret made this signature: put both kinds into RECALL_WEBHOOK_SECRETS, separated by "
+        "a blank: the workspace verification secret (Recall dashboard, Developers > API keys & secrets) and "
+        "the endpoint's own signing secret (Webhooks > the endpoint). A proxy that rewrites bodies has the "
+        "same effect"
     ),
     RejectionKind.STALE: (
         "rightly signed, but more than five minutes old or early: set this machine's clock (NTP); "
@@ -87,11 +89,20 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Well-formed signature headers: what the sender says of itself, not yet believed."""
+    """
+    Well-formed signature headers: what the sender says of itself, not yet believed. `other`: the same of the
+    second header family, where that is complete, too.
+    """
 
     webhook_id: str
     timestamp_s: int
     signatures: tuple[bytes, ...] = field(repr=False)
+    other: Claim | None = None
+
+    def is_fresh(self, now_s: float) -> bool:
+        """Whether this or the other claim is young enough to be believed."""
+        is_young = abs(now_s - self.timestamp_s) <= TOLERANCE_S
+        return is_young or (self.other is not None and self.other.is_fresh(now_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,25 +145,33 @@ def judge_headers(headers: Mapping[str, str]) -> Claim:
     Reads the signature headers, before a single byte of the body is.
 
     Args:
-        headers: Request headers, any capitalisation. Only `webhook-*` and `svix-*` are looked at, and
-            fields of one family only: `webhook-*` when complete, else `svix-*`.
+        headers: Request headers, any capitalisation. Only `webhook-*` and `svix-*` are looked at.
 
     Returns:
-        The claim, with every usable `v1` signature; entries of other versions or shapes are passed over.
+        The claim of the `webhook-*` family when that is whole and well-formed, with the one of `svix-*` as
+        `other`; else the one of `svix-*`. Each has every usable `v1` signature; entries of other versions
+        or shapes are passed over.
 
     Raises:
-        WebhookRejected: `missing_headers` or `malformed`.
+        WebhookRejected: `missing_headers` or `malformed`, when no family makes a claim.
     """
-    webhook_id, timestamp, signature = _one_family({name.lower(): text for name, text in headers.items()})
-    signatures = tuple(_v1_signatures(signature))
-    if not (_ID.fullmatch(webhook_id) and _TIMESTAMP.fullmatch(timestamp) and signatures):
+    lowered = {name.lower(): text for name, text in headers.items()}
+    complete = [found for family in FAMILIES if (found := _complete(lowered, family))]
+    if not complete:
+        raise WebhookRejected(RejectionKind.MISSING_HEADERS)
+    claim: Claim | None = None
+    for webhook_id, timestamp, signature in reversed(complete):
+        signatures = tuple(_v1_signatures(signature))
+        if _ID.fullmatch(webhook_id) and _TIMESTAMP.fullmatch(timestamp) and signatures:
+            claim = Claim(webhook_id, int(timestamp), signatures, claim)
+    if claim is None:
         raise WebhookRejected(RejectionKind.MALFORMED)
-    return Claim(webhook_id, int(timestamp), signatures)
+    return claim
 
 
-def verify(claim: Claim, body: bytes, secrets: Iterable[Secret], *, now_s: float) -> Verified:
+def verify(claim: Claim, body: bytes, secrets: Collection[Secret], *, now_s: float) -> Verified:
     """
-    Believes a claim, or does not. One HMAC per secret until one fits.
+    Believes a claim, or the one beside it, or neither. One HMAC per secret and claim until one fits.
 
     Args:
         claim: From `judge_headers`.
@@ -161,26 +180,34 @@ def verify(claim: Claim, body: bytes, secrets: Iterable[Secret], *, now_s: float
         now_s: Seconds since the epoch by a real clock; signatures bear real time.
 
     Raises:
-        WebhookRejected: `bad_signature`; or `stale` when the signature is right and the time is not,
+        WebhookRejected: `bad_signature`; or `stale` when a signature is right and its time is not,
             which points at somebody's clock rather than at a forger.
     """
+    kind = RejectionKind.BAD_SIGNATURE
+    candidate: Claim | None = claim
+    while candidate is not None:
+        secret = _signer(candidate, body, secrets)
+        if secret is not None and abs(now_s - candidate.timestamp_s) <= TOLERANCE_S:
+            return Verified(candidate.webhook_id, candidate.timestamp_s, secret.label)
+        if secret is not None:
+            kind = RejectionKind.STALE
+        candidate = candidate.other
+    raise WebhookRejected(kind)
+
+
+def _signer(claim: Claim, body: bytes, secrets: Collection[Secret]) -> Secret | None:
     for secret in secrets:
         expected = _sign(secret, claim, body)
         if any(hmac.compare_digest(expected, signature) for signature in claim.signatures):
-            if abs(now_s - claim.timestamp_s) > TOLERANCE_S:
-                raise WebhookRejected(RejectionKind.STALE)
-            return Verified(claim.webhook_id, claim.timestamp_s, secret.label)
-    raise WebhookRejected(RejectionKind.BAD_SIGNATURE)
+            return secret
+    return None
 
 
-def _one_family(headers: Mapping[str, str]) -> tuple[str, str, str]:
-    for family in FAMILIES:
-        webhook_id = headers.get(f"{family}-id", "")
-        timestamp = headers.get(f"{family}-timestamp", "")
-        signature = headers.get(f"{family}-signature", "")
-        if webhook_id and timestamp and signature:
-            return webhook_id, timestamp, signature
-    raise WebhookRejected(RejectionKind.MISSING_HEADERS)
+def _complete(headers: Mapping[str, str], family: str) -> tuple[str, str, str] | None:
+    webhook_id = headers.get(f"{family}-id", "")
+    timestamp = headers.get(f"{family}-timestamp", "")
+    signature = headers.get(f"{family}-signature", "")
+    return (webhook_id, timestamp, signature) if webhook_id and timestamp and signature else None
 
 
 def _v1_signatures(header: str) -> Iterable[bytes]:

@@ -9,5 +9,6 @@ gate        firewall, key, rates, Idempotency-Key, in order        answers    Re
 recall_api  the routes of /api/v1     creates, listing, validation, shapes    what they do and say
 state       recordings, transcripts   lifecycle  how they end      meetings   what was said
 webhooks    signed deliveries on Svix's schedule                   downloads  the other port
-faults      the script a recording may carry     side_door   /_sim     settings, bill, clock, ids
+faults      the script a recording may carry     lies, lying what is said that is not so    bodies  odd files
+side_door   /_sim     settings, bill, clock, ids
 """

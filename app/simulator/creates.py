@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from flask import g, request
+
 from app.simulator import answers
 from app.simulator.answers import Answer
 from app.simulator.faults import Word, nth
@@ -57,7 +59,7 @@ class Creates:
         if not settings.balance:
             return answers.no_balance()
         recording = self._world.recordings.get(recording_id)
-        if recording is None or not self._world.is_there(recording):
+        if recording is None or not self._world.is_there(recording, g.workspace):
             return answers.not_found()
         body = read_json(raw, content_type)
         if isinstance(body, Answer):
@@ -98,6 +100,7 @@ class Creates:
                 metadata=body.get("metadata", {}),
                 diarization=body.get("diarization"),
             )
+            transcript.key = request.headers.get("Idempotency-Key")
         if word.name != "done_before_answer":
             self._lifecycle.run_transcript(transcript)
         after = self._after.get(word.name)

@@ -19,10 +19,12 @@ from typing import IO, Any
 
 from flask import Flask, Response, request
 
-from app.simulator import answers
+from app.simulator import answers, bodies
 from app.simulator.answers import Answer
 from app.simulator.cutting import to_response
 from app.simulator.faults import Word, nth
+from app.simulator.lies import Question
+from app.simulator.lying import instead_of
 from app.simulator.state import Recording, Transcript, World
 
 URL_LIFE_S = 6 * 3600.0
@@ -73,11 +75,27 @@ class Downloads:
         transcript = self._world.transcripts.get(transcript_id)
         if transcript is None or transcript.status.code == "deleted":
             return to_response(_refused(404, "NoSuchKey", "The specified key does not exist."))
+        lie = self._lie(transcript)
+        if lie is not None:
+            return to_response(lie)
         if kind == "provider_data":
             with self._world.lock:
                 self._world.bill.provider_data_downloads += 1
             return to_response(answers.ok(provider_data(transcript)))
         return self._serve_transcript(transcript)
+
+    def _lie(self, transcript: Transcript) -> Answer | None:
+        question = Question(
+            "download", transcript.recording.id, transcript.id, workspace=transcript.recording.workspace
+        )
+        with self._world.lock:
+            told = self._world.lies.due(
+                question, now=self._world.clock.now(), ways=("status", "html", "blank", "cut", "slow")
+            )
+        if told is not None and told.way == "slow":
+            self._world.clock.sleep(told.seconds)
+            return None
+        return instead_of(told) if told else None
 
     def _why_not(self, kind: str) -> Answer | None:
         settings = self._world.settings
@@ -161,7 +179,7 @@ def render_transcript(transcript: Transcript) -> bytes:
     turns = transcript.recording.meeting.turns
     if _machine_labels(transcript):
         turns = [_unnamed(turn, label) for turn, label in zip(turns, _labels(turns, transcript), strict=True)]
-    return json.dumps(turns, ensure_ascii=False, separators=(",", ":")).encode()
+    return bodies.render(turns, transcript.body.name, transcript.body.argument)
 
 
 def _machine_labels(transcript: Transcript) -> bool:

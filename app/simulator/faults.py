@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from app.simulator import bodies
+from app.simulator.lies import Lie, parse_lies
+
 STATUSES_BEFORE = (400, 402, 403, 404, 409, 429, 500, 502, 503, 504, 507)
 
 _NONE, _SECONDS, _COUNT, _STATUS, _TEXT = (
@@ -44,8 +47,10 @@ RECORDING_STATES = {
     "done": _NONE, "processing": _SECONDS, "failed": _NONE, "deleted": _NONE, "expired": _NONE,
     "no_audio": _NONE, "zdr": _NONE, "unknown": _NONE,
 }  # fmt: skip
+BODIES = bodies.KINDS
 SHAPES_OF_BOT = ("object", "null", "missing")
 TIMESTAMP_STYLES = ("Z", "offset")
+PROVIDER_FORMS = ("alternate", "single", "all_keys", "several")
 
 
 class BadScript(ValueError):
@@ -77,6 +82,7 @@ class Shape:
     bot: str = "object"
     extra_fields: bool = False
     timestamp_style: str = "Z"
+    provider: str | None = None  # else as the settings say
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,8 @@ class Script:
     recording_state: Word = Word("done")
     payload_403: bool = False
     shape: Shape = Shape()
+    bodies: tuple[Word, ...] = ()
+    lies: tuple[Lie, ...] = ()
 
 
 def nth(words: tuple[Word, ...], number: int, *, default: str) -> Word:
@@ -181,9 +189,12 @@ def _shape(raw: object, where: str) -> Shape:
         bot=str(given.get("bot", "object")),
         extra_fields=_flag(given.get("extra_fields", False), "shape.extra_fields"),
         timestamp_style=str(given.get("timestamp_style", "Z")),
+        provider=None if given.get("provider") is None else str(given["provider"]),
     )
     if shape.bot not in SHAPES_OF_BOT or shape.timestamp_style not in TIMESTAMP_STYLES:
         raise BadScript(f"shape: bot is one of {SHAPES_OF_BOT}, timestamp_style one of {TIMESTAMP_STYLES}")
+    if shape.provider not in (None, *PROVIDER_FORMS):
+        raise BadScript(f"shape: provider is one of {PROVIDER_FORMS}")
     return shape
 
 
@@ -198,4 +209,6 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "recording_state": _one_of(RECORDING_STATES),
     "payload_403": _flag,
     "shape": _shape,
+    "bodies": _list_of(BODIES),
+    "lies": parse_lies,
 }

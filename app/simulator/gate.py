@@ -18,6 +18,7 @@ from app.simulator import answers
 from app.simulator.answers import Answer
 from app.simulator.cutting import to_response
 from app.simulator.idempotency import Memory
+from app.simulator.lying import Lying
 from app.simulator.rates import Rates
 from app.simulator.state import World
 
@@ -31,8 +32,9 @@ View = Callable[..., Answer]
 class Gate:
     """Who passes to a view, and the counting of what everybody got."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, lying: Lying) -> None:
         self._world = world
+        self._lying = lying
         self._rates = Rates(world)
         self._memory = Memory(world)
 
@@ -48,8 +50,10 @@ class Gate:
         def respond(**path: str) -> Response:
             key = request.headers.get("Idempotency-Key")
             if request.method not in ("POST", "PATCH") or not key:
-                return self._count(self._perform(view, path))
-            return self._count(self._once(view, path, identity=(key, g.user, request.method, request.path)))
+                answer = self._perform(view, path)
+            else:
+                answer = self._once(view, path, identity=(key, g.user, request.method, request.path))
+            return self._count(self._lying.after(g.question, answer))
 
         return respond
 
@@ -66,7 +70,7 @@ class Gate:
         return answer
 
     def _perform(self, view: View, path: dict[str, str], *, rated: bool = False) -> Answer:
-        answer = (None if rated else self._rate(path)) or view(**path)
+        answer = (None if rated else self._rate(path)) or self._lying.instead(g.question) or view(**path)
         if answer.late_s:
             self._world.clock.sleep(answer.late_s)
         return answer
@@ -74,7 +78,7 @@ class Gate:
     def _rate(self, path: dict[str, str]) -> Answer | None:
         rate = str(request.endpoint).partition(":")[2]
         if rate != "create":
-            return self._rates.admit(rate)
+            return self._rates.admit(rate, g.workspace)
         with self._world.lock:
             recording = self._world.recordings.get(path["id"])
         # An id without a recording counts for itself.
@@ -137,9 +141,16 @@ class Gate:
             detail = "Invalid token header. No credentials provided."
             return answers.unauthorized("authentication_failed", detail, allow)
         # Bearer is not Recall's word: refused like a wrong key, even with the right one.
-        if scheme == "bearer" or len(words) > 2 or token not in self._world.settings.api_keys:
+        if scheme == "bearer" or len(words) > 2 or token not in self._world.settings.known_keys:
             return answers.unauthorized("authentication_failed", answers.BAD_TOKEN, allow)
-        g.user = token
+        settings = self._world.settings
+        g.user, g.workspace = token, settings.workspaces.get(token, "default")
+        g.question = self._lying.question(
+            str(request.endpoint).partition(":")[0],
+            path=request.view_args or {},
+            query=request.args,
+            workspace=g.workspace,
+        )
         return None
 
     def _count(self, answer: Answer) -> Response:

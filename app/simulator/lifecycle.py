@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from app.simulator.clock import wall
 from app.simulator.faults import Script, Word, nth
 from app.simulator.shapes import REALTIME_PROVIDERS, payload, stamp
 from app.simulator.state import MeetingLike, Recording, Status, Transcript, World
@@ -51,6 +50,7 @@ class Lifecycle:
         desktop_sdk: bool = False,
         recording_id: str | None = None,
         bot_id: str | None = None,
+        workspace: str = "default",
     ) -> Recording:
         """Make a recording that is still running; its meeting depends on the seed alone."""
         world = self._world
@@ -68,10 +68,14 @@ class Lifecycle:
                 metadata=metadata or {},
                 script=script,
                 meeting=meeting,
-                created_at=wall(),
-                status=Status.begin("processing"),
+                created_at=world.wall(),
+                status=Status.begin("processing", world.wall()),
+                workspace=workspace,
+                made_at=world.clock.now(),
             )
             world.recordings[recording.id] = recording
+            for lie in script.lies:
+                world.lies.add(lie, recording_id=recording.id)
             if script.captions:
                 self._begin_captions(recording)
         return recording
@@ -85,7 +89,7 @@ class Lifecycle:
         with self._world.lock:
             if recording.status.code != "processing":
                 raise NotNow(f"the recording is {recording.status.code}")
-            recording.status.become("done")
+            recording.status.become("done", at=self._world.wall())
             if state.name == "processing":
                 recording.ready_at = self._world.clock.now() + state.seconds
         self._announce_recording(recording)
@@ -128,7 +132,7 @@ class Lifecycle:
     def fail_recording(self, recording: Recording) -> None:
         """The recording failed: `recording.failed`, with the error object of the catalogue's example."""
         with self._world.lock:
-            recording.status.become("failed", "internal_error")
+            recording.status.become("failed", "internal_error", at=self._world.wall())
         self._webhooks.send(self._recording_message("recording.failed", recording))
 
     def delete_recording(self, recording: Recording) -> None:
@@ -136,7 +140,7 @@ class Lifecycle:
         with self._world.lock:
             if recording.status.code == "deleted":
                 return
-            recording.status.become("deleted")
+            recording.status.become("deleted", at=self._world.wall())
             gone = [t for t in recording.transcripts if t.status.code != "deleted"]
         self._webhooks.send(self._recording_message("recording.deleted", recording))
         for transcript in gone:
@@ -158,6 +162,7 @@ class Lifecycle:
         number = recording.made
         transcript = self._new_transcript(recording, number, provider, nth_outcome(recording.script, number))
         transcript.options, transcript.metadata, transcript.diarization = options, metadata, diarization
+        transcript.body = nth(recording.script.bodies, number, default="ok")
         self._world.bill.accept(recording.id, recording.meeting.duration_s)
         self._world.note_open(recording)
         return transcript
@@ -201,7 +206,7 @@ class Lifecycle:
         with self._world.lock:
             if transcript.status.code == "deleted":
                 return
-            transcript.status.become("deleted")
+            transcript.status.become("deleted", at=self._world.wall())
         self._webhooks.send(self._transcript_message("transcript.deleted", transcript))
 
     def _new_transcript(self, recording: Recording, number: int, provider: str, outcome: Word) -> Transcript:
@@ -216,22 +221,23 @@ class Lifecycle:
             metadata={},
             diarization=None,
             outcome=outcome,
-            created_at=wall(),
-            status=Status.begin("processing"),
+            created_at=world.wall(),
+            status=Status.begin("processing", world.wall()),
+            made_at=world.clock.now(),
         )
         world.transcripts[transcript.id] = transcript
         recording.transcripts.append(transcript)
         return transcript
 
     def _end_late(self, transcript: Transcript, code: str, sub_code: str | None) -> Message:
-        status = {"code": code, "sub_code": sub_code, "updated_at": stamp(wall())}
+        status = {"code": code, "sub_code": sub_code, "updated_at": stamp(self._world.wall())}
         message = self._transcript_message(f"transcript.{code}", transcript, status=status)
         self._webhooks.send(message)
 
         def catch_up() -> None:
             with self._world.lock:
                 if transcript.status.code == "processing":
-                    transcript.status.become(code, sub_code)
+                    transcript.status.become(code, sub_code, at=self._world.wall())
 
         self._world.timers.after(API_LAGS_S, catch_up)
         return message
@@ -248,7 +254,7 @@ class Lifecycle:
         with self._world.lock:
             if transcript.status.code != "processing":
                 raise NotNow(f"the transcript is {transcript.status.code}")
-            transcript.status.become(code, sub_code)
+            transcript.status.become(code, sub_code, at=self._world.wall())
             waiting = self._waiting.pop(transcript.recording.id, None)
         message = self._transcript_message(f"transcript.{code}", transcript)
 

@@ -68,6 +68,26 @@ def in_period(item: Listed, query: Mapping[str, str]) -> bool:
     return (after is None or item.created_at > after) and (before is None or item.created_at < before)
 
 
+def address(own: str, form: str) -> str:
+    """
+    The address of a list as `next` shows it.
+
+    Args:
+        own: As it is asked for here, absolute.
+        form: `own`, as behind a TLS terminator (`https`) or a proxy (`recall`), or without a host (`path`).
+    """
+    path = "/" + own.split("/", 3)[3]
+    match form:
+        case "https":
+            return own.replace("http://", "https://", 1)
+        case "recall":
+            return f"https://us-east-1.api.recall.ai{path}"
+        case "path":
+            return path
+        case _:
+            return own
+
+
 def page(
     items: Sequence[T],
     query: Mapping[str, str],

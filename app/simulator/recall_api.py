@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, g, request
 
 from app.simulator import answers, listing, shapes
 from app.simulator.answers import Answer
@@ -17,6 +17,7 @@ from app.simulator.creates import Creates
 from app.simulator.downloads import Downloads
 from app.simulator.gate import PREFIX, Gate, View
 from app.simulator.lifecycle import Lifecycle
+from app.simulator.lying import Lying
 from app.simulator.state import Recording, Transcript, World
 from app.simulator.validation import read_json, why_metadata
 
@@ -32,7 +33,9 @@ class RecallApi:
         self._lifecycle = lifecycle
         self._downloads = downloads
         self._creates = Creates(world, lifecycle)
-        self._gate = Gate(world)
+        lying = Lying(world, show_transcript=self._transcript_json, show_recording=self._recording_json)
+        self._lying = lying
+        self._gate = Gate(world, lying)
 
     def attach(self, app: Flask) -> None:
         """Add the routes, behind the gate."""
@@ -65,8 +68,13 @@ class RecallApi:
         addresses = self._downloads.urls(transcript) if urls else nothing
         return shapes.transcript_json(transcript, transcript.recording, urls=addresses, provider_form=form)
 
-    def _find_transcript(self, id: str) -> Transcript | None:
+    def _seen_transcript(self, id: str) -> Transcript | None:
+        """None where it is another workspace's."""
         transcript = self._world.transcripts.get(id)
+        return transcript if transcript and transcript.recording.workspace == g.workspace else None
+
+    def _find_transcript(self, id: str) -> Transcript | None:
+        transcript = self._seen_transcript(id)
         gone = transcript is not None and transcript.status.code == "deleted"
         return None if gone and self._world.settings.deleted_retrieve == "404" else transcript
 
@@ -91,6 +99,8 @@ class RecallApi:
 
     def _is_listed(self, transcript: Transcript, query: Mapping[str, str]) -> bool:
         code = transcript.status.code
+        if transcript.recording.workspace != g.workspace:
+            return False
         if code == "deleted" and not self._world.settings.list_shows_deleted:
             return False
         if query.get("recording_id", transcript.recording.id) != transcript.recording.id:
@@ -105,10 +115,9 @@ class RecallApi:
         render: Callable[[listing.T], dict[str, Any]],
     ) -> Answer:
         settings = self._world.settings
-        url = f"{self._world.api_url}{PREFIX}{path}"
-        return listing.page(
-            items, query, url=url, order=settings.list_order, size=settings.page_size, render=render
-        )
+        url = listing.address(f"{self._world.api_url}{PREFIX}{path}", settings.next_address)
+        size = self._lying.page_size(g.question, settings.page_size)
+        return listing.page(items, query, url=url, order=settings.list_order, size=size, render=render)
 
     def _patch_transcript(self, id: str) -> Answer:
         metadata = _read_metadata()
@@ -122,7 +131,7 @@ class RecallApi:
             return answers.ok(self._transcript_json(transcript))
 
     def _delete_transcript(self, id: str) -> Answer:
-        transcript = self._world.transcripts.get(id)
+        transcript = self._seen_transcript(id)
         if transcript is None or transcript.status.code == "deleted":
             return answers.not_found()
         self._lifecycle.delete_transcript(transcript)
@@ -140,7 +149,7 @@ class RecallApi:
 
     def _find_recording(self, id: str) -> Recording | None:
         recording = self._world.recordings.get(id)
-        if not self._world.is_there(recording):
+        if not self._world.is_there(recording, g.workspace):
             return None
         gone = recording is not None and recording.status.code == "deleted"
         return None if gone and self._world.settings.deleted_retrieve == "404" else recording
@@ -160,7 +169,7 @@ class RecallApi:
             return self._page("recording/", wanted, query, self._recording_json)
 
     def _is_recording_listed(self, recording: Recording, query: Mapping[str, str]) -> bool:
-        if not self._world.is_there(recording) or not listing.in_period(recording, query):
+        if not self._world.is_there(recording, g.workspace) or not listing.in_period(recording, query):
             return False
         code = recording.status.code
         if code == "deleted" and not self._world.settings.list_shows_deleted:
@@ -194,12 +203,18 @@ class RecallApi:
 
     def _bot(self, id: str) -> Answer:
         with self._world.lock:
-            recordings = [r for r in self._world.recordings.values() if r.bot_id == id]
+            recordings = [
+                r for r in self._world.recordings.values() if r.bot_id == id and r.workspace == g.workspace
+            ]
             return answers.ok(shapes.full_bot_json(id, recordings)) if recordings else answers.not_found()
 
     def _usage(self) -> Answer:
         with self._world.lock:
-            seconds = sum(r.meeting.duration_s for r in self._world.recordings.values() if r.bot_id)
+            seconds = sum(
+                r.meeting.duration_s
+                for r in self._world.recordings.values()
+                if r.bot_id and r.workspace == g.workspace
+            )
         return answers.ok({"bot_total": round(seconds)})
 
 

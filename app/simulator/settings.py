@@ -26,6 +26,8 @@ class Settings:
     """One immutable set; `change` makes the next. Durations elsewhere are scaled, `call_delay_ms` is real."""
 
     api_keys: list[str] = field(default_factory=list)
+    # Key to the name of its workspace; a key of `api_keys` that is not named here is of "default".
+    workspaces: dict[str, str] = field(default_factory=dict)
     limits: float | str = "on"  # "on", "off", or the factor the published rates are multiplied by
     limit_mode: str = "any10"
     limit_body: Any = (
@@ -39,7 +41,9 @@ class Settings:
     list_order: str = "newest"  # or "oldest", or "mixed": Recall promises none
     list_shows_deleted: bool = True
     deleted_retrieve: str = "artifact"  # or "404"
-    provider_form: str = "alternate"  # or "single", or "all_keys"
+    provider_form: str = "alternate"  # or "single", "all_keys", or "several": others filled, and before it
+    next_address: str = "own"  # of a list's next page; or "https", "recall", "path"
+    clock_off_s: float = 0.0  # Recall's own clock against the real one; real seconds, negative too
     closed_schemas: bool = True  # validate assembly_ai_async, rev_async and recallai_async options
     balance: bool = True
     down: bool = False
@@ -77,6 +81,11 @@ class Settings:
         return asdict(self)
 
     @property
+    def known_keys(self) -> set[str]:
+        """Every key that is accepted, whichever workspace it belongs to."""
+        return {*self.api_keys, *self.workspaces}
+
+    @property
     def rate_factor(self) -> float | None:
         """What the published rates are multiplied by; None when there are none."""
         return None if self.limits == "off" else 1.0 if self.limits == "on" else float(self.limits)
@@ -88,6 +97,14 @@ def _is_flag(value: object) -> bool:
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_map_of_texts(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for pair in value.items() for text in pair)
 
 
 def _is_texts(value: object) -> bool:
@@ -114,7 +131,10 @@ _CHECKS: Mapping[str, Callable[[object], bool]] = {
     "page_size": lambda value: _is_count(value) and value != 0,
     "list_order": _one_of("newest", "oldest", "mixed"),
     "deleted_retrieve": _one_of("artifact", "404"),
-    "provider_form": _one_of("alternate", "single", "all_keys"),
+    "provider_form": _one_of("alternate", "single", "all_keys", "several"),
+    "next_address": _one_of("own", "https", "recall", "path"),
+    "clock_off_s": _is_number,
+    "workspaces": _is_map_of_texts,
     "down_mode": _one_of("503", "cut"),
     "waf_style": _one_of("html", "request_blocked"),
     "downloads_blocked_mode": _one_of("cut", "503", "403"),

@@ -49,10 +49,13 @@ def _chance(identity: str) -> random.Random:
 
 
 def provider_json(transcript: Transcript, form: str) -> Json:
-    """`provider`, either with the one key used or with the six oldest present and null."""
+    """`provider`: the one key used, or the six oldest with it (null), or others filled and before it."""
     used: Json = {transcript.provider: transcript.options}
     if form == "alternate":
         form = _chance(transcript.id).choice(("single", "all_keys"))
+    if form == "several":
+        others = [name for name in _ALWAYS_IN_ANSWERS if name != transcript.provider]
+        return {**{name: {} for name in others[:2]}, **used, others[2]: {}}
     return used if form == "single" else {**dict.fromkeys(_ALWAYS_IN_ANSWERS), **used}
 
 
@@ -76,7 +79,7 @@ def transcript_json(
         "metadata": transcript.metadata,
         "data": urls,
         "diarization": transcript.diarization,
-        "provider": provider_json(transcript, provider_form),
+        "provider": provider_json(transcript, recording.script.shape.provider or provider_form),
     }
     return {**artifact, **_EXTRA} if recording.script.shape.extra_fields else artifact
 

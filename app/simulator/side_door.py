@@ -10,15 +10,25 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from app.simulator.clock import wall
 from app.simulator.faults import parse_script
+from app.simulator.lies import parse_lie
 from app.simulator.lifecycle import Lifecycle, NotNow
 from app.simulator.settings import Settings
 from app.simulator.shapes import payload, stamp
 from app.simulator.state import Recording, Transcript, World
 from app.simulator.webhooks import TIMEOUT_S, Message, Webhooks
 
-_RECORDING_FIELDS = {"script", "finish", "kind", "metadata", "bot", "desktop_sdk", "recording_id", "bot_id"}
+_RECORDING_FIELDS = {
+    "script",
+    "finish",
+    "kind",
+    "metadata",
+    "bot",
+    "desktop_sdk",
+    "recording_id",
+    "bot_id",
+    "workspace",
+}
 _EMIT_FIELDS = {
     "event", "recording_id", "transcript_id", "sub_code", "times", "same_id", "webhook_id", "forged",
     "stale_s", "raw_body", "wait",
@@ -59,6 +69,9 @@ class SideDoor:
             ("GET", "/bill", self._world.bill_json),
             ("GET", "/deliveries", self._deliveries),
             ("POST", "/advance", self._advance),
+            ("POST", "/lies", self._lie),
+            ("GET", "/lies", self._lies),
+            ("POST", "/lies/end", self._end_lies),
             ("POST", "/reset", self._reset),
         )
         for method, path, view in routes:
@@ -123,7 +136,9 @@ class SideDoor:
         status = {
             "code": event.rpartition(".")[2],
             "sub_code": body.get("sub_code"),
-            "updated_at": stamp(wall(), recording.script.shape.timestamp_style if recording else "Z"),
+            "updated_at": stamp(
+                self._world.wall(), recording.script.shape.timestamp_style if recording else "Z"
+            ),
         }
         content = payload(
             event,
@@ -155,6 +170,19 @@ class SideDoor:
 
     def _deliveries(self) -> dict[str, Any]:
         return {"deliveries": self._webhooks.listing(request.args.get("recording_id"))}
+
+    def _lie(self) -> dict[str, Any]:
+        lie = parse_lie(_body(None))
+        with self._world.lock:
+            return self._world.lies.add(lie).to_json()
+
+    def _lies(self) -> dict[str, Any]:
+        with self._world.lock:
+            return {"lies": [lie.to_json() for lie in self._world.lies.lies]}
+
+    def _end_lies(self) -> dict[str, Any]:
+        with self._world.lock:
+            return {"ended": self._world.lies.end(_body({"id"}).get("id"))}
 
     def _advance(self) -> dict[str, Any]:
         seconds = _body({"seconds"}).get("seconds")

@@ -16,6 +16,7 @@ from app.simulator.bill import MARKER, Bill
 from app.simulator.clock import SimClock, Timers, wall
 from app.simulator.faults import Script, Word
 from app.simulator.ids import Ids
+from app.simulator.lies import LieBook
 from app.simulator.settings import Settings
 
 
@@ -40,7 +41,7 @@ class MeetingMaker(Protocol):
 
 @dataclass(slots=True)
 class Status:
-    """A code with its history; `at` is real time."""
+    """A code with its history; `at` is by Recall's own clock."""
 
     code: str
     sub_code: str | None
@@ -48,15 +49,15 @@ class Status:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, code: str) -> Status:
-        """A first status, now."""
-        status = cls(code, None, wall())
+    def begin(cls, code: str, at: datetime) -> Status:
+        """A first status."""
+        status = cls(code, None, at)
         status.history.append({"code": code, "sub_code": None, "at": status.at.isoformat()})
         return status
 
-    def become(self, code: str, sub_code: str | None = None) -> None:
-        """Change, now."""
-        self.code, self.sub_code, self.at = code, sub_code, wall()
+    def become(self, code: str, sub_code: str | None = None, *, at: datetime) -> None:
+        """Change."""
+        self.code, self.sub_code, self.at = code, sub_code, at
         self.history.append({"code": code, "sub_code": sub_code, "at": self.at.isoformat()})
 
 
@@ -75,6 +76,9 @@ class Transcript:
     outcome: Word
     created_at: datetime
     status: Status
+    made_at: float = 0.0  # simulated
+    key: str | None = None  # the Idempotency-Key it was made under
+    body: Word = Word("ok")  # of its file; see bodies
 
     @property
     def marker(self) -> str | None:
@@ -101,6 +105,8 @@ class Recording:
     meeting: MeetingLike
     created_at: datetime
     status: Status
+    workspace: str = "default"
+    made_at: float = 0.0  # simulated
     ready_at: float = 0.0  # simulated; until then the API says `processing` whatever the webhook said
     creates_seen: int = 0
     made: int = 0
@@ -134,6 +140,7 @@ class World:
     recordings: dict[str, Recording] = field(default_factory=dict)
     transcripts: dict[str, Transcript] = field(default_factory=dict)
     bill: Bill = field(default_factory=Bill)
+    lies: LieBook = field(default_factory=LieBook)
     seq: int = 0
     # Called on reset by whoever keeps more than is kept here (rates, remembered answers, deliveries).
     on_reset: list[Callable[[], None]] = field(default_factory=list)
@@ -143,10 +150,15 @@ class World:
         self.seq += 1
         return self.seq
 
-    def is_there(self, recording: Recording | None) -> bool:
-        """Whether the API admits to this recording."""
-        hidden = ("unknown", "deleted")
-        return recording is not None and recording.script.recording_state.name not in hidden
+    def wall(self) -> datetime:
+        """Recall's own clock: the real time, as far off as it is set."""
+        return wall() + timedelta(seconds=self.settings.clock_off_s)
+
+    def is_there(self, recording: Recording | None, workspace: str = "default") -> bool:
+        """Whether the API admits to this recording, to a key of this workspace."""
+        if recording is None or recording.workspace != workspace:
+            return False
+        return recording.script.recording_state.name not in ("unknown", "deleted")
 
     def note_open(self, recording: Recording) -> None:
         """Remember how many of the product's own transcripts run at one time; call with the lock held."""
@@ -161,6 +173,7 @@ class World:
             self.recordings.clear()
             self.transcripts.clear()
             self.bill = Bill()
+            self.lies.forget()
             self.settings = settings
             for forget in self.on_reset:
                 forget()
@@ -169,7 +182,8 @@ class World:
         """The bill, with what became of each recording's transcripts."""
         with self.lock:
             per_recording = {rid: self._bill_of(rid) for rid in [*self.recordings, *self._strangers()]}
-            return {**self.bill.to_json(), "per_recording": per_recording}
+            lies = {"lies_told": dict(self.lies.counts)}
+            return {**self.bill.to_json(), **lies, "per_recording": per_recording}
 
     def _strangers(self) -> list[str]:
         return [rid for rid in self.bill.recordings if rid not in self.recordings]
@@ -191,6 +205,7 @@ class World:
                     "sub_code": t.status.sub_code,
                     "provider": t.provider,
                     "marker": t.marker,
+                    "idempotency_key": t.key,
                     "state_history": list(t.status.history),
                 }
                 for t in (recording.transcripts if recording else [])

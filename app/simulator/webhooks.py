@@ -114,6 +114,12 @@ class Webhooks:
 
         An event the endpoint is not subscribed to is not sent and not listed, as at Recall.
         """
+        recording = self._world.recordings.get(message.recording_id or "")
+        if recording is not None and recording.workspace != "default" and not message.by_hand:
+            self._list(message)
+            message.state = "no_endpoint"  # another workspace has its own endpoints
+            self._after_first(message)
+            return
         if not (message.by_hand or message.event in self._world.settings.events):
             self._after_first(message)
             return

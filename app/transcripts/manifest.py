@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from app.errors import AfterwordError
-from app.transcripts.model import Summary
+from app.transcripts.model import UNREAD, Summary, Verdict
 
 FORMAT = 1
 """Raised when a reader of the older format would misread the newer; new fields alone do not raise it."""
@@ -62,7 +62,9 @@ class Manifest:
         provider: Recall's key, such as `recallai_async`.
         attempts: By ordinal. Empty when somebody else had asked for the transcript.
         created_at: Aware. Fixed by the caller, so that writing again gives the same bytes.
-        files: All of them except the manifest.
+        files: All of them except the manifest. With the summary `UNREAD`: `transcript.json` alone.
+        superseded_by: Of a candidate that did not become the result: the transcript that did. None for
+            the result itself, and then not in the file.
     """
 
     workspace: str
@@ -75,6 +77,7 @@ class Manifest:
     summary: Summary
     created_at: datetime
     files: tuple[StoredFile, ...]
+    superseded_by: str | None = None
 
     def is_about(self, recording_id: str, transcript_id: str) -> bool:
         """Whether this describes that transcript: a folder copied by hand may hold another's manifest."""
@@ -93,7 +96,7 @@ def build_manifest(manifest: Manifest) -> bytes:
     if len({file.name for file in manifest.files}) != len(manifest.files):
         raise ManifestUnreadable("files: one name twice")
     summary = manifest.summary
-    document = {
+    document: dict[str, Any] = {
         "format": FORMAT,
         "workspace": manifest.workspace,
         "recording_id": manifest.recording_id,
@@ -121,6 +124,8 @@ def build_manifest(manifest: Manifest) -> bytes:
             for file in manifest.files
         },
     }
+    if manifest.superseded_by is not None:
+        document["superseded_by"] = manifest.superseded_by
     # ASCII escapes: metadata is anybody's text, and half a surrogate pair must not stop a paid result.
     built = json.dumps(document, sort_keys=True, indent=2).encode("ascii") + b"\n"
     parse_manifest(built)  # what cannot be recognised later would be fetched again for ever
@@ -145,7 +150,7 @@ def parse_manifest(content: bytes) -> Manifest:
     fields = _Fields(document)
     if fields.number("format") != FORMAT:
         raise ManifestUnreadable("another format")
-    return Manifest(
+    manifest = Manifest(
         workspace=fields.text("workspace"),
         recording_id=fields.text("recording_id"),
         transcript_id=fields.text("transcript_id"),
@@ -156,7 +161,16 @@ def parse_manifest(content: bytes) -> Manifest:
         summary=_summary(fields),
         created_at=fields.time("created_at"),
         files=tuple(_file(name, file) for name, file in fields.mapping("files").mappings()),
+        superseded_by=fields.optional("superseded_by", fields.text),
     )
+    if not manifest.summary.is_readable:
+        _check_unread(manifest)
+    return manifest
+
+
+def _check_unread(manifest: Manifest) -> None:
+    if manifest.summary != UNREAD or [file.name for file in manifest.files] != ["transcript.json"]:
+        raise ManifestUnreadable("verdict: unreadable, and yet something was read")
 
 
 def _attempt(line: _Fields) -> AttemptLine:
@@ -172,6 +186,7 @@ def _summary(fields: _Fields) -> Summary:
         speakers=counts.number("speakers"),
         languages=tuple((row.text("code"), row.number("words")) for row in fields.rows("languages")),
         duration_ms=fields.optional("duration_ms", fields.number),
+        is_readable=fields.text("verdict") != Verdict.UNREADABLE,
     )
 
 

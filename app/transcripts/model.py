@@ -11,10 +11,11 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """Whether anything was said."""
+    """Whether anything was said, and whether that can be told."""
 
     SPOKEN = "spoken"
     EMPTY = "empty"  # no word with visible text; a legitimate result, not a failure
+    UNREADABLE = "unreadable"  # the bytes are no transcript; they alone are stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Summary:
         speakers: People with at least one spoken word.
         languages: Code and spoken words, most words first; words without a code are in none.
         duration_ms: Where the last word ends, in milliseconds; None when no word has a time.
+        is_readable: False for bytes that are no transcript; all else is then zero. See `UNREAD`.
     """
 
     turns: int
@@ -103,6 +105,7 @@ class Summary:
     speakers: int
     languages: tuple[tuple[str, int], ...]
     duration_ms: int | None
+    is_readable: bool = True
 
     @property
     def language(self) -> str | None:
@@ -111,5 +114,13 @@ class Summary:
 
     @property
     def verdict(self) -> Verdict:
-        """`spoken` if there is one word with visible text, else `empty`."""
+        """`spoken` if there is one word with visible text, else `empty`; `unreadable` for no transcript."""
+        if not self.is_readable:
+            return Verdict.UNREADABLE
         return Verdict.SPOKEN if self.spoken_words else Verdict.EMPTY
+
+
+UNREAD = Summary(
+    turns=0, words=0, spoken_words=0, speakers=0, languages=(), duration_ms=None, is_readable=False
+)
+"""Of a download that is no transcript."""

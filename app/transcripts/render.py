@@ -1,4 +1,7 @@
-"""One pass over a transcript: every format written, everything counted, memory flat."""
+"""
+Every format written, everything counted, memory flat: a transcript is read twice, first for the names that
+its speakers have in the end.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,10 @@ from app.transcripts.formats import FORMATS, Renderer
 from app.transcripts.model import Sentence, Summary, Turn, Word
 from app.transcripts.reader import read_turns
 from app.transcripts.sentences import SentenceBuilder, words_of
+from app.transcripts.speakers import names_of
+
+MOST_LANGUAGES = 100
+"""The manifest lists the languages; a transcript must not be able to make it long."""
 
 
 def render(source: BinaryIO, outputs: Mapping[str, TextIO]) -> Summary:
@@ -17,7 +24,7 @@ def render(source: BinaryIO, outputs: Mapping[str, TextIO]) -> Summary:
     Write a transcript in several formats.
 
     Args:
-        source: Recall's JSON as downloaded, at its beginning.
+        source: Recall's JSON as downloaded, at its beginning; it must be able to go back there.
         outputs: Names out of `FORMATS`, each with a text file opened with `encoding="utf-8", newline="\\n"`.
             Left open; not flushed. None at all is fine: then only the counting is done.
 
@@ -30,10 +37,13 @@ def render(source: BinaryIO, outputs: Mapping[str, TextIO]) -> Summary:
         KeyError: A name not in `FORMATS`, before anything is read or written.
     """
     renderers = [(FORMATS[name](), out) for name, out in outputs.items()]
+    begin = source.tell()
+    names = names_of(read_turns(source, with_words=False))
+    source.seek(begin)
     for renderer, out in renderers:
         renderer.start(out)
     press = _Press([renderer for renderer, _ in renderers])
-    builder = SentenceBuilder()
+    builder = SentenceBuilder(names)
     tally = _Tally()
     for turn in read_turns(source):
         spoken = [parts for word in turn.words if (parts := words_of(word))]
@@ -72,7 +82,9 @@ class _Tally:
     def add(self, turn: Turn, *, spoken_words: int) -> None:
         self._words += len(turn.words)
         self._spoken_words += spoken_words
-        if turn.language is not None and spoken_words:
+        counted = self._by_language
+        is_listed = turn.language in counted or len(counted) < MOST_LANGUAGES
+        if turn.language is not None and spoken_words and is_listed:
             self._by_language[turn.language] += spoken_words
         # People talk over each other: the last word of the file is not always the last to end.
         times = (self._end_s, *map(_last_time_s, turn.words))

@@ -9,7 +9,7 @@ A wrong cut costs a reader a line break; no word is ever lost or moved.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from app.transcripts.model import Sentence, Speaker, Turn, Word
 from app.transcripts.speakers import Speakers
@@ -81,8 +81,8 @@ def _ends_long_run(words: list[Word], following: Word) -> bool:
 class SentenceBuilder:
     """Holds the unfinished sentence of the current speaker, and nothing else of the transcript."""
 
-    def __init__(self) -> None:
-        self.speakers = Speakers()
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.speakers = Speakers(names)
         self._speaker: Speaker | None = None
         self._language: str | None = None
         self._words: list[Word] = []
@@ -99,7 +99,6 @@ class SentenceBuilder:
         if is_other or turn.language != self._language:
             yield from self.finish()
         if is_other:
-            # Else the one who began the turn stays, so that a name learnt halfway does not split it.
             self._speaker, self._starts_turn = speaker, True
         self._language = turn.language
         for word in words:

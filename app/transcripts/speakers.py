@@ -2,25 +2,64 @@
 Who is who: one stable, unique label for each speaker, given in order of first appearance.
 
 Recall's own converter drops turns without a name; here unattributed speech is kept. Two people
-of one name stay two. A participant who is named only later in the meeting (Recall knows a name
-once it saw an active-speaker event) bears the name from that turn on.
+of one name stay two. A participant may be named late (Recall knows a name once it saw an active-speaker
+event), or first by a device and then by a person: so all names are read before the first label is given.
 """
 
 from __future__ import annotations
 
-from app.transcripts.model import Speaker
+import re
+from collections.abc import Iterable, Mapping
+
+from app.transcripts.model import Speaker, Turn
 from app.transcripts.text import display_name
 
 UNKNOWN = "Unknown speaker"
 
+MOST_NAMES = 20_000
+"""Of so many participants the names are looked ahead for; of further ones the first name counts."""
+
+# What meeting programs show until a person has a name there. A telephone number may be masked.
+_DEVICE = re.compile(
+    r".*(?<![a-z])(?:iphone|ipad|ipod|galaxy|android|macbook|pixel \d|call-in user)(?![a-z]).*"
+    r"|(?=(?:\D*\d){3})\+?[\d\s().\-/*x\u2022\u00b7]{7,}",
+    re.IGNORECASE,
+)
+
+
+def names_of(turns: Iterable[Turn]) -> dict[str, str]:
+    """
+    Each participant id's name: the last that is not a device's, else the last.
+
+    Args:
+        turns: All of a transcript, silent ones too.
+    """
+    names: dict[str, str] = {}
+    for turn in turns:
+        shown, known = display_name(turn.name), turn.participant_id
+        if known is None or shown is None or (known not in names and len(names) >= MOST_NAMES):
+            continue
+        if known not in names or _is_device(names[known]) or not _is_device(shown):
+            names[known] = shown
+    return names
+
+
+def _is_device(name: str) -> bool:
+    return _DEVICE.fullmatch(name) is not None
+
 
 class Speakers:
-    """The speakers of one transcript."""
+    """
+    The speakers of one transcript.
 
-    def __init__(self) -> None:
+    Args:
+        names: By participant id, as `names_of` found them.
+    """
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
         self._by_key: dict[tuple[str, str], Speaker] = {}
         self._labels: set[str] = set()
-        self._unnamed: set[int] = set()
         self._next_number: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -28,30 +67,23 @@ class Speakers:
 
     def identify(self, participant_id: str | None, name: str | None) -> Speaker:
         """
-        The speaker with this id, else of this name, else the one nobody could attribute.
+        The speaker with this id, else of this name, else the one that no turn attributes.
 
         Call it only for turns in which something was said: it is what numbers the speakers.
         """
         shown = display_name(name)
-        key = ("id", participant_id) if participant_id is not None else ("name", shown or "")
+        key = ("name", shown or "")
+        if participant_id is not None:
+            key, shown = ("id", participant_id), self._names.get(participant_id, shown)
         speaker = self._by_key.get(key)
         if speaker is None:
-            speaker = self._introduce(len(self._by_key) + 1, participant_id, shown)
-        elif shown is not None and speaker.ordinal in self._unnamed:
-            self._unnamed.discard(speaker.ordinal)
-            speaker = self._introduce(speaker.ordinal, participant_id, shown)
-        self._by_key[key] = speaker
+            label = self._free(UNKNOWN, "{} {}") if shown is None else self._free(shown, "{} ({})")
+            self._labels.add(label)
+            speaker = self._by_key[key] = Speaker(len(self._by_key) + 1, label, participant_id)
         return speaker
 
-    def _introduce(self, ordinal: int, participant_id: str | None, shown: str | None) -> Speaker:
-        if shown is None:
-            self._unnamed.add(ordinal)
-        label = self._free(UNKNOWN, "{} {}") if shown is None else self._free(shown, "{} ({})")
-        self._labels.add(label)
-        return Speaker(ordinal, label, participant_id)
-
     def _free(self, label: str, numbered: str) -> str:
-        """`label`, or its first numbered form that nobody bears: somebody may really be called "Sam (2)"."""
+        """`label`, or its first numbered form that is not taken: "Sam (2)" may be a person's real name."""
         if label not in self._labels:
             return label
         # Remembered, so that a thousand people of one name do not cost a million look-ups.

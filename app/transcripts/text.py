@@ -7,12 +7,16 @@ and the harmless direction marks stay as they are.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
 
 MAX_NAME_CHARS = 200
 """A name is repeated with every sentence, so a participant must not be able to make it long."""
+
+MAX_ID_CHARS = 64
+"""So is a participant's id; a longer one is cut and ends in its digest."""
 
 # Line ends and terminal controls become blanks: a word must not begin a line that somebody else seems to say.
 _BLANKED = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
@@ -67,6 +71,18 @@ def display_name(name: str | None) -> str | None:
     parts = harmless(name or "").split()
     shown = " ".join(parts)[:MAX_NAME_CHARS].rstrip()
     return shown if _is_visible(shown) else None
+
+
+def display_id(text: str) -> str | None:
+    """
+    A participant's id on one line, at most `MAX_ID_CHARS` long; None if it is blank. Two ids stay two: one
+    that had to be changed ends in 32 hex digits of the SHA-256 of what it was.
+    """
+    shown = harmless(text.strip())
+    if shown != text.strip() or len(shown) > MAX_ID_CHARS:
+        digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
+        return f"{shown[: MAX_ID_CHARS - 33]}~{digest}"
+    return shown or None
 
 
 def blank_between(before: str, after: str) -> str:

@@ -21,6 +21,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import OperationalError
 
+from app.adapters.sql_finding import Filters
 from app.adapters.sql_store import SqlStore, open_store
 from app.core import events
 from app.core.commands import AskTranscript
@@ -208,9 +209,7 @@ def _readyz(stand: Stand) -> Callable[[], object]:
 
     def ask() -> None:
         store.check_write()
-        store.oldest_undone_s()
-        store.heartbeats()
-        store.paused(WORKSPACE)
+        store.health(WORKSPACE, fingerprint="bench")
 
     return ask
 
@@ -232,7 +231,7 @@ QUESTIONS: dict[str, Callable[[Stand], Callable[[], object]]] = {
     "dispatcher's look": _look,
     "reconcile's look at one": lambda s: partial(s.store.load, WORKSPACE, s.any_recording()),
     "list, the latest 50": lambda s: partial(s.store.list_transcriptions, limit=50),
-    "list, 50 stored": lambda s: partial(s.store.list_transcriptions, goal=Goal.STORED, limit=50),
+    "list, 50 stored": lambda s: partial(s.store.list_transcriptions, Filters(goal=Goal.STORED), limit=50),
     "show one": lambda s: partial(s.store.show, WORKSPACE, s.any_recording()),
     "find one by the beginning of its id": lambda s: partial(s.store.find_recording, s.any_recording()[:13]),
     "counts, rendered for /metrics": lambda s: lambda: metrics.render(s.store.counts(), None),

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.live import Live
 
 from app.errors import Away
-from tests.chaos import show
+from tests.chaos import lies, show
 from tests.chaos.oracle import Verdict, judge
 from tests.chaos.play import Played, Progress, Run, play
 from tests.chaos.script import plans
@@ -30,6 +30,8 @@ from tests.chaos.storm import kills, outages
 PER_SECOND = 3.0
 DATABASE_AWAY_S = 20.0
 RECALL_AWAY_S = 4.0
+# Fourteen minutes of Recall's time: longer than an absence has to last before it is believed.
+_FOREIGN_S = 14.0
 # What nobody told us of is found when its webhook is overdue, by the next pass over Recall's list that is not
 # put off or killed; and what nobody knows the fate of is settled two hours of Recall's time later.
 _FOUND_WITHIN_S = 50.0
@@ -52,6 +54,8 @@ class Options:
     database_away_s: float
     workers: int
     on_silence: str
+    told: tuple[str, ...]
+    lie_share: float
 
     def run(self) -> Run:
         """The whole script."""
@@ -62,6 +66,8 @@ class Options:
             per_second=self.per_second,
             with_slow=is_long,
             on_silence=self.on_silence,
+            lies=lies.faults(self.told),
+            lie_share=self.lie_share,
         )
         over_s = script[-1].at_s
         broken = outages(
@@ -70,6 +76,8 @@ class Options:
             database_away_s=self.database_away_s,
             recall_away_s=RECALL_AWAY_S if is_long else 1.5,
             with_slow=is_long,
+            told=self.told,
+            foreign_s=_FOREIGN_S if is_long else 4.0,
         )
         return Run(
             seed=self.seed,
@@ -77,6 +85,7 @@ class Options:
             schedules=(kills(self.seed, over_s), broken),
             on_silence=self.on_silence,
             patience_s=LONG_PATIENCE_S if is_long else PATIENCE_S,
+            watches_manifests="provisional" in self.told,
         )
 
     def again(self) -> str:
@@ -85,7 +94,17 @@ class Options:
             f"./afterword chaos --recordings {self.recordings} --seed {self.seed} --database {self.database}"
         )
         said += f" --per-second {self.per_second:g} --database-away {self.database_away_s:g}"
+        said += f" --lies {','.join(self.told) or 'none'} --lie-share {self.lie_share:g}"
         return said + (f" --on-silence {self.on_silence}" if self.on_silence != "fail" else "")
+
+
+def _read_lies(context: click.Context, parameter: click.Parameter, said: str) -> tuple[str, ...]:
+    if said in ("all", "none"):
+        return lies.KINDS if said == "all" else ()
+    told = tuple(said.split(","))
+    if unknown := sorted(set(told) - set(lies.KINDS)):
+        raise click.BadParameter(f"{', '.join(unknown)}: not among {', '.join(lies.KINDS)}")
+    return told
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -114,6 +133,21 @@ class Options:
     default="fail",
     show_default=True,
     help="of the policy: next pays another provider after a day of silence",
+)
+@click.option(
+    "--lies",
+    "told",
+    default=",".join(lies.TOLD) or "none",
+    show_default=True,
+    callback=_read_lies,
+    help=f"all, none, or some of {', '.join(lies.KINDS)}",
+)
+@click.option(
+    "--lie-share",
+    type=click.FloatRange(0.0, 1.0),
+    default=lies.SHARE,
+    show_default=True,
+    help="of all recordings, for each kind of lie",
 )
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="numbers and offences, as a file")
 @click.option("--keep", is_flag=True, help="keep the home with its files and log")
@@ -153,6 +187,7 @@ def _run(options: Options, console: Console, tmp: Path, json_path: Path | None) 
         database=options.database,
         workers=options.workers,
         on_silence=options.on_silence,
+        told=options.told,
     ) as stage:
         played = _watched(stage, run, console)
         verdict = judge(played.evidence)

@@ -15,6 +15,9 @@ from typing import Any, Protocol
 
 import psutil
 import psycopg
+from psycopg import sql
+
+from app.config import ROOT
 
 # Somebody else's program with the file open and a write transaction begun. It gives up the lock when its
 # standard input ends, so that nothing stays locked if this process dies.
@@ -22,6 +25,17 @@ _HOLD = (
     "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None); "
     "c.execute('BEGIN EXCLUSIVE'); print('held', flush=True); sys.stdin.read(); c.execute('ROLLBACK')"
 )
+
+
+# A clock_timestamp() that is found before PostgreSQL's own: see `Postgresql.with_clock`.
+_CLOCK = """
+    CREATE SCHEMA chaos;
+    CREATE TABLE chaos.clock (off_s double precision NOT NULL);
+    INSERT INTO chaos.clock VALUES (0);
+    CREATE FUNCTION chaos.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
+        SELECT pg_catalog.clock_timestamp() + make_interval(secs => off_s) FROM chaos.clock
+    $$;
+"""
 
 
 class Database(Protocol):
@@ -34,12 +48,21 @@ class Database(Protocol):
         """It cannot be written meanwhile."""
         ...
 
+    def set_clock(self, off_s: float) -> None:
+        """Its clock is so far off from now on. Only where the service was started with `with_clock`."""
+        ...
+
+    def with_clock(self) -> dict[str, str]:
+        """Makes its clock one that can be set; what the environment of the service must hold for that."""
+        ...
+
 
 class Sqlite:
     """A file in the service's home; away is a foreign `BEGIN EXCLUSIVE`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._clock = path.parent.with_name("clock")  # beside the home: what is in it is the service's
         self.url: str | None = None
 
     @contextmanager
@@ -52,6 +75,15 @@ class Sqlite:
             if holder.stdout.readline() != "held\n":
                 raise TimeoutError("the database could not be locked")
             yield
+
+    def set_clock(self, off_s: float) -> None:
+        whole = self._clock.with_suffix(".new")
+        whole.write_text(f"{off_s:.3f}", "ascii")
+        whole.replace(self._clock)
+
+    def with_clock(self) -> dict[str, str]:
+        folder = Path(__file__).with_name("clockwork")
+        return {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "CHAOS_CLOCK": str(self._clock)}
 
 
 class Postgresql:
@@ -70,6 +102,22 @@ class Postgresql:
             yield
         finally:
             self._server.ensure_postgres_running()
+
+    def set_clock(self, off_s: float) -> None:
+        with self._connected() as connection:
+            connection.execute("UPDATE chaos.clock SET off_s = %s", (off_s,))
+
+    def with_clock(self) -> dict[str, str]:
+        with self._connected() as connection:
+            connection.execute(_CLOCK)
+            # Before the catalogue, which comes first unless it is named; tables stay in public.
+            path = "ALTER DATABASE {} SET search_path = public, chaos, pg_catalog"
+            connection.execute(sql.SQL(path).format(sql.Identifier(connection.info.dbname)))
+        return {}
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        assert self.url is not None
+        return psycopg.connect(self.url, autocommit=True)
 
 
 @contextmanager

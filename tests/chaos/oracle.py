@@ -40,6 +40,10 @@ class Kind(StrEnum):
     STRANGER_5XX = "5xx to strangers"
     RECALL_5XX = "5xx to Recall with the database there"
     NOT_RECOVERED = "recovered too late"
+    STUCK = "stuck: not at an end, and nothing to do"
+    NOT_FINAL = "a manifest that was not final"
+    REMOVED_PAID = "a removed provider paid"
+    FOREIGN_PAID = "another workspace's recording paid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,14 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Removed:
+    """A provider, and the Idempotency-Keys of before: a repetition under one sends the same bytes."""
+
+    provider: str
+    keys_before: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """
     Everything read after a run.
@@ -93,6 +105,10 @@ class Evidence:
         stranger_5xx: What strangers sent that was answered with a 5xx.
         database_away: (from, to), seconds since the epoch.
         recoveries: One for every fault that could be measured.
+        stuck: Recordings that were not at an end and had no command, at any look.
+        not_final: (recording, what is wrong) with a manifest that a reader has seen.
+        removed: What was taken out of the policy while the service ran.
+        theirs: Recordings of another workspace, to whose key the service was restarted for a while.
     """
 
     plans: Mapping[str, Plan]
@@ -106,6 +122,10 @@ class Evidence:
     stranger_5xx: tuple[str, ...] = ()
     database_away: tuple[tuple[float, float], ...] = ()
     recoveries: tuple[Recovery, ...] = ()
+    stuck: frozenset[str] = frozenset()
+    not_final: tuple[tuple[str, str], ...] = ()
+    removed: Removed | None = None
+    theirs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +183,17 @@ def judge(evidence: Evidence) -> Verdict:
         if known is not None and End(known.goal, known.reason) in plan.ends:
             ends[End(known.goal, known.reason)] += 1
         offences += _of_the_files(recording_id, evidence)
+        offences += _of_the_removed(recording_id, evidence)
         money = list(_of_the_money(recording_id, plan, evidence))
         if plan.is_silent and evidence.terms.on_silence == "next" and _only_paid_twice(money):
             both.append(recording_id)
         else:
             offences += money
-    offences += [*_of_the_deliveries(evidence), *_of_the_surroundings(evidence)]
+    offences += [
+        *_of_the_deliveries(evidence),
+        *_of_what_was_seen_meanwhile(evidence),
+        *_of_the_surroundings(evidence),
+    ]
     per_recording = evidence.bill["per_recording"]
     return Verdict(
         offences=tuple(offences),
@@ -227,6 +252,17 @@ def _of_the_money(recording_id: str, plan: Plan, evidence: Evidence) -> Iterator
         yield Offence(Kind.PAID_TWICE, recording_id, what)
 
 
+def _of_the_removed(recording_id: str, evidence: Evidence) -> Iterator[Offence]:
+    removed = evidence.removed
+    if removed is None:
+        return
+    for made in evidence.bill["per_recording"][recording_id]["transcripts"]:
+        is_ours = made["marker"] is not None and made["provider"] == removed.provider
+        if is_ours and made["idempotency_key"] not in removed.keys_before:
+            what = f"{made['id']} by {removed.provider}, under a key of after the change"
+            yield Offence(Kind.REMOVED_PAID, recording_id, what)
+
+
 def _only_paid_twice(offences: Sequence[Offence]) -> bool:
     return bool(offences) and all(offence.kind is Kind.PAID_TWICE for offence in offences)
 
@@ -263,6 +299,16 @@ def _is_wrong_5xx(attempt: Mapping[str, Any], away: Sequence[tuple[float, float]
     at = datetime.fromisoformat(attempt["at"]).timestamp()
     is_away = any(begin - _STILL_AWAY_S <= at <= end + _STILL_AWAY_S for begin, end in away)
     return not (status == 503 and is_away)
+
+
+def _of_what_was_seen_meanwhile(evidence: Evidence) -> Iterator[Offence]:
+    for recording_id in sorted(evidence.stuck):
+        yield Offence(Kind.STUCK, recording_id, "it had no command")
+    for recording_id, what in evidence.not_final:
+        yield Offence(Kind.NOT_FINAL, recording_id, what)
+    for recording_id in evidence.theirs:
+        if billed := evidence.bill["per_recording"][recording_id]["billed"]:
+            yield Offence(Kind.FOREIGN_PAID, recording_id, f"{billed} times")
 
 
 def _of_the_surroundings(evidence: Evidence) -> Iterator[Offence]:

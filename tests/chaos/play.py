@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.errors import Away, StoreUnavailable
-from tests.chaos.oracle import ENDS, Evidence, Known, Terms
+from tests.chaos.manifests import Manifests, wrongs
+from tests.chaos.oracle import ENDS, Evidence, Known, Removed, Terms
 from tests.chaos.recovery import Recoveries
 from tests.chaos.script import Plan
-from tests.chaos.stage import BUDGET, Stage
+from tests.chaos.stage import BUDGET, REMOVED, Stage
 from tests.chaos.storm import Storm, Strike
 from tests.chaos.strangers import Strangers
 
@@ -42,6 +43,7 @@ class Run:
     schedules: tuple[list[Strike], ...]
     on_silence: str = "fail"
     patience_s: float = 90.0
+    watches_manifests: bool = False
 
 
 @dataclass(slots=True)
@@ -78,6 +80,9 @@ def play(stage: Stage, run: Run, *, tell: Callable[[Progress], None]) -> Played:
     recoveries = Recoveries(stage.has_create)
     storm, strangers = Storm(stage, recoveries), Strangers(stage.place.url, run.seed)
     company = _Company(stage, run, storm, tell)
+    manifests = Manifests(stage.files)
+    if run.watches_manifests:
+        manifests.begin()
     recoveries.begin()
     strangers.begin()
     storm.begin(*run.schedules)
@@ -91,9 +96,11 @@ def play(stage: Stage, run: Run, *, tell: Callable[[Progress], None]) -> Played:
         quiet_until = time.monotonic() + _QUIET_S
         company.wait(lambda: time.monotonic() > quiet_until)
         measured = recoveries.finish()
+        company.note_stuck()
     finally:
         storm.end()
         strangers.end()
+        seen = manifests.end() if run.watches_manifests else []
     recall = stage.place.recall
     evidence = Evidence(
         plans=cast,
@@ -107,6 +114,10 @@ def play(stage: Stage, run: Run, *, tell: Callable[[Progress], None]) -> Played:
         stranger_5xx=tuple(strangers.wrong),
         database_away=tuple(storm.database_away),
         recoveries=tuple(measured),
+        stuck=frozenset(company.stuck),
+        not_final=tuple(wrongs(seen)),
+        removed=None if stage.keys_before is None else Removed(REMOVED, stage.keys_before),
+        theirs=tuple(stage.theirs),
     )
     return Played(
         evidence,
@@ -129,6 +140,7 @@ class _Company:
     cast: Mapping[str, Plan] = field(default_factory=dict)
     is_behind: bool = False
     progress: Progress = field(default_factory=Progress)
+    stuck: set[str] = field(default_factory=set)
     _told_at: float = 0.0
 
     def wait(self, is_so: Callable[[], bool]) -> None:
@@ -143,16 +155,21 @@ class _Company:
             return
         self._told_at = now
         service = self.stage.place.service
-        if service is None or service.poll() is not None:
+        if not self.stage.is_restarting and (service is None or service.poll() is not None):
             raise Away(f"the service has stopped; its log is {self.stage.place.log_path}")
         self.progress.going_on, self.progress.struck = self.storm.now, self.storm.struck
         try:
             counts = self.stage.place.store.counts()
             self.progress.ended = Counter(counts.transcriptions)
             self.is_behind = counts.commands_due + counts.deliveries_unapplied > _MOST_BEHIND
+            self.note_stuck()
         except StoreUnavailable:
             self.progress.going_on = self.storm.now or "database away"
         self.tell(self.progress)
+
+    def note_stuck(self) -> None:
+        """Raises `StoreUnavailable`."""
+        self.stuck.update(self.stage.stuck())
 
     def has_ended(self) -> bool:
         """Each has come to its end, nothing is due, and Recall has nothing under way."""

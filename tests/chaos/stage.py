@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import requests
+import sqlalchemy as sa
+
+from app.adapters import sql_tables as t
 from app.errors import Away
 from app.simulator.downloads import render_transcript
-from tests.chaos.oracle import Folder, Known, faults_of
+from tests.chaos.oracle import ENDS, Folder, Known, faults_of
 from tests.flow.stage import Installation, installation
 
 TIME_SCALE = 60.0
@@ -29,14 +35,30 @@ GIVE_UP_AFTER_H = 4
 _PAGE_SIZE = 50
 BUDGET = 3
 _PROVIDERS = ("recallai_async", "assembly_ai_async", "deepgram_async")
+# In its place from the change of policy on.
+REMOVED, _INSTEAD = _PROVIDERS[0], "gladia_v2_async"
 _ROOT_OF_FILES = "transcripts/default"
+THEIRS, _THEIR_KEY = "theirs", "their-key"
+_THEIR_RECORDINGS = 3
+_UP_AGAIN_WITHIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A run's parts."""
+    """
+    A run's parts.
+
+    Attributes:
+        starter: Starts the service anew: its thread lives as long as the stage, and `up` is tied to it.
+        theirs: The recordings of the other workspace.
+    """
 
     place: Installation
+    starter: Executor
+    policy_path: Path
+    on_silence: str = "fail"
+    theirs: list[str] = field(default_factory=list)
+    _marks: dict[str, Any] = field(default_factory=dict)
 
     def record(self, request: Mapping[str, Any]) -> str:
         """A meeting has ended at Recall; its id."""
@@ -46,6 +68,69 @@ class Stage:
         """Whether Recall got a create for it. In this process: no request, no lock."""
         bill = self.place.recall.simulator.world.bill.recordings.get(recording_id)
         return bill is not None and bill.create_posts > 0
+
+    # -- what is changed behind the service's back -------------------------------------------------
+    @property
+    def files(self) -> Path:
+        """Where the results of the workspace lie."""
+        return self.place.home / _ROOT_OF_FILES
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether there is no service for a moment, and that is right."""
+        return bool(self._marks.get("restarting"))
+
+    @property
+    def keys_before(self) -> frozenset[str] | None:
+        """The Idempotency-Keys stamped before the policy was changed; None while it is the first."""
+        keys: frozenset[str] | None = self._marks.get("keys_before")
+        return keys
+
+    def belong_to_another_workspace(self) -> None:
+        """Restarts the service with a key that is valid, and sees nothing of what it knows."""
+        self.place.recall.settings(workspaces={_THEIR_KEY: THEIRS})
+        for _ in range(_THEIR_RECORDINGS):
+            self.theirs.append(self.record({"workspace": THEIRS}))
+        self._restart(lambda: self.place.environment.update(RECALL_API_KEY=_THEIR_KEY))
+
+    def belong_to_the_first_workspace(self) -> None:
+        """Restarts it with the key it had."""
+        self._restart(lambda: self.place.environment.update(RECALL_API_KEY=self.place.recall.key))
+
+    def take_a_provider_out(self) -> None:
+        """Restarts it under a policy without the first provider; another stands in its place."""
+
+        def change() -> None:
+            with self.place.store.reading() as connection:
+                self._marks["keys_before"] = frozenset(connection.execute(sa.select(t.sends.c.key)).scalars())
+            self.policy_path.write_text(_policy(self.on_silence, (_INSTEAD, *_PROVIDERS[1:])), "utf-8")
+
+        self._restart(change)
+
+    def set_clock(self, off_s: float) -> None:
+        """The database's clock, and with it this process's reading of it, is so far off from now on."""
+        self.place.database.set_clock(off_s)
+        if self.place.database.url is None:
+            self.place.store.clock_offset_s = off_s
+
+    def _restart(self, change: Callable[[], object]) -> None:
+        self._marks["restarting"] = True
+        try:
+            self.place.stop()
+            change()
+            self.place.service = self.starter.submit(self.place.spawn, "up").result()
+            give_up_at = time.monotonic() + _UP_AGAIN_WITHIN_S
+            while not self._is_up():
+                if time.monotonic() > give_up_at:
+                    raise TimeoutError("the service did not come back")
+                time.sleep(0.1)
+        finally:
+            self._marks["restarting"] = False
+
+    def _is_up(self) -> bool:
+        with suppress(requests.RequestException, ValueError):
+            return bool(self.place.readyz()["status"] != "unavailable")
+        return False
 
     # -- what the oracle judges by ----------------------------------------------------------------
     def known(self, number: int) -> dict[str, Known]:
@@ -60,11 +145,23 @@ class Stage:
             for row in self.place.store.list_transcriptions(limit=2 * number + 100)
         }
 
+    def stuck(self) -> list[str]:
+        """Recordings that are not at an end and have no command. Raises `StoreUnavailable`."""
+        is_theirs = (t.commands.c.workspace == t.transcriptions.c.workspace) & (
+            t.commands.c.recording_id == t.transcriptions.c.recording_id
+        )
+        asked = sa.select(t.transcriptions.c.recording_id).where(
+            t.transcriptions.c.goal.not_in(sorted(ENDS)),
+            t.transcriptions.c.version > 0,
+            ~sa.exists().where(is_theirs),
+        )
+        with self.place.store.reading() as connection:
+            return list(connection.execute(asked).scalars())
+
     def folders(self) -> dict[str, dict[str, Folder]]:
         """Every folder of results there is, by recording and transcript, read from the disk and judged."""
         found: dict[str, dict[str, Folder]] = {}
-        base = self.place.home / _ROOT_OF_FILES
-        for folder in sorted(base.glob("*/*")):
+        for folder in sorted(self.files.glob("*/*")):
             read = self._folder(folder)
             if read is not None:
                 found.setdefault(folder.parent.name, {})[folder.name] = read
@@ -95,7 +192,13 @@ class Stage:
 
 @contextmanager
 def open_stage(
-    tmp: Path, *, seed: int, database: str, workers: int, on_silence: str = "fail"
+    tmp: Path,
+    *,
+    seed: int,
+    database: str,
+    workers: int,
+    on_silence: str = "fail",
+    told: Collection[str] = (),
 ) -> Iterator[Stage]:
     """
     Everything running and ready; stopped in order at the end.
@@ -104,25 +207,32 @@ def open_stage(
         Away: The service did not become ready; the message names its log.
     """
     policy = tmp / "policy.toml"
-    policy.write_text(_policy(on_silence), "utf-8")
-    with installation(
-        tmp,
-        database=database,
-        seed=seed,
-        time_scale=TIME_SCALE,
-        workers=workers,
-        AFTERWORD_POLICY=str(policy),
-    ) as place:
+    policy.write_text(_policy(on_silence, _PROVIDERS), "utf-8")
+    with (
+        ThreadPoolExecutor(max_workers=1) as starter,
+        installation(
+            tmp,
+            database=database,
+            seed=seed,
+            time_scale=TIME_SCALE,
+            workers=workers,
+            AFTERWORD_POLICY=str(policy),
+        ) as place,
+    ):
         place.recall.settings(page_size=_PAGE_SIZE)
+        if "addresses" in told:
+            place.recall.settings(next_address=("https", "recall", "path")[seed % 3])
+        if "clock" in told:
+            place.environment.update(place.database.with_clock())
         try:
             place.start()
         except AssertionError as error:
             raise Away(str(error)) from error
-        yield Stage(place)
+        yield Stage(place, starter, policy, on_silence)
 
 
-def _policy(on_silence: str) -> str:
+def _policy(on_silence: str, providers: tuple[str, ...]) -> str:
     return (
-        f"providers = {json.dumps(_PROVIDERS)}\nattempts = {BUDGET}\n"
+        f"providers = {json.dumps(providers)}\nattempts = {BUDGET}\n"
         f'give_up_after_h = {GIVE_UP_AFTER_H}\non_silence = "{on_silence}"\n'
     )

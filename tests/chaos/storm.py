@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -19,13 +19,20 @@ from redis.exceptions import RedisError
 
 from tests.chaos.recovery import Recoveries
 from tests.chaos.roster import Roster
-from tests.chaos.stage import Stage
+from tests.chaos.stage import TIME_SCALE, Stage
 
 KILL_EVERY_S = 2.0
 REDIS_KILLED_EVERY_S = 45.0
 DATABASE_AWAY_EVERY_S = 300.0
+CLOCK_STEPS_EVERY_S = 120.0
 _CALM_AT_THE_END_S = 4.0
 _NO_MONEY = "Recall without our money"
+_FOREIGN, _POLICY = "the key of another workspace", "a provider taken out"
+_FORWARD, _BACK = "the database's clock forward", "the database's clock back"
+# More than the hour for which Recall remembers a key, and than the ten minutes after an absence.
+_STEP_S = 75 * 60 / TIME_SCALE
+# So long every create waits for money before the policy changes under it.
+_WITHOUT_MONEY_S = 2.0
 _ROLES = ("web", "a gunicorn worker", "a worker", "inbox", "dispatcher", "a horse", "a horse")
 
 
@@ -47,7 +54,14 @@ def kills(seed: int, over_s: float) -> list[Strike]:
 
 
 def outages(
-    seed: int, over_s: float, *, database_away_s: float, recall_away_s: float, with_slow: bool = True
+    seed: int,
+    over_s: float,
+    *,
+    database_away_s: float,
+    recall_away_s: float,
+    with_slow: bool = True,
+    told: Collection[str] = (),
+    foreign_s: float = 14.0,
 ) -> list[Strike]:
     """
     Everything that is not a killed process of ours, one after the other, in an order the seed decides.
@@ -57,14 +71,20 @@ def outages(
     Args:
         with_slow: Also an empty balance. Recall repeats its 402 for an hour to whoever asks again under the
             same key, and who does not know what became of the first request has to.
+        told: Kinds of `tests.chaos.lies` that are about everything.
+        foreign_s: How long the key is another workspace's.
     """
     dice = random.Random(f"outages {seed}")
     names = ["Redis emptied"]
     names += ["Redis killed"] * max(1, int(over_s / REDIS_KILLED_EVERY_S))
     names += ["database away"] * max(1, int(over_s / DATABASE_AWAY_EVERY_S))
     names += ["Recall down", "download host blocked", *([_NO_MONEY] if with_slow else [])]
+    names += [_FOREIGN] * ("foreign key" in told) + [_POLICY] * ("policy" in told)
+    steps = [_FORWARD, _BACK] * (max(1, int(over_s / CLOCK_STEPS_EVERY_S)) if "clock" in told else 0)
     dice.shuffle(names)
-    lasting = {"database away": database_away_s}
+    for number, step in enumerate(steps):  # in turn, and spread over the run
+        names.insert((2 * number + 1) * (len(names) + 1) // (2 * len(steps)), step)
+    lasting = {"database away": database_away_s, _FOREIGN: foreign_s, _POLICY: _WITHOUT_MONEY_S}
     lasting |= dict.fromkeys((_NO_MONEY, "Recall down", "download host blocked"), recall_away_s)
     in_all_s = sum(lasting.get(name, 0.0) for name in names)
     gap_s = max(0.5, (over_s - _CALM_AT_THE_END_S - in_all_s) / (len(names) + 1))
@@ -128,6 +148,8 @@ class Storm:
             _NO_MONEY: lambda s: self._change_recall(s, "balance", worst=False),
             "Recall down": lambda s: self._change_recall(s, "down", worst=True),
             "download host blocked": lambda s: self._change_recall(s, "downloads_blocked", worst=True),
+            _FOREIGN: self._change_the_key,
+            _POLICY: self._change_the_policy,
         }
         if strike.what in lasting:
             self.now = strike.what
@@ -137,6 +159,8 @@ class Storm:
         elif strike.what == "Redis emptied":
             self._empty_redis()
             self.recoveries.ended(strike.what)
+        elif strike.what in (_FORWARD, _BACK):
+            self.stage.set_clock(_STEP_S if strike.what == _FORWARD else 0.0)
         elif not self._kill(strike, roster):
             return  # no horse to kill just now
         self.struck[strike.what] = self.struck.get(strike.what, 0) + 1
@@ -166,6 +190,21 @@ class Storm:
         with self.stage.place.database.away():
             self._stop.wait(for_s)
         self.database_away.append((began_at, time.time()))
+
+    def _change_the_key(self, for_s: float) -> None:
+        self.stage.belong_to_another_workspace()
+        try:
+            self._stop.wait(for_s)
+        finally:
+            self.stage.belong_to_the_first_workspace()
+
+    def _change_the_policy(self, for_s: float) -> None:
+        self.stage.place.recall.settings(balance=False)
+        try:
+            self._stop.wait(for_s)
+            self.stage.take_a_provider_out()
+        finally:
+            self.stage.place.recall.settings(balance=True)
 
     def _change_recall(self, for_s: float, setting: str, *, worst: bool) -> None:
         self.stage.place.recall.settings(**{setting: worst})

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.core import reasons
-from tests.chaos.oracle import Evidence, Folder, Kind, Known, Terms, faults_of, judge
+from tests.chaos.oracle import Evidence, Folder, Kind, Known, Removed, Terms, faults_of, judge
 from tests.chaos.recovery import Recovery
 from tests.chaos.script import STORED, End, Plan
 
@@ -28,7 +28,13 @@ def _plan(number: int, **more: Any) -> Plan:
 
 
 def _transcript(recording_id: str, ordinal: int, status: str = "done") -> dict[str, Any]:
-    return {"id": f"{recording_id}-t{ordinal}", "status": status, "marker": f"{recording_id}/{ordinal}"}
+    return {
+        "id": f"{recording_id}-t{ordinal}",
+        "status": status,
+        "marker": f"{recording_id}/{ordinal}",
+        "provider": "recallai_async" if recording_id in "ad" and ordinal == 1 else "deepgram_async",
+        "idempotency_key": f"key-of-{recording_id}-t{ordinal}",
+    }
 
 
 def _bill_of(recording_id: str, paid: int) -> dict[str, Any]:
@@ -111,6 +117,12 @@ def _with_delivery(delivery: dict[str, Any]) -> Doctor:
     return lambda evidence: replace(evidence, deliveries=[*evidence.deliveries, delivery])
 
 
+def _with_theirs(evidence: Evidence, recording_id: str) -> Evidence:
+    bill = copy.deepcopy(dict(evidence.bill))
+    bill["per_recording"][recording_id] = _bill_of(recording_id, 0)
+    return replace(evidence, bill=bill, theirs=(recording_id,))
+
+
 _ONE_MARKER = [_transcript("b", 1), _transcript("b", 1)]
 _MORE = _delivery("a", webhook_id="msg_more")
 _REFUSED = {"at": _AT, "status": 503}
@@ -179,6 +191,19 @@ DOCTORED: dict[str, tuple[Kind, Doctor]] = {
     "work went on too late after a kill": (
         Kind.NOT_RECOVERED,
         lambda e: replace(e, recoveries=(Recovery("a horse", True, 31.0),)),
+    ),
+    "not at an end and without a command": (Kind.STUCK, lambda e: replace(e, stuck=frozenset({"a"}))),
+    "a manifest that changed": (
+        Kind.NOT_FINAL,
+        lambda e: replace(e, not_final=(("a", "the manifest of a-t1 changed"),)),
+    ),
+    "paid under a key of after the provider was removed": (
+        Kind.REMOVED_PAID,
+        lambda e: replace(e, removed=Removed("recallai_async", frozenset({"key-of-a-t1"}))),
+    ),
+    "another workspace's recording paid": (
+        Kind.FOREIGN_PAID,
+        lambda e: _with_bill("t", **_bill_of("t", 1))(_with_theirs(e, "t")),
     ),
     "work never went on": (
         Kind.NOT_RECOVERED,

@@ -35,7 +35,7 @@ def test_an_alarm_that_is_due_is_handed_over_once(home: Home) -> None:
 
 def test_a_queue_that_is_away_is_said_and_is_no_failure(home: Home) -> None:
     home.hears()
-    said = home.run("reconcile")
+    said = home.run("reconcile", "--yes")
     assert said.code == 0
     assert "queue is away" in said.err
     assert "queue" not in home.run("reconcile", "--dry-run").err

@@ -8,9 +8,14 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from app.cli.looking import print_list
-from app.core import reasons
-from tests.cli.conftest import Home
+from app.cli.listing import Row, print_list
+from app.core import events, reasons
+from app.core.machine import Decision
+from app.core.state import Goal
+from app.ports import Source
+from tests.cli.conftest import WORKSPACE, Home
+
+BOT = "e4b22b2d-d490-4874-a086-322922f07950"
 
 
 def listed(home: Home, *, width: int, is_terminal: bool) -> list[str]:
@@ -20,27 +25,33 @@ def listed(home: Home, *, width: int, is_terminal: bool) -> list[str]:
     longest = max(reasons.NEXT_STEPS, key=len)
     out = io.StringIO()
     console = Console(file=out, width=width, force_terminal=is_terminal, color_system=None, highlight=False)
-    print_list(console, [replace(row, state=replace(row.state, reason=longest))])
+    metadata = (("title", "The quarterly look at everything that was planned"), ("team", "sales"))
+    state = replace(
+        row.state, reason=longest, goal=Goal.FAILED, bot_id=BOT, metadata=metadata, verdict="spoken"
+    )
+    print_list(console, [Row(replace(row, state=state))])
     lines = out.getvalue().splitlines()
-    assert sum(row.state.recording_id in line for line in lines) == 1
-    assert sum(longest in line for line in lines) == 1
+    for whole in (row.state.recording_id, longest, BOT):
+        assert sum(whole in line for line in lines) == 1
     return lines
 
 
 def test_a_pipe_gets_one_line_for_each_however_narrow_it_is_said_to_be(home: Home) -> None:
     heading, line = listed(home, width=40, is_terminal=False)
-    assert heading.split() == ["recording", "phase", "provider", "attempts", "heard", "took", "why"]
-    assert "creating" in line.split()
+    names = "recording phase verdict provider paid heard took why bot title metadata"
+    assert heading.split() == names.split()
+    assert "failed" in line.split()
 
 
-def test_a_narrow_terminal_gets_two_lines_that_fit_and_a_wide_one_the_table(home: Home) -> None:
-    lines = listed(home, width=80, is_terminal=True)
-    assert len(lines) == 2
-    assert max(map(len, lines)) <= 80
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_narrow_terminal_gets_a_few_lines_that_fit(home: Home, width: int) -> None:
+    lines = listed(home, width=width, is_terminal=True)
+    assert 4 <= len(lines) <= 9
+    assert max(map(len, lines)) <= width
 
 
 def test_a_wide_terminal_gets_the_table(home: Home) -> None:
-    lines = listed(home, width=200, is_terminal=True)
+    lines = listed(home, width=400, is_terminal=True)
     assert len(lines) == 2
     assert lines[0].startswith("recording")
 
@@ -52,3 +63,39 @@ def test_the_command_itself_folds_nothing(home: Home, monkeypatch: pytest.Monkey
     lines = home.run("list").out.splitlines()
     assert {line.split()[0] for line in lines[1:]} == recordings
     assert len(lines) == 4
+
+
+def test_filters_let_through_what_they_name(home: Home) -> None:
+    ours, other = home.hears(), home.hears()
+    loaded = home.store.load(WORKSPACE, ours)
+    state = replace(
+        loaded.transcription,
+        goal=Goal.STORED,
+        verdict="empty",
+        bot_id=BOT,
+        metadata=(("team", "a=b"),),
+        provider="x",
+    )
+    event = events.LongSilence(home.store.now())
+    home.store.commit(loaded, Decision(state), event=event, source=Source(by="worker"))
+    for arguments in (
+        ("--phase", "stored"),
+        ("--goal", "stored"),
+        ("--bot", BOT[:6]),
+        ("--metadata", "team=a=b"),
+        ("--provider", "x"),
+        ("--verdict", "empty"),
+        ("--since", "1h", "--phase", "stored"),
+        ("--since", "2020-01-01", "--bot", BOT),
+    ):
+        assert home.run("list", "--json", *arguments).json["recording_id"] == ours, arguments
+    assert other in home.run("list", "--phase", "creating").out
+    assert home.run("list", "--since", "2999-01-01T00:00:00Z").out == "None.\n"
+    assert home.run("list", "--metadata", "team=a=b", "--metadata", "x=y").out == "None.\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--metadata", "team"), ("--since", "yesterday"), ("--phase", "done"), ("--since", "-1d")]
+)
+def test_a_filter_that_is_none_is_wrong_usage(home: Home, arguments: tuple[str, ...]) -> None:
+    assert home.run("list", *arguments).code == 2

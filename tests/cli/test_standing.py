@@ -21,6 +21,8 @@ def test_a_pause_is_said_with_its_remedy_and_check_says_no(
     assert "Paused" not in home.run("list").out + home.run("show", recording).out
     assert home.run("check").code == 0
     home.store.pause(WORKSPACE, cause, probe_after_s=60)
+    if cause == "recall_answers_401":  # else `check` is told by Recall that the key is good
+        home.monkeypatch.setenv("RECALL_API_KEY", "revoked")
     for command in (("list",), ("show", recording), ("check",)):
         said = home.run(*command)
         (line,) = [line for line in said.out.splitlines() if "Paused since" in line]

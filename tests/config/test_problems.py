@@ -28,6 +28,9 @@ TABLE: list[tuple[dict[str, str | None], str, str]] = [
     ({"RECALL_API_BASE_URL": "recall.ai"}, "RECALL_API_BASE_URL", "absolute http(s) address"),
     ({"RECALL_API_BASE_URL": "https://u:p@recall.example"}, "RECALL_API_BASE_URL", "user name"),
     ({"RECALL_API_BASE_URL": "https://recall.example/?a=1"}, "RECALL_API_BASE_URL", "only scheme, host"),
+    ({"RECALL_API_BASE_URL": "https://us-west-2.recall.ai/api/v1"}, "has a path", "end it after the host"),
+    ({"RECALL_API_BASE_URL": "https://us-west-2.recall.ai/api/v1/"}, "has a path", "end it after the host"),
+    ({"RECALL_API_BASE_URL": "https://recall.example/gateway"}, "has a path", "end it after the host"),
     ({"RECALL_API_BASE_URL": "http://recall.example"}, "RECALL_API_BASE_URL", "use https"),
     ({"RECALL_API_BASE_URL": "https://us-east-1.recall.ai"}, "different regions", "unset one of them"),
     ({"RECALL_WEBHOOK_SECRETS": None}, "RECALL_WEBHOOK_SECRETS is missing", "create the workspace"),
@@ -41,6 +44,7 @@ TABLE: list[tuple[dict[str, str | None], str, str]] = [
         "must begin with whsec_",
     ),
     ({"AFTERWORD_HOME": "~nobody-of-that-name/x"}, "AFTERWORD_HOME", "write it out"),
+    ({"AFTERWORD_HOME": "/srv/\udcff"}, "AFTERWORD_HOME", "not a path that can be used"),
     ({"DATABASE_URL": "mysql://h/d"}, "DATABASE_URL", "must be sqlite:///PATH"),
     ({"DATABASE_URL": "sqlite://"}, "DATABASE_URL", "must be sqlite:///PATH"),
     ({"DATABASE_URL": "sqlite:///"}, "DATABASE_URL", "must be sqlite:///PATH"),
@@ -49,10 +53,55 @@ TABLE: list[tuple[dict[str, str | None], str, str]] = [
     ({"DATABASE_URL": "postgresql://u:p@s@h/d"}, "DATABASE_URL", "must be written %40"),
     ({"DATABASE_URL": "sqlite:///."}, "is a folder, where the database", "move it away"),
     ({"DATABASE_URL": "/srv/a.db"}, "DATABASE_URL", "must be sqlite:///PATH"),
+    ({"DATABASE_URL": "sqlite:////srv/a.db?mode=ro"}, "DATABASE_URL", "written %3F"),
+    ({"DATABASE_URL": "postgresql+asyncpg://h/d"}, "DATABASE_URL", "or postgresql://"),
+    ({"DATABASE_URL": "postgresql://h/d?pgbouncer=true"}, "no parameter pgbouncer", "leave it out"),
+    ({"DATABASE_URL": "postgresql://h/d?schema=mine"}, "no parameter schema", "search_path"),
+    ({"DATABASE_URL": "postgresql://h/d?sslmod=require"}, "no parameter sslmod", "did you mean sslmode?"),
+    ({"DATABASE_URL": "postgresql://h/d?nonsense=1"}, "no parameter nonsense", "leave it out"),
+    ({"DATABASE_URL": "postgresql://h/d?sslmode=on"}, "sslmode has a value", "libpq-connect.html"),
+    ({"DATABASE_URL": "postgresql://h/d?target_session_attrs=rw"}, "target_session_attrs", "libpq-connect"),
+    ({"DATABASE_URL": "postgresql://h/d?service=none-such"}, "service has a value", "libpq-connect"),
+    ({"DATABASE_URL": "postgresql://h/d?sslrootcert=/no-pe/ca.pem"}, "sslrootcert", "file that is not there"),
+    ({"DATABASE_URL": "postgresql://h/d?host=a&host=b"}, "parameter host", "stands there 2 times"),
+    ({"DATABASE_URL": "postgresql://h:70000/d"}, "DATABASE_URL: a port", "from 1 to 65535"),
+    ({"DATABASE_URL": "postgresql://h:0/d"}, "DATABASE_URL: a port", "from 1 to 65535"),
+    ({"DATABASE_URL": "postgresql://a,b,c/d?port=1,2"}, "DATABASE_URL", "one for each host"),
+    ({"DATABASE_URL": "postgresql://u:pa/ss@h/d"}, "DATABASE_URL", "%-encoded"),
+    ({"DATABASE_URL": "postgresql://u:pa%ss@h/d"}, "DATABASE_URL", "%-encoded"),
+    ({"DATABASE_URL": "postgresql://u:p@ss@h/d"}, "DATABASE_URL", "%40"),
+    ({"DATABASE_URL": "postgresql://[::1/d"}, "DATABASE_URL", "libpq cannot read it"),
+    ({"AFTERWORD_METRICS_TOKEN": "two words of it"}, "AFTERWORD_METRICS_TOKEN", "without blanks"),
+    ({"AFTERWORD_METRICS_TOKEN": "short"}, "AFTERWORD_METRICS_TOKEN", "16 or more"),
     ({"REDIS_URL": "localhost:6379"}, "REDIS_URL", "must begin with redis://"),
     ({"REDIS_URL": "http://localhost"}, "REDIS_URL", "must begin with redis://"),
     ({"REDIS_URL": "redis://"}, "REDIS_URL", "must begin with redis://"),
     ({"REDIS_URL": "redis://:a#b@h:6379/0"}, "REDIS_URL", "%-encoded"),
+    ({"REDIS_URL": "redis://h:6379/0?foo=bar"}, "REDIS_URL", "no parameter foo; leave it out"),
+    ({"REDIS_URL": "redis://h/0?usernam=x"}, "REDIS_URL", "did you mean username?"),
+    (
+        {"REDIS_URL": "redis://h/0?socket_timeout=60"},
+        "no parameter socket_timeout",
+        "this program has its own",
+    ),
+    ({"REDIS_URL": "redis://h/0?decode_responses=true"}, "decode_responses", "this program has its own"),
+    ({"REDIS_URL": "redis://h/first"}, "REDIS_URL: after the host", "number alone"),
+    ({"REDIS_URL": "redis://h/0/1"}, "REDIS_URL: after the host", "number alone"),
+    ({"REDIS_URL": "redis://h/-1"}, "REDIS_URL: after the host", "number alone"),
+    ({"REDIS_URL": "redis://h/0?db=1"}, "different databases", "leave one of them out"),
+    ({"REDIS_URL": "redis://h?db=x"}, "parameter db", "cannot be used"),
+    ({"REDIS_URL": "redis://h?db="}, "parameter db", "has no value"),
+    ({"REDIS_URL": "redis://h?db=1&db=2"}, "parameter db", "stands there 2 times"),
+    ({"REDIS_URL": "redis://h:0/0"}, "REDIS_URL: its port", "from 1 to 65535"),
+    ({"REDIS_URL": "redis://h:70000/0"}, "REDIS_URL: its port", "from 1 to 65535"),
+    ({"REDIS_URL": "redis://h:/pa/ss@h/0"}, "REDIS_URL: after the host", "%-encoded"),
+    ({"REDIS_URL": "redis://:pa?ss@h/0"}, "REDIS_URL: its port", "%-encoded"),
+    ({"REDIS_URL": "redis://a,b:6379/0"}, "names several hosts", "name one"),
+    ({"REDIS_URL": "redis://h/0?ssl_cert_reqs=none"}, "parameter ssl_cert_reqs", "rediss://"),
+    ({"REDIS_URL": "rediss://h/0?ssl_cert_reqs=CERT_NONE"}, "parameter ssl_cert_reqs", "cannot be used"),
+    ({"REDIS_URL": "rediss://h/0?ssl_ca_certs=/no-pe/ca.pem"}, "ssl_ca_certs", "file that is not there"),
+    ({"REDIS_URL": "unix://run/redis.sock"}, "REDIS_URL", "three slashes"),
+    ({"REDIS_URL": "REDIS://h/0"}, "REDIS_URL", "must begin with redis://"),
     ({"STORAGE_URL": "/srv/transcripts"}, "STORAGE_URL", "must be file:///absolute/path"),
     ({"STORAGE_URL": "file://relative"}, "STORAGE_URL", "must be file:///absolute/path"),
     ({"STORAGE_URL": "file:///"}, "STORAGE_URL", "must be file:///absolute/path"),
@@ -60,6 +109,11 @@ TABLE: list[tuple[dict[str, str | None], str, str]] = [
     ({"AFTERWORD_POLICY": "/no-pe/x.toml"}, "AFTERWORD_POLICY: there is no file /no-pe/x.toml", "write one"),
     ({"AFTERWORD_PROVIDERS": ","}, "providers", "name at least one"),
     ({"AFTERWORD_PROVIDERS": "deepgram"}, "providers: 'deepgram'", "end in _async"),
+    ({"AFTERWORD_PROVIDERS": "assembly_ai"}, "'assembly_ai'", "did you mean assembly_ai_async?"),
+    ({"AFTERWORD_PROVIDERS": "AssemblyAI"}, "'AssemblyAI'", "did you mean assembly_ai_async?"),
+    ({"AFTERWORD_PROVIDERS": "google"}, "'google'", "did you mean google_speech_v2_async?"),
+    ({"AFTERWORD_PROVIDERS": "gladia"}, "'gladia'", "did you mean gladia_v2_async?"),
+    ({"AFTERWORD_PROVIDERS": "aws"}, "'aws'", "did you mean aws_transcribe_async?"),
     ({"AFTERWORD_PROVIDERS": "deepgram_streaming"}, "providers", "end in _async"),
     ({"AFTERWORD_PROVIDERS": "rev_async, rev_async"}, "providers", "named twice"),
     ({"AFTERWORD_WORKERS": "0"}, "AFTERWORD_WORKERS", "from 1 to 64"),
@@ -101,7 +155,7 @@ def test_wrong_setting_is_one_problem_that_names_it_and_its_remedy(
 def test_table_above_has_a_row_for_every_setting_that_can_be_wrong() -> None:
     rows = {name.removesuffix("_FILE") for changes, _, _ in TABLE for name in changes}
     cannot_be_wrong = {"AFTERWORD_PYTHON", "AFTERWORD_ISOLATED", "NGROK_DOMAIN"}
-    assert rows == config._NAMES - cannot_be_wrong
+    assert rows == config.NAMES - cannot_be_wrong
 
 
 def test_all_problems_are_listed_at_once(problems: Problems, root: Path) -> None:
@@ -270,12 +324,18 @@ FORMS = st.sampled_from(
         "blue=whsec_{}",
         "postgresql://u:{}@h/d",
         "redis://:{}@h:6379/0",
+        "redis://h/0?{}=1",
+        "rediss://h/0?ssl_password={}&x",
+        "postgresql://h/d?{}",
+        "postgresql://h/d?sslmode={}",
+        "postgresql://{}",
+        "sqlite:///a?{}",
         "bi=read={}",
         " {} ",
         "x\n{}",
     ]
 )
-NAMES = st.sampled_from(config._SECRET_NAMES)
+NAMES = st.sampled_from(config.SECRET_NAMES)
 
 
 # Each wrong, so that every sentence about another setting is said while the secrets are there.
@@ -338,10 +398,11 @@ def test_secrets_that_are_right_are_not_shown_either(load: Load) -> None:
     shown = repr(
         load(
             AFTERWORD_OPS_PASSWORD="open sesame",
+            AFTERWORD_METRICS_TOKEN="scraper-0123456789",
             DATABASE_URL="postgres://u:hunter2@h/d",
             REDIS_URL="redis://:hunter2@h/0",
             AFTERWORD_API_KEYS=f"bi=read={HEX}",
         )
     )
-    for secret in (GOOD["RECALL_API_KEY"], WEBHOOK_SECRET[6:], "open sesame", "hunter2", HEX):
+    for secret in (GOOD["RECALL_API_KEY"], WEBHOOK_SECRET[6:], "open sesame", "hunter2", HEX, "scraper"):
         assert secret not in shown

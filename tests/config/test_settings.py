@@ -131,7 +131,7 @@ def test_blanks_around_a_value_are_dropped_and_an_empty_one_is_none(load: Load) 
     assert settings.database_url.startswith("sqlite:///")
 
 
-@pytest.mark.parametrize("name", config._SECRET_NAMES)
+@pytest.mark.parametrize("name", config.SECRET_NAMES)
 def test_every_secret_can_come_from_a_file(load: Load, root: Path, name: str) -> None:
     values = {
         "RECALL_API_KEY": "key-of-a-file",
@@ -141,6 +141,7 @@ def test_every_secret_can_come_from_a_file(load: Load, root: Path, name: str) ->
         "REDIS_URL": "redis://:p@h/0",
         "AFTERWORD_API_KEYS": f"bi=read={'0' * 64}",
         "AFTERWORD_OPS_PASSWORD": "open sesame",
+        "AFTERWORD_METRICS_TOKEN": "scraper-0123456789",
     }
     (root / "secret").write_text(f"\ufeff{values[name]}\n", "utf-8")
     by_file = load(**{name: None, f"{name}_FILE": "secret"})
@@ -238,14 +239,14 @@ def test_env_example_names_only_settings_that_exist_and_all_a_person_needs() -> 
     text = (config.ROOT / ".env.example").read_text("utf-8")
     lines = [line.removeprefix("#") for line in text.splitlines()]
     named = {name for name, sign, _ in (line.partition("=") for line in lines) if sign and name.isupper()}
-    assert named <= config._NAMES
+    assert named <= config.NAMES
     internal = {
         "AFTERWORD_ISOLATED",
         "AFTERWORD_PYTHON",
         "AFTERWORD_TIME_SCALE",
         "RECALL_WORKSPACE_VERIFICATION_SECRET",
     }
-    assert config._NAMES - internal <= named
+    assert config.NAMES - internal <= named
 
 
 def test_env_example_copied_as_it_is_asks_for_exactly_the_three_first(root: Path) -> None:

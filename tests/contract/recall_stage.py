@@ -51,7 +51,7 @@ class Stage:
         transcript_id = self.created(recording_id, **changes)
         deadline = time.monotonic() + 9
         while time.monotonic() < deadline:
-            artifact = self.recall.retrieve(transcript_id)
+            artifact = self.recall.retrieve(transcript_id, recording_id=recording_id)
             if artifact is not None and artifact.status != "processing":
                 return artifact
             time.sleep(0.02)

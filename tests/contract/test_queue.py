@@ -248,7 +248,7 @@ def test_threads_may_share_one_queue(queue: RqQueue, redis: Redis) -> None:
 
 
 def test_every_key_begins_as_rqs_own_so_that_an_acl_for_those_is_enough(server: Server, redis: Redis) -> None:
-    redis.execute_command("ACL", "SETUSER", "narrow", "on", ">word", "~rq:*", "+@all")
+    redis.execute_command("ACL", "SETUSER", "narrow", "on", ">word", "~rq:*", "+@all")  # type: ignore[no-untyped-call]
     try:
         narrow = RqQueue(server.url.replace("unix://", "unix://narrow:word@"), WORKERS, Durations(), QUEUE_ID)
         narrow.check_write()
@@ -258,7 +258,7 @@ def test_every_key_begins_as_rqs_own_so_that_an_acl_for_those_is_enough(server: 
         assert narrow.room() == 6
         assert [counts.waiting for counts in narrow.counts()] == [2, 1]
     finally:
-        redis.execute_command("ACL", "DELUSER", "narrow")
+        redis.execute_command("ACL", "DELUSER", "narrow")  # type: ignore[no-untyped-call]
 
 
 def test_two_installations_on_one_redis_see_nothing_of_each_other(server: Server, redis: Redis) -> None:

@@ -193,15 +193,16 @@ def test_captions_are_realtime_and_not_ours(stage: Stage) -> None:
 
 @pytest.mark.parametrize("style", ["artifact", "404"])
 def test_a_deleted_transcript_is_deleted_or_none(stage: Stage, style: str) -> None:
-    transcript_id = stage.created(stage.recording())
+    recording_id = stage.recording()
+    transcript_id = stage.created(recording_id)
     stage.sim(f"transcripts/{transcript_id}/delete", {})
     stage.settings(deleted_retrieve=style)
-    found = stage.recall.retrieve(transcript_id)
+    found = stage.recall.retrieve(transcript_id, recording_id=recording_id)
     assert (found is None) if style == "404" else (found is not None and found.status == "deleted")
 
 
 def test_an_unknown_transcript_is_none_and_an_unknown_recording_says_so(stage: Stage) -> None:
-    assert stage.recall.retrieve(str(uuid.uuid4())) is None
+    assert stage.recall.retrieve(str(uuid.uuid4()), recording_id=str(uuid.uuid4())) is None
     assert stage.recall.recording(str(uuid.uuid4())).condition == RecordingCondition.UNKNOWN
     assert stage.listed(str(uuid.uuid4())) == []
 

@@ -44,7 +44,7 @@ def test_an_address_that_grew_old_is_expired_and_a_fresh_one_works(stage: Stage,
     stage.sim("advance", {"seconds": 7 * 3600})
     with pytest.raises(DownloadBlocked, match=r"^expired$"):
         stage.download(ready, tmp_path)
-    fresh = stage.recall.retrieve(ready.transcript_id)
+    fresh = stage.recall.retrieve(ready.transcript_id, recording_id=ready.recording_id or "")
     assert fresh is not None
     stage.download(fresh, tmp_path)
 

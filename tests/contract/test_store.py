@@ -231,9 +231,9 @@ def test_an_event_ignored_on_an_outdated_state_is_decided_again(store: AnyStore)
 def test_a_command_of_the_same_key_replaces_the_pending_one(store: AnyStore) -> None:
     begin(store, FetchTranscript("t1"))
     before = store.load(WORKSPACE, RECORDING)
-    last_look = FetchTranscript("t1", is_last_look=True, after_s=60)
-    store.commit(before, creating(before, last_look, waits=1), event=DONE, source=HAND)
-    assert store.load(WORKSPACE, RECORDING).pending == (FetchTranscript("t1", is_last_look=True),)
+    later = FetchTranscript("t1", after_s=60)
+    store.commit(before, creating(before, later, waits=1), event=DONE, source=HAND)
+    assert store.load(WORKSPACE, RECORDING).pending == (FetchTranscript("t1"),)
     assert store.due(10, offer_again_s=0) == []
     store.clock_offset_s += 61
     (due,) = store.due(10, offer_again_s=0)
@@ -323,7 +323,7 @@ def test_a_command_that_asks_for_itself_again_starts_afresh(store: AnyStore) -> 
     (due,) = store.due(10, offer_again_s=0)
     again = store.take(due.id, lease_s=15)
     assert again is not None
-    assert (again.tries, again.slot_at) == (1, None)
+    assert (again.tries, again.slot) == (1, None)
 
 
 def test_a_command_replaced_under_a_workers_hands_is_lost_to_it(store: AnyStore) -> None:

@@ -8,7 +8,7 @@ from app.adapters.sql_store import SqlStore
 from app.core import events
 from app.core.commands import AskTranscript, CreateTranscript, LookUpTranscript
 from app.errors import LeaseLost
-from app.ports import Leased, Source
+from app.ports import Leased, Slot, Source
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_words import CREATE, RECORDING, WORKSPACE, at_once, begin, begun, creating
 
@@ -35,7 +35,7 @@ def test_a_command_that_is_not_due_or_does_not_exist_is_not_taken(store: AnyStor
 
 def test_a_command_may_be_taken_a_moment_early(store: AnyStore) -> None:
     leased = begun(store)
-    store.defer(leased, after_s=0.04)
+    store.defer(leased, after_s=0.04, cause="x")
     assert store.take(leased.id, lease_s=15) is not None
 
 
@@ -59,7 +59,7 @@ def test_who_lost_the_lease_can_neither_renew_defer_nor_drop(store: AnyStore) ->
     assert quick is not None
     assert not store.renew(slow, lease_s=15)
     with pytest.raises(LeaseLost):
-        store.defer(slow, after_s=0)
+        store.defer(slow, after_s=0, cause="x")
     store.drop(slow)
     assert store.renew(quick, lease_s=15)
 
@@ -74,14 +74,16 @@ def test_a_dropped_command_is_finished(store: AnyStore) -> None:
 def test_deferring_does_not_count_as_a_try_and_keeps_the_slot(store: AnyStore) -> None:
     leased = begun(store)
     slot_at = store.now() + 30
-    store.defer(leased, after_s=30, slot_at=slot_at)
+    store.defer(leased, after_s=30, cause="rate", slot=Slot("retrieve", slot_at))
     assert store.due(10, offer_again_s=0) == []
     store.clock_offset_s += 31
     (due,) = store.due(10, offer_again_s=15)
     again = store.take(due.id, lease_s=15)
     assert again is not None
     assert again.tries == 1
-    assert again.slot_at == pytest.approx(slot_at, abs=1e-3)
+    assert again.slot is not None
+    assert again.slot.rate == "retrieve", "it is used for that rate alone"
+    assert again.slot.at == pytest.approx(slot_at, abs=1e-3)
 
 
 # -- offers ----------------------------------------------------------------------------------------
@@ -211,7 +213,7 @@ def test_the_end_of_a_pause_wakes_what_waited_for_it_and_nothing_else(store: Any
     leased = begun(store, CREATE, recording_id="waits")
     begin(store, AskTranscript("t1", after_s=600), recording_id="alarm")
     store.pause(WORKSPACE, "402", probe_after_s=15)
-    store.defer(leased, after_s=300)
+    store.defer(leased, after_s=300, cause="x")
     assert store.due(10, offer_again_s=15) == []
     store.unpause(WORKSPACE)
     assert store.paused(WORKSPACE) is None

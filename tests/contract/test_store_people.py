@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from app.adapters.sql_finding import Filters
 from app.adapters.sql_store import SqlStore
 from app.adapters.sql_tables import transcription_id
 from app.core import events
@@ -89,8 +90,8 @@ def test_lists_go_on_where_they_stopped(sql_store: SqlStore) -> None:
     first = sql_store.list_transcriptions(limit=3)
     rest = sql_store.list_transcriptions(limit=3, before=first[-1].cursor)
     assert [t.state.recording_id for t in (*first, *rest)] == ["r4", "r3", "r2", "r1", "r0"]
-    assert sql_store.list_transcriptions(goal=Goal.STORED) == []
-    assert len(sql_store.list_transcriptions(goal=Goal.CREATING)) == 5
+    assert sql_store.list_transcriptions(Filters(goal=Goal.STORED)) == []
+    assert len(sql_store.list_transcriptions(Filters(goal=Goal.CREATING))) == 5
 
 
 def test_deliveries_of_a_recording_are_listed_without_bodies_and_can_be_replayed(sql_store: SqlStore) -> None:

@@ -57,7 +57,7 @@ def test_ages_of_sends_survive_a_clock_that_is_set_back_an_hour(store: AnyStore)
 def test_nothing_waits_an_hour_longer_because_the_clock_was_set_back(store: AnyStore) -> None:
     leased = begun(store)
     store.sign(quiet_s=QUIET_S)
-    store.defer(leased, after_s=10)
+    store.defer(leased, after_s=10, cause="x")
     slot_at = store.reserve(WORKSPACE, "list", gap_s=5.0)
     store.pause("paused", "recall_answers_401", probe_after_s=10)
     assert store.take_turn("reconcile", every_s=60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.ports import Slot
 from tests.contract.conftest import AnyStore
 from tests.contract.store_words import RECORDING, WORKSPACE, begin, begun
 
@@ -13,13 +14,14 @@ QUIET_S = 600.0
 def test_slot_a_command_brings_along_moves_with_the_clock_that_is_set_back(store: AnyStore) -> None:
     leased = begun(store)
     store.sign(quiet_s=QUIET_S)
-    store.defer(leased, after_s=10, slot_at=store.now() + 10)
+    store.defer(leased, after_s=10, cause="rate", slot=Slot("list", store.now() + 10))
     store.clock_offset_s -= 3_600
     store.sign(quiet_s=QUIET_S)
     store.clock_offset_s += 11
     again = store.take(leased.id, lease_s=15)
     assert again is not None
-    assert again.slot_at == pytest.approx(store.now(), abs=5), "else it comes back when the hour is over"
+    assert again.slot is not None
+    assert again.slot.at == pytest.approx(store.now(), abs=5), "else it comes back when the hour is over"
 
 
 def test_what_is_from_before_a_silence_stays_so_when_the_clock_is_set_back_after_it(store: AnyStore) -> None:

@@ -96,23 +96,3 @@ def test_the_oldest_undone_is_a_due_command_or_a_waiting_delivery(sql_store: Sql
     counts = sql_store.counts()
     assert counts.oldest_undone_s is not None
     assert abs(counts.oldest_undone_s - (sql_store.oldest_undone_s() or 0.0)) < 2.0
-
-
-def test_a_recording_is_found_by_the_beginning_of_its_id_without_reading_all(sql_store: SqlStore) -> None:
-    statements: list[tuple[str, object]] = []
-
-    def note(_c: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
-        statements.append((statement, parameters))
-
-    sa.event.listen(sql_store.engine, "before_cursor_execute", note)
-    assert sql_store.find_recording("5f0e") == []
-    statement, parameters = statements[-1]
-    with sql_store.reading() as connection:
-        if sql_store.is_sqlite:
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()  # type: ignore[arg-type]
-        else:
-            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-            plan = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).all()  # type: ignore[arg-type]
-    told = str(plan)
-    assert "ix_transcriptions_recording" in told, told
-    assert ">" in told, told

@@ -19,8 +19,9 @@ from app.core.events import RecordingCondition
 from app.core.machine import Decision
 from app.core.policy import built_in
 from app.core.state import Attempt, Fate, Goal, Transcription
+from app.passes import reconcile_all
 from app.ports import RecordingFacts, RecordingSeen
-from app.reconcile import Found, Reconciler, reconcile_all
+from app.reconcile import Found, Reconciler
 from app.service import Service
 from app.task import Workspace
 from tests.contract.conftest import AnyStore
@@ -138,7 +139,7 @@ def test_pass_over_recalls_list_passes_an_erased_recording_by(
 def run_pass(service: Service, by: str) -> Found:
     if by == "reconcile":
         return reconcile_all(service)
-    return Reconciler(service, service.workspaces[WORKSPACE]).run(since=0.0, by=by)
+    return Reconciler(service, service.workspaces[WORKSPACE], by=by).run(since=0.0)
 
 
 def test_command_that_was_waiting_when_the_recording_was_erased_is_dropped_and_nothing_is_sent(

@@ -13,9 +13,11 @@ from app.core import reasons
 from app.core.commands import (
     AskRecording,
     AskTranscript,
+    AwaitProvider,
     CreateTranscript,
     FetchTranscript,
     LookUpTranscript,
+    PublishTranscript,
     from_record,
     kind_of,
     sentence,
@@ -23,6 +25,7 @@ from app.core.commands import (
 )
 from app.core.durations import Durations
 from app.core.policy import Policy, ProviderChoice, Selection, built_in, why_not_selected
+from app.core.rules_create import why_not_send
 from app.core.state import Goal, Transcription
 from app.core.state import from_record as state_from_record
 from app.core.state import to_record as state_to_record
@@ -31,8 +34,19 @@ from tests.core.playbook import CAPTIONS, HOUR, RECORDING, T1, T2, T3, Dialogue
 FIRST, SECOND, THIRD = (choice.key for choice in built_in().providers)
 
 
-def stored(at: float, transcript_id: str, *, is_empty: bool = False, is_short: bool = False) -> ev.Stored:
-    return ev.Stored(at, transcript_id, FIRST, "en", is_empty=is_empty, is_short=is_short)
+def stored(at: float, transcript_id: str, *, is_empty: bool = False) -> ev.Stored:
+    return ev.Stored(at, transcript_id, FIRST, "en", is_empty=is_empty)
+
+
+def published(at: float, transcript_id: str) -> ev.Published:
+    return ev.Published(at, transcript_id, FIRST, "en")
+
+
+def long_meeting(at: float) -> ev.RecordingAsked:
+    return ev.RecordingAsked(at, ev.RecordingCondition.DONE, duration_s=3600)
+
+
+SEEN = ev.RecordingCondition.DONE
 
 
 # -- the happy path --------------------------------------------------------
@@ -111,7 +125,8 @@ def test_lost_news_of_the_recording_is_asked_for() -> None:
     assert d.told(ev.Unwanted(1, CAPTIONS, "meeting_captions")) == (AskRecording(after_s=600),)
     done = ev.RecordingAsked(700, ev.RecordingCondition.DONE, bot_id="b")
     assert d.told(done) == (LookUpTranscript(0, after_s=60),), "old news: look before paying"
-    assert d.told(ev.Listed(701, 0)) == (CreateTranscript(1, FIRST),)
+    assert d.told(ev.Listed(701, 0)) == (AskRecording(),), "an empty list alone says nothing"
+    assert d.told(ev.RecordingAsked(702, SEEN)) == (CreateTranscript(1, FIRST),)
 
 
 # -- fallback --------------------------------------------------------------
@@ -151,11 +166,46 @@ def test_an_empty_result_tries_one_further_provider_and_then_completes_as_empty(
     d.told(ev.RecordingDone(0))
     d.attempt_runs(1, T1)
     d.told(ev.TranscriptDone(1, T1, 1))
-    assert d.told(stored(2, T1, is_empty=True)) == (CreateTranscript(2, SECOND),)
+    assert d.told(stored(2, T1, is_empty=True)) == (AskRecording(),), "how long was the meeting?"
+    assert d.goal is Goal.FETCHING
+    assert d.told(long_meeting(3)) == (CreateTranscript(2, SECOND),)
     d.attempt_runs(2, T2)
     d.told(ev.TranscriptDone(3, T2, 2))
-    assert d.told(stored(4, T2, is_empty=True)) == ()
+    assert d.told(stored(4, T2, is_empty=True)) == (PublishTranscript(T2),)
+    assert d.goal is Goal.FETCHING, "no manifest yet"
+    assert d.told(published(5, T2)) == (PublishTranscript(T1),)
     assert (d.goal, d.state.verdict, d.fates()) == (Goal.STORED, "empty", ["empty", "empty"])
+    assert (d.state.current, d.state.superseded) == (T2, (T1,))
+    assert d.told(published(6, T1)) == ()
+    assert (d.state.current, d.state.superseded) == (T2, ())
+
+
+def test_words_of_the_second_provider_are_the_result_and_the_empty_one_is_published_after_it() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(ev.TranscriptDone(1, T1, 1))
+    d.told(stored(2, T1, is_empty=True))
+    d.told(long_meeting(3))
+    d.attempt_runs(2, T2)
+    d.told(ev.TranscriptDone(4, T2, 2))
+    assert d.told(stored(5, T2)) == (PublishTranscript(T1),)
+    assert (d.goal, d.state.current, d.state.superseded) == (Goal.STORED, T2, (T1,))
+    d.told(published(6, T1))
+    assert (d.goal, d.state.current, d.state.verdict) == (Goal.STORED, T2, "spoken")
+
+
+def test_a_manifest_that_cannot_be_written_for_a_day_fails_by_name_and_retry_writes_it() -> None:
+    d = Dialogue(replace(built_in(), fallback_on_empty=False))
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(ev.TranscriptDone(1, T1, 1))
+    assert d.told(stored(2, T1, is_empty=True)) == (PublishTranscript(T1),)
+    d.told(ev.WaitEnded(25 * HOUR, "publish_transcript", "storage_unavailable", transcript_id=T1))
+    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.STORAGE)
+    assert d.told(ev.RetryAsked(26 * HOUR, 0)) == (PublishTranscript(T1),)
+    d.told(published(26 * HOUR, T1))
+    assert (d.goal, d.state.verdict) == (Goal.STORED, "empty")
 
 
 def test_an_empty_result_whose_one_further_provider_fails_is_still_a_result() -> None:
@@ -164,7 +214,9 @@ def test_an_empty_result_whose_one_further_provider_fails_is_still_a_result() ->
     d.attempt_runs(1, T1)
     d.told(ev.TranscriptDone(1, T1, 1))
     d.told(stored(2, T1, is_empty=True))
-    assert d.attempt_fails(2, T2) == ()
+    d.told(long_meeting(3))
+    assert d.attempt_fails(2, T2) == (PublishTranscript(T1),)
+    d.told(published(4, T1))
     assert (d.goal, d.state.current, d.state.verdict) == (Goal.STORED, T1, "empty")
 
 
@@ -174,7 +226,10 @@ def test_a_short_silent_recording_or_a_thrifty_policy_pays_no_second_provider(po
     d.told(ev.RecordingDone(0))
     d.attempt_runs(1, T1)
     d.told(ev.TranscriptDone(1, T1, 1))
-    assert d.told(stored(2, T1, is_empty=True, is_short=policy.fallback_on_empty)) == ()
+    d.told(stored(2, T1, is_empty=True))
+    d.told(ev.RecordingAsked(3, SEEN, duration_s=59))
+    assert "create:2" not in d.outbox
+    d.told(published(4, T1))
     assert (d.goal, d.state.verdict) == (Goal.STORED, "empty")
 
 
@@ -279,7 +334,9 @@ def test_after_fifty_minutes_nothing_is_repeated_and_after_seventy_two_empty_lis
     (look,) = d.told(ev.Listed(0, 1, (), 3_100, 2_900))
     assert isinstance(look, LookUpTranscript)
     assert d.told(ev.Listed(0, 1, (), 4_300, 4_210)) == (LookUpTranscript(1, after_s=60),)
-    assert d.told(ev.Listed(0, 1, (), 4_400, 4_280)) == (CreateTranscript(1, FIRST, 1),)
+    assert d.told(ev.Listed(30, 1, (), 4_330, 4_240)) == (LookUpTranscript(1, after_s=60),), "a minute apart"
+    assert d.told(ev.Listed(70, 1, (), 4_400, 4_280)) == (AskRecording(),), "may this key see it at all?"
+    assert d.told(ev.RecordingAsked(71, SEEN)) == (CreateTranscript(1, FIRST, 1),)
     assert len(d.state.attempts) == 1, "the same attempt on the same provider, with a new key"
 
 
@@ -474,11 +531,197 @@ def test_a_blocked_download_waits_and_never_pays_again() -> None:
 
 def test_a_transcript_missing_for_ten_minutes_is_looked_for_in_the_list_before_it_is_believed_gone() -> None:
     d = fetching()
-    assert d.told(ev.NotYet(1, T1, is_missing=True)) == (FetchTranscript(T1, after_s=2),)
-    (last,) = d.told(ev.NotYet(601, T1, is_missing=True))
-    assert isinstance(last, FetchTranscript)
-    assert last.is_last_look
-    assert d.told(ev.TranscriptGone(602, T1)) == (CreateTranscript(2, SECOND),)
+    look = LookUpTranscript(1, T1)
+    assert d.told(missing(1)) == (FetchTranscript(T1, after_s=2),)
+    assert d.told(missing(601)) == (look,)
+    assert d.told(listed_without(602)) == (FetchTranscript(T1, after_s=60),)
+    assert d.told(missing(662)) == (look,)
+    assert d.told(listed_without(663)) == (AskRecording(),)
+    assert d.told(ev.RecordingAsked(664, SEEN)) == (CreateTranscript(2, SECOND),)
+
+
+def missing(at: float, transcript_id: str = T1) -> ev.TranscriptMissing:
+    return ev.TranscriptMissing(at, transcript_id, patient_at=at)
+
+
+def listed_without(at: float, transcript_id: str = T1, *seen: ev.Seen) -> ev.Listed:
+    return ev.Listed(at, 1, seen, transcript_id=transcript_id)
+
+
+def test_one_moment_of_absence_after_twenty_minutes_is_no_absence_of_twenty_minutes() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    (again,) = d.told(missing(1_200))
+    assert isinstance(again, AskTranscript)
+    (later,) = d.told(ev.StillProcessing(1_350, T1))
+    assert isinstance(later, AskTranscript)
+    assert d.state.attempts[0].absence is None
+    assert isinstance(d.told(missing(1_900))[0], AskTranscript), "the row begins anew"
+    assert d.fates() == ["running"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ev.StillProcessing(700, T1),
+        listed_without(700, T1, ev.Seen(T1, "processing", 1, FIRST)),
+        ev.LongSilence(700),
+    ],
+)
+def test_any_other_answer_ends_the_row_of_absences(answer: ev.Event) -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(missing(0))
+    d.told(missing(650))
+    d.told(answer)
+    assert d.state.attempts[0].absence is None
+    d.told(ev.RecordingAsked(800, SEEN))
+    assert d.fates() == ["running"]
+
+
+def test_absence_under_a_key_that_does_not_see_the_recording_decides_nothing() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    at = 0.0
+    for _ in range(12):
+        d.told(missing(at))
+        d.told(missing(at + 600))
+        d.told(listed_without(at + 600))
+        d.told(missing(at + 660))
+        assert d.told(listed_without(at + 661)) == (AskRecording(),)
+        assert d.told(ev.RecordingAsked(at + 662, ev.RecordingCondition.UNKNOWN)) == (
+            AskTranscript(T1, after_s=HOUR),
+        )
+        at += HOUR
+    assert d.fates() == ["running"]
+    d.told(ev.TranscriptDone(at, T1, 1))
+    d.told(stored(at, T1))
+    assert d.goal is Goal.STORED
+
+
+def test_a_lost_create_answer_is_not_called_unmade_under_a_key_that_does_not_see_the_recording() -> None:
+    d = lost_answer()
+    for hour in range(1, 20):
+        d.told(ev.Listed(hour * HOUR, 1, (), 9_000, 9_000))
+        assert d.told(ev.Listed(hour * HOUR + 70, 1, (), 9_000, 9_000)) == (AskRecording(),)
+        unknown = ev.RecordingAsked(hour * HOUR + 71, ev.RecordingCondition.UNKNOWN)
+        assert d.told(unknown) == (LookUpTranscript(1, after_s=HOUR),)
+    assert d.fates() == ["unknown"]
+
+
+def test_a_look_before_a_create_is_clean_only_when_the_recording_is_seen() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0, look_first=True))
+    assert d.told(ev.Listed(60, 0)) == (AskRecording(),)
+    d.told(ev.RecordingAsked(61, ev.RecordingCondition.UNKNOWN))
+    assert not any(isinstance(c, CreateTranscript) for c in d.outbox.values())
+    assert d.told(ev.RecordingAsked(2_000, SEEN)) == (LookUpTranscript(0),), "that list is old by now"
+    d.told(ev.Listed(2_001, 0))
+    assert d.told(ev.RecordingAsked(2_002, SEEN)) == (CreateTranscript(1, FIRST),)
+
+
+# -- the policy of now -----------------------------------------------------
+
+
+def waiting_for_the_account(policy: Policy) -> Dialogue:
+    d = Dialogue(policy)
+    d.told(ev.RecordingDone(0, metadata=(("team", "sales"),)))
+    d.told(ev.Sending(0, 1, policy.providers[0].key, 0))
+    d.told(ev.CreateRefused(0, 1, ev.Refusal.ACCOUNT, "http_402", wait_s=15.0))
+    return d
+
+
+def test_a_provider_that_left_the_policy_is_not_sent_to_and_another_takes_its_attempt() -> None:
+    d = waiting_for_the_account(built_in())
+    d.policy = replace(built_in(), providers=(ProviderChoice("deepgram_async"),), attempts=1)
+    unwanted = why_not_send(d.state, 1, FIRST, d.policy)
+    assert unwanted is not None
+    assert d.told(unwanted) == (CreateTranscript(1, "deepgram_async", 1),), (
+        "the same ordinal: nothing was made"
+    )
+    assert d.told(ev.Sending(1, 1, FIRST, 1)) == ()
+    assert d.fates() == ["claimed"]
+
+
+def test_a_planned_attempt_of_a_provider_that_left_the_policy_is_planned_anew() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.policy = replace(built_in(), providers=(ProviderChoice("deepgram_async"),), attempts=1)
+    d.told(ev.Sending(1, 1, FIRST, 0))
+    assert d.fates() == []
+    unwanted = why_not_send(d.state, 1, FIRST, d.policy)
+    assert unwanted is not None
+    assert d.told(unwanted) == (CreateTranscript(1, "deepgram_async"),)
+
+
+def test_what_is_no_longer_selected_ends_unpaid_and_skipped_even_after_a_definite_refusal() -> None:
+    d = waiting_for_the_account(built_in())
+    d.policy = replace(built_in(), select=Selection(default="none", include=(("team", "support"),)))
+    unwanted = why_not_send(d.state, 1, FIRST, d.policy)
+    assert unwanted is not None
+    assert d.told(unwanted) == ()
+    assert (d.goal, d.state.reason, d.fates()) == (Goal.SKIPPED, reasons.NOT_SELECTED, ["refused"])
+    (again,) = d.told(ev.RetryAsked(2, budget=2))
+    assert isinstance(again, CreateTranscript)
+    assert why_not_send(d.state, 2, again.provider, d.policy) is None, "a person asked for it"
+
+
+def test_a_repetition_under_the_same_key_does_not_ask_the_policy() -> None:
+    d = lost_answer()
+    d.told(ev.Listed(3, 1, (), 5, 5))
+    d.policy = replace(built_in(), providers=(ProviderChoice("deepgram_async"),), attempts=1)
+    assert why_not_send(d.state, 1, FIRST, d.policy) is None
+    d.told(ev.Sending(4, 1, FIRST, 0))
+    assert d.fates() == ["sending"]
+
+
+# -- bytes that are no transcript ------------------------------------------
+
+
+def test_three_equal_downloads_a_minute_apart_are_what_there_is_and_nothing_further_is_paid() -> None:
+    d = fetching()
+    again = (FetchTranscript(T1, after_s=60),)
+    assert d.told(ev.DownloadUnreadable(0, T1, "aa")) == again
+    assert d.told(ev.DownloadUnreadable(60, T1, "bb")) == again, "another page: begin anew"
+    assert d.told(ev.DownloadUnreadable(120, T1, "bb")) == again
+    assert d.told(ev.DownloadUnreadable(121, T1, "bb")) == again, "not a minute apart"
+    d.told(ev.DownloadUnreadable(180, T1, "bb"))
+    assert d.state.unread[0].is_unreadable
+    assert d.told(ev.DownloadUnreadable(240, T1, "bb", is_kept=True)) == ()
+    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.RESULT_UNREADABLE)
+    assert d.told(ev.RetryAsked(300, 0)) == (FetchTranscript(T1),), "read again for free"
+    d.told(stored(301, T1))
+    assert d.goal is Goal.STORED
+
+
+# -- a fault of ours -------------------------------------------------------
+
+
+@pytest.mark.parametrize("events", [
+    (),
+    (ev.Sending(0, 1, FIRST, 0),),
+    (ev.Sending(0, 1, FIRST, 0), ev.CreateUnknown(1, 1)),
+    (ev.Sending(0, 1, FIRST, 0), ev.CreateRefused(1, 1, ev.Refusal.BUSY)),
+    (ev.Sending(0, 1, FIRST, 0), ev.Created(1, 1, T1)),
+    (ev.TranscriptDone(1, T1, 1),),
+    (ev.TranscriptDone(1, T1, 1), ev.Stored(2, T1, FIRST, None, is_empty=True)),
+])  # fmt: skip
+def test_a_transcription_without_a_command_is_given_a_look_and_never_a_create(
+    events: tuple[ev.Event, ...],
+) -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    for event in events:
+        d.told(event)
+    d.outbox.clear()
+    commands = d.told(ev.CommandMissing(100))
+    assert commands
+    assert not any(isinstance(c, CreateTranscript | AwaitProvider) for c in commands)
+    assert d.last is not None
+    assert d.last.alarm == "stuck"
 
 
 def test_a_webhook_about_deletion_is_asked_about_not_believed() -> None:
@@ -500,7 +743,9 @@ def test_a_second_finished_transcript_is_stored_beside_the_first() -> None:
 
 def test_words_replace_an_empty_result() -> None:
     d = fetching()
-    d.told(stored(1, T1, is_empty=True, is_short=True))
+    d.told(stored(1, T1, is_empty=True))
+    d.told(ev.RecordingAsked(1, SEEN, duration_s=30))
+    d.told(published(1, T1))
     d.told(ev.TranscriptDone(2, T3))
     d.told(stored(3, T3))
     assert (d.state.current, d.state.verdict) == (T3, "spoken")

@@ -18,7 +18,8 @@ def test_a_create_that_waits_for_its_claim_is_put_behind_a_look() -> None:
     assert set(d.outbox) == {"look_up:0"}, "the create is gone until then"
     d.told(ev.Sending(2, 1, FIRST, 0))
     assert d.ignored is not None
-    assert d.told(ev.Listed(3, 0)) == (CreateTranscript(1, FIRST),)
+    d.told(ev.Listed(3, 0))
+    assert d.told(ev.RecordingAsked(4, ev.RecordingCondition.DONE)) == (CreateTranscript(1, FIRST),)
 
 
 def test_what_the_look_finds_is_taken_and_not_paid_again() -> None:
@@ -37,7 +38,8 @@ def test_a_refused_attempt_that_waits_to_ask_again_looks_before_it_does() -> Non
     d.told(ev.Sending(0, 1, FIRST, 0))
     d.told(ev.CreateRefused(0, 1, ev.Refusal.ACCOUNT, "http_402", wait_s=15.0))
     assert d.told(ev.LongSilence(1)) == (LOOK,)
-    assert d.told(ev.Listed(2, 0)) == (CreateTranscript(1, FIRST, 1),)
+    d.told(ev.Listed(2, 0))
+    assert d.told(ev.RecordingAsked(3, ev.RecordingCondition.DONE)) == (CreateTranscript(1, FIRST, 1),)
     assert d.fates() == ["claimed"]
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from app.core import events as ev
 from app.core.commands import Command
-from app.core.machine import Decision, budget, is_wanted
+from app.core.machine import Decision, is_wanted
 from app.core.reasons import NEXT_STEPS
 from app.core.state import ENDS, OPEN, Fate, Goal
+from app.core.step import budget
 from tests.core import diagram, walk
 from tests.core.walk import LATE, NOW, OURS, Cast, World
 

@@ -22,12 +22,14 @@ from app.core.commands import (
     FetchTranscript,
     LookUpTranscript,
     PruneTranscript,
+    PublishTranscript,
 )
 from app.core.machine import Decision, decide
 from app.core.policy import Policy, ProviderChoice
-from app.core.state import ENDS, Attempt, Fate, Goal, Transcription
+from app.core.state import ENDS, Absence, Attempt, Fate, Goal, Transcription, Unread
 
 NOW = 1_000.0
+SOON = NOW + 700.0  # an absence has lasted, and a list may be read again
 LATE = NOW + 200_000.0
 BOTH = (ProviderChoice("a_async"), ProviderChoice("b_async"))
 OURS = {1: "ours-1", 2: "ours-2"}
@@ -48,18 +50,32 @@ class Cast:
     has_deletions: bool = False
     has_our_faults: bool = False
     has_silences: bool = False
+    has_absences: bool = False  # 404 for a transcript, now and for long
+    has_policy_changes: bool = False  # between the plan and the send
+    has_commands_lost: bool = False
+    has_looks: bool = True  # old news: Recall is looked at before a create
+    has_empties: bool = True  # transcripts without a word, short recordings
 
 
 CASTS = {
-    "two providers, captions beside": Cast(Policy(BOTH, 2), (REALTIME,)),
-    "two providers, silence goes on": Cast(Policy(BOTH, 2, on_silence="next"), has_deletions=True),
+    "two providers, captions beside": Cast(Policy(BOTH, 2), (REALTIME,), has_looks=False, has_empties=False),
+    "one provider, captions beside": Cast(Policy(BOTH[:1], 1), (REALTIME,)),
+    "two providers, empty transcripts": Cast(Policy(BOTH, 2), has_looks=False),
+    "two providers, silence goes on": Cast(
+        Policy(BOTH, 2, on_silence="next"), has_deletions=True, has_empties=False
+    ),
     "one provider, another party, deletions, our own faults": Cast(
         Policy(BOTH[:1], 1), (FOREIGN,), has_deletions=True, has_our_faults=True
     ),
     "two providers, the first is down, room is made at the limit": Cast(
-        Policy(BOTH, 2, at_limit="prune", shut=frozenset({"a_async"}))
+        Policy(BOTH, 2, at_limit="prune", shut=frozenset({"a_async"})), has_looks=False, has_empties=False
     ),
-    "two providers, long silences": Cast(Policy(BOTH, 2), has_silences=True),
+    "two providers, long silences": Cast(Policy(BOTH, 2), has_silences=True, has_empties=False),
+    "one provider, absences": Cast(Policy(BOTH[:1], 1), has_absences=True),
+    "two providers, the policy changes": Cast(
+        Policy(BOTH, 2), has_policy_changes=True, has_looks=False, has_empties=False
+    ),
+    "one provider, commands are lost": Cast(Policy(BOTH[:1], 1), has_commands_lost=True),
     "one provider, and it is down": Cast(Policy(BOTH[:1], 1, shut=frozenset({"a_async"})), (REALTIME,)),
 }
 
@@ -78,7 +94,8 @@ START = World(Transcription("default", "rec"), frozenset())
 def webhooks(cast: Cast) -> Iterator[ev.Event]:
     """Whatever Recall may say at any moment, in any order."""
     yield ev.RecordingDone(NOW)
-    yield ev.RecordingDone(NOW, look_first=True)
+    if cast.has_looks:
+        yield ev.RecordingDone(NOW, look_first=True)
     yield ev.RecordingFailed(NOW)
     if cast.has_silences:
         yield ev.LongSilence(NOW)
@@ -100,34 +117,54 @@ def answers(state: Transcription, command: Command, cast: Cast) -> Iterator[ev.E
         case CreateTranscript():
             yield from _create_answers(state, command, cast)
         case LookUpTranscript():
-            yield from _lists(command.ordinal, cast)
+            yield from _lists(command, cast)
         case AskTranscript(transcript_id=tid):
-            yield from _ask_answers(tid)
+            yield from _ask_answers(tid, cast)
         case FetchTranscript(transcript_id=tid):
-            yield from _fetch_answers(tid)
+            yield from _fetch_answers(tid, cast)
+        case PublishTranscript(transcript_id=tid):
+            yield ev.Published(NOW, tid, "a_async", "en")
+            yield ev.WaitEnded(LATE, command.key, "storage_unavailable", transcript_id=tid)
         case PruneTranscript(ordinal=ordinal):
             yield ev.Pruned(NOW, ordinal, has_room=True)
             yield ev.Pruned(NOW, ordinal, has_room=False)
         case AwaitProvider():
             yield ev.ProviderAwaited(NOW)
         case AskRecording():
-            yield from (ev.RecordingAsked(NOW, condition) for condition in ev.RecordingCondition)
-            yield ev.RecordingAsked(LATE, ev.RecordingCondition.NOT_DONE)
+            yield from _recording_answers(state)
 
 
-def _ask_answers(tid: str) -> Iterator[ev.Event]:
+def _recording_answers(state: Transcription) -> Iterator[ev.Event]:
+    yield from (ev.RecordingAsked(NOW, condition) for condition in ev.RecordingCondition)
+    if state.lacks_length:
+        yield ev.RecordingAsked(NOW, ev.RecordingCondition.DONE, duration_s=20)
+    yield ev.RecordingAsked(LATE, ev.RecordingCondition.NOT_DONE)
+    yield ev.RecordingAsked(LATE, ev.RecordingCondition.UNKNOWN)
+
+
+def _ask_answers(tid: str, cast: Cast) -> Iterator[ev.Event]:
     yield ev.StillProcessing(NOW, tid)
     yield ev.StillProcessing(LATE, tid)
     yield ev.TranscriptDone(NOW, tid)
     yield ev.TranscriptFailed(NOW, tid, None, "x")
     yield ev.TranscriptFailed(NOW, tid, None, INCURABLE)
     yield ev.TranscriptGone(NOW, tid)
+    if cast.has_absences:
+        yield from _missing(tid)
+
+
+def _missing(tid: str) -> Iterator[ev.Event]:
+    for at in (NOW, SOON, LATE):
+        yield ev.TranscriptMissing(at, tid, patient_at=at)
 
 
 def _create_answers(state: Transcription, command: CreateTranscript, cast: Cast) -> Iterator[ev.Event]:
     line = state.attempt_of(ordinal=command.ordinal)
     if line is None or line.fate is not Fate.SENDING:
         yield ev.Sending(NOW, command.ordinal, command.provider, command.generation)
+        if cast.has_policy_changes and (line is None or not line.is_doubtful):
+            yield ev.NoLongerWanted(NOW, command.ordinal, "deselected", "excluded")
+            yield ev.NoLongerWanted(NOW, command.ordinal, "provider_left", command.provider)
         if cast.policy.shut and line is None:
             yield ev.ProviderDown(NOW, command.ordinal, command.provider)
         return
@@ -139,10 +176,16 @@ def _create_answers(state: Transcription, command: CreateTranscript, cast: Cast)
         yield ev.CreateRefused(NOW, command.ordinal, refusal)
 
 
-def _lists(ordinal: int, cast: Cast) -> Iterator[ev.Event]:
+def _lists(command: LookUpTranscript, cast: Cast) -> Iterator[ev.Event]:
+    if command.transcript_id is not None:
+        for event in _lists(replace(command, transcript_id=None), cast):
+            assert isinstance(event, ev.Listed)
+            yield replace(event, at=SOON, transcript_id=command.transcript_id)
+        return
+    ordinal = command.ordinal
     ages = ((1.0, 1.0), (3_600.0, 3_000.0), (9_000.0, 9_000.0))
     for first_s, last_s in ages:
-        yield ev.Listed(NOW, ordinal, (), first_s, last_s)
+        yield ev.Listed(SOON, ordinal, (), first_s, last_s)
     yield ev.Listed(NOW, ordinal, (), 1.0, 1.0, is_resendable=False)
     ours = ordinal or 1
     for status in ("processing", "done", "failed", "deleted"):
@@ -153,15 +196,19 @@ def _lists(ordinal: int, cast: Cast) -> Iterator[ev.Event]:
         yield ev.Listed(NOW, ordinal, (ev.Seen(other, "done", None, "z", is_realtime=is_realtime),), 1.0, 1.0)
 
 
-def _fetch_answers(tid: str) -> Iterator[ev.Event]:
+def _fetch_answers(tid: str, cast: Cast) -> Iterator[ev.Event]:
     if tid == REALTIME:
         yield ev.Unwanted(NOW, tid, "x_streaming")
     else:
         yield ev.Stored(NOW, tid, "a_async", "en", is_empty=False)
-        yield ev.Stored(NOW, tid, "a_async", None, is_empty=True)
-        yield ev.Stored(NOW, tid, "a_async", None, is_empty=True, is_short=True)
+        if cast.has_empties:
+            yield ev.Stored(NOW, tid, "a_async", None, is_empty=True)
     yield ev.NotYet(NOW, tid)
-    yield ev.NotYet(LATE, tid, is_missing=True)
+    yield ev.NotYet(LATE, tid)
+    yield ev.DownloadUnreadable(SOON, tid, "aa")
+    yield ev.DownloadUnreadable(SOON, tid, "aa", is_kept=True)
+    if cast.has_absences:
+        yield from _missing(tid)
     yield ev.TranscriptGone(NOW, tid)
     yield ev.FetchBlocked(NOW, tid, "refused")
     yield ev.FetchBlocked(LATE, tid, "refused")
@@ -197,7 +244,9 @@ def forget(state: Transcription) -> Transcription:
     return replace(
         state,
         attempts=lines,
-        unread=tuple(sorted((replace(u, since=NOW, tries=0) for u in state.unread), key=str)),
+        unread=tuple(sorted((_forget_unread(u) for u in state.unread), key=str)),
+        superseded=tuple(sorted(state.superseded)),
+        listed_empty_at=NOW if state.listed_empty_at else 0.0,
         looked_at=tuple(sorted(state.looked_at)),
         waits=min(state.waits, 1) if state.goal is Goal.NEW else 0,
         waiting_since=NOW if state.waiting_since and state.goal not in ENDS else 0.0,
@@ -211,7 +260,19 @@ def forget(state: Transcription) -> Transcription:
 
 
 def _forget_line(line: Attempt) -> Attempt:
-    return replace(line, since=NOW, tries=0, blocked=0, error=None, generation=min(line.generation, 1))
+    bare = replace(line, since=NOW, tries=0, blocked=0, error=None, generation=min(line.generation, 1))
+    return replace(bare, absence=_forget_absence(line.absence))
+
+
+def _forget_unread(unread: Unread) -> Unread:
+    bare = replace(unread, since=NOW, tries=0, absence=_forget_absence(unread.absence))
+    return replace(bare, digest=None, digests=0, digest_at=0.0)
+
+
+def _forget_absence(absence: Absence | None) -> Absence | None:
+    if absence is None:
+        return None
+    return Absence(NOW, min(absence.lists, 2), NOW if absence.lists else 0.0)
 
 
 def _forget_wait(command: Command) -> Command:
@@ -220,6 +281,8 @@ def _forget_wait(command: Command) -> Command:
 
 
 def moves(world: World, cast: Cast) -> Iterator[tuple[ev.Event, Command | None]]:
+    if cast.has_commands_lost and not is_end(world) and world != START:
+        yield ev.CommandMissing(NOW), None
     for event in webhooks(cast):
         yield event, None
     for command in world.pending:

@@ -26,9 +26,9 @@ VERSIONED = f"python3.{sys.version_info[1]}"
 REAL_PYTHON = Path(sys.base_prefix) / "bin" / VERSIONED
 LAUNCHER = Path(__file__).resolve().parents[2] / "afterword"
 
-# Printed by the miniature application: what the launcher handed over to it.
+# Printed by the miniature application: what the launcher handed over to it. `stay` first runs until `staying` is gone.
 APPLICATION = """
-import importlib.metadata, json, os, sys
+import importlib.metadata, json, os, pathlib, sys, time
 
 def is_open(fd):
     try:
@@ -44,11 +44,19 @@ def version_of(name):
         return None
 
 def main():
+    from app import installed
+    held = installed.hold()
+    if held is not None:
+        sys.exit(held)
+    if sys.argv[1:] == ["stay"]:
+        (here := pathlib.Path(__file__).parent.parent / "staying").touch()
+        while here.exists():
+            time.sleep(0.02)
     print(json.dumps({
         "arguments": sys.argv[1:],
         "cwd": os.getcwd(),
         "file": __file__,
-        "lock_is_open": is_open(9),
+        "lock_is_open": is_open(9) or is_open(8),
         "base": version_of("tiny-base"),
         "tests": version_of("tiny-tests"),
     }))
@@ -202,6 +210,7 @@ def make_clone(root: Path, wheels: Path, *, python: Path) -> Clone:
         folder.mkdir(parents=True, exist_ok=True)
     shutil.copy2(LAUNCHER, root / "afterword")
     (root / "app" / "__init__.py").touch()
+    shutil.copy2(LAUNCHER.parent / "app" / "installed.py", root / "app")
     (root / "app" / "__main__.py").write_text(APPLICATION)
     (root / "backend" / "tiny_backend.py").write_text(BACKEND)
     shutil.copy2(Path(__file__).with_name("tiny_wheel.py"), root / "backend")

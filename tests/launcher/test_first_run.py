@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -183,3 +185,67 @@ def test_python_without_venv_is_one_sentence_with_the_remedy(
     assert run.code == 69
     assert "apt install python3-venv" in run.err.splitlines()[-1]
     assert "AFTERWORD_PYTHON" in run.err.splitlines()[-1]
+
+
+def test_update_under_a_running_service_is_refused_naming_it_and_done_once_it_has_ended(fresh: Clone) -> None:
+    assert fresh.run("list").said["base"] == "1.0"
+    service = fresh.start("stay")
+    fresh.wait_for("staying")
+    fresh.lock("tiny-base", "2.0", file="requirements.lock")
+    refused = fresh.run("list")
+    assert refused.code == 75
+    assert "stop it first" in refused.err
+    assert not sys.platform.startswith("linux") or f"process {service.pid}: " in refused.err
+    assert refused.out == ""
+    test_packages = fresh.run("test")
+    assert test_packages.code == 75, "whatever has to be installed"
+    (fresh.root / "staying").unlink()
+    assert finish(service).said["base"] == "1.0"
+    assert fresh.run("list").said["base"] == "2.0"
+
+
+def test_child_of_a_killed_service_keeps_the_packages_as_they_are(fresh: Clone) -> None:
+    assert fresh.run("list").code == 0
+    (fresh.root / "staying").touch()
+    source = (
+        "import os, pathlib, sys, time; from app import installed; installed.hold()\n"
+        "if os.fork(): os._exit(0)\n"
+        "while pathlib.Path('staying').exists(): time.sleep(0.02)"
+    )
+    subprocess.run([fresh.venv / "bin" / "python", "-c", source], cwd=fresh.root, check=True, timeout=20)
+    fresh.lock("tiny-base", "2.0", file="requirements.lock")
+    assert fresh.run("list").code == 75
+    (fresh.root / "staying").unlink()
+    assert fresh.run("list").said["base"] == "2.0"
+
+
+def test_running_service_hinders_nothing_but_a_change(fresh: Clone) -> None:
+    assert fresh.run("list").code == 0
+    service = fresh.start("stay")
+    fresh.wait_for("staying")
+    assert fresh.run("show", "x").said["arguments"] == ["show", "x"]
+    (fresh.root / "staying").unlink()
+    assert finish(service).code == 0
+
+
+def test_program_started_by_hand_while_pip_works_does_not_mix_versions(fresh: Clone) -> None:
+    assert fresh.run("list").code == 0
+    (fresh.venv / ".afterword" / "project").write_text("0 0\n")
+    (fresh.root / "pause").touch()
+    updating = fresh.start("list")
+    fresh.wait_for("paused")
+    by_hand = subprocess.run(
+        [fresh.venv / "bin" / "python", "-m", "app", "list"],
+        cwd=fresh.root, capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert by_hand.returncode == 75
+    assert "being brought up to date" in by_hand.stderr
+    (fresh.root / "pause").unlink()
+    assert finish(updating).code == 0
+
+
+def test_two_updates_at_once_both_work_and_install_once(fresh: Clone) -> None:
+    assert fresh.run("list").code == 0
+    fresh.lock("tiny-base", "2.0", file="requirements.lock")
+    first, second = fresh.start("list"), fresh.start("list")
+    assert [finish(first).said["base"], finish(second).said["base"]] == ["2.0", "2.0"]

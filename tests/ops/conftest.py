@@ -35,7 +35,7 @@ class NoInbox:
     def submit(self, row: NewDelivery) -> None:
         raise AssertionError("not the console's business")
 
-    def note_rejected(self, kind: str, *, remedy: str = "") -> None:
+    def note_rejected(self, kind: str, *, remedy: str = "", is_plausible: bool = False) -> None:
         raise AssertionError("not the console's business")
 
 

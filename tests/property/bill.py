@@ -53,7 +53,18 @@ ENDINGS = (
     ("empty", 30.0),
     ("never", math.inf),
 )
+# What a gateway on the way, or a Recall that mixes up its answers, adds to these.
+STATUSES = ("404", "405", "410", "418", "302", "html")
+ASTRAY = ("made, answered with another", "made, answered with another, marked")
+# About what an answer is. The first is what a healthy Recall does.
+ABOUT = ("what was asked", "another", "another, marked", "the id of another", "the recording of another")
+# As long as a transcript alone may be forgotten.
+FORGOTTEN_S = 540.0
 LAGS_S = (0.0, 4.0, 59.0)
+LATE_LAGS_S = (*LAGS_S, 1_800.0, 3_540.0)
+# A retrieve knows what no list shows yet.
+RETRIEVED_AFTER_S = 59.0
+FOREIGN_KEY = "key-of-another-workspace"
 LATENESS_S = (1.0, 25.0, 240.0)
 IDEMPOTENCY_HOUR_S = 3_600.0
 _STATUS = {"spoken": "done", "empty": "done", "failed": "failed", "zoom": "failed"}
@@ -131,13 +142,19 @@ class RecallModel:
         pause: Told where a worker might be stopped or killed.
         say: A line of the story.
         on_create: Told of each transcript made for us, before it is on the bill.
+
+    Attributes:
+        creates, lags_s: The ways of a POST, and how late a list is, that are chosen from.
+        forgotten: Transcripts and recordings, and until when; a recording takes its transcripts along.
+        strays: So many of the next reads may be about another thing.
+        fills_several: Of the providers in an answer others are filled too, one before the one ordered.
     """
 
     now: Callable[[], float]
     choose: Callable[[str, tuple[Any, ...]], Any]
     pause: Callable[[str], None]
     say: Callable[[str], None]
-    on_create: Callable[[str, int], None]
+    on_create: Callable[[CreateOrder], None]
     page_size: int = 50
     keeps_server_errors: bool = True
     recordings: dict[str, Recording] = field(default_factory=dict)
@@ -145,7 +162,12 @@ class RecallModel:
     messages: list[Message] = field(default_factory=list)
     account: int = 200  # 401, 402 or 403: refused as a whole
     downloads: str = "well"  # blocked, garbled
-    reads: str = "well"  # busy, limited
+    reads: str = "well"  # busy, limited, anything
+    creates: tuple[str, ...] = CREATES
+    lags_s: tuple[float, ...] = LAGS_S
+    forgotten: dict[str, float] = field(default_factory=dict)
+    strays: int = 0
+    fills_several: bool = False
     _kept: dict[tuple[str, str, str], tuple[float, Answer]] = field(default_factory=dict)
     _late: list[_Late] = field(default_factory=list)
 
@@ -203,21 +225,30 @@ class RecallModel:
     # -- what we do ---------------------------------------------------------------------------------
     def post(self, order: CreateOrder, user: str, way: str) -> Answer | None:
         """What the POST does at Recall and what is answered; None when no answer comes back."""
-        if self.account != 200:  # judged before anybody looks at the key
-            return self.account, {"code": "refused"}
-        if way in ("401", "402", "403", "429"):
-            return int(way), {"detail": "judged before the key"}
-        if way == "409":
-            return 409, {"detail": "conflict"}
-        if way == "request lost":
-            return None
+        early = self._before_the_key(order, user, way)
+        if early is not None or way == "request lost":
+            return early
         ending = self.choose("what becomes of the transcript", ENDINGS)
         if way == "arrives late":
             late_s = self.choose("late by", LATENESS_S)
             self._late.append(_Late(order, user, ending, self.now() + late_s))
             return None
         answer = self.execute(order, user, way, ending)
+        if way in ASTRAY and answer[0] == 200 and answer[1]:
+            return 200, self.astray(answer[1], "another, marked" if way.endswith("marked") else "another")
         return None if way == "answer lost" else answer
+
+    def _before_the_key(self, order: CreateOrder, user: str, way: str) -> Answer | None:
+        """What is answered before anybody looks at the Idempotency-Key."""
+        if self.account != 200:
+            return self.account, {"code": "refused"}
+        if way in ("401", "402", "403", "429"):
+            return int(way), {"detail": "judged before the key"}
+        if way in STATUSES:  # by a gateway: Recall has not heard of it
+            return (200, None) if way == "html" else (int(way), {"detail": "by something on the way"})
+        if self.is_hidden(order.recording_id, user):
+            return 404, {"detail": "not found"}
+        return (409, {"detail": "conflict"}) if way == "409" else None
 
     def execute(self, order: CreateOrder, user: str, way: str, ending: tuple[str, float]) -> Answer:
         """Once per key, user and path in an hour; whatever was answered is answered again."""
@@ -253,8 +284,8 @@ class RecallModel:
         return None
 
     def _made(self, order: CreateOrder, ending: tuple[str, float]) -> Answer:
-        self.on_create(order.recording_id, int(order.marker.rpartition("/")[2]))
-        lag_s = self.choose("in the list after", LAGS_S)
+        self.on_create(order)
+        lag_s = self.choose("in the list after", self.lags_s)
         made = self._make(order.recording_id, order.provider, order.marker, ending, lag_s=lag_s)
         return 200, self.artifact(made)
 
@@ -287,13 +318,49 @@ class RecallModel:
             "status": {"code": status, "sub_code": sub_code},
             "metadata": _metadata(made),
             "data": {"download_url": url, "provider_data_download_url": None},
-            "provider": {made.provider: {}},
+            "provider": {"aws_transcribe_async": {}, made.provider: {}, "rev_async": {}}
+            if self.fills_several
+            else {made.provider: {}},
         }
 
-    def visible(self, recording_id: str) -> list[Transcript]:
-        """What a list shows by now."""
+    def astray(self, true: dict[str, Any], about: str) -> dict[str, Any]:
+        """An answer about another thing, or the true one with one part of its identity exchanged."""
+        recording_id = true["recording"]["id"]
+        others = [t for t in self.transcripts.values() if t.recording_id != recording_id]
+        if about == "what was asked" or not others:
+            return true
+        other = self.artifact(others[-1])
+        self.say(f"the answer about {true['id']} is about {about}: {other['id']}")
+        match about:
+            case "another, marked":
+                return {**other, "metadata": true["metadata"]}
+            case "the id of another":
+                return {**true, "id": other["id"]}
+            case "the recording of another":
+                return {**true, "recording": other["recording"]}
+            case _:
+                return other
+
+    # -- who sees what ------------------------------------------------------------------------------
+    def is_hidden(self, recording_id: str, user: str, transcript_id: str = "") -> bool:
+        """Whether this key is answered as if there were no such recording, or transcript."""
+        ids = (recording_id, transcript_id)
+        is_forgotten = any(self.forgotten.get(id, -math.inf) > self.now() for id in ids)
+        return is_forgotten or user == FOREIGN_KEY
+
+    def found(self, transcript_id: str, user: str) -> Transcript | None:
+        """What a retrieve finds."""
+        made = self.transcripts.get(transcript_id)
+        if made is None or self.is_hidden(made.recording_id, user, made.id):
+            return None
+        is_new = min(made.visible_at, made.created_at + RETRIEVED_AFTER_S) > self.now()
+        return None if is_new else made
+
+    def visible(self, recording_id: str, user: str) -> list[Transcript]:
+        """What a list shows this key by now."""
         mine = (t for t in self.transcripts.values() if t.recording_id == recording_id)
-        return [t for t in mine if t.visible_at <= self.now()]
+        seen = (t for t in mine if not self.is_hidden(recording_id, user, t.id))
+        return [t for t in seen if t.visible_at <= self.now()]
 
 
 def _metadata(made: Transcript) -> dict[str, str]:

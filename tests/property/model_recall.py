@@ -8,19 +8,25 @@ product's own `wire`: a misreading there costs money here.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.errors import AccountRefused, DownloadBlocked, RecallBusy
+from app.errors import AccountRefused, CursorRefused, DownloadBlocked, RecallBusy
+from app.ports import Answer as Counted
 from app.ports import Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 from app.recall import wire
-from tests.property.bill import CREATES, Answer, RecallModel, Transcript, iso
+from tests.property.bill import ABOUT, Answer, RecallModel, Transcript, iso
 
 if TYPE_CHECKING:
     from app.ports import Recall
+
+# What a read is answered with where anything may come, and what to a cursor that is not taken.
+_ANYTHING = ("http_400", "http_404", "http_405", "http_410", "http_418", "http_302", "not_json")
+_COME_BACK_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +40,21 @@ class ModelRecall:
     def fingerprint(self) -> str:
         return f"{self.api_key:>08}"
 
-    def create(self, order: CreateOrder, *, is_still_fresh: Callable[[], bool]) -> CreateAnswer:
+    def create_body(self, order: CreateOrder) -> bytes:
+        return wire.create_body(order)
+
+    def answers(self) -> list[Counted]:
+        return []
+
+    def create(
+        self, order: CreateOrder, body: bytes | None = None, *, is_still_fresh: Callable[[], bool]
+    ) -> CreateAnswer:
         model = self.model
+        if body is not None:  # what is sent decides what is made, not what is meant
+            ((provider, options),) = json.loads(body)["provider"].items()
+            order = replace(order, provider=provider, options=options)
         model.pause(f"before the POST for {order.marker}")
-        way = model.choose(f"POST for {order.marker}", CREATES)
+        way = model.choose(f"POST for {order.marker}", model.creates)
         if way == "no connection":
             return CreateAnswer("not_sent", detail="refused")
         if not is_still_fresh():
@@ -48,27 +65,30 @@ class ModelRecall:
         model.pause(f"after the POST for {order.marker}")
         if answer is None:
             return CreateAnswer("unknown", detail="read_timeout")
-        status, body = answer
-        said = b"<html>" if body is None else json.dumps(body).encode()
+        status, content = answer
+        said = b"<html>" if content is None else json.dumps(content).encode()
         now = datetime.fromtimestamp(model.now(), UTC)
         headers = {"Retry-After": "7"}
         return wire.read_create_answer(status, headers, said, order=order, now=now, cap_s=120.0)
 
-    def retrieve(self, transcript_id: str) -> Artifact | None:
+    def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
         self._read(f"before GET {transcript_id}")
-        made = self.model.transcripts.get(transcript_id)
-        if made is None or made.visible_at > self.model.now():
+        made = self.model.found(transcript_id, self.api_key)
+        if made is None:
             return None
-        return wire.read_artifact(json.dumps(self.model.artifact(made)).encode())
+        body = json.dumps(self._perhaps_astray(made)).encode()
+        with _understanding():
+            return wire.read_artifact(body, transcript_id=transcript_id, recording_id=recording_id)
 
-    def list_page(self, recording_id: str, cursor_url: str | None) -> tuple[list[Artifact], str | None]:
-        self._read(f"before a page of {recording_id}")
-        start = int(cursor_url.rpartition("=")[2]) if cursor_url else 0
+    def list_page(self, recording_id: str, cursor: str | None, /) -> tuple[list[Artifact], str | None]:
+        self._read(f"before a page of {recording_id}", has_cursor=cursor is not None)
+        start = int(cursor.rpartition("=")[2]) if cursor else 0
         stop = start + self.model.page_size
-        rows = self.model.visible(recording_id)
+        rows = self.model.visible(recording_id, self.api_key)
         following = f"https://recall.example/?cursor={stop}" if stop < len(rows) else None
-        page = {"results": [self.model.artifact(t) for t in rows[start:stop]], "next": following}
-        return wire.read_list(json.dumps(page).encode(), recording_id=recording_id)
+        page = {"results": [self._perhaps_astray(t) for t in rows[start:stop]], "next": following}
+        with _understanding():
+            return wire.read_list(json.dumps(page).encode(), recording_id=recording_id)
 
     def recording(self, recording_id: str) -> RecordingFacts:
         self._read(f"before GET {recording_id}")
@@ -81,17 +101,23 @@ class ModelRecall:
             "started_at": iso(0.0),
             "completed_at": iso(known.duration_s),
         }
-        status = 404 if known.status == "unknown" else 200
-        return wire.read_recording(status, json.dumps(body).encode(), now=self.model.now())
+        is_unknown = known.status == "unknown" or self.model.is_hidden(recording_id, self.api_key)
+        if self._strays() not in ("what was asked", "the id of another"):
+            body["id"] = next((r.id for r in self.model.recordings.values() if r.id != known.id), known.id)
+        with _understanding():
+            status, said = (404 if is_unknown else 200), json.dumps(body).encode()
+            return wire.read_recording(status, said, recording_id=recording_id, now=self.model.now())
 
     def recordings_page(
-        self, created_after: float, cursor_url: str | None
+        self, created_after: float, cursor: str | None, /
     ) -> tuple[list[RecordingSeen], str | None]:
         raise NotImplementedError("reconcile is not driven here")
 
     def delete(self, transcript_id: str) -> None:
         self._read(f"before DELETE {transcript_id}")
-        self.model.delete_transcript(self.model.transcripts[transcript_id])
+        made = self.model.found(transcript_id, self.api_key)
+        if made is not None:
+            self.model.delete_transcript(made)
 
     def probe(self) -> None:
         self._read("before the probe")
@@ -105,13 +131,38 @@ class ModelRecall:
         text = json.dumps(_turns(made)).encode()
         target.write_bytes(text[:-9] if self.model.downloads == "garbled" else text)
 
-    def _read(self, where: str) -> None:
+    def _strays(self) -> str:
+        """About what the next answer is."""
+        if self.model.strays == 0:
+            return ABOUT[0]
+        self.model.strays -= 1
+        return str(self.model.choose("the answer is about", ABOUT))
+
+    def _perhaps_astray(self, made: Transcript) -> dict[str, Any]:
+        return self.model.astray(self.model.artifact(made), self._strays())
+
+    def _read(self, where: str, *, has_cursor: bool = False) -> None:
         self.model.pause(where)
         if self.model.account in (401, 403):  # a low balance is no matter for reading
             raise AccountRefused(self.model.account)
+        if self.model.reads == "anything":
+            cause = str(self.model.choose("a read is answered", _ANYTHING))
+            self.model.say(f"the read is answered {cause}")
+            is_refused = has_cursor and cause in ("http_400", "http_404")
+            trouble = CursorRefused if is_refused else RecallBusy
+            raise trouble(cause, retry_after_s=_COME_BACK_S)
         if self.model.reads != "well":
             cause = "http_429" if self.model.reads == "limited" else "http_503"
             raise RecallBusy(cause, retry_after_s=20.0)
+
+
+@contextmanager
+def _understanding() -> Iterator[None]:
+    """An answer that is not what was asked is trouble on the way, as the client says it."""
+    try:
+        yield
+    except wire.Unreadable as error:
+        raise RecallBusy(f"unreadable: {error}", retry_after_s=_COME_BACK_S) from error
 
 
 def _turns(made: Transcript) -> list[Any]:

@@ -6,6 +6,7 @@ files, not of what our own state believes. Each function returns the broken prom
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterator
 
@@ -33,6 +34,8 @@ def broken(world: World) -> Iterator[str]:
     yield from _believed(world)
     yield from _kept(world)
     yield from _files(world)
+    yield from _of_what_was_asked(world)
+    yield from _stuck(world)
 
 
 def _paid(world: World) -> Iterator[str]:
@@ -84,6 +87,39 @@ def _files(world: World) -> Iterator[str]:
         for row in known.artifacts.values():
             if f"{row.folder}/manifest.json" not in files:
                 yield f"{row.transcript_id} of {recording_id} counts as stored without a manifest"
+
+
+def _of_what_was_asked(world: World) -> Iterator[str]:
+    """An attempt's transcript is of its recording, and a folder holds what was said in its own."""
+    for state in states(world):
+        for line in state.attempts:
+            made = world.recall.transcripts.get(line.transcript_id or "")
+            if made is not None and made.recording_id != state.recording_id:
+                yield f"{made.id} of {made.recording_id} counts as an attempt of {state.recording_id}"
+    for key, content in world.blobs.files.items():
+        _, recording_id, transcript_id, name = key.split("/")
+        made = world.recall.transcripts[transcript_id]
+        if made.recording_id != recording_id:
+            yield f"{transcript_id} of {made.recording_id} is stored with {recording_id}"
+        if name == "transcript.json" and not words_are_of(content, transcript_id):
+            yield f"the words of another transcript are in {transcript_id}'s folder"
+
+
+def words_are_of(content: bytes, transcript_id: str) -> bool:
+    """In the model every word of a transcript is its own id."""
+    try:
+        turns = json.loads(content)
+    except ValueError:
+        return True  # a garbled download, kept as it is
+    return all(word["text"] == transcript_id for turn in turns for word in turn["words"])
+
+
+def _stuck(world: World) -> Iterator[str]:
+    """Not at an end, and without a command: only a webhook could move it, and none need come."""
+    busy = {row.recording[1] for row in world.store.commands.values()}
+    for state in states(world):
+        if state.goal not in ENDS and state.recording_id not in busy:
+            yield f"{state.recording_id} is {state.goal.value} and has no command: {state}"
 
 
 def states(world: World) -> list[Transcription]:

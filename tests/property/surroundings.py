@@ -28,11 +28,12 @@ DURATIONS = replace(Durations(), lease_renew_s=1_000_000.0)
 
 
 class MovedClock:
-    """`ports.Clock`: everybody's time, the database's and Recall's too."""
+    """`ports.Clock`: Recall's time and this machine's; the database's is `off_s` ahead of it."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.at = START
+        self.off_s = 0.0
 
     def now(self) -> float:
         return self.at
@@ -74,7 +75,7 @@ class WatchedStore(MemoryStore):
         self._world = world
 
     def now(self) -> float:
-        return self._world.clock.at
+        return self._world.clock.at + self._world.clock.off_s
 
     def commit(self, before: Loaded, *args: Any, **kwargs: Any) -> Committed:
         what, source = type(kwargs["event"]).__name__, kwargs["source"]
@@ -118,15 +119,16 @@ class WatchedStore(MemoryStore):
         super().renew(leased, lease_s=DURATIONS.lease_s)
 
     def moments(self) -> Iterable[float]:
-        """When a command may be offered."""
+        """When a command may be offered, by this machine's clock."""
         for row in self.commands.values():
             pause = self.pauses.get(row.recording[0])
-            yield max(
+            soonest = max(
                 row.due_at,
                 (row.leased_until or 0.0),
                 (row.offered_at or -math.inf) + DURATIONS.offer_again_s,
                 pause.probe_at if pause else 0.0,
             )
+            yield soonest - self._world.clock.off_s
 
 
 class MemoryQueue:
@@ -168,8 +170,9 @@ class MemoryBlobs:
     def put(self, key: str, source: Path) -> None:
         if self.is_away:
             raise BlobsUnavailable("the disk is full")
-        self._world.file_is_put(key)
-        self.files[key] = source.read_bytes()
+        content = source.read_bytes()
+        self._world.file_is_put(key, content)
+        self.files[key] = content
         self._world.pause(f"after putting {key.rpartition('/')[2]}")
 
     def open(self, key: str) -> BinaryIO:

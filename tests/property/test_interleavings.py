@@ -167,7 +167,7 @@ class Interleavings(RuleBasedStateMachine):
         may_be_taken_at = row.due_at
         if row.leased_until is not None and data.draw(st.booleans(), label="when the lease is over"):
             may_be_taken_at = max(row.due_at, row.leased_until + 0.1)
-        self.world.pass_time(max(0.0, may_be_taken_at - self.world.clock.at))
+        self.world.pass_time(max(0.0, may_be_taken_at - self.world.store.now()))
         service = self.world.open_service()
         self._do(data, lambda: service.perform(row.id), stops_at=stops_at)
 

@@ -5,19 +5,33 @@ so that a failing run can be read. `draw` chooses details.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
+from app.core.policy import BUILT_IN_PROVIDERS, ProviderChoice, Selection
 from app.core.state import Goal
-from tests.property.bill import ENDINGS
+from tests.property import lies
+from tests.property.bill import ENDINGS, FOREIGN_KEY, FORGOTTEN_S
 from tests.property.world import World
 
 OTHERS = ("gladia_v2_async", "deepgram_streaming", "meeting_captions")
 ACCOUNTS = {"the key is refused": 401, "the balance is low": 402, "the address is blocked": 403}
 READS = {"reads are busy": "busy", "reads are limited": "limited"}
+ANYTHING = {"reads answer anything": "anything"}
 DOWNLOADS = {"downloads are blocked": "blocked", "downloads are garbled": "garbled"}
+# Of each kind in `lies.KINDS` that happens at a moment: what it is called.
+LYING: Mapping[str, tuple[str, ...]] = {
+    "forgets": ("a transcript is forgotten", "a recording is forgotten"),
+    "another": ("answers go astray",),
+    "statuses": ("reads answer anything",),
+    "foreign key": ("the key of another workspace", "the right key again"),
+    "clock": ("the database's clock steps forward", "the database's clock steps back"),
+    "policy": ("other providers", "nothing is selected any more", "everything is selected again"),
+}
+STEP_S = 4_500.0  # longer than Recall remembers a key
 WHIMS = (
     "all is well",
     "somebody else orders",
@@ -34,6 +48,7 @@ WHIMS = (
     *ACCOUNTS,
     *READS,
     *DOWNLOADS,
+    *(whim for kind, whims in LYING.items() if kind in lies.told() for whim in whims),
 )
 T = TypeVar("T")
 Draw = Callable[..., Any]
@@ -44,7 +59,7 @@ def happen(world: World, what: str, draw: Draw) -> None:
     world.say(what)
     recall = world.recall
     recall.account = ACCOUNTS.get(what, recall.account)
-    recall.reads = READS.get(what, recall.reads)
+    recall.reads = {**READS, **ANYTHING}.get(what, recall.reads)
     recall.downloads = DOWNLOADS.get(what, recall.downloads)
     world.blobs.is_away |= what == "the disk is full"
     world.queue.is_away |= what == "Redis is away"
@@ -126,6 +141,54 @@ def _put_back(world: World, draw: Draw) -> None:
     world.put_back()
 
 
+def _forget_transcript(world: World, draw: Draw) -> None:
+    alive = [t for t in world.recall.transcripts.values() if not t.is_deleted]
+    if alive:
+        made = _one(draw, "transcript", alive)
+        world.say(f"{made.id} is forgotten for {FORGOTTEN_S:g} s")
+        world.recall.forgotten[made.id] = world.clock.at + FORGOTTEN_S
+
+
+def _forget_recording(world: World, draw: Draw) -> None:
+    """With its transcripts, and so for as long as it likes."""
+    recording_id = _one(draw, "recording", list(world.recall.recordings))
+    for_s = draw(st.sampled_from([FORGOTTEN_S, 2_000.0, 8_000.0]), label="for")
+    world.say(f"{recording_id} is forgotten for {for_s:g} s")
+    world.recall.forgotten[recording_id] = world.clock.at + for_s
+
+
+def _go_astray(world: World, draw: Draw) -> None:
+    world.recall.strays = draw(st.integers(1, 3), label="answers")
+
+
+def _foreign_key(world: World, draw: Draw) -> None:
+    world.restart_with_key(FOREIGN_KEY)
+
+
+def _right_key(world: World, draw: Draw) -> None:
+    if world.api_key == FOREIGN_KEY:
+        world.restart_with_key("key-1")
+
+
+def _step(by_s: float) -> Callable[[World, Draw], None]:
+    return lambda world, draw: world.step_clock(by_s)
+
+
+def _other_providers(world: World, draw: Draw) -> None:
+    known = (*BUILT_IN_PROVIDERS, ProviderChoice("speechmatics_async", {"language": "en"}))
+    named = [choice.key for choice in known]
+    keys = draw(st.lists(st.sampled_from(named), min_size=1, max_size=3, unique=True), label="providers")
+    chosen = tuple(choice for key in keys for choice in known if choice.key == key)
+    world.restart_with_policy(replace(world.policy, providers=chosen))
+
+
+def _select(default: Any) -> Callable[[World, Draw], None]:
+    def act(world: World, draw: Draw) -> None:
+        world.restart_with_policy(replace(world.policy, select=Selection(default=default)))
+
+    return act
+
+
 _ACTS: dict[str, Callable[[World, Draw], None]] = {
     "all is well": _well,
     "somebody else orders": _order,
@@ -137,4 +200,14 @@ _ACTS: dict[str, Callable[[World, Draw], None]] = {
     "a worker is killed": _kill,
     "a backup is made": _back_up,
     "the backup is put back": _put_back,
+    "a transcript is forgotten": _forget_transcript,
+    "a recording is forgotten": _forget_recording,
+    "answers go astray": _go_astray,
+    "the key of another workspace": _foreign_key,
+    "the right key again": _right_key,
+    "the database's clock steps forward": _step(STEP_S),
+    "the database's clock steps back": _step(-STEP_S),
+    "other providers": _other_providers,
+    "nothing is selected any more": _select("none"),
+    "everything is selected again": _select("all"),
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,23 @@ from typing import Any
 import structlog
 
 from app.core import events
-from app.core.policy import Policy
+from app.core.policy import Policy, why_not_selected
 from app.core.state import Transcription
-from app.ports import Leased, NewDelivery, Source
+from app.ports import CreateOrder, Leased, NewDelivery, Source
+from app.records import KEY_ACCEPTED
 from app.service import Service
 from app.task import Workspace
-from tests.property.bill import Message, RecallModel, Recording
+from tests.property import lies
+from tests.property.bill import (
+    ASTRAY,
+    CREATES,
+    FOREIGN_KEY,
+    LATE_LAGS_S,
+    STATUSES,
+    Message,
+    RecallModel,
+    Recording,
+)
 from tests.property.model_recall import ModelRecall
 from tests.property.surroundings import (
     DURATIONS,
@@ -56,7 +67,18 @@ class World:
         self.recall = RecallModel(
             now=self.clock.now, choose=self.choose, pause=self.pause, say=self.say, on_create=self._created
         )
+        self.lies = lies.told()
+        if "late" in self.lies:
+            self.recall.lags_s = LATE_LAGS_S
+        self.recall.creates = (
+            CREATES + STATUSES * ("statuses" in self.lies) + ASTRAY * ("another" in self.lies)
+        )
+        self.recall.fills_several = "several" in self.lies
         self.api_key = "key-1"
+        for number in (1, 2):  # both were seen to see: a recording may be the only one, and unknown to Recall
+            self.store.set_key_status(
+                "default", ModelRecall(self.recall, f"key-{number}").fingerprint, KEY_ACCEPTED
+            )
         self.workers: list[Worker] = []
         self.lease: Leased | None = None
         self.choose_by: Callable[[str, tuple[Any, ...]], Any] | None = None
@@ -66,6 +88,9 @@ class World:
         self._number = 0
         self._deliveries = 0
         self._putting: set[str] = set()  # leases under which a file was put
+        self._stamped_before: frozenset[str] = frozenset()  # keys of before the last change of policy
+        self._stepped_s = 0.0  # how far the database's clock was ever set forward, in all
+        self._was_put_back = False
         self.backup: Backup | None = None
         self._heard_then: dict[str, int] = {}  # how often each message had come when it was made
         listening = structlog.make_filtering_bound_logger(0)
@@ -209,11 +234,42 @@ class World:
     def is_well(self) -> bool:
         recall = self.recall
         is_recall_well = (recall.account, recall.reads, recall.downloads) == (200, "well", "well")
-        return is_recall_well and not self.blobs.is_away
+        is_forgotten = any(until > self.clock.at for until in recall.forgotten.values())
+        is_seen = self.api_key != FOREIGN_KEY and not is_forgotten
+        return is_recall_well and is_seen and not self.blobs.is_away
 
     def mend(self) -> None:
         self.recall.account, self.recall.reads, self.recall.downloads = 200, "well", "well"
+        self.recall.strays = 0
+        self.recall.forgotten.clear()
         self.blobs.is_away = self.queue.is_away = False
+        if self.api_key == FOREIGN_KEY:
+            self.restart_with_key("key-1")
+
+    # -- the service is started anew -------------------------------------------------------------------
+    def restart_with_key(self, api_key: str) -> None:
+        """Whatever was under way is stopped first."""
+        self.stop()
+        self.api_key = api_key
+        self.service = self.open_service()
+
+    def restart_with_policy(self, policy: Policy) -> None:
+        """Under a fresh key nothing is paid any more that this policy does not want."""
+        self.stop()
+        self._stamped_before = frozenset(
+            stamp.send.key for known in self.store.recordings.values() for stamp in known.sends
+        )
+        self.policy = policy
+        self.service = self.open_service()
+
+    def stop(self) -> None:
+        for worker in list(self.workers):
+            self.kill(worker)
+
+    def step_clock(self, by_s: float) -> None:
+        """The database's clock is set, by so much; nothing else notices."""
+        self.clock.off_s += by_s
+        self._stepped_s += max(0.0, by_s)
 
     # -- what comes from outside -----------------------------------------------------------------------
     def deliver(self, message: Message, *, under_a_new_id: bool = False) -> None:
@@ -238,11 +294,12 @@ class World:
         """Everybody is stopped, and what was committed since the backup is forgotten: by us alone."""
         if self.backup is None:
             return
-        for worker in list(self.workers):
-            self.kill(worker)
-        is_young = self.clock.at - self.backup.made_at <= DURATIONS.silence_s
-        if is_young:  # it takes a while; what a younger one cannot tell is in docs/operating.md
-            self.pass_time(DURATIONS.silence_s + 1.0)
+        self.stop()
+        self._was_put_back = True
+        # It takes a while; what a younger one cannot tell is in docs/operating.md.
+        tells_s = max(DURATIONS.silence_s, *self.recall.lags_s)
+        if self.store.now() - self.backup.made_at <= tells_s:
+            self.pass_time(tells_s + 1.0)
         self.store.put_back(self.backup)
         self.known.clear()
         for message in self.recall.messages:
@@ -256,8 +313,10 @@ class World:
         self.run(partial(self.service.advance, "default", recording_id, event, Source(by="person")))
 
     # -- noticed in passing ------------------------------------------------------------------------------
-    def _created(self, recording_id: str, ordinal: int) -> None:
+    def _created(self, order: CreateOrder) -> None:
         """Recall is about to make a transcript of ours: is everything before it known to be of no use?"""
+        recording_id, ordinal = order.recording_id, int(order.marker.rpartition("/")[2])
+        self.wrongs += [*self._unwanted(order), *self._followed(recording_id, ordinal)]
         state = self.store.load("default", recording_id).transcription
         for made in self.recall.transcripts.values():
             if made.recording_id != recording_id or made.ordinal is None or made.ordinal >= ordinal:
@@ -265,13 +324,36 @@ class World:
             status = made.status(self.clock.at)
             if status in ("failed", "deleted") or made.id in state.looked_at:
                 continue
-            is_silent = self.clock.at - made.created_at >= DURATIONS.give_up_s
+            is_silent = self.clock.at + self._stepped_s - made.created_at >= DURATIONS.give_up_s
             if is_silent and (self.policy.on_silence == "next" or recording_id in self.retried):
                 self.paid_beside_silence += 1  # the named exception, or a person's decision
                 continue
             self.wrongs.append(f"{made.id} is {status} and not looked at, and attempt {ordinal} is paid")
 
-    def file_is_put(self, key: str) -> None:
+    def _unwanted(self, order: CreateOrder) -> Iterator[str]:
+        """Only a repetition under the same key may order what the policy does not want any more."""
+        if order.idempotency_key in self._stamped_before:
+            return
+        if order.provider not in [choice.key for choice in self.policy.providers]:
+            yield f"{order.marker} is paid with {order.provider}, which the policy does not name"
+        metadata = self.recall.recordings[order.recording_id].metadata
+        if order.recording_id not in self.retried and why_not_selected(self.policy.select, metadata):
+            yield f"{order.marker} is paid, and the policy does not select the recording"
+
+    def _followed(self, recording_id: str, ordinal: int) -> Iterator[str]:
+        """A manifest of ours that is followed by another attempt was not final."""
+        if "provisional" not in self.lies or recording_id in self.retried or self._was_put_back:
+            return
+        for made in self.recall.transcripts.values():
+            is_ours = made.recording_id == recording_id and made.ordinal is not None
+            if is_ours and f"default/{recording_id}/{made.id}/manifest.json" in self.blobs.files:
+                yield f"{made.id} has a manifest, and attempt {ordinal} is paid after it"
+
+    def file_is_put(self, key: str, content: bytes) -> None:
+        before = self.blobs.files.get(key, content)
+        is_watched = "provisional" in self.lies and key.endswith("/manifest.json") and not self._was_put_back
+        if is_watched and before != content:
+            self.wrongs.append(f"{key} changes")
         worker = current()
         leased = worker.leased if worker is not None else self.lease
         if leased is None:

@@ -48,6 +48,14 @@ def test_a_2xx_with_an_id_is_created(status: int) -> None:
         "created", transcript_id=T, provider="deepgram_async", status=status
     )
     assert answer(status, {"id": T.upper()}).transcript_id == T
+    loud = {"id": T, "recording": {"id": R.upper()}, "metadata": {"afterword": f"{R.upper()}/1"}}
+    assert answer(status, loud).kind == "created"
+
+
+def test_of_several_providers_in_an_answer_the_ordered_one_is_noted() -> None:
+    several = {"recallai_async": {}, "deepgram_async": {}}
+    assert answer(200, {"id": T, "provider": several}).provider == "deepgram_async"
+    assert answer(200, {"id": T, "provider": several}, to=order("rev_async")).provider == "recallai_async"
 
 
 @pytest.mark.parametrize(
@@ -59,6 +67,14 @@ def test_a_2xx_with_an_id_is_created(status: int) -> None:
         ({"status": {"code": "processing"}}, "no_id"),
         ({"id": "../"}, "no_id"),
         ({"id": T, "recording": {"id": OTHER}}, "other_recording"),
+        ({"id": T, "recording": OTHER}, "other_recording"),
+        ({"id": T, "recording_id": OTHER}, "other_recording"),
+        ({"id": T, "recording": {"id": R}, "metadata": {"afterword": f"{R}/2"}}, "other_marker"),
+        ({"id": T, "recording": {"id": R}, "metadata": {"afterword": f"{OTHER}/1"}}, "other_marker"),
+        ({"id": T, "metadata": {"afterword": "skip"}}, "other_marker"),
+        ({"id": T, "metadata": {"afterword": 1}}, "other_marker"),
+        ({"id": T, "recording": {"id": R}, "metadata": {}}, "other_marker"),
+        ({"id": T, "recording": {"id": R}, "metadata": {"a": "b"}}, "other_marker"),
     ],
 )
 def test_a_2xx_that_does_not_say_what_was_made_is_unknown(body: Any, detail: str) -> None:

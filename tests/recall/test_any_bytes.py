@@ -90,10 +90,12 @@ def test_no_answer_makes_a_reader_raise_anything_but_unreadable(value: Any, stat
     judged = wire.read_create_answer(status, {}, body, order=order(), now=NOW, cap_s=120)
     assert judged.kind in {"created", "refused", "unknown"}
     for reader in (
-        wire.read_artifact,
+        lambda raw: wire.read_artifact(raw, transcript_id=T, recording_id=R),
         lambda raw: wire.read_list(raw, recording_id=R),
         lambda raw: wire.read_recordings_list(raw, now=AT),
-        lambda raw: wire.read_recording(200, raw, now=AT),
+        lambda raw: wire.read_recording(200, raw, recording_id=R, now=AT),
+        lambda raw: wire.read_deletion(raw, transcript_id=T),
+        wire.read_probe,
     ):
         try:
             reader(body)

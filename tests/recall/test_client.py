@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import AccountRefused, RecallBusy
+from app.errors import AccountRefused, CursorRefused, RecallBusy
 from app.ports import CreateAnswer, Recall
 from app.recall.client import RecallClient
-from app.recall.wire import MAX_ANSWER_BYTES, RecallRefused
+from app.recall.wire import MAX_ANSWER_BYTES
 from tests.recall.raw_server import Behaviour, answer, drip, hang_up, raw_server, send, silence
 from tests.recall.stage import (
     CREATED,
@@ -42,7 +42,7 @@ def test_the_client_is_a_recall() -> None:
 # -- what stands on the wire ------------------------------------------------------------------------
 
 
-def test_a_create_is_one_post_with_bare_key_and_idempotency_key() -> None:
+def test_a_create_is_one_post_with_key_and_idempotency_key() -> None:
     with raw_server(answer(200, CREATED)) as server:
         result = create(server.url)
     assert result == CreateAnswer("created", transcript_id=T, provider="recallai_async", status=200)
@@ -50,7 +50,7 @@ def test_a_create_is_one_post_with_bare_key_and_idempotency_key() -> None:
     head, _, body = request.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     assert lines[0] == f"POST /api/v1/recording/{R}/create_transcript/ HTTP/1.1".encode()
-    assert f"Authorization: {KEY}".encode() in lines
+    assert f"Authorization: Token {KEY}".encode() in lines
     assert b"Idempotency-Key: a-key-of-the-create" in lines
     assert json.loads(body)["metadata"] == {"afterword": f"{R}/1"}
 
@@ -71,7 +71,7 @@ def test_netrc_does_not_replace_the_key(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with raw_server(answer(200, EMPTY_PAGE)) as server:
         client(server.url).probe()
-    assert f"Authorization: {KEY}".encode() in server.requests[0].split(b"\r\n")
+    assert f"Authorization: Token {KEY}".encode() in server.requests[0].split(b"\r\n")
 
 
 def test_loopback_is_reached_without_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ def test_a_get_that_fails_asks_for_patience_and_is_not_repeated_within_its_slot(
 ) -> None:
     """Recall counts every request it sees, and the caller holds one slot of its rate."""
     with raw_server(behaviour) as server, pytest.raises(RecallBusy) as caught:
-        client(server.url).retrieve(T)
+        client(server.url).retrieve(T, recording_id=R)
     assert (caught.value.cause, caught.value.retry_after_s) == (cause, QUICK.resend_first_s)
     assert len(server.requests) == 1
 
@@ -169,7 +169,7 @@ def test_a_told_wait_is_passed_on_at_once_capped_and_jittered(
 ) -> None:
     clock = StillClock()
     with raw_server(behaviour) as server, pytest.raises(RecallBusy) as caught:
-        client(server.url, clock=clock).retrieve(T)
+        client(server.url, clock=clock).retrieve(T, recording_id=R)
     assert least_s <= caught.value.retry_after_s <= most_s
     assert (len(server.requests), clock.sleeps) == (1, [])
 
@@ -197,33 +197,95 @@ def test_a_create_refused_to_the_account_is_an_answer_not_an_error(status: int) 
     assert (result.kind, result.status) == ("refused", status)
 
 
-@pytest.mark.parametrize("status", [400, 404, 410, 422])
-def test_a_list_that_is_refused_is_never_taken_for_empty(status: int) -> None:
-    with raw_server(answer(status)) as server, pytest.raises(RecallRefused):
-        client(server.url).list_page(R, None)
+ASKS: dict[str, Callable[[RecallClient], object]] = {
+    "list": lambda recall: recall.list_page(R, None),
+    "retrieve": lambda recall: recall.retrieve(T, recording_id=R),
+    "recording": lambda recall: recall.recording(R),
+    "recordings": lambda recall: recall.recordings_page(0, None),
+    "delete": lambda recall: recall.delete(T),
+    "probe": lambda recall: recall.probe(),
+}
+# Where a 404 or 410 is Recall's word about the thing; nowhere is it a word about a list.
+MEANT = {"retrieve": (404, 410), "recording": (404, 410), "delete": (404, 410)}
+every_ask = pytest.mark.parametrize("name", ASKS)
 
 
-ASKS: list[Callable[[RecallClient], object]] = [
-    lambda recall: recall.list_page(R, None),
-    lambda recall: recall.retrieve(T),
-    lambda recall: recall.recording(R),
-    lambda recall: recall.probe(),
+@every_ask
+def test_every_status_that_is_not_meant_asks_for_patience_and_is_named(name: str) -> None:
+    accounts = (401, 402, 403)
+    for status in {*range(300, 600)} - {*accounts, *MEANT.get(name, ())}:
+        with raw_server(answer(status)) as server, pytest.raises(RecallBusy) as caught:
+            ASKS[name](client(server.url))
+        assert caught.value.cause == f"http_{status}"
+        assert not isinstance(caught.value, CursorRefused)
+    for status in accounts:
+        with raw_server(answer(status)) as server, pytest.raises(AccountRefused) as refused:
+            ASKS[name](client(server.url))
+        assert refused.value.status == status
+
+
+@every_ask
+@pytest.mark.parametrize("body", [b"<html>log in to the hotel's network</html>", b"[]", b"{}", b""])
+def test_a_page_of_somebody_else_is_trouble_on_the_way(body: bytes, name: str) -> None:
+    if name == "delete" and body in (b"", b"{}"):
+        return  # a deletion is answered with nothing
+    with raw_server(answer(200, body)) as server, pytest.raises(RecallBusy, match="unreadable"):
+        ASKS[name](client(server.url))
+
+
+OTHER = "a31e78b3-b67e-4dcf-af63-631e7548c40f"
+
+
+def transcript(**changes: object) -> dict[str, object]:
+    return {"id": T, "recording": {"id": R}, "status": {"code": "done"}, "metadata": {}, **changes}
+
+
+def page(*results: object, next: object = None) -> bytes:
+    return json.dumps({"next": next, "previous": None, "results": results}).encode()
+
+
+ABOUT_ANOTHER: list[tuple[str, bytes]] = [
+    ("retrieve", json.dumps(transcript(id=OTHER)).encode()),
+    ("retrieve", json.dumps(transcript(recording={"id": OTHER})).encode()),
+    ("retrieve", json.dumps(transcript(recording=OTHER)).encode()),
+    ("retrieve", json.dumps(transcript(recording=None, recording_id=OTHER)).encode()),
+    ("retrieve", json.dumps(transcript(recording=None)).encode()),
+    ("retrieve", json.dumps(transcript(recording=None, metadata={"afterword": f"{OTHER}/1"})).encode()),
+    ("recording", json.dumps({"id": OTHER, "status": {"code": "deleted"}}).encode()),
+    ("list", page(transcript(recording={"id": OTHER}))),
+    ("list", page(transcript(), transcript(id=OTHER, recording={"id": OTHER}))),
+    ("list", page(transcript(recording={}))),
+    ("delete", json.dumps(transcript(id=OTHER)).encode()),
 ]
 
 
-@pytest.mark.parametrize("ask", ASKS)
-@pytest.mark.parametrize("body", [b"<html>log in to the hotel's network</html>", b"{}", b""])
-def test_a_page_of_somebody_else_is_trouble_on_the_way(
-    body: bytes, ask: Callable[[RecallClient], object]
+@pytest.mark.parametrize(("name", "body"), ABOUT_ANOTHER)
+def test_an_answer_about_another_thing_than_was_asked_is_busy_and_quotes_no_id(
+    name: str, body: bytes
 ) -> None:
-    with raw_server(answer(200, body)) as server, pytest.raises(RecallBusy, match="unreadable"):
-        ask(client(server.url))
+    with raw_server(answer(200, body)) as server, pytest.raises(RecallBusy) as caught:
+        ASKS[name](client(server.url))
+    assert caught.value.cause.startswith("unreadable: ")
+    assert not any(id in caught.value.cause for id in (R, T, OTHER))
+
+
+def test_ids_are_compared_in_their_canonical_spelling() -> None:
+    loud = transcript(id=T.upper(), recording={"id": R.upper()})
+    with raw_server(answer(200, json.dumps(loud).encode())) as server:
+        found = client(server.url).retrieve(T.upper(), recording_id=R.upper())
+    assert found is not None
+    assert (found.transcript_id, found.recording_id) == (T, R)
+    with raw_server(answer(200, page(loud))) as server:
+        ((listed,), _) = client(server.url).list_page(R, None)
+    assert listed == found
+    with raw_server(answer(200, json.dumps({"id": R.upper()}).encode())) as server:
+        client(server.url).recording(R)
 
 
 @pytest.mark.parametrize("status", [404, 410])
 def test_a_transcript_that_is_not_there_is_none(status: int) -> None:
     with raw_server(answer(status)) as server:
-        assert client(server.url).retrieve(T) is None
+        assert client(server.url).retrieve(T, recording_id=R) is None
 
 
 def test_a_redirect_is_not_followed() -> None:
@@ -234,13 +296,50 @@ def test_a_redirect_is_not_followed() -> None:
     assert other.connections == 0
 
 
-def test_a_cursor_of_another_host_gets_no_request() -> None:
-    with raw_server(answer(200, EMPTY_PAGE)) as other, raw_server(answer(200, EMPTY_PAGE)) as server:
-        with pytest.raises(RecallBusy, match="another host"):
-            client(server.url).list_page(R, f"{other.url}/api/v1/transcript/?cursor=1")
-        assert client(server.url).list_page(R, f"{server.url}/api/v1/transcript/?cursor=%2B") == ([], None)
+def test_a_next_page_on_another_host_is_asked_of_our_own_which_alone_gets_the_key() -> None:
+    reads: dict[str, Callable[[RecallClient, str | None], tuple[object, str | None]]] = {
+        "transcript": lambda recall, cursor: recall.list_page(R, cursor),
+        "recording": lambda recall, cursor: recall.recordings_page(0, cursor),
+    }
+    with raw_server(answer(200, EMPTY_PAGE)) as other:
+        for what, read in reads.items():
+            body = page(next=f"{other.url}/api/v1/{what}/?cursor=%2B")
+            with raw_server(answer(200, body)) as server:
+                recall = client(server.url)
+                _, cursor = read(recall, None)
+                assert cursor == f"/api/v1/{what}/?cursor=%2B"
+                with pytest.raises(RecallBusy, match="this page"):  # the server never gets on
+                    read(recall, cursor)
+            assert server.requests[1].startswith(f"GET /api/v1/{what}/?cursor=%2B HTTP".encode())
     assert other.connections == 0
-    assert server.requests[0].startswith(b"GET /api/v1/transcript/?cursor=%2B HTTP")
+
+
+@pytest.mark.parametrize("status", [400, 404, 410, 422])
+def test_a_cursor_that_recall_refuses_is_told_from_a_list_that_is_refused(status: int) -> None:
+    with raw_server(answer(status)) as server:
+        recall = client(server.url)
+        for refused in (
+            lambda: recall.list_page(R, "/api/v1/transcript/?cursor=1"),
+            lambda: recall.recordings_page(0, "/api/v1/recording/?cursor=1"),
+        ):
+            with pytest.raises(CursorRefused):
+                refused()
+
+
+@pytest.mark.parametrize("status", [401, 405, 418, 429, 500, 503])
+def test_other_trouble_on_a_page_reached_by_a_cursor_is_not_the_cursors(status: int) -> None:
+    with raw_server(answer(status)) as server, pytest.raises((RecallBusy, AccountRefused)) as caught:
+        client(server.url).list_page(R, "/api/v1/transcript/?cursor=1")
+    assert not isinstance(caught.value, CursorRefused)
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "7", "/api/v1/recording/?cursor=1", "https://[/?c=1", "/api/v1/x/?c=1"]
+)
+def test_a_kept_cursor_that_is_none_is_refused_without_a_request(cursor: str) -> None:
+    with raw_server(answer(200, EMPTY_PAGE)) as server, pytest.raises(CursorRefused):
+        client(server.url).list_page(R, cursor)
+    assert server.connections == 0
 
 
 def test_a_kept_connection_that_died_meanwhile_is_made_anew() -> None:

@@ -37,7 +37,8 @@ def artifact(**changes: Any) -> dict[str, Any]:
 
 
 def read(**changes: Any) -> Any:
-    return wire.read_artifact(json.dumps(artifact(**changes)).encode())
+    body = json.dumps(artifact(**changes)).encode()
+    return wire.read_artifact(body, transcript_id=T, recording_id=R)
 
 
 def test_a_transcript_is_read() -> None:
@@ -45,6 +46,7 @@ def test_a_transcript_is_read() -> None:
     assert (got.transcript_id, got.status, got.sub_code, got.provider) == (T, "done", None, "recallai_async")
     assert (got.ordinal, got.is_realtime) == (3, False)
     assert (got.download_url, got.provider_data_url) == ("https://s3.example/secret", None)
+    assert (got.recording_id, got.providers) == (R, ("recallai_async",))
     assert "secret" not in repr(got)
 
 
@@ -70,6 +72,42 @@ def test_the_provider_is_the_first_key_with_a_value(provider: Any, name: str | N
     assert read(provider=provider).provider == name
 
 
+@pytest.mark.parametrize(
+    ("provider", "ordered", "name"),
+    [
+        ({"a_async": {}, "b_async": {}}, "b_async", "b_async"),
+        ({"a_async": {}, "b_async": {}}, "c_async", "a_async"),
+        ({"a_async": {}, "b_async": {}}, None, "a_async"),
+        ({"a_async": None, "b_async": {}}, "a_async", "b_async"),
+        ({}, "a_async", None),
+    ],
+)
+def test_of_several_filled_providers_the_ordered_one_counts(
+    provider: Any, ordered: str | None, name: str | None
+) -> None:
+    assert read(provider=provider).provider_for(ordered) == name
+
+
+@pytest.mark.parametrize(
+    ("provider", "is_realtime"),
+    [
+        ({"meeting_captions": {}, "deepgram_async": {}}, False),
+        ({"deepgram_async": {}, "meeting_captions": {}}, False),
+        ({"deepgram_async": None, "meeting_captions": {}}, True),
+        ({"zoom_rtms": {}, "meeting_captions": {}}, True),
+        ({}, False),
+    ],
+)
+def test_several_providers_are_realtime_only_when_none_is_asynchronous(
+    provider: Any, is_realtime: bool
+) -> None:
+    assert read(provider=provider, metadata={}).is_realtime is is_realtime
+
+
+def test_thousands_of_providers_are_not_carried_along() -> None:
+    assert len(read(provider={f"p{n}_async": {} for n in range(5_000)}).providers) <= 20
+
+
 @pytest.mark.parametrize("key", ["deepgram_streaming", "meeting_captions", "zoom_rtms", "a_new_word"])
 def test_what_does_not_say_async_is_realtime_unless_it_bears_our_marker(key: str) -> None:
     assert wire.is_realtime_provider(key)
@@ -91,8 +129,31 @@ def test_a_transcript_without_id_or_status_is_unreadable(changes: dict[str, Any]
 
 
 def test_a_failed_transcript_says_why_and_a_foreign_one_has_no_ordinal() -> None:
-    got = read(status={"code": "failed", "sub_code": "provider_connection_failed"}, recording=None)
+    got = read(status={"code": "failed", "sub_code": "provider_connection_failed"}, metadata={})
     assert (got.sub_code, got.ordinal) == ("provider_connection_failed", None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": OTHER},
+        {"recording": {"id": OTHER}},
+        {"recording": OTHER},
+        {"recording": {"id": 7}},
+        {"recording": {"id": ""}},
+        {"recording_id": OTHER, "recording": None},
+        {"recording": None, "metadata": {}},
+        {"recording": {}, "metadata": {"afterword": f"{OTHER}/1"}},
+    ],
+)
+def test_a_transcript_that_is_not_the_one_asked_for_is_unreadable(changes: dict[str, Any]) -> None:
+    with pytest.raises(Unreadable):
+        read(**changes)
+
+
+def test_a_transcript_that_names_no_recording_is_known_by_our_marker() -> None:
+    assert read(recording=None).ordinal == 3
+    assert read(recording={"metadata": None}, recording_id=R.upper()).recording_id == R
 
 
 def page(*results: Any, next: Any = None) -> bytes:
@@ -100,9 +161,7 @@ def page(*results: Any, next: Any = None) -> bytes:
 
 
 def test_a_page_lists_the_recordings_transcripts_and_where_to_go_on() -> None:
-    body = page(
-        artifact(), artifact(id=OTHER, recording=None), artifact(recording={"id": OTHER}), next="https://n/"
-    )
+    body = page(artifact(), artifact(id=OTHER, recording=None), next="https://n/")
     found, following = wire.read_list(body, recording_id=R)
     assert [(a.transcript_id, a.ordinal) for a in found] == [(T, 3), (OTHER, 3)]
     assert following == "https://n/"
@@ -111,7 +170,9 @@ def test_a_page_lists_the_recordings_transcripts_and_where_to_go_on() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [page({}), page("x"), b"{}", b"[]", b"<html>", page(next=7), b'{"results": null}', page(artifact(id=7))],
+    [page({}), page("x"), b"{}", b"[]", b"<html>", page(next=7), b'{"results": null}', page(artifact(id=7))]
+    + [page(artifact(recording={"id": OTHER})), page(artifact(), artifact(id=B, recording={"id": OTHER}))]
+    + [page(artifact(recording=None, metadata={}))],
 )
 def test_a_page_that_is_not_one_is_never_taken_for_an_empty_list(body: bytes) -> None:
     with pytest.raises(Unreadable):
@@ -123,7 +184,8 @@ def recording(**changes: Any) -> dict[str, Any]:
 
 
 def facts(**changes: Any) -> Any:
-    return wire.read_recording(200, json.dumps(recording(**changes)).encode(), now=AT)
+    body = json.dumps(recording(**changes)).encode()
+    return wire.read_recording(200, body, recording_id=R, now=AT)
 
 
 @pytest.mark.parametrize(
@@ -184,10 +246,47 @@ def test_bot_and_metadata_of_a_recording() -> None:
 
 
 def test_a_recording_that_is_not_there() -> None:
-    assert wire.read_recording(404, b"<html>", now=AT).condition == RecordingCondition.UNKNOWN
-    assert wire.read_recording(410, b"", now=AT).condition == RecordingCondition.GONE
-    with pytest.raises(Unreadable):
-        wire.read_recording(200, b'{"id": "../"}', now=AT)
+    for status, body, condition in (
+        (404, b"<html>", RecordingCondition.UNKNOWN),
+        (410, b"", RecordingCondition.GONE),
+    ):
+        assert wire.read_recording(status, body, recording_id=R, now=AT).condition == condition
+    for id in ("../", OTHER, None):
+        with pytest.raises(Unreadable):
+            facts(id=id)
+
+
+def test_metadata_keeps_its_nulls_which_take_no_texts_place() -> None:
+    got = facts(
+        metadata={"a": None, "b": None, "afterword": None}, bot={"id": B, "metadata": {"afterword": "skip"}}
+    )
+    assert got.metadata == (("a", None), ("afterword", "skip"), ("b", None))
+
+
+def test_half_a_surrogate_pair_in_metadata_costs_one_character() -> None:
+    got = facts(metadata={"note": "cut \ud83d", "\udc00": "x", "nul": "\0", "n": 1, "long": "x" * 501})
+    assert got.metadata == (("note", "cut \ufffd"), ("\ufffd", "x"))
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        lambda body: b"\xef\xbb\xbf" + body,
+        lambda body: b"\xef\xbb\xbf \r\n" + body + b" \r\n",
+        lambda body: body.decode().encode("utf-16"),
+        lambda body: body[:-1] + b', "x": NaN, "y": [Infinity, -Infinity]}',
+        lambda body: body[:-1] + b', "x": "\\udc00 \\ud800"}',
+        lambda body: body[:-1] + b', "x": "\xff \xed\xa0\x80 \x01 \t"}',
+    ],
+)
+def test_what_json_does_not_allow_but_writers_write_is_read_everywhere(spoilt: Any) -> None:
+    body = spoilt(json.dumps(artifact()).encode())
+    assert wire.read_artifact(body, transcript_id=T, recording_id=R) == read()
+    assert wire.read_list(spoilt(page(artifact())), recording_id=R) == ([read()], None)
+    whole = spoilt(json.dumps(recording()).encode())
+    assert wire.read_recording(200, whole, recording_id=R, now=AT) == facts()
+    event = {"event": "transcript.done", "data": {"transcript": {"id": T}, "recording": {"id": R}}}
+    assert wire.decode_delivery(spoilt(json.dumps(event).encode()), at=AT).recording_id == R
 
 
 def test_a_list_of_recordings() -> None:
@@ -197,8 +296,3 @@ def test_a_list_of_recordings() -> None:
     assert seen.created_at == datetime(2026, 1, 1, tzinfo=UTC).timestamp()
     with pytest.raises(Unreadable):
         wire.read_recordings_list(page({}), now=AT)
-
-
-def test_a_refused_read_says_status_and_code_only() -> None:
-    assert str(wire.RecallRefused(400, "bad")) == "Recall answers 400 bad"
-    assert str(wire.RecallRefused(400, "")) == "Recall answers 400"

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import hmac
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from svix.webhooks import Webhook, WebhookVerificationError
 
 from app.recall.webhook import (
+    FAMILIES,
     REMEDIES,
     RejectionKind,
     Secret,
@@ -138,7 +140,7 @@ def test_without_any_secret_nothing_verifies() -> None:
         verify(judge_headers(headers()), BODY, [], now_s=AT_S)
 
 
-# -- one family ----------------------------------------------------------------------------------
+# -- two families ----------------------------------------------------------------------------------
 @pytest.mark.parametrize("missing", ["id", "timestamp", "signature"])
 def test_headers_are_not_mixed_from_two_families(missing: str) -> None:
     half = headers()
@@ -147,9 +149,39 @@ def test_headers_are_not_mixed_from_two_families(missing: str) -> None:
     assert kind_of(half | other) is RejectionKind.MISSING_HEADERS
 
 
-def test_complete_webhook_family_counts_and_svix_beside_it_is_not_looked_at() -> None:
-    assert label_of(headers() | headers(family="svix", signature=WRONG, webhook_id="msg_other"))
-    assert kind_of(headers(signature=WRONG) | headers(family="svix")) is RejectionKind.BAD_SIGNATURE
+@pytest.mark.parametrize("ours", FAMILIES)
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"signature": WRONG, "webhook_id": "msg_relay"},
+        {"signature": WRONG, "at": AT_S - 3600},
+        {"signature": "v1a,ed25519"},
+        {"webhook_id": "a relay's id / with blanks"},
+        {"at": "2021-02-25T12:42:10Z"},
+    ],
+    ids=["signed by another", "and stale", "of another version", "an odd id", "an odd time"],
+)
+def test_complete_foreign_set_beside_ours_hides_nothing(ours: str, foreign: dict[str, Any]) -> None:
+    (theirs,) = set(FAMILIES) - {ours}
+
+    claim = judge_headers(headers(family=ours) | headers(family=theirs, **foreign))
+
+    assert claim.is_fresh(AT_S)
+    verified = verify(claim, BODY, [parse_secret(SECRET)], now_s=AT_S)
+    assert (verified.webhook_id, verified.timestamp_s) == (ID, AT_S)
+
+
+@pytest.mark.parametrize("ours", FAMILIES)
+def test_neither_of_two_complete_sets_holds(ours: str) -> None:
+    (theirs,) = set(FAMILIES) - {ours}
+    wrong = headers(family=ours, signature=WRONG) | headers(family=theirs, signature=OTHER)
+    old = headers(family=ours) | headers(family=theirs, signature=WRONG)
+    odd = headers(family=ours, webhook_id="/") | headers(family=theirs, signature="v2,x")
+
+    assert kind_of(wrong) is RejectionKind.BAD_SIGNATURE
+    assert kind_of(old, now_s=AT_S + 301) is RejectionKind.STALE
+    assert not judge_headers(old).is_fresh(AT_S + 301)
+    assert kind_of(odd) is RejectionKind.MALFORMED
 
 
 def test_incomplete_webhook_family_gives_way_to_a_complete_svix_one() -> None:

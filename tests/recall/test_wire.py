@@ -5,12 +5,16 @@ Requests, byte for byte, and the addresses they may go to.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv6Network
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.ports import CreateOrder
 from app.recall import addresses, wire
@@ -42,17 +46,17 @@ def every_get() -> list[wire.HttpRequest]:
         wire.retrieve_request(BASE, KEY, T),
         wire.recording_request(BASE, KEY, R),
         wire.list_request(BASE, KEY, recording_id=R),
-        wire.list_request(BASE, KEY, recording_id=R, cursor_url=f"{BASE}/api/v1/transcript/?cursor=a%2Bb"),
+        wire.list_request(BASE, KEY, recording_id=R, cursor="/api/v1/transcript/?cursor=a%2Bb"),
         wire.recordings_list_request(BASE, KEY, created_after=AT),
-        wire.recordings_list_request(BASE, KEY, created_after=AT, cursor_url=f"{BASE}/x/?cursor=1"),
+        wire.recordings_list_request(BASE, KEY, created_after=AT, cursor="/api/v1/recording/?cursor=1"),
         wire.probe_request(BASE, KEY),
     ]
 
 
 @pytest.mark.parametrize("request_", every_get(), ids=lambda r: r.url)
-def test_a_get_has_the_bare_key_a_trailing_slash_and_no_body(request_: wire.HttpRequest) -> None:
+def test_a_get_has_the_key_a_trailing_slash_and_no_body(request_: wire.HttpRequest) -> None:
     assert (request_.method, request_.body) == ("GET", None)
-    assert request_.headers["Authorization"] == KEY
+    assert request_.headers["Authorization"] == f"Token {KEY}"
     assert request_.url.partition("?")[0].endswith("/")
     assert "Content-Type" not in request_.headers
     assert KEY not in repr(request_)
@@ -65,7 +69,7 @@ def test_addresses_are_recalls() -> None:
         f"/api/v1/transcript/?recording_id={R}",
         "/api/v1/transcript/?cursor=a%2Bb",
         "/api/v1/recording/?created_at_after=2025-11-21T04%3A40%3A00%2B00%3A00",
-        "/x/?cursor=1",
+        "/api/v1/recording/?cursor=1",
         "/api/v1/transcript/?status_code=processing",
     ]
     deletion = wire.delete_request(BASE, KEY, T)
@@ -95,32 +99,75 @@ def test_the_user_agent_names_the_version_of_the_project() -> None:
     assert agent == f"afterword/{project['version']}"
 
 
+PAGE = "/api/v1/transcript/?cursor=cD0y%2B&recording_id=x"
+
+
 @pytest.mark.parametrize(
-    "cursor",
+    "following",
     [
-        "https://us-east-1.recall.ai.evil.example/api/v1/transcript/?cursor=1",
-        "http://us-east-1.recall.ai/api/v1/transcript/?cursor=1",
-        "https://us-east-1.recall.ai:8443/api/v1/transcript/?cursor=1",
-        "https://us-east-1.recall.ai@evil.example/?cursor=1",
-        "https://x:y@us-east-1.recall.ai/?cursor=1",
-        "//us-east-1.recall.ai/?cursor=1",
-        "/api/v1/transcript/?cursor=1",
-        "https://us-east-1.recall.ai\\@evil.example/",
-        "https://us-east-1.recall.ai/?cursor=1\r\nX: y",
-        "https://us-east-1.recall.ai:x/",
-        "",
+        BASE + PAGE,
+        "http://us-east-1.recall.ai" + PAGE,  # a TLS terminator before Recall
+        "https://api.recall.ai" + PAGE,  # an alias of the region
+        "https://US-EAST-1.recall.ai:443" + PAGE,
+        "https://us-east-1.recall.ai:8443" + PAGE,
+        "http://10.0.0.7:8080" + PAGE,
+        "https://x:y@evil.example" + PAGE,
+        "https://evil.example/recall" + PAGE,
+        "//us-east-1.recall.ai" + PAGE,
+        PAGE,
+        PAGE.removeprefix("/api/v1/transcript/"),
+        PAGE.replace("/?", "?"),
+        PAGE + "#fragment",
     ],
 )
-def test_the_key_never_follows_a_cursor_to_another_host(cursor: str) -> None:
-    with pytest.raises(Unreadable):
-        wire.list_request(BASE, KEY, recording_id=R, cursor_url=cursor)
-    with pytest.raises(Unreadable):
-        wire.recordings_list_request(BASE, KEY, created_after=AT, cursor_url=cursor)
+@pytest.mark.parametrize("base", [BASE, "https://proxy.example/recall"])
+def test_a_cursor_is_path_and_query_on_our_own_base(base: str, following: str) -> None:
+    cursor = wire.cursor_of(following, "transcript")
+    assert cursor == PAGE == wire.cursor_of(cursor, "transcript")
+    assert wire.list_request(base, KEY, recording_id=R, cursor=cursor).url == base + PAGE
 
 
-def test_a_cursor_with_the_default_port_spelled_out_is_the_same_host() -> None:
-    url = "https://US-EAST-1.recall.ai:443/api/v1/transcript/?cursor=1"
-    assert wire.list_request(BASE, KEY, recording_id=R, cursor_url=url).url == url
+@pytest.mark.parametrize(
+    "following",
+    [
+        "",
+        BASE,
+        f"{BASE}/",
+        f"{BASE}/?cursor=1",
+        f"{BASE}?cursor=1",
+        f"{BASE}/api/v1/transcript/",
+        f"{BASE}/api/v1/transcript/?",
+        f"{BASE}/api/v1/recording/?cursor=1",
+        f"{BASE}/api/v2/transcript/?cursor=1",
+        f"{BASE}/api/v1/transcripts/?cursor=1",
+        f"{BASE}/myapi/v1/transcript?cursor=1",
+        f"{BASE}/login?next=/api/v1/transcript/?cursor=1",
+        f"{BASE}/api/v1/transcript/../bot/?cursor=1",
+        "https://us-east-1.recall.ai\\@evil.example/?cursor=1",
+        "https://[/api/v1/transcript/?cursor=1",
+        f"{BASE}/api/v1/transcript/?cursor=1\r\nX: y",
+        f"{BASE}/api/v1/transcript/?cursor=1 2",
+        f"{BASE}/api/v1/transcript/?cursor=é",
+        f"{BASE}/api/v1/transcript/?cursor=" + "x" * 4000,
+    ],
+)
+def test_an_address_of_something_else_is_no_next_page(following: str) -> None:
+    with pytest.raises(Unreadable):
+        wire.cursor_of(following, "transcript")
+    with pytest.raises(Unreadable):
+        wire.list_request(BASE, KEY, recording_id=R, cursor=following)
+
+
+@given(
+    st.text() | st.text(alphabet="/?#[]@:\\%.&=ab").map(lambda text: f"https:{text}/api/v1/recording/?c=1")
+)
+def test_whatever_the_next_page_is_called_the_request_goes_to_our_base(following: str) -> None:
+    try:
+        request = wire.recordings_list_request(BASE, KEY, created_after=AT, cursor=following)
+    except Unreadable:
+        return
+    assert request.url.startswith(f"{BASE}/api/v1/recording/?")
+    assert re.fullmatch(r"[!-~]+", request.url)
 
 
 @pytest.mark.parametrize("id", ["../recording", "", R + "/", f"{R}?x=1"])
@@ -171,18 +218,63 @@ def test_a_bad_base_url_is_refused_without_repeating_it(url: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1"]
-    + ["224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1%eth0", "fd00::1", "ff02::1"]
-    + ["::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:0a00:0001::", "not an address", "2130706433"],
-)
+NOT_PUBLIC = {
+    "loopback": ["127.0.0.1", "127.255.255.255", "::1", "::ffff:127.0.0.1"],
+    "private": ["10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "fd00::1", "fc00::1"],
+    "this network": ["0.0.0.0", "0.255.0.1", "::"],
+    "shared": ["100.64.0.1", "100.127.255.255"],
+    "link-local": ["169.254.169.254", "fe80::1", "fe80::1%eth0", "febf::1"],
+    "site-local": ["fec0::1", "feff::1"],
+    "multicast": ["224.0.0.1", "239.255.255.255", "ff02::1", "ff0e::1"],
+    "reserved": ["240.0.0.1", "255.255.255.255"],
+    "protocol assignments": [
+        "192.0.0.1",
+        "192.0.0.9",
+        "192.0.0.170",
+        "2001:1::1",
+        "2001:4:112::1",
+        "2001:1ff::1",
+    ],
+    "documentation": ["192.0.2.1", "198.51.100.1", "203.0.113.1", "2001:db8::1", "3fff::1", "3fff:fff::1"],
+    "benchmarking": ["198.18.0.1", "198.19.255.255", "2001:2::1"],
+    "orchid": ["2001:10::1", "2001:20::1", "2001:30::1"],
+    "anycast and AS112": ["192.31.196.1", "192.52.193.1", "192.88.99.1", "192.175.48.1", "2620:4f:8000::1"],
+    "Teredo": ["2001::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2"],
+    "6to4": ["2002:0a00:0001::", "2002:34d8:101::1"],
+    "mapped": ["::ffff:10.0.0.1", "::ffff:169.254.169.254", "::ffff:0.0.0.0"],
+    "translated": ["64:ff9b::a00:1", "64:ff9b::169.254.169.254", "64:ff9b::c612:1"],
+    "translated locally": ["64:ff9b:1::1", "64:ff9b:1::808:808", "64:ff9b:1:ffff::1", "64:ff9b:0:1::808:808"],
+    "compatible": ["::10.0.0.1", "::8.8.8.8", "::2"],
+    "translatable": ["::ffff:0:10.0.0.1", "::ffff:0:8.8.8.8"],
+    "discard": ["100::1", "100:0:0:1::1"],
+    "segment routing": ["5f00::1"],
+    "not assigned": ["4000::1", "1::1", "1fff::1", "e000::1", "200::1", "::1:0:0:0:1"],
+    "with a zone": ["2600:1f24:64:8000::1%eth0", "64:ff9b::808:808%1"],
+    "no address": ["not an address", "2130706433", "0x7f.1", "127.1", "010.0.0.1", "", "8.8.8.8/8"],
+}
+
+
+@pytest.mark.parametrize("address", [a for kind in NOT_PUBLIC.values() for a in kind])
 def test_addresses_of_inner_networks_are_not_public_however_spelled(address: str) -> None:
     assert not addresses.is_public(address)
 
 
 @pytest.mark.parametrize(
-    "address", ["52.216.1.1", "2600:1f24:64:8000::1", "::ffff:52.216.1.1", "64:ff9b::34d8:101"]
+    "address",
+    ["52.216.1.1", "1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255"]
+    + ["128.0.0.0", "172.15.255.255", "172.32.0.0", "192.0.1.0", "198.17.255.255", "198.20.0.0"]
+    + ["223.255.255.255", "2600:1f24:64:8000::1", "2a05:d028:17:8000::1", "2001:200::1", "2001:4860::1"]
+    + ["2003::1", "::ffff:52.216.1.1", "64:ff9b::34d8:101"],
 )
 def test_addresses_of_the_open_internet_are_public(address: str) -> None:
     assert addresses.is_public(address)
+
+
+@given(st.ip_addresses(v=4) | st.ip_addresses(v=6))
+def test_no_address_is_public_that_this_pythons_tables_call_special(address: Any) -> None:
+    if addresses.is_public(str(address)):
+        if address in IPv6Network("64:ff9b::/96") or address in IPv6Network("::ffff:0:0/96"):
+            address = IPv4Address(int(address) & 0xFFFFFFFF)
+        assert address.is_global
+        assert not address.is_multicast
+        assert not address.is_reserved

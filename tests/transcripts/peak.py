@@ -16,8 +16,14 @@ class _Endless:
     """A transcript of `turns` turns that is nowhere whole."""
 
     def __init__(self, turns: int, one: bytes) -> None:
-        self._left, self._one = turns, one
-        self._buffer = b"["
+        self._turns, self._one = turns, one
+        self.seek(0)
+
+    def tell(self) -> int:
+        return 0
+
+    def seek(self, where: int) -> None:
+        self._left, self._buffer = self._turns, b"["
 
     def read(self, size: int = -1) -> bytes:
         while len(self._buffer) < size and self._left:

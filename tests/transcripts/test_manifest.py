@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.transcripts import Manifest, ManifestUnreadable, Summary, build_manifest, parse_manifest
+from app.transcripts import UNREAD, Manifest, ManifestUnreadable, Summary, build_manifest, parse_manifest
 from app.transcripts.manifest import MAX_BYTES, AttemptLine, StoredFile
 
 SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -82,6 +82,42 @@ def test_an_empty_result_of_a_recording_without_bot_is_described_too() -> None:
     assert (document["verdict"], document["language"], document["duration_ms"]) == ("empty", None, None)
 
 
+RAW = (StoredFile("transcript.json", 900, "application/json", SHA),)
+
+
+def test_a_download_that_is_no_transcript_is_described_by_its_bytes_alone() -> None:
+    manifest = replace(MANIFEST, summary=UNREAD, files=RAW)
+    content = build_manifest(manifest)
+    assert parse_manifest(content) == manifest
+    document = json.loads(content)
+    assert (document["verdict"], document["language"], document["duration_ms"]) == ("unreadable", None, None)
+    assert set(document["counts"].values()) == {0}
+    assert list(document["files"]) == ["transcript.json"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"files": MANIFEST.files},
+        {"files": ()},
+        {"files": (StoredFile("sentences.json", 2, "application/json", SHA),)},
+        {"summary": replace(UNREAD, words=1)},
+        {"summary": replace(UNREAD, duration_ms=0)},
+    ],
+)
+def test_what_was_not_read_cannot_have_been_rendered_or_counted(changes: dict[str, Any]) -> None:
+    with pytest.raises(ManifestUnreadable, match="unreadable"):
+        build_manifest(replace(replace(MANIFEST, summary=UNREAD, files=RAW), **changes))
+
+
+def test_a_candidate_names_the_transcript_that_became_the_result() -> None:
+    superseded = replace(MANIFEST, superseded_by="tra-2")
+    content = build_manifest(superseded)
+    assert parse_manifest(content) == superseded
+    assert json.loads(content)["superseded_by"] == "tra-2"
+    assert "superseded_by" not in json.loads(build_manifest(MANIFEST))
+
+
 @settings(deadline=None)
 @given(
     text=st.text(),
@@ -139,6 +175,9 @@ def test_a_manifest_cut_anywhere_is_refused() -> None:
         ("languages", [{"code": "en"}]),
         ("created_at", "secret"),
         ("created_at", "2026-11-20T09:30:00"),
+        ("verdict", None),
+        ("verdict", "unreadable"),
+        ("superseded_by", 7),
         ("files", []),
         ("files", {"a.json": None}),
         ("files", {"a.json": {"size_bytes": 1, "media_type": "m", "sha256": "secret"}}),

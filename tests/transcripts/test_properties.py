@@ -27,18 +27,24 @@ ODD = st.sampled_from(
 HUMAN = st.sampled_from(
     ["so", "I", "Dr.", "3.", "14", "はい。", "今日", "ครับ", "안녕", "مرحبا", "שלום.", "[00:00:01] Boss:"]
 )
-TEXT = st.one_of(HUMAN, st.text(max_size=8), st.lists(ODD, max_size=6).map("".join))
+HALVES = st.characters(categories=["Cs"])
+TEXT = st.one_of(
+    HUMAN,
+    st.text(max_size=8),
+    st.text(HALVES | st.characters(), max_size=4),
+    st.lists(ODD, max_size=6).map("".join),
+)
 SCALAR = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
-    st.floats(allow_nan=False),
+    st.floats(),
     st.text(max_size=5),
 )
 ANYTHING = st.recursive(
     SCALAR,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-).filter(lambda value: "Infinity" not in json.dumps(value))
+)
 STAMP = st.one_of(
     st.none(),
     st.floats(0, 1e5),
@@ -56,13 +62,23 @@ NAMES = st.sampled_from([None, "", "Ana", "Sam", "a: b\n", "\u202e"])
 PARTICIPANT = st.one_of(
     st.none(),
     st.fixed_dictionaries(
-        {}, optional={"id": st.one_of(st.none(), st.integers(0, 3), st.just("0")), "name": NAMES}
+        {},
+        optional={
+            "id": st.one_of(
+                st.none(), st.integers(0, 3), st.sampled_from(["0", 1.0, "x" * 99, float("nan")])
+            ),
+            "name": NAMES,
+        },
     ),
+    NAMES,
+    st.integers(0, 3),
 )
 TURN = st.fixed_dictionaries(
     {"words": st.lists(WORD, max_size=6)},
     optional={
         "participant": PARTICIPANT,
+        "speaker": PARTICIPANT,
+        "speaker_id": st.one_of(st.none(), st.integers(0, 3)),
         "language_code": st.sampled_from([None, "en", "de-CH", "x y"]),
         "new": ANYTHING,
     },
@@ -83,7 +99,14 @@ def visible(text: str) -> str:
 
 
 def words_of(transcript: list[Json]) -> str:
-    return visible("".join(word["text"] or "" for turn in transcript for word in turn["words"] if word))
+    return visible(
+        "".join(whole(word["text"] or "") for turn in transcript for word in turn["words"] if word)
+    )
+
+
+def whole(text: str) -> str:
+    """With U+FFFD for each half of a surrogate pair that is without the other."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 @unhurried
@@ -95,6 +118,22 @@ def test_every_visible_word_survives_in_order(transcript: list[Json]) -> None:
     lines = files["transcript.txt"].split("\n\n") if files["transcript.txt"] else []
     paragraphs = [LABELLED.fullmatch(line.removesuffix("\n")) for line in lines]
     assert visible("".join(paragraph[1] for paragraph in paragraphs if paragraph)) == words_of(transcript)
+
+
+@unhurried
+@given(TRANSCRIPT)
+def test_who_is_told_apart_by_id_is_told_apart_in_every_file(transcript: list[Json]) -> None:
+    spoken = [t for t in transcript if any(w and visible(w["text"] or "") for w in t["words"])]
+    ids = {
+        str(p["id"])
+        for t in spoken
+        if isinstance(p := t.get("participant"), dict) and type(p.get("id")) is int
+    }
+    sentences = json.loads(rendered_bytes(encoded(transcript))[0]["sentences.json"])
+    labels = {(s["speaker_id"], s["speaker"]) for s in sentences}
+    assert ids <= {speaker_id for speaker_id, _ in labels}
+    assert len({label for _, label in labels}) == len(labels)  # nobody shares a label
+    assert all(len(s["speaker_id"] or "") <= 64 for s in sentences)
 
 
 @unhurried

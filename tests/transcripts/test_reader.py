@@ -49,10 +49,33 @@ HI = Word("Hi", None, None)
         ([{"participant": None, "language_code": None, "words": [said("Hi")]}], [
             Turn(None, None, None, (HI,))
         ]),
-        ([{"participant": "Ana", "words": [said("Hi")]}], [Turn(None, None, None, (HI,))]),
+        ([{"participant": "Ana", "words": [said("Hi")]}], [Turn(None, "Ana", None, (HI,))]),
+        ([{"participant": 7, "words": [said("Hi")]}], [Turn("7", None, None, (HI,))]),
+        ([{"speaker": "Ana", "words": [said("Hi")]}], [Turn(None, "Ana", None, (HI,))]),
+        ([{"words": [said("Hi")], "speaker": 0, "language": "en"}], [Turn("0", None, "en", (HI,))]),
+        ([{"speaker": {"id": 1.0, "name": "Ana"}, "words": [said("Hi")]}], [Turn("1", "Ana", None, (HI,))]),
+        ([{"speaker": "Ana", "speaker_id": 100, "words": [said("Hi")]}], [Turn("100", "Ana", None, (HI,))]),
+        ([{"speaker_name": "Ana", "speaker_id": "x", "words": [said("Hi")]}], [
+            Turn("x", "Ana", None, (HI,))
+        ]),
+        ([turn([said("Hi")], who=None) | {"speaker": "Ana"}], [Turn("1", "Ana", "en", (HI,))]),
+        ([{"speaker": "A"} | turn([said("Hi")], id=None)], [Turn(None, "Ana", "en", (HI,))]),
+        ([{"participant": None, "speaker": [1], "words": [said("Hi")]}], [Turn(None, None, None, (HI,))]),
+        ([{"speaker": "Ana", "text": "Hi all.", "start_timestamp": 1.5, "end_timestamp": {"relative": 2}}], [
+            Turn(None, "Ana", None, (Word("Hi all.", 1.5, 2.0),))
+        ]),
+        ([{"speaker": "A", "text": "Hi", "words": []}, {"speaker": 0, "text": "?", "words": [said("Hi")]}], [
+            Turn(None, "A", None, (HI,)), Turn("0", None, None, (HI,))
+        ]),
+        ([{"words": [{"text": "Hi", "speaker": n} for n in (0, 0, 1)] + [{"text": "Hi"}]}], [
+            Turn("0", None, None, (HI, HI)), Turn("1", None, None, (HI, HI))
+        ]),
+        ([{"words": [{"text": "Hi", "speaker": "A"}, {"text": "Hi", "speaker": "B"}]}], [
+            Turn(None, "A", None, (HI,)), Turn(None, "B", None, (HI,))
+        ]),
         ([turn([said("Hi")], id="", who=5, language=7)], [Turn(None, None, None, (HI,))]),
         ([turn([said("Hi")], id=True, who={"a": [1]}, language="e n")], [Turn(None, None, None, (HI,))]),
-        ([turn([said("Hi")], id=0, who="", language="yue")], [Turn("0", "", "yue", (HI,))]),
+        ([turn([said("Hi")], id=0, who="", language="yue")], [Turn("0", None, "yue", (HI,))]),
         ([turn([]), turn(None), turn([None])], [
             Turn("1", "Ana", "en", ()),
             Turn("1", "Ana", "en", ()),
@@ -111,14 +134,13 @@ UNREADABLE: dict[str, bytes] = {
     "a text that is an object": b'[{"words": [{"text": {"secret": 1}}]}]',
     "no turn with words": b'[{"transcript": "secret"}, {"participant": null}]',
     "no word with a text": b'[{"words": [{"value": "secret"}, {"value": "secret"}]}]',
-    "NaN": b'[{"words": [{"text": "secret", "start_timestamp": {"relative": NaN}}]}]',
-    "Infinity": b'[{"words": [{"text": "secret", "start_timestamp": {"relative": Infinity}}]}]',
+    "NaN for a transcript": b"NaN",
+    "a word that is no number": b'[{"words": [], "x": NaNny}]',
     "an absurd exponent": b'[{"words": [], "x": 1e99999999999999999999}]',
     "a number of 5000 digits": b'[{"words": [], "x": ' + b"9" * 5000 + b"}]",
-    "not UTF-8": b'[{"words": [{"text": "secret \xff"}]}]',
-    "an encoded surrogate": b'[{"words": [{"text": "secret \xed\xa0\x80"}]}]',
-    "UTF-16": '[{"words": []}]'.encode("utf-16"),
-    "a raw control character": b'[{"words": [{"text": "secret\x01"}]}]',
+    "all bytes": bytes(range(256)) * 8,
+    "half of UTF-16": '[{"words": []}]'.encode("utf-16")[:-1],
+    "no turn with words, nor with a text": b'[{"text": "", "x": "secret"}, {"text": 5}]',
     "a second document": b"[] []",
     "garbage behind": b"[] secret",
     "a trailing comma": b"[1,]",
@@ -144,6 +166,27 @@ def test_numbers_no_machine_word_can_hold_do_not_cost_the_transcript() -> None:
     words = b'[{"text": "Hi", "start_timestamp": {"relative": 1e999}}]'
     (only,) = read(b'[{"participant": %b, "x": 1e999, "words": %b}]' % (participant, words))
     assert only == Turn("18446744073709551616", None, None, (HI,))
+
+
+@pytest.mark.parametrize("id", ["x" * 1_000_000, 10**4_000, "a\nb", "\u202e", "x" * 65])
+def test_an_id_is_short_and_printable_and_stays_the_same_persons(id: Any) -> None:
+    same, again, other = read([turn([], id=id), turn([], id=id), turn([], id=f"{id}1")])
+    assert same == again
+    assert same.participant_id != other.participant_id
+    assert len(same.participant_id or "") <= 64
+    assert (same.participant_id or "").isprintable()
+
+
+def test_who_speaks_is_read_without_the_words_too() -> None:
+    document = json.dumps(
+        [spoke("Hi"), {"speaker": "Ben", "words": [{"no": "text"}]}, {"participant": {"id": 3}}]
+    )
+    turns = list(read_turns(io.BytesIO(document.encode()), with_words=False))
+    assert [(t.participant_id, t.name, t.words) for t in turns] == [
+        ("1", "Ana", ()),
+        (None, "Ben", ()),
+        ("3", None, ()),
+    ]
 
 
 def test_unknown_fields_may_nest_as_deeply_as_anybody_means_it() -> None:

@@ -68,8 +68,39 @@ def test_a_tie_of_languages_goes_to_the_one_heard_first() -> None:
     assert summary_of(spoke("ja", language="de"), spoke("yes", language="en")).language == "de"
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": "i" * 1_000_000},
+        {"id": 10**4_000},
+        {"who": "n" * 1_000_000},
+        {"who": "n" * 1_000_000, "id": None},
+        {"language": "l" * 1_000_000},
+        {"language": "en-" + "l" * 8},
+    ],
+)
+def test_what_is_repeated_with_every_sentence_is_short(changes: dict[str, Any]) -> None:
+    one = turn([said("So.")] * 6_000, **changes)
+    files, _ = rendered_bytes(json.dumps([one]).encode())
+    assert sum(map(len, files.values())) < 6_000 * 450
+
+
+def test_a_language_a_word_does_not_make_the_summary_long() -> None:
+    summary = summary_of(*(spoke("so", language=f"x{n}") for n in range(1_000)), spoke("a b", language="x0"))
+    assert len(summary.languages) == 100
+    assert summary.languages[0] == ("x0", 3)
+
+
 def test_a_monologue_in_pieces_is_one_speaker_turn() -> None:
     assert summary_of(turn([said("so")] * 2_500)).turns == 1
+
+
+def test_a_transcript_is_read_from_where_it_begins_in_its_file() -> None:
+    source = io.BytesIO(b"#!" + json.dumps([spoke("Hi.", who=None), spoke("Ho.")]).encode())
+    source.seek(2)
+    out = io.StringIO()
+    render(source, {"transcript.txt": out})
+    assert out.getvalue() == "[00:00:00] Ana: Hi. Ho.\n"
 
 
 def test_only_what_is_asked_for_is_written() -> None:

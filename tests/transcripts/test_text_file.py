@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from app.transcripts import Turn
+from app.transcripts.speakers import MOST_NAMES, names_of
 from app.transcripts.text import harmless
 from tests.transcripts.recall_json import said, spoke, text_of, turn
 
@@ -77,7 +79,7 @@ EXAMPLES: dict[str, tuple[list[Any], str]] = {
         [spoke("Hi.", who=None, id=0), spoke("Ho.", who=None, id="0"), spoke("He.", who=None, id="x")],
         "[00:00:00] Unknown speaker: Hi. Ho.\n\n[00:00:00] Unknown speaker 2: He.\n",
     ),
-    "a name learnt later is used from the next turn on": (
+    "a name learnt later is the name from the beginning": (
         [
             spoke("Hi", who=None, id=5),
             spoke("there.", who="Eve", id=5),
@@ -86,8 +88,35 @@ EXAMPLES: dict[str, tuple[list[Any], str]] = {
             spoke("Mm.", who="Ben", id=2),
             spoke("So.", who=None, id=5),
         ],
-        "[00:00:00] Unknown speaker: Hi there.\n\n[00:00:00] Ben: Oh.\n\n[00:00:00] Eve: Yes.\n\n"
+        "[00:00:00] Eve: Hi there.\n\n[00:00:00] Ben: Oh.\n\n[00:00:00] Eve: Yes.\n\n"
         "[00:00:00] Ben: Mm.\n\n[00:00:00] Eve: So.\n",
+    ),
+    "a person's last name counts, a device's only where there is no other": (
+        [
+            spoke("Hi.", who="iPhone", id=1),
+            spoke("Ho.", who="Ana", id=1),
+            spoke("He.", who="Ana López", id=1),
+            spoke("Ha.", who="Ana's iPad (2)", id=1),
+            spoke("Hu.", who="+1 (555) 010-9999", id=2),
+            spoke("Hm.", who="Galaxy S21", id=2),
+        ],
+        "[00:00:00] Ana López: Hi. Ho. He. Ha.\n\n[00:00:00] Galaxy S21: Hu. Hm.\n",
+    ),
+    "a name in a turn without words counts too": (
+        [spoke("Hi.", who=None, id=1), turn([], who="Ana", id=1)],
+        "[00:00:00] Ana: Hi.\n",
+    ),
+    "names where a participant is now": (
+        [
+            {"speaker": "Ana", "words": [said("Hi.", 1, 2)]},
+            {"speaker": "Ben", "words": [said("Ho.", 3, 4)]},
+            {"speaker": "Ana", "words": [said("He.", 5, 6)]},
+        ],
+        "[00:00:01] Ana: Hi.\n\n[00:00:03] Ben: Ho.\n\n[00:00:05] Ana: He.\n",
+    ),
+    "numbers where a participant is now": (
+        [{"speaker": 0, "words": [said("Hi.", 1, 2)]}, {"speaker": 1, "words": [said("Ho.", 3, 4)]}],
+        "[00:00:01] Unknown speaker: Hi.\n\n[00:00:03] Unknown speaker 2: Ho.\n",
     ),
     "null and blank words leave no trace": (
         [turn([None, said(None), said("Right", 5, 6), said(" "), said("\u200b"), said("then.", None, None)])],
@@ -168,6 +197,36 @@ def test_a_very_long_name_is_cut_because_it_is_repeated_with_every_sentence() ->
     assert len(text_of(spoke("Hi.", who="x" * 5_000))) < 250
 
 
+@pytest.mark.parametrize(
+    ("name", "is_device"),
+    [
+        ("iPhone", True),
+        ("IPHONE 15 Pro", True),
+        ("Anas iPad", True),
+        ("健のiPhone", True),
+        ("galaxy tab", True),
+    ]
+    + [("Pixel 7", True), ("15551234567", True), ("+49 (0)30 / 123-456", True), ("1555****567", True)]
+    + [
+        ("Call-in user 3", True),
+        ("Ana", False),
+        ("Galaxya", False),
+        ("Pixel", False),
+        ("0", False),
+        ("A", False),
+    ]
+    + [("200-0", False), ("Agent 007", False), ("2026 Review", False), ("王", False), ("0" * 200, True)],
+)
+def test_a_devices_name_is_told_from_a_persons(name: str, is_device: bool) -> None:
+    other = names_of([Turn("1", "Ana Real", None, ()), Turn("1", name, None, ())])
+    assert other == {"1": "Ana Real" if is_device else name}
+
+
+def test_names_are_looked_ahead_for_in_bounded_memory() -> None:
+    turns = (Turn(str(n), f"N{n}", None, ()) for n in range(MOST_NAMES + 50))
+    assert len(names_of(turns)) == MOST_NAMES
+
+
 def test_half_a_surrogate_pair_does_not_stop_the_writing() -> None:
-    assert harmless("a\ud800b") == "a\ufffdb"  # some parsers deliver it; the others put a question mark
-    assert text_of(turn([said("a\ud800b", 0, 1)])) in ("[00:00:00] Ana: a?b\n", "[00:00:00] Ana: a\ufffdb\n")
+    assert harmless("a\ud800b") == "a\ufffdb"
+    assert text_of(turn([said("a\ud800b", 0, 1)])) == "[00:00:00] Ana: a\ufffdb\n"

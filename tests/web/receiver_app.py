@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,11 @@ class FileInbox:
         except sqlite3.OperationalError as error:
             raise StoreUnavailable(str(error)) from error
 
-    def count_rejected(self, kind: str, number: int) -> None:
+    def count_deliveries(self, rejected: Mapping[str, int], *, accepted: int, is_refused: bool) -> None:
         add = "ON CONFLICT (kind) DO UPDATE SET number = number + excluded.number"
+        noted = {**rejected, "refused": int(is_refused)} if rejected else {}
         with self._transaction() as connection:
-            connection.execute(f"INSERT INTO rejected VALUES (?, ?) {add}", (kind, number))
+            connection.executemany(f"INSERT INTO rejected VALUES (?, ?) {add}", noted.items())
 
     def is_writable(self) -> bool:
         try:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from structlog.testing import capture_logs
 
 from app.errors import StoreUnavailable
-from app.inbox import Committer, Rejections
+from app.inbox import Committer, Counting
 from app.ports import NewDelivery
 
 
@@ -23,6 +23,7 @@ class Gate:
         self.open = threading.Event()
         self.open.set()
         self.errors: dict[str, Exception] = {}
+        self.accepted = 0
         self.counted: list[tuple[str, int]] = []
 
     def add_deliveries(self, rows: Sequence[NewDelivery]) -> None:
@@ -34,8 +35,9 @@ class Gate:
             if webhook_id in self.errors:
                 raise self.errors[webhook_id]
 
-    def count_rejected(self, kind: str, number: int) -> None:
-        self.counted.append((kind, number))
+    def count_deliveries(self, rejected: Mapping[str, int], *, accepted: int, is_refused: bool) -> None:
+        self.counted += rejected.items()
+        self.accepted += accepted
 
 
 def row(webhook_id: str) -> NewDelivery:
@@ -241,23 +243,27 @@ def test_wake_up_that_hangs_delays_no_commit_and_is_not_piled_up(store: Gate) ->
 
 
 # -- rejections --------------------------------------------------------------------------------------
-class Counting:
-    """Rejections with a clock the test moves."""
+class Counted:
+    """Counting with a clock the test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
         self.counted: list[tuple[str, int]] = []
+        self.accepted: list[int] = []
+        self.refused: list[bool] = []
         self.is_broken = False
-        self.rejections = Rejections(self._count, monotonic=lambda: self.now)
+        self.rejections = Counting(self._count, monotonic=lambda: self.now)
 
-    def _count(self, kind: str, number: int) -> None:
+    def _count(self, rejected: Mapping[str, int], *, accepted: int, is_refused: bool) -> None:
         if self.is_broken:
             raise StoreUnavailable("locked")
-        self.counted.append((kind, number))
+        self.counted += rejected.items()
+        self.accepted.append(accepted)
+        self.refused.append(is_refused)
 
 
 def test_thousand_rejections_within_a_second_cost_two_writes_and_one_line() -> None:
-    counting = Counting()
+    counting = Counted()
     with capture_logs() as logs:
         for _ in range(1000):
             counting.rejections.note("stale", remedy="set the clock")
@@ -273,7 +279,7 @@ def test_thousand_rejections_within_a_second_cost_two_writes_and_one_line() -> N
 
 
 def test_rest_of_a_burst_is_logged_when_its_minute_is_over_even_if_nothing_follows() -> None:
-    counting = Counting()
+    counting = Counted()
     with capture_logs() as logs:
         for _ in range(3):
             counting.rejections.note("stale")
@@ -289,7 +295,7 @@ def test_rest_of_a_burst_is_logged_when_its_minute_is_over_even_if_nothing_follo
 
 
 def test_each_kind_has_its_own_minute() -> None:
-    counting = Counting()
+    counting = Counted()
     with capture_logs() as logs:
         for kind in ("stale", "malformed", "stale"):
             counting.rejections.note(kind)
@@ -299,7 +305,7 @@ def test_each_kind_has_its_own_minute() -> None:
 
 
 def test_counts_that_cannot_be_written_are_kept_for_the_next_time() -> None:
-    counting = Counting()
+    counting = Counted()
     counting.is_broken = True
     counting.rejections.note("stale")
     counting.rejections.flush()
@@ -318,3 +324,71 @@ def test_rejections_alone_start_the_thread_that_counts_them(store: Gate) -> None
     Committer(store, no_wake).note_rejected("stale")
 
     wait_until(lambda: store.counted == [("stale", 1)])
+
+
+# -- what was taken ----------------------------------------------------------------------------------
+def test_what_was_taken_is_counted_each_five_seconds_and_again_when_it_could_not_be_written() -> None:
+    counting = Counted()
+    counting.rejections.note_accepted(3)
+    counting.rejections.flush()
+    counting.rejections.note_accepted(4)
+    counting.rejections.flush()
+    assert counting.accepted == [3]
+    assert counting.rejections.due_in_s() == pytest.approx(5)
+
+    counting.is_broken = True
+    counting.now += 5
+    counting.rejections.flush()
+    counting.rejections.note_accepted(1)
+    counting.is_broken = False
+    counting.now += 5
+    counting.rejections.flush()
+    assert (counting.accepted, counting.rejections.due_in_s()) == ([3, 5], None)
+
+
+def test_refused_ones_that_might_have_been_meant_are_said_once_and_again_when_that_failed() -> None:
+    counting = Counted()
+    counting.rejections.note("bad_signature", is_plausible=True)
+    counting.is_broken = True
+    counting.rejections.flush()
+    counting.is_broken = False
+    counting.now += 1
+    counting.rejections.flush()
+    counting.rejections.note("bad_signature")
+    counting.now += 1
+    counting.rejections.flush()
+
+    assert counting.refused == [True, False]
+
+
+def test_every_acknowledged_delivery_is_counted_also_of_a_batch_that_was_taken_apart(
+    store: Gate, pool: ThreadPoolExecutor
+) -> None:
+    committer = Committer(store, no_wake)
+    store.errors["bad"] = ValueError("a row that no database takes")
+    waiting = submit_behind_a_running_commit(committer, store, pool, ["m1", "bad", "m2"])
+    store.open.set()
+    results = {name: future.exception() for name, future in waiting.items()}
+
+    assert [name for name, error in results.items() if error] == ["bad"]
+    wait_until(lambda: committer._counting.accepted == 3)
+    wait_until(lambda: store.accepted > 0)
+
+
+def test_counting_that_hangs_delays_no_delivery(store: Gate, pool: ThreadPoolExecutor) -> None:
+    hanging = threading.Event()
+
+    class Hung(Gate):
+        def count_deliveries(self, rejected: Mapping[str, int], *, accepted: int, is_refused: bool) -> None:
+            self.accepted += 1
+            assert hanging.wait(10)
+
+    hung = Hung()
+    committer = Committer(hung, no_wake, patience_s=1.0)
+    committer.note_rejected("stale")
+    wait_until(lambda: hung.accepted == 1)
+    for n in range(20):
+        committer.submit(row(f"m{n}"))
+
+    hanging.set()
+    assert hung.accepted == 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import gunicorn
 import pytest
+from gunicorn.config import Config
 from gunicorn.http import errors as parsing
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
@@ -45,7 +46,7 @@ def test_every_method_we_replace_exists_in_gunicorn_with_the_same_parameters(
     ours: type, theirs: type
 ) -> None:
     own = {"renew", "begin", "_park", "_unpark", "_next_step", "_drop", "_patience_ends_at", "__init__"}
-    own |= {"_call_application", "_begin", "_handled", "_tell", "_send_ready", "_send"}
+    own |= {"_call_application", "_begin", "_handled", "_tell", "_send_ready", "_send", "setup"}
     replaced = {name for name, value in vars(ours).items() if inspect.isroutine(value)} - own
 
     for name in replaced:
@@ -63,6 +64,7 @@ def test_everything_else_we_touch_in_gunicorn_is_there() -> None:
     )  # the linger on the main loop that Connection.close takes out
     assert "self.unreader" in inspect.getsource(RequestParser.__mro__[1])
     assert "handle_error" in vars(Worker)
+    assert "worker_class.setup()" in inspect.getsource(Config)  # by which we learn that ours was chosen
     for name in ("self.wsgi = ", "self.alive"):  # what answers late
         assert name in inspect.getsource(Worker)
     for name in ("self.wsgi(environ, resp.start_response)", "self.method_queue.defer(", "fs.cancelled()"):

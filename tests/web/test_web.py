@@ -1,8 +1,7 @@
-"""What needs no socket: readiness and its cache, the places kept for later, and our own faults."""
+"""What needs no socket: the places kept for later, and our own faults."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 
 import pytest
@@ -13,8 +12,8 @@ from structlog.testing import capture_logs
 from app.errors import StoreUnavailable
 from app.inbox import Waiting
 from app.ports import NewDelivery
-from app.recall.webhook import parse_secret
-from app.web import CachedReadiness, WebParts, create_app
+from app.recall.webhook import Secret, parse_secret
+from app.web import WebParts, create_app
 from tests.web.receiver import event_body, signature_headers
 from tests.web.receiver_app import SECRETS
 
@@ -25,6 +24,7 @@ class ListInbox:
     def __init__(self) -> None:
         self.rows: list[NewDelivery] = []
         self.rejected: list[tuple[str, str]] = []
+        self.plausible: list[bool] = []
         self.error: Exception | None = None
 
     def submit(self, row: NewDelivery) -> None:
@@ -35,8 +35,9 @@ class ListInbox:
     def submit_late(self, row: NewDelivery, waiting: Waiting) -> None:
         raise AssertionError("Flask's test client cannot answer late")
 
-    def note_rejected(self, kind: str, *, remedy: str = "") -> None:
+    def note_rejected(self, kind: str, *, remedy: str = "", is_plausible: bool = False) -> None:
         self.rejected.append((kind, remedy))
+        self.plausible.append(is_plausible)
 
 
 @pytest.fixture
@@ -49,10 +50,13 @@ def client(inbox: ListInbox) -> FlaskClient:
     return app_of(inbox).test_client()
 
 
-def app_of(inbox: ListInbox, *, is_ready: bool = True) -> Flask:
+def app_of(
+    inbox: ListInbox, *, is_ready: bool = True, secrets: Mapping[str, tuple[Secret, ...]] | None = None
+) -> Flask:
+    usual = {"default": (parse_secret(f"blue={SECRETS[0]}"),), "poll_only": ()}
     return create_app(
         WebParts(
-            secrets_by_workspace={"default": (parse_secret(f"blue={SECRETS[0]}"),), "poll_only": ()},
+            secrets_by_workspace=usual if secrets is None else secrets,
             committer=inbox,
             readiness=lambda: ({"status": "ok" if is_ready else "unavailable"}, is_ready),
             metrics=lambda: b"up 1\n",
@@ -123,49 +127,3 @@ def test_health_readiness_and_metrics_answer(client: FlaskClient, inbox: ListInb
     assert client.get("/readyz").json == {"status": "ok"}
     assert client.get("/metrics").data == b"up 1\n"
     assert app_of(inbox, is_ready=False).test_client().get("/readyz").status_code == 503
-
-
-# -- readiness -----------------------------------------------------------------------------------
-class Asked:
-    """A readiness to be asked, with a clock the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.times = 0
-        self.is_open = threading.Event()
-        self.is_open.set()
-        self.cached = CachedReadiness(self.ask, monotonic=lambda: self.now)
-
-    def ask(self) -> tuple[Mapping[str, object], bool]:
-        self.times += 1
-        assert self.is_open.wait(10)
-        return {"status": "ok"}, True
-
-
-def test_readiness_is_asked_once_a_second() -> None:
-    asked = Asked()
-    for _ in range(50):
-        assert asked.cached() == ({"status": "ok"}, True)
-        asked.now += 0.1
-
-    assert asked.times == 5
-
-
-def test_hanging_readiness_takes_one_thread_and_turns_into_unavailable() -> None:
-    asked = Asked()
-    asked.cached()
-    asked.is_open.clear()
-    asked.now += 2
-    hanging = threading.Thread(target=asked.cached)
-    hanging.start()
-    while asked.times < 2:
-        threading.Event().wait(0.005)
-
-    assert asked.cached()[1]  # two seconds old: still good enough
-    asked.now += 10
-    body, is_ready = asked.cached()
-    assert not is_ready
-    assert body["status"] == "unavailable"
-    asked.is_open.set()
-    hanging.join()
-    assert asked.times == 2

@@ -23,7 +23,7 @@ import os, signal, sys, time
 from pathlib import Path
 from tests.workers.stand_ins import PrintedLog
 from workers.children import ChildSpec
-from workers.supervisor import Supervisor
+from workers.supervisor import Renewal, Supervisor
 """
 
 

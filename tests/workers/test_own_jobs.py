@@ -239,7 +239,8 @@ def test_nonsense_where_rq_keeps_its_books_is_removed_and_work_goes_on(
         redis.rpush(key, b"\xff", "a b")
     else:
         key = f"{place}:{QUEUE}"
-        redis.zadd(key, {b"\xff": 1, "without a colon": 2})
+        members: dict[bytes, float] = {b"\xff": 1, b"without a colon": 2}
+        redis.zadd(key, members)
     eventually(lambda: not redis.exists(key), within_s=15)
     settles(redis, worker, tmp_path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 from tests.workers.programs import Program, eventually
-from workers.children import HEALTHY_AFTER_S
+from workers.children import HEALTHY_AFTER_S, Child, ChildSpec
 
 Start = Callable[[str], Program]
 
@@ -291,3 +292,171 @@ def test_expected_trouble_of_a_child_is_one_sentence_without_a_traceback(program
     assert death["how"] == "exit 69"
     assert up.events("child_failed")[0]["cause"] == "make room"
     assert "Traceback" not in up.output.read_text()
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGINT", "SIGTERM"])
+def test_signal_that_came_ignored_stays_ignored_and_the_others_still_stop(program: Start, name: str) -> None:
+    up = program(f"signal.signal(signal.{name}, signal.SIG_IGN)\n" + THREE)
+    up.pid_of("second")
+    time.sleep(0.3)
+    up.send(getattr(signal, name))
+    time.sleep(0.3)
+    assert up.process.poll() is None
+    assert up.events("stopping") == []
+    up.send(signal.SIGTERM if name != "SIGTERM" else signal.SIGINT)
+    assert up.wait() in (0, 130)
+    assert [event["how"] for event in up.events("child_stopped")] == ["exit 0"] * 3, (
+        "they are asked, not killed"
+    )
+    assert up.orphans() == []
+
+
+def test_hang_up_of_the_terminal_does_not_reach_children(program: Start) -> None:
+    up = program(THREE)
+    pid = up.pid_of("second")
+    time.sleep(0.3)
+    os.kill(pid, signal.SIGHUP)
+    time.sleep(0.3)
+    assert up.events("child_died") == []
+
+
+RENEWED = """
+made = []
+def idle():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    from workers.children import tell_ready
+    tell_ready()
+    time.sleep(1000)
+def never(): time.sleep(1000)
+def renew():
+    made.append(1)
+    return Renewal({specs}, {{"round": len(made)}})
+first = [ChildSpec("kept", idle, outlives_reload=True), ChildSpec("a", idle, tells_ready=True)]
+sys.exit(Supervisor(first, PrintedLog(), renew=renew).run())
+"""
+
+
+def test_hang_up_without_a_terminal_replaces_children_once_all_new_ones_are_ready(program: Start) -> None:
+    up = program(RENEWED.format(specs='[ChildSpec(n, idle, tells_ready=True) for n in ("a", "b")]'))
+    old, kept = up.pid_of("a"), up.pid_of("kept")
+    up.send(signal.SIGHUP)
+    eventually(lambda: up.events("child_replaced"))
+    assert not psutil.pid_exists(old)
+    assert psutil.pid_exists(kept)
+    order = [event["event"] for event in up.events() if event["event"] != "child_started"]
+    assert order == ["reloaded", "child_replaced"]
+    up.send(signal.SIGTERM)
+    assert up.wait() == 0
+    assert sorted(e["child"] for e in up.events("child_stopped")) == ["a", "b", "kept"]
+
+
+@pytest.mark.parametrize(
+    "specs",
+    ['[ChildSpec("a", lambda: sys.exit(7), tells_ready=True)]', "1 / 0", '[ChildSpec("a", idle), bad()]'],
+    ids=["dies", "raises", "refuses"],
+)
+def test_new_children_that_cannot_live_leave_the_old_ones_alone(program: Start, specs: str) -> None:
+    source = RENEWED.format(specs=specs)
+    source = source.replace("1 / 0", "bad()").replace(
+        "made = []", "from app.errors import Away\nmade = []\ndef bad(): raise Away('make room')"
+    )
+    up = program(source)
+    old = up.pid_of("a")
+    up.send(signal.SIGHUP)
+    eventually(lambda: up.events("reload_failed") or up.events("reload_refused"))
+    time.sleep(0.2)
+    assert psutil.pid_exists(old)
+    assert up.events("reloaded") == []
+    up.send(signal.SIGTERM)
+    assert up.wait() == 0
+    assert up.orphans() == []
+
+
+def test_old_child_that_dies_while_the_new_ones_start_is_started_again(program: Start) -> None:
+    up = program(RENEWED.format(specs='[ChildSpec("a", never, tells_ready=True)]'))
+    old = up.pid_of("a")
+    up.send(signal.SIGHUP)
+    eventually(lambda: len([e for e in up.events("child_started") if e["child"] == "a"]) == 2)
+    os.kill(old, signal.SIGKILL)
+    assert up.pid_of("a", start=2) != old
+    assert up.events("reloaded") == []
+    up.send(signal.SIGTERM)
+    eventually(lambda: up.process.poll() is not None)
+    assert up.orphans() == []
+
+
+def test_hang_up_with_a_controlling_terminal_stops(program: Start, tmp_path: Path) -> None:
+    source = RENEWED.format(specs="[]")
+    done = tmp_path / "done"
+    code = f"""
+        import pty
+        pid, master = pty.fork()
+        if pid == 0:
+            sys.stdout = open({str(done)!r} + ".log", "w")
+            code = {source!r}.replace("sys.exit(Supervisor", "end = (Supervisor")
+            exec(code)
+            Path({str(done)!r}).write_text(str(end))
+            os._exit(0)
+        time.sleep(1)
+        os.close(master)  # the window is closed
+        os.waitpid(pid, 0)
+    """
+    program(code)
+    eventually(done.exists)
+    assert done.read_text() == "0"
+    assert '"SIGHUP"' in Path(f"{done}.log").read_text()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl")
+def test_orphans_given_to_it_are_buried_and_its_own_children_still_told(program: Start) -> None:
+    """As process 1 of a container it gets every process whose parent has died."""
+    up = program(
+        """
+        import ctypes
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+        def family():
+            for _ in range(20):
+                if os.fork() == 0:
+                    os.setsid()
+                    if os.fork() == 0:
+                        time.sleep(0.2)
+                    os._exit(0)
+                os.wait()
+            time.sleep(0.1)
+            sys.exit(7)
+        Supervisor([ChildSpec("family", family)], PrintedLog()).run()
+        """
+    )
+    eventually(lambda: len(up.events("child_died")) >= 3)
+    assert {event["how"] for event in up.events("child_died")} == {"exit 7"}
+
+    def zombies() -> list[psutil.Process]:
+        return [p for p in up.descendants() if p.status() == psutil.STATUS_ZOMBIE]
+
+    eventually(lambda: not zombies())
+
+
+def test_child_that_cannot_live_is_told_six_times_and_then_once_a_minute() -> None:
+    child = Child(ChildSpec("bad", lambda: None))
+    told = []
+    for death in range(1, 40):
+        child.deaths_in_a_row = death
+        told += [death] if child.is_told else []
+    assert told == [1, 2, 3, 4, 5, 6, 12, 24, 36]
+
+
+def test_start_that_is_no_news_says_nothing_of_its_failure(program: Start) -> None:
+    up = program(
+        """
+        import structlog
+        structlog.configure(processors=[structlog.processors.JSONRenderer()])
+        from app.errors import Away
+        from workers.children import fork
+        def away(): raise Away("make room")
+        for is_told in (True, False, True):
+            pid, _ = fork(ChildSpec("bad", away), is_told=is_told)
+            os.waitpid(pid, 0)
+        """
+    )
+    assert up.wait() == 0
+    assert len(up.events("child_failed")) == 2

@@ -35,14 +35,16 @@ def upgrade() -> None:
     )
     _tables()
     is_known = sa.text("transcript_id IS NOT NULL")
+    for_beginnings = {"transcript_id": "text_pattern_ops"}  # LIKE 'beginning%', whatever the collation
     op.create_index(
         "ix_attempts_transcript",
         "attempts",
         ["transcript_id"],
         sqlite_where=is_known,
         postgresql_where=is_known,
+        postgresql_ops=for_beginnings,
     )
-    op.create_index("ix_artifacts_transcript", "artifacts", ["transcript_id"])
+    op.create_index("ix_artifacts_transcript", "artifacts", ["transcript_id"], postgresql_ops=for_beginnings)
     has_body = sa.text("body IS NOT NULL")
     op.create_index(
         "ix_sends_bodies",
@@ -52,7 +54,9 @@ def upgrade() -> None:
         postgresql_where=has_body,
     )
     # An expression: a column of its own would have to be filled for a million rows.
-    bot_id = "(state::json ->> 'bot_id') text_pattern_ops" if is_postgresql else "json_extract(state, '$.bot_id')"
+    bot_id = (
+        "(state::json ->> 'bot_id') text_pattern_ops" if is_postgresql else "json_extract(state, '$.bot_id')"
+    )
     op.execute(f"CREATE INDEX ix_transcriptions_bot ON transcriptions ({bot_id})")
 
 

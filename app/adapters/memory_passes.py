@@ -1,0 +1,85 @@
+"""Passes over Recall's list, and API keys, in memory, for tests: as `sql_passes` and `sql_keys`."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from abc import ABC, abstractmethod
+from dataclasses import replace
+
+from app.adapters.memory_rows import Recording, RecordingRow
+from app.adapters.sql_keys import NO_EVIDENCE
+from app.core.state import Goal
+from app.records import HeldPass
+
+
+class MemoryPasses(ABC):
+    """What a test wants to see is public. One lock makes each method one transaction."""
+
+    recordings: dict[Recording, RecordingRow]
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self.passes: dict[tuple[str, str], HeldPass] = {}
+        self.pass_leases: dict[tuple[str, str], float] = {}
+        self.keys: dict[tuple[str, str], str] = {}
+
+    @abstractmethod
+    def now(self) -> float:
+        """The store's clock."""
+
+    def key_status(self, workspace: str, fingerprint: str) -> str | None:
+        with self._lock:
+            return self.keys.get((workspace, fingerprint))
+
+    def set_key_status(self, workspace: str, fingerprint: str, status: str) -> None:
+        with self._lock:
+            self.keys[workspace, fingerprint] = status
+
+    def newest_recordings(self, workspace: str, limit: int) -> list[str]:
+        with self._lock:
+            known = [
+                row.transcription
+                for (of, _), row in self.recordings.items()
+                if of == workspace and row.version
+            ]
+            useful = [t for t in known if t.goal is not Goal.ERASED and t.reason not in NO_EVIDENCE]
+            latest = sorted(useful or known, key=lambda t: t.first_heard_at, reverse=True)
+            return [t.recording_id for t in latest[:limit]]
+
+    def take_pass(self, workspace: str, name: str, *, lease_s: float) -> HeldPass | None:
+        with self._lock:
+            known = self.passes.get((workspace, name))
+            if self.pass_leases.get((workspace, name), 0.0) >= self.now():
+                return None
+            held = HeldPass(workspace, name, secrets.token_hex(8), known.progress if known else None)
+            self.passes[workspace, name] = held
+            self.pass_leases[workspace, name] = self.now() + lease_s
+            return held
+
+    def keep_pass(self, held: HeldPass, *, lease_s: float, progress: str | None) -> bool:
+        with self._lock:
+            return self._write(held, progress, self.now() + lease_s)
+
+    def leave_pass(self, held: HeldPass, *, progress: str | None) -> bool:
+        with self._lock:
+            return self._write(held, progress, 0.0)
+
+    def has_pass_waiting(self) -> bool:
+        with self._lock:
+            return any(
+                known.progress is not None and self.pass_leases.get(key, 0.0) < self.now()
+                for key, known in self.passes.items()
+            )
+
+    def _move_back(self, by_s: float) -> None:
+        self.pass_leases = {key: until - by_s for key, until in self.pass_leases.items()}
+
+    def _write(self, held: HeldPass, progress: str | None, leased_until: float) -> bool:
+        key = (held.workspace, held.name)
+        known = self.passes.get(key)
+        if known is None or known.token != held.token:
+            return False
+        self.passes[key] = replace(known, progress=progress, token=known.token if leased_until else "")
+        self.pass_leases[key] = leased_until
+        return True

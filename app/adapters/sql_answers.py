@@ -1,0 +1,73 @@
+"""
+Counts about Recall's answers and about ends, written in the transaction of the outcome that they belong to.
+
+`tallies` rows: `recall:ENDPOINT:OUTCOME`, `failed:REASON`, `stored_seconds:le:N` and `stored_seconds:sum_ms`.
+`installation` row `recall_trouble:WORKSPACE`: since when Recall refuses or is silent; none while it answers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy.engine import Connection
+
+from app.adapters import sql_tables as t
+from app.adapters.sql_engine import Database
+from app.core.state import Goal, Transcription
+from app.records import GOOD_OUTCOMES, NEUTRAL_OUTCOMES, Answer
+
+TROUBLE = "recall_trouble:"
+# Upper bounds, seconds, from hearing of a recording to its stored transcript.
+_BUCKETS = (1, 5, 15, 60, 300, 900, 3600, 86_400)
+_SHARDS = 64  # on PostgreSQL, so that two commits seldom want the same row; as in the migration 0002
+
+
+class Answers(Database):
+    """Mixed into what commits outcomes."""
+
+    def count_answers(self, connection: Connection, workspace: str, answers: Iterable[Answer]) -> None:
+        """Adds them up, and notes whether Recall answers."""
+        answers = list(answers)
+        if not answers:
+            return
+        self.add_tallies(connection, Counter(f"recall:{a.endpoint}:{a.outcome}" for a in answers))
+        # A download is another host's answer, and a 429 says nothing of trouble.
+        telling = [
+            a.outcome for a in answers if a.endpoint != "download" and a.outcome not in NEUTRAL_OUTCOMES
+        ]
+        if not telling:
+            return
+        row, key = t.installation, f"{TROUBLE}{workspace}"
+        if telling[-1] in GOOD_OUTCOMES:
+            connection.execute(row.delete().where(row.c.key == key))
+        else:
+            connection.execute(self.insert(row).values(key=key, at=self.db_now).on_conflict_do_nothing())
+
+    def count_end(self, connection: Connection, before: Transcription, after: Transcription) -> None:
+        """A transcription that has come to an end, or has left one."""
+        changes: Counter[str] = Counter()
+        was, now = _failure(before), _failure(after)
+        if was != now:
+            changes.update({f"failed:{was}": -1} if was else {})
+            changes.update({f"failed:{now}": 1} if now else {})
+        is_stored = after.goal is Goal.STORED and before.goal is not Goal.STORED
+        if is_stored and after.first_heard_at and after.completed_at is not None:
+            seconds = max(0.0, after.completed_at - after.first_heard_at)
+            bound = next((str(b) for b in _BUCKETS if seconds <= b), "inf")
+            changes.update({f"stored_seconds:le:{bound}": 1, "stored_seconds:sum_ms": int(seconds * 1000)})
+        self.add_tallies(connection, changes)
+
+    def add_tallies(self, connection: Connection, changes: Mapping[str, int]) -> None:
+        """In the order of their names, so that two transactions never want each other's."""
+        shard = 0 if self.is_sqlite else os.getpid() % _SHARDS
+        row = t.tallies
+        for name in sorted(name for name, by in changes.items() if by):
+            new = self.insert(row).values(name=name, shard=shard, value=changes[name])
+            added = {"value": row.c.value + new.excluded.value}
+            connection.execute(new.on_conflict_do_update(index_elements=["name", "shard"], set_=added))
+
+
+def _failure(transcription: Transcription) -> str | None:
+    return transcription.reason if transcription.goal is Goal.FAILED else None

@@ -1,0 +1,52 @@
+"""
+Which API keys were seen to see this workspace's recordings, and the recordings to hold a new key against.
+
+Fingerprints alone, never a key. What follows from the answer is in `app.key_sight`.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from app.adapters import sql_tables as t
+from app.adapters.sql_engine import Database
+from app.core import reasons
+from app.core.state import Goal
+
+# Recall may well answer 404 to these, whatever the key.
+NO_EVIDENCE = (reasons.RECORDING_GONE, reasons.RECORDING_UNKNOWN)
+
+
+class Keys(Database):
+    """The keys part of `app.ports.Store`."""
+
+    def key_status(self, workspace: str, fingerprint: str) -> str | None:
+        """See `app.ports_sight.SightStore.key_status`."""
+        row = t.recall_keys
+        found = sa.select(row.c.status).where(row.c.workspace == workspace, row.c.fingerprint == fingerprint)
+        with self.reading() as connection:
+            return connection.execute(found).scalar()
+
+    def set_key_status(self, workspace: str, fingerprint: str, status: str) -> None:
+        """Notes what the key was seen to see, in place of what was known before."""
+        new = self.insert(t.recall_keys).values(
+            workspace=workspace, fingerprint=fingerprint, status=status, at=self.db_now
+        )
+        noted = new.on_conflict_do_update(
+            index_elements=["workspace", "fingerprint"], set_={"status": status, "at": self.db_now}
+        )
+        with self.writing() as connection:
+            connection.execute(noted)
+
+    def newest_recordings(self, workspace: str, limit: int) -> list[str]:
+        """See `app.ports_sight.SightStore.newest_recordings`."""
+        row = t.transcriptions
+        newest = sa.select(row.c.recording_id).where(row.c.workspace == workspace)
+        newest = newest.order_by(row.c.first_heard_at.desc(), row.c.id.desc()).limit(limit)
+        should_be_there = newest.where(
+            row.c.goal != Goal.ERASED.value,
+            sa.or_(row.c.reason.is_(None), row.c.reason.not_in(NO_EVIDENCE)),
+        )
+        with self.reading() as connection:
+            found = connection.execute(should_be_there).scalars().all()
+            return list(found or connection.execute(newest).scalars().all())

@@ -1,0 +1,102 @@
+"""Whether the service runs, said where a person would wait for it; and what changed on disk since."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from dataclasses import dataclass
+
+from app.cli.presence import ALIVE_WITHIN_S, Presence, Program, presence_of
+from app.cli.reading import read_store
+from app.cli.words import span
+from app.config import Settings
+from app.errors import AfterwordError
+from app.settings_changes import changed_since, is_reloadable
+
+IDLE = "The service does not run: nothing happens until `./afterword up`."
+_DISPATCHER = "dispatcher"
+_NOT_KNOWN = "Whether the service runs cannot be said while the database is away."
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """
+    The service as seen from here.
+
+    Attributes:
+        is_running: None: not on this machine, and of others only the database knows, which is away.
+        has_run: It gave a sign of life once, or runs.
+        changed: Names of settings that stand otherwise on this machine's disk than when it read them.
+    """
+
+    is_running: bool | None
+    has_run: bool
+    presence: Presence
+    programs: tuple[Program, ...]
+    changed: tuple[str, ...] = ()
+
+    def sentence(self) -> str:
+        """For people."""
+        if self.is_running is None:
+            return _NOT_KNOWN
+        if not self.is_running:
+            return IDLE
+        pid = self.presence.holder
+        here = (f"`up`, process {pid}" if pid else "`up`",) if self.presence.is_home_held else ()
+        others = tuple(f"{p.name}, {span(p.age_s)} ago" for p in self.programs)
+        return f"The service runs: {'; '.join(here + others)}."
+
+    def why_changed(self) -> str | None:
+        """Which settings wait for a reload or a restart; None when none does."""
+        if not self.changed:
+            return None
+        now = [name for name in self.changed if is_reloadable(name)]
+        later = [name for name in self.changed if not is_reloadable(name)]
+        pid = self.presence.holder or "PID"
+        told = [f"{', '.join(now)} (a reload takes it: `kill -HUP {pid}`)"] if now else []
+        told += [f"{', '.join(later)} (takes a restart)"] if later else []
+        return f"Changed on disk since the service started: {'; '.join(told)}."
+
+
+def service_of(settings: Settings) -> Service:
+    """As of now; never raises for a database that is away."""
+    presence, beats = presence_of(settings), _beats(settings)
+    here = socket.gethostname()
+    programs = tuple(p for p in presence.programs if p.host != here or not _is_gone(p))
+    is_running: bool | None = presence.is_home_held or bool(programs)
+    if not is_running and not presence.programs:
+        # A dispatcher of the version before gives a sign without its host.
+        is_running = beats.get(_DISPATCHER, ALIVE_WITHIN_S) < ALIVE_WITHIN_S
+        if not is_running and not presence.is_database_asked:
+            is_running = None
+    ours = [program for program in programs if program.host == here]
+    changed = sorted({name for program in ours for name in changed_since(program.settings)})
+    return Service(is_running, bool(is_running or beats), presence, programs, tuple(changed))
+
+
+def why_idle(settings: Settings) -> str | None:
+    """That nothing happens, and until when; None while the service runs, or nobody can say."""
+    return IDLE if service_of(settings).is_running is False else None
+
+
+def _beats(settings: Settings) -> dict[str, float]:
+    """Seconds since each process gave a sign of life; none while the database is away or not made yet."""
+    try:
+        with contextlib.closing(read_store(settings)) as store:
+            return {name: age_s for name, (age_s, _) in store.heartbeats().items()}
+    except AfterwordError:
+        return {}
+
+
+def _is_gone(program: Program) -> bool:
+    """Of this machine, by its process id: its last sign of life may be younger than its end."""
+    if program.pid is None:
+        return False
+    try:
+        os.kill(program.pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False

@@ -1,0 +1,104 @@
+"""How a list looks: a table where it fits, else a few lines each. No id or reason is ever cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.markup import escape
+from rich.measure import Measurement
+from rich.table import Table
+
+from app.adapters.sql_finding import Listed, Pending
+from app.cli.words import printable, say, span, time_of
+from app.core.state import Goal
+from app.transcription_object import ended_at, number_paid, title_of, waits_for
+
+_WIDEST = 2000  # columns; wider than any list
+_COLOURS = {Goal.STORED: "green", Goal.FAILED: "red", Goal.SKIPPED: "dim"}
+_ALWAYS = frozenset({"recording", "phase", "provider", "paid", "heard", "took", "why"})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A transcription with what is to be done about it next."""
+
+    listed: Listed
+    pending: Pending | None = None
+
+    def cells(self) -> dict[str, str]:
+        """By the name of the column; plain text."""
+        state = self.listed.state
+        return {
+            "recording": state.recording_id,
+            "phase": state.goal.value,
+            "verdict": state.verdict or "",
+            "provider": state.provider or "",
+            "paid": str(number_paid(state)),
+            "heard": time_of(self.listed.first_heard_at),
+            "took": self._took(),
+            "why": printable(self._why()),
+            "bot": state.bot_id or "",
+            "title": printable(title_of(state) or ""),
+            "metadata": printable(" ".join(f"{key}={value}" for key, value in state.metadata)),
+        }
+
+    def _took(self) -> str:
+        """From hearing that it is done; a recording that was never heard to be has no such time."""
+        ended = ended_at(self.listed)
+        if ended is None or not self.listed.state.is_heard:
+            return ""
+        return span(ended - self.listed.first_heard_at)
+
+    def _why(self) -> str:
+        """Why it ended so, or what it waits for and when that is looked at again."""
+        waiting = waits_for(self.listed.state, self.pending)
+        if waiting is None or self.pending is None:
+            return self.listed.state.reason or ""
+        return f"waits for {waiting}; next at {time_of(self.pending.due_at)}"
+
+
+def print_list(console: Console, rows: list[Row]) -> None:
+    """A line each, or, where a terminal is too narrow, a few that fit."""
+    told = [row.cells() for row in rows]
+    table = _table(told)
+    width = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
+    if console.is_terminal and width > console.width:
+        for cells in told:
+            for line in _lines(cells):
+                say(console, line, indent="  ")
+    else:
+        console.width = max(console.width, width)  # a pipe has none of its own
+        console.print(table)
+
+
+def _lines(cells: dict[str, str]) -> Iterable[str]:
+    verdict = f" ({cells['verdict']})" if cells["verdict"] else ""
+    yield f"{cells['recording']}  {cells['phase']}{verdict}"
+    took = f", took {cells['took']}" if cells["took"] else ""
+    yield f"  heard {cells['heard']}{took}"
+    yield "  " + "  ".join(
+        text for text in (cells["provider"], f"{cells['paid']} paid", cells["title"]) if text
+    )
+    if cells["bot"]:
+        yield f"  bot {cells['bot']}"
+    for text in (cells["metadata"], cells["why"]):
+        if text:
+            yield f"  {text}"
+
+
+def _table(told: list[dict[str, str]]) -> Table:
+    """Without the columns that would be empty in every line."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    names = [name for name in told[0] if name in _ALWAYS or any(cells[name] for cells in told)]
+    for name in names:
+        table.add_column(name, no_wrap=True)
+    for cells in told:
+        table.add_row(*(_coloured(cells, name) for name in names))
+    return table
+
+
+def _coloured(cells: dict[str, str], name: str) -> str:
+    text = escape(cells[name])
+    return f"[{_COLOURS.get(Goal(cells['phase']), 'yellow')}]{text}[/]" if name == "phase" else text

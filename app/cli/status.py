@@ -1,0 +1,171 @@
+"""`status`: one screen. What runs, each part, what is undone, what came last, what is paused."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import click
+from rich.console import Console
+
+from app import wiring
+from app.adapters.sql_health import Facts
+from app.cli.alive import Service, service_of
+from app.cli.reading import read_store, reading_settings
+from app.cli.standing import Standing, standing_of
+from app.cli.words import iso, open_console, printable, say, span, time_of
+from app.config import Settings
+from app.core.state import Goal
+from app.errors import Away, StoreUnavailable
+from app.ops import heartbeats
+from app.readiness import Report
+
+_LABEL = 14  # columns
+_FORGOTTEN_AFTER_S = 86_400.0  # a process that gave no sign for so long is of another day
+_COLOURS = {"ok": "green", "down": "red", "paused": "yellow", "unknown": "yellow"}
+
+
+@click.command("status")
+@click.option("--json", "as_json", is_flag=True, help="for programs; docs/json.md has the fields")
+def status_command(as_json: bool) -> int:
+    """One screen: is it well, and if not, which part? Exit 1 when it is not, 69 when nothing can be read."""
+    settings = reading_settings()
+    try:
+        with contextlib.closing(read_store(settings)) as store:
+            counts = store.counts().transcriptions
+            standing = standing_of(store, wiring.DEFAULT_WORKSPACE, api_key=settings.api_key)
+        report = wiring.open_readiness(settings).ask()
+        if report.facts is None:
+            raise StoreUnavailable("the database does not answer")
+    except (Away, StoreUnavailable) as trouble:
+        if as_json:
+            click.echo(json.dumps({"is_well": False, "problem": str(trouble)}, indent=2))
+        else:
+            click.echo(service_of(settings).sentence())
+        raise
+    seen = Seen(settings, report, report.facts, service_of(settings), standing, counts)
+    if as_json:
+        click.echo(json.dumps(seen.record(), indent=2))
+    else:
+        _print(open_console(), seen)
+    return 0 if seen.is_well else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All of it, as of `facts.now`."""
+
+    settings: Settings
+    report: Report
+    facts: Facts
+    service: Service
+    standing: Standing
+    counts: Mapping[str, int]  # recordings by phase
+
+    @property
+    def is_well(self) -> bool:
+        """It runs, and every part of it is as it should be."""
+        return self.report.status == "ok" and self.service.is_running is True
+
+    def processes(self) -> list[dict[str, Any]]:
+        """Those that gave a sign of life within a day."""
+        beats = [b for b in heartbeats.read(self.facts.heartbeats) if b.age_s < _FORGOTTEN_AFTER_S]
+        return [
+            {
+                "name": beat.role,
+                "host": beat.host,
+                "pid": beat.pid,
+                "age_s": round(beat.age_s, 1),
+                "is_alive": beat.age_s <= heartbeats.ALIVE_WITHIN_S,
+            }
+            for beat in beats
+        ]
+
+    def providers(self) -> dict[str, str]:
+        """Of the policy, and those that fail: `closed` breakers let through, `open` ones do not."""
+        known = {choice.key: "closed" for choice in self.settings.policy.providers}
+        return {**known, **self.facts.breakers}
+
+    def problems(self) -> list[str]:
+        """A sentence each, with its remedy."""
+        said = [] if self.service.is_running else [self.service.sentence()]
+        said += self.report.sentences()
+        said += self.standing.lines()
+        return list(dict.fromkeys(said))
+
+    def notes(self) -> list[str]:
+        """What is no trouble, and should be known."""
+        changed = self.service.why_changed()
+        return [changed] if changed is not None else []
+
+    def record(self) -> dict[str, Any]:
+        """For programs: docs/json.md."""
+        facts = self.facts
+        return {
+            "is_well": self.is_well,
+            "status": self.report.status,
+            "version": version("afterword"),
+            "now": iso(facts.now),
+            "service": {"is_running": self.service.is_running, "pid": self.service.presence.holder},
+            "processes": self.processes(),
+            "parts": dict(self.report.parts),
+            "oldest_undone_s": self.report.oldest_undone_s,
+            "last_webhook_at": iso(facts.last_webhook_at),
+            "last_stored_at": iso(facts.last_stored_at),
+            "recordings": {goal.value: self.counts.get(goal.value, 0) for goal in Goal},
+            "providers": [{"provider": name, "breaker": at} for name, at in self.providers().items()],
+            **self.standing.record(),
+            "recall_trouble_since": iso(facts.recall_trouble_since),
+            "changed_settings": list(self.service.changed),
+            "problems": self.problems(),
+            "notes": self.notes(),
+        }
+
+
+def _print(console: Console, seen: Seen) -> None:
+    well = "[green]all is well[/]" if seen.is_well else "[red]not well[/]"
+    console.print(f"Afterword {version('afterword')}, {time_of(seen.facts.now)}: {well}")
+    for label, text, colour in _lines(seen):
+        say(console, f"{label:<{_LABEL}}{printable(text)}", indent=" " * (_LABEL - 4), style=colour)
+    for sentence in (*seen.problems(), *seen.notes()):
+        console.print("")
+        say(console, sentence)
+
+
+def _lines(seen: Seen) -> Iterable[tuple[str, str, str | None]]:
+    """Label, text, colour."""
+    yield ("service", _runs(seen.service), "green" if seen.service.is_running else "red")
+    for process in seen.processes():
+        alive = None if process["is_alive"] else "red"
+        yield ("", f"{process['name']:<13}{process['host']}, {span(process['age_s'])} ago", alive)
+    for part, state in seen.report.parts.items():
+        yield (part, state, _COLOURS.get(state))
+    undone_s, now = seen.report.oldest_undone_s, seen.facts.now
+    yield ("oldest undone", "nothing is" if undone_s is None else span(undone_s), None)
+    yield ("last webhook", _ago(seen.facts.last_webhook_at, now), None)
+    yield ("last stored", _ago(seen.facts.last_stored_at, now), None)
+    told = ", ".join(
+        f"{seen.counts[goal.value]} {goal.value}" for goal in Goal if seen.counts.get(goal.value)
+    )
+    yield ("recordings", told or "none yet", None)
+    breakers = [f"{name} {'works' if at == 'closed' else at}" for name, at in seen.providers().items()]
+    yield ("providers", ", ".join(breakers), None)
+    yield ("paused", "no" if seen.standing.pause is None else seen.standing.pause.cause, None)
+
+
+def _runs(service: Service) -> str:
+    if service.is_running is None:
+        return "not known"
+    if not service.is_running:
+        return "does not run"
+    pid = service.presence.holder
+    here = "up" if service.presence.is_home_held else "by hand"
+    return f"runs ({here}, process {pid})" if pid else f"runs ({here})"
+
+
+def _ago(at: float | None, now: float) -> str:
+    return "none yet" if at is None else f"{time_of(at)} ({span(now - at)} ago)"

@@ -1,0 +1,93 @@
+"""How times, spans and ids are said to people: in UTC with the zone, in units that fit, as far as needed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import textwrap
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+
+from app.adapters.sql_store import SqlStore
+
+_SHORT = 8  # characters of an id; enough among thousands of random ones
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+
+
+def time_of(at: float, *, precise: bool = False) -> str:
+    """UTC, to the second or to the millisecond, and its zone."""
+    moment = datetime.fromtimestamp(at, UTC)
+    text = moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] if precise else moment.strftime("%Y-%m-%d %H:%M:%S")
+    return f"{text} UTC"
+
+
+def iso(at: float | None) -> str | None:
+    """ISO 8601 in UTC, to the millisecond."""
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def span(seconds: float) -> str:
+    """A length of time, never below zero: `4.2 s`, `12 min`, `3.5 h`, `9 days`."""
+    seconds = max(0.0, seconds)
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86_400:.0f} days"
+
+
+def seconds_of(text: str, name: str) -> float:
+    """Seconds of `12h`, `7d`, `2w`. Raises `click.BadParameter`, naming the option."""
+    match = re.fullmatch(r"(\d{1,4})([smhdw])", text)
+    if match is None:
+        raise click.BadParameter("a number and h, d or w, such as 7d", param_hint=name)
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def moment_of(text: str, *, now: float, name: str) -> float:
+    """Seconds since the epoch of `7d` (ago) or of a date or time in ISO 8601 (UTC without a zone)."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return now - seconds_of(text, name)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def short_id(store: SqlStore, recording: str) -> str:
+    """As much of a recording's id as names it alone."""
+    return recording[:_SHORT] if len(store.find_recording(recording[:_SHORT])) == 1 else recording
+
+
+def printable(text: str) -> str:
+    """Without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def open_console(*, is_stderr: bool = False) -> Console:
+    """As wide as the terminal says, or `COLUMNS`: also one that can do nothing else (`TERM=dumb`)."""
+    size = shutil.get_terminal_size()
+    is_terminal = (sys.stderr if is_stderr else sys.stdout).isatty()
+    width, height = (size.columns, size.lines) if is_terminal else (None, None)
+    return Console(stderr=is_stderr, highlight=False, width=width, height=height)
+
+
+def say(console: Console, text: str, *, indent: str = "", style: str | None = None) -> None:
+    """
+    A line; on a terminal that is too narrow folded between words, what follows set in. Ids stay in one piece,
+    and a pipe gets it whole.
+    """
+    lines = [text]
+    if console.is_terminal and len(text) > console.width:
+        lines = textwrap.wrap(
+            text,
+            max(console.width, 20),
+            subsequent_indent=f"{indent}    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+            drop_whitespace=True,
+        )
+    for line in lines:
+        console.print(line, style=style, markup=False, soft_wrap=True)

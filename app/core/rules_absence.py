@@ -1,0 +1,191 @@
+"""
+Rules about what Recall does not have: a transcript that a retrieve did not find, a create that no list
+shows, a look before a create that found nothing.
+
+An absence is a fact only when it lasted, when two full lists a minute apart agree, and when the recording
+itself is seen under the same key at the end (`on_recording_asked`): a key of another workspace is answered
+404 and empty lists whatever it asks. Until then the question is asked again, and after a day the wait ends
+by its own name. Each question is a command of its own, so that each has its own slot in Recall's rates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.core import events, reasons
+from app.core.commands import (
+    AskRecording,
+    AskTranscript,
+    Command,
+    CreateTranscript,
+    FetchTranscript,
+    LookUpTranscript,
+)
+from app.core.durations import Durations, growing
+from app.core.events import RecordingCondition
+from app.core.policy import Policy
+from app.core.rules_results import TRIES_BEFORE_GIVING_UP, gone, has_waited_enough, stop_waiting, tried
+from app.core.state import OPEN, Absence, Attempt, Fate, Transcription, Unread
+from app.core.step import Step, ignore
+
+_DELETED = "deleted_at_recall"
+# How often a transcript that is missing is asked for while its absence lasts.
+_SAMPLES = 4
+
+
+def on_transcript_missing(t: Transcription, e: events.TranscriptMissing, p: Policy) -> Step:
+    """404. It may be a moment's, or this key's: the absence itself has to last."""
+    waiting = t.unread_of(e.transcript_id)
+    line = t.attempt_of(transcript_id=e.transcript_id)
+    if waiting is not None:
+        return _finished_one_missing(t, waiting, e, p)
+    if line is None or line.fate is not Fate.RUNNING:
+        return ignore(t, "nothing waits for this transcript")
+    absence = line.absence or Absence(e.at)
+    line = replace(line, tries=line.tries + 1, absence=absence)
+    if _is_over(e.patient_at - line.since, line.tries, p):
+        return Step(t.with_attempt(replace(line, fate=Fate.SILENT, error="no_answer")))
+    return Step(t.with_attempt(line), (_next_look(absence, AskTranscript(e.transcript_id), line, e.at, p),))
+
+
+def _finished_one_missing(t: Transcription, waiting: Unread, e: events.TranscriptMissing, p: Policy) -> Step:
+    absence = waiting.absence or Absence(e.at)
+    waiting = replace(waiting, absence=absence)
+    t = tried(t.with_unread(waiting), waiting)
+    if has_waited_enough(waiting, e.patient_at, p):
+        hourly_s = p.durations.ask_at_most_every_s
+        return stop_waiting(t, waiting, reasons.NEVER_READABLE, at=e.at, hourly_s=hourly_s)
+    line = t.attempt_of(transcript_id=e.transcript_id)
+    look = _next_look(absence, FetchTranscript(e.transcript_id), line, e.at, p)
+    if isinstance(look, FetchTranscript):
+        # A transcript that was announced a moment ago is there in a moment.
+        soon_s = growing(p.durations.not_yet_first_s, waiting.tries, p.durations.not_yet_at_most_every_s)
+        look = replace(look, after_s=min(look.after_s, soon_s))
+    return Step(t, (look,))
+
+
+def _next_look(
+    absence: Absence,
+    retrieve: AskTranscript | FetchTranscript,
+    line: Attempt | None,
+    at: float,
+    p: Policy,
+) -> Command:
+    """The same question again while the absence is young, then the list, then the recording itself."""
+    d = p.durations
+    left_s = absence.since + d.gone_after_s - at
+    if left_s > 0:
+        return replace(retrieve, after_s=min(left_s, d.gone_after_s / _SAMPLES))
+    if absence.is_for_the_recording:
+        return AskRecording()
+    apart_s = absence.listed_at + d.second_list_after_s - at if absence.lists else 0.0
+    ordinal = line.ordinal if line is not None else 0
+    return LookUpTranscript(ordinal, retrieve.transcript_id, after_s=max(apart_s, 0.0))
+
+
+def after_list(t: Transcription, e: events.Listed, p: Policy) -> Step:
+    """The list was read for a transcript that a retrieve did not find."""
+    tid = e.transcript_id
+    assert tid is not None
+    is_listed = any(seen.transcript_id == tid and seen.status != "deleted" for seen in e.seen)
+    waiting, line = t.unread_of(tid), t.attempt_of(transcript_id=tid)
+    retrieve: AskTranscript | FetchTranscript
+    if waiting is not None:
+        absence, retrieve = waiting.absence, FetchTranscript(tid)
+    elif line is not None and line.fate is Fate.RUNNING:
+        absence, retrieve = line.absence, AskTranscript(tid)
+    else:
+        return Step(t)
+    if absence is None or is_listed:
+        again_s = p.durations.not_yet_at_most_every_s if waiting is not None else p.durations.first_ask_s
+        return Step(without_absence(t, tid), (replace(retrieve, after_s=again_s),))
+    absence = absence.listed(e.at, apart_s=p.durations.second_list_after_s)
+    t = _with_absence(t, tid, absence)
+    if absence.is_for_the_recording:
+        return Step(t, (AskRecording(),))
+    return Step(t, (replace(retrieve, after_s=p.durations.second_list_after_s),))
+
+
+def without_absence(t: Transcription, transcript_id: str) -> Transcription:
+    """Recall answered otherwise than 404: the row of absences is broken."""
+    return _with_absence(t, transcript_id, None)
+
+
+def _with_absence(t: Transcription, transcript_id: str, absence: Absence | None) -> Transcription:
+    waiting, line = t.unread_of(transcript_id), t.attempt_of(transcript_id=transcript_id)
+    if waiting is not None:
+        t = t.with_unread(replace(waiting, absence=absence))
+    elif line is not None:
+        t = t.with_attempt(replace(line, absence=absence))
+    return t
+
+
+# -- the recording itself --------------------------------------------------------------------------
+
+
+def recording_seen(t: Transcription, e: events.RecordingAsked, p: Policy) -> Step:
+    """This key sees the recording: what its lists did not show does not exist."""
+    step = Step(t)
+    for waiting in t.unread:
+        if waiting.absence is not None and waiting.absence.is_for_the_recording:
+            step = step.then(gone(step.state, waiting.transcript_id))
+    for line in t.attempts:
+        if line.fate in OPEN and line.absence is not None and line.absence.is_for_the_recording:
+            step = step.then(_attempt_absent(step.state, line, e, p))
+    return step.then(_look_was_clean(step.state, e, p))
+
+
+def _attempt_absent(t: Transcription, line: Attempt, e: events.RecordingAsked, p: Policy) -> Step:
+    line = replace(line, absence=None)
+    if line.fate is Fate.RUNNING:
+        return Step(t.with_attempt(replace(line, fate=Fate.FAILED, error=_DELETED)))
+    if line.fate is not Fate.UNKNOWN:
+        return Step(t.with_attempt(line))
+    if e.condition in (RecordingCondition.GONE, RecordingCondition.FAILED):
+        return Step(t.with_attempt(replace(line, fate=Fate.REFUSED, error="it_did_not_happen")))
+    fresh = replace(line, fate=Fate.CLAIMED, generation=line.generation + 1, tries=0, is_doubtful=False)
+    return Step(t.with_attempt(fresh), (CreateTranscript(line.ordinal, line.provider, fresh.generation),))
+
+
+def _look_was_clean(t: Transcription, e: events.RecordingAsked, p: Policy) -> Step:
+    """The list before a create was empty, and not because this key sees nothing."""
+    if not t.look_first or not t.listed_empty_at:
+        return Step(t)
+    is_stale = not 0 <= e.at - t.listed_empty_at <= p.durations.gone_after_s
+    if is_stale:
+        return Step(replace(t, listed_empty_at=0.0), (LookUpTranscript(0),))
+    return Step(replace(t, look_first=False, listed_empty_at=0.0, planned=None))
+
+
+def recording_not_seen(t: Transcription, e: events.RecordingAsked, p: Policy) -> Step:
+    """404 for the recording too: nothing is proven by what is not there. Asked again, hourly."""
+    d = p.durations
+    commands: list[Command] = []
+    for waiting in t.unread:
+        if waiting.absence is not None and waiting.absence.is_for_the_recording:
+            t = t.with_unread(replace(waiting, absence=None))
+            commands.append(FetchTranscript(waiting.transcript_id, after_s=d.ask_at_most_every_s))
+    for line in t.attempts:
+        if line.fate not in OPEN or line.absence is None or not line.absence.is_for_the_recording:
+            continue
+        t = t.with_attempt(replace(line, absence=None))
+        if line.fate is Fate.RUNNING and line.transcript_id:
+            commands.append(AskTranscript(line.transcript_id, after_s=d.ask_at_most_every_s))
+        elif line.fate is Fate.UNKNOWN:
+            commands.append(LookUpTranscript(line.ordinal, after_s=d.ask_at_most_every_s))
+    return Step(t, tuple(commands))
+
+
+def is_recording_awaited(t: Transcription) -> bool:
+    """Whether an answer about the recording itself decides something about an absence, or a length."""
+    is_look = t.look_first and t.listed_empty_at > 0
+    return t.lacks_length or is_look or any(a.is_for_the_recording for a in t.absences)
+
+
+def _is_over(waited_s: float, tries: int, p: Policy) -> bool:
+    return waited_s >= p.durations.give_up_s and tries >= TRIES_BEFORE_GIVING_UP
+
+
+def since_last_send_is_over(e: events.Listed, d: Durations) -> bool:
+    """From then on an empty list says something about a create whose answer was lost."""
+    return e.since_last_send_s >= d.never_happened_after_s

@@ -1,0 +1,137 @@
+"""
+Rules about going on after a stop: a person asks again, our own code failed, a wait did not end, a command
+is missing. What is open stays open and what is unread unread, so that whatever follows looks before it pays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.core import events, reasons
+from app.core import rules_results as results
+from app.core.commands import (
+    AskRecording,
+    AskTranscript,
+    AwaitProvider,
+    Command,
+    CreateTranscript,
+    FetchTranscript,
+    LookUpTranscript,
+    PublishTranscript,
+)
+from app.core.policy import CEILING, Policy
+from app.core.state import ENDS, Fate, Goal, Transcription
+from app.core.step import Step, budget, failed, ignore
+
+
+def on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> Step:
+    """
+    A person's decision. What costs nothing is tried first: fetch, look up, ask. Where there is such a thing,
+    a paid attempt follows only as it would have without the person, or when they named a budget.
+    """
+    if t.goal is Goal.STORED and (t.unread or t.superseded):
+        fetches = (FetchTranscript(u.transcript_id) for u in t.unread)
+        return Step(t, (*fetches, *(PublishTranscript(tid) for tid in t.superseded)))
+    if t.goal not in (Goal.FAILED, Goal.SKIPPED):
+        return ignore(t, f"nothing to retry: the transcription is {t.goal.value}")
+    t = replace(
+        t,
+        budget=max(t.budget, e.budget),
+        is_heard=True,
+        is_insisted=True,
+        is_by_hand=True,
+        waiting_since=0.0,
+        waits=0,
+        is_recording_gone=False,
+        planned=None,
+    )
+    is_more = e.budget >= t.next_ordinal  # the person wants another one paid
+    t = _without_what_is_not_wanted(t, policy, is_more=is_more)
+    free = _resume(t, policy, at=e.at)
+    if free.commands:
+        return replace(free, state=replace(free.state, is_insisted=is_more))
+    if t.next_ordinal > budget(t, policy):
+        why = f"all {budget(t, policy)} paid attempts are used"
+        return ignore(t, f"{why}; --budget raises the number, up to {CEILING}")
+    return Step(replace(t, goal=Goal.NEW, reason=None, detail=None, completed_at=None))
+
+
+def _without_what_is_not_wanted(t: Transcription, policy: Policy, *, is_more: bool) -> Transcription:
+    """
+    An attempt that was set aside is given up where its provider has left the policy, or where the person
+    names a budget for more. Nothing was made under it, for sure: what was sent has had its definite answer.
+    """
+    keys = {choice.key for choice in policy.providers}
+    for line in t.attempts:
+        is_set_aside = line.fate is Fate.CLAIMED and not line.is_doubtful
+        if is_set_aside and (is_more or line.provider not in keys):
+            t = t.with_attempt(replace(line, fate=Fate.REFUSED))
+    return t
+
+
+def _resume(t: Transcription, policy: Policy, *, at: float) -> Step:
+    """Whatever was unread or open when the transcription failed goes on where it stopped."""
+    unread = tuple(replace(u, since=at, tries=0, absence=None) for u in t.unread)
+    commands: list[Command] = [FetchTranscript(u.transcript_id) for u in unread]
+    if t.publishing is not None:
+        commands.append(PublishTranscript(t.publishing))
+    t = replace(t, unread=unread, reason=None, detail=None, completed_at=None, goal=Goal.NEW)
+    for line in t.attempts:
+        if line.fate in (Fate.RUNNING, Fate.SILENT) and line.transcript_id:
+            # One question is free. An attempt that was silent for a day gets no second day.
+            was_silent = line.fate is Fate.SILENT
+            since = at - policy.durations.give_up_s if was_silent else at
+            tries = results.TRIES_BEFORE_GIVING_UP if was_silent else 0
+            t = t.with_attempt(replace(line, fate=Fate.RUNNING, since=since, tries=tries, absence=None))
+            commands.append(AskTranscript(line.transcript_id))
+        elif line.fate is Fate.CLAIMED:
+            t = t.with_attempt(replace(line, since=at, tries=0, blocked=0))
+            commands.append(CreateTranscript(line.ordinal, line.provider, line.generation))
+        elif line.fate in (Fate.SENDING, Fate.UNKNOWN):
+            # Nobody knows what became of its request: a new key may not be taken lightly.
+            unknown = replace(line, fate=Fate.UNKNOWN, is_doubtful=True, since=at, absence=None)
+            t = t.with_attempt(unknown)
+            commands.append(LookUpTranscript(line.ordinal))
+    return Step(t, tuple(commands))
+
+
+def on_command_failed(t: Transcription, e: events.CommandFailed, policy: Policy) -> Step:
+    """Our own fault. What is open stays open and what is unread unread: a retry looks before it pays."""
+    if t.goal in ENDS:
+        return ignore(t, "the transcription ended without this command", alarm="command_failed")
+    is_foreign = e.transcript_id is not None and t.attempt_of(transcript_id=e.transcript_id) is None
+    if is_foreign and e.transcript_id is not None and t.unread_of(e.transcript_id):
+        return Step(t.without_unread(e.transcript_id), alarm="command_failed")
+    return failed(t, reasons.OUR_FAULT, e.command, at=e.at)
+
+
+def on_wait_ended(t: Transcription, e: events.WaitEnded, policy: Policy) -> Step:
+    """A day of the same wait; nothing is given up by it but the waiting."""
+    if t.goal in ENDS:
+        return ignore(t, "the transcription ended without this command", alarm="command_given_up")
+    if e.transcript_id is not None and e.transcript_id == t.publishing:
+        ended = replace(t, goal=Goal.FAILED, reason=reasons.STORAGE, detail=e.cause, completed_at=e.at)
+        return Step(ended, alarm="finished_transcript_not_stored")
+    reason = reasons.of_wait(e.cause) or reasons.NOT_SETTLED
+    return failed(t, reason, f"{e.command}: {e.cause}", at=e.at)
+
+
+def on_command_missing(t: Transcription, e: events.CommandMissing, policy: Policy) -> Step:
+    """A fault of ours, mended with a look: what may have been sent is listed, what runs is asked for."""
+    if t.goal in ENDS:
+        return ignore(t, "the transcription has ended")
+    commands: list[Command] = [FetchTranscript(u.transcript_id) for u in t.unread]
+    if t.publishing is not None:
+        commands.append(PublishTranscript(t.publishing))
+    for line in t.attempts:
+        if line.fate is Fate.RUNNING and line.transcript_id:
+            commands.append(AskTranscript(line.transcript_id))
+        elif line.fate in (Fate.SENDING, Fate.UNKNOWN, Fate.RUNNING):
+            t = t.with_attempt(replace(line, fate=Fate.UNKNOWN, is_doubtful=True, absence=None))
+            commands.append(LookUpTranscript(line.ordinal))
+    if not commands and (not t.is_heard or t.lacks_length):
+        commands.append(AskRecording())
+    elif not commands:
+        t = replace(t, look_first=True, listed_empty_at=0.0)
+        commands += [LookUpTranscript(0), AwaitProvider()]  # the second only where all providers are down
+    return Step(t, tuple(commands), alarm="stuck")

@@ -1,0 +1,60 @@
+"""
+Keeps the packages of `.venv` as they are while something runs from there.
+
+Every program of ours holds a shared lock (flock) on the file `place` in `.venv/.afterword` for its life, and its
+forked children with it; the launcher takes the exclusive one before it installs, and goes away when it cannot
+have it. Both end by themselves when processes die. Where the Python is not of a `.venv` that the launcher
+made, there is nothing to hold.
+
+Imports nothing but the standard library: it comes before whatever could just be replaced.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import time
+
+_INSTALLER_LEAVES_WITHIN_S = 5.0
+
+_held: int | None = None
+
+
+def hold() -> int | None:
+    """
+    To be called before anything of `.venv` is imported. Once more is no harm.
+
+    Returns:
+        None; or the exit code 75, with a sentence on stderr, while the launcher is installing.
+    """
+    global _held
+    if _held is not None:
+        return None
+    try:
+        descriptor = os.open(os.path.join(sys.prefix, ".afterword", "place"), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    if not _is_shared(descriptor):
+        os.close(descriptor)
+        sys.stderr.write(
+            "afterword: .venv is just being brought up to date; run this again when that is done.\n"
+        )
+        return 75
+    _held = descriptor
+    return None
+
+
+def _is_shared(descriptor: int) -> bool:
+    ends_at = time.monotonic() + _INSTALLER_LEAVES_WITHIN_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > ends_at:
+                return False
+            time.sleep(0.02)
+        except OSError:  # a file system without locks: nothing can be held there
+            return True
+        else:
+            return True

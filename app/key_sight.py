@@ -1,0 +1,120 @@
+"""
+Does this API key see the recordings of this installation? A key of another workspace answers 404 and empty
+lists to everything, which would be taken for "gone" and paid again.
+
+A key is known by its fingerprint. One that was not used before is held against the newest recordings known
+here, through the rate, each quarter minute until it sees one of them; from then on it is accepted. While it
+sees none, nothing of the workspace is asked, taken up or paid. An installation that knows no recording has
+nothing to hold a key against, and nothing to lose: its key is looked at when there is one.
+"""
+
+from __future__ import annotations
+
+from structlog.typing import FilteringBoundLogger
+
+from app.core.events import RecordingCondition
+from app.errors import AccountRefused, RecallBusy
+from app.ports import Clock, Store
+from app.records import KEY_ACCEPTED, KEY_FOREIGN, PAUSED_BY_KEY
+from app.slots import await_slot
+from app.task import Workspace
+
+# Some of the newest may have been deleted at Recall since.
+HELD_AGAINST = 10
+_MOST_BUSY = 3  # each may have waited for a time-out
+REMEDY = (
+    "RECALL_API_KEY is of another workspace than the recordings known here: put the right key back. If it "
+    "is the right one, and those recordings were deleted at Recall, `afterword reconcile` accepts it after a "
+    "yes"
+)
+
+
+class KeySight:
+    """Kept in the store, so that all workers of all machines share the answer."""
+
+    def __init__(self, store: Store, clock: Clock, log: FilteringBoundLogger) -> None:
+        self._store, self._clock, self._log = store, clock, log
+        self._accepted: set[tuple[str, str]] = set()  # which is for ever
+
+    def is_accepted(self, workspace: Workspace) -> bool:
+        """Whether it was seen to see; asks nobody but the store."""
+        key = (workspace.name, workspace.recall.fingerprint)
+        if key not in self._accepted and self._store.key_status(*key) == KEY_ACCEPTED:
+            self._accepted.add(key)
+        return key in self._accepted
+
+    def may_act(self, workspace: Workspace) -> bool:
+        """
+        False while nothing may be asked, concluded or paid under this key. One read at most, but for the one
+        caller of all processes per quarter minute who holds a new key against what is known.
+
+        Raises:
+            AccountRefused: Recall refuses the key itself.
+        """
+        if self.is_accepted(workspace):
+            return True
+        name, fingerprint = workspace.name, workspace.recall.fingerprint
+        known = self._store.newest_recordings(name, HELD_AGAINST)
+        if not known:
+            return True
+        every_s = workspace.policy.durations.account_probe_every_s
+        if not self._store.take_turn(f"key:{name}:{fingerprint}", every_s=every_s):
+            return False
+        sees = self.sees_one_of(workspace, known)
+        if sees:
+            self.accept(workspace)
+        elif sees is False:
+            self._refuse(workspace, len(known))
+        return bool(sees)
+
+    def sees_one_of(self, workspace: Workspace, recordings: list[str]) -> bool | None:
+        """
+        None: for some of them Recall is busy or silent, which decides nothing.
+
+        Raises:
+            AccountRefused: 401 or 402; or 403 for one of them, and none of the others is seen.
+        """
+        busy, refused = 0, None
+        for recording_id in recordings:
+            try:
+                if self._sees(workspace, recording_id):
+                    return True
+            except RecallBusy as trouble:
+                self._log.info("key_not_looked_at", workspace=workspace.name, cause=trouble.cause)
+                busy += 1
+                if busy == _MOST_BUSY:
+                    break
+            except AccountRefused as trouble:
+                if trouble.status != 403:  # which may be about this one thing
+                    raise
+                refused = trouble
+        if refused is not None:
+            raise refused
+        return None if busy else False
+
+    def _sees(self, workspace: Workspace, recording_id: str) -> bool:
+        policy = workspace.policy
+        await_slot(
+            self._store, self._clock, workspace.name, "retrieve", policy, at_most_s=policy.durations.lease_s
+        )
+        return workspace.recall.recording(recording_id).condition is not RecordingCondition.UNKNOWN
+
+    def accept(self, workspace: Workspace) -> None:
+        """It sees a recording known here, or a person says that it may."""
+        name, fingerprint = workspace.name, workspace.recall.fingerprint
+        self._store.set_key_status(name, fingerprint, KEY_ACCEPTED)
+        self._accepted.add((name, fingerprint))
+        self._log.info("key_accepted", workspace=name, key=fingerprint)
+        paused = self._store.paused(name)
+        if paused is not None and paused.cause == PAUSED_BY_KEY:
+            self._store.unpause(name)
+
+    def _refuse(self, workspace: Workspace, number: int) -> None:
+        name, fingerprint = workspace.name, workspace.recall.fingerprint
+        if self._store.key_status(name, fingerprint) != KEY_FOREIGN:
+            self._store.set_key_status(name, fingerprint, KEY_FOREIGN)
+            self._log.error(
+                "key_sees_nothing", workspace=name, key=fingerprint, held_against=number, remedy=REMEDY
+            )
+        probe_s = workspace.policy.durations.account_probe_every_s
+        self._store.pause(name, PAUSED_BY_KEY, probe_after_s=probe_s)

@@ -1,0 +1,60 @@
+"""
+Write the manifest of a stored candidate, the one file it lacks: from then on a reader takes it for whole.
+
+An empty transcript is held without a manifest while another provider is asked. It gets one when it becomes
+the result, or after the result's, with `superseded_by`. What the manifest says is kept in the store as a
+draft since the other files were put in place, so that nothing is downloaded again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from app.core import events
+from app.core.commands import PublishTranscript
+from app.errors import BlobsUnavailable
+from app.perform_fetch import artifact_row, manifest_stored
+from app.result_folder import MANIFEST, folder_of
+from app.task import Task
+from app.transcripts.manifest import AttemptLine, Manifest, build_manifest, parse_manifest
+
+
+def publish(task: Task) -> None:
+    """One manifest; harmless to repeat, since one that is there is left as it is."""
+    command = task.leased.command
+    assert isinstance(command, PublishTranscript)
+    tid = command.transcript_id
+    manifest = manifest_stored(task, tid)
+    if manifest is None:
+        draft = task.store.draft(task.workspace.name, task.recording_id, tid)
+        if draft is None:
+            raise BlobsUnavailable(f"the manifest of {tid} is gone from the storage: put it back")
+        manifest = _final(task, parse_manifest(draft.encode()))
+        _put(task, manifest)
+    published = events.Published(task.now(), tid, manifest.provider, manifest.summary.language)
+    task.happened(published, artifact=artifact_row(task, manifest))
+
+
+def _final(task: Task, draft: Manifest) -> Manifest:
+    """The draft as of now: what became of all attempts, and which transcript is the result instead."""
+    state = task.state
+    is_result = draft.transcript_id == state.publishing
+    return replace(
+        draft,
+        attempts=tuple(AttemptLine(a.ordinal, a.provider, a.fate.value) for a in state.attempts),
+        superseded_by=None if is_result else state.current,
+        created_at=datetime.fromtimestamp(task.now(), UTC),
+    )
+
+
+def _put(task: Task, manifest: Manifest) -> None:
+    folder = folder_of(task.workspace.name, task.recording_id, manifest.transcript_id)
+    task.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=task.scratch, prefix="fetch-") as scratch:
+        path = Path(scratch) / MANIFEST
+        path.write_bytes(build_manifest(manifest))
+        task.keeper.check()
+        task.blobs.put(f"{folder}/{MANIFEST}", path)

@@ -1,0 +1,42 @@
+"""The part of `app.ports.Store` about who may see Recall's recordings, and about passes over their list."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from app.records import HeldPass
+
+
+class SightStore(Protocol):
+    """Every method is one transaction; raises `StoreUnavailable` when the record cannot be used."""
+
+    def key_status(self, workspace: str, fingerprint: str) -> str | None:
+        """`KEY_ACCEPTED`, `KEY_FOREIGN`, or None for a key that was not held against anything yet."""
+        ...
+
+    def set_key_status(self, workspace: str, fingerprint: str, status: str) -> None:
+        """Notes it, in place of what was known of this key."""
+        ...
+
+    def newest_recordings(self, workspace: str, limit: int) -> list[str]:
+        """
+        The recordings heard of last, latest first, in any phase. Erased ones, and those that Recall no longer
+        had, only where nothing else is known.
+        """
+        ...
+
+    def take_pass(self, workspace: str, name: str, *, lease_s: float) -> HeldPass | None:
+        """The pass with a new token, and where it stopped; None while another worker has it."""
+        ...
+
+    def keep_pass(self, held: HeldPass, *, lease_s: float, progress: str | None) -> bool:
+        """Notes how far it came and renews the lease; False, nothing noted, when it went to another."""
+        ...
+
+    def leave_pass(self, held: HeldPass, *, progress: str | None) -> bool:
+        """As `keep_pass`, and any worker may go on; `progress` None: it came to its end."""
+        ...
+
+    def has_pass_waiting(self) -> bool:
+        """Whether a pass stopped before its end and is in no worker's hands."""
+        ...

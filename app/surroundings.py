@@ -1,0 +1,73 @@
+"""
+What the environment says to the libraries under us: proxies and files of certificates. They would say what is
+wrong only at the first request, in their own words, one worker at a time.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import ssl
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
+# Lower case wins: https://requests.readthedocs.io/en/latest/user/advanced/#proxies
+_PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+# https://requests.readthedocs.io/en/latest/user/advanced/#ssl-cert-verification
+# https://docs.openssl.org/master/man3/SSL_CTX_load_verify_locations/
+_FILES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+NAMES = (*_PROXIES, *_FILES)
+
+
+def surroundings_problems(environ: Mapping[str, str], *, host: str) -> Iterator[str]:
+    """
+    Each a sentence, without the value: a proxy's address may hold a password.
+
+    Args:
+        host: Recall's, which is reached through a proxy unless `no_proxy` names it.
+    """
+    for name in _FILES:
+        path = environ.get(name, "").strip()
+        if path and (why := _why_no_certificates(name, path)) is not None:
+            yield f"{name}: {why}; correct it or unset it."
+    no_proxy = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    if proxy_bypass_environment(host, {"no": no_proxy}):
+        return
+    for name in [name for name in _PROXIES if environ.get(name, "").strip()][:1]:
+        yield from _proxy_problems(name, environ[name].strip())
+
+
+def _why_no_certificates(name: str, path: str) -> str | None:
+    if not os.path.exists(path):
+        return "there is no such file or folder"
+    if os.path.isdir(path):
+        return "this is a folder, and a file is needed" if name == "SSL_CERT_FILE" else None
+    if name == "SSL_CERT_DIR":
+        return "this is a file, and a folder is needed"
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        return "the file holds no certificates that can be read (PEM)"
+    except OSError as error:
+        return f"the file cannot be read ({error.strerror})"
+    return None
+
+
+def _proxy_problems(name: str, value: str) -> Iterator[str]:
+    address = value if "://" in value else f"http://{value}"
+    try:
+        parts = urlsplit(address)
+        is_good = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good:
+        yield f"{name}: must be an address as in http://proxy.example:3128; correct it or unset it."
+    elif parts.scheme.startswith("socks"):
+        if importlib.util.find_spec("socks") is None:
+            yield (
+                f"{name}: names a SOCKS proxy, for which PySocks is needed and not installed: use an "
+                "http:// proxy, unset it, or run `.venv/bin/pip install pysocks` in the program's folder."
+            )
+    elif parts.scheme not in ("http", "https"):
+        yield f"{name}: a proxy's address begins with http://, https:// or socks5h://."

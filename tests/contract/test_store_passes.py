@@ -1,0 +1,122 @@
+"""Passes that outlast a job, and API keys that were seen to see: see `app.ports.Store`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.core import events, reasons
+from app.core.machine import Decision
+from app.core.state import Goal
+from app.records import KEY_ACCEPTED, KEY_FOREIGN
+from tests.contract.conftest import AnyStore, Place
+from tests.contract.store_words import HAND, WORKSPACE, at_once, begin
+
+LEASE_S = 45.0
+
+
+def test_a_pass_is_one_workers_until_its_lease_ends(store: AnyStore) -> None:
+    held = store.take_pass(WORKSPACE, "reconcile", lease_s=LEASE_S)
+    assert held is not None
+    assert held.progress is None
+    assert store.take_pass(WORKSPACE, "reconcile", lease_s=LEASE_S) is None
+    assert store.take_pass("another", "reconcile", lease_s=LEASE_S) is not None
+    store.clock_offset_s += LEASE_S + 1
+    assert store.take_pass(WORKSPACE, "reconcile", lease_s=LEASE_S) is not None
+
+
+def test_of_many_workers_one_takes_the_pass(place: Place) -> None:
+    stores = [place.open() for _ in range(6)]
+    taken = at_once(lambda store: store.take_pass(WORKSPACE, "reconcile", lease_s=LEASE_S), stores)
+    assert sum(held is not None for held in taken) == 1
+
+
+def test_progress_is_kept_by_whoever_holds_the_pass_and_by_nobody_else(store: AnyStore) -> None:
+    slow = store.take_pass(WORKSPACE, "reconcile", lease_s=LEASE_S)
+    assert slow is not None
+    assert store.keep_pass(slow, lease_s=LEASE_S, progress='{"page": 1}')
+    store.clock_offset_s += LEASE_S + 1
+    other = store.take_pass(WORKSPACE, "reconcile", lease_s=LEASE_S)
+    assert other is not None
+    assert other.progress == '{"page": 1}'
+    assert not store.keep_pass(slow, lease_s=LEASE_S, progress='{"page": 2}')
+    assert not store.leave_pass(slow, progress=None)
+    assert store.leave_pass(other, progress='{"page": 3}')
+    again = store.take_pass(WORKSPACE, "reconcile", lease_s=LEASE_S)
+    assert again is not None
+    assert again.progress == '{"page": 3}'
+
+
+def test_a_lease_is_renewed_with_each_page(store: AnyStore) -> None:
+    held = store.take_pass(WORKSPACE, "reconcile", lease_s=LEASE_S)
+    assert held is not None
+    for _ in range(3):
+        store.clock_offset_s += LEASE_S - 5
+        assert store.keep_pass(held, lease_s=LEASE_S, progress="{}")
+    assert store.take_pass(WORKSPACE, "reconcile", lease_s=LEASE_S) is None
+
+
+def test_a_pass_waits_when_it_stopped_before_its_end_and_is_in_no_hands(store: AnyStore) -> None:
+    assert not store.has_pass_waiting()
+    held = store.take_pass(WORKSPACE, "reconcile", lease_s=LEASE_S)
+    assert held is not None
+    store.keep_pass(held, lease_s=LEASE_S, progress="{}")
+    assert not store.has_pass_waiting()
+    store.clock_offset_s += LEASE_S + 1
+    assert store.has_pass_waiting(), "its worker was killed"
+    store.leave_pass(held, progress="{}")
+    assert store.has_pass_waiting()
+    again = store.take_pass(WORKSPACE, "reconcile", lease_s=LEASE_S)
+    assert again is not None
+    store.leave_pass(again, progress=None)
+    assert not store.has_pass_waiting()
+
+
+def test_a_pass_is_not_held_for_an_hour_when_the_clock_is_set_back(store: AnyStore) -> None:
+    store.sign(quiet_s=600)
+    held = store.take_pass(WORKSPACE, "reconcile", lease_s=LEASE_S)
+    assert held is not None
+    store.keep_pass(held, lease_s=LEASE_S, progress="{}")
+    store.clock_offset_s -= 3600
+    store.sign(quiet_s=600)
+    store.clock_offset_s += LEASE_S + 1
+    assert store.take_pass(WORKSPACE, "reconcile", lease_s=LEASE_S) is not None
+
+
+def test_a_key_is_known_by_its_latest_status_and_for_one_workspace(place: Place) -> None:
+    store = place.open()
+    assert store.key_status(WORKSPACE, "f1") is None
+    store.set_key_status(WORKSPACE, "f1", KEY_FOREIGN)
+    assert place.open().key_status(WORKSPACE, "f1") == KEY_FOREIGN
+    store.set_key_status(WORKSPACE, "f1", KEY_ACCEPTED)
+    assert place.open().key_status(WORKSPACE, "f1") == KEY_ACCEPTED
+    assert store.key_status("another", "f1") is None
+    assert store.key_status(WORKSPACE, "f2") is None
+
+
+def hear(store: AnyStore, recording_id: str, at: float, *, workspace: str = WORKSPACE) -> None:
+    begin(store, recording_id=recording_id, workspace=workspace)
+    change(store, recording_id, workspace=workspace, first_heard_at=at)
+
+
+def change(store: AnyStore, recording_id: str, *, workspace: str = WORKSPACE, **changes: object) -> None:
+    before = store.load(workspace, recording_id)
+    state = replace(before.transcription, **changes)  # type: ignore[arg-type]
+    store.commit(before, Decision(state), event=events.LongSilence(1.0), source=HAND)
+
+
+def test_a_key_is_held_against_what_was_heard_of_last_and_may_still_be_at_recall(store: AnyStore) -> None:
+    assert store.newest_recordings(WORKSPACE, 3) == []
+    for number in range(6):
+        hear(store, f"r{number}", 1_000.0 + number)
+    hear(store, "elsewhere", 9_000.0, workspace="another")
+    change(store, "r5", goal=Goal.ERASED)
+    change(store, "r4", goal=Goal.FAILED, reason=reasons.RECORDING_GONE)
+    change(store, "r3", goal=Goal.FAILED, reason=reasons.OUR_FAULT)
+    change(store, "r2", goal=Goal.STORED)
+    assert store.newest_recordings(WORKSPACE, 3) == ["r3", "r2", "r1"]
+
+
+def test_where_nothing_better_is_known_a_key_is_held_against_what_is_gone(store: AnyStore) -> None:
+    hear(store, "gone", 1_000.0)
+    change(store, "gone", goal=Goal.FAILED, reason=reasons.RECORDING_GONE)
+    assert store.newest_recordings(WORKSPACE, 3) == ["gone"]

@@ -1,0 +1,50 @@
+"""What the dispatcher tells the database about the program it belongs to: that it runs, with which settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from app import log
+
+if TYPE_CHECKING:
+    from app.adapters.sql_store import SqlStore
+
+
+def fingerprint() -> Mapping[str, Any]:
+    """What stands on disk and in the environment now, by digests: for `check` to say what changed since."""
+    with suppress(ImportError):
+        found: Mapping[str, Any] = import_module("app.settings_changes").settings_fingerprint()
+        return found
+    return {}
+
+
+class Signs:
+    """Signs of life named `up@HOST`, or `dispatcher@HOST` where it was started by itself."""
+
+    def __init__(self, store: SqlStore, *, told: Mapping[str, Any], up: int | None) -> None:
+        """
+        Args:
+            told: Of the settings it runs with, as `app.settings_changes` makes it.
+            up: The process id of `up`; None for a dispatcher by itself.
+        """
+        host = socket.gethostname()
+        self._store = store
+        self._name = f"{'dispatcher' if up is None else 'up'}@{host}"
+        self._detail = json.dumps(
+            {"host": host, "pid": up or os.getpid(), "started_at": time.time(), "settings": dict(told)}
+        )
+
+    def give(self) -> None:
+        """One sign of life, and what was dropped from the log since the last. Raises `StoreUnavailable`."""
+        self._store.beat(self._name, detail=self._detail)
+        dropped = log.dropped()
+        if lines := dropped.unkept:
+            self._store.count("log_lines_dropped", lines)
+            dropped.kept(lines)

@@ -1,0 +1,317 @@
+"""
+What `afterword up` runs: which children, in which order, and what of the settings they take anew at a SIGHUP.
+
+It knows the children. How they are kept alive and replaced is `workers.supervisor`. The socket that web
+listens on is bound here and handed down, so that no request is lost while one web takes over from another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pkgutil
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from functools import partial
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from app.errors import AfterwordError, BlobsUnavailable, ConfigError, StoreUnavailable
+from app.ops.password import announce, with_password
+from workers import listening
+from workers.children import ChildSpec, is_told, tell_ready
+from workers.hold import hold_home, listen_on
+from workers.lifeline import die_with_parent
+from workers.signs import fingerprint
+from workers.supervisor import Renewal, Supervisor
+
+if TYPE_CHECKING:
+    from app.config import Settings
+
+_log = structlog.get_logger(__name__)
+
+# The drain: jobs longer than this are left to their lease.
+DRAIN_S = 25.0
+
+_WEB, _DISPATCHER, _WORKERS, _VALKEY = range(4)
+
+# What may change while the service runs; all else waits for a restart. By the field of `Settings`.
+_RELOADED = {
+    "api_key": "RECALL_API_KEY",
+    "webhook_secrets": "RECALL_WEBHOOK_SECRETS",
+    "ops_password": "AFTERWORD_OPS_PASSWORD",
+    "metrics_token": "AFTERWORD_METRICS_TOKEN",
+    "api_keys": "AFTERWORD_API_KEYS",
+    "policy": "the policy",
+    "warnings": "",
+}
+_FIXED = {
+    "home": "AFTERWORD_HOME",
+    "host": "HOST",
+    "port": "PORT",
+    "database_url": "DATABASE_URL",
+    "redis_url": "REDIS_URL",
+    "storage_url": "STORAGE_URL",
+    "region": "RECALL_REGION",
+    "api_base_url": "RECALL_API_BASE_URL",
+    "workers": "AFTERWORD_WORKERS",
+    "time_scale": "AFTERWORD_TIME_SCALE",
+}
+# Commands, and what only they use.
+_NOT_SERVICE = {
+    "app.__main__",
+    "app.adapters.memory",
+    "app.adapters.memory_faults",
+    "app.adapters.memory_passes",
+    "app.adapters.memory_rows",
+    "app.adapters.migrations",
+    "app.cli",
+    "app.demo",
+    "app.simulator",
+    "workers.__main__",
+}
+
+
+def run_up(settings: Settings) -> int:
+    """
+    The whole service: embedded Valkey unless REDIS_URL, migrations, web, workers, dispatcher.
+
+    Returns:
+        The exit code: see `Supervisor.run`.
+
+    Raises:
+        HeldByAnother: Another `up` holds the home, or another process the port. Exit 75.
+        Away: Something needed is not there. Exit 69.
+        ConfigError: Exit 78.
+    """
+    from app.adapters import valkey_server
+
+    told = fingerprint()
+    with hold_home(settings.home), closing(listen_on(settings.host, settings.port)) as listener:
+        settings = with_password(settings)
+        specs: list[ChildSpec] = []
+        if settings.redis_url is None:
+            valkey_server.find_binary()
+            specs.append(_valkey_spec(settings, listener))
+        _migrate_if_possible(settings)
+        tell_of_storage(settings)
+        preload(settings)
+        service = _Service(settings, told, listener)
+        return Supervisor([*specs, *service.specs()], renew=service.renew, on_stop=listener.close).run()
+
+
+class _Service:
+    """The settings that the children run with, and those children."""
+
+    def __init__(self, settings: Settings, told: Mapping[str, Any], listener: socket.socket) -> None:
+        self._settings, self._told, self._listener = settings, told, listener
+
+    def specs(self) -> list[ChildSpec]:
+        return [
+            _web_spec(self._settings, self._listener),
+            *worker_specs(self._settings, drop=self._listener.close),
+            _dispatcher_spec(self._settings, self._told, drop=self._listener.close),
+        ]
+
+    def renew(self) -> Renewal:
+        """Reads everything anew. Raises `ConfigError`, or another of ours, when it cannot be run with."""
+        from app import wiring
+
+        told = fingerprint()
+        read = wiring.load_settings()
+        settings, waits = with_changes(self._settings, with_password(read))
+        wiring.open_service(settings)  # connects to nothing: whatever cannot be made is a problem now
+        for warning in settings.warnings:
+            _log.warning("setting_questionable", about=warning)
+        about = {"changed": changed_names(self._settings, settings), "waits_for_restart": waits}
+        self._settings, self._told = settings, told
+        return Renewal(self.specs(), about)
+
+
+def with_changes(running: Settings, read: Settings) -> tuple[Settings, list[str]]:
+    """
+    The settings to go on with: of those read anew what may change while running, else those of the start.
+
+    Returns:
+        Them, and the names of the changed ones that wait for a restart.
+    """
+    waiting = {field for field in _FIXED if getattr(running, field) != getattr(read, field)}
+    if "home" in waiting:  # both lie in the home unless told otherwise
+        waiting -= {
+            field
+            for field in ("database_url", "storage_url")
+            if str(getattr(read, field)).endswith(str(getattr(running, field)).rpartition("/")[2])
+        }
+    taken = {field.name for field in dataclasses.fields(read)} & set(_RELOADED)
+    if waiting & {"region", "api_base_url"} and running.api_key != read.api_key:
+        # A key belongs to its region: it would only be refused at the old one.
+        taken.discard("api_key")
+        waiting.add("api_key")
+    names = {**_FIXED, **_RELOADED}
+    changed = dataclasses.replace(running, **{field: getattr(read, field) for field in taken})
+    return changed, sorted(names[field] for field in waiting)
+
+
+def changed_names(before: Settings, after: Settings) -> list[str]:
+    """Which settings differ, by name; never a value."""
+    fields = (field.name for field in dataclasses.fields(after) if field.name in _RELOADED)
+    return sorted(_RELOADED[f] for f in fields if _RELOADED[f] and getattr(before, f) != getattr(after, f))
+
+
+def _migrate_if_possible(settings: Settings) -> None:
+    """
+    A database that cannot be written now (a full disk) but has its tables is no reason not to start:
+    deliveries are answered 503, and all goes on by itself when it can be.
+    """
+    from app.adapters import migrations
+
+    try:
+        _migrate_apart(settings)
+    except StoreUnavailable as error:
+        if not migrations.has_newest_tables(settings.database_url):
+            raise
+        _log.error("database_away_at_start", cause=str(error))
+
+
+def tell_of_storage(settings: Settings) -> None:
+    """Not a reason to refuse deliveries either, but a mistyped STORAGE_URL should be heard of at once."""
+    from app import wiring
+
+    try:
+        wiring.open_blobs(settings).check()
+    except BlobsUnavailable as error:
+        _log.error("storage_unavailable", cause=str(error))
+    except AfterwordError as error:  # an address that never will be one
+        raise ConfigError([str(error)]) from error
+
+
+def _migrate_apart(settings: Settings) -> None:
+    """In a process of its own: what Alembic loads, 8 MB, would stay in the memory of every child."""
+    from app import wiring
+
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            die_with_parent(parent)
+            wiring.migrate(settings)
+        except BaseException:  # nothing is lost: the parent meets the same trouble and says it
+            os._exit(1)
+        os._exit(0)
+    status = 1
+    with suppress(ChildProcessError):  # where children are ignored no status is kept
+        status = os.waitpid(pid, 0)[1]
+    if status != 0:
+        wiring.migrate(settings)
+
+
+def worker_specs(settings: Settings, *, drop: Callable[[], object] = lambda: None) -> list[ChildSpec]:
+    """
+    `worker-1` … `worker-N` for commands and `inbox` for deliveries: one queue each.
+
+    Args:
+        drop: Called first in each, to close what is not its own.
+    """
+    from app.adapters.rq_queue import INBOX, RECALL
+
+    queues = {f"worker-{n + 1}": RECALL for n in range(settings.workers)} | {INBOX: INBOX}
+    return [
+        ChildSpec(
+            name,
+            partial(_work, settings, queue, name, drop),
+            stop_order=_WORKERS,
+            grace_s=DRAIN_S,
+            tells_ready=True,
+        )
+        for name, queue in queues.items()
+    ]
+
+
+def _work(settings: Settings, queue: str, name: str, drop: Callable[[], object]) -> None:
+    from workers.worker import work_for
+
+    drop()
+    tell_ready()  # Redis may be away; it is as much away for the one before
+    work_for(settings, queue, name)
+
+
+def _valkey_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
+    from app.adapters import valkey_server
+    from workers.lifeline import kernel_ties_to_parent
+
+    def serve() -> None:
+        listener.close()
+        raise SystemExit(valkey_server.serve(settings.home, guard=kernel_ties_to_parent, is_told=is_told()))
+
+    is_ready = partial(valkey_server.is_ready, settings.home)
+    return ChildSpec(
+        "valkey",
+        serve,
+        stop_order=_VALKEY,
+        grace_s=10.0,  # its last fsync waits for a busy disk
+        is_ready=is_ready,
+        # The others do without it: they would only find it away and say so. Web must not wait long.
+        ready_within_s=2.0,
+        outlives_reload=True,
+    )
+
+
+def _web_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
+    def serve() -> None:
+        from app import wiring
+        from app.serve import run_gunicorn
+        from app.web import create_app
+
+        run_gunicorn(
+            lambda: create_app(wiring.web_parts(settings)),
+            bind=f"fd://{listener.fileno()}",
+            post_worker_init=lambda worker: tell_ready(),
+        )
+
+    return ChildSpec(
+        "web",
+        serve,
+        stop_order=_WEB,
+        grace_s=DRAIN_S + 2.0,
+        tells_ready=True,
+        ready_within_s=0.0,  # the others do without it; that it is ready is only told
+        ready_line=listening.addresses(settings.host, settings.port),
+        on_ready=partial(announce, settings),
+    )
+
+
+def _dispatcher_spec(settings: Settings, told: Mapping[str, Any], *, drop: Callable[[], object]) -> ChildSpec:
+    up = os.getpid()
+
+    def dispatch() -> None:
+        from workers.dispatcher import run_dispatcher
+
+        drop()
+        run_dispatcher(settings, told=told, up=up)
+
+    return ChildSpec("dispatcher", dispatch, stop_order=_DISPATCHER, grace_s=3.0, tells_ready=True)
+
+
+def preload(settings: Settings) -> None:
+    """
+    Imports what children may need, once, before the forks. What is imported later could be of another version,
+    checked out meanwhile; and five workers then cost 69 MiB in all rather than 61 each.
+    """
+    from app import wiring
+
+    for package in ("app", "workers"):
+        _import_all(import_module(package))
+    # What is opened here connects to nothing and is thrown away; it imports what it names only when asked.
+    wiring.open_service(settings)
+
+
+def _import_all(package: ModuleType) -> None:
+    for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        if found.name not in _NOT_SERVICE:
+            module = import_module(found.name)
+            if found.ispkg:
+                _import_all(module)
