@@ -167,10 +167,12 @@ def changed_names(before: Settings, after: Settings) -> list[str]:
 
 
 def _announce(settings: Settings) -> None:
-    """Where the console is; its password only on a terminal, never in the log. Waits for no reader."""
+    """On a terminal, where it is no log: address and password of the console. `ready` has the address."""
     from app.ops import password
 
-    password.announce(settings, steady_stdout())
+    stdout = steady_stdout()
+    if stdout.isatty():
+        password.announce(settings, stdout)
 
 
 def _migrate_if_possible(settings: Settings) -> None:
@@ -280,7 +282,8 @@ def _web_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
         run_gunicorn(
             lambda: create_app(wiring.web_parts(settings)),
             bind=f"fd://{listener.detach()}",  # gunicorn closes it
-            post_worker_init=lambda worker: tell_ready(),
+            # The last of them: one that is told to stop before it has its handlers does not hear it.
+            post_worker_init=lambda worker: worker.age >= worker.cfg.workers and tell_ready(),
         )
 
     return ChildSpec(

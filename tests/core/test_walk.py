@@ -192,34 +192,35 @@ def _after_the_next_alarm(world: World, cast: Cast, mood: str) -> World:
 
 
 def _grim(world: World, command: Command, mood: str) -> Iterator[ev.Event]:
-    kind = command.key.partition(":")[0]
-    tid = getattr(command, "transcript_id", "")
+    if isinstance(command, CreateTranscript):
+        yield from _grim_create(world, command, mood)
+        return
+    tid = getattr(command, "transcript_id", None) or ""
     ordinal = getattr(command, "ordinal", 0)
+    answers: dict[str, ev.Event] = {
+        "look_up": ev.Listed(LATE, ordinal, (), 9_000.0, 9_000.0),
+        "ask": ev.StillProcessing(LATE, tid),
+        "fetch": ev.FetchBlocked(LATE, tid, "refused"),
+        "publish": ev.WaitEnded(LATE, command.key, "storage_unavailable", transcript_id=tid),
+        "prune": ev.Pruned(LATE, ordinal, has_room=False),
+        "await_provider": ev.ProviderAwaited(LATE),
+        "ask_recording": ev.RecordingAsked(LATE, ev.RecordingCondition.NOT_DONE),
+    }
+    yield answers[command.key.partition(":")[0]]
+
+
+def _grim_create(world: World, command: CreateTranscript, mood: str) -> Iterator[ev.Event]:
+    ordinal = command.ordinal
     line = world.state.attempt_of(ordinal=ordinal)
-    if kind == "create":
-        if line is None or line.fate is not Fate.SENDING:
-            yield ev.Sending(NOW, ordinal, command.provider, command.generation)  # type: ignore[union-attr]
-        answers: dict[str, ev.Event] = {
-            "refused": ev.CreateRefused(LATE, ordinal, ev.Refusal.PROVIDER),
-            "busy": ev.CreateRefused(LATE, ordinal, ev.Refusal.BUSY),
-            "unknown": ev.CreateUnknown(LATE, ordinal),
-            "not_sent": ev.CreateNotSent(LATE, ordinal),
-        }
-        yield answers[mood]
-    elif kind == "look_up":
-        yield ev.Listed(LATE, ordinal, (), 9_000.0, 9_000.0)
-    elif kind == "ask":
-        yield ev.StillProcessing(LATE, tid)
-    elif kind == "fetch":
-        yield ev.FetchBlocked(LATE, tid, "refused")
-    elif kind == "publish":
-        yield ev.WaitEnded(LATE, command.key, "storage_unavailable", transcript_id=tid)
-    elif kind == "prune":
-        yield ev.Pruned(LATE, ordinal, has_room=False)
-    elif kind == "await_provider":
-        yield ev.ProviderAwaited(LATE)
-    else:
-        yield ev.RecordingAsked(LATE, ev.RecordingCondition.NOT_DONE)
+    if line is None or line.fate is not Fate.SENDING:
+        yield ev.Sending(NOW, ordinal, command.provider, command.generation)
+    answers: dict[str, ev.Event] = {
+        "refused": ev.CreateRefused(LATE, ordinal, ev.Refusal.PROVIDER),
+        "busy": ev.CreateRefused(LATE, ordinal, ev.Refusal.BUSY),
+        "unknown": ev.CreateUnknown(LATE, ordinal),
+        "not_sent": ev.CreateNotSent(LATE, ordinal),
+    }
+    yield answers[mood]
 
 
 def test_the_diagram_in_the_readme_is_what_the_machine_does(
