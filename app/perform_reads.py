@@ -41,7 +41,8 @@ def look_up(task: Task) -> None:
         since_last_send_s=times.since_last_s or 0.0,
         # A key of another user makes the same Idempotency-Key new to Recall.
         is_resendable=times.has_body and times.fingerprints <= {task.recall.fingerprint},
-        patient_at=task.patient_now(line.since, for_creates=True) if line is not None else None,
+        # Not the creates' pause: the list can be read meanwhile, and the pause may outlast the last create.
+        patient_at=task.patient_now(line.since) if line is not None else None,
         transcript_id=command.transcript_id,
     )
     task.happened(event)
@@ -138,8 +139,11 @@ def prune(task: Task) -> None:
 
 
 def _is_kept_here(task: Task, transcript_id: str) -> bool:
+    """Whole: its manifest is written, or held back as a draft."""
     folder = folder_of(task.workspace.name, task.recording_id, transcript_id)
-    return task.blobs.exists(f"{folder}/{MANIFEST}")
+    if task.blobs.exists(f"{folder}/{MANIFEST}"):
+        return True
+    return task.store.draft(task.workspace.name, task.recording_id, transcript_id) is not None
 
 
 def _seen(artifact: Artifact, state: Transcription) -> events.Seen:

@@ -213,7 +213,7 @@ class Listed:
     since_first_send_s: float = 0.0
     since_last_send_s: float = 0.0
     is_resendable: bool = True  # the API key is still the one of the first send
-    patient_at: float | None = None  # `at`, less the time in which creates were refused to everybody
+    patient_at: float | None = None  # `at`, less the time in which Recall refused the account
     transcript_id: str | None = None  # the one that a retrieve did not find, when it was listed for that
 
 

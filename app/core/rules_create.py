@@ -225,7 +225,8 @@ def on_create_unknown(t: Transcription, e: events.CreateUnknown, p: Policy) -> S
     line = t.attempt_of(ordinal=e.ordinal)
     if line is None or line.fate not in (Fate.SENDING, Fate.CLAIMED):
         return ignore(t, "the attempt's fate is known by now")
-    unknown = replace(line, fate=Fate.UNKNOWN, error=e.detail, is_doubtful=True, absence=None)
+    since = line.since if line.is_doubtful else e.at  # a day from the first request without an answer
+    unknown = replace(line, fate=Fate.UNKNOWN, error=e.detail, is_doubtful=True, absence=None, since=since)
     look = LookUpTranscript(line.ordinal, after_s=p.durations.first_look_up_s)
     return Step(t.with_attempt(unknown), (look,))
 
