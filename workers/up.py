@@ -68,6 +68,7 @@ _NOT_SERVICE = {
     "app.__main__",
     "app.adapters.memory",
     "app.adapters.memory_faults",
+    "app.adapters.memory_inbox",
     "app.adapters.memory_passes",
     "app.adapters.memory_rows",
     "app.adapters.migrations",

@@ -22,7 +22,7 @@ from app.recall import wire
 from tests.property.bill import ABOUT, Answer, RecallModel, Transcript, iso
 
 if TYPE_CHECKING:
-    from app.ports import Recall
+    from app.ports_recall import Recall
 
 # What a read is answered with where anything may come, and what to a cursor that is not taken.
 _ANYTHING = ("http_400", "http_404", "http_405", "http_410", "http_418", "http_302", "not_json")

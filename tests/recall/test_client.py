@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import AccountRefused, CursorRefused, RecallBusy
-from app.ports import CreateAnswer, Recall
+from app.ports import CreateAnswer
+from app.ports_recall import Recall
 from app.recall.client import RecallClient
 from app.recall.wire import MAX_ANSWER_BYTES
 from tests.recall.raw_server import Behaviour, answer, drip, hang_up, raw_server, send, silence
