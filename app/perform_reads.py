@@ -41,6 +41,7 @@ def look_up(task: Task) -> None:
         since_last_send_s=times.since_last_s or 0.0,
         # A key of another user makes the same Idempotency-Key new to Recall.
         is_resendable=times.has_body and times.fingerprints <= {task.recall.fingerprint},
+        is_unsent=times.since_first_s is None,
         # Not the creates' pause: the list can be read meanwhile, and the pause may outlast the last create.
         patient_at=task.patient_now(line.since) if line is not None else None,
         transcript_id=command.transcript_id,

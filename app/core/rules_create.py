@@ -306,6 +306,11 @@ def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy)
     patient_at = e.at if e.patient_at is None else e.patient_at
     if patient_at - line.since >= d.give_up_s:
         return set_aside(t, line, reasons.CREATE_UNSETTLED, at=e.at)
+    if e.is_unsent:
+        claimed = replace(line, fate=Fate.CLAIMED, is_doubtful=False, absence=None)
+        return Step(
+            t.with_attempt(claimed), (CreateTranscript(line.ordinal, line.provider, line.generation),)
+        )
     if absence.since_last_send_is_over(e, d):
         missing = (line.absence or Absence(e.at)).listed(e.at, apart_s=d.second_list_after_s)
         t = t.with_attempt(replace(line, absence=missing))

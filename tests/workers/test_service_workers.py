@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,19 @@ def delivery(number: int) -> NewDelivery:
     """Signed, and of a kind that is not known: applied without any word to Recall."""
     body = json.dumps({"event": "bot.status_change", "data": {}}).encode()
     now = time.time()
-    return NewDelivery("default", f"msg_{number}", now, now, "default", body)
+    return NewDelivery("default", f"msg_{number}", now, int(now), "default", body)
+
+
+def _is_applied(place: Installation) -> bool:
+    return not place.store.has_unapplied()
+
+
+def _is_empty(place: Installation) -> bool:
+    return place.queue.counts()[0].waiting == 0
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def test_two_installations_on_one_redis_do_each_their_own_work(
@@ -108,15 +121,15 @@ def test_two_installations_on_one_redis_do_each_their_own_work(
             place.queue.wake_inbox()  # once: no dispatcher is there to ask again
             place.queue.offer([Offerable(number, "a command that is not there any more")])
         for place in places:
-            eventually(lambda place=place: not place.store.has_unapplied(), within_s=5)
+            eventually(partial(_is_applied, place), within_s=5)
     for place, running in zip(places, programs, strict=True):
-        eventually(lambda place=place: place.queue.counts()[0].waiting == 0)
+        eventually(partial(_is_empty, place))
         assert running.events("foreign_jobs_dropped") == []
         assert running.events("child_died") == []
         assert [queue.failed for queue in place.queue.counts()] == [0, 0]
-    names = {name.decode() for name in Redis.from_url(redis_url).smembers("rq:queues")}
+    names = {_text(name) for name in Redis.from_url(redis_url).smembers("rq:queues")}
     assert names == {"rq:queue:" + place.queue.names[kind] for place in places for kind in (RECALL, INBOX)}
-    assert [k for k in Redis.from_url(redis_url).keys("*") if not k.startswith(b"rq:")] == []
+    assert [k for k in Redis.from_url(redis_url).keys("*") if not _text(k).startswith("rq:")] == []
 
 
 def test_idle_and_busy_workers_give_signs_of_life_with_host_and_pid(
