@@ -21,7 +21,7 @@ from app.core import events
 from app.core.policy import Policy, why_not_selected
 from app.core.state import Transcription
 from app.ports import CreateOrder, Leased, NewDelivery, Source
-from app.records import KEY_ACCEPTED
+from app.records import KEY_ACCEPTED, BootClock
 from app.service import Service
 from app.task import Workspace
 from tests.property import lies
@@ -213,11 +213,17 @@ class World:
                 continue
             moments = [*self.store.moments(), *self.recall.moments()]
             soon = min([m for m in moments if m > self.clock.at], default=math.inf) + _JUST_AFTER_S
+            self._pass_time_at_work(min(soon, until) - self.clock.at)
             if soon >= until:
-                self.pass_time(max(0.0, until - self.clock.at))
                 return
-            self.pass_time(soon - self.clock.at)
         raise AssertionError(self.told("the service never comes to rest"))
+
+    def _pass_time_at_work(self, seconds: float) -> None:
+        """The dispatcher signs now and then, as its sweep does: having nothing to do is not being away."""
+        until = self.clock.at + max(0.0, seconds)
+        while self.clock.at < until:
+            self.pass_time(min(DURATIONS.silence_s / 2, until - self.clock.at))
+            self.store.sign(quiet_s=DURATIONS.silence_s, boot=BootClock("property", self.clock.boottime))
 
     def _work_off(self) -> bool:
         """False when there was nothing to do."""
