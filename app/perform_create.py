@@ -177,9 +177,9 @@ def _outcome(task: Task, command: CreateTranscript, answer: CreateAnswer) -> eve
     ordinal = command.ordinal
     if answer.kind == "created" and answer.transcript_id is not None:
         return events.Created(task.now(), ordinal, answer.transcript_id, answer.provider)
-    at = _patient(task, ordinal)
+    patient_at = _patient(task, ordinal)
     if answer.kind == "not_sent":
-        return events.CreateNotSent(at, ordinal, answer.detail)
+        return events.CreateNotSent(patient_at, ordinal, answer.detail)
     if answer.kind == "unknown":
         return events.CreateUnknown(task.now(), ordinal, answer.detail or f"http_{answer.status}")
     counted = ""
@@ -192,7 +192,7 @@ def _outcome(task: Task, command: CreateTranscript, answer: CreateAnswer) -> eve
         task.pause(task.workspace, refused.status)
         refusal, wait_s = Refusal.ACCOUNT, task.policy.durations.account_probe_every_s
     detail = " ".join(filter(None, (f"http_{answer.status}", answer.code, counted)))
-    return events.CreateRefused(at, ordinal, refusal, detail, wait_s)
+    return events.CreateRefused(task.now(), ordinal, refusal, detail, wait_s, patient_at)
 
 
 def _patient(task: Task, ordinal: int) -> float:

@@ -41,7 +41,9 @@ def look_up(task: Task) -> None:
         since_last_send_s=times.since_last_s or 0.0,
         # A key of another user makes the same Idempotency-Key new to Recall.
         is_resendable=times.has_body and times.fingerprints <= {task.recall.fingerprint},
-        patient_at=task.patient_now(line.since, for_creates=True) if line is not None else None,
+        is_unsent=times.since_first_s is None,
+        # Not the creates' pause: the list can be read meanwhile, and the pause may outlast the last create.
+        patient_at=task.patient_now(line.since) if line is not None else None,
         transcript_id=command.transcript_id,
     )
     task.happened(event)
@@ -98,9 +100,8 @@ def _status(task: Task, transcript_id: str, artifact: Artifact) -> events.Event:
 def ask_recording(task: Task) -> None:
     """Is the recording done? The news of it may be lost."""
     facts = task.read("retrieve", lambda: task.recall.recording(task.recording_id))
-    # For a claimed attempt the waiting began at a refused create's patient time.
-    is_for_create = task.state.open_attempt is not None
-    patient_at = task.patient_now(task.state.waiting_since or task.now(), for_creates=is_for_create)
+    # Not the creates' pause: it may outlast the last create, and the recording can be asked for meanwhile.
+    patient_at = task.patient_now(task.state.waiting_since or task.now())
     asked = events.RecordingAsked(
         task.now(), facts.condition, facts.bot_id, facts.metadata, facts.duration_s, patient_at
     )
@@ -139,8 +140,11 @@ def prune(task: Task) -> None:
 
 
 def _is_kept_here(task: Task, transcript_id: str) -> bool:
+    """Whole: its manifest is written, or held back as a draft."""
     folder = folder_of(task.workspace.name, task.recording_id, transcript_id)
-    return task.blobs.exists(f"{folder}/{MANIFEST}")
+    if task.blobs.exists(f"{folder}/{MANIFEST}"):
+        return True
+    return task.store.draft(task.workspace.name, task.recording_id, transcript_id) is not None
 
 
 def _seen(artifact: Artifact, state: Transcription) -> events.Seen:

@@ -18,7 +18,8 @@ from app.core.machine import Decision
 from app.core.policy import Policy
 from app.core.state import Transcription
 from app.errors import LeaseLost, RecallBusy, StoreUnavailable
-from app.ports import Answer, ArtifactRow, Blobs, Clock, Committed, Leased, Recall, Send, Slot, Source, Store
+from app.ports import Answer, ArtifactRow, Blobs, Clock, Committed, Leased, Send, Slot, Source, Store
+from app.ports_recall import Recall
 
 _T = TypeVar("_T")
 # Windows of a rate that a command sleeps through rather than lose what it has read. Its lease is renewed.

@@ -176,8 +176,13 @@ def _hide_secrets(settings: Settings) -> None:
     """A bare API key has no shape by which a log line could be cleaned: it is named."""
     from app import log
 
-    token = getattr(settings, "metrics_token", None)
-    own = (settings.api_key, settings.ops_password, token, settings.database_url, settings.redis_url)
+    own = (
+        settings.api_key,
+        settings.ops_password,
+        settings.metrics_token,
+        settings.database_url,
+        settings.redis_url,
+    )
     log.hide([value for value in own if value and not value.startswith("sqlite")])
 
 
@@ -185,14 +190,13 @@ def _mount_ops(app: Any, *, settings: Settings, store: SqlStore, queue: RqQueue)
     from app.ops import rq_board
     from app.ops.heartbeats import Beater
 
-    token = getattr(settings, "metrics_token", None)
     names = lambda: queue.names  # noqa: E731  # asked when first needed
     rq_board.mount(
         app,
         redis_url=redis_url(settings),
         names=names,
         password=settings.ops_password,
-        metrics_token=token,
+        metrics_token=settings.metrics_token,
     )
     # Called by gunicorn.conf.py in each process that serves.
     app.extensions["afterword.in_worker"] = lambda: Beater(store, "web").run_in_thread()

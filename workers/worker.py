@@ -20,14 +20,14 @@ from uuid import uuid4
 
 import structlog
 from redis import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 from rq import Queue as RqJobs
 from rq import Worker, worker_registration
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
-from app.adapters.private_socket import SocketRefused
+from app.adapters.redis_errors import why_unusable
 from app.adapters.rq_queue import JOBS, connect, queue_name
 from app.core.durations import growing
 from app.errors import StoreUnavailable
@@ -49,9 +49,6 @@ _LONGEST_WAIT_S = 5.0
 
 # Under RQ's own prefix: where RQ may write, this may.
 _WRITTEN_KEY, _WRITTEN_TTL_S = "rq:afterword:worker_can_write", 60
-# By the first word of Redis' answer; redis-py has classes of its own, with telling names, for the others.
-# https://github.com/valkey-io/valkey/blob/9.0.0/src/server.c (writeCommandsDeniedByDiskError)
-_REFUSALS = {"MISCONF": "it takes no writes, because it cannot write its own file: is its disk full?"}
 
 _log = structlog.get_logger(__name__)
 
@@ -209,20 +206,8 @@ class _LostRedis(logging.Filter):
 
     def tell(self, error: RedisError) -> None:
         if not self.is_told:  # RQ's farewell to Redis fails as well
-            _log.warning("worker_lost_redis", cause=why_refused(error), pid=os.getpid())
+            _log.warning("worker_lost_redis", cause=why_unusable(error), pid=os.getpid())
         self.is_told = True
-
-
-def why_refused(error: BaseException) -> str:
-    """A plain sentence where there is one, else the error's kind; never what was sent."""
-    if isinstance(error, SocketRefused):
-        return str(error)
-    code = str(error).partition(" ")[0]
-    return (
-        _REFUSALS.get(code, type(error).__name__)
-        if isinstance(error, ResponseError)
-        else type(error).__name__
-    )
 
 
 def wait_for_redis(redis_url: str, *, longest_wait_s: float = _LONGEST_WAIT_S) -> None:
@@ -237,7 +222,7 @@ def wait_for_redis(redis_url: str, *, longest_wait_s: float = _LONGEST_WAIT_S) -
             break
         except RedisError as error:
             if waits == 0:
-                _log.warning("waiting_for_redis", cause=why_refused(error))
+                _log.warning("waiting_for_redis", cause=why_unusable(error))
             time.sleep(growing(0.1, waits, longest_wait_s))
             waits += 1
     client.close()

@@ -9,17 +9,15 @@ knows nothing that survives the process.
 
 from __future__ import annotations
 
-import itertools
 import secrets
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from app.adapters import history_line
-from app.adapters.memory_faults import MemoryFaults
-from app.adapters.memory_rows import CommandRow, DeliveryRow, Recording, RecordingRow, Stamp
+from app.adapters.memory_inbox import MemoryInbox
+from app.adapters.memory_rows import CommandRow, Recording, RecordingRow, Stamp
 from app.core import commands, events
 from app.core.machine import Decision
 from app.core.policy import CEILING
@@ -28,12 +26,9 @@ from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale
 from app.ports import (
     Answer,
     ArtifactRow,
-    Closing,
     Committed,
-    Delivery,
     Leased,
     Loaded,
-    NewDelivery,
     Offerable,
     Send,
     SendTimes,
@@ -48,79 +43,21 @@ if TYPE_CHECKING:
 _EARLY_S = 0.05
 
 
-class MemoryStore(MemoryFaults):
+class MemoryStore(MemoryInbox):
     """See `app.ports.Store`. What a test wants to see is public: `deliveries`, `commands`, `recordings`."""
 
     def __init__(self, *, clock_offset_s: float = 0.0) -> None:
         super().__init__()
         self.clock_offset_s = clock_offset_s
-        self.deliveries: dict[tuple[str, str], DeliveryRow] = {}
         self.commands: dict[int, CommandRow] = {}
         self.recordings: dict[Recording, RecordingRow] = {}
-        self.rejected: Counter[str] = Counter()
         self.heartbeats: dict[str, tuple[float, str]] = {}
-        self._ids = itertools.count(1)
         self._first_start: float | None = None
         self.answers: list[Answer] = []
         self.marks: dict[str, float] = {}
 
     def now(self) -> float:
         return time.time() + self.clock_offset_s
-
-    # -- inbox -----------------------------------------------------------------------------------
-
-    def add_deliveries(self, rows: Sequence[NewDelivery]) -> None:
-        with self._lock:
-            for new in rows:
-                self.deliveries.setdefault((new.workspace, new.webhook_id), DeliveryRow(next(self._ids), new))
-
-    def take_deliveries(self, limit: int) -> list[Delivery]:
-        with self._lock:
-            waiting = [d for d in self.deliveries.values() if d.applied_at is None]
-            untried = [d for d in waiting if d.tries == 0][:limit]
-            taken = untried or sorted(waiting, key=lambda d: (d.tries, d.id))[:1]
-            for delivery in taken:
-                delivery.tries += 1
-            return [
-                Delivery(d.id, d.new.workspace, d.new.webhook_id, d.new.received_at_s, d.new.body, d.tries)
-                for d in taken
-            ]
-
-    def return_deliveries(self, delivery_ids: Sequence[int]) -> None:
-        with self._lock:
-            for delivery in self.deliveries.values():
-                if delivery.id in delivery_ids and delivery.tries > 0:
-                    delivery.tries -= 1
-
-    def close_deliveries(self, closings: Sequence[Closing]) -> None:
-        with self._lock:
-            for closing in closings:
-                row = self._unapplied(closing.delivery_id)
-                if row is not None:
-                    row.applied_at, row.note, row.kind = self.now(), closing.note, closing.kind
-
-    def forget_bodies(self, *, older_than_s: float, limit: int) -> int:
-        with self._lock:
-            old = [
-                d
-                for d in self.deliveries.values()
-                if d.has_body and d.kind is not None and (d.applied_at or 0.0) < self.now() - older_than_s
-            ]
-            for delivery in old[:limit]:
-                delivery.new, delivery.has_body = replace(delivery.new, body=b""), False
-            return len(old[:limit])
-
-    def count_rejected(self, kind: str, number: int) -> None:
-        with self._lock:
-            self.rejected[kind] += number
-
-    def has_unapplied(self) -> bool:
-        with self._lock:
-            return any(d.applied_at is None for d in self.deliveries.values())
-
-    def _unapplied(self, delivery_id: int) -> DeliveryRow | None:
-        found = (d for d in self.deliveries.values() if d.id == delivery_id and d.applied_at is None)
-        return next(found, None)
 
     # -- the transcription -----------------------------------------------------------------------
 

@@ -15,6 +15,8 @@ from typing import Any
 from redis import Redis
 from redis import exceptions as said
 
+from app.adapters.private_socket import SocketRefused
+
 _FULL = "its memory is full (maxmemory): give it more; nothing may be evicted from a queue"
 _CLUSTER = "it runs in cluster mode, which is not supported: name a single server (cluster-enabled no)"
 _LOGIN = "it refuses the user or the password of REDIS_URL; correct them (redis://USER:PASSWORD@HOST)"
@@ -57,6 +59,8 @@ _EXPIRED, _WRONG_NAMES = 10, (62, 64)
 
 def why_unusable(error: BaseException) -> str:
     """One sentence about an exception of redis-py, with the remedy; never what was sent."""
+    if isinstance(error, SocketRefused):
+        return str(error)
     why = _by_kind(error) or _by_words(error) or _by_cause(error)
     return f"Redis cannot be used: {why or f'it answers with an error ({type(error).__name__}), see its log'}"
 

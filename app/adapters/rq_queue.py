@@ -30,7 +30,7 @@ from rq import Retry
 from rq.serializers import JSONSerializer
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
-from app.adapters.private_socket import CheckedSocket, SocketRefused
+from app.adapters.private_socket import CheckedSocket
 from app.adapters.redis_errors import forgetful, why_unusable
 from app.core.durations import Durations
 from app.errors import QueueUnavailable, StoreUnavailable
@@ -240,7 +240,5 @@ def _translated() -> Iterator[None]:
         yield
     except StoreUnavailable as error:
         raise QueueUnavailable(f"the queue's name is in the database: {error}") from error
-    except SocketRefused as error:
-        raise QueueUnavailable(str(error)) from error
     except RedisError as error:
         raise QueueUnavailable(why_unusable(error)) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +13,7 @@ from app import wiring
 from app.cli.alive import why_idle
 from app.cli.checking import why_busy
 from app.cli.consent import is_agreed
+from app.cli.words import seconds_of
 from app.config import load_settings
 from app.core.policy import Policy
 from app.errors import AccountRefused, Away, QueueUnavailable, RecallBusy
@@ -22,7 +22,6 @@ from app.reconcile import Found, Reconciler
 from app.service import Service
 
 _RESUMES = "Run again, it goes on where it stopped: what was taken up is passed by."
-_UNITS = {"h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 
 @click.command("reconcile")
@@ -53,13 +52,11 @@ def reconcile_command(dry_run: bool, yes: bool) -> int:
 @click.option("--yes", is_flag=True, help="do not ask; needed where nobody can answer")
 def backfill_command(since: str, dry_run: bool, yes: bool) -> int:
     """Transcribe recordings from before Afterword, or from longer ago than reconcile reaches."""
-    match = re.fullmatch(r"(\d{1,4})([hdw])", since)
-    if match is None:
-        raise click.BadParameter("a number and h, d or w, such as 7d", param_hint="--since")
+    reach_s = seconds_of(since, "--since")
     service = _service()
     if not _is_key_accepted(service, yes=False, is_dry=True):
         return 1
-    began = service.store.now() - int(match[1]) * _UNITS[match[2]]
+    began = service.store.now() - reach_s
     return _take_up(service, began, by="backfill", is_dry=dry_run, yes=yes)
 
 

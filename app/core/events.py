@@ -128,6 +128,7 @@ class CreateRefused:
     refusal: Refusal
     detail: str = ""  # status and code only, never Recall's prose
     wait_s: float = 0.0
+    patient_at: float | None = None  # `at`, less the time in which creates were refused to everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +212,9 @@ class Listed:
     seen: tuple[Seen, ...] = ()
     since_first_send_s: float = 0.0
     since_last_send_s: float = 0.0
-    is_resendable: bool = True  # the API key is still the one of the first send
-    patient_at: float | None = None  # `at`, less the time in which creates were refused to everybody
+    is_resendable: bool = True  # what was sent first is kept, and the API key is still the one of then
+    is_unsent: bool = False  # no request of this key may have left at all
+    patient_at: float | None = None  # `at`, less the time in which Recall refused the account
     transcript_id: str | None = None  # the one that a retrieve did not find, when it was listed for that
 
 

@@ -25,7 +25,7 @@ from app.core.durations import Durations, growing
 from app.core.events import RecordingCondition
 from app.core.policy import Policy
 from app.core.rules_results import TRIES_BEFORE_GIVING_UP, gone, has_waited_enough, stop_waiting, tried
-from app.core.state import OPEN, Absence, Attempt, Fate, Transcription, Unread
+from app.core.state import ENDS, OPEN, Absence, Attempt, Fate, Transcription, Unread
 from app.core.step import Step, ignore
 
 _DELETED = "deleted_at_recall"
@@ -171,8 +171,26 @@ def recording_not_seen(t: Transcription, e: events.RecordingAsked, p: Policy) ->
         t = t.with_attempt(replace(line, absence=None))
         if line.fate is Fate.RUNNING and line.transcript_id:
             commands.append(AskTranscript(line.transcript_id, after_s=d.ask_at_most_every_s))
-        elif line.fate is Fate.UNKNOWN:
+        elif line.fate is Fate.UNKNOWN and t.goal not in ENDS:
             commands.append(LookUpTranscript(line.ordinal, after_s=d.ask_at_most_every_s))
+    return Step(t, tuple(commands))
+
+
+def begun_anew(t: Transcription) -> Step:
+    """After a long silence, or a step of the clock: an absence that began before is none."""
+    commands: list[Command] = []
+    for waiting in t.unread:
+        if waiting.absence is not None:
+            t = t.with_unread(replace(waiting, absence=None))
+            commands.append(FetchTranscript(waiting.transcript_id))
+    for line in t.attempts:
+        if line.absence is None:
+            continue
+        t = t.with_attempt(replace(line, absence=None))
+        if line.fate is Fate.RUNNING and line.transcript_id:
+            commands.append(AskTranscript(line.transcript_id))
+        elif line.fate is Fate.UNKNOWN:
+            commands.append(LookUpTranscript(line.ordinal))
     return Step(t, tuple(commands))
 
 

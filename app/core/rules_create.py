@@ -172,7 +172,7 @@ def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: 
             return wait_for_recording(t.with_attempt(again), again, reason, at=e.at, policy=p)
         case Refusal.PAYLOAD | Refusal.UNEXPLAINED if again.blocked >= _REQUEST_TRIES:
             return set_aside(t, again, _ABOUT_THE_REQUEST[e.refusal], at=e.at)
-        case _ if e.at - line.since >= p.durations.give_up_s:
+        case _ if (e.patient_at or e.at) - line.since >= p.durations.give_up_s:
             return set_aside(t, again, reasons.CREATE_UNSETTLED, at=e.at)
         case _:
             create = CreateTranscript(line.ordinal, line.provider, again.generation, after_s=e.wait_s)
@@ -225,7 +225,8 @@ def on_create_unknown(t: Transcription, e: events.CreateUnknown, p: Policy) -> S
     line = t.attempt_of(ordinal=e.ordinal)
     if line is None or line.fate not in (Fate.SENDING, Fate.CLAIMED):
         return ignore(t, "the attempt's fate is known by now")
-    unknown = replace(line, fate=Fate.UNKNOWN, error=e.detail, is_doubtful=True, absence=None)
+    since = line.since if line.is_doubtful else e.at  # a day from the first request without an answer
+    unknown = replace(line, fate=Fate.UNKNOWN, error=e.detail, is_doubtful=True, absence=None, since=since)
     look = LookUpTranscript(line.ordinal, after_s=p.durations.first_look_up_s)
     return Step(t.with_attempt(unknown), (look,))
 
@@ -237,9 +238,7 @@ def on_long_silence(t: Transcription, e: events.LongSilence, p: Policy) -> Step:
     is_for_provider = t.is_heard and t.open_attempt is None
     waiting_since = e.at if is_for_provider and t.waiting_since else t.waiting_since
     t = replace(t, look_first=True, planned=None, attempts=lines, waiting_since=waiting_since)
-    # An absence that began before is none: what happened in between was not seen.
-    t = replace(t, listed_empty_at=0.0, unread=tuple(replace(u, absence=None) for u in t.unread))
-    return Step(replace(t, attempts=tuple(replace(a, absence=None) for a in t.attempts)))
+    return absence.begun_anew(replace(t, listed_empty_at=0.0))
 
 
 def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:
@@ -307,6 +306,11 @@ def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy)
     patient_at = e.at if e.patient_at is None else e.patient_at
     if patient_at - line.since >= d.give_up_s:
         return set_aside(t, line, reasons.CREATE_UNSETTLED, at=e.at)
+    if e.is_unsent:
+        claimed = replace(line, fate=Fate.CLAIMED, is_doubtful=False, absence=None)
+        return Step(
+            t.with_attempt(claimed), (CreateTranscript(line.ordinal, line.provider, line.generation),)
+        )
     if absence.since_last_send_is_over(e, d):
         missing = (line.absence or Absence(e.at)).listed(e.at, apart_s=d.second_list_after_s)
         t = t.with_attempt(replace(line, absence=missing))

@@ -17,10 +17,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.adapters import valkey_server
 from app.adapters.private_socket import OWN_NAME, SocketRefused
+from app.adapters.redis_errors import why_unusable
 from app.adapters.rq_queue import RqQueue, connect
 from app.core.durations import Durations
 from app.errors import QueueUnavailable
-from workers.worker import why_refused
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="a server of another user: only root can start one")
@@ -151,7 +151,7 @@ def test_every_program_of_ours_refuses_and_says_why(open_way: Path, serve: Serve
         RqQueue(url, 1, Durations(), "aa").ping()  # web, dispatcher, horses, check
     with pytest.raises(SocketRefused) as refused:
         connect(url, patience="worker").ping()
-    assert "belongs to another user" in why_refused(refused.value)
+    assert "belongs to another user" in why_unusable(refused.value)
     assert not valkey_server.is_ready(open_way)
     assert note.read_bytes() == b""
 

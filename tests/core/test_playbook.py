@@ -340,6 +340,12 @@ def test_after_fifty_minutes_nothing_is_repeated_and_after_seventy_two_empty_lis
     assert len(d.state.attempts) == 1, "the same attempt on the same provider, with a new key"
 
 
+def test_a_request_that_certainly_never_left_is_sent_as_a_fresh_one() -> None:
+    d = lost_answer()
+    assert d.told(ev.Listed(3, 1, (), is_resendable=False, is_unsent=True)) == (CreateTranscript(1, FIRST),)
+    assert d.state.attempts[0].is_doubtful is False, "the policy of now is asked"
+
+
 def test_another_api_key_is_never_used_to_repeat_a_request() -> None:
     d = lost_answer()
     (look,) = d.told(ev.Listed(3, 1, (), 5, 5, is_resendable=False))

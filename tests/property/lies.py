@@ -21,7 +21,7 @@ KINDS = (
     "provisional",  # not a lie: a manifest, once visible, is followed by no other attempt and never changes
 )
 # The product copes with each of these.
-TOLD: tuple[str, ...] = ()
+TOLD: tuple[str, ...] = KINDS
 
 
 def told() -> frozenset[str]:

@@ -12,8 +12,6 @@ from pathlib import Path
 import psutil
 import pytest
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
 from rq import Queue as RqJobs
 from rq import Retry
 from rq.exceptions import StopRequested
@@ -23,7 +21,7 @@ from app.adapters import valkey_server
 from app.adapters.rq_queue import RECALL, RqQueue, connect, queue_name
 from app.core.durations import Durations
 from tests.workers.programs import Program, eventually
-from workers.worker import AfterwordWorker, why_refused
+from workers.worker import AfterwordWorker
 
 Start = Callable[[str], Program]
 
@@ -122,7 +120,7 @@ def test_killed_worker_takes_its_horse_along_and_is_started_again(
     eventually(lambda: not psutil.pid_exists(horse), within_s=2)
     up.pid_of("worker-1", start=2)
     enqueue(redis_url, "touch", 2)
-    eventually((tmp_path / "done-2").exists, within_s=5)
+    eventually((tmp_path / "done-2").exists, within_s=15)
     assert ended(note) == []
 
 
@@ -214,7 +212,8 @@ def test_redis_that_refuses_writes_costs_a_worker_one_plain_line_and_is_waited_f
     admin.config_set("min-replicas-to-write", 1)  # as on a full disk: it answers, and takes no writes
     try:
         eventually(lambda: up.events("waiting_for_redis"), within_s=12)
-        assert [line["cause"] for line in up.events("worker_lost_redis")] == ["ResponseError"]
+        (line,) = up.events("worker_lost_redis")
+        assert "min-replicas-to-write" in line["cause"]
         assert up.events("child_died")[0]["how"] == "exit 69"
         assert "Traceback" not in up.output.read_text()
         assert "unhandled exception" not in up.output.read_text()
@@ -223,13 +222,6 @@ def test_redis_that_refuses_writes_costs_a_worker_one_plain_line_and_is_waited_f
     eventually(lambda: up.events("redis_is_back"), within_s=7)
     enqueue(redis_url, "touch", 1)
     eventually((tmp_path / "done-1").exists, within_s=5)
-
-
-def test_full_disk_of_redis_is_said_in_words() -> None:
-    said = why_refused(ResponseError("MISCONF Errors writing to the AOF file: No space left on device"))
-    assert "disk full" in said
-    assert why_refused(ResponseError("ERR secret")) == "ResponseError"
-    assert why_refused(RedisConnectionError("MISCONF")) == "ConnectionError"
 
 
 @pytest.mark.slow

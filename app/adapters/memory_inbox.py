@@ -1,0 +1,77 @@
+"""The deliveries of the record in memory; see `memory`."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from app.adapters.memory_faults import MemoryFaults
+from app.adapters.memory_rows import DeliveryRow
+from app.ports import Closing, Delivery, NewDelivery
+
+
+class MemoryInbox(MemoryFaults):
+    """The inbox of `app.ports.Store`. What a test wants to see is public."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deliveries: dict[tuple[str, str], DeliveryRow] = {}
+        self.rejected: Counter[str] = Counter()
+        self._ids = itertools.count(1)
+
+    # -- inbox -----------------------------------------------------------------------------------
+
+    def add_deliveries(self, rows: Sequence[NewDelivery]) -> None:
+        with self._lock:
+            for new in rows:
+                self.deliveries.setdefault((new.workspace, new.webhook_id), DeliveryRow(next(self._ids), new))
+
+    def take_deliveries(self, limit: int) -> list[Delivery]:
+        with self._lock:
+            waiting = [d for d in self.deliveries.values() if d.applied_at is None]
+            untried = [d for d in waiting if d.tries == 0][:limit]
+            taken = untried or sorted(waiting, key=lambda d: (d.tries, d.id))[:1]
+            for delivery in taken:
+                delivery.tries += 1
+            return [
+                Delivery(d.id, d.new.workspace, d.new.webhook_id, d.new.received_at_s, d.new.body, d.tries)
+                for d in taken
+            ]
+
+    def return_deliveries(self, delivery_ids: Sequence[int]) -> None:
+        with self._lock:
+            for delivery in self.deliveries.values():
+                if delivery.id in delivery_ids and delivery.tries > 0:
+                    delivery.tries -= 1
+
+    def close_deliveries(self, closings: Sequence[Closing]) -> None:
+        with self._lock:
+            for closing in closings:
+                row = self._unapplied(closing.delivery_id)
+                if row is not None:
+                    row.applied_at, row.note, row.kind = self.now(), closing.note, closing.kind
+
+    def forget_bodies(self, *, older_than_s: float, limit: int) -> int:
+        with self._lock:
+            old = [
+                d
+                for d in self.deliveries.values()
+                if d.has_body and d.kind is not None and (d.applied_at or 0.0) < self.now() - older_than_s
+            ]
+            for delivery in old[:limit]:
+                delivery.new, delivery.has_body = replace(delivery.new, body=b""), False
+            return len(old[:limit])
+
+    def count_rejected(self, kind: str, number: int) -> None:
+        with self._lock:
+            self.rejected[kind] += number
+
+    def has_unapplied(self) -> bool:
+        with self._lock:
+            return any(d.applied_at is None for d in self.deliveries.values())
+
+    def _unapplied(self, delivery_id: int) -> DeliveryRow | None:
+        found = (d for d in self.deliveries.values() if d.id == delivery_id and d.applied_at is None)
+        return next(found, None)
