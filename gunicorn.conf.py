@@ -7,6 +7,7 @@ What keeps strangers cheap is in `app/http_limits.py`. Settings that are absent 
 import gc
 import os
 import resource
+import signal
 from typing import Any
 
 from app import installed, log
@@ -60,7 +61,8 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """A worker without its arbiter would hold the port. What the application does beside answering begins here."""
+    """A worker without its arbiter would hold the port. The application's heartbeat begins here."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the arbiter's handler, inherited, would only note it
     die_with_parent(worker.ppid)
     begin = getattr(worker.app.wsgi(), "extensions", {}).get("afterword.in_worker")
     if begin is not None:

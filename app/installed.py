@@ -1,10 +1,10 @@
 """
 Keeps the packages of `.venv` as they are while something runs from there.
 
-Every program of ours holds a shared lock (flock) on the file `place` in `.venv/.afterword` for its life, and its
-forked children with it; the launcher takes the exclusive one before it installs, and goes away when it cannot
-have it. Both end by themselves when processes die. Where the Python is not of a `.venv` that the launcher
-made, there is nothing to hold.
+Every program of ours holds a shared lock (flock) on the file `place` in `.venv/.afterword` for its life, and
+its forked children with it; the launcher takes the exclusive one before it installs, and goes away when it
+cannot have it. Both end by themselves when processes die. Where the Python is not of a `.venv` that the
+launcher made, there is nothing to hold.
 
 Imports nothing but the standard library: it comes before whatever could just be replaced.
 """

@@ -101,6 +101,11 @@ def silence() -> None:
     logging.captureWarnings(True)
 
 
+def steady_stdout() -> SteadyStream:
+    """Standard output, for what is no line of the log and may wait for no reader either."""
+    return SteadyStream(sys.stdout, _Process.dropped)
+
+
 def dropped() -> Dropped:
     """The count of lines that were dropped, by this process and those forked with it."""
     return _Process.dropped

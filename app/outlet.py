@@ -2,8 +2,8 @@
 The standard streams of a command: what happens when they cannot show a letter or lead nowhere.
 
 A letter that the terminal's encoding lacks is written plainly. A reader that leaves early (`| head`) has what
-it wanted: the rest of the output is dropped, and the command goes on to its own exit code. A full disk is told
-at the end. The streams wait for a slow reader (`| less`), as those of every command do.
+it wanted: the rest of the output is dropped, and the command goes on to its own exit code. A full disk is
+told at the end. The streams wait for a slow reader (`| less`), as those of every command do.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from app.errors import AccountRefused, CursorRefused, QueueUnavailable, RecallBusy
+from app.key_sight import HELD_AGAINST
 from app.ports import Queue, Store
 from app.reconcile import Found, Reconciler
 from app.records import CREATES_ONLY, HeldPass
@@ -189,7 +190,7 @@ class _Job:
         self._service, self._workspace = service, workspace
         self._held, self._progress = held, progress
         self._until = service.clock.boottime() + _share_s(workspace)
-        self.reconciler = Reconciler(service, workspace, by="reconcile")
+        self.reconciler = Reconciler(service, workspace, by="reconcile", vouch=self._vouch)
         self.reconciler.found = Found(**progress.found)
         self.reconciler.unfinished_since = progress.unfinished_since
 
@@ -239,6 +240,14 @@ class _Job:
         progress.found = asdict(self.reconciler.found)
         progress.unfinished_since = self.reconciler.unfinished_since
         return True
+
+    def _vouch(self) -> None:
+        """A recording known here is seen now: else this is another workspace's list, whatever the key is."""
+        name, sight = self._workspace.name, self._service.account.sight
+        known = self._service.store.newest_recordings(name, HELD_AGAINST)
+        if known and not sight.sees_one_of(self._workspace, known):
+            every_s = self._workspace.policy.durations.reconcile_every_s
+            raise RecallBusy("no_known_recording_seen", retry_after_s=every_s)
 
     def _yields(self) -> bool:
         durations = self._workspace.policy.durations

@@ -59,7 +59,12 @@ class Found:
 
 class Reconciler:
     """
-    The pages of one workspace's list. `tell` hears of every recording, for a progress display.
+    The pages of one workspace's list.
+
+    Args:
+        tell: Hears of every recording, for a progress display.
+        vouch: Asked once before anything is taken up, unless a recording known here was listed before: is it
+            this workspace's list? Raises what Recall's calls raise where it is not, or nobody can say.
 
     Attributes:
         unfinished_since: When the oldest of the listed recordings was created that may still become news
@@ -74,10 +79,12 @@ class Reconciler:
         by: str,
         is_dry: bool = False,
         tell: Callable[[Found], None] | None = None,
+        vouch: Callable[[], None] | None = None,
     ) -> None:
         self._service, self._workspace = service, workspace
         self._by, self._is_dry = by, is_dry
         self._tell = tell or (lambda found: None)
+        self._vouch = vouch
         self.found = Found()
         self.unfinished_since: float | None = None
 
@@ -122,10 +129,14 @@ class Reconciler:
         is_waiting = before.transcription.goal is Goal.NEW and not before.transcription.is_heard
         if before.version and not is_waiting:
             found.known += 1
+            self._vouch = None
             return
         if why_not_selected(self._workspace.policy.select, dict(recording.facts.metadata)) is not None:
             found.not_selected += 1
             return
+        if self._vouch is not None:
+            self._vouch()
+            self._vouch = None
         found.taken_up += 1
         if self._is_dry:
             return

@@ -63,7 +63,7 @@ class Stage:
     policy: Policy = POLICY
     queue: FullQueue = field(default_factory=FullQueue)
     fingerprint: str = "f1"
-    sees: set[str] = field(default_factory=set)  # what a retrieve of a recording finds
+    sees: set[str] | None = None  # what a retrieve of a recording finds; None: whatever is asked for
     answers: Callable[[], Exception] | None = None  # raised instead, by every question but the list
     retrieved: list[str] = field(default_factory=list)
     probes: list[float] = field(default_factory=list)
@@ -121,7 +121,7 @@ class Stage:
         self.retrieved.append(recording_id)
         if self.answers is not None:
             raise self.answers()
-        is_seen = recording_id in self.sees
+        is_seen = self.sees is None or recording_id in self.sees
         return RecordingFacts(RecordingCondition.DONE if is_seen else RecordingCondition.UNKNOWN)
 
     def recordings_page(

@@ -298,7 +298,7 @@ def test_under_a_key_that_sees_nothing_known_here_there_is_no_pass() -> None:
     hall.has(3)
     hall.goes_on()
     assert len(hall.known) == 4
-    hall.fingerprint, hall.service = "foreign", hall.open_service()
+    hall.fingerprint, hall.service, hall.sees = "foreign", hall.open_service(), set()
     hall.meets("of another workspace", began=8, ended=8.1)
     hall.store.turns.clear()
     pages = len(hall.pages)
@@ -306,10 +306,29 @@ def test_under_a_key_that_sees_nothing_known_here_there_is_no_pass() -> None:
     assert len(hall.pages) == pages, "it was not even asked"
     assert hall.store.key_status("default", "foreign") == KEY_FOREIGN
     assert "of another workspace" not in hall.known
-    hall.fingerprint, hall.service = "known", hall.open_service()
+    hall.fingerprint, hall.service, hall.sees = "known", hall.open_service(), None
     hall.goes_on(until_s=300)
     assert len(hall.pages) > pages
     assert hall.store.paused("default") is None
+
+
+def test_a_list_of_another_workspace_under_an_accepted_key_is_not_taken_up() -> None:
+    hall = Hall()
+    hall.meets("ours", began=1, ended=1.1)
+    hall.has(0)
+    hall.goes_on()
+    ours = dict(hall.meetings)
+    hall.meetings = {}
+    hall.meets("theirs", began=8, ended=8.1)
+    hall.meets("theirs, too", began=8, ended=8.1)
+    hall.sees = {"theirs", "theirs, too"}
+    hall.store.turns.clear()
+    hall.goes_on(until_s=300)
+    assert hall.known == {"ours"}
+    assert {line["cause"] for line in hall.put_off} == {"no_known_recording_seen"}
+    hall.meetings, hall.sees = {**ours, **hall.meetings}, None  # as if they had been ours all along
+    hall.goes_on()
+    assert hall.known == {"ours", "theirs", "theirs, too"}
 
 
 def test_a_workspace_that_is_paused_is_probed_by_a_job_where_no_command_is_there_to_do_it() -> None:

@@ -22,7 +22,7 @@ def main() -> int:
 
 
 def _work(settings: Settings) -> int:
-    preload(settings)
+    preload(settings, is_with_web=False)
     tell_of_storage(settings)
     return Supervisor(worker_specs(settings)).run()
 

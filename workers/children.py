@@ -178,7 +178,7 @@ class _Self:
 
 
 def tell_ready() -> None:
-    """Called in a child that `tells_ready`, or in one forked by it. Elsewhere, or once more, it is no harm."""
+    """Called in a child that `tells_ready` or in one forked by it; elsewhere, or once more, it is no harm."""
     if _Self.ready_end is not None:
         with contextlib.suppress(OSError):  # the supervisor waits for it no longer
             os.write(_Self.ready_end, b"r")

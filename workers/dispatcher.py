@@ -24,7 +24,7 @@ from app.core.durations import Durations, growing
 from app.errors import AfterwordError, QueueUnavailable, StoreUnavailable
 from app.ports import Queue, Store
 from workers.children import tell_ready
-from workers.signs import Signs, fingerprint
+from workers.signs import Signs
 
 if TYPE_CHECKING:
     from app.config import Settings
@@ -209,11 +209,12 @@ def _leave(signum: int, frame: FrameType | None) -> None:
 
 def main() -> int:
     """Returns the exit code: 130 for Ctrl-C; SIGTERM exits 0 by itself."""
+    from app.settings_changes import settings_fingerprint
     from workers.entry import run
 
     if os.getpid() == 1:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # it gets orphans, and the kernel may bury them
-    told = fingerprint()
+    told = settings_fingerprint()
     return run("dispatcher", lambda settings: run_dispatcher(settings, told=told))
 
 

@@ -1,4 +1,4 @@
-"""What the dispatcher tells the database about the program it belongs to: that it runs, with which settings."""
+"""What the dispatcher tells the database about the program it belongs to: that it runs, and how."""
 
 from __future__ import annotations
 
@@ -7,22 +7,12 @@ import os
 import socket
 import time
 from collections.abc import Mapping
-from contextlib import suppress
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from app import log
 
 if TYPE_CHECKING:
     from app.adapters.sql_store import SqlStore
-
-
-def fingerprint() -> Mapping[str, Any]:
-    """What stands on disk and in the environment now, by digests: for `check` to say what changed since."""
-    with suppress(ImportError):
-        found: Mapping[str, Any] = import_module("app.settings_changes").settings_fingerprint()
-        return found
-    return {}
 
 
 class Signs:

@@ -38,7 +38,7 @@ _TAKE_OVER_WITHIN_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """The children that settings which were read again ask for, and what the line `reloaded` says about them."""
+    """The children for settings that were read again, and what the line `reloaded` says about them."""
 
     children: Sequence[ChildSpec]
     about: Mapping[str, Any]
@@ -62,8 +62,8 @@ class Supervisor:
         Args:
             children: In the order of their first start.
             log: A structlog logger; every start, death and stop is one line.
-            renew: Asked at SIGHUP where there is no controlling terminal; raises ours when all is to stay as it
-                is. Without it SIGHUP stops.
+            renew: Asked at SIGHUP where there is no controlling terminal; raises ours when all is to stay as
+                it is. Without it SIGHUP stops.
             on_stop: Called when stopping begins.
         """
         self._children = [Child(spec) for spec in children]

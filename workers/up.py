@@ -11,7 +11,7 @@ import dataclasses
 import os
 import pkgutil
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing, suppress
 from functools import partial
 from importlib import import_module
@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from app.errors import AfterwordError, BlobsUnavailable, ConfigError, StoreUnavailable
-from app.ops.password import announce, with_password
+from app.log import steady_stdout
+from app.settings_changes import settings_fingerprint
 from workers import listening
 from workers.children import ChildSpec, is_told, tell_ready
 from workers.hold import hold_home, listen_on
 from workers.lifeline import die_with_parent
-from workers.signs import fingerprint
 from workers.supervisor import Renewal, Supervisor
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ _FIXED = {
     "workers": "AFTERWORD_WORKERS",
     "time_scale": "AFTERWORD_TIME_SCALE",
 }
+# 19 MB that only web needs.
+_ONLY_WEB = {"app.http_limits", "app.inbox", "app.late_answers", "app.ops", "app.serve", "app.web"}
 # Commands, and what only they use.
 _NOT_SERVICE = {
     "app.__main__",
@@ -89,10 +91,11 @@ def run_up(settings: Settings) -> int:
         ConfigError: Exit 78.
     """
     from app.adapters import valkey_server
+    from app.ops import password
 
-    told = fingerprint()
+    told = settings_fingerprint()
     with hold_home(settings.home), closing(listen_on(settings.host, settings.port)) as listener:
-        settings = with_password(settings)
+        settings = password.with_password(settings)
         specs: list[ChildSpec] = []
         if settings.redis_url is None:
             valkey_server.find_binary()
@@ -120,10 +123,11 @@ class _Service:
     def renew(self) -> Renewal:
         """Reads everything anew. Raises `ConfigError`, or another of ours, when it cannot be run with."""
         from app import wiring
+        from app.ops import password
 
-        told = fingerprint()
+        told = settings_fingerprint()
         read = wiring.load_settings()
-        settings, waits = with_changes(self._settings, with_password(read))
+        settings, waits = with_changes(self._settings, password.with_password(read))
         wiring.open_service(settings)  # connects to nothing: whatever cannot be made is a problem now
         for warning in settings.warnings:
             _log.warning("setting_questionable", about=warning)
@@ -160,6 +164,15 @@ def changed_names(before: Settings, after: Settings) -> list[str]:
     """Which settings differ, by name; never a value."""
     fields = (field.name for field in dataclasses.fields(after) if field.name in _RELOADED)
     return sorted(_RELOADED[f] for f in fields if _RELOADED[f] and getattr(before, f) != getattr(after, f))
+
+
+def _announce(settings: Settings) -> None:
+    """On a terminal, where it is no log: address and password of the console. `ready` has the address."""
+    from app.ops import password
+
+    stdout = steady_stdout()
+    if stdout.isatty():
+        password.announce(settings, stdout)
 
 
 def _migrate_if_possible(settings: Settings) -> None:
@@ -268,8 +281,9 @@ def _web_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
 
         run_gunicorn(
             lambda: create_app(wiring.web_parts(settings)),
-            bind=f"fd://{listener.fileno()}",
-            post_worker_init=lambda worker: tell_ready(),
+            bind=f"fd://{listener.detach()}",  # gunicorn closes it
+            # The last of them: one that is told to stop before it has its handlers does not hear it.
+            post_worker_init=lambda worker: worker.age >= worker.cfg.workers and tell_ready(),
         )
 
     return ChildSpec(
@@ -280,7 +294,7 @@ def _web_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
         tells_ready=True,
         ready_within_s=0.0,  # the others do without it; that it is ready is only told
         ready_line=listening.addresses(settings.host, settings.port),
-        on_ready=partial(announce, settings),
+        on_ready=partial(_announce, settings),
     )
 
 
@@ -296,22 +310,23 @@ def _dispatcher_spec(settings: Settings, told: Mapping[str, Any], *, drop: Calla
     return ChildSpec("dispatcher", dispatch, stop_order=_DISPATCHER, grace_s=3.0, tells_ready=True)
 
 
-def preload(settings: Settings) -> None:
+def preload(settings: Settings, *, is_with_web: bool = True) -> None:
     """
-    Imports what children may need, once, before the forks. What is imported later could be of another version,
-    checked out meanwhile; and five workers then cost 69 MiB in all rather than 61 each.
+    Imports what children may need, once, before the forks. What is imported later could be of another
+    version, checked out meanwhile; and five workers then cost 69 MiB in all rather than 61 each.
     """
     from app import wiring
 
+    unwanted = _NOT_SERVICE if is_with_web else _NOT_SERVICE | _ONLY_WEB
     for package in ("app", "workers"):
-        _import_all(import_module(package))
+        _import_all(import_module(package), unwanted)
     # What is opened here connects to nothing and is thrown away; it imports what it names only when asked.
     wiring.open_service(settings)
 
 
-def _import_all(package: ModuleType) -> None:
+def _import_all(package: ModuleType, unwanted: Collection[str]) -> None:
     for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        if found.name not in _NOT_SERVICE:
+        if found.name not in unwanted:
             module = import_module(found.name)
             if found.ispkg:
-                _import_all(module)
+                _import_all(module, unwanted)

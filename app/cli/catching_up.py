@@ -68,7 +68,7 @@ def _is_key_accepted(service: Service, *, yes: bool, is_dry: bool) -> bool:
     sight = service.account.sight
     for workspace in service.workspaces.values():
         known = service.store.newest_recordings(workspace.name, HELD_AGAINST)
-        if not known or sight.is_accepted(workspace):
+        if not known:
             continue
         with _told_when_away():
             sees = sight.sees_one_of(workspace, known)

@@ -26,6 +26,8 @@ from app.ops import USER
 from app.ops.password import FILE_NAME, kept_password
 
 _PATIENCE_S = 120.0
+# Its home and nothing else; commands that only read need no Recall settings.
+_LOOK = "AFTERWORD_ISOLATED=1 AFTERWORD_HOME=var/demo ./afterword list"
 _SECONDS_PER_RECORDING = 1.0
 
 
@@ -128,6 +130,7 @@ def _conclude(console: Console, stage: Stage, differences: list[str], *, took_s:
         f"  the transcripts   {home / 'transcripts' / 'default'}/RECORDING/TRANSCRIPT/", soft_wrap=True
     )
     console.print(f"  the service's log {stage.log_path}", soft_wrap=True)
+    console.print(f"  the recordings    {_LOOK}     (show ID, status)", soft_wrap=True)
     console.print("  everything live   afterword demo --keep     (dashboard, health, metrics)")
     console.print("  your own Recall   afterword check, then afterword up     (README: connect a workspace)")
 
@@ -140,5 +143,6 @@ def _keep_running(console: Console, stage: Stage) -> None:
     console.print(f"  dashboard  {base}/ops/     (user {USER}, {known})", soft_wrap=True)
     console.print(f"  health     {base}/readyz\n  metrics    {base}/metrics     (the same password)")
     console.print(f"  Recall     {stage.simulator_url}/_sim/bill     (its own bill)")
+    console.print(f"  recordings {_LOOK}     (show ID, status)", soft_wrap=True)
     while stage.is_alive():
         time.sleep(0.5)

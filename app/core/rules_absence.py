@@ -176,6 +176,24 @@ def recording_not_seen(t: Transcription, e: events.RecordingAsked, p: Policy) ->
     return Step(t, tuple(commands))
 
 
+def begun_anew(t: Transcription) -> Step:
+    """After a long silence, or a step of the clock: an absence that began before is none."""
+    commands: list[Command] = []
+    for waiting in t.unread:
+        if waiting.absence is not None:
+            t = t.with_unread(replace(waiting, absence=None))
+            commands.append(FetchTranscript(waiting.transcript_id))
+    for line in t.attempts:
+        if line.absence is None:
+            continue
+        t = t.with_attempt(replace(line, absence=None))
+        if line.fate is Fate.RUNNING and line.transcript_id:
+            commands.append(AskTranscript(line.transcript_id))
+        elif line.fate is Fate.UNKNOWN:
+            commands.append(LookUpTranscript(line.ordinal))
+    return Step(t, tuple(commands))
+
+
 def is_recording_awaited(t: Transcription) -> bool:
     """Whether an answer about the recording itself decides something about an absence, or a length."""
     is_look = t.look_first and t.listed_empty_at > 0

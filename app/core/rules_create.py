@@ -172,7 +172,7 @@ def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: 
             return wait_for_recording(t.with_attempt(again), again, reason, at=e.at, policy=p)
         case Refusal.PAYLOAD | Refusal.UNEXPLAINED if again.blocked >= _REQUEST_TRIES:
             return set_aside(t, again, _ABOUT_THE_REQUEST[e.refusal], at=e.at)
-        case _ if e.at - line.since >= p.durations.give_up_s:
+        case _ if (e.patient_at or e.at) - line.since >= p.durations.give_up_s:
             return set_aside(t, again, reasons.CREATE_UNSETTLED, at=e.at)
         case _:
             create = CreateTranscript(line.ordinal, line.provider, again.generation, after_s=e.wait_s)
@@ -237,9 +237,7 @@ def on_long_silence(t: Transcription, e: events.LongSilence, p: Policy) -> Step:
     is_for_provider = t.is_heard and t.open_attempt is None
     waiting_since = e.at if is_for_provider and t.waiting_since else t.waiting_since
     t = replace(t, look_first=True, planned=None, attempts=lines, waiting_since=waiting_since)
-    # An absence that began before is none: what happened in between was not seen.
-    t = replace(t, listed_empty_at=0.0, unread=tuple(replace(u, absence=None) for u in t.unread))
-    return Step(replace(t, attempts=tuple(replace(a, absence=None) for a in t.attempts)))
+    return absence.begun_anew(replace(t, listed_empty_at=0.0))
 
 
 def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:

@@ -33,7 +33,7 @@ def transcript_done(t: Transcription, transcript_id: str, ordinal: int | None, *
         line = Attempt(ordinal, "", Fate.DONE, since=at)
     if line is not None and line.transcript_id not in (None, transcript_id):
         line, alarm = None, "two_transcripts_with_one_marker"
-    if t.unread_of(transcript_id) and t.goal in ENDS:
+    if t.unread_of(transcript_id) and (t.goal in ENDS or t.publishing is not None):
         return Step(t, (FetchTranscript(transcript_id),))  # we had given up; looking again is free
     if transcript_id in t.looked_at or t.unread_of(transcript_id):
         return ignore(t, "this transcript is known to be finished", alarm=alarm)

@@ -20,6 +20,7 @@ import structlog
 from app.config import Settings
 from app.errors import Away
 from app.ops import USER
+from app.steady import SteadyStream
 
 FILE_NAME = "ops-password"
 _LONGEST_BYTES = 1024
@@ -56,7 +57,7 @@ def address(settings: Settings) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/ops/"
 
 
-def announce(settings: Settings, stream: TextIO | None = None) -> None:
+def announce(settings: Settings, stream: TextIO | SteadyStream | None = None) -> None:
     """Says where the console is; the password only to a terminal, since any other stream may be kept."""
     stream = stream or sys.stdout
     line = f"Console: {address(settings)}"

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from app.core import events as ev
-from app.core.commands import Command
+from app.core.commands import Command, CreateTranscript
 from app.core.machine import Decision, is_wanted
 from app.core.reasons import NEXT_STEPS
-from app.core.state import ENDS, OPEN, Fate, Goal
+from app.core.state import ENDS, OPEN, Attempt, Fate, Goal
 from app.core.step import budget
 from tests.core import diagram, walk
 from tests.core.walk import LATE, NOW, OURS, Cast, World
@@ -64,10 +64,34 @@ def test_a_new_key_is_taken_only_after_a_definite_answer_or_the_long_wait(
                 continue
             renewed += 1
             if old.is_doubtful:
-                is_late = isinstance(event, ev.Listed) and event.since_last_send_s >= 4_200
                 is_judged = isinstance(event, ev.CreateRefused) and event.refusal not in BEFORE_THE_KEY
-                assert is_late or is_judged, event
+                assert is_proven_absent(old, event) or is_judged, event
     assert renewed > 10
+
+
+def is_proven_absent(line: Attempt, event: ev.Event) -> bool:
+    """Two lists after the long wait, and the recording itself is seen under the key that read them."""
+    is_seen = isinstance(event, ev.RecordingAsked) and event.condition is not ev.RecordingCondition.UNKNOWN
+    return is_seen and line.absence is not None and line.absence.lists >= 2
+
+
+def test_an_absence_grows_only_by_full_lists_without_it_after_its_time(transitions: list[Transition]) -> None:
+    for before, event, _, after, _ in transitions:
+        for line in after.state.attempts:
+            old = before.state.attempt_of(ordinal=line.ordinal)
+            had = old.absence.lists if old is not None and old.absence is not None else 0
+            if line.absence is None or line.absence.lists <= had:
+                continue
+            assert isinstance(event, ev.Listed)
+            assert line.transcript_id not in {seen.transcript_id for seen in event.seen}
+            assert event.transcript_id is not None or event.since_last_send_s >= 4_200
+
+
+def test_a_lost_command_is_followed_by_a_look_and_never_by_a_create(transitions: list[Transition]) -> None:
+    for _, event, _, after, decision in transitions:
+        if isinstance(event, ev.CommandMissing) and not decision.ignored:
+            assert decision.commands, after
+            assert not any(isinstance(c, CreateTranscript) for c in decision.commands)
 
 
 def test_a_new_attempt_line_appears_only_by_a_claim_or_by_our_own_marker(
@@ -130,7 +154,9 @@ def test_no_command_waits_in_vain_and_none_that_is_needed_is_missing(transitions
             assert after.pending, f"nothing will ever happen again: {after.state}"
         for line in after.state.attempts:
             if line.fate in (Fate.UNKNOWN, Fate.SENDING) and after.state.goal not in ENDS:
-                assert any(str(line.ordinal) in c.key for c in after.pending), line
+                is_last_question = line.absence is not None and line.absence.is_for_the_recording
+                key = "ask_recording" if is_last_question else str(line.ordinal)
+                assert any(key in c.key for c in after.pending), line
 
 
 def test_every_failure_has_a_name(transitions: list[Transition]) -> None:
@@ -166,32 +192,35 @@ def _after_the_next_alarm(world: World, cast: Cast, mood: str) -> World:
 
 
 def _grim(world: World, command: Command, mood: str) -> Iterator[ev.Event]:
-    kind = command.key.partition(":")[0]
-    tid = getattr(command, "transcript_id", "")
+    if isinstance(command, CreateTranscript):
+        yield from _grim_create(world, command, mood)
+        return
+    tid = getattr(command, "transcript_id", None) or ""
     ordinal = getattr(command, "ordinal", 0)
+    answers: dict[str, ev.Event] = {
+        "look_up": ev.Listed(LATE, ordinal, (), 9_000.0, 9_000.0),
+        "ask": ev.StillProcessing(LATE, tid),
+        "fetch": ev.FetchBlocked(LATE, tid, "refused"),
+        "publish": ev.WaitEnded(LATE, command.key, "storage_unavailable", transcript_id=tid),
+        "prune": ev.Pruned(LATE, ordinal, has_room=False),
+        "await_provider": ev.ProviderAwaited(LATE),
+        "ask_recording": ev.RecordingAsked(LATE, ev.RecordingCondition.NOT_DONE),
+    }
+    yield answers[command.key.partition(":")[0]]
+
+
+def _grim_create(world: World, command: CreateTranscript, mood: str) -> Iterator[ev.Event]:
+    ordinal = command.ordinal
     line = world.state.attempt_of(ordinal=ordinal)
-    if kind == "create":
-        if line is None or line.fate is not Fate.SENDING:
-            yield ev.Sending(NOW, ordinal, command.provider, command.generation)  # type: ignore[union-attr]
-        answers: dict[str, ev.Event] = {
-            "refused": ev.CreateRefused(LATE, ordinal, ev.Refusal.PROVIDER),
-            "busy": ev.CreateRefused(LATE, ordinal, ev.Refusal.BUSY),
-            "unknown": ev.CreateUnknown(LATE, ordinal),
-            "not_sent": ev.CreateNotSent(LATE, ordinal),
-        }
-        yield answers[mood]
-    elif kind == "look_up":
-        yield ev.Listed(LATE, ordinal, (), 9_000.0, 9_000.0)
-    elif kind == "ask":
-        yield ev.StillProcessing(LATE, tid)
-    elif kind == "fetch":
-        yield ev.FetchBlocked(LATE, tid, "refused")
-    elif kind == "prune":
-        yield ev.Pruned(LATE, ordinal, has_room=False)
-    elif kind == "await_provider":
-        yield ev.ProviderAwaited(LATE)
-    else:
-        yield ev.RecordingAsked(LATE, ev.RecordingCondition.NOT_DONE)
+    if line is None or line.fate is not Fate.SENDING:
+        yield ev.Sending(NOW, ordinal, command.provider, command.generation)
+    answers: dict[str, ev.Event] = {
+        "refused": ev.CreateRefused(LATE, ordinal, ev.Refusal.PROVIDER),
+        "busy": ev.CreateRefused(LATE, ordinal, ev.Refusal.BUSY),
+        "unknown": ev.CreateUnknown(LATE, ordinal),
+        "not_sent": ev.CreateNotSent(LATE, ordinal),
+    }
+    yield answers[mood]
 
 
 def test_the_diagram_in_the_readme_is_what_the_machine_does(

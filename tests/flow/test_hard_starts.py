@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from app.config import ROOT
 from tests.flow.deliveries import deliver
 from tests.flow.stage import Installation, installation, wait_until
 
@@ -126,3 +127,22 @@ def test_restart_on_a_full_disk_answers_503_raises_the_alarm_and_is_well_when_th
         for filler in small_disk.glob("filler *"):
             filler.unlink()
         wait_until(lambda: place.readyz()["status"] == "ok", within_s=40, what="well again")
+
+
+def test_workers_started_by_hand_say_that_storage_cannot_be_used(tmp_path: Path) -> None:
+    with installation(tmp_path, workers=1, STORAGE_URL="file:///dev/null/transcripts") as place:
+        with place.log_path.open("wb") as log:
+            workers = subprocess.Popen(
+                [sys.executable, "-P", "-m", "workers"],
+                cwd=ROOT,
+                env=place.environment,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            wait_until(lambda: "storage_unavailable" in place.log(), within_s=30, what="it is told")
+            assert "/dev/null/transcripts" in place.log()
+            assert workers.poll() is None, "recordings can wait for it"
+        finally:
+            workers.kill()
+            workers.wait()

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -231,7 +232,8 @@ def test_stopping_in_the_middle_of_it_leaves_nothing(place: Installation) -> Non
     assert place.service is not None
     place.service.send_signal(signal.SIGHUP)
     wait_until(lambda: len(said(place, "child_started")) > 5, within_s=20, what="new ones start")
-    place.family()
     left = place.family()
+    began_at = time.monotonic()
     assert place.stop() == 0
+    assert time.monotonic() - began_at < 15, "a web that has just been forked hears it, too"
     assert [process for process in left if process.is_running()] == []

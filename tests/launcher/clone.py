@@ -26,7 +26,8 @@ VERSIONED = f"python3.{sys.version_info[1]}"
 REAL_PYTHON = Path(sys.base_prefix) / "bin" / VERSIONED
 LAUNCHER = Path(__file__).resolve().parents[2] / "afterword"
 
-# Printed by the miniature application: what the launcher handed over to it. `stay` first runs until `staying` is gone.
+# Printed by the miniature application: what the launcher handed over to it. `stay` first runs until the file
+# `staying` is gone.
 APPLICATION = """
 import importlib.metadata, json, os, pathlib, sys, time
 

@@ -53,7 +53,7 @@ def test_a_2xx_with_an_id_is_created(status: int) -> None:
 
 
 def test_of_several_providers_in_an_answer_the_ordered_one_is_noted() -> None:
-    several = {"recallai_async": {}, "deepgram_async": {}}
+    several: dict[str, Any] = {"recallai_async": {}, "deepgram_async": {}}
     assert answer(200, {"id": T, "provider": several}).provider == "deepgram_async"
     assert answer(200, {"id": T, "provider": several}, to=order("rev_async")).provider == "recallai_async"
 

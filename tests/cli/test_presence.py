@@ -1,0 +1,87 @@
+"""Whether the service runs: by its home, by its signs of life, and when neither can be asked."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.cli import places
+from app.cli.presence import is_home_held, is_service_running, presence_of
+from app.config import Settings
+from tests.cli.conftest import Home
+from tests.workers.programs import Program, eventually
+from workers.signs import Signs
+
+HOLDER = """
+from workers.hold import hold_home, listen_on
+with hold_home(Path({home!r})):
+    listener = listen_on("127.0.0.1", {port})
+    PrintedLog().info("held")
+    time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def hold(home: Home, tmp_path: Path) -> Iterator[Callable[[], Program]]:
+    running: list[Program] = []
+
+    def start() -> Program:
+        source = HOLDER.format(home=str(home.settings.home), port=home.settings.port)
+        running.append(Program(source, tmp_path))
+        eventually(lambda: running[0].events("held"))
+        return running[0]
+
+    yield start
+    for one in running:
+        one.close()
+
+
+def without_database(settings: Settings) -> Settings:
+    return dataclasses.replace(settings, database_url="postgresql://nobody@127.0.0.1:9/none")
+
+
+def test_nothing_runs_and_that_is_known(home: Home) -> None:
+    assert is_service_running(home.settings) is False
+    assert presence_of(home.settings).programs == ()
+
+
+def test_up_of_this_home_is_known_without_its_database_and_its_port_is_its_own(
+    home: Home, hold: Callable[[], Program]
+) -> None:
+    settings = without_database(home.settings)
+    assert is_service_running(settings) is None, "elsewhere it may run"
+    up = hold()
+    assert is_home_held(settings.home)
+    assert is_service_running(settings) is True
+    found = presence_of(settings)
+    assert (found.holder, found.is_database_asked, found.is_running) == (up.process.pid, False, True)
+    assert places.why_no_port(settings, is_at_work=lambda: False) is None
+    up.process.kill()
+    up.wait()
+    assert is_service_running(settings) is None
+
+
+def test_programs_tell_their_host_process_and_settings(home: Home) -> None:
+    told = {"salt": "x", "digests": {"PORT": "1"}}
+    Signs(home.store, told=told, up=4711).give()
+    Signs(home.store, told={}, up=None).give()
+    home.store.beat("web@elsewhere", detail=json.dumps({"host": "elsewhere"}))
+    home.store.beat("dispatcher")
+    found = presence_of(home.settings)
+    host = socket.gethostname()
+    assert [(p.name, p.host) for p in found.programs] == [(f"dispatcher@{host}", host), (f"up@{host}", host)]
+    assert (found.programs[1].pid, found.programs[1].settings) == (4711, told)
+    assert found.programs[1].age_s < 30
+    assert found.is_running
+
+
+@pytest.mark.parametrize("detail", ["", "no JSON", "[]", '{"settings": 7}'])
+def test_sign_of_life_of_another_version_is_one_all_the_same(home: Home, detail: str) -> None:
+    home.store.beat("up@elsewhere", detail=detail)
+    (program,) = presence_of(home.settings).programs
+    assert (program.host, program.pid, program.settings) == ("elsewhere", None, {})
