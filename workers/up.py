@@ -273,6 +273,12 @@ def _valkey_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
     )
 
 
+def _tell_ready_at_the_last(worker: Any) -> None:
+    """Of gunicorn's workers: one that is told to stop before it has its handlers does not hear it."""
+    if worker.age >= worker.cfg.workers:
+        tell_ready()
+
+
 def _web_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
     def serve() -> None:
         from app import wiring
@@ -282,8 +288,7 @@ def _web_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
         run_gunicorn(
             lambda: create_app(wiring.web_parts(settings)),
             bind=f"fd://{listener.detach()}",  # gunicorn closes it
-            # The last of them: one that is told to stop before it has its handlers does not hear it.
-            post_worker_init=lambda worker: worker.age >= worker.cfg.workers and tell_ready(),
+            post_worker_init=_tell_ready_at_the_last,
         )
 
     return ChildSpec(
