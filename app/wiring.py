@@ -223,7 +223,7 @@ def _metrics_of(settings: Settings, readiness: Readiness, store: SqlStore) -> Ca
             facts=report.facts,
             measured=measured,
             providers=providers,
-            lines_dropped=getattr(log, "dropped", lambda: 0)(),
+            lines_dropped=log.dropped().total,
         )
 
     return show
