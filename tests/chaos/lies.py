@@ -220,7 +220,7 @@ database's clock steps. provisional: every manifest is held against the first th
 """
 KINDS = (*ABOUT_RECORDINGS, *ABOUT_ALL)
 # What a run tells unless `--lies` says otherwise. The product copes with each of these.
-TOLD: tuple[str, ...] = ()
+TOLD: tuple[str, ...] = KINDS
 
 
 def faults(told: Collection[str]) -> Sequence[tuple[Fault, ...]]:
