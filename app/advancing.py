@@ -88,17 +88,24 @@ class Advancer:
 
     def load(self, workspace: str, recording_id: str) -> Loaded:
         """
-        The transcription. Where it is known from before a long silence of ours, that has happened to it:
-        once, since from then on the state says so itself, until Recall's list has been read.
+        The transcription, after what happened to it unnoticed: a long silence of this installation (once,
+        since the state says so itself until Recall's list has been read), or a step of the clock.
         """
         before = self._store.load(workspace, recording_id)
-        t = before.transcription
-        if not before.is_from_before or t.look_first or t.goal in (Goal.STORED, Goal.ERASED):
+        event = self._unnoticed(before)
+        if event is None:
             return before
-        silence = events.LongSilence(self._store.now())
-        with suppress(Stale):  # whoever was faster has said so first
-            self._try(before, silence, Source(by="worker"))
+        with suppress(Stale):  # another worker was faster
+            self._try(before, event, Source(by="worker"))
         return self._store.load(workspace, recording_id)
+
+    def _unnoticed(self, before: Loaded) -> events.Event | None:
+        t = before.transcription
+        if before.is_from_before and not t.look_first and t.goal not in (Goal.STORED, Goal.ERASED):
+            return events.LongSilence(self._store.now())
+        if t.absences and t.has_absence_before(self._store.steady_since(), now=self._store.now()):
+            return events.ClockStepped(self._store.now())
+        return None
 
     def _try(
         self,
@@ -150,8 +157,6 @@ class Advancer:
     def _decide(self, before: Loaded, event: events.Event, policy: Policy) -> Decision:
         """Which providers are down is only asked when an attempt is about to be planned."""
         t, pending = before.transcription, before.pending
-        if t.absences:
-            t = t.with_steady_clock(self._store.steady_since(), now=self._store.now())
         decision = decide(t, event, policy, pending=pending)
         is_about_providers = isinstance(event, events.ProviderDown | events.ProviderAwaited)
         is_planned = decision.state.planned is not None and decision.state.planned != t.planned

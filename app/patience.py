@@ -50,7 +50,7 @@ def _by_its_own_name(task: Task, cause: str) -> events.Event | None:
     match command:
         case FetchTranscript(transcript_id=tid):
             unread = state.unread_of(tid)
-            since, event = unread.since if unread else None, events.FetchBlocked(at, tid, cause)
+            since, event = unread.since if unread else None, events.FetchBlocked(at, tid, f"recall_{cause}")
         case AskTranscript(transcript_id=tid):
             line = state.attempt_of(transcript_id=tid)
             since, event = line.since if line else None, events.StillProcessing(at, tid)

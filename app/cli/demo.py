@@ -22,7 +22,7 @@ from app.demo.script import Scene, scenes
 from app.demo.show import live_table, summary_table
 from app.demo.stage import Stage, open_stage
 from app.errors import Away, StoreUnavailable
-from app.ops.guard import USER
+from app.ops import USER
 from app.ops.password import FILE_NAME, kept_password
 
 _PATIENCE_S = 120.0

@@ -7,8 +7,8 @@ import json
 import click
 
 from app.config import load_settings
+from app.ops import USER
 from app.ops import password as passwords
-from app.ops.guard import USER
 
 
 @click.command("ops")

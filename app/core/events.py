@@ -342,6 +342,13 @@ class LongSilence:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockStepped:
+    """The database's clock was set since an absence began: how long it lasted is not known."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class CommandFailed:
     """Our own code failed eight times at one command."""
 
@@ -385,5 +392,6 @@ Event = (
     | WaitEnded
     | RetryAsked
     | LongSilence
+    | ClockStepped
     | CommandFailed
 )

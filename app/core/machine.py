@@ -305,6 +305,7 @@ RULES: dict[type[Any], Rule] = {
     events.WaitEnded: recovery.on_wait_ended,
     events.RetryAsked: recovery.on_retry_asked,
     events.LongSilence: create.on_long_silence,
+    events.ClockStepped: absence.on_clock_stepped,
     events.CommandFailed: recovery.on_command_failed,
 }
 

@@ -176,6 +176,10 @@ def recording_not_seen(t: Transcription, e: events.RecordingAsked, p: Policy) ->
     return Step(t, tuple(commands))
 
 
+def on_clock_stepped(t: Transcription, e: events.ClockStepped, p: Policy) -> Step:
+    return begun_anew(t)
+
+
 def begun_anew(t: Transcription) -> Step:
     """After a long silence, or a step of the clock: an absence that began before is none."""
     commands: list[Command] = []

@@ -33,7 +33,11 @@ def transcript_done(t: Transcription, transcript_id: str, ordinal: int | None, *
         line = Attempt(ordinal, "", Fate.DONE, since=at)
     if line is not None and line.transcript_id not in (None, transcript_id):
         line, alarm = None, "two_transcripts_with_one_marker"
-    if t.unread_of(transcript_id) and (t.goal in ENDS or t.publishing is not None):
+    waiting = t.unread_of(transcript_id)
+    if waiting is not None and waiting.absence is not None:
+        # Recall says that it exists: whatever was missing is missing no more.
+        return Step(t.with_unread(replace(waiting, absence=None)), (FetchTranscript(transcript_id),))
+    if waiting is not None and (t.goal in ENDS or t.publishing is not None):
         return Step(t, (FetchTranscript(transcript_id),))  # we had given up; looking again is free
     if transcript_id in t.looked_at or t.unread_of(transcript_id):
         return ignore(t, "this transcript is known to be finished", alarm=alarm)
@@ -120,7 +124,9 @@ def on_fetch_blocked(t: Transcription, e: events.FetchBlocked, p: Policy) -> Ste
     t = tried(t.with_unread(waiting), waiting)
     if has_waited_enough(waiting, e.at, p):
         hourly_s = p.durations.ask_at_most_every_s
-        reason = _CAUSES.get(e.cause) or reasons.of_wait(e.cause) or reasons.DOWNLOAD_BLOCKED
+        own = e.cause.removeprefix("recall_")  # of the question before the download
+        unexpected = reasons.of_wait(own) if own != e.cause else None
+        reason = _CAUSES.get(e.cause) or unexpected or reasons.DOWNLOAD_BLOCKED
         return stop_waiting(t, waiting, reason, at=e.at, hourly_s=hourly_s, detail=e.cause)
     wait_s = growing(p.durations.blocked_first_s, waiting.tries, p.durations.blocked_at_most_every_s)
     return Step(t, (FetchTranscript(e.transcript_id, after_s=wait_s),))

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from flask import Flask, Request, Response, request
 from werkzeug.exceptions import Forbidden, NotFound, Unauthorized
 
-USER = "ops"
+from app.ops import USER
+
 METRICS = "/metrics"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Written out: werkzeug leaves a one-word realm unquoted, which RFC 7617 does not allow.

@@ -19,7 +19,7 @@ import structlog
 
 from app.config import Settings
 from app.errors import Away
-from app.ops.guard import USER
+from app.ops import USER
 from app.steady import SteadyStream
 
 FILE_NAME = "ops-password"

@@ -99,6 +99,8 @@ def webhooks(cast: Cast) -> Iterator[ev.Event]:
     yield ev.RecordingFailed(NOW)
     if cast.has_silences:
         yield ev.LongSilence(NOW)
+    if cast.has_absences:
+        yield ev.ClockStepped(NOW)
     for ordinal in range(1, cast.policy.attempts + 1):
         yield ev.TranscriptDone(NOW, OURS[ordinal], ordinal)
         yield ev.TranscriptFailed(NOW, OURS[ordinal], ordinal, "provider_connection_failed")

@@ -7,10 +7,12 @@ import multiprocessing
 import os
 import pty
 import stat
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from app.cli import run
@@ -19,6 +21,14 @@ from app.errors import Away
 from app.ops import password as passwords
 
 NOBODY = 65534
+
+
+@pytest.fixture(autouse=True)
+def _lines_are_written() -> Iterator[None]:
+    """The command line silences the log of the whole process."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
 
 
 def settings_of(home: Path, **more: str) -> Settings:

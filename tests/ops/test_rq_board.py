@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 import pickle
 import re
@@ -70,6 +71,9 @@ def work(redis: Redis) -> None:
     SimpleWorker([jobs(redis)], connection=redis, serializer=JSONSerializer).work(
         burst=True, logging_level="CRITICAL"
     )
+    for name in ("rq.worker", "rq.job"):  # set by RQ for the whole process
+        logging.getLogger(name).setLevel(logging.NOTSET)
+        logging.getLogger(name).handlers.clear()
 
 
 def busy_worker(redis: Redis, job_id: str) -> None:

@@ -24,6 +24,8 @@ FREE_TO_RETRY = {
     reasons.RESULT_UNREADABLE,
     reasons.STORAGE,
     reasons.OUR_FAULT,
+    reasons.UNEXPECTED_ANSWER,
+    reasons.NOT_SETTLED,
 }
 
 

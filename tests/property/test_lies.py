@@ -124,6 +124,16 @@ def test_lost_answer_and_a_forgotten_recording_are_not_paid_again(tmp_path: Path
 
 
 @about("forgets")
+def test_create_without_word_of_a_recording_that_is_never_known_ends_by_a_name(tmp_path: Path) -> None:
+    world = a_world(tmp_path)
+    choosing(world, "request lost")
+    recording = world.add_recording(1, status="unknown")
+    announced(world, recording)
+    live(world, MINUTE_S)
+    the_end(world, recording, paid=0, goal=Goal.FAILED)
+
+
+@about("forgets")
 def test_twenty_five_looks_due_together_that_find_nothing_all_come_through(tmp_path: Path) -> None:
     world = a_world(tmp_path)
     choosing(world, _RUNS_LONG)

@@ -6,6 +6,7 @@ given jobs that name other functions, callbacks, webhooks, dependents, odd argum
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pickle
 import threading
@@ -186,6 +187,9 @@ def test_each_alone_is_counted(
     CALLS[name](redis, tmp_path)
     quiet = AfterwordWorker(QUEUE, connect(redis_url, patience="worker"), name="w", jobs=STAND_INS)
     assert not quiet.work(burst=True, logging_level="CRITICAL")
+    for logger in map(logging.getLogger, ("rq.worker", "rq.job")):  # set by RQ for the whole process
+        logger.setLevel(logging.NOTSET)
+        logger.handlers.clear()
     assert told.total == 1
     assert redis.llen(f"rq:queue:{QUEUE}") == 0
 

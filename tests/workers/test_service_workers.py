@@ -31,9 +31,9 @@ import structlog
 structlog.configure(processors=[structlog.processors.JSONRenderer()])
 from app.config import load_settings
 from workers import worker
-from workers.supervisor import preload_workers
+from workers.up import preload
 settings = load_settings({environment!r})
-preload_workers(settings)
+preload(settings)
 def serve(kind, name): return lambda: worker.work_for(settings, kind, name)
 sys.exit(Supervisor([
     ChildSpec("worker-1", serve("recall", "worker-1"), grace_s=5),
