@@ -225,17 +225,19 @@ class Readiness:
         self._durations = durations
         self._write = Probe(store.check_write)
         self._facts = Probe(partial(store.health, workspace, fingerprint=fingerprint))
-        self._queue = Probe(partial(_ask_queue, queue))
+        self._queue = Probe(queue.check_write)
+        self._queues = Probe(queue.counts)  # by names that the database keeps: hangs with either
         self._blobs = Probe(blobs.check)
 
     def ask(self, *, within_s: float = PATIENCE_S) -> Report:
         """As of now, or of the last second. Never raises."""
-        probes: tuple[Probe[object], ...] = (self._write, self._facts, self._queue, self._blobs)  # type: ignore[assignment]
+        probes: tuple[Probe[object], ...] = (self._write, self._facts, self._queue, self._queues, self._blobs)  # type: ignore[assignment]
         for probe in probes:
             probe.begin()
         database, _ = self._write.result(within_s)
         storage, _ = self._blobs.result(within_s)
-        queue, queues = self._queue.result(within_s)
+        queue, _ = self._queue.result(within_s)
+        _, queues = self._queues.result(within_s)
         _, facts = self._facts.result(within_s)
         parts = {"database": database, "queue": queue, "storage": storage}
         if facts is None:
@@ -262,11 +264,6 @@ class Readiness:
         was_refused = self._has_secrets and (facts.refused_at or 0.0) >= lately
         was_accepted = max(facts.accepted_at or 0.0, facts.last_webhook_at or 0.0) >= lately
         return DOWN if was_refused and not was_accepted else OK
-
-
-def _ask_queue(queue: RqQueue) -> tuple[QueueCounts, ...]:
-    queue.check_write()
-    return queue.counts()
 
 
 def _workers(facts: Facts, queues: tuple[QueueCounts, ...] | None) -> str:
