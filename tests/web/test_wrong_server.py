@@ -56,8 +56,8 @@ def run(arguments: list[str], folder: Path, **more: str) -> subprocess.Completed
 def test_wrong_server_is_refused_with_the_command_to_use(arguments: list[str], tmp_path: Path) -> None:
     refused = run(arguments, tmp_path)
 
-    # 4 is gunicorn's, of an application that does not load; 1, with a traceback of its own, when a second worker
-    # ended while it was stopping because of the first.
+    # 4 is gunicorn's, of an application that does not load; 1, with its own traceback, when another worker
+    # ended while it was stopping for the first.
     is_race = "-w" in arguments and "HaltServer" in refused.stderr
     assert refused.returncode in ((1,) if is_race else (4, 78)), refused.stderr
     assert COMMAND in refused.stderr
