@@ -61,7 +61,7 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """A worker without its arbiter would hold the port. What the application does beside answering begins."""
+    """A worker without its arbiter would hold the port. The application's heartbeat begins here."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the arbiter's handler, inherited, would only note it
     die_with_parent(worker.ppid)
     begin = getattr(worker.app.wsgi(), "extensions", {}).get("afterword.in_worker")

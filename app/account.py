@@ -91,24 +91,28 @@ class Account:
 
     def probe(self, workspace: Workspace) -> bool | None:
         """
-        One harmless GET, in its place of the rate: is the account accepted?
+        One harmless GET, in its place of the rate: is the account accepted? An answer that it is holds for
+        the quarter minute.
 
         Returns:
-            None when that is not known: Recall is busy or silent, or another asks in this quarter minute.
+            None when that is not known: Recall is busy or silent, or another asks just now.
         """
-        policy = workspace.policy
-        every_s = policy.durations.account_probe_every_s
-        if not self._store.take_turn(f"probe:{workspace.name}", every_s=every_s):
-            return None
+        policy, store = workspace.policy, self._store
+        every_s, accepted = policy.durations.account_probe_every_s, f"accepted:{workspace.name}"
+        if not store.take_turn(f"probe:{workspace.name}", every_s=every_s):
+            accepted_at = store.mark(accepted)
+            is_fresh = accepted_at is not None and 0 <= store.now() - accepted_at <= every_s
+            return True if is_fresh else None
         try:
-            await_slot(self._store, self._clock, workspace.name, "list", policy, at_most_s=every_s)
+            await_slot(store, self._clock, workspace.name, "list", policy, at_most_s=every_s)
             workspace.recall.probe()
         except AccountRefused:
             return False
         except RecallBusy as busy:
             if busy.cause == "http_429":
-                self._store.push_rate(workspace.name, "list", after_s=busy.retry_after_s)
+                store.push_rate(workspace.name, "list", after_s=busy.retry_after_s)
             return None
+        store.set_mark(accepted, store.now())
         return True
 
     def _is_mended(self, workspace: Workspace, cause: str) -> bool:

@@ -143,12 +143,15 @@ class Advancer:
             return None
         assert source.command is not None
         d = policy.durations
-        age_s = self._store.now() - source.command.wanted_since
+        workspace, since = decision.state.workspace, source.command.wanted_since
+        age_s = self._store.now() - since - self._store.paused_since(workspace, since)
         return None if age_s >= d.give_up_s else min(max(age_s, d.put_off_first_s), d.put_off_at_most_s)
 
     def _decide(self, before: Loaded, event: events.Event, policy: Policy) -> Decision:
         """Which providers are down is only asked when an attempt is about to be planned."""
         t, pending = before.transcription, before.pending
+        if t.absences:
+            t = t.with_steady_clock(self._store.steady_since(), now=self._store.now())
         decision = decide(t, event, policy, pending=pending)
         is_about_providers = isinstance(event, events.ProviderDown | events.ProviderAwaited)
         is_planned = decision.state.planned is not None and decision.state.planned != t.planned

@@ -65,9 +65,7 @@ def _by_its_own_name(task: Task, cause: str) -> events.Event | None:
             return None
     if since is None:
         return None
-    is_for_create = isinstance(command, LookUpTranscript) or (
-        isinstance(command, AskRecording) and state.open_attempt is not None
-    )
+    is_for_create = isinstance(command, LookUpTranscript)
     if task.patient_now(since, for_creates=is_for_create) - since < task.policy.durations.give_up_s:
         return None
     return event

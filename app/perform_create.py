@@ -177,9 +177,9 @@ def _outcome(task: Task, command: CreateTranscript, answer: CreateAnswer) -> eve
     ordinal = command.ordinal
     if answer.kind == "created" and answer.transcript_id is not None:
         return events.Created(task.now(), ordinal, answer.transcript_id, answer.provider)
-    at = _patient(task, ordinal)
+    patient_at = _patient(task, ordinal)
     if answer.kind == "not_sent":
-        return events.CreateNotSent(at, ordinal, answer.detail)
+        return events.CreateNotSent(patient_at, ordinal, answer.detail)
     if answer.kind == "unknown":
         return events.CreateUnknown(task.now(), ordinal, answer.detail or f"http_{answer.status}")
     counted = ""
@@ -192,7 +192,7 @@ def _outcome(task: Task, command: CreateTranscript, answer: CreateAnswer) -> eve
         task.pause(task.workspace, refused.status)
         refusal, wait_s = Refusal.ACCOUNT, task.policy.durations.account_probe_every_s
     detail = " ".join(filter(None, (f"http_{answer.status}", answer.code, counted)))
-    return events.CreateRefused(at, ordinal, refusal, detail, wait_s)
+    return events.CreateRefused(task.now(), ordinal, refusal, detail, wait_s, patient_at)
 
 
 def _patient(task: Task, ordinal: int) -> float:
@@ -208,9 +208,7 @@ def _why_refused(task: Task, answer: CreateAnswer) -> tuple[Refusal, float, str]
             task.pause(task.workspace, answer.status, creates_only=answer.status == 402)
             return Refusal.ACCOUNT, probe_s, ""
         case 403:
-            # Refused too: AccountRefused, and everybody waits.
-            task.read("list", task.recall.probe, may_defer=False)
-            return _whose_payload(task), probe_s, ""
+            return _whose_403(task), probe_s, ""
         case 429 | 507:
             return Refusal.BUSY, answer.retry_after_s or task.policy.durations.blocked_first_s, ""
         case 400 | 404 | 422 if answer.names_provider:
@@ -219,6 +217,17 @@ def _why_refused(task: Task, answer: CreateAnswer) -> tuple[Refusal, float, str]
             return _look_into_recording(task)
         case _:  # a proxy's or a firewall's word, not one about this provider
             return Refusal.BUSY, answer.retry_after_s or probe_s, ""
+
+
+def _whose_403(task: Task) -> Refusal:
+    """The account's, this payload's, or nobody can say yet: then the same attempt asks again."""
+    is_accepted = task.probe(task.workspace)
+    if is_accepted is None:
+        return Refusal.BUSY
+    if is_accepted:
+        return _whose_payload(task)
+    task.pause(task.workspace, 403)
+    return Refusal.ACCOUNT
 
 
 def _whose_payload(task: Task) -> Refusal:

@@ -98,9 +98,8 @@ def _status(task: Task, transcript_id: str, artifact: Artifact) -> events.Event:
 def ask_recording(task: Task) -> None:
     """Is the recording done? The news of it may be lost."""
     facts = task.read("retrieve", lambda: task.recall.recording(task.recording_id))
-    # For a claimed attempt the waiting began at a refused create's patient time.
-    is_for_create = task.state.open_attempt is not None
-    patient_at = task.patient_now(task.state.waiting_since or task.now(), for_creates=is_for_create)
+    # Not the creates' pause: it may outlast the last create, and the recording can be asked for meanwhile.
+    patient_at = task.patient_now(task.state.waiting_since or task.now())
     asked = events.RecordingAsked(
         task.now(), facts.condition, facts.bot_id, facts.metadata, facts.duration_s, patient_at
     )

@@ -58,6 +58,7 @@ from app.ports import (
     Source,
     Store,
 )
+from app.recall.examples import NOTE, is_example
 from app.recall.wire import Unreadable, decode_delivery
 from app.task import Keeper, SlotLater, Task, Workspace
 
@@ -149,6 +150,9 @@ class Service:
         except Unreadable as error:
             self.log.warning("delivery_unreadable", delivery=delivery.id, cause=error.reason)
             return (Closing(delivery.id, f"unreadable: {error.reason}"),)
+        if is_example(decoded.recording_id):
+            self.log.info("delivery_ignored", delivery=delivery.id, kind=decoded.kind, why=NOTE)
+            return (Closing(delivery.id, NOTE, decoded.kind),)
         if decoded.event is None or decoded.recording_id is None:
             self.log.info("delivery_ignored", delivery=delivery.id, kind=decoded.kind, why=decoded.note)
             return (Closing(delivery.id, decoded.note or "nothing to do", decoded.kind),)
@@ -218,6 +222,7 @@ class Service:
             advance=self.advance,
             pause=self._account.refused,
             accepted=self._account.accepted,
+            probe=self._account.probe,
             _slot=leased.slot,
         )
         try:

@@ -51,7 +51,7 @@ def settings_fingerprint(environ: Mapping[str, str] | None = None, *, root: Path
         `host`, `root`, `salt`; `environment`, the names that it sets, with the paths among their values;
         `digests`, by the name of the setting or of the policy file.
     """
-    given = {name: value for name, value in (os.environ if environ is None else environ).items()}
+    given = os.environ if environ is None else environ
     kept = {name: _path_of(name, value) for name, value in given.items() if _base(name) in SETTINGS}
     salt = secrets.token_hex(8)
     found: dict[str, Any] = {"host": socket.gethostname(), "root": str(root), "salt": salt}

@@ -129,6 +129,7 @@ class Task:
     advance: Advance
     pause: Pause
     accepted: Callable[[Workspace], None]  # a create was accepted: a pause about creates is over
+    probe: Callable[[Workspace], bool | None]  # `Account.probe`
     _slot: Slot | None = field(default=None)
 
     @property

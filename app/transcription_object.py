@@ -75,6 +75,11 @@ def title_of(state: Transcription) -> str | None:
     return next((lowered[name] for name in _TITLES if lowered.get(name)), None)
 
 
+def pairs_of(state: Transcription) -> list[str]:
+    """The metadata as `key=value`; a value that is null is said so."""
+    return [f"{key}={'null' if value is None else value}" for key, value in state.metadata]
+
+
 def waits_for(state: Transcription, pending: Pending | None) -> str | None:
     """What a transcription that is not at an end waits for, in words; None for one that is."""
     if state.goal in ENDS or pending is None:

@@ -26,6 +26,9 @@ class Idle:
 
     def ask_reconcile(self) -> None: ...
 
+    def room(self) -> int:
+        return 0
+
     def sweep(self) -> int:
         return 0
 

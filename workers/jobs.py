@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from app.errors import StoreUnavailable
+from app.passes import reconcile_all  # here, not in the function: a horse imports nothing
 
 if TYPE_CHECKING:
     from app.config import Settings
@@ -59,8 +60,6 @@ def perform(command_id: int) -> None:
 
 def reconcile() -> None:
     """Goes on with holding Recall's list of recordings against what we heard, for some seconds."""
-    from app.passes import reconcile_all
-
     with _put_off_without_database():
         reconcile_all(_open())
 

@@ -44,7 +44,7 @@ class Service:
             return IDLE
         pid = self.presence.holder
         here = (f"`up`, process {pid}" if pid else "`up`",) if self.presence.is_home_held else ()
-        others = tuple(f"{p.name}, {span(p.age_s)} ago" for p in self.programs)
+        others = tuple(f"{p.name}, {span(p.age_s)} ago" for p in self.programs if p.pid != pid or not here)
         return f"The service runs: {'; '.join(here + others)}."
 
     def why_changed(self) -> str | None:
@@ -63,7 +63,7 @@ def service_of(settings: Settings) -> Service:
     """As of now; never raises for a database that is away."""
     presence, beats = presence_of(settings), _beats(settings)
     here = socket.gethostname()
-    programs = tuple(p for p in presence.programs if p.host != here or not _is_gone(p))
+    programs = tuple(p for p in presence.programs if not is_gone(p.host, p.pid))
     is_running: bool | None = presence.is_home_held or bool(programs)
     if not is_running and not presence.programs:
         # A dispatcher of the version before gives a sign without its host.
@@ -89,12 +89,12 @@ def _beats(settings: Settings) -> dict[str, float]:
         return {}
 
 
-def _is_gone(program: Program) -> bool:
-    """Of this machine, by its process id: its last sign of life may be younger than its end."""
-    if program.pid is None:
+def is_gone(host: str, pid: int | None) -> bool:
+    """Of a process of this machine that has ended: its last sign of life may be younger than its end."""
+    if pid is None or host != socket.gethostname():
         return False
     try:
-        os.kill(program.pid, 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return True
     except (OSError, OverflowError):

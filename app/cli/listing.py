@@ -13,7 +13,7 @@ from rich.table import Table
 from app.adapters.sql_finding import Listed, Pending
 from app.cli.words import printable, say, span, time_of
 from app.core.state import Goal
-from app.transcription_object import ended_at, number_paid, title_of, waits_for
+from app.transcription_object import ended_at, number_paid, pairs_of, title_of, waits_for
 
 _WIDEST = 2000  # columns; wider than any list
 _COLOURS = {Goal.STORED: "green", Goal.FAILED: "red", Goal.SKIPPED: "dim"}
@@ -41,7 +41,7 @@ class Row:
             "why": printable(self._why()),
             "bot": state.bot_id or "",
             "title": printable(title_of(state) or ""),
-            "metadata": printable(" ".join(f"{key}={value}" for key, value in state.metadata)),
+            "metadata": printable(" ".join(pairs_of(state))),
         }
 
     def _took(self) -> str:

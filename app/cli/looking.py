@@ -26,6 +26,7 @@ from app.transcription_object import (
     full_object,
     is_paid,
     next_step_of,
+    pairs_of,
     pending_of,
     title_of,
     transcription_object,
@@ -161,7 +162,7 @@ def _what_it_is(row: Listed) -> Iterable[str]:
     if state.bot_id:
         yield f"bot: {state.bot_id}"
     if state.metadata:
-        yield "metadata: " + printable(", ".join(f"{key}={value}" for key, value in state.metadata))
+        yield "metadata: " + printable(", ".join(pairs_of(state)))
     yield f"heard: {time_of(row.first_heard_at)}"
     if ended is not None:
         took = f", {span(ended - row.first_heard_at)} later" if state.is_heard else ""

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from app import wiring
 from app.adapters.sql_health import Facts
-from app.cli.alive import Service, service_of
+from app.cli.alive import Service, is_gone, service_of
 from app.cli.reading import read_store, reading_settings
 from app.cli.standing import Standing, standing_of
 from app.cli.words import iso, open_console, printable, say, span, time_of
@@ -80,7 +80,7 @@ class Seen:
                 "host": beat.host,
                 "pid": beat.pid,
                 "age_s": round(beat.age_s, 1),
-                "is_alive": beat.age_s <= heartbeats.ALIVE_WITHIN_S,
+                "is_alive": beat.age_s <= heartbeats.ALIVE_WITHIN_S and not is_gone(beat.host, beat.pid),
             }
             for beat in beats
         ]

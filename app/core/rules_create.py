@@ -172,7 +172,7 @@ def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: 
             return wait_for_recording(t.with_attempt(again), again, reason, at=e.at, policy=p)
         case Refusal.PAYLOAD | Refusal.UNEXPLAINED if again.blocked >= _REQUEST_TRIES:
             return set_aside(t, again, _ABOUT_THE_REQUEST[e.refusal], at=e.at)
-        case _ if e.at - line.since >= p.durations.give_up_s:
+        case _ if (e.patient_at or e.at) - line.since >= p.durations.give_up_s:
             return set_aside(t, again, reasons.CREATE_UNSETTLED, at=e.at)
         case _:
             create = CreateTranscript(line.ordinal, line.provider, again.generation, after_s=e.wait_s)

@@ -204,6 +204,25 @@ class Transcription:
         lines = (a.absence for a in self.attempts if a.fate in OPEN)
         return tuple(filter(None, (*lines, *(u.absence for u in self.unread))))
 
+    def with_steady_clock(self, since: float, *, now: float) -> Transcription:
+        """
+        Absences begin anew that began before the clock last stepped: how long they lasted is not known.
+
+        Args:
+            since: When it stepped; 0.0 for never.
+        """
+
+        def anew(absence: Absence | None) -> Absence | None:
+            is_known = absence is None or since <= absence.since <= now
+            return absence if is_known else Absence(now)
+
+        if not since or not self.absences:
+            return self
+        attempts = tuple(replace(a, absence=anew(a.absence)) for a in self.attempts)
+        return replace(
+            self, attempts=attempts, unread=tuple(replace(u, absence=anew(u.absence)) for u in self.unread)
+        )
+
     def without_unread(self, transcript_id: str) -> Transcription:
         """The transcript has been looked at, whatever came of it."""
         rest = tuple(u for u in self.unread if u.transcript_id != transcript_id)

@@ -29,7 +29,7 @@ def read_create_answer(
     What a complete answer to `create_request` means.
 
     "refused" is any 4xx except 409, and 507: nothing was made. "created" is a 2xx with an id that names
-    neither another recording nor another marker than the order. Everything else is "unknown": 409 (the same
+    neither another recording nor other metadata than the order. Everything else is "unknown": 409 (the same
     key is in flight), 5xx, 3xx, any other 2xx.
 
     Args:
@@ -66,8 +66,8 @@ def _read_created(status: int, body: bytes, order: CreateOrder) -> CreateAnswer:
     # A replay under a wrong key, or a mixed-up cache: only the list can tell.
     if names_another_recording(artifact, shapes.canonical_id(order.recording_id)):
         return CreateAnswer("unknown", status=status, detail="other_recording")
-    marker = shapes.at(artifact, "metadata", shapes.OUR_KEY)
-    if marker is not None and str(marker).lower() != order.marker.lower():
+    said = artifact.get("metadata")
+    if isinstance(said, dict) and str(said.get(shapes.OUR_KEY)).lower() != order.marker.lower():
         return CreateAnswer("unknown", status=status, detail="other_marker")
     providers = providers_of(artifact)
     provider = order.provider if order.provider in providers else next(iter(providers), None)

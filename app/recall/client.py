@@ -127,8 +127,9 @@ class RecallClient:
 
     def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
         request = wire.retrieve_request(self._base_url, self._key, transcript_id)
-        reply = self._ask("retrieve", request, missing=(404, 410))
-        if reply.status in (404, 410):
+        # Nothing but 404: a 410 is no word of Recall's, and a gateway's would be taken for a loss.
+        reply = self._ask("retrieve", request, missing=(404,))
+        if reply.status == 404:
             return None
         with self._understanding():
             return wire.read_artifact(reply.body, transcript_id=transcript_id, recording_id=recording_id)
@@ -143,7 +144,7 @@ class RecallClient:
 
     def recording(self, recording_id: str) -> RecordingFacts:
         request = wire.recording_request(self._base_url, self._key, recording_id)
-        reply = self._ask("recording", request, missing=(404, 410))
+        reply = self._ask("recording", request, missing=(404,))
         with self._understanding():
             now = self._clock.now()
             return wire.read_recording(reply.status, reply.body, recording_id=recording_id, now=now)

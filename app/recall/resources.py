@@ -87,10 +87,10 @@ def read_recordings_list(body: bytes, *, now: float) -> tuple[list[RecordingSeen
 
 def read_recording(status: int, body: bytes, *, recording_id: str, now: float) -> RecordingFacts:
     """
-    A recording as retrieved; 404 is the condition "unknown", 410 and a past `expires_at` are "gone".
+    A recording as retrieved; 404 is the condition "unknown", a past `expires_at` is "gone".
 
     Args:
-        status: 200, 404 or 410.
+        status: 200 or 404.
         now: Seconds since the epoch, compared with `expires_at`.
 
     Raises:
@@ -98,8 +98,6 @@ def read_recording(status: int, body: bytes, *, recording_id: str, now: float) -
     """
     if status == 404:
         return RecordingFacts(RecordingCondition.UNKNOWN, has_media=False)
-    if status == 410:
-        return RecordingFacts(RecordingCondition.GONE, has_media=False)
     recording = shapes.json_object(body, at_most=MAX_ANSWER_BYTES)
     said_id = shapes.canonical_id(recording.get("id"))
     if said_id is None:

@@ -3,9 +3,10 @@ Recall's transcript JSON -> the files people read. Pure: reads and writes file o
 
     summary = render(downloaded, {"sentences.json": s, "transcript.txt": t})
 
-Reading order: model (the records), reader (JSON to turns), speakers and text (who, and how words join),
-sentences (turns to sentences), formats/ (one module per format), render (the one pass), manifest (the
-file that says a result is whole). Nothing here knows attempts, webhooks or storage.
+Reading order: model (the records), reader (JSON to turns), lenient (what is not quite JSON), speakers and
+text (who, and how words join), sentences (turns to sentences), formats/ (one module per format), render (all
+of it together), manifest (the file that says a result is whole). Nothing here knows attempts, webhooks or
+storage.
 """
 
 from app.errors import TranscriptUnreadable

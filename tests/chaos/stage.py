@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -40,10 +41,11 @@ REMOVED, _INSTEAD = _PROVIDERS[0], "gladia_v2_async"
 _ROOT_OF_FILES = "transcripts/default"
 THEIRS, _THEIR_KEY = "theirs", "their-key"
 _THEIR_RECORDINGS = 3
+_THEIR_IDS = uuid.UUID("0f0d5a86-2f53-5f0a-9d0b-5a0f1f6d7b11")
 _UP_AGAIN_WITHIN_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stage:
     """
     A run's parts.
@@ -51,6 +53,8 @@ class Stage:
     Attributes:
         starter: Starts the service anew: its thread lives as long as the stage, and `up` is tied to it.
         theirs: The recordings of the other workspace.
+        keys_before: The Idempotency-Keys stamped before the policy was changed; None while it is the first.
+        is_restarting: There is no service for a moment, and that is right.
     """
 
     place: Installation
@@ -58,7 +62,8 @@ class Stage:
     policy_path: Path
     on_silence: str = "fail"
     theirs: list[str] = field(default_factory=list)
-    _marks: dict[str, Any] = field(default_factory=dict)
+    keys_before: frozenset[str] | None = None
+    is_restarting: bool = False
 
     def record(self, request: Mapping[str, Any]) -> str:
         """A meeting has ended at Recall; its id."""
@@ -75,22 +80,16 @@ class Stage:
         """Where the results of the workspace lie."""
         return self.place.home / _ROOT_OF_FILES
 
-    @property
-    def is_restarting(self) -> bool:
-        """Whether there is no service for a moment, and that is right."""
-        return bool(self._marks.get("restarting"))
-
-    @property
-    def keys_before(self) -> frozenset[str] | None:
-        """The Idempotency-Keys stamped before the policy was changed; None while it is the first."""
-        keys: frozenset[str] | None = self._marks.get("keys_before")
-        return keys
+    def let_another_workspace_record(self) -> None:
+        """At the beginning: a pass over Recall's list takes up only what is overdue."""
+        self.place.recall.settings(workspaces={_THEIR_KEY: THEIRS})
+        # Ids of their own, or those of the run would follow from the moment.
+        self.theirs = [str(uuid.uuid5(_THEIR_IDS, str(number))) for number in range(_THEIR_RECORDINGS)]
+        for recording_id in self.theirs:
+            self.record({"workspace": THEIRS, "recording_id": recording_id})
 
     def belong_to_another_workspace(self) -> None:
         """Restarts the service with a key that is valid, and sees nothing of what it knows."""
-        self.place.recall.settings(workspaces={_THEIR_KEY: THEIRS})
-        for _ in range(_THEIR_RECORDINGS):
-            self.theirs.append(self.record({"workspace": THEIRS}))
         self._restart(lambda: self.place.environment.update(RECALL_API_KEY=_THEIR_KEY))
 
     def belong_to_the_first_workspace(self) -> None:
@@ -102,7 +101,7 @@ class Stage:
 
         def change() -> None:
             with self.place.store.reading() as connection:
-                self._marks["keys_before"] = frozenset(connection.execute(sa.select(t.sends.c.key)).scalars())
+                self.keys_before = frozenset(connection.execute(sa.select(t.sends.c.key)).scalars())
             self.policy_path.write_text(_policy(self.on_silence, (_INSTEAD, *_PROVIDERS[1:])), "utf-8")
 
         self._restart(change)
@@ -114,7 +113,7 @@ class Stage:
             self.place.store.clock_offset_s = off_s
 
     def _restart(self, change: Callable[[], object]) -> None:
-        self._marks["restarting"] = True
+        self.is_restarting = True
         try:
             self.place.stop()
             change()
@@ -125,7 +124,7 @@ class Stage:
                     raise TimeoutError("the service did not come back")
                 time.sleep(0.1)
         finally:
-            self._marks["restarting"] = False
+            self.is_restarting = False
 
     def _is_up(self) -> bool:
         with suppress(requests.RequestException, ValueError):
@@ -228,7 +227,10 @@ def open_stage(
             place.start()
         except AssertionError as error:
             raise Away(str(error)) from error
-        yield Stage(place, starter, policy, on_silence)
+        stage = Stage(place, starter, policy, on_silence)
+        if "foreign key" in told:
+            stage.let_another_workspace_record()
+        yield stage
 
 
 def _policy(on_silence: str, providers: tuple[str, ...]) -> str:

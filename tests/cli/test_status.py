@@ -55,6 +55,7 @@ def test_a_dead_service_is_not_well_and_says_what_to_do(home: Home) -> None:
     assert IDLE in said.out
     told = home.run("status", "--json").json
     assert (told["is_well"], told["service"]["is_running"]) == (False, False)
+    assert [process["is_alive"] for process in told["processes"]] == [False]
     assert IDLE in told["problems"]
 
 

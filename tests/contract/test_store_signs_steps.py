@@ -1,6 +1,6 @@
 """
-The database's clock steps, forward or back, and is held against machines' seconds since their start: a step is
-told from time that passed, and what is concluded from silence begins anew.
+The database's clock steps, forward or back, and is held against machines' seconds since their start: a step
+is told from time that passed, and what is concluded from silence begins anew.
 """
 
 from __future__ import annotations

@@ -19,9 +19,10 @@ from app.core.events import RecordingCondition
 from app.core.machine import Decision
 from app.core.policy import built_in
 from app.core.state import Attempt, Fate, Goal, Transcription
-from app.passes import reconcile_all
+from app.passes import ask_for_passes, reconcile_all
 from app.ports import RecordingFacts, RecordingSeen
 from app.reconcile import Found, Reconciler
+from app.records import KEY_ACCEPTED
 from app.service import Service
 from app.task import Workspace
 from tests.contract.conftest import AnyStore
@@ -36,6 +37,8 @@ _POLICY = replace(built_in(), durations=replace(Durations().scaled(1e9), overdue
 class ListOnly:
     """A Recall that has both recordings in its list; anything else asked of it is an error."""
 
+    fingerprint = "00000000"
+
     def recordings_page(
         self, created_after: float, cursor_url: str | None
     ) -> tuple[list[RecordingSeen], str | None]:
@@ -49,6 +52,8 @@ class FullQueue:
     def room(self) -> int:
         return 0
 
+    def ask_reconcile(self) -> None: ...
+
 
 class NoWaiting(SystemClock):
     """Slots of the list's rate are waited for by others."""
@@ -60,6 +65,7 @@ class NoWaiting(SystemClock):
 @pytest.fixture
 def service(store: AnyStore) -> Service:
     recall: Any = ListOnly()
+    store.set_key_status(WORKSPACE, recall.fingerprint, KEY_ACCEPTED)
     return Service(
         store=store,
         queue=cast(Any, FullQueue()),
@@ -138,6 +144,7 @@ def test_pass_over_recalls_list_passes_an_erased_recording_by(
 
 def run_pass(service: Service, by: str) -> Found:
     if by == "reconcile":
+        ask_for_passes(service.store, service.queue, service.workspaces)
         return reconcile_all(service)
     return Reconciler(service, service.workspaces[WORKSPACE], by=by).run(since=0.0)
 

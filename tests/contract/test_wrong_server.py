@@ -10,6 +10,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -236,16 +237,24 @@ def demote(port: int) -> None:
         client.execute_command("REPLICAOF", "127.0.0.1", "1")
 
 
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (("REPLICAOF", "127.0.0.1", "1"), "being a replica"),
+        (("CONFIG", "SET", "min-replicas-to-write", "1"), "without its replicas"),  # cut off from the others
+    ],
+)
 def test_after_one_refusal_of_a_demoted_redis_the_queue_goes_on_at_the_new_one(
-    valkeys: tuple[int, int],
+    valkeys: tuple[int, int], command: tuple[str, ...], why: str
 ) -> None:
     old, new = valkeys
     with Forwarder(tcp(old)) as way:
         queue = queue_at(f"redis://127.0.0.1:{way.port}/0")
         queue.wake_inbox()
-        demote(old)
+        with Redis(port=old) as client:
+            client.execute_command(*command)
         way.target = tcp(new)
-        with pytest.raises(QueueUnavailable, match="being a replica"):
+        with pytest.raises(QueueUnavailable, match=why):
             queue.check_write()
         queue.check_write()
         queue.wake_inbox()
@@ -282,6 +291,25 @@ def refused_by(client: Redis, how: str) -> None:
         pipe.set("rq:x", "1")
         pipe.get("rq:x")
         pipe.execute()
+
+
+def test_a_worker_that_waits_while_its_redis_is_demoted_goes_on_at_the_new_one(
+    valkeys: tuple[int, int],
+) -> None:
+    old, new = valkeys
+    with Forwarder(tcp(old)) as way, ThreadPoolExecutor(1) as beside:
+        client = connect(f"redis://127.0.0.1:{way.port}/0", patience="worker")
+        waiting = beside.submit(client.blmove, "rq:a", "rq:b", 1)
+        with Redis(port=old) as observer:
+            ends_at = time.monotonic() + 5
+            while observer.info("clients")["blocked_clients"] == 0:
+                assert time.monotonic() < ends_at
+        way.target = tcp(new)
+        demote(old)
+        assert isinstance(waiting.exception(timeout=10), said.ResponseError)
+        client.set("rq:x", "1")
+        assert client.role()[0] == b"master"
+        client.close()
 
 
 def test_a_worker_that_waits_at_a_demoted_redis_hears_of_it(valkeys: tuple[int, int]) -> None:

@@ -128,10 +128,12 @@ def answers(state: Transcription, command: Command, cast: Cast) -> Iterator[ev.E
         case PruneTranscript(ordinal=ordinal):
             yield ev.Pruned(NOW, ordinal, has_room=True)
             yield ev.Pruned(NOW, ordinal, has_room=False)
-        case AwaitProvider():
-            yield ev.ProviderAwaited(NOW)
-        case AskRecording():
-            yield from _recording_answers(state)
+        case AskRecording() | AwaitProvider():
+            yield from _recording_answers(state) if isinstance(command, AskRecording) else _awaited()
+
+
+def _awaited() -> Iterator[ev.Event]:
+    yield ev.ProviderAwaited(NOW)
 
 
 def _recording_answers(state: Transcription) -> Iterator[ev.Event]:

@@ -168,6 +168,8 @@ class RecallModel:
     forgotten: dict[str, float] = field(default_factory=dict)
     strays: int = 0
     fills_several: bool = False
+    sent: dict[str, bytes] = field(default_factory=dict)  # by Idempotency-Key
+    other_bytes: list[str] = field(default_factory=list)
     _kept: dict[tuple[str, str, str], tuple[float, Answer]] = field(default_factory=dict)
     _late: list[_Late] = field(default_factory=list)
 
@@ -221,6 +223,11 @@ class RecallModel:
             if made.recording_id == recording_id and not made.is_deleted:
                 self.delete_transcript(made)
         self.announce("recording.deleted", recording_id)
+
+    def note_bytes(self, order: CreateOrder, sent: bytes) -> None:
+        """A repetition under one key sends the very bytes of the first."""
+        if self.sent.setdefault(order.idempotency_key, sent) != sent:
+            self.other_bytes.append(f"{order.marker} is sent under its key with other bytes than before")
 
     # -- what we do ---------------------------------------------------------------------------------
     def post(self, order: CreateOrder, user: str, way: str) -> Answer | None:

@@ -50,9 +50,10 @@ class ModelRecall:
         self, order: CreateOrder, body: bytes | None = None, *, is_still_fresh: Callable[[], bool]
     ) -> CreateAnswer:
         model = self.model
-        if body is not None:  # what is sent decides what is made, not what is meant
-            ((provider, options),) = json.loads(body)["provider"].items()
-            order = replace(order, provider=provider, options=options)
+        sent = self.create_body(order) if body is None else body
+        # What is sent decides what is made, not what is meant.
+        ((provider, options),) = json.loads(sent)["provider"].items()
+        order = replace(order, provider=provider, options=options)
         model.pause(f"before the POST for {order.marker}")
         way = model.choose(f"POST for {order.marker}", model.creates)
         if way == "no connection":
@@ -60,6 +61,7 @@ class ModelRecall:
         if not is_still_fresh():
             model.say(f"the stamp of {order.marker} is too old: nothing is sent")
             return CreateAnswer("not_sent", detail="stale_stamp")
+        model.note_bytes(order, sent)
         answer = model.post(order, self.api_key, way)
         model.say(f"POST for {order.marker}, key …{order.idempotency_key[-4:]}: {_plainly(way, answer)}")
         model.pause(f"after the POST for {order.marker}")

@@ -123,6 +123,19 @@ def test_lost_answer_and_a_forgotten_recording_are_not_paid_again(tmp_path: Path
     the_end(world, recording)
 
 
+@about("forgets")
+def test_twenty_five_looks_due_together_that_find_nothing_all_come_through(tmp_path: Path) -> None:
+    world = a_world(tmp_path)
+    choosing(world, _RUNS_LONG)
+    recordings = begun(world, 25)
+    live(world, 9 * MINUTE_S)
+    for made in world.recall.transcripts.values():
+        world.recall.forgotten[made.id] = world.clock.at + 5 * MINUTE_S
+    world.live(world.clock.at + 3 * HOUR_S)  # without a webhook: by looking alone
+    assert {goal_of(world, recording) for recording in recordings} == {Goal.STORED}, world.told("circling")
+    the_end(world, *recordings)
+
+
 # -- the key of another workspace ----------------------------------------------------------------------------
 
 

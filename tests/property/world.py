@@ -90,7 +90,7 @@ class World:
         self._putting: set[str] = set()  # leases under which a file was put
         self._stamped_before: frozenset[str] = frozenset()  # keys of before the last change of policy
         self._stepped_s = 0.0  # how far the database's clock was ever set forward, in all
-        self._was_put_back = False
+        self.was_put_back = False
         self.backup: Backup | None = None
         self._heard_then: dict[str, int] = {}  # how often each message had come when it was made
         listening = structlog.make_filtering_bound_logger(0)
@@ -295,7 +295,7 @@ class World:
         if self.backup is None:
             return
         self.stop()
-        self._was_put_back = True
+        self.was_put_back = True
         # It takes a while; what a younger one cannot tell is in docs/operating.md.
         tells_s = max(DURATIONS.silence_s, *self.recall.lags_s)
         if self.store.now() - self.backup.made_at <= tells_s:
@@ -342,7 +342,7 @@ class World:
 
     def _followed(self, recording_id: str, ordinal: int) -> Iterator[str]:
         """A manifest of ours that is followed by another attempt was not final."""
-        if "provisional" not in self.lies or recording_id in self.retried or self._was_put_back:
+        if "provisional" not in self.lies or recording_id in self.retried or self.was_put_back:
             return
         for made in self.recall.transcripts.values():
             is_ours = made.recording_id == recording_id and made.ordinal is not None
@@ -351,7 +351,7 @@ class World:
 
     def file_is_put(self, key: str, content: bytes) -> None:
         before = self.blobs.files.get(key, content)
-        is_watched = "provisional" in self.lies and key.endswith("/manifest.json") and not self._was_put_back
+        is_watched = "provisional" in self.lies and key.endswith("/manifest.json") and not self.was_put_back
         if is_watched and before != content:
             self.wrongs.append(f"{key} changes")
         worker = current()

@@ -73,6 +73,8 @@ def test_of_several_providers_in_an_answer_the_ordered_one_is_noted() -> None:
         ({"id": T, "recording": {"id": R}, "metadata": {"afterword": f"{OTHER}/1"}}, "other_marker"),
         ({"id": T, "metadata": {"afterword": "skip"}}, "other_marker"),
         ({"id": T, "metadata": {"afterword": 1}}, "other_marker"),
+        ({"id": T, "recording": {"id": R}, "metadata": {}}, "other_marker"),
+        ({"id": T, "recording": {"id": R}, "metadata": {"a": "b"}}, "other_marker"),
     ],
 )
 def test_a_2xx_that_does_not_say_what_was_made_is_unknown(body: Any, detail: str) -> None:

@@ -172,9 +172,12 @@ def test_metadata_keeps_only_what_can_be_stored() -> None:
         "long": "x" * 501,
         "k" * 101: "x",
     }
-    assert metadata_of({"n": "from the bot"}, odd | {"ok": "x" * 500, "\udfff": "x"}) == (
+    assert metadata_of({"n": "from the bot"}, odd | {"ok": "x" * 500, "\udfff": "x", "null": None}) == (
+        ("half", "\ufffd"),
         ("n", "from the bot"),
+        ("null", None),
         ("ok", "x" * 500),
+        ("\ufffd", "x"),
     )
     assert metadata_of("no object", ["neither"]) == ()
 
@@ -190,7 +193,7 @@ def test_metadata_in_excess_is_cut_but_never_the_wish_to_be_left_alone() -> None
     ("body", "reason"),
     [
         (b"", "not JSON"),
-        (b"\xff\xfe{}", "not UTF-8"),
+        (b"\xff\xfe{}", "not JSON"),
         (b"<html>", "not JSON"),
         (b"[]", "not a JSON object"),
         (b"null", "not a JSON object"),

@@ -248,7 +248,6 @@ def test_bot_and_metadata_of_a_recording() -> None:
 def test_a_recording_that_is_not_there() -> None:
     for status, body, condition in (
         (404, b"<html>", RecordingCondition.UNKNOWN),
-        (410, b"", RecordingCondition.GONE),
     ):
         assert wire.read_recording(status, body, recording_id=R, now=AT).condition == condition
     for id in ("../", OTHER, None):

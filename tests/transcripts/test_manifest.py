@@ -107,7 +107,7 @@ def test_a_download_that_is_no_transcript_is_described_by_its_bytes_alone() -> N
 )
 def test_what_was_not_read_cannot_have_been_rendered_or_counted(changes: dict[str, Any]) -> None:
     with pytest.raises(ManifestUnreadable, match="unreadable"):
-        build_manifest(replace(MANIFEST, **({"summary": UNREAD, "files": RAW} | changes)))
+        build_manifest(replace(replace(MANIFEST, summary=UNREAD, files=RAW), **changes))
 
 
 def test_a_candidate_names_the_transcript_that_became_the_result() -> None:

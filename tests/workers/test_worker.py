@@ -122,7 +122,7 @@ def test_killed_worker_takes_its_horse_along_and_is_started_again(
     eventually(lambda: not psutil.pid_exists(horse), within_s=2)
     up.pid_of("worker-1", start=2)
     enqueue(redis_url, "touch", 2)
-    eventually((tmp_path / "done-2").exists, within_s=5)
+    eventually((tmp_path / "done-2").exists, within_s=15)
     assert ended(note) == []
 
 
