@@ -64,7 +64,7 @@ def test_up_says_once_where_it_listens_when_web_answers(down: Installation) -> N
     (line,) = said(down, "ready")
     assert line["webhook"] == f"{down.url}/webhooks/recall"
     assert requests.get(str(line["readyz"]), timeout=5).status_code == 200
-    assert requests.get(str(line["ops"]), timeout=5).status_code == 200
+    assert requests.get(str(line["ops"]), auth=down.operator, timeout=5).status_code == 200
 
 
 @pytest.mark.parametrize("home", ["/proc/nowhere", "/dev/null"])
