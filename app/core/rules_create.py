@@ -299,7 +299,7 @@ def _on_seen(t: Transcription, seen: events.Seen, e: events.Listed, p: Policy) -
 def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy) -> Step:
     """
     Not in the list. Until 50 minutes after the first send the same key is safe to repeat; "it did not
-    happen" is said no earlier than 70 minutes after the last send, after two empty lists a minute apart,
+    happen" is said no earlier than 70 minutes after the last send, after two empty lists ten minutes apart,
     and when the recording itself is seen (`rules_absence`).
     """
     d = p.durations
@@ -312,11 +312,12 @@ def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy)
             t.with_attempt(claimed), (CreateTranscript(line.ordinal, line.provider, line.generation),)
         )
     if absence.since_last_send_is_over(e, d):
-        missing = (line.absence or Absence(e.at)).listed(e.at, apart_s=d.second_list_after_s)
+        # As far apart as Recall may forget a thing for, so that one of them would have shown it.
+        missing = (line.absence or Absence(e.at)).listed(e.at, apart_s=d.gone_after_s)
         t = t.with_attempt(replace(line, absence=missing))
         if missing.is_for_the_recording:
             return Step(t, (AskRecording(),))
-        return Step(t, (LookUpTranscript(line.ordinal, after_s=d.second_list_after_s),))
+        return Step(t, (LookUpTranscript(line.ordinal, after_s=d.gone_after_s),))
     line = replace(line, absence=None)
     t = t.with_attempt(line)
     if e.is_resendable and e.since_first_send_s < d.resend_until_s:
