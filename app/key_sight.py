@@ -37,7 +37,7 @@ class KeySight:
         self._accepted: set[tuple[str, str]] = set()  # which is for ever
 
     def is_accepted(self, workspace: Workspace) -> bool:
-        """Whether it was seen to see; asks nobody but the store."""
+        """Whether it was seen to see; asks the store alone."""
         key = (workspace.name, workspace.recall.fingerprint)
         if key not in self._accepted and self._store.key_status(*key) == KEY_ACCEPTED:
             self._accepted.add(key)

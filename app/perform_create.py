@@ -220,7 +220,7 @@ def _why_refused(task: Task, answer: CreateAnswer) -> tuple[Refusal, float, str]
 
 
 def _whose_403(task: Task) -> Refusal:
-    """The account's, this payload's, or nobody can say yet: then the same attempt asks again."""
+    """The account's, this payload's, or not known yet: then the same attempt asks again."""
     is_accepted = task.probe(task.workspace)
     if is_accepted is None:
         return Refusal.BUSY

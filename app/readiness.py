@@ -102,7 +102,7 @@ class Probe(Generic[T]):
         self._is_well = False
 
     def begin(self) -> None:
-        """Asks, unless the last answer is fresh or somebody's question is still out."""
+        """Asks, unless the last answer is fresh or a question is still out."""
         with self._lock:
             now = self._monotonic()
             if self._is_out or now - self._ended_at < FRESH_FOR_S:
@@ -119,7 +119,7 @@ class Probe(Generic[T]):
         "ok" and the answer, or "down", or "unknown" while there is none.
 
         Args:
-            within_s: Counted from the moment the question was asked, by whoever asked it: of many who wait
+            within_s: Counted from the moment the question was asked, by the first caller: of many that wait
                 for one that hangs, none waits longer than the first.
         """
         self._answered.wait(max(0.0, self._began_at + within_s - self._monotonic()))

@@ -64,7 +64,7 @@ class Reconciler:
     Args:
         tell: Hears of every recording, for a progress display.
         vouch: Asked once before anything is taken up, unless a recording known here was listed before: is it
-            this workspace's list? Raises what Recall's calls raise where it is not, or nobody can say.
+            this workspace's list? Raises what Recall's calls raise where it is not, or that is not known.
 
     Attributes:
         unfinished_since: When the oldest of the listed recordings was created that may still become news

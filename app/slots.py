@@ -1,4 +1,4 @@
-"""Places in Recall's rates, for whoever asks Recall outside a command: probes, keys that are new, passes."""
+"""Places in Recall's rates, for questions to Recall outside a command: probes, keys that are new, passes."""
 
 from __future__ import annotations
 

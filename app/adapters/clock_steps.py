@@ -48,7 +48,7 @@ class Step:
 
     Attributes:
         back_s, forward_s: By how much the clock was set, or may have been; one of them is 0.
-        is_silence: Nobody worked for longer than an ordinary day has quiet.
+        is_silence: No process worked for longer than an ordinary day has quiet.
     """
 
     back_s: float = 0.0

@@ -76,7 +76,7 @@ def service_of(settings: Settings) -> Service:
 
 
 def why_idle(settings: Settings) -> str | None:
-    """That nothing happens, and until when; None while the service runs, or nobody can say."""
+    """That nothing happens, and until when; None while the service runs, or where that is not known."""
     return IDLE if service_of(settings).is_running is False else None
 
 

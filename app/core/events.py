@@ -128,7 +128,7 @@ class CreateRefused:
     refusal: Refusal
     detail: str = ""  # status and code only, never Recall's prose
     wait_s: float = 0.0
-    patient_at: float | None = None  # `at`, less the time in which creates were refused to everybody
+    patient_at: float | None = None  # `at`, less the time in which all creates were refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def _resume(t: Transcription, policy: Policy, *, at: float) -> Step:
             t = t.with_attempt(replace(line, since=at, tries=0, blocked=0))
             commands.append(CreateTranscript(line.ordinal, line.provider, line.generation))
         elif line.fate in (Fate.SENDING, Fate.UNKNOWN):
-            # Nobody knows what became of its request: a new key may not be taken lightly.
+            # What became of its request is not known: a new key may not be taken lightly.
             unknown = replace(line, fate=Fate.UNKNOWN, is_doubtful=True, since=at, absence=None)
             t = t.with_attempt(unknown)
             commands.append(LookUpTranscript(line.ordinal))

@@ -65,7 +65,7 @@ def announce(settings: Settings, stream: TextIO | SteadyStream | None = None) ->
         line += "  (user and password: ./afterword ops)"
     elif settings.ops_password:
         line += f"  user {USER}, password {settings.ops_password}"
-    with suppress(OSError):  # nobody reads: no reason to stop
+    with suppress(OSError):  # no reader: no reason to stop
         stream.write(f"{line}\n")
         stream.flush()
 
