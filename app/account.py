@@ -56,8 +56,8 @@ class Account:
         A question was answered 401, 402 or 403: is it the account, or this one thing?
 
         Returns:
-            Seconds after which this one thing may be asked about again; None when the whole workspace waits from now
-            on.
+            Seconds after which this one thing may be asked about again; None when the whole workspace waits
+            from now on.
         """
         if status == 403 and self.probe(workspace) is not False:
             return workspace.policy.durations.blocked_at_most_every_s

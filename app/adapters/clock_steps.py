@@ -22,7 +22,7 @@ class Reading:
     Seconds, all by the database's clock.
 
     Attributes:
-        alive: When anybody last signed; None before the first time.
+        alive: When a process last signed; None before the first time.
         distance: The database's clock less the machine's seconds since its start; None when not measured.
         before: The same when this start of this machine last noted it; None when it never did.
     """

@@ -71,7 +71,8 @@ def connect(url: str, *, patience: Patience) -> Redis:
             broken connection for about a second; longer outages are the worker loop's business.
 
     Raises:
-        SocketRefused: At its use: the process that serves the Unix socket is not to be trusted. See `private_socket`.
+        SocketRefused: At its use: the process that serves the Unix socket is not to be trusted. See
+            `private_socket`.
     """
     if patience == "web":
         retry = RedisRetry(NoBackoff(), 0)

@@ -55,7 +55,7 @@ class Absence:
     """
 
     since: float
-    lists: int = 0  # full lists without it, a minute apart
+    lists: int = 0  # full lists without it, a minute apart; ten for a create whose answer was lost
     listed_at: float = 0.0
 
     def listed(self, at: float, *, apart_s: float) -> Absence:
