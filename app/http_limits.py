@@ -36,7 +36,7 @@ REQUEST_DEADLINE_S = 10.0  # head and body together; real seconds, whatever the 
 WRITE_TIMEOUT_S = 10.0
 LINGER_S = 1.0
 LINGER_BYTES = 1024 * 1024
-STOP_PATIENCE_S = 2.0  # for half a request when the worker is told to stop
+STOP_PATIENCE_S = 2.0  # for a request that is not complete when the worker is told to stop
 HEAD_BYTES = 32 * 1024
 LINE_BYTES = 8192
 # A body arrives in at most this many bytes per request, framing included: a megabyte in one-byte chunks
@@ -281,7 +281,8 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
         super().wait_for_and_dispatch_events(max(0.0, timeout))
 
     def _patience_ends_at(self, conn: Connection) -> float:
-        shorter_s = 0.0 if self.alive else REQUEST_DEADLINE_S - (STOP_PATIENCE_S if conn.head else 0.0)
+        # Also before its first byte: it was accepted here, and its request may be on the way.
+        shorter_s = 0.0 if self.alive else REQUEST_DEADLINE_S - STOP_PATIENCE_S
         return float(conn.deadline - shorter_s)
 
     def _park(self, conn: Connection) -> None:

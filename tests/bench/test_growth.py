@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from urllib.parse import urlencode
 
 import pytest
 import sqlalchemy as sa
@@ -152,8 +153,11 @@ def test_a_poured_database_has_its_keys_and_goes_on_counting(
 def _migrated(store: SqlStore) -> str:
     """The address of another, empty database of the same server."""
     with store.engine.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("CREATE DATABASE fresh")
-    url = store.url.set(database="fresh").render_as_string(hide_password=False)
+        connection.exec_driver_sql("COMMIT")  # the driver begins nothing by itself: what follows is in none
+        connection.exec_driver_sql("CREATE DATABASE fresh")
+        info = connection.connection.driver_connection.info  # type: ignore[union-attr]
+    query = urlencode({"host": info.host, "port": info.port, "user": info.user, "password": info.password})
+    url = f"postgresql:///fresh?{query}"
     migrate(url)
     return url
 

@@ -122,7 +122,8 @@ def test_restart_on_a_full_disk_answers_503_raises_the_alarm_and_is_well_when_th
         assert place.readyz()["parts"]["database"] == "down"
         metrics = requests.get(f"{place.url}/metrics", auth=place.operator, timeout=10).text
         assert 'afterword_up{part="database"} 0.0' in metrics
-        wait_until(lambda: bool(said(place, "waiting_for_redis")), within_s=20, what="workers wait")
+        waits = ("waiting_for_redis", "waiting_for_database")
+        wait_until(lambda: any(said(place, event) for event in waits), within_s=20, what="workers wait")
         assert "Traceback" not in place.log()
         for filler in small_disk.glob("filler *"):
             filler.unlink()
