@@ -69,7 +69,9 @@ class Account:
         if self.may_ask(workspace, is_create=isinstance(leased.command, CreateTranscript)):
             return False
         every_s = workspace.policy.durations.account_probe_every_s
-        self._store.defer(leased, after_s=every_s, cause="account")
+        paused = self._store.paused(workspace.name)
+        is_by_key = paused is not None and paused.cause == PAUSED_BY_KEY
+        self._store.defer(leased, after_s=every_s, cause=PAUSED_BY_KEY if is_by_key else "account")
         return True
 
     def may_ask(self, workspace: Workspace, *, is_create: bool = False) -> bool:

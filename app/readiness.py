@@ -41,7 +41,7 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
         UNKNOWN: "The database does not answer: webhooks get 503 and come again. Look at its host and log.",
     },
     "queue": {
-        DOWN: "Redis takes no writes: work waits in the database. Look at its log, its memory and its disk.",
+        DOWN: "Redis is away or takes no writes: work waits in the database. `./afterword check` says why.",
         UNKNOWN: "Redis does not answer: work waits in the database. Look at its host and log.",
     },
     "storage": {

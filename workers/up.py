@@ -133,6 +133,8 @@ class _Service:
         for warning in settings.warnings:
             _log.warning("setting_questionable", about=warning)
         about = {"changed": changed_names(self._settings, settings), "waits_for_restart": waits}
+        # These stand on disk and are not what the service runs with: `check` goes on saying so.
+        told["digests"] |= dict.fromkeys(waits, "waits for a restart")
         self._settings, self._told = settings, told
         return Renewal(self.specs(), about)
 

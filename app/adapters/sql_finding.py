@@ -18,7 +18,7 @@ from app.adapters.sql_engine import Database
 from app.core import state as states
 from app.core.state import Goal, Transcription
 
-_MOST_FOUND = 20
+MOST_FOUND = 20
 # A pair of the metadata in a state, its key, its value.
 _SQLITE_PAIR = (
     "json_each(state, '$.metadata')",
@@ -98,10 +98,10 @@ class Finding(Database):
                 found: set[tuple[str, str]] = set()
                 for row, column in self._ids(text):
                     wanted = sa.select(row.c.workspace, row.c.recording_id).where(is_meant(column, text))
-                    first = wanted.distinct().order_by(row.c.recording_id).limit(_MOST_FOUND)
+                    first = wanted.distinct().order_by(row.c.recording_id).limit(MOST_FOUND)
                     found |= {(w, r) for w, r in connection.execute(first)}
                 if found:
-                    return sorted(found, key=lambda one: one[::-1])[:_MOST_FOUND]
+                    return sorted(found, key=lambda one: one[::-1])[:MOST_FOUND]
         return []
 
     def _ids(self, text: str) -> Iterator[tuple[sa.Table, sa.ColumnElement[str]]]:

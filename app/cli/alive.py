@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from app.cli.presence import ALIVE_WITHIN_S, Presence, Program, presence_of
 from app.cli.reading import read_store
@@ -53,10 +56,23 @@ class Service:
             return None
         now = [name for name in self.changed if is_reloadable(name)]
         later = [name for name in self.changed if not is_reloadable(name)]
-        pid = self.presence.holder or "PID"
-        told = [f"{', '.join(now)} (a reload takes it: `kill -HUP {pid}`)"] if now else []
+        told = [f"{', '.join(now)} ({_how_to_reload(self.presence.holder)})"] if now else []
         told += [f"{', '.join(later)} (takes a restart)"] if later else []
         return f"Changed on disk since the service started: {'; '.join(told)}."
+
+
+def _how_to_reload(pid: int | None) -> str:
+    """SIGHUP stops a service in a terminal, and one that was started under nohup does not hear it."""
+    if pid is not None:
+        with suppress(OSError, ValueError, IndexError):  # elsewhere than on Linux: what holds as a rule
+            status = Path(f"/proc/{pid}/status").read_text()
+            ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
+            if ignored & 1 << (signal.SIGHUP - 1):
+                return "takes a restart: `up` was started to ignore SIGHUP"
+            terminal = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[4]
+            if terminal != "0":
+                return "takes a restart: in a terminal SIGHUP stops `up`"
+    return f"a reload takes it: `kill -HUP {pid or 'PID'}`"
 
 
 def service_of(settings: Settings) -> Service:

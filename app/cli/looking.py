@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from app import wiring
-from app.adapters.sql_finding import Filters, Listed
+from app.adapters.sql_finding import MOST_FOUND, Filters, Listed
 from app.adapters.sql_people import Shown
 from app.adapters.sql_store import SqlStore
 from app.cli import story
@@ -76,6 +76,8 @@ def list_command(
         click.echo("Nothing yet. `./afterword demo` shows what it looks like." if is_empty else "None.")
         return 0
     print_list(open_console(), [Row(row, pending.get(row.id)) for row in found])
+    if len(found) == limit:
+        say(open_console(is_stderr=True), f"The newest {limit}; --limit N shows more, up to 1000.")
     return 0
 
 
@@ -134,7 +136,8 @@ def find(store: SqlStore, text: str) -> Shown:
         )
     if len(found) > 1:
         ids = "".join(f"\n  {recording}" for _, recording in found)
-        raise AfterwordError(f"{printable(text)!r} names {len(found)} recordings; one of them:{ids}")
+        number = f"{len(found)} or more" if len(found) >= MOST_FOUND else str(len(found))
+        raise AfterwordError(f"{printable(text)!r} names {number} recordings, among them:{ids}")
     shown = store.show(*found[0])
     if shown is None:
         raise AfterwordError(f"no recording {text!r}")

@@ -19,7 +19,7 @@ from app.records import CREATES_ONLY, KEY_ACCEPTED, PAUSED_BY_KEY
 
 _TAKES = "after a change of `.env` it takes a restart, or SIGHUP to `up`"
 _KEY_REFUSED = "recall_answers_401"
-_SEES_NOTHING = "this API key sees none of the recordings known here: nothing is asked of Recall"
+_SEES_NOTHING = "this API key sees none of the recordings known here: nothing is taken up, concluded or paid"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,13 @@ _LABEL = 14  # columns
 _FORGOTTEN_AFTER_S = 86_400.0  # a process that gave no sign for so long is of another day
 _COLOURS = {"ok": "green", "down": "red", "paused": "yellow", "unknown": "yellow"}
 
+# In a person's words; a provider without a row was never passed over.
+_BREAKERS = {
+    "closed": "not passed over",
+    "open": "passed over",
+    "half_open": "passed over, about to be tried again",
+}
+
 
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="for programs; docs/json.md has the fields")
@@ -152,7 +159,7 @@ def _lines(seen: Seen) -> Iterable[tuple[str, str, str | None]]:
         f"{seen.counts[goal.value]} {goal.value}" for goal in Goal if seen.counts.get(goal.value)
     )
     yield ("recordings", told or "none yet", None)
-    breakers = [f"{name} {'works' if at == 'closed' else at}" for name, at in seen.providers().items()]
+    breakers = [f"{name} {_BREAKERS.get(at, at)}" for name, at in seen.providers().items()]
     yield ("providers", ", ".join(breakers), None)
     yield ("paused", "no" if seen.standing.pause is None else seen.standing.pause.cause, None)
 
