@@ -29,11 +29,7 @@ _FORGOTTEN_AFTER_S = 86_400.0  # a process that gave no sign for so long is of a
 _COLOURS = {"ok": "green", "down": "red", "paused": "yellow", "unknown": "yellow"}
 
 # In a person's words; a provider without a row was never passed over.
-_BREAKERS = {
-    "closed": "not passed over",
-    "open": "passed over",
-    "half_open": "passed over, about to be tried again",
-}
+_BREAKERS = {"closed": "asked", "open": "open: passed over", "half_open": "half-open: about to be tried"}
 
 
 @click.command("status")
