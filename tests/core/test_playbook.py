@@ -333,6 +333,9 @@ def test_after_fifty_minutes_nothing_is_repeated_and_after_seventy_two_empty_lis
     d = lost_answer()
     (look,) = d.told(ev.Listed(0, 1, (), 3_100, 2_900))
     assert isinstance(look, LookUpTranscript)
+    (look,) = d.told(ev.Listed(0, 1, (), 4_250, 4_190))
+    assert look == LookUpTranscript(1, after_s=10), "not yet seventy minutes"
+    assert d.state.attempts[0].absence is None
     again = (LookUpTranscript(1, after_s=600),)
     assert d.told(ev.Listed(0, 1, (), 4_300, 4_210)) == again
     assert d.told(ev.Listed(540, 1, (), 4_840, 4_750)) == again, "nine minutes may be a thing forgotten"

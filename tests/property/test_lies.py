@@ -329,6 +329,20 @@ def test_provider_taken_out_while_creates_wait_for_money_is_never_paid(tmp_path:
 
 
 @about("policy")
+def test_repetition_under_one_key_sends_the_very_bytes_of_the_first(tmp_path: Path) -> None:
+    world = a_world(tmp_path)
+    choosing(world, *["request lost"] * 4)
+    (recording,) = begun(world)
+    sent = dict(world.recall.sent)
+    first = BUILT_IN_PROVIDERS[0]
+    changed = replace(first, options={"language_code": "de"})
+    world.restart_with_policy(replace(world.policy, providers=(changed, *BUILT_IN_PROVIDERS[1:])))
+    the_end(world, recording)
+    assert sent
+    assert world.recall.sent == sent, "no other key, and under this one no other bytes"
+
+
+@about("policy")
 def test_recordings_deselected_while_creates_wait_for_money_are_skipped_unpaid(tmp_path: Path) -> None:
     world = a_world(tmp_path)
     recordings = _three_wait_for_money(world)
