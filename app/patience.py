@@ -60,7 +60,7 @@ def _by_its_own_name(task: Task, cause: str) -> events.Event | None:
             event = events.LookUpImpossible(at, ordinal)
         case AskRecording():
             since = state.waiting_since or None
-            event = events.RecordingAsked(at, _last_heard(task))
+            event = events.RecordingAsked(at, _last_heard(task), is_answer=False)
         case _:
             return None
     if since is None:

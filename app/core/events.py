@@ -77,6 +77,7 @@ class RecordingAsked:
     metadata: tuple[tuple[str, str | None], ...] = ()
     duration_s: float | None = None
     patient_at: float | None = None
+    is_answer: bool = True  # False: a day without any; `condition` is what was heard last, and proves nothing
 
 
 @dataclass(frozen=True, slots=True)

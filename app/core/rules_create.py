@@ -124,7 +124,10 @@ def on_created(t: Transcription, e: events.Created, p: Policy) -> Step:
     alarm = "two_transcripts_with_one_marker" if line.transcript_id is not None else None
     if alarm and line.fate not in (Fate.FAILED, Fate.REFUSED):
         return ignore(t, "the attempt has another transcript", alarm=alarm)
-    line = replace(line, transcript_id=e.transcript_id, provider=line.provider or e.provider or "", tries=0)
+    line = replace(line, transcript_id=e.transcript_id, provider=line.provider or e.provider or "")
+    line = replace(
+        line, tries=0, absence=None
+    )  # of a create that no list showed: it is none of its transcript
     if t.unread_of(e.transcript_id) or e.transcript_id in t.looked_at:
         return Step(t.with_attempt(replace(line, fate=Fate.DONE)), alarm=alarm)
     running = t.with_attempt(replace(line, fate=Fate.RUNNING, since=e.at))
@@ -235,15 +238,15 @@ def on_long_silence(t: Transcription, e: events.LongSilence, p: Policy) -> Step:
     """Whoever worked meanwhile, or since the backup was made, may have paid: look before sending."""
     # The day in which an open attempt is to settle, or a provider to work again, was lost by us.
     lines = tuple(replace(a, since=e.at) if a.fate in _PATIENT else a for a in t.attempts)
-    is_for_provider = t.is_heard and t.open_attempt is None
-    waiting_since = e.at if is_for_provider and t.waiting_since else t.waiting_since
+    waiting_since = e.at if t.waiting_since else 0.0
     t = replace(t, look_first=True, planned=None, attempts=lines, waiting_since=waiting_since)
     return absence.begun_anew(replace(t, listed_empty_at=0.0))
 
 
 def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:
     """Everything Recall has for the recording; whatever bears our marker is ours."""
-    if e.ordinal == 0 and t.look_first and _somebody_else_is_at_it(e) and t.waits < _WAITS_FOR_OTHERS:
+    is_for_create = e.ordinal == 0 and e.transcript_id is None
+    if is_for_create and t.look_first and _somebody_else_is_at_it(e) and t.waits < _WAITS_FOR_OTHERS:
         return Step(replace(t, waits=t.waits + 1), (LookUpTranscript(0, after_s=p.durations.first_ask_s),))
     # Whatever the list was read for: what is planned next is planned knowing it. An empty list says nothing
     # before the recording itself is seen under the same key.

@@ -70,7 +70,7 @@ def on_recording_deleted(t: Transcription, e: events.RecordingDeleted, p: Policy
 
 
 def on_recording_asked(t: Transcription, e: events.RecordingAsked, p: Policy) -> Step:
-    if e.condition is RecordingCondition.UNKNOWN:
+    if e.condition is RecordingCondition.UNKNOWN or not e.is_answer:
         step = absence.recording_not_seen(t, e, p)
     else:
         step = absence.recording_seen(t, e, p)
@@ -88,7 +88,7 @@ def _with_length(step: Step, e: events.RecordingAsked, p: Policy) -> Step:
     """An empty transcript of a short recording is final; where Recall does not say, it is not short."""
     t = step.state
     is_known = e.condition in (RecordingCondition.DONE, RecordingCondition.GONE, RecordingCondition.FAILED)
-    if not t.lacks_length or not is_known:
+    if not t.lacks_length or not is_known or not e.is_answer:
         return step
     is_short = e.duration_s is not None and e.duration_s < p.durations.short_recording_s
     return replace(step, state=replace(t, is_short=is_short))

@@ -99,6 +99,9 @@ def on_command_failed(t: Transcription, e: events.CommandFailed, policy: Policy)
     """Our own fault. What is open stays open and what is unread unread: a retry looks before it pays."""
     if t.goal in ENDS:
         return ignore(t, "the transcription ended without this command", alarm="command_failed")
+    if e.transcript_id is not None and e.transcript_id == t.publishing:
+        ended = replace(t, goal=Goal.FAILED, reason=reasons.OUR_FAULT, detail=e.command, completed_at=e.at)
+        return Step(ended, alarm="finished_transcript_not_stored")
     is_foreign = e.transcript_id is not None and t.attempt_of(transcript_id=e.transcript_id) is None
     if is_foreign and e.transcript_id is not None and t.unread_of(e.transcript_id):
         return Step(t.without_unread(e.transcript_id), alarm="command_failed")

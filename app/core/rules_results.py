@@ -83,7 +83,9 @@ def on_transcript_deleted(t: Transcription, e: events.TranscriptDeleted, p: Poli
         return Step(t, (FetchTranscript(e.transcript_id),))
     line = t.attempt_of(ordinal=e.ordinal, transcript_id=e.transcript_id)
     if line is not None and line.transcript_id is None and line.fate in OPEN:
-        line = replace(line, transcript_id=e.transcript_id, fate=Fate.RUNNING, since=e.at, tries=0)
+        line = replace(
+            line, transcript_id=e.transcript_id, fate=Fate.RUNNING, since=e.at, tries=0, absence=None
+        )
         t = t.with_attempt(line)
     if line is not None and line.fate is Fate.RUNNING:
         return Step(t, (AskTranscript(e.transcript_id),))
@@ -211,7 +213,7 @@ def on_download_unreadable(t: Transcription, e: events.DownloadUnreadable, p: Po
     again_s = p.durations.unreadable_again_s
     waiting = waiting.unreadable(e.digest, e.at, apart_s=again_s / 2)
     t = tried(t.with_unread(waiting), waiting)
-    if not e.is_kept:
+    if not e.is_kept and not has_waited_enough(waiting, e.at, p):
         return Step(t, (FetchTranscript(e.transcript_id, after_s=again_s),))
     # It stays unread: `retry` reads the stored bytes again. Nothing further is paid for it.
     return stop_waiting(

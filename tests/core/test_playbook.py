@@ -550,6 +550,41 @@ def test_a_transcript_missing_for_ten_minutes_is_looked_for_in_the_list_before_i
     assert d.told(ev.RecordingAsked(664, SEEN)) == (CreateTranscript(2, SECOND),)
 
 
+def test_a_create_that_no_list_showed_lends_its_absence_to_no_transcript() -> None:
+    d = lost_answer()
+    d.told(ev.Listed(4_300, 1, (), 4_300, 4_300))
+    d.told(ev.Listed(4_900, 1, (ev.Seen(T1, "processing", 1, FIRST),), 4_900, 4_900))
+    assert d.state.attempts[0].absence is None
+    (again,) = d.told(missing(5_500))
+    assert isinstance(again, AskTranscript), "the row of absences has just begun"
+
+
+def test_a_day_without_an_answer_about_the_recording_proves_nothing() -> None:
+    d = lost_answer()
+    d.told(ev.Listed(5_000, 1, (), 9_000, 9_000))
+    d.told(ev.Listed(5_700, 1, (), 9_000, 9_000))
+    d.told(ev.RecordingAsked(90_000, ev.RecordingCondition.NOT_DONE, is_answer=False))
+    assert d.fates() == ["unknown"]
+    assert not any(isinstance(c, CreateTranscript) for c in d.outbox.values())
+
+
+def test_a_download_that_is_another_page_each_time_ends_after_a_day() -> None:
+    d = fetching()
+    for minute in range(25 * 60):
+        d.told(ev.DownloadUnreadable(60.0 * minute, T1, f"{minute:x}"))
+    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.RESULT_UNREADABLE)
+
+
+def test_a_manifest_whose_command_crashes_again_and_again_ends_by_a_name() -> None:
+    d = Dialogue(replace(built_in(), fallback_on_empty=False))
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(ev.TranscriptDone(1, T1, 1))
+    d.told(stored(2, T1, is_empty=True))
+    d.told(ev.CommandFailed(10, "publish_transcript", transcript_id=T1))
+    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.OUR_FAULT)
+
+
 def missing(at: float, transcript_id: str = T1) -> ev.TranscriptMissing:
     return ev.TranscriptMissing(at, transcript_id, patient_at=at)
 
