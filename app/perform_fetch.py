@@ -48,9 +48,11 @@ def fetch(task: Task) -> None:
     assert isinstance(command, FetchTranscript)
     tid = command.transcript_id
     kept = _kept(task, tid)
-    if kept is not None and kept.summary.verdict is not Verdict.UNREADABLE:
+    if kept is not None and kept.summary.is_readable:
         _finish(task, kept)
         return
+    if kept is not None and not _has_bytes_of(task, kept):
+        kept = None
     artifact: Artifact | None = None
     if kept is None:
         ask = partial(task.recall.retrieve, tid, recording_id=task.recording_id)
@@ -112,30 +114,32 @@ def _store(task: Task, artifact: Artifact | None, kept: Manifest | None, folder:
     try:
         summary = _render(raw, folder)
     except TranscriptUnreadable:
-        _keep_unreadable(task, artifact, raw, folder)
+        _keep_unreadable(task, artifact, kept, folder)
         return
     if artifact is not None:
         _add_provider_data(task, artifact, folder, began_at=began_at)
     _finish(task, _put(task, artifact, kept, summary, folder))
 
 
-def _keep_unreadable(task: Task, artifact: Artifact | None, raw: Path, folder: Path) -> None:
-    """What is no transcript is stored as it is once three downloads were equal, a minute apart."""
+def _keep_unreadable(task: Task, artifact: Artifact | None, kept: Manifest | None, folder: Path) -> None:
+    """
+    What is no transcript is stored as it is once three downloads were equal, a minute apart. What is stored
+    already gets its row all the same: a worker may have ended between its manifest and its commit.
+    """
     command = task.leased.command
     assert isinstance(command, FetchTranscript)
-    tid, digest = command.transcript_id, _described(raw).sha256
+    tid, digest = command.transcript_id, _described(folder / RAW).sha256
     waiting, at = task.state.unread_of(tid), task.now()
     apart_s = task.policy.durations.unreadable_again_s / 2
     is_last = waiting is not None and waiting.unreadable(digest, at, apart_s=apart_s).is_unreadable
-    row = None
-    if artifact is not None and is_last:
+    if kept is None and is_last:
         for path in folder.iterdir():
             if path.name != RAW:
                 path.unlink()
-        row = artifact_row(task, _put(task, artifact, None, UNREAD, folder))
+        kept = _put(task, artifact, None, UNREAD, folder)
     task.log.warning("transcript_unreadable", recording=task.recording_id, transcript=tid, sha256=digest)
-    is_kept = is_last or artifact is None
-    task.happened(events.DownloadUnreadable(at, tid, digest, is_kept=is_kept), artifact=row)
+    row = artifact_row(task, kept) if kept is not None else None
+    task.happened(events.DownloadUnreadable(at, tid, digest, is_kept=kept is not None), artifact=row)
 
 
 def _put(
@@ -210,13 +214,31 @@ def _manifest(
 
 def _kept(task: Task, transcript_id: str) -> Manifest | None:
     """
-    What a worker that died before its commit left whole: a manifest in the storage. Or the draft in the store
-    of one whose manifest is held back.
+    The draft in the store of one whose manifest is held back. Or what a worker that died before its commit
+    left whole: a manifest in the storage.
     """
+    draft = drafted(task, transcript_id)
+    if draft is not None:
+        return draft
     with suppress(BlobsUnavailable):
-        manifest = manifest_stored(task, transcript_id)
-        if manifest is not None:
-            return manifest
+        return manifest_stored(task, transcript_id)
+    return None
+
+
+def _has_bytes_of(task: Task, manifest: Manifest) -> bool:
+    """Whether the bytes that could not be read are still those of its manifest. Else they are fetched anew."""
+    key = f"{_folder(task, manifest.transcript_id)}/{RAW}"
+    try:
+        if not task.blobs.exists(key):
+            return False
+        with task.blobs.open(key) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest() == manifest.files[0].sha256
+    except (BlobsUnavailable, OSError):
+        return False
+
+
+def drafted(task: Task, transcript_id: str) -> Manifest | None:
+    """What the manifest of a candidate is to say, kept until it is written."""
     draft = task.store.draft(task.workspace.name, task.recording_id, transcript_id)
     return parse_manifest(draft.encode()) if draft is not None else None
 

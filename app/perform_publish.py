@@ -4,6 +4,9 @@ Write the manifest of a stored candidate, the one file it lacks: from then on a 
 An empty transcript is held without a manifest while another provider is asked. It gets one when it becomes
 the result, or after the result's, with `superseded_by`. What the manifest says is kept in the store as a
 draft since the other files were put in place, so that nothing is downloaded again.
+
+A manifest that is there already may be untrue: of bytes that could not be read before an update, or of a
+result that words overtook before it was committed. Then it is written over.
 """
 
 from __future__ import annotations
@@ -16,26 +19,34 @@ from tempfile import TemporaryDirectory
 from app.core import events
 from app.core.commands import PublishTranscript
 from app.errors import BlobsUnavailable
-from app.perform_fetch import artifact_row, manifest_stored
+from app.perform_fetch import artifact_row, drafted, manifest_stored
 from app.result_folder import MANIFEST, folder_of
 from app.task import Task
-from app.transcripts.manifest import AttemptLine, Manifest, build_manifest, parse_manifest
+from app.transcripts.manifest import AttemptLine, Manifest, build_manifest
+from app.transcripts.model import Verdict
 
 
 def publish(task: Task) -> None:
-    """One manifest; harmless to repeat, since one that is there is left as it is."""
+    """One manifest; harmless to repeat, since one that is true is left as it is."""
     command = task.leased.command
     assert isinstance(command, PublishTranscript)
     tid = command.transcript_id
-    manifest = manifest_stored(task, tid)
-    if manifest is None:
-        draft = task.store.draft(task.workspace.name, task.recording_id, tid)
-        if draft is None:
-            raise BlobsUnavailable(f"the manifest of {tid} is gone from the storage: put it back")
-        manifest = _final(task, parse_manifest(draft.encode()))
+    written = manifest_stored(task, tid)
+    known = drafted(task, tid) or written
+    if known is None or known.summary.verdict is not Verdict.EMPTY:
+        raise BlobsUnavailable(f"the manifest of {tid} is gone from the storage: put it back")
+    manifest = _final(task, known)
+    if written is not None and _is_true(written, manifest):
+        manifest = written
+    else:
         _put(task, manifest)
     published = events.Published(task.now(), tid, manifest.provider, manifest.summary.language)
     task.happened(published, artifact=artifact_row(task, manifest))
+
+
+def _is_true(written: Manifest, final: Manifest) -> bool:
+    """Whether a reader of it learns the same."""
+    return all(getattr(written, name) == getattr(final, name) for name in ("summary", "files", "superseded_by"))
 
 
 def _final(task: Task, draft: Manifest) -> Manifest:

@@ -31,14 +31,23 @@ _HALF_PAIR_ESCAPES = re.compile(
     rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
-_STRINGS_AND_NO_NUMBERS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|(-?(?:NaN|Infinity))', re.DOTALL)
+# Strings are matched to be left alone; then what is no number, and one that no parser need hold.
+_STRINGS_AND_ODD_NUMBERS = re.compile(
+    rb'"[^"\\]*(?:\\.[^"\\]*)*"?|(-?(?:NaN|Infinity))'
+    rb"|(?<![-+.0-9eE])([-+.0-9eE]{300,}|-?[0-9.]+[eE][-+]?[0-9]{5,})",
+    re.DOTALL,
+)
+# All digits alike and no signs: then a long number, or its exponent, is a piece of text to look for.
+_ALIKE = bytes.maketrans(b"E123456789", b"e000000000")
+_LONG_DIGITS, _LONG_EXPONENT = b"0" * 140, b"e00000"
 
 
 class LenientJson:
     """
     The bytes of `source` as JSON in UTF-8; as much of a binary file as a parser needs.
 
-    NaN and Infinity read as null, half a surrogate pair and undecodable bytes as U+FFFD.
+    NaN and Infinity read as null, half a surrogate pair and undecodable bytes as U+FFFD, a number of 300
+    characters or an exponent of five digits as the text of it: larger ones end ijson, in C, by a crash.
     """
 
     def __init__(self, source: BinaryIO) -> None:
@@ -77,11 +86,10 @@ class LenientJson:
         if (b"\\ud" in chunk or b"\\uD" in chunk) and _MAY_BE_HALF.search(chunk):
             chunk = _HALF_PAIR_ESCAPES.sub(lambda m: b"\\ufffd" if m[1] else m[0], chunk)
         was_inside, self._is_inside = self._is_inside, self._is_inside ^ bool(_quotes(chunk) % 2)
-        if b"NaN" not in chunk and b"Infinity" not in chunk:
+        if not _may_hold_odd_numbers(chunk):
             return chunk
         opened = b'"' if was_inside else b""
-        mended = _STRINGS_AND_NO_NUMBERS.sub(lambda m: b"null" if m[1] else m[0], opened + chunk)
-        return mended[len(opened) :]
+        return _STRINGS_AND_ODD_NUMBERS.sub(_as_json, opened + chunk)[len(opened) :]
 
 
 def _decodable(chunk: bytes) -> bytes:
@@ -90,6 +98,17 @@ def _decodable(chunk: bytes) -> bytes:
     except UnicodeDecodeError:
         return _HALF_PAIR_BYTES.sub(_REPLACEMENT, chunk).decode("utf-8", "replace").encode()
     return chunk
+
+
+def _may_hold_odd_numbers(chunk: bytes) -> bool:
+    if b"NaN" in chunk or b"Infinity" in chunk:
+        return True
+    alike = chunk.translate(_ALIKE, b"+-")
+    return _LONG_DIGITS in alike or _LONG_EXPONENT in alike
+
+
+def _as_json(found: re.Match[bytes]) -> bytes:
+    return b"null" if found[1] else b'"%b"' % found[2] if found[2] else found[0]
 
 
 def _quotes(chunk: bytes) -> int:

@@ -220,7 +220,7 @@ def _read_who(pull: _Pull, key: str, event: str, value: Any) -> _Who:
 
 def _id(value: str | int | Decimal) -> str | None:
     """As a text; 0 is an id."""
-    if isinstance(value, Decimal) and abs(value) < _MAX_WHOLE and value == int(value):
+    if isinstance(value, Decimal) and value.copy_abs() < _MAX_WHOLE and value == int(value):
         value = int(value)
     return display_id(str(value))
 
