@@ -226,15 +226,17 @@ def _kept(task: Task, transcript_id: str) -> Manifest | None:
 
 
 def _has_bytes_of(task: Task, manifest: Manifest) -> bool:
-    """Whether the bytes that could not be read are still those of its manifest. Else they are fetched anew."""
-    key = f"{_folder(task, manifest.transcript_id)}/{RAW}"
+    """Whether the bytes that could not be read are still those of its manifest; else they are fetched anew."""
+    key, digest = f"{_folder(task, manifest.transcript_id)}/{RAW}", hashlib.sha256()
     try:
         if not task.blobs.exists(key):
             return False
         with task.blobs.open(key) as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest() == manifest.files[0].sha256
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
     except (BlobsUnavailable, OSError):
         return False
+    return digest.hexdigest() == manifest.files[0].sha256
 
 
 def drafted(task: Task, transcript_id: str) -> Manifest | None:

@@ -271,9 +271,7 @@ def test_a_worker_killed_around_the_new_manifest_leaves_a_whole_one_and_another_
     if content is EMPTY:
         world.does(FetchTranscript(T1))
         assert world.rows() == {T1: ("empty", False, True)}
-    world.is_killed_doing(
-        PublishTranscript(T1) if content is EMPTY else FetchTranscript(T1), **{where: die}
-    )
+    world.is_killed_doing(PublishTranscript(T1) if content is EMPTY else FetchTranscript(T1), **{where: die})
     assert world.says() == {T1: (verdict if where == "after_T1" else "unreadable", None)}
     world.does_all()
     assert world.says() == {T1: (verdict, None)}

@@ -18,6 +18,8 @@ from typing import BinaryIO
 # Blank outside of strings already; inside they become a blank in every rendering.
 _BLANKS = bytes(0x20 if byte < 0x20 else byte for byte in range(256))
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
+# A whole pair written as two halves, which is no UTF-8, is the character that it means.
+_PAIR_BYTES = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
 _HALF_PAIR_BYTES = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 # Cheap, and right but where a backslash is escaped.
 _MAY_BE_HALF = re.compile(
@@ -96,8 +98,15 @@ def _decodable(chunk: bytes) -> bytes:
     try:
         chunk.decode()  # thrice as fast as the line below
     except UnicodeDecodeError:
+        chunk = _PAIR_BYTES.sub(_joined, chunk)
         return _HALF_PAIR_BYTES.sub(_REPLACEMENT, chunk).decode("utf-8", "replace").encode()
     return chunk
+
+
+def _joined(pair: re.Match[bytes]) -> bytes:
+    return (
+        pair[0].decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16").encode()
+    )
 
 
 def _may_hold_odd_numbers(chunk: bytes) -> bool:

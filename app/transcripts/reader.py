@@ -108,6 +108,8 @@ def _read_array(events: Iterator[_Event], with_words: bool) -> Iterator[Turn]:
     seen = _Seen()
     while (event := pull()[0]) != "end_array":
         seen.turns += 1
+        if event == "null":  # as a word may be
+            continue
         if event != "start_map":
             raise TranscriptUnreadable(f"turn {seen.turns} is not an object")
         yield from _read_turn(pull, seen, with_words)

@@ -21,8 +21,8 @@ MOST_NAMES = 20_000
 
 # What meeting programs show until a person has a name there. A telephone number may be masked.
 _DEVICE = re.compile(
-    r".*(?<![a-z])(?:iphone|ipad|ipod|galaxy|android|macbook|pixel \d|call-in user)(?![a-z]).*"
-    r"|(?=(?:\D*\d){3})\+?[\d\s().\-/*x\u2022\u00b7]{7,}",
+    r".*(?<![a-zß-ɏ])(?:iphone|ipad|ipod|galaxy|android|macbook|pixel \d|call-in user)(?![a-zß-ɏ]).*"
+    r"|(?=(?:\D*\d){3})\+?[\d\s().\-/*x\u2010-\u2015\u2022\u2026\u00b7]{7,}",
     re.IGNORECASE,
 )
 

@@ -67,3 +67,12 @@ def test_a_manifest_that_is_written_over_is_noticed_while_it_happens(tmp_path: P
     watch.look()
     _put(tmp_path, "r1", "t1", "flagged", at_s=3)
     assert list(wrongs(watch.end())) == [("r1", "the manifest of t1 changed")]
+
+
+def test_an_empty_one_that_words_overtook_before_its_commit_may_say_so(tmp_path: Path) -> None:
+    watch = Manifests(tmp_path)
+    _put(tmp_path, "r1", "t2", "good", at_s=1)
+    _put(tmp_path, "r1", "t1", "empty", at_s=2)
+    watch.look()
+    _put(tmp_path, "r1", "t1", "empty", at_s=3, superseded_by="t2")
+    assert list(wrongs(watch.end())) == []

@@ -146,3 +146,19 @@ def test_a_field_twice_is_no_reason_to_refuse() -> None:
     (only,) = read_turns(io.BytesIO(twice))
     assert isinstance(only, Turn)
     assert [word.text for word in only.words] == ["a", "b"]
+
+
+@pytest.mark.parametrize("size", [1, 3, 65536])
+def test_a_character_written_as_two_halves_is_that_character(size: int) -> None:
+    written = json.dumps([spoke("so\ud83d\ude00\ud83d it")], ensure_ascii=False).encode(
+        "utf-8", "surrogatepass"
+    )
+    assert "so\U0001f600\ufffd".encode() in drained(written, size)
+
+
+@pytest.mark.parametrize("size", [1, 7, 65536])
+def test_a_number_too_large_becomes_the_text_of_it_and_a_text_stays(size: int) -> None:
+    long = "1" * 400
+    written = f'{{"a": -{long}, "b": ["1e99999", "{long}", 2e99999 ,"\\\\" ], "{long}":1e9999,"c": -NaN}}'
+    read = json.loads(drained(written.encode(), size))
+    assert read == {"a": f"-{long}", "b": ["1e99999", long, "2e99999", "\\"], long: float("inf"), "c": None}

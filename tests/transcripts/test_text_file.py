@@ -209,7 +209,13 @@ def test_a_very_long_name_is_cut_because_it_is_repeated_with_every_sentence() ->
     + [("Pixel 7", True), ("15551234567", True), ("+49 (0)30 / 123-456", True), ("1555****567", True)]
     + [
         ("Call-in user 3", True),
+        ("iPhone von Ana", True),
+        ("Galaxy S21", True),
+        ("+49 170 1234567", True),
+        ("+49 170 …", True),
+        ("+49\u2011170\u20131234567", True),
         ("Ana", False),
+        ("Ipadé Lehmann", False),
         ("Galaxya", False),
         ("Pixel", False),
         ("0", False),
