@@ -14,11 +14,13 @@ from app.core.commands import (
     AskRecording,
     AskTranscript,
     AwaitProvider,
+    Command,
     CreateTranscript,
     FetchTranscript,
     LookUpTranscript,
     PublishTranscript,
     from_record,
+    is_same_wish,
     kind_of,
     sentence,
     to_record,
@@ -192,6 +194,22 @@ def test_words_of_the_second_provider_are_the_result_and_the_empty_one_is_publis
     assert (d.goal, d.state.current, d.state.superseded) == (Goal.STORED, T2, (T1,))
     d.told(published(6, T1))
     assert (d.goal, d.state.current, d.state.verdict) == (Goal.STORED, T2, "spoken")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_same"),
+    [
+        (CreateTranscript(1, FIRST), LookUpTranscript(1), True),
+        (LookUpTranscript(1), CreateTranscript(1, FIRST, 1), True),
+        (LookUpTranscript(0), CreateTranscript(1, FIRST), True),
+        (LookUpTranscript(1), CreateTranscript(2, SECOND), False),
+        (FetchTranscript(T1), FetchTranscript(T1), True),
+        (FetchTranscript(T1), FetchTranscript(T2), False),
+        (AskTranscript(T1), AskTranscript(T1), False),
+    ],
+)
+def test_patience_for_an_attempt_is_its_own(old: Command, new: Command, is_same: bool) -> None:
+    assert is_same_wish(old, new) is is_same
 
 
 @pytest.mark.parametrize(("why", "goal"), [("deselected", Goal.SKIPPED), ("provider_left", Goal.FAILED)])
