@@ -168,6 +168,7 @@ CREATES_ONLY = "creates_refused_"
 
 # In the log of pauses: patience stood still in all of them.
 EVERY_WORKSPACE = ""
+LOST_TIME = "lost_time"  # a pause that no account made: nothing worked, or the clock jumped
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ that shrank a step back. Over a restart nothing can be told, so that a gap count
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 # Less is no step: clocks that are slewed, and two statements that are not one moment.
@@ -49,11 +50,13 @@ class Step:
     Attributes:
         back_s, forward_s: By how much the clock was set, or may have been; one of them is 0.
         is_silence: No process worked for longer than an ordinary day has quiet.
+        lost_s: In these nothing was tried, or the clock jumped over them: patience stood still.
     """
 
     back_s: float = 0.0
     forward_s: float = 0.0
     is_silence: bool = False
+    lost_s: float = 0.0
 
     @property
     def is_step(self) -> bool:
@@ -69,13 +72,25 @@ def judged(reading: Reading, *, quiet_s: float) -> Step:
     if reading.distance is None or reading.before is None:
         if gap_s < -_STEP_S:
             return Step(back_s=-gap_s)
-        is_unexplained = gap_s > quiet_s / 10 + _STEP_S
-        return Step(forward_s=gap_s if is_unexplained else 0.0, is_silence=gap_s > quiet_s)
+        is_unexplained, is_silence = gap_s > quiet_s / 10 + _STEP_S, gap_s > quiet_s
+        lost_s = gap_s if is_unexplained or is_silence else 0.0
+        return Step(forward_s=gap_s if is_unexplained else 0.0, is_silence=is_silence, lost_s=lost_s)
     grew_s = reading.distance - reading.before
     if grew_s < -_STEP_S or gap_s < -_STEP_S:
         back_s = max(-grew_s, -gap_s)
-        return Step(back_s=back_s, is_silence=gap_s + back_s > quiet_s)
+        is_silence = gap_s + back_s > quiet_s
+        return Step(back_s=back_s, is_silence=is_silence, lost_s=gap_s + back_s if is_silence else 0.0)
     # A machine that stood still sees the clock run away; then others have signed meanwhile.
     forward_s = min(grew_s, gap_s)
     forward_s = forward_s if forward_s > _STEP_S else 0.0
-    return Step(forward_s=forward_s, is_silence=gap_s - forward_s > quiet_s)
+    is_silence = gap_s - forward_s > quiet_s
+    return Step(forward_s=forward_s, is_silence=is_silence, lost_s=gap_s if is_silence else forward_s)
+
+
+def covered_s(spans: Iterable[tuple[float, float]], *, since: float) -> float:
+    """Seconds after `since` that lie in one of the spans (beginning, end) at least."""
+    total_s, reached = 0.0, since
+    for began_at, ended_at in sorted(spans):
+        total_s += max(0.0, ended_at - max(began_at, reached))
+        reached = max(reached, ended_at)
+    return total_s

@@ -10,9 +10,9 @@ from abc import abstractmethod
 from dataclasses import replace
 
 from app.adapters.breaker import Breaker
-from app.adapters.clock_steps import Reading, judged
+from app.adapters.clock_steps import Reading, covered_s, judged
 from app.adapters.memory_passes import MemoryPasses
-from app.records import CREATES_ONLY, EVERY_WORKSPACE, BootClock, Pause
+from app.records import CREATES_ONLY, EVERY_WORKSPACE, LOST_TIME, BootClock, Pause
 
 
 class MemoryFaults(MemoryPasses):
@@ -44,8 +44,8 @@ class MemoryFaults(MemoryPasses):
             step = judged(Reading(now, self.alive_at, distance, before), quiet_s=quiet_s)
             if step.back_s:
                 self._move_back(step.back_s)
-            if step.forward_s:
-                lost = Pause(EVERY_WORKSPACE, "clock_step", now - step.forward_s, now)
+            if step.lost_s:
+                lost = Pause(EVERY_WORKSPACE, LOST_TIME, now - step.lost_s, now)
                 self.pause_log.append((lost, now))
             if step.is_step:
                 self.steady_at, self.distances = now, {}
@@ -64,6 +64,9 @@ class MemoryFaults(MemoryPasses):
         """What was noted for the future, or as an age, by the clock as it was."""
         super()._move_back(by_s)
         self.resumed_at -= by_s
+        self.pause_log = [
+            (replace(pause, since=pause.since - by_s), ended_at - by_s) for pause, ended_at in self.pause_log
+        ]
         self.rates = {key: at - by_s for key, at in self.rates.items()}
         self.turns = {key: at - by_s for key, at in self.turns.items()}
         for workspace, pause in self.pauses.items():
@@ -113,12 +116,13 @@ class MemoryFaults(MemoryPasses):
     def paused_since(self, workspace: str, at: float, *, for_creates: bool = True) -> float:
         with self._lock:
             running = [(pause, self.now()) for pause in self.pauses.values()]
-            return sum(
-                max(0.0, ended_at - max(pause.since, at))
+            spans = (
+                (pause.since, ended_at)
                 for pause, ended_at in (*self.pause_log, *running)
                 if pause.workspace in (workspace, EVERY_WORKSPACE)
                 and (for_creates or not pause.cause.startswith(CREATES_ONLY))
             )
+            return covered_s(spans, since=at)
 
     def take_probe(self, workspace: str, *, every_s: float) -> bool:
         with self._lock:

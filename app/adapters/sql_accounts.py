@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from app.adapters import sql_tables as t
+from app.adapters.clock_steps import covered_s
 from app.adapters.sql_engine import Database
 from app.records import CREATES_ONLY, EVERY_WORKSPACE, Pause
 
@@ -75,13 +76,9 @@ class Accounts(Database):
             ended = ended.where(~log.c.cause.startswith(CREATES_ONLY, autoescape=True))
             running = running.where(~pause.c.cause.startswith(CREATES_ONLY, autoescape=True))
         # One statement, one snapshot: a pause that ends meanwhile is in it once.
-        spans = sa.union_all(ended.where(log.c.ended_at > at), running).subquery()
-        began_at, ended_at = spans.c
-        # Not before it began: `at` may lie in the future where clocks were moved.
-        length_s = ended_at - t.Later(began_at, sa.literal(at, sa.Double))
         with self.reading() as connection:
-            total_s = connection.execute(sa.select(sa.func.sum(t.Later(length_s, sa.literal(0.0))))).scalar()
-        return float(total_s or 0.0)
+            spans = connection.execute(sa.union_all(ended.where(log.c.ended_at > at), running)).all()
+        return covered_s(((float(began), float(end)) for began, end in spans), since=at)
 
     def creates_refused_elsewhere(self, workspace: str, recording_id: str, *, within_s: float) -> bool:
         """

@@ -15,7 +15,7 @@ from app.adapters.clock_steps import Reading, judged
 from app.adapters.sql_engine import Database
 from app.adapters.sql_money import STEADY, TURN
 from app.core.state import Goal
-from app.records import EVERY_WORKSPACE, BootClock
+from app.records import EVERY_WORKSPACE, LOST_TIME, BootClock
 
 RESUMED = "resumed"  # when a long silence last ended
 _ALIVE = "alive"
@@ -65,10 +65,10 @@ class Signs(Database):
         step = judged(reading, quiet_s=quiet_s)
         if step.back_s:
             _move_back(connection, step.back_s)
-        if step.forward_s:
+        if step.lost_s:
             # Nothing is moved: what comes too early only asks, and ages of first sends must not get smaller.
-            lost = {"began_at": reading.now - step.forward_s, "ended_at": reading.now}
-            line = t.pause_log.insert().values(workspace=EVERY_WORKSPACE, cause="clock_step", **lost)
+            lost = {"began_at": reading.now - step.lost_s, "ended_at": reading.now}
+            line = t.pause_log.insert().values(workspace=EVERY_WORKSPACE, cause=LOST_TIME, **lost)
             connection.execute(line)  # patience stood still for that long
         if step.is_step:
             self._put(connection, STEADY, reading.now)
@@ -100,6 +100,8 @@ def _move_back(connection: Connection, by_s: float) -> None:
         (t.passes, t.passes.c.leased_until),
         (t.pauses, t.pauses.c.since),
         (t.pauses, t.pauses.c.probe_at),
+        (t.pause_log, t.pause_log.c.began_at),
+        (t.pause_log, t.pause_log.c.ended_at),
         (t.breakers, t.breakers.c.shut_until),
         (t.breakers, t.breakers.c.probing_until),
     )

@@ -130,7 +130,7 @@ def is_same_wish(old: Command, new: Command) -> bool:
     """
     money = (CreateTranscript, LookUpTranscript)
     if isinstance(old, money) and isinstance(new, money):
-        return True
+        return old.ordinal == new.ordinal or 0 in (old.ordinal, new.ordinal)
     return old.key == new.key and not isinstance(new, AskTranscript | AskRecording)
 
 

@@ -299,13 +299,16 @@ class DownloadUnreadable:
     is_kept: bool = False  # they are stored as they are, with a manifest that says so
 
 
+WhyUnwanted = Literal["deselected", "provider_left"]
+
+
 @dataclass(frozen=True, slots=True)
 class NoLongerWanted:
     """Right before a send under a fresh key: the policy of now does not want it any more."""
 
     at: float
     ordinal: int
-    why: Literal["deselected", "provider_left"]
+    why: WhyUnwanted
     detail: str = ""
 
 

@@ -98,8 +98,8 @@ def is_wanted(t: Transcription, command: Command) -> bool:
         case FetchTranscript(transcript_id=transcript_id):
             return t.unread_of(transcript_id) is not None
         case PublishTranscript(transcript_id=transcript_id):
-            is_settled = transcript_id in t.superseded and t.goal in ENDS
-            return transcript_id == t.publishing or is_settled
+            is_beside = transcript_id in t.superseded and t.goal is Goal.STORED
+            return transcript_id == t.publishing or is_beside
         case AskRecording() | PruneTranscript() | AwaitProvider():
             return _is_wait_wanted(t, command)
 
@@ -163,6 +163,8 @@ def _is_parked(t: Transcription) -> bool:
 
 def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
     """The one place that draws conclusions from all facts together."""
+    if t.goal in (Goal.FAILED, Goal.SKIPPED) and t.is_candidate_all and t.publishing is None:
+        return complete_with_candidate(t)
     if t.goal in ENDS:
         return Step(t)
     if t.publishing is not None:
@@ -186,8 +188,13 @@ def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
 
 
 def _unblock(step: Step, pending: tuple[Command, ...], policy: Policy) -> Step:
-    """A claimed attempt stood back for something that turned out not to be the result: it goes on."""
+    """
+    A claimed attempt stood back for something that turned out not to be the result: it goes on. An empty
+    transcript is all there is now: how long was the recording?
+    """
     t, line = step.state, step.state.open_attempt
+    if t.lacks_length and not any(c.key == "ask_recording" for c in (*pending, *step.commands)):
+        return Step(t, (AskRecording(),))
     if line is None or not _is_ready_to_send(t):
         return Step(t)
     send = CreateTranscript(line.ordinal, line.provider, line.generation)
@@ -262,7 +269,8 @@ def _plan(t: Transcription, provider: str) -> Step:
 
 
 def _is_empty_final(t: Transcription, policy: Policy) -> bool:
-    return t.is_short or not policy.fallback_on_empty or len(t.attempts) > t.attempts_at_candidate
+    is_second_opinion = len(t.attempts) > t.attempts_at_candidate or bool(t.superseded)
+    return t.is_short or not policy.fallback_on_empty or is_second_opinion
 
 
 def _last_of_each_key(commands: tuple[Command, ...]) -> tuple[Command, ...]:

@@ -24,7 +24,7 @@ from app.core.policy import Policy, why_not_selected
 from app.core.rules_recording import refused_for_good, set_aside, wait_for_recording
 from app.core.rules_results import transcript_done, transcript_failed
 from app.core.state import ENDS, Absence, Attempt, Fate, Goal, Transcription
-from app.core.step import Step, complete_with_candidate, failed, ignore
+from app.core.step import Step, failed, ignore
 
 _ENDS_THE_RECORDING = {
     Refusal.RECORDING_GONE: reasons.RECORDING_GONE,
@@ -73,7 +73,8 @@ def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -
     if e.why == "deselected":
         if line is not None:
             t = t.with_attempt(replace(line, fate=Fate.REFUSED, error=e.why))
-        return _passed_by(t, e.detail, at=e.at)
+        why = reasons.NOT_SELECTED
+        return Step(replace(t, goal=Goal.SKIPPED, reason=why, detail=e.detail, completed_at=e.at))
     if line is None:
         return Step(t)  # `_next` plans it with another
     provider = unused_provider(t, p)
@@ -81,14 +82,6 @@ def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -
         return Step(t.with_attempt(replace(line, fate=Fate.REFUSED, error=e.why)))
     other = replace(line, provider=provider, tries=0, blocked=0)
     return Step(t.with_attempt(other), (CreateTranscript(line.ordinal, provider, line.generation),))
-
-
-def _passed_by(t: Transcription, why: str, *, at: float) -> Step:
-    if t.candidate is not None:
-        return complete_with_candidate(t)
-    return Step(
-        replace(t, goal=Goal.SKIPPED, reason=reasons.NOT_SELECTED, detail=why, planned=None, completed_at=at)
-    )
 
 
 def unused_provider(t: Transcription, policy: Policy) -> str | None:
@@ -125,9 +118,8 @@ def on_created(t: Transcription, e: events.Created, p: Policy) -> Step:
     if alarm and line.fate not in (Fate.FAILED, Fate.REFUSED):
         return ignore(t, "the attempt has another transcript", alarm=alarm)
     line = replace(line, transcript_id=e.transcript_id, provider=line.provider or e.provider or "")
-    line = replace(
-        line, tries=0, absence=None
-    )  # of a create that no list showed: it is none of its transcript
+    # An absence was of a create that no list showed: it is none of its transcript.
+    line = replace(line, tries=0, absence=None)
     if t.unread_of(e.transcript_id) or e.transcript_id in t.looked_at:
         return Step(t.with_attempt(replace(line, fate=Fate.DONE)), alarm=alarm)
     running = t.with_attempt(replace(line, fate=Fate.RUNNING, since=e.at))
@@ -236,10 +228,12 @@ def on_create_unknown(t: Transcription, e: events.CreateUnknown, p: Policy) -> S
 
 def on_long_silence(t: Transcription, e: events.LongSilence, p: Policy) -> Step:
     """Whoever worked meanwhile, or since the backup was made, may have paid: look before sending."""
-    # The day in which an open attempt is to settle, or a provider to work again, was lost by us.
+    # The day in which an open attempt is to settle, a transcript to be stored, or a provider to work again,
+    # was lost by us.
     lines = tuple(replace(a, since=e.at) if a.fate in _PATIENT else a for a in t.attempts)
+    unread = tuple(replace(u, since=e.at) for u in t.unread)
     waiting_since = e.at if t.waiting_since else 0.0
-    t = replace(t, look_first=True, planned=None, attempts=lines, waiting_since=waiting_since)
+    t = replace(t, look_first=True, planned=None, attempts=lines, unread=unread, waiting_since=waiting_since)
     return absence.begun_anew(replace(t, listed_empty_at=0.0))
 
 

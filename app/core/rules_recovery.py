@@ -6,6 +6,7 @@ is missing. What is open stays open and what is unread unread, so that whatever 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 from app.core import events, reasons
 from app.core import rules_results as results
@@ -46,26 +47,27 @@ def on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> St
         planned=None,
     )
     is_more = e.budget >= t.next_ordinal  # the person wants another one paid
-    t = _without_what_is_not_wanted(t, policy, is_more=is_more)
+    t = _taken_up_again(t, is_more=is_more)
     free = _resume(t, policy, at=e.at)
     if free.commands:
         return replace(free, state=replace(free.state, is_insisted=is_more))
     if t.next_ordinal > budget(t, policy):
-        why = f"all {budget(t, policy)} paid attempts are used"
+        why = f"all {budget(t, policy)} attempts are used"
         return ignore(t, f"{why}; --budget raises the number, up to {CEILING}")
     return Step(replace(t, goal=Goal.NEW, reason=None, detail=None, completed_at=None))
 
 
-def _without_what_is_not_wanted(t: Transcription, policy: Policy, *, is_more: bool) -> Transcription:
+def _taken_up_again(t: Transcription, *, is_more: bool) -> Transcription:
     """
-    An attempt that was set aside is given up where its provider has left the policy, or where the person
-    names a budget for more. Nothing was made under it, for sure: what was sent has had its definite answer.
+    An attempt that the policy ended was never paid: the decision is about that one, and where its provider
+    has left the policy the send plans another. With a budget for more, what was set aside is given up:
+    nothing was made under it, for sure, since what was sent has had its definite answer.
     """
-    keys = {choice.key for choice in policy.providers}
     for line in t.attempts:
-        is_set_aside = line.fate is Fate.CLAIMED and not line.is_doubtful
-        if is_set_aside and (is_more or line.provider not in keys):
+        if is_more and line.fate is Fate.CLAIMED and not line.is_doubtful:
             t = t.with_attempt(replace(line, fate=Fate.REFUSED))
+        elif not is_more and line.fate is Fate.REFUSED and line.error in get_args(events.WhyUnwanted):
+            t = t.with_attempt(replace(line, fate=Fate.CLAIMED, error=None))
     return t
 
 

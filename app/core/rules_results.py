@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.core import events, reasons
-from app.core.commands import AskRecording, AskTranscript, FetchTranscript, PublishTranscript
+from app.core.commands import AskTranscript, FetchTranscript, PublishTranscript
 from app.core.durations import growing
 from app.core.policy import Policy
 from app.core.state import ENDS, OPEN, Attempt, Fate, Goal, Transcription, Unread
-from app.core.step import Step, complete_with_candidate, failed, ignore
+from app.core.step import Step, failed, ignore
 
 # Sub codes about the meeting's platform, not the provider: https://docs.recall.ai/docs/recording-webhooks
 _PLATFORM_CODES = "zoom_"
@@ -167,14 +167,13 @@ def on_stored(t: Transcription, e: events.Stored, p: Policy) -> Step:
     if not e.is_empty:
         is_better = t.goal is not Goal.STORED or t.verdict == "empty"
         return _completed(t, e, "spoken") if is_better else Step(t, _rest_of(t))
-    if t.goal is Goal.STORED:
+    if t.goal is Goal.STORED or t.publishing is not None:
         return _superseded(t, e.transcript_id)
     return _new_candidate(t, e)
 
 
 def _new_candidate(t: Transcription, e: events.Stored) -> Step:
-    """Empty: provisional. It becomes the result when no other provider is asked; see `machine._next`."""
-    is_second = t.candidate is not None
+    """Empty: provisional. It becomes the result when nothing else may bring words; see `machine._settle`."""
     earlier = (t.candidate,) if t.candidate is not None else ()
     t = replace(
         t,
@@ -184,15 +183,13 @@ def _new_candidate(t: Transcription, e: events.Stored) -> Step:
         language=e.language,
         provider=e.provider,
     )
-    if is_second or t.goal in (Goal.FAILED, Goal.SKIPPED):
-        return _with_rest(complete_with_candidate(t))
-    return Step(t, (AskRecording(),))  # how long was it? Dropped where that decides nothing
+    return Step(t, _rest_of(t) if t.goal in ENDS else ())
 
 
 def _superseded(t: Transcription, transcript_id: str) -> Step:
-    """An empty transcript beside a result."""
+    """An empty transcript beside a result, or one that is being published."""
     beside = replace(t, superseded=(*t.superseded, transcript_id))
-    return Step(beside, (PublishTranscript(transcript_id), *_rest_of(t)))
+    return Step(beside, (PublishTranscript(t.publishing or transcript_id), *_rest_of(t)))
 
 
 def on_published(t: Transcription, e: events.Published, p: Policy) -> Step:
@@ -224,10 +221,6 @@ def on_download_unreadable(t: Transcription, e: events.DownloadUnreadable, p: Po
 def _rest_of(t: Transcription) -> tuple[FetchTranscript, ...]:
     """Storing works again: what was given up before is fetched too, since it is paid for."""
     return tuple(FetchTranscript(u.transcript_id) for u in t.unread if not u.is_unreadable)
-
-
-def _with_rest(step: Step) -> Step:
-    return Step(step.state, (*step.commands, *_rest_of(step.state)))
 
 
 def _completed(t: Transcription, e: events.Stored | events.Published, verdict: str) -> Step:

@@ -194,9 +194,14 @@ class Transcription:
     @property
     def lacks_length(self) -> bool:
         """Nothing was said, and whether another provider is asked depends on the recording's length."""
-        is_newest = self.candidate is not None and self.attempts_at_candidate == len(self.attempts)
-        is_open = self.goal not in ENDS and self.open_attempt is None and not self.unread
-        return is_newest and is_open and self.is_short is None and self.publishing is None
+        is_newest = self.attempts_at_candidate == len(self.attempts) and not self.superseded
+        is_undecided = self.goal not in ENDS and self.publishing is None
+        return self.is_candidate_all and is_newest and is_undecided and self.is_short is None
+
+    @property
+    def is_candidate_all(self) -> bool:
+        """An empty transcript is kept, and nothing that is open or unread may still bring words."""
+        return self.candidate is not None and self.open_attempt is None and not self.unread
 
     @property
     def absences(self) -> tuple[Absence, ...]:

@@ -35,12 +35,13 @@ def ignore(t: Transcription, why: str, *, alarm: str | None = None) -> Step:
 
 def failed(t: Transcription, reason: str, detail: str | None, *, at: float) -> Step:
     """
-    An end with a name, unless there is one already; see `reasons.NEXT_STEPS`. An empty transcript that
-    was kept while another provider was tried is a result, whatever became of the others.
+    An end with a name, unless there is one already or a result is being published; see
+    `reasons.NEXT_STEPS`. An empty transcript that
+    was kept while another provider was tried is a result once nothing else may bring words.
     """
-    if t.goal in ENDS:
+    if t.goal in ENDS or t.publishing is not None:
         return Step(t)
-    if t.candidate is not None:
+    if t.is_candidate_all:
         return complete_with_candidate(t)
     ended = replace(t, goal=Goal.FAILED, reason=reason, detail=detail, planned=None, completed_at=at)
     return Step(ended)

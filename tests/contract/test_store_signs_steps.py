@@ -97,6 +97,19 @@ def test_patience_stands_still_for_a_step_forward_and_no_longer(machine: Machine
     assert store.now() - store.paused_since(WORKSPACE, began) - began == pytest.approx(1200, abs=5)
 
 
+def test_patience_stands_still_while_nothing_works_and_an_account_that_is_paused_meanwhile_counts_once(
+    machine: Machine, store: AnyStore
+) -> None:
+    began = store.now()
+    machine.waits(600)
+    store.pause(WORKSPACE, "402", probe_after_s=15)
+    machine.waits(26 * HOUR, signs=False)
+    machine.signs()
+    store.unpause(WORKSPACE)
+    machine.waits(600)
+    assert store.now() - store.paused_since(WORKSPACE, began) - began == pytest.approx(1200, abs=5)
+
+
 def test_a_stop_of_hours_is_measured_and_is_no_step(machine: Machine, store: AnyStore) -> None:
     machine.waits(2 * HOUR, signs=False)
     machine.signs()

@@ -58,3 +58,15 @@ class Dialogue:
 
     def fates(self) -> list[str]:
         return [a.fate.value for a in self.state.attempts]
+
+
+def stored(at: float, transcript_id: str, *, is_empty: bool = False) -> ev.Stored:
+    return ev.Stored(at, transcript_id, built_in().providers[0].key, "en", is_empty=is_empty)
+
+
+def published(at: float, transcript_id: str) -> ev.Published:
+    return ev.Published(at, transcript_id, built_in().providers[0].key, "en")
+
+
+def long_meeting(at: float) -> ev.RecordingAsked:
+    return ev.RecordingAsked(at, ev.RecordingCondition.DONE, duration_s=3600)

@@ -14,11 +14,13 @@ from app.core.commands import (
     AskRecording,
     AskTranscript,
     AwaitProvider,
+    Command,
     CreateTranscript,
     FetchTranscript,
     LookUpTranscript,
     PublishTranscript,
     from_record,
+    is_same_wish,
     kind_of,
     sentence,
     to_record,
@@ -29,21 +31,20 @@ from app.core.rules_create import why_not_send
 from app.core.state import Goal, Transcription
 from app.core.state import from_record as state_from_record
 from app.core.state import to_record as state_to_record
-from tests.core.playbook import CAPTIONS, HOUR, RECORDING, T1, T2, T3, Dialogue
+from tests.core.playbook import (
+    CAPTIONS,
+    HOUR,
+    RECORDING,
+    T1,
+    T2,
+    T3,
+    Dialogue,
+    long_meeting,
+    published,
+    stored,
+)
 
 FIRST, SECOND, THIRD = (choice.key for choice in built_in().providers)
-
-
-def stored(at: float, transcript_id: str, *, is_empty: bool = False) -> ev.Stored:
-    return ev.Stored(at, transcript_id, FIRST, "en", is_empty=is_empty)
-
-
-def published(at: float, transcript_id: str) -> ev.Published:
-    return ev.Published(at, transcript_id, FIRST, "en")
-
-
-def long_meeting(at: float) -> ev.RecordingAsked:
-    return ev.RecordingAsked(at, ev.RecordingCondition.DONE, duration_s=3600)
 
 
 SEEN = ev.RecordingCondition.DONE
@@ -193,6 +194,37 @@ def test_words_of_the_second_provider_are_the_result_and_the_empty_one_is_publis
     assert (d.goal, d.state.current, d.state.superseded) == (Goal.STORED, T2, (T1,))
     d.told(published(6, T1))
     assert (d.goal, d.state.current, d.state.verdict) == (Goal.STORED, T2, "spoken")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_same"),
+    [
+        (CreateTranscript(1, FIRST), LookUpTranscript(1), True),
+        (LookUpTranscript(1), CreateTranscript(1, FIRST, 1), True),
+        (LookUpTranscript(0), CreateTranscript(1, FIRST), True),
+        (LookUpTranscript(1), CreateTranscript(2, SECOND), False),
+        (FetchTranscript(T1), FetchTranscript(T1), True),
+        (FetchTranscript(T1), FetchTranscript(T2), False),
+        (AskTranscript(T1), AskTranscript(T1), False),
+    ],
+)
+def test_patience_for_an_attempt_is_its_own(old: Command, new: Command, is_same: bool) -> None:
+    assert is_same_wish(old, new) is is_same
+
+
+@pytest.mark.parametrize(("why", "goal"), [("deselected", Goal.SKIPPED), ("provider_left", Goal.FAILED)])
+def test_an_attempt_that_the_policy_ended_unpaid_is_the_one_that_a_retry_sends(
+    why: ev.WhyUnwanted, goal: Goal
+) -> None:
+    d = Dialogue(Policy((ProviderChoice(FIRST),), 1))
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(1, 1, FIRST, 0))
+    d.told(ev.CreateRefused(2, 1, ev.Refusal.ACCOUNT, "http_402"))
+    d.told(ev.NoLongerWanted(3, 1, why, FIRST))
+    assert (d.goal, d.fates()) == (goal, ["refused"])
+    assert d.told(ev.RetryAsked(4, 0)) == (CreateTranscript(1, FIRST, 1),), "nothing was paid"
+    d.told(ev.Sending(5, 1, FIRST, 1))
+    assert d.fates() == ["sending"]
 
 
 def test_a_manifest_that_cannot_be_written_for_a_day_fails_by_name_and_retry_writes_it() -> None:

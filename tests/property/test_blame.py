@@ -15,6 +15,7 @@ from app.core import events, reasons
 from app.core.commands import CreateTranscript
 from app.core.machine import decide
 from app.core.policy import BUILT_IN_PROVIDERS, Policy
+from app.core.rules_create import why_not_send
 from app.core.state import Goal, Transcription
 from tests.property.bill import Recording
 from tests.property.surroundings import DURATIONS
@@ -241,12 +242,12 @@ def test_a_provider_that_left_the_policy_does_not_keep_the_attempt_that_was_set_
     announced(world, recording)
     world.live(world.clock.at + HOUR_S, delivers=everything)
     assert state_of(world, recording).reason == reasons.REQUEST_REFUSED
-    left = decide(
-        state_of(world, recording),
-        events.RetryAsked(world.clock.at, 0),
-        Policy(BUILT_IN_PROVIDERS[1:], 2, durations=DURATIONS),
-    )
-    assert left.commands == (CreateTranscript(2, SECOND),), "nothing was made under the first"
+    left = Policy(BUILT_IN_PROVIDERS[1:], 2, durations=DURATIONS)
+    asked = decide(state_of(world, recording), events.RetryAsked(world.clock.at, 0), left)
+    unwanted = why_not_send(asked.state, 1, FIRST, left)
+    assert unwanted is not None
+    planned = decide(asked.state, unwanted, left)
+    assert planned.commands == (CreateTranscript(1, SECOND, 3),), "nothing was made under the first provider"
 
 
 def test_a_named_budget_moves_an_attempt_that_was_set_aside_on_to_the_next_provider(tmp_path: Path) -> None:

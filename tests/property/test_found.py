@@ -4,19 +4,23 @@ What the interleavings found, each shrunk to the story that matters; all are men
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from app.core import reasons
 from app.core.policy import BUILT_IN_PROVIDERS, Policy
-from app.core.state import Goal
+from app.core.state import ENDS, Goal
 from tests.property import promises
 from tests.property.bill import ENDINGS, Message, Recording
 from tests.property.surroundings import DURATIONS
 from tests.property.world import World
 
 DAY_S = 86_400.0
+HOUR_S = 3_600.0
 
 
 def test_low_balance_at_the_last_create_does_not_make_another_recording_wait_for_ever(tmp_path: Path) -> None:
@@ -78,10 +82,29 @@ def test_recording_nobody_knows_keeps_its_name_when_recall_stops_answering_in_th
     assert (state.goal, state.reason) == (Goal.FAILED, reasons.RECORDING_UNKNOWN), world.told("misnamed")
 
 
+@pytest.mark.parametrize("trouble", ["storage", "download", "retrieve", "list", "recording"])
+def test_a_stop_of_days_is_not_taken_for_days_without_an_answer(tmp_path: Path, trouble: str) -> None:
+    """Nothing was tried meanwhile, so that the first trouble after it ends nothing."""
+    world = one_provider(tmp_path)
+    recording = world.add_recording(1, status="unknown" if trouble == "recording" else "done")
+    never = ("never", math.inf)
+    wanted: dict[str, tuple[Any, ...]] = {"list": ("answer lost", never), "retrieve": (never,)}
+    world.choose_by = one_of(wanted.get(trouble, ()))
+    announced(world, recording)
+    world.blobs.is_away = trouble == "storage"
+    world.recall.downloads = "blocked" if trouble == "download" else "well"
+    world.recall.reads = "well" if trouble in ("storage", "download") else "busy"
+    world.live(world.clock.at + HOUR_S, delivers=everything)
+    assert goal_of(world, recording) not in ENDS
+    world.pass_time(3 * DAY_S)
+    world.live(world.clock.at + HOUR_S, delivers=everything)
+    assert goal_of(world, recording) not in ENDS, world.told("given up for a stop of our own")
+
+
 def a_day_passes(world: World) -> None:
-    """Begun and ended by work, with nobody there in between: a day of vain tries takes long to run."""
+    """Begun and ended by work, with nothing tried in between: a day of vain tries takes long to run."""
     world.live(world.clock.at + 60, delivers=everything)
-    world.pass_time(1.1 * DAY_S)
+    world.pass_time_at_work(1.1 * DAY_S)
     world.live(world.clock.at + 60, delivers=everything)
 
 
@@ -91,7 +114,11 @@ def one_provider(scratch: Path) -> World:
 
 def one_that(ending: str) -> Callable[[str, tuple[Any, ...]], Any]:
     """Recall's choices: all healthy, but transcripts end like this."""
-    wanted = {e for e in ENDINGS if e[0] == ending}
+    return one_of([e for e in ENDINGS if e[0] == ending])
+
+
+def one_of(wanted: Sequence[Any]) -> Callable[[str, tuple[Any, ...]], Any]:
+    """Recall's choices: all healthy, but for these."""
     return lambda what, options: next((o for o in options if o in wanted), options[0])
 
 

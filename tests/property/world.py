@@ -213,12 +213,12 @@ class World:
                 continue
             moments = [*self.store.moments(), *self.recall.moments()]
             soon = min([m for m in moments if m > self.clock.at], default=math.inf) + _JUST_AFTER_S
-            self._pass_time_at_work(min(soon, until) - self.clock.at)
+            self.pass_time_at_work(min(soon, until) - self.clock.at)
             if soon >= until:
                 return
         raise AssertionError(self.told("the service never comes to rest"))
 
-    def _pass_time_at_work(self, seconds: float) -> None:
+    def pass_time_at_work(self, seconds: float) -> None:
         """The dispatcher signs now and then, as its sweep does: having nothing to do is not being away."""
         until = self.clock.at + max(0.0, seconds)
         while self.clock.at < until:
