@@ -226,7 +226,7 @@ def _kept(task: Task, transcript_id: str) -> Manifest | None:
 
 
 def _has_bytes_of(task: Task, manifest: Manifest) -> bool:
-    """Whether the bytes that could not be read are still those of the manifest; else they are fetched anew."""
+    """Whether the bytes that could not be read are still those of the manifest. Else: fetched anew."""
     key, digest = f"{_folder(task, manifest.transcript_id)}/{RAW}", hashlib.sha256()
     try:
         if not task.blobs.exists(key):
