@@ -23,6 +23,12 @@ LONG_WORDS = 20
 
 PAUSE_S = 1.2
 
+MAX_HEADS, FREE_HEADS = 30, 1_000_000
+"""
+Each sentence repeats who speaks. Where that has come to so many times the text, and a million bytes, only
+length ends a sentence: "! ! !" under a long name would make gigabytes of megabytes.
+"""
+
 # Latin, CJK, Arabic and Urdu, Devanagari, Ethiopic, Armenian, Burmese, Khmer; then what closes a quotation.
 _END = re.compile(r"([.…]+|[!?。！？｡．؟۔।॥።፧։၊။។៕‼⁇⁈⁉])[\"'”’»›)\]}」』）】》〉]*$")
 _TAIL_CHARS = 64
@@ -87,6 +93,7 @@ class SentenceBuilder:
         self._language: str | None = None
         self._words: list[Word] = []
         self._starts_turn = False
+        self._heads = self._chars = 0  # of all sentences: bytes of who speaks, and characters said
 
     def feed(self, turn: Turn, words: Iterable[Word]) -> Iterator[Sentence]:
         """
@@ -112,7 +119,12 @@ class SentenceBuilder:
             return
         words, self._words = tuple(self._words), []
         starts_turn, self._starts_turn = self._starts_turn, False
-        yield Sentence(self._speaker, self._language, words, join(word.text for word in words), starts_turn)
+        text = join(word.text for word in words)
+        self._chars += len(text)
+        self._heads += len(f"{self._speaker.label}{self._speaker.participant_id}".encode())
+        yield Sentence(self._speaker, self._language, words, text, starts_turn)
 
     def _is_over(self, following: Word) -> bool:
+        if self._heads > MAX_HEADS * self._chars + FREE_HEADS:
+            return len(self._words) >= MAX_WORDS
         return ends_sentence(self._words[-1].text, following.text) or _ends_long_run(self._words, following)

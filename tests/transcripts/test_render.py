@@ -13,7 +13,7 @@ import pytest
 from app.config import ROOT
 from app.errors import TranscriptUnreadable
 from app.transcripts import FORMATS, MEDIA_TYPES, Summary, Verdict, render
-from tests.transcripts.recall_json import rendered_bytes, said, spoke, summary_of, turn
+from tests.transcripts.recall_json import rendered_bytes, said, sentences_of, spoke, summary_of, turn
 
 
 def test_counts_turns_words_speakers_languages_and_length() -> None:
@@ -83,6 +83,24 @@ def test_what_is_repeated_with_every_sentence_is_short(changes: dict[str, Any]) 
     one = turn([said("So.")] * 6_000, **changes)
     files, _ = rendered_bytes(json.dumps([one]).encode())
     assert sum(map(len, files.values())) < 6_000 * 450
+
+
+@pytest.mark.parametrize("text", ["! ", "a! ", "1? "])
+@pytest.mark.parametrize(
+    ("name", "id"), [("x" * 200, "y" * 64), ("\U0001f600" * 200, "\U0001f600" * 64)], ids=["x", "wide"]
+)
+def test_sentences_of_one_sign_do_not_make_gigabytes(text: str, name: str, id: str) -> None:
+    content = json.dumps([turn([{"text": text * 100_000}], who=name, id=id)], ensure_ascii=False).encode()
+    files, summary = rendered_bytes(content)
+    sizes = [len(file.encode()) for file in files.values()]
+    assert sum(sizes) < 100 * len(content)
+    assert files["transcript.txt"].count(text[0]) == 100_000, "no word is lost"
+    assert summary.speakers == 1
+
+
+def test_many_short_sentences_of_people_with_names_are_cut_as_ever() -> None:
+    spoken = [spoke("Yes. " * 30 + "No.", who="Ana López", id=100) for _ in range(1_000)]
+    assert len(sentences_of(*spoken)) == 31_000
 
 
 def test_a_language_a_word_does_not_make_the_summary_long() -> None:
