@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+WhyUnwanted = Literal["deselected", "provider_left"]
+
 
 class Refusal(StrEnum):
     """Why Recall certainly did not create a transcript, once the cause has been looked into."""
@@ -297,9 +299,6 @@ class DownloadUnreadable:
     transcript_id: str
     digest: str  # SHA-256, hexadecimal
     is_kept: bool = False  # they are stored as they are, with a manifest that says so
-
-
-WhyUnwanted = Literal["deselected", "provider_left"]
 
 
 @dataclass(frozen=True, slots=True)
