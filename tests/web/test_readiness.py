@@ -236,14 +236,11 @@ def test_recall_is_down_after_a_minute_of_trouble_and_paused_while_a_hand_is_nee
     assert state() == "ok"
     store.clock_offset_s = 15
     assert state() == "down"
-    put(
-        store,
-        t.recall_keys,
-        workspace="default",
-        fingerprint=fingerprint_of(settings),
-        status="foreign",
-        at=store.now(),
-    )
+    store.set_key_status("default", fingerprint_of(settings), "unseeing")
+    report = wiring.open_readiness(settings, store=store).ask()
+    assert report.parts["recall"] == "paused"
+    assert report.body()["recall_paused"] == {"cause": "pass_sees_nothing_known", "since_s": None}
+    store.set_key_status("default", fingerprint_of(settings), "foreign")
     report = wiring.open_readiness(settings, store=store).ask()
     assert report.parts["recall"] == "paused"
     assert report.body()["recall_paused"] == {"cause": "key_sees_nothing_here", "since_s": None}
