@@ -119,7 +119,7 @@ def test_a_key_is_held_against_what_was_heard_of_last_and_may_still_be_at_recall
     assert store.newest_recordings(WORKSPACE, 3) == ["r3", "r2", "r1"]
 
 
-def test_where_nothing_better_is_known_a_key_is_held_against_what_recall_did_not_know(
+def test_where_nothing_else_is_known_a_key_is_held_against_unknown_recordings(
     store: AnyStore,
 ) -> None:
     hear(store, "unknown", 1_000.0)
