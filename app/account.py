@@ -75,7 +75,26 @@ class Account:
         return True
 
     def may_ask(self, workspace: Workspace, *, is_create: bool = False) -> bool:
-        """False while the account is refused and not mended, and while the key sees nothing known here."""
+        """
+        False while the account is refused and not mended, and while the key sees nothing known here. What
+        Recall answered to find that out is counted; a command's own answers come later, with its outcome.
+        """
+        try:
+            return self._may_ask(workspace, is_create=is_create)
+        finally:
+            self.count_answers(workspace)
+
+    def count_answers(self, workspace: Workspace) -> None:
+        """Outside a command: those to probes, looks at keys and passes, since they were counted last."""
+        if answers := workspace.recall.answers():
+            self._store.note_answers(workspace.name, answers)
+
+    def look_again(self, workspace: Workspace) -> None:
+        """Recall was in trouble when it was last asked: one probe, so that the end of it is seen."""
+        self.probe(workspace)
+        self.count_answers(workspace)
+
+    def _may_ask(self, workspace: Workspace, *, is_create: bool) -> bool:
         paused = self._store.paused(workspace.name)
         is_by_key = paused is not None and paused.cause == PAUSED_BY_KEY
         is_about_creates = paused is not None and paused.cause.startswith(CREATES_ONLY)

@@ -15,7 +15,14 @@ from structlog.typing import FilteringBoundLogger
 from app.core.events import RecordingCondition
 from app.errors import AccountRefused, RecallBusy
 from app.ports import Clock, Store
-from app.records import KEY_ACCEPTED, KEY_FOREIGN, PAUSED_BY_KEY
+from app.records import (
+    KEY_ACCEPTED,
+    KEY_BY_HAND,
+    KEY_FOREIGN,
+    KEY_UNSEEING,
+    KEYS_IN_USE,
+    PAUSED_BY_KEY,
+)
 from app.slots import await_slot
 from app.task import Workspace
 
@@ -26,6 +33,10 @@ REMEDY = (
     "RECALL_API_KEY is of another workspace than the recordings known here: put the right key back. If it "
     "is the right one, and those recordings were deleted at Recall, `afterword reconcile` accepts it after a "
     "yes"
+)
+PASS_REMEDY = (
+    "if RECALL_API_KEY is the right one, and those recordings were deleted at Recall, run `./afterword "
+    "reconcile` by hand and say yes, once per key; else put the right key back"
 )
 
 
@@ -39,7 +50,7 @@ class KeySight:
     def is_accepted(self, workspace: Workspace) -> bool:
         """Whether it was seen to see; asks the store alone."""
         key = (workspace.name, workspace.recall.fingerprint)
-        if key not in self._accepted and self._store.key_status(*key) == KEY_ACCEPTED:
+        if key not in self._accepted and self._store.key_status(*key) in KEYS_IN_USE:
             self._accepted.add(key)
         return key in self._accepted
 
@@ -99,10 +110,36 @@ class KeySight:
         )
         return workspace.recall.recording(recording_id).condition is not RecordingCondition.UNKNOWN
 
-    def accept(self, workspace: Workspace) -> None:
-        """It sees a recording known here, or a person says that it may."""
+    def vouches(self, workspace: Workspace) -> bool:
+        """
+        Whether what a list shows under this key is taken up: while it sees a recording known here, or none
+        should be at Recall any more, or a person said so. What was seen is noted.
+
+        Raises:
+            AccountRefused, RecallBusy: It cannot be said now.
+        """
+        key = (workspace.name, workspace.recall.fingerprint)
+        status = self._store.key_status(*key)
+        known = [] if status == KEY_BY_HAND else self._store.newest_recordings(key[0], HELD_AGAINST)
+        sees = self.sees_one_of(workspace, known) if known else True
+        if sees is None:
+            every_s = workspace.policy.durations.reconcile_every_s
+            raise RecallBusy("known_recordings_not_answered", retry_after_s=every_s)
+        if sees and status == KEY_UNSEEING:
+            self._store.set_key_status(*key, KEY_ACCEPTED)
+        elif not sees and status != KEY_UNSEEING:
+            self._store.set_key_status(*key, KEY_UNSEEING)
+            self._log.error("pass_sees_nothing_known", workspace=key[0], key=key[1], remedy=PASS_REMEDY)
+        return sees
+
+    def is_by_hand(self, workspace: Workspace) -> bool:
+        """A person said yes to this key."""
+        return self._store.key_status(workspace.name, workspace.recall.fingerprint) == KEY_BY_HAND
+
+    def accept(self, workspace: Workspace, *, by_hand: bool = False) -> None:
+        """It sees a recording known here, or a person says that it may: then for good."""
         name, fingerprint = workspace.name, workspace.recall.fingerprint
-        self._store.set_key_status(name, fingerprint, KEY_ACCEPTED)
+        self._store.set_key_status(name, fingerprint, KEY_BY_HAND if by_hand else KEY_ACCEPTED)
         self._accepted.add((name, fingerprint))
         self._log.info("key_accepted", workspace=name, key=fingerprint)
         paused = self._store.paused(name)

@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from app.errors import AccountRefused, CursorRefused, QueueUnavailable, RecallBusy
-from app.key_sight import HELD_AGAINST
 from app.ports import Queue, Store
 from app.reconcile import Found, Reconciler
 from app.records import CREATES_ONLY, HeldPass
@@ -114,7 +113,8 @@ class Reach:
 def ask_for_passes(store: Store, queue: Queue, workspaces: Mapping[str, Workspace]) -> None:
     """
     Begins the passes that are due, and asks for a worker where one has to be gone on with; also where a
-    workspace is paused and no command is there to probe it. One such job is outstanding at most.
+    workspace is paused, or Recall was in trouble, and no command is there to see that it is over. One such
+    job is outstanding at most.
 
     Raises:
         QueueUnavailable: The next sweep asks again.
@@ -124,7 +124,8 @@ def ask_for_passes(store: Store, queue: Queue, workspaces: Mapping[str, Workspac
         every_s = durations.poll_every_s if policy.poll_only else durations.reconcile_every_s
         if policy.reconcile and store.take_turn(f"{_NAME}:{workspace.name}", every_s=every_s):
             _begin(store, workspace)
-    if not store.has_pass_waiting() and not any(_waits_for_a_probe(store, w) for w in workspaces.values()):
+    is_waiting = [_waits_for_a_probe(store, workspace) for workspace in workspaces.values()]
+    if not store.has_pass_waiting() and not any(is_waiting):
         return
     asked_at, begun_at = store.mark("pass_asked"), store.mark("pass_begun")
     if (
@@ -146,8 +147,10 @@ def _begin(store: Store, workspace: Workspace) -> None:
 
 def _waits_for_a_probe(store: Store, workspace: Workspace) -> bool:
     paused = store.paused(workspace.name)
+    if paused is not None and paused.cause.startswith(CREATES_ONLY) and not store.has_create(workspace.name):
+        store.unpause(workspace.name)  # the next create sees for itself, and pauses again
     if paused is None or paused.cause.startswith(CREATES_ONLY):
-        return False
+        return store.recall_trouble_since(workspace.name) is not None
     return store.now() - paused.probe_at > workspace.policy.durations.account_probe_every_s
 
 
@@ -161,6 +164,8 @@ def reconcile_all(service: Service) -> Found:
     for workspace in service.workspaces.values():
         if not service.account.may_ask(workspace):
             continue
+        if service.store.recall_trouble_since(workspace.name) is not None:
+            service.account.look_again(workspace)
         held = service.store.take_pass(workspace.name, _NAME, lease_s=_lease_s(workspace))
         if held is None:
             continue  # another worker is at it
@@ -169,8 +174,11 @@ def reconcile_all(service: Service) -> Found:
             service.store.leave_pass(held, progress=None)
             continue
         job = _Job(service, workspace, held, progress)
-        if job.run():
-            total.add(job.reconciler.found)
+        try:
+            if job.run():
+                total.add(job.reconciler.found)
+        finally:
+            service.account.count_answers(workspace)
     return total
 
 
@@ -243,9 +251,7 @@ class _Job:
 
     def _vouch(self) -> None:
         """A recording known here is seen now: else this is another workspace's list, whatever the key is."""
-        name, sight = self._workspace.name, self._service.account.sight
-        known = self._service.store.newest_recordings(name, HELD_AGAINST)
-        if known and not sight.sees_one_of(self._workspace, known):
+        if not self._service.account.sight.vouches(self._workspace):
             every_s = self._workspace.policy.durations.reconcile_every_s
             raise RecallBusy("no_known_recording_seen", retry_after_s=every_s)
 

@@ -50,10 +50,13 @@ def create(task: Task) -> None:
         task.happened(events.CreateUnknown(task.now(), command.ordinal, "too_late_to_repeat"))
         return
     body = _body(task, command)
-    send_id = _claim(task, command, body)
-    if send_id is None:
-        if line is None:  # nothing was tried: another may be the provider's probe
+    send_id = None
+    try:
+        send_id = _claim(task, command, body)
+    finally:
+        if send_id is None and line is None:  # nothing was tried: another may be the provider's probe
             task.store.leave_provider(task.workspace.name, command.provider)
+    if send_id is None:
         return
     limit_s = task.policy.durations.stamp_max_age_s
     answer = task.recall.create(
@@ -189,8 +192,11 @@ def _outcome(task: Task, command: CreateTranscript, answer: CreateAnswer) -> eve
         # The cause cannot be looked into now. Nothing was made; the same attempt asks again later.
         refusal, wait_s = Refusal.BUSY, task.policy.durations.blocked_at_most_every_s
     except AccountRefused as refused:
-        task.pause(task.workspace, refused.status)
-        refusal, wait_s = Refusal.ACCOUNT, task.policy.durations.account_probe_every_s
+        if refused.status == 403 and task.probe(task.workspace) is not False:  # about this recording
+            refusal, wait_s = Refusal.BUSY, task.policy.durations.blocked_at_most_every_s
+        else:
+            task.pause(task.workspace, refused.status)
+            refusal, wait_s = Refusal.ACCOUNT, task.policy.durations.account_probe_every_s
     detail = " ".join(filter(None, (f"http_{answer.status}", answer.code, counted)))
     return events.CreateRefused(task.now(), ordinal, refusal, detail, wait_s, patient_at)
 

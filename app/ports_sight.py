@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from app.records import HeldPass
+from app.records import Answer, HeldPass
 
 
 class SightStore(Protocol):
     """Every method is one transaction; raises `StoreUnavailable` when the record cannot be used."""
 
     def key_status(self, workspace: str, fingerprint: str) -> str | None:
-        """`KEY_ACCEPTED`, `KEY_FOREIGN`, or None for a key that was not held against anything yet."""
+        """One of `KEYS_IN_USE`, `KEY_FOREIGN`, or None for a key that was not held against anything yet."""
         ...
 
     def set_key_status(self, workspace: str, fingerprint: str, status: str) -> None:
@@ -20,9 +21,21 @@ class SightStore(Protocol):
 
     def newest_recordings(self, workspace: str, limit: int) -> list[str]:
         """
-        The recordings heard of last, latest first, in any phase. Erased ones, and those that Recall no longer
-        had, only where nothing else is known.
+        The recordings heard of last, latest first, in any phase. None that is erased or known to be deleted
+        at Recall; one that Recall did not know, only where no other is left.
         """
+        ...
+
+    def has_create(self, workspace: str) -> bool:
+        """Whether any create waits, now or later: a pause about creates is for those alone."""
+        ...
+
+    def note_answers(self, workspace: str, answers: Sequence[Answer]) -> None:
+        """Counts what Recall answered outside a command, and whether it is in trouble, as with an outcome."""
+        ...
+
+    def recall_trouble_since(self, workspace: str) -> float | None:
+        """Since when Recall refuses or is silent; None while its last telling answer was a good one."""
         ...
 
     def take_pass(self, workspace: str, name: str, *, lease_s: float) -> HeldPass | None:

@@ -190,6 +190,8 @@ class Report:
             body["recall_paused"] = {"cause": self.facts.pause.cause, "since_s": since_s}
         elif self.facts is not None and self.facts.is_key_foreign:
             body["recall_paused"] = {"cause": "key_sees_nothing_here", "since_s": None}
+        elif self.facts is not None and self.facts.is_key_unseeing:
+            body["recall_paused"] = {"cause": "pass_sees_nothing_known", "since_s": None}
         return body
 
     def sentences(self) -> tuple[str, ...]:
@@ -252,7 +254,7 @@ class Readiness:
         return Report(parts, facts, queues)
 
     def _recall(self, facts: Facts) -> str:
-        if facts.pause is not None or facts.is_key_foreign:
+        if facts.pause is not None or facts.is_key_foreign or facts.is_key_unseeing:
             return PAUSED
         since = facts.recall_trouble_since
         return DOWN if since is not None and facts.now - since >= self._durations.trouble_told_after_s else OK

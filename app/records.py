@@ -208,6 +208,9 @@ class Pause:
 
 # Of an API key: it was seen to see this workspace's recordings; it sees none of those known here.
 KEY_ACCEPTED, KEY_FOREIGN = "accepted", "foreign"
+# Accepted, and a pass over the list saw none of the recordings known here since; accepted by a person's yes.
+KEY_UNSEEING, KEY_BY_HAND = "unseeing", "by_hand"
+KEYS_IN_USE = frozenset({KEY_ACCEPTED, KEY_UNSEEING, KEY_BY_HAND})
 # Why a workspace is paused whose key is foreign; all other causes end in what Recall answers.
 PAUSED_BY_KEY = "key_sees_no_known_recording"
 

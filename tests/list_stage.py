@@ -18,7 +18,7 @@ from app.core.policy import Policy, built_in
 from app.passes import ask_for_passes, reconcile_all
 from app.ports import RecordingFacts, RecordingSeen
 from app.reconcile import Found
-from app.records import KEY_ACCEPTED
+from app.records import KEY_ACCEPTED, Answer
 from app.service import Service
 from app.task import Workspace
 
@@ -64,7 +64,8 @@ class Stage:
     queue: FullQueue = field(default_factory=FullQueue)
     fingerprint: str = "f1"
     sees: set[str] | None = None  # what a retrieve of a recording finds; None: whatever is asked for
-    answers: Callable[[], Exception] | None = None  # raised instead, by every question but the list
+    raises: Callable[[], Exception] | None = None  # raised instead, by every question but the list
+    counted: list[Answer] = field(default_factory=list)
     retrieved: list[str] = field(default_factory=list)
     probes: list[float] = field(default_factory=list)
 
@@ -112,21 +113,32 @@ class Stage:
         self.at += seconds
 
     # -- Recall --------------------------------------------------------------------------------------
+    def answers(self) -> list[Answer]:
+        """As `RecallClient` counts them."""
+        found, self.counted = self.counted, []
+        return found
+
+    def answer(self, endpoint: str) -> None:
+        """Counted, and a trouble or none."""
+        trouble = self.raises() if self.raises is not None else None
+        self.counted.append(Answer(endpoint, "http_401" if trouble is not None else "2xx"))
+        if trouble is not None:
+            raise trouble
+
     def probe(self) -> None:
         self.probes.append(self.at)
-        if self.answers is not None:
-            raise self.answers()
+        self.answer("recordings")
 
     def recording(self, recording_id: str) -> RecordingFacts:
         self.retrieved.append(recording_id)
-        if self.answers is not None:
-            raise self.answers()
+        self.answer("recording")
         is_seen = self.sees is None or recording_id in self.sees
         return RecordingFacts(RecordingCondition.DONE if is_seen else RecordingCondition.UNKNOWN)
 
     def recordings_page(
         self, created_after: float, cursor_url: str | None
     ) -> tuple[list[RecordingSeen], str | None]:
+        self.counted.append(Answer("recordings", "2xx"))
         if cursor_url is None:
             self.asked.append(created_after)
         elif self.fails_at_page is not None:

@@ -67,7 +67,7 @@ def test_a_place_in_the_rate_that_is_far_away_is_no_answer(stage: Stage) -> None
 
 
 def test_a_probe_that_is_refused_pauses_the_workspace(stage: Stage) -> None:
-    stage.answers = lambda: AccountRefused(403)
+    stage.raises = lambda: AccountRefused(403)
     assert refused(stage, 403) is None
     assert is_paused(stage)
     assert not may_ask(stage)
@@ -81,7 +81,7 @@ def test_a_refused_key_or_balance_needs_no_probe(stage: Stage, status: int) -> N
 
 @pytest.mark.parametrize("busy", BUSY)
 def test_a_probe_without_an_answer_does_not_pause(stage: Stage, busy: Callable[[], Exception]) -> None:
-    stage.answers = busy
+    stage.raises = busy
     assert refused(stage, 403) is not None
     assert not is_paused(stage)
 
@@ -89,28 +89,28 @@ def test_a_probe_without_an_answer_does_not_pause(stage: Stage, busy: Callable[[
 @pytest.mark.parametrize("busy", BUSY)
 def test_a_probe_without_an_answer_does_not_end_a_pause(stage: Stage, busy: Callable[[], Exception]) -> None:
     refused(stage, 401)
-    stage.answers = busy
+    stage.raises = busy
     for _ in range(4):
         stage.at += EVERY_S + 1
         assert not may_ask(stage)
     assert is_paused(stage)
     told = {line["event"] for line in stage.lines}
     assert "account_still_refused" not in told, "it was not"
-    stage.answers = None
+    stage.raises = None
     stage.at += EVERY_S + 1
     assert may_ask(stage)
     assert not is_paused(stage)
 
 
 def test_a_probe_answered_429_lets_nobody_have_a_place_before_its_time(stage: Stage) -> None:
-    stage.answers = lambda: RecallBusy("http_429", retry_after_s=60.0)
+    stage.raises = lambda: RecallBusy("http_429", retry_after_s=60.0)
     refused(stage, 403)
     assert stage.store.reserve("default", "list", gap_s=1.0) >= stage.at + 59
 
 
 def test_a_pause_that_goes_on_says_what_to_do(stage: Stage) -> None:
     refused(stage, 401)
-    stage.answers = lambda: AccountRefused(401)
+    stage.raises = lambda: AccountRefused(401)
     stage.at += EVERY_S + 1
     assert not may_ask(stage)
     (line,) = [line for line in stage.lines if line["event"] == "account_still_refused"]
@@ -119,7 +119,7 @@ def test_a_pause_that_goes_on_says_what_to_do(stage: Stage) -> None:
 
 def test_while_paused_all_workers_together_probe_once_per_quarter_minute(stage: Stage) -> None:
     refused(stage, 401)
-    stage.answers = lambda: AccountRefused(401)
+    stage.raises = lambda: AccountRefused(401)
     services = [stage.open_service() for _ in range(6)]
     for _ in range(60):
         stage.at += 1.0
@@ -130,7 +130,7 @@ def test_while_paused_all_workers_together_probe_once_per_quarter_minute(stage: 
 
 def test_a_workspace_that_goes_on_and_off_is_still_probed_once_per_quarter_minute(stage: Stage) -> None:
     for _ in range(60):
-        stage.answers = (lambda: AccountRefused(403)) if len(stage.probes) % 2 else None
+        stage.raises = (lambda: AccountRefused(403)) if len(stage.probes) % 2 else None
         may_ask(stage)
         refused(stage, 403)
         stage.at += 1.0

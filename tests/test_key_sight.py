@@ -148,12 +148,12 @@ def test_the_first_recording_heard_of_under_a_foreign_key_is_not_paid_for() -> N
 )
 def test_silence_and_a_busy_recall_decide_nothing(desk: Desk, trouble: Callable[[], Exception]) -> None:
     desk.starts_with("rotated", sees={"r3"})
-    desk.answers = trouble
+    desk.raises = trouble
     for _ in range(10):
         assert not desk.may_ask()
         desk.at += EVERY_S
     assert (desk.status(), desk.store.paused("default")) == (None, None)
-    desk.answers = None
+    desk.raises = None
     assert desk.may_ask()
 
 
@@ -175,7 +175,7 @@ def test_one_recording_without_an_answer_keeps_the_others_from_condemning_the_ke
 @pytest.mark.parametrize("status", [401, 402])
 def test_a_key_that_is_refused_is_a_refused_account_and_not_a_foreign_key(desk: Desk, status: int) -> None:
     desk.starts_with("revoked", sees=set())
-    desk.answers = lambda: AccountRefused(status)
+    desk.raises = lambda: AccountRefused(status)
     assert not desk.may_ask()
     pause = desk.store.paused("default")
     assert pause is not None

@@ -334,10 +334,10 @@ def test_a_list_of_another_workspace_under_an_accepted_key_is_not_taken_up() -> 
 def test_a_workspace_that_is_paused_is_probed_by_a_job_where_no_command_is_there_to_do_it() -> None:
     hall = Hall()
     hall.store.pause("default", "recall_answers_401", probe_after_s=15)
-    hall.answers = lambda: AccountRefused(401)
+    hall.raises = lambda: AccountRefused(401)
     hall.goes_on(until_s=120)
     assert 2 <= len(hall.probes) <= 6
     assert hall.pages == []
-    hall.answers = None
+    hall.raises = None
     hall.goes_on(until_s=120)
     assert hall.store.paused("default") is None

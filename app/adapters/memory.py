@@ -53,7 +53,6 @@ class MemoryStore(MemoryInbox):
         self.recordings: dict[Recording, RecordingRow] = {}
         self.heartbeats: dict[str, tuple[float, str]] = {}
         self._first_start: float | None = None
-        self.answers: list[Answer] = []
         self.marks: dict[str, float] = {}
 
     def now(self) -> float:
@@ -240,6 +239,11 @@ class MemoryStore(MemoryInbox):
         with self._lock:
             artifact = self._recording((workspace, recording_id)).artifacts.get(transcript_id)
             return artifact.draft if artifact is not None else None
+
+    def has_create(self, workspace: str) -> bool:
+        with self._lock:
+            rows = [row for row in self.commands.values() if row.recording[0] == workspace]
+            return any(isinstance(row.command, commands.CreateTranscript) for row in rows)
 
     def drop(self, leased: Leased, *, answers: Sequence[Answer] = ()) -> None:
         self.answers += answers

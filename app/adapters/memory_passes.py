@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 
 from app.adapters.memory_rows import Recording, RecordingRow
-from app.adapters.sql_keys import NO_EVIDENCE
+from app.adapters.sql_answers import telling_outcomes
+from app.core import reasons
 from app.core.state import Goal
-from app.records import HeldPass
+from app.records import GOOD_OUTCOMES, Answer, HeldPass
 
 
 class MemoryPasses(ABC):
@@ -22,6 +24,7 @@ class MemoryPasses(ABC):
         self._lock = threading.RLock()
         self.passes: dict[tuple[str, str], HeldPass] = {}
         self.pass_leases: dict[tuple[str, str], float] = {}
+        self.answers: list[Answer] = []
         self.keys: dict[tuple[str, str], str] = {}
 
     @abstractmethod
@@ -43,9 +46,29 @@ class MemoryPasses(ABC):
                 for (of, _), row in self.recordings.items()
                 if of == workspace and row.version
             ]
-            useful = [t for t in known if t.goal is not Goal.ERASED and t.reason not in NO_EVIDENCE]
+            known = [
+                t
+                for t in known
+                if t.goal is not Goal.ERASED
+                and t.reason != reasons.RECORDING_GONE
+                and not t.is_recording_gone
+            ]
+            useful = [t for t in known if t.reason != reasons.RECORDING_UNKNOWN]
             latest = sorted(useful or known, key=lambda t: t.first_heard_at, reverse=True)
             return [t.recording_id for t in latest[:limit]]
+
+    @abstractmethod
+    def has_create(self, workspace: str) -> bool:
+        """Whether any create waits."""
+
+    def note_answers(self, workspace: str, answers: Sequence[Answer]) -> None:
+        with self._lock:
+            self.answers += answers
+
+    def recall_trouble_since(self, workspace: str) -> float | None:
+        with self._lock:  # of one workspace; when it began is not kept
+            telling = telling_outcomes(self.answers)
+            return self.now() if telling and telling[-1] not in GOOD_OUTCOMES else None
 
     def take_pass(self, workspace: str, name: str, *, lease_s: float) -> HeldPass | None:
         with self._lock:

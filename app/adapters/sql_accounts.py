@@ -16,6 +16,7 @@ from app.records import CREATES_ONLY, EVERY_WORKSPACE, Pause
 
 _REFUSED = "refused 403"  # as the service words outcomes: kind and status of a create's answer
 _CREATED = "created"
+_CREATE = "create_transcript"  # as `app.core.commands.kind_of` names it
 
 
 class Accounts(Database):
@@ -64,6 +65,13 @@ class Accounts(Database):
         with self.reading() as connection:
             found = connection.execute(pause.where(row.c.workspace == workspace)).first()
         return Pause(*found) if found is not None else None
+
+    def has_create(self, workspace: str) -> bool:
+        """See `app.ports_sight.SightStore.has_create`."""
+        row = t.commands
+        waiting = sa.select(row.c.id).where(row.c.workspace == workspace, row.c.kind == _CREATE)
+        with self.reading() as connection:
+            return connection.execute(waiting.limit(1)).first() is not None
 
     def paused_since(self, workspace: str, at: float, *, for_creates: bool = True) -> float:
         """Seconds since `at` in which the workspace was paused, the running pause included."""

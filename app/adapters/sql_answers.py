@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.adapters import sql_tables as t
@@ -27,16 +28,25 @@ _SHARDS = 64  # on PostgreSQL, so that two commits seldom want the same row; as 
 class Answers(Database):
     """Mixed into what commits outcomes."""
 
+    def note_answers(self, workspace: str, answers: Sequence[Answer]) -> None:
+        """See `app.ports_sight.SightStore.note_answers`."""
+        with self.writing() as connection:
+            self.count_answers(connection, workspace, answers)
+
+    def recall_trouble_since(self, workspace: str) -> float | None:
+        """See `app.ports_sight.SightStore.recall_trouble_since`."""
+        row = t.installation
+        with self.reading() as connection:
+            since = connection.execute(sa.select(row.c.at).where(row.c.key == f"{TROUBLE}{workspace}"))
+            return since.scalar()
+
     def count_answers(self, connection: Connection, workspace: str, answers: Iterable[Answer]) -> None:
         """Adds them up, and notes whether Recall answers."""
         answers = list(answers)
         if not answers:
             return
         self.add_tallies(connection, Counter(f"recall:{a.endpoint}:{a.outcome}" for a in answers))
-        # A download is another host's answer, and a 429 says nothing of trouble.
-        telling = [
-            a.outcome for a in answers if a.endpoint != "download" and a.outcome not in NEUTRAL_OUTCOMES
-        ]
+        telling = telling_outcomes(answers)
         if not telling:
             return
         row, key = t.installation, f"{TROUBLE}{workspace}"
@@ -67,6 +77,11 @@ class Answers(Database):
             new = self.insert(row).values(name=name, shard=shard, value=changes[name])
             added = {"value": row.c.value + new.excluded.value}
             connection.execute(new.on_conflict_do_update(index_elements=["name", "shard"], set_=added))
+
+
+def telling_outcomes(answers: Iterable[Answer]) -> list[str]:
+    """Those that say whether Recall answers: no download, which is another host's, and no 429."""
+    return [a.outcome for a in answers if a.endpoint != "download" and a.outcome not in NEUTRAL_OUTCOMES]
 
 
 def _failure(transcription: Transcription) -> str | None:

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from app.adapters import sql_tables as t
 from app.adapters.sql_engine import Database
 from app.adapters.sql_inbox import ACCEPTED_AT, REFUSED_AT
-from app.records import Pause
+from app.records import KEY_FOREIGN, KEY_UNSEEING, Pause
 
 # Commands looked at for the oldest: those due first, and those made first. A backlog of a million is not read
 # for it; the oldest wish is among the one or the other, or little older than the oldest there.
@@ -33,7 +33,7 @@ class Facts:
         heartbeats: Process to (seconds since its last sign of life, detail).
         oldest_undone_s: Age of the oldest unapplied delivery or wanted command, put off or not.
         recall_trouble_since: Recall has refused everything, or kept silent, since then.
-        is_key_foreign: The API key does not see the recordings that are known here.
+        key_status: What is known of the API key, see `app.ports_sight.SightStore.key_status`.
         breakers: Providers that fail: "open" ones are passed over, "half_open" ones are tried once.
         passed_over: Providers that are passed over, or were a moment ago and have not worked since.
         last_webhook_at: By the web process's clock.
@@ -47,7 +47,7 @@ class Facts:
     oldest_undone_s: float | None = None
     pause: Pause | None = None
     recall_trouble_since: float | None = None
-    is_key_foreign: bool = False
+    key_status: str | None = None
     breakers: Mapping[str, str] = field(default_factory=dict)
     passed_over: frozenset[str] = frozenset()
     last_webhook_at: float | None = None
@@ -55,6 +55,16 @@ class Facts:
     refused_at: float | None = None
     accepted_at: float | None = None
     has_unreadable: bool = False
+
+    @property
+    def is_key_foreign(self) -> bool:
+        """The API key does not see the recordings that are known here."""
+        return self.key_status == KEY_FOREIGN
+
+    @property
+    def is_key_unseeing(self) -> bool:
+        """It did, and the latest pass over Recall's list saw none of them."""
+        return self.key_status == KEY_UNSEEING
 
 
 class Health(Database):
@@ -88,7 +98,7 @@ class Health(Database):
                 oldest_undone_s=_oldest_undone_s(connection, now),
                 pause=Pause(*found) if found is not None else None,
                 recall_trouble_since=at.get(_TROUBLE + workspace),
-                is_key_foreign=_is_foreign(connection, workspace, fingerprint),
+                key_status=_key_status(connection, workspace, fingerprint),
                 breakers=breakers,
                 passed_over=passed_over,
                 last_webhook_at=connection.execute(received).scalar(),
@@ -121,10 +131,10 @@ def _oldest_undone_s(connection: Connection, now: float) -> float | None:
     return max(0.0, now - min(past)) if past else None
 
 
-def _is_foreign(connection: Connection, workspace: str, fingerprint: str) -> bool:
+def _key_status(connection: Connection, workspace: str, fingerprint: str) -> str | None:
     row = t.recall_keys
     status = sa.select(row.c.status).where(row.c.workspace == workspace, row.c.fingerprint == fingerprint)
-    return bool(connection.execute(status).scalar() == "foreign")
+    return connection.execute(status).scalar()
 
 
 def _breakers(connection: Connection, workspace: str, now: float) -> tuple[dict[str, str], frozenset[str]]:

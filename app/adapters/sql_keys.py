@@ -13,8 +13,8 @@ from app.adapters.sql_engine import Database
 from app.core import reasons
 from app.core.state import Goal
 
-# Recall may well answer 404 to these, whatever the key.
-NO_EVIDENCE = (reasons.RECORDING_GONE, reasons.RECORDING_UNKNOWN)
+# As `sql_commit` writes the state: heard to be deleted at Recall. No text in it holds these bytes unescaped.
+_IS_GONE = '"is_recording_gone":true'
 
 
 class Keys(Database):
@@ -43,10 +43,12 @@ class Keys(Database):
         row = t.transcriptions
         newest = sa.select(row.c.recording_id).where(row.c.workspace == workspace)
         newest = newest.order_by(row.c.first_heard_at.desc(), row.c.id.desc()).limit(limit)
-        should_be_there = newest.where(
+        newest = newest.where(
             row.c.goal != Goal.ERASED.value,
-            sa.or_(row.c.reason.is_(None), row.c.reason.not_in(NO_EVIDENCE)),
+            row.c.reason.is_distinct_from(reasons.RECORDING_GONE),
+            ~row.c.state.contains(_IS_GONE, autoescape=True),
         )
+        should_be_there = newest.where(row.c.reason.is_distinct_from(reasons.RECORDING_UNKNOWN))
         with self.reading() as connection:
             found = connection.execute(should_be_there).scalars().all()
             return list(found or connection.execute(newest).scalars().all())

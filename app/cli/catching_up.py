@@ -20,6 +20,7 @@ from app.errors import AccountRefused, Away, QueueUnavailable, RecallBusy
 from app.key_sight import HELD_AGAINST
 from app.reconcile import Found, Reconciler
 from app.service import Service
+from app.task import Workspace
 
 _RESUMES = "Run again, it goes on where it stopped: what was taken up is passed by."
 
@@ -65,9 +66,9 @@ def _is_key_accepted(service: Service, *, yes: bool, is_dry: bool) -> bool:
     sight = service.account.sight
     for workspace in service.workspaces.values():
         known = service.store.newest_recordings(workspace.name, HELD_AGAINST)
-        if not known:
+        if not known or sight.is_by_hand(workspace):
             continue
-        with _told_when_away():
+        with _told_when_away(service, workspace):
             sees = sight.sees_one_of(workspace, known)
         if sees is None:
             raise Away("Recall cannot be asked now (it is busy or silent); `afterword check` says why")
@@ -79,18 +80,21 @@ def _is_key_accepted(service: Service, *, yes: bool, is_dry: bool) -> bool:
             )
             if is_dry or not is_agreed(yes=yes, is_named=False):
                 return False
-        sight.accept(workspace)
+        sight.accept(workspace, by_hand=not sees)
     return True
 
 
 @contextmanager
-def _told_when_away() -> Iterator[None]:
+def _told_when_away(service: Service, workspace: Workspace) -> Iterator[None]:
+    """And what Recall answered is counted."""
     try:
         yield
     except AccountRefused as refused:
         raise Away(f"{refused}; `afterword check` says why") from refused
     except RecallBusy as busy:
         raise Away(why_busy(busy)) from busy
+    finally:
+        service.account.count_answers(workspace)
 
 
 def _take_up(service: Service, since: float, *, by: str, is_dry: bool, yes: bool) -> int:
@@ -144,7 +148,7 @@ def _pass(service: Service, since: float, *, by: str, is_dry: bool) -> Found:
         for workspace in service.workspaces.values():
             reconciler = Reconciler(service, workspace, by=by, is_dry=is_dry, tell=tell)
             try:
-                with _told_when_away():
+                with _told_when_away(service, workspace):
                     total.add(reconciler.run(since=since))
             except KeyboardInterrupt:
                 click.echo(f"Interrupted. {_RESUMES}", err=True)

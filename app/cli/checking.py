@@ -252,8 +252,10 @@ def _in_use(asked: _Asked) -> str | None:
         found = standing.standing_of(store, wiring.DEFAULT_WORKSPACE, api_key=settings.api_key)
     if found.down:
         asked.warn(standing.why_passed_over(found.down))
+    if found.pause is None and found.is_key_foreign:
+        return standing.why_foreign()
     if found.pause is None:
-        return standing.why_foreign() if found.is_key_foreign else None
+        return standing.why_unseeing() if found.is_key_unseeing else None
     if standing.is_mended(found, has_recall_accepted=asked.is_key_accepted):
         asked.warn(standing.why_mended(found.pause))
         return None

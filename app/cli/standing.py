@@ -13,9 +13,10 @@ from typing import Any
 from app.account import REMEDIES
 from app.adapters.sql_store import SqlStore
 from app.cli.words import iso, time_of
+from app.key_sight import PASS_REMEDY
 from app.key_sight import REMEDY as KEY_REMEDY
 from app.ports import Pause
-from app.records import CREATES_ONLY, KEY_ACCEPTED, PAUSED_BY_KEY
+from app.records import CREATES_ONLY, KEYS_IN_USE, PAUSED_BY_KEY
 
 _TAKES = "after a change of `.env` it takes a restart, or SIGHUP to `up`"
 _KEY_REFUSED = "recall_answers_401"
@@ -30,13 +31,15 @@ class Standing:
     Attributes:
         down: Providers that are passed over just now.
         is_key_foreign: The API key of the settings sees none of the recordings known here.
-        is_key_accepted: It was seen to see one.
+        is_key_accepted: It was seen to see one, or a person accepted it.
+        is_key_unseeing: It was, and the latest pass over Recall's list saw none of them.
     """
 
     pause: Pause | None
     down: tuple[str, ...]
     is_key_foreign: bool = False
     is_key_accepted: bool = False
+    is_key_unseeing: bool = False
 
     def lines(self) -> Iterable[str]:
         """One sentence each, with its remedy; none when all is well."""
@@ -44,6 +47,8 @@ class Standing:
             yield why_paused(self.pause)
         elif self.is_key_foreign:
             yield why_foreign()
+        if self.is_key_unseeing:
+            yield why_unseeing()
         if self.down:
             yield why_passed_over(self.down)
 
@@ -63,8 +68,13 @@ def standing_of(store: SqlStore, workspace: str, *, api_key: str = "") -> Standi
     """
     fingerprint = hashlib.sha256(api_key.encode()).hexdigest()[:8]  # as `RecallClient.fingerprint`
     facts = store.health(workspace, fingerprint=fingerprint)
-    is_accepted = store.key_status(workspace, fingerprint) == KEY_ACCEPTED
-    return Standing(facts.pause, tuple(sorted(facts.passed_over)), facts.is_key_foreign, is_accepted)
+    return Standing(
+        facts.pause,
+        tuple(sorted(facts.passed_over)),
+        facts.is_key_foreign,
+        is_key_accepted=facts.key_status in KEYS_IN_USE,
+        is_key_unseeing=facts.is_key_unseeing,
+    )
 
 
 def is_mended(standing: Standing, *, has_recall_accepted: bool) -> bool:
@@ -91,6 +101,14 @@ def why_mended(pause: Pause) -> str:
 def why_foreign() -> str:
     """What to do about a key of another workspace."""
     return f"{_SEES_NOTHING[0].upper()}{_SEES_NOTHING[1:]}. To mend: {KEY_REMEDY}."
+
+
+def why_unseeing() -> str:
+    """What to do where the pass over Recall's list stands still."""
+    return (
+        "The reconcile pass found none of the newest recordings known here at Recall: lost webhooks are not "
+        f"made up for meanwhile. To mend: {PASS_REMEDY}."
+    )
 
 
 def why_paused(pause: Pause) -> str:

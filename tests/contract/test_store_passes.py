@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from app.adapters.sql_store import SqlStore
 from app.core import events, reasons
 from app.core.machine import Decision
 from app.core.state import Goal
-from app.records import KEY_ACCEPTED, KEY_FOREIGN
+from app.records import KEY_ACCEPTED, KEY_FOREIGN, Answer
 from tests.contract.conftest import AnyStore, Place
-from tests.contract.store_words import HAND, WORKSPACE, at_once, begin
+from tests.contract.store_words import CREATE, HAND, WORKSPACE, at_once, begin
 
 LEASE_S = 45.0
 
@@ -116,7 +119,40 @@ def test_a_key_is_held_against_what_was_heard_of_last_and_may_still_be_at_recall
     assert store.newest_recordings(WORKSPACE, 3) == ["r3", "r2", "r1"]
 
 
-def test_where_nothing_better_is_known_a_key_is_held_against_what_is_gone(store: AnyStore) -> None:
-    hear(store, "gone", 1_000.0)
+def test_where_nothing_else_is_known_a_key_is_held_against_unknown_recordings(
+    store: AnyStore,
+) -> None:
+    hear(store, "unknown", 1_000.0)
+    change(store, "unknown", goal=Goal.FAILED, reason=reasons.RECORDING_UNKNOWN)
+    assert store.newest_recordings(WORKSPACE, 3) == ["unknown"]
+
+
+def test_what_is_known_to_be_deleted_at_recall_is_never_held_against_a_key(store: AnyStore) -> None:
+    for name in ("gone", "erased", "heard"):
+        hear(store, name, 1_000.0)
     change(store, "gone", goal=Goal.FAILED, reason=reasons.RECORDING_GONE)
-    assert store.newest_recordings(WORKSPACE, 3) == ["gone"]
+    change(store, "erased", goal=Goal.ERASED)
+    change(store, "heard", goal=Goal.STORED)
+    assert store.newest_recordings(WORKSPACE, 3) == ["heard"]
+    change(store, "heard", is_recording_gone=True)
+    assert store.newest_recordings(WORKSPACE, 3) == []
+
+
+def test_answers_outside_a_command_are_counted_and_move_the_trouble(store: AnyStore) -> None:
+    store.note_answers(WORKSPACE, [Answer("recordings", "2xx"), Answer("recordings", "http_403")])
+    began = store.recall_trouble_since(WORKSPACE)
+    assert began == pytest.approx(store.now(), abs=5)
+    store.note_answers(WORKSPACE, [Answer("recordings", "http_429"), Answer("download", "2xx")])
+    assert store.recall_trouble_since(WORKSPACE) is not None
+    if isinstance(store, SqlStore):
+        assert store.measures()[0]["recall:recordings:http_403"] == 1
+        assert store.recall_trouble_since("another") is None
+    store.note_answers(WORKSPACE, [Answer("recordings", "silence"), Answer("recording", "4xx")])
+    assert store.recall_trouble_since(WORKSPACE) is None
+
+
+def test_a_create_waits_while_there_is_a_command_for_one(store: AnyStore) -> None:
+    assert not store.has_create(WORKSPACE)
+    begin(store, CREATE)
+    assert store.has_create(WORKSPACE)
+    assert not store.has_create("another")

@@ -236,17 +236,11 @@ def test_recall_is_down_after_a_minute_of_trouble_and_paused_while_a_hand_is_nee
     assert state() == "ok"
     store.clock_offset_s = 15
     assert state() == "down"
-    put(
-        store,
-        t.recall_keys,
-        workspace="default",
-        fingerprint=fingerprint_of(settings),
-        status="foreign",
-        at=store.now(),
-    )
-    report = wiring.open_readiness(settings, store=store).ask()
-    assert report.parts["recall"] == "paused"
-    assert report.body()["recall_paused"] == {"cause": "key_sees_nothing_here", "since_s": None}
+    for status, cause in (("unseeing", "pass_sees_nothing_known"), ("foreign", "key_sees_nothing_here")):
+        store.set_key_status("default", fingerprint_of(settings), status)
+        report = wiring.open_readiness(settings, store=store).ask()
+        assert report.parts["recall"] == "paused"
+        assert report.body()["recall_paused"] == {"cause": cause, "since_s": None}
     store.pause("default", "refused_402", probe_after_s=60)
     report = wiring.open_readiness(settings, store=store).ask()
     assert report.body()["recall_paused"] == {"cause": "refused_402", "since_s": pytest.approx(0, abs=3)}

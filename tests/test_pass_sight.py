@@ -1,0 +1,105 @@
+"""
+A pass that sees none of the recordings known here; what Recall answers outside commands; troubles and pauses
+that end though nothing waits for their end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.core.events import RecordingDeleted
+from app.ports import Source
+from app.records import KEY_ACCEPTED, KEY_BY_HAND, KEY_UNSEEING, Answer
+from tests.list_stage import HOUR, POLICY
+from tests.test_passes import Hall
+
+
+# -- a pass that sees nothing known here -----------------------------------------------------------
+def _unseeing() -> Hall:
+    """What is known here was deleted at Recall, and a recording was never heard of."""
+    hall = Hall()
+    hall.is_pressed()
+    hall.has(1)
+    hall.sees = set()
+    hall.a_pass()
+    return hall
+
+
+def _status(hall: Hall) -> str | None:
+    return hall.store.key_status("default", hall.fingerprint)
+
+
+def test_a_pass_that_sees_nothing_known_here_says_so_once_and_takes_nothing_up() -> None:
+    hall = _unseeing()
+    hall.a_pass(at=10)
+    assert _status(hall) == KEY_UNSEEING
+    assert "lost 0" not in hall.known
+    told = [line for line in hall.lines if line["event"] == "pass_sees_nothing_known"]
+    assert len(told) == 1
+    assert "./afterword reconcile" in told[0]["remedy"]
+    assert hall.service.account.may_ask(hall.service.workspaces["default"]), "commands go on"
+
+
+def test_a_persons_yes_ends_the_vouching_for_this_key_and_no_other() -> None:
+    hall = _unseeing()
+    hall.service.account.sight.accept(hall.service.workspaces["default"], by_hand=True)
+    hall.service = hall.open_service()
+    hall.retrieved.clear()
+    hall.a_pass(at=10)
+    assert "lost 0" in hall.known
+    assert (hall.retrieved, _status(hall)) == ([], KEY_BY_HAND)
+    hall.fingerprint = "f2"
+    assert not hall.service.account.may_ask(hall.service.workspaces["default"])
+
+
+def test_a_pass_that_sees_a_known_recording_again_goes_on_by_itself() -> None:
+    hall = _unseeing()
+    hall.sees = None
+    hall.a_pass(at=10)
+    assert ("lost 0" in hall.known, _status(hall)) == (True, KEY_ACCEPTED)
+
+
+def test_nothing_is_vouched_for_by_what_is_known_to_be_deleted() -> None:
+    hall = Hall()
+    hall.is_pressed()
+    for recording in hall.known:
+        deleted = RecordingDeleted(hall.at)
+        hall.service.advance("default", recording, deleted, Source(by="webhook"))
+    hall.has(1)
+    hall.sees = set()
+    hall.a_pass()
+    assert ("lost 0" in hall.known, _status(hall)) == (True, KEY_ACCEPTED)
+
+
+# -- what Recall answered meanwhile ----------------------------------------------------------------
+def test_answers_to_a_pass_and_its_looks_are_counted_when_the_job_ends() -> None:
+    hall = Hall()
+    hall.is_pressed()
+    hall.has(1)
+    hall.a_pass()
+    assert [a.endpoint for a in hall.store.answers] == ["recordings", "recording"]
+    assert hall.counted == []
+
+
+def test_trouble_is_looked_at_again_where_nothing_else_asks() -> None:
+    hall = Hall(policy=replace(POLICY, reconcile=False))
+    hall.store.note_answers("default", [Answer("retrieve", "silence")])
+    hall.sweeps()
+    assert hall.queue.passes_asked == 1
+    hall.works()
+    assert len(hall.probes) == 1
+    assert hall.store.recall_trouble_since("default") is None
+    hall.at += HOUR
+    hall.sweeps()
+    assert hall.queue.passes_asked == 1
+
+
+def test_a_pause_about_creates_ends_when_no_create_waits() -> None:
+    hall = Hall()
+    hall.is_pressed()
+    hall.service.account.refused(hall.service.workspaces["default"], 402, creates_only=True)
+    hall.sweeps()
+    assert hall.store.paused("default") is not None, "its create sees when the account is mended"
+    hall.store.commands.clear()
+    hall.sweeps()
+    assert hall.store.paused("default") is None
