@@ -65,7 +65,7 @@ class KeySight:
         if self.is_accepted(workspace):
             return True
         name, fingerprint = workspace.name, workspace.recall.fingerprint
-        known = self._store.newest_recordings(name, HELD_AGAINST)
+        known = self.held_against(workspace)
         if not known:
             return True
         every_s = workspace.policy.durations.account_probe_every_s
@@ -77,6 +77,17 @@ class KeySight:
         elif sees is False:
             self._refuse(workspace, len(known))
         return bool(sees)
+
+    def held_against(self, workspace: Workspace) -> list[str]:
+        """
+        What this key should see. Where all that is known here is gone by now, a key in use has nothing to
+        see; one not used before is held against that too, so that a person decides.
+        """
+        name = workspace.name
+        known = self._store.newest_recordings(name, HELD_AGAINST)
+        if known or self.is_accepted(workspace):
+            return known
+        return self._store.newest_recordings(name, HELD_AGAINST, gone_too=True)
 
     def sees_one_of(self, workspace: Workspace, recordings: list[str]) -> bool | None:
         """
@@ -120,7 +131,7 @@ class KeySight:
         """
         key = (workspace.name, workspace.recall.fingerprint)
         status = self._store.key_status(*key)
-        known = [] if status == KEY_BY_HAND else self._store.newest_recordings(key[0], HELD_AGAINST)
+        known = [] if status == KEY_BY_HAND else self.held_against(workspace)
         sees = self.sees_one_of(workspace, known) if known else True
         if sees is None:
             every_s = workspace.policy.durations.reconcile_every_s

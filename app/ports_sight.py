@@ -19,10 +19,10 @@ class SightStore(Protocol):
         """Notes it, in place of what was known of this key."""
         ...
 
-    def newest_recordings(self, workspace: str, limit: int) -> list[str]:
+    def newest_recordings(self, workspace: str, limit: int, *, gone_too: bool = False) -> list[str]:
         """
-        The recordings heard of last, latest first, in any phase. None that is erased or known to be deleted
-        at Recall; one that Recall did not know, only where no other is left.
+        The recordings heard of last, latest first, in any phase. One that is erased or known to be deleted
+        at Recall only with `gone_too`; one that Recall did not know, only where no other is left.
         """
         ...
 

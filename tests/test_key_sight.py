@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from app.cli.standing import why_paused
-from app.core.events import RecordingDone
+from app.core.events import RecordingDeleted, RecordingDone
 from app.errors import AccountRefused, RecallBusy
 from app.key_sight import HELD_AGAINST
 from app.ports import Source
@@ -188,3 +188,12 @@ def test_a_person_accepts_a_key_whose_recordings_were_deleted(desk: Desk) -> Non
     desk.service.account.sight.accept(desk.service.workspaces["default"])
     assert desk.store.paused("default") is None
     assert desk.may_ask()
+
+
+def test_where_all_that_is_known_was_deleted_at_recall_a_new_key_waits_for_a_person(desk: Desk) -> None:
+    for recording in ("r1", "r2", "r3"):
+        desk.service.advance("default", recording, RecordingDeleted(desk.at), Source(by="webhook"))
+    assert desk.may_ask(), "the key in use has nothing to see"
+    desk.starts_with("of another workspace", sees={"of another workspace"})
+    assert not desk.may_ask(), "what it sees would be transcribed"
+    assert desk.status() == KEY_FOREIGN

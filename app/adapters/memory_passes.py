@@ -39,7 +39,7 @@ class MemoryPasses(ABC):
         with self._lock:
             self.keys[workspace, fingerprint] = status
 
-    def newest_recordings(self, workspace: str, limit: int) -> list[str]:
+    def newest_recordings(self, workspace: str, limit: int, *, gone_too: bool = False) -> list[str]:
         with self._lock:
             known = [
                 row.transcription
@@ -49,9 +49,12 @@ class MemoryPasses(ABC):
             known = [
                 t
                 for t in known
-                if t.goal is not Goal.ERASED
-                and t.reason != reasons.RECORDING_GONE
-                and not t.is_recording_gone
+                if gone_too
+                or (
+                    t.goal is not Goal.ERASED
+                    and t.reason != reasons.RECORDING_GONE
+                    and not t.is_recording_gone
+                )
             ]
             useful = [t for t in known if t.reason != reasons.RECORDING_UNKNOWN]
             latest = sorted(useful or known, key=lambda t: t.first_heard_at, reverse=True)

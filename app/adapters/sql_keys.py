@@ -38,16 +38,17 @@ class Keys(Database):
         with self.writing() as connection:
             connection.execute(noted)
 
-    def newest_recordings(self, workspace: str, limit: int) -> list[str]:
+    def newest_recordings(self, workspace: str, limit: int, *, gone_too: bool = False) -> list[str]:
         """See `app.ports_sight.SightStore.newest_recordings`."""
         row = t.transcriptions
         newest = sa.select(row.c.recording_id).where(row.c.workspace == workspace)
         newest = newest.order_by(row.c.first_heard_at.desc(), row.c.id.desc()).limit(limit)
-        newest = newest.where(
-            row.c.goal != Goal.ERASED.value,
-            row.c.reason.is_distinct_from(reasons.RECORDING_GONE),
-            ~row.c.state.contains(_IS_GONE, autoescape=True),
-        )
+        if not gone_too:
+            newest = newest.where(
+                row.c.goal != Goal.ERASED.value,
+                row.c.reason.is_distinct_from(reasons.RECORDING_GONE),
+                ~row.c.state.contains(_IS_GONE, autoescape=True),
+            )
         should_be_there = newest.where(row.c.reason.is_distinct_from(reasons.RECORDING_UNKNOWN))
         with self.reading() as connection:
             found = connection.execute(should_be_there).scalars().all()

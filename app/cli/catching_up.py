@@ -17,7 +17,6 @@ from app.cli.words import seconds_of
 from app.config import load_settings
 from app.core.policy import Policy
 from app.errors import AccountRefused, Away, QueueUnavailable, RecallBusy
-from app.key_sight import HELD_AGAINST
 from app.reconcile import Found, Reconciler
 from app.service import Service
 from app.task import Workspace
@@ -65,7 +64,7 @@ def _is_key_accepted(service: Service, *, yes: bool, is_dry: bool) -> bool:
     """Holds a key not used before against what is known here; a person may accept one that sees nothing."""
     sight = service.account.sight
     for workspace in service.workspaces.values():
-        known = service.store.newest_recordings(workspace.name, HELD_AGAINST)
+        known = sight.held_against(workspace)
         if not known or sight.is_by_hand(workspace):
             continue
         with _told_when_away(service, workspace):

@@ -127,7 +127,7 @@ def test_where_nothing_else_is_known_a_key_is_held_against_unknown_recordings(
     assert store.newest_recordings(WORKSPACE, 3) == ["unknown"]
 
 
-def test_what_is_known_to_be_deleted_at_recall_is_never_held_against_a_key(store: AnyStore) -> None:
+def test_what_is_known_to_be_deleted_at_recall_is_held_against_no_key_that_is_in_use(store: AnyStore) -> None:
     for name in ("gone", "erased", "heard"):
         hear(store, name, 1_000.0)
     change(store, "gone", goal=Goal.FAILED, reason=reasons.RECORDING_GONE)
@@ -136,6 +136,7 @@ def test_what_is_known_to_be_deleted_at_recall_is_never_held_against_a_key(store
     assert store.newest_recordings(WORKSPACE, 3) == ["heard"]
     change(store, "heard", is_recording_gone=True)
     assert store.newest_recordings(WORKSPACE, 3) == []
+    assert sorted(store.newest_recordings(WORKSPACE, 3, gone_too=True)) == ["erased", "gone", "heard"]
 
 
 def test_answers_outside_a_command_are_counted_and_move_the_trouble(store: AnyStore) -> None:
