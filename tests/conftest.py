@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 
 import pytest
 
@@ -17,15 +18,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     For `--dist loadgroup --no-loadscope-reorder`: a file that is in no group is one by itself, so that its
-    fixtures are made once; and the groups that are allowed the longest time are begun first.
+    fixtures are made once; and the groups whose tests may take longest together are begun first.
     """
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.location[0]))
-    longest: dict[str, float] = {}
+    allowed: Counter[str] = Counter()
     for item in items:
-        longest[_group(item)] = max(_allowed_s(item), longest.get(_group(item), 0.0))
-    items.sort(key=lambda item: (-longest[_group(item)], _group(item)))
+        allowed[_group(item)] += _allowed_s(item)
+    items.sort(key=lambda item: (-allowed[_group(item)], _group(item)))
 
 
 def _group(item: pytest.Item) -> str:
@@ -33,9 +34,9 @@ def _group(item: pytest.Item) -> str:
     return "" if mark is None else str(mark.args[0])
 
 
-def _allowed_s(item: pytest.Item) -> float:
-    """A slow test without a time of its own comes before those that are not slow."""
+def _allowed_s(item: pytest.Item) -> int:
+    """A test that is not slow takes milliseconds, whatever it is allowed."""
     mark = item.get_closest_marker("timeout")
     if mark is not None:
-        return float(mark.args[0])
-    return 60.0 if item.get_closest_marker("slow") else 0.0
+        return int(mark.args[0])
+    return 60 if item.get_closest_marker("slow") else 0

@@ -16,7 +16,7 @@ from app.core.step import budget
 from tests.core import diagram, walk
 from tests.core.walk import LATE, NOW, OURS, Cast, World
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(120)
 BEFORE_THE_KEY = (ev.Refusal.BUSY, ev.Refusal.ACCOUNT, ev.Refusal.PAYLOAD)
 Transition = tuple[World, ev.Event, Command | None, World, Decision]
 
