@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 # A run under nohup, or of a script in the background, ignores it; what a test starts must hear it.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -14,24 +17,29 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# They look at one programme, which takes long to play.
+_ONE_PROGRAMME = {f"tests/flow/test_{name}.py" for name in ("by_hand", "scenes", "secrets")}
+
+
+class _Files(LoadFileScheduling):  # type: ignore[misc]  # untyped
+    """One process per file, and one for those that share what is played once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return "programme" if file in _ONE_PROGRAMME else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Files | None:
+    return _Files(config, log) if config.getvalue("dist") == "loadfile" else None
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """
-    For `--dist loadgroup --no-loadscope-reorder`: a file that is in no group is one by itself, so that its
-    fixtures are made once; and the groups whose tests may take longest together are begun first.
-    """
+    """The files whose slow tests may take longest together are begun first (`--no-loadscope-reorder`)."""
+    allowed: Counter[Path] = Counter()
     for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.location[0]))
-    allowed: Counter[str] = Counter()
-    for item in items:
-        allowed[_group(item)] += _allowed_s(item)
-    items.sort(key=lambda item: (-allowed[_group(item)], _group(item)))
-
-
-def _group(item: pytest.Item) -> str:
-    mark = item.get_closest_marker("xdist_group")
-    return "" if mark is None else str(mark.args[0])
+        allowed[item.path] += _allowed_s(item)
+    items.sort(key=lambda item: -allowed[item.path])
 
 
 def _allowed_s(item: pytest.Item) -> int:

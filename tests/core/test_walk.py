@@ -24,10 +24,7 @@ Transition = tuple[World, ev.Event, Command | None, World, Decision]
 # One process walks for a cast: its transitions are computed once and looked at by every test.
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param(cast, id=name.replace(" ", "_"), marks=pytest.mark.xdist_group(f"walk: {name}"))
-        for name, cast in walk.CASTS.items()
-    ],
+    params=[pytest.param(cast, id=name.replace(" ", "_")) for name, cast in walk.CASTS.items()],
 )
 def cast(request: pytest.FixtureRequest) -> Cast:
     found: Cast = request.param
