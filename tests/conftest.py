@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
 
 # A run under nohup, or of a script in the background, ignores it; what a test starts must hear it.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -10,3 +16,35 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Started in the background by a shell, Ctrl-C is ignored here and in every process that a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# They look at one programme, which takes long to play.
+_ONE_PROGRAMME = {f"tests/flow/test_{name}.py" for name in ("by_hand", "scenes", "secrets")}
+
+
+class _Files(LoadFileScheduling):  # type: ignore[misc]  # untyped
+    """One process per file, and one for those that share what is played once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return "programme" if file in _ONE_PROGRAMME else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Files | None:
+    return _Files(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files whose slow tests may take longest together are begun first (`--no-loadscope-reorder`)."""
+    allowed: Counter[Path] = Counter()
+    for item in items:
+        allowed[item.path] += _allowed_s(item)
+    items.sort(key=lambda item: -allowed[item.path])
+
+
+def _allowed_s(item: pytest.Item) -> int:
+    """What is not slow hardly waits: it fills the processors at the end, when no service is in a hurry."""
+    mark = item.get_closest_marker("timeout")
+    if item.get_closest_marker("slow") is None:
+        return 0
+    return 60 if mark is None else int(mark.args[0])

@@ -192,8 +192,9 @@ class RecallClient:
 
         Raises:
             RecallBusy: No answer, or any other status: 429 and 5xx, and what a gateway on the way may say
-                (3xx, 400, 405, 418, …). Only what certainly never left is repeated here: Recall counts
-                everything else, and the caller has one slot.
+                (3xx, 400, 405, 418, …). Only what certainly never left is repeated here, and what went to
+                a kept connection that was closed instead of answering: Recall counts everything else, and
+                the caller has one slot.
             AccountRefused: 401, 402, 403.
         """
         retrying = tenacity.Retrying(
@@ -210,7 +211,8 @@ class RecallClient:
             cause = name_of(error, call)
             self._say(request.method.lower(), status=None, detail=cause)
             self._note(endpoint, None)
-            busy = RecallBusy if call.has_written else _Hiccup
+            is_closed_meanwhile = call.is_on_kept and cause == "connection_lost"
+            busy = _Hiccup if is_closed_meanwhile or not call.has_written else RecallBusy
             raise busy(cause, retry_after_s=self._come_back_s) from None  # messages hold addresses
         self._say(request.method.lower(), status=reply.status)
         self._note(endpoint, reply.status)

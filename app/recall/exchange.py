@@ -90,7 +90,8 @@ class Call:
         may_write: Asked when the connection is ready and nothing is written; False raises `Withheld`.
         may_connect_to: Asked of every numeric address the host resolves to (a proxy's excepted).
 
-    `has_written` is True once the first byte may have left.
+    `has_written` is True once the first byte may have left; `is_on_kept` from then until the answer's
+    headers are there, when the connection had carried an exchange before: it may have been closed meanwhile.
     """
 
     _current: ContextVar[Call] = ContextVar("call")
@@ -104,6 +105,7 @@ class Call:
     ) -> None:
         self.may_connect_to = may_connect_to
         self.has_written = False
+        self.is_on_kept = False
         self.is_over = False
         self._may_write = may_write
         self._lock = threading.Lock()
@@ -167,7 +169,10 @@ def _shut(sock: socket.socket) -> None:
 
 
 class _Connection(HTTPConnection):
+    _has_carried = False
+
     def _new_conn(self) -> socket.socket:
+        self._has_carried = False
         call = Call.current()
         # A proxy is the operator's own and resolves the name itself.
         sock = super()._new_conn() if call.may_connect_to is None or self.proxy else self._checked(call)
@@ -201,6 +206,7 @@ class _Connection(HTTPConnection):
         call = Call.current()
         call.watch(self.sock)
         call.before_first_byte()
+        call.is_on_kept, self._has_carried = self._has_carried, True
         super().request(*args, **kwargs)
 
 
@@ -267,6 +273,7 @@ def exchange(
         TROUBLE: Everything else that goes wrong; `TooLarge` for a body over `at_most` bytes.
     """
     with call, wire.open(prepared, timeout_s=timeout_s) as response:
+        call.is_on_kept = False
         body = bytearray()
         for chunk in chunks(response):
             body += chunk

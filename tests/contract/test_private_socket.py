@@ -226,4 +226,4 @@ def test_descriptors_are_given_back(tmp_path: Path, serve: Serve) -> None:
         with pytest.raises(SocketRefused):
             ask(folder / OWN_NAME)
     after = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
-    assert after == before
+    assert after <= before  # less: the collector closed what an earlier test had left

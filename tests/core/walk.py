@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from app.core import events as ev
 from app.core import reasons
@@ -232,8 +233,10 @@ def step(world: World, event: ev.Event, source: Command | None, policy: Policy) 
     for gone in decision.dropped:
         left.pop(gone.key, None)
     for new in decision.commands:
-        left[new.key] = new
-    return World(forget(decision.state), frozenset(_forget_wait(c) for c in left.values())), decision
+        left[new.key] = _forget_wait(new)
+    is_same = decision.state is world.state  # and has forgotten already
+    after = world.state if is_same else forget(decision.state)
+    return World(after, frozenset(left.values())), decision
 
 
 def _tried_often(state: Transcription) -> Transcription:
@@ -242,6 +245,7 @@ def _tried_often(state: Transcription) -> Transcription:
     return replace(state, attempts=lines, unread=tuple(replace(u, tries=9) for u in state.unread))
 
 
+@lru_cache(10_000)
 def forget(state: Transcription) -> Transcription:
     """Without what only lengthens waits or is only read by people."""
     lines = tuple(_forget_line(a) for a in state.attempts)
@@ -263,11 +267,13 @@ def forget(state: Transcription) -> Transcription:
     )
 
 
+@lru_cache(10_000)
 def _forget_line(line: Attempt) -> Attempt:
     bare = replace(line, since=NOW, tries=0, blocked=0, error=None, generation=min(line.generation, 1))
     return replace(bare, absence=_forget_absence(line.absence))
 
 
+@lru_cache(10_000)
 def _forget_unread(unread: Unread) -> Unread:
     bare = replace(unread, since=NOW, tries=0, absence=_forget_absence(unread.absence))
     return replace(bare, digest=None, digests=0, digest_at=0.0)
@@ -279,6 +285,7 @@ def _forget_absence(absence: Absence | None) -> Absence | None:
     return Absence(NOW, min(absence.lists, 2), NOW if absence.lists else 0.0)
 
 
+@lru_cache(10_000)
 def _forget_wait(command: Command) -> Command:
     bare = replace(command, after_s=0.0)
     return replace(bare, generation=min(bare.generation, 1)) if isinstance(bare, CreateTranscript) else bare
@@ -300,18 +307,19 @@ def moves(world: World, cast: Cast) -> Iterator[tuple[ev.Event, Command | None]]
 def reachable(
     cast: Cast, limit: int = 60_000
 ) -> Iterator[tuple[World, ev.Event, Command | None, World, Decision]]:
-    """Every transition of every reachable world, each world once."""
-    seen = {START}
+    """Every transition of every reachable world, each world once; equal worlds are one object."""
+    seen = {START: START}
     queue = deque([START])
     while queue:
         world = queue.popleft()
         for event, source in moves(world, cast):
-            after, decision = step(world, event, source, cast.policy)
-            yield world, event, source, after, decision
-            if after not in seen:
+            reached, decision = step(world, event, source, cast.policy)
+            after = seen.get(reached)
+            if after is None:
                 assert len(seen) < limit, "the walk does not end: something unbounded is in the state"
-                seen.add(after)
+                after = seen[reached] = reached
                 queue.append(after)
+            yield world, event, source, after, decision
 
 
 def is_end(world: World) -> bool:

@@ -356,15 +356,6 @@ def test_a_kept_cursor_that_is_none_is_refused_without_a_request(cursor: str) ->
     assert server.connections == 0
 
 
-def test_a_kept_connection_that_died_meanwhile_is_made_anew() -> None:
-    page = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(EMPTY_PAGE), EMPTY_PAGE)
-    with raw_server(send(page)) as server:  # hangs up without having said that it would
-        recall = client(server.url)
-        for _ in range(5):
-            recall.probe()
-    assert server.connections == 5
-
-
 def test_a_forked_child_does_not_use_its_parents_connection() -> None:
     with raw_server(answer(200, EMPTY_PAGE, keep=True)) as server:
         recall = client(server.url)
