@@ -238,7 +238,7 @@ class _Reader:
 
     def _not_contradicting(self, url: str, region: str | None) -> str:
         host = urlsplit(url).hostname or ""
-        named = host.removesuffix(".recall.ai")
+        named = host.removesuffix(".").removesuffix(".recall.ai")
         if region is not None and named in REGIONS and named != region:
             self.problem("RECALL_API_BASE_URL and RECALL_REGION name different regions; unset one of them.")
         self._check_isolation(url)

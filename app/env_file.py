@@ -61,7 +61,8 @@ def variables(environ: Mapping[str, str], in_file: Mapping[str, str]) -> dict[st
 
 def without_quotes(raw: Mapping[str, str], names: Collection[str], *, problem: Say) -> dict[str, str]:
     """
-    The variables, those of `names` without the quotes around their values; each such one is a problem.
+    The variables, those of `names` without the quotes around their values; each such one is a problem, as
+    is one that is no text.
 
     A shell and `.env` take quotes away; `docker --env-file` and systemd's drop-ins made by hand keep them:
     https://docs.docker.com/reference/cli/docker/container/run/#env
@@ -72,7 +73,19 @@ def without_quotes(raw: Mapping[str, str], names: Collection[str], *, problem: S
         if len(value) > 1 and value[0] == value[-1] and value[0] in QUOTES:
             problem(f"{name}: its value stands in quotes ({value[0]}), which are part of it; take them away.")
             bare[name] = value[1:-1]
+        if not name.endswith("_FILE") and not _is_utf8(value):  # a file's name may be any bytes
+            problem(f"{name}: holds bytes that are not UTF-8; write it anew.")
+            bare[name] = value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     return bare
+
+
+def _is_utf8(text: str) -> bool:
+    """Not so where the system kept foreign bytes as lone surrogates: https://peps.python.org/pep-0383/"""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_secret_files(raw: dict[str, str], names: Iterable[str], root: Path, *, problem: Say) -> None:

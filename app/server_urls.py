@@ -98,6 +98,7 @@ def postgresql_problems(url: str) -> Iterator[str]:
         yield f"DATABASE_URL: libpq cannot read it; {_ENCODE}"
         return
     yield from _wrong_ports(given)
+    yield from _without_writes(given)
     yield from _missing_files("DATABASE_URL", given, _FILES)
     yield from _refused_values(given)
 
@@ -120,6 +121,8 @@ def redis_problems(url: str) -> Iterator[str]:
     yield from _strange("REDIS_URL", names, _REDIS, _REDIS_FOREIGN, is_hidden="@" in parts.query)
     given = {name: value for name, value in pairs if name in _REDIS}
     yield from (f"REDIS_URL: its parameter {name} has no value." for name in given if not given[name])
+    if not re.fullmatch(r"[!-~]*", given.get("client_name", "")):  # https://redis.io/commands/client-setname
+        yield "REDIS_URL: client_name must be letters, digits and signs without blanks."
     yield from _missing_files("REDIS_URL", given, _REDIS_FILES)
     where = _wrong_unix(parts.hostname, parts.path) if parts.scheme == "unix" else _wrong_host(parts.hostname)
     yield from where
@@ -165,10 +168,17 @@ def _read_by_libpq(rest: str) -> dict[str, str] | None:
 def _wrong_ports(given: Mapping[str, str]) -> Iterator[str]:
     ports = given.get("port", "").split(",")
     hosts = (given.get("hostaddr") or given.get("host", "")).split(",")
-    if any(port and not (port.isdecimal() and 1 <= int(port) <= 65535) for port in ports):
+    if any(port and not (re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535) for port in ports):
         yield f"DATABASE_URL: a port is not a number from 1 to 65535; {_ENCODE}"
     elif len(ports) not in (1, len(hosts)):
         yield "DATABASE_URL: name one port, or one for each host."
+
+
+def _without_writes(given: Mapping[str, str]) -> Iterator[str]:
+    if "replication" in given:  # https://www.postgresql.org/docs/current/protocol-replication.html
+        yield "DATABASE_URL: its parameter replication makes a connection without tables; leave it out."
+    if given.get("target_session_attrs") in ("read-only", "standby", "prefer-standby"):
+        yield "DATABASE_URL: target_session_attrs must find a server that takes writes, as read-write does."
 
 
 def _refused_values(given: Mapping[str, str]) -> Iterator[str]:

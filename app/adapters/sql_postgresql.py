@@ -25,7 +25,8 @@ CONNECT_S_OF_SEVERAL = 2  # for each address of each host; psycopg knows no less
 _BEGIN = (
     "BEGIN ISOLATION LEVEL READ COMMITTED;"  # whatever the server's default is
     " SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '5s';"
-    " SET LOCAL idle_in_transaction_session_timeout = '10s'"
+    " SET LOCAL idle_in_transaction_session_timeout = '10s';"
+    " SET LOCAL datestyle = 'ISO'"  # whatever role, database or server say: the driver reads no other
 )
 
 
@@ -56,6 +57,7 @@ def postgresql_engine(url: str, *, pool_size: int, pool_timeout_s: float) -> Eng
             autocommit=True,  # the driver begins nothing: `_begin` does
             prepare_threshold=None,
             connect_timeout=connect_s,
+            client_encoding="UTF8",  # whatever address or PGCLIENTENCODING say: a title holds any sign
             tcp_user_timeout=int(pool_timeout_s * 1000),  # a server that vanished without a word; Linux only
             keepalives_idle=5,
             keepalives_interval=2,

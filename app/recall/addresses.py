@@ -38,6 +38,8 @@ _SPECIAL_IPV6 = tuple(
 _WRAPPED_IPV4 = tuple(map(ipaddress.IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96")))
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+# A name, or an address: `urlsplit` has checked those of IPv6.
+_HOST = re.compile(r"[0-9a-z_-]+(\.[0-9a-z_-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
 _SAFE = re.compile(r"[!-~]+")  # printable ASCII without blanks: nothing a header or a log could break on
 
 
@@ -107,8 +109,10 @@ def check_base_url(url: str) -> str:
     parts = _split(url)
     if parts is None:
         raise ValueError("not an absolute http(s) address, or one with a user name in it")
-    if parts.query or parts.fragment:
+    if "?" in url or "#" in url:  # also with nothing behind it: the path would be part of it
         raise ValueError("has a query or a fragment; only scheme, host, port and path belong there")
+    if parts.netloc.endswith(":") or not _HOST.fullmatch(parts.hostname or ""):
+        raise ValueError("its host is no name or address, or its port is empty")
     if parts.scheme != "https" and not host_is_loopback(url):
         raise ValueError("plain http is for loopback only; use https")
     return url.rstrip("/")

@@ -32,6 +32,12 @@ TABLE: list[tuple[dict[str, str | None], str, str]] = [
     ({"RECALL_API_BASE_URL": "https://us-west-2.recall.ai/api/v1/"}, "has a path", "end it after the host"),
     ({"RECALL_API_BASE_URL": "https://recall.example/gateway"}, "has a path", "end it after the host"),
     ({"RECALL_API_BASE_URL": "http://recall.example"}, "RECALL_API_BASE_URL", "use https"),
+    ({"RECALL_API_BASE_URL": "https://recall.example?"}, "RECALL_API_BASE_URL", "only scheme, host"),
+    ({"RECALL_API_BASE_URL": "https://recall.example#"}, "RECALL_API_BASE_URL", "only scheme, host"),
+    ({"RECALL_API_BASE_URL": "https://recall.example:"}, "RECALL_API_BASE_URL", "its port is empty"),
+    ({"RECALL_API_BASE_URL": "https://recall..example"}, "RECALL_API_BASE_URL", "no name or address"),
+    ({"RECALL_API_BASE_URL": "https://recall%00.example"}, "RECALL_API_BASE_URL", "no name or address"),
+    ({"RECALL_API_BASE_URL": "https://us-east-1.recall.ai."}, "different regions", "unset one of them"),
     ({"RECALL_API_BASE_URL": "https://us-east-1.recall.ai"}, "different regions", "unset one of them"),
     ({"RECALL_WEBHOOK_SECRETS": None}, "RECALL_WEBHOOK_SECRETS is missing", "create the workspace"),
     ({"RECALL_WEBHOOK_SECRETS": "whsec_MfKQ9r8G"}, "RECALL_WEBHOOK_SECRETS", "is it complete?"),
@@ -44,7 +50,19 @@ TABLE: list[tuple[dict[str, str | None], str, str]] = [
         "must begin with whsec_",
     ),
     ({"AFTERWORD_HOME": "~nobody-of-that-name/x"}, "AFTERWORD_HOME", "write it out"),
-    ({"AFTERWORD_HOME": "/srv/\udcff"}, "AFTERWORD_HOME", "not a path that can be used"),
+    ({"AFTERWORD_HOME": "/srv/\udcff"}, "AFTERWORD_HOME", "not UTF-8; write it anew"),
+    ({"AFTERWORD_OPS_PASSWORD": "a\udcff"}, "AFTERWORD_OPS_PASSWORD", "not UTF-8; write it anew"),
+    ({"REDIS_URL": "redis://h\udcff/0"}, "REDIS_URL", "not UTF-8; write it anew"),
+    ({"STORAGE_URL": "file:///srv/\udcff"}, "STORAGE_URL", "not UTF-8; write it anew"),
+    ({"DATABASE_URL": "sqlite:////srv/\udcff"}, "DATABASE_URL", "not UTF-8; write it anew"),
+    ({"NGROK_DOMAIN": "\udcff"}, "NGROK_DOMAIN", "not UTF-8; write it anew"),
+    ({"DATABASE_URL": "postgresql://h/d?replication=true"}, "parameter replication", "leave it out"),
+    ({"DATABASE_URL": "postgresql://h/d?target_session_attrs=read-only"}, "target_session", "takes writes"),
+    ({"DATABASE_URL": "postgresql://h/d?target_session_attrs=standby"}, "target_session", "takes writes"),
+    ({"DATABASE_URL": "postgresql://h/d?target_session_attrs=prefer-standby"}, "target_s", "takes writes"),
+    ({"DATABASE_URL": "postgresql://h:٣/d"}, "DATABASE_URL: a port", "from 1 to 65535"),
+    ({"REDIS_URL": "redis://h/0?client_name=a b"}, "REDIS_URL: client_name", "without blanks"),
+    ({"REDIS_URL": "redis://h/0?client_name=a%0Ab"}, "REDIS_URL: client_name", "without blanks"),
     ({"DATABASE_URL": "mysql://h/d"}, "DATABASE_URL", "must be sqlite:///PATH"),
     ({"DATABASE_URL": "sqlite://"}, "DATABASE_URL", "must be sqlite:///PATH"),
     ({"DATABASE_URL": "sqlite:///"}, "DATABASE_URL", "must be sqlite:///PATH"),
@@ -154,7 +172,7 @@ def test_wrong_setting_is_one_problem_that_names_it_and_its_remedy(
 
 def test_table_above_has_a_row_for_every_setting_that_can_be_wrong() -> None:
     rows = {name.removesuffix("_FILE") for changes, _, _ in TABLE for name in changes}
-    cannot_be_wrong = {"AFTERWORD_PYTHON", "AFTERWORD_ISOLATED", "NGROK_DOMAIN"}
+    cannot_be_wrong = {"AFTERWORD_PYTHON", "AFTERWORD_ISOLATED"}
     assert rows == config.NAMES - cannot_be_wrong
 
 
