@@ -70,6 +70,11 @@ def postgresql_engine(url: str, *, pool_size: int, pool_timeout_s: float) -> Eng
             raise ConfigError(
                 ["PostgreSQL runs with synchronous_commit=off and may lose deliveries: set it to on"]
             )
+        # Reported at each login: https://www.postgresql.org/docs/current/libpq-status.html
+        if connection.info.parameter_status("server_encoding") not in ("UTF8", "SQL_ASCII"):
+            raise ConfigError(
+                ["the database cannot hold every name and title: make one with ENCODING 'UTF8'"]
+            )
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

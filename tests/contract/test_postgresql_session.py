@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from app.adapters.sql_postgresql import postgresql_engine
+from app.errors import ConfigError
 
 TEXT, AT = "Zoë 🎉", datetime(2026, 11, 3, 1, 2, 3, tzinfo=UTC)
 
@@ -49,3 +51,25 @@ def test_environment_with_another_encoding_or_style_of_dates_is_read_the_same(
 ) -> None:
     monkeypatch.setenv(name, value)
     assert _written_and_read(postgresql_server) == [TEXT, AT]
+
+
+def _with_encoding(server: str, encoding: str) -> str:
+    name = f"encoded_{encoding.lower()}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(
+            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
+        )
+    return sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "WIN1252", "EUC_JP"])
+def test_database_that_cannot_hold_every_sign_is_refused_with_the_remedy(
+    postgresql_server: str, encoding: str
+) -> None:
+    with pytest.raises(ConfigError, match="ENCODING 'UTF8'"):
+        _written_and_read(_with_encoding(postgresql_server, encoding))
+
+
+@pytest.mark.parametrize("encoding", ["UTF8", "SQL_ASCII"])
+def test_database_that_holds_every_sign_is_used(postgresql_server: str, encoding: str) -> None:
+    assert _written_and_read(_with_encoding(postgresql_server, encoding)) == [TEXT, AT]
