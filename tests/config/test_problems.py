@@ -114,6 +114,11 @@ TABLE: list[tuple[dict[str, str | None], str, str]] = [
     ({"AFTERWORD_PROVIDERS": "google"}, "'google'", "did you mean google_speech_v2_async?"),
     ({"AFTERWORD_PROVIDERS": "gladia"}, "'gladia'", "did you mean gladia_v2_async?"),
     ({"AFTERWORD_PROVIDERS": "aws"}, "'aws'", "did you mean aws_transcribe_async?"),
+    ({"AFTERWORD_PROVIDERS": "assemblyai_async"}, "none of Recall's", "did you mean assembly_ai_async?"),
+    ({"AFTERWORD_PROVIDERS": "asembly_ai_async"}, "none of Recall's", "did you mean assembly_ai_async?"),
+    ({"AFTERWORD_PROVIDERS": "recall_async"}, "none of Recall's", "did you mean recallai_async?"),
+    ({"AFTERWORD_PROVIDERS": "gladia_async"}, "none of Recall's", "did you mean gladia_v2_async?"),
+    ({"AFTERWORD_PROVIDERS": "aws_async"}, "none of Recall's", "did you mean aws_transcribe_async?"),
     ({"AFTERWORD_PROVIDERS": "deepgram_streaming"}, "providers", "end in _async"),
     ({"AFTERWORD_PROVIDERS": "rev_async, rev_async"}, "providers", "named twice"),
     ({"AFTERWORD_WORKERS": "0"}, "AFTERWORD_WORKERS", "from 1 to 64"),
@@ -127,6 +132,10 @@ TABLE: list[tuple[dict[str, str | None], str, str]] = [
     ({"HOST": "http://0.0.0.0"}, "HOST", "the port is PORT"),
     ({"HOST": "0.0.0.0:8000"}, "HOST", "the port is PORT"),
     ({"HOST": "two words"}, "HOST", "host name alone"),
+    ({"NGROK_DOMAIN": "https://mine.ngrok.app"}, "NGROK_DOMAIN", "the domain alone"),
+    ({"NGROK_DOMAIN": "mine.ngrok.app/webhooks"}, "NGROK_DOMAIN", "the domain alone"),
+    ({"NGROK_DOMAIN": "mine.ngrok.app:443"}, "NGROK_DOMAIN", "the domain alone"),
+    ({"NGROK_DOMAIN": "mine"}, "NGROK_DOMAIN", "the domain alone"),
     ({"PORT": "0"}, "PORT", "from 1 to 65535"),
     ({"PORT": "65536"}, "PORT", "from 1 to 65535"),
     ({"PORT": "-1"}, "PORT", "whole number"),
@@ -154,7 +163,7 @@ def test_wrong_setting_is_one_problem_that_names_it_and_its_remedy(
 
 def test_table_above_has_a_row_for_every_setting_that_can_be_wrong() -> None:
     rows = {name.removesuffix("_FILE") for changes, _, _ in TABLE for name in changes}
-    cannot_be_wrong = {"AFTERWORD_PYTHON", "AFTERWORD_ISOLATED", "NGROK_DOMAIN"}
+    cannot_be_wrong = {"AFTERWORD_PYTHON", "AFTERWORD_ISOLATED"}
     assert rows == config.NAMES - cannot_be_wrong
 
 
