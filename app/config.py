@@ -6,25 +6,25 @@ problem is listed at once, each with its remedy, none with a secret's value. Rel
 
 from __future__ import annotations
 
-import difflib
-import ipaddress
+import dataclasses
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from app.core.durations import Durations
 from app.core.policy import Policy
-from app.env_file import read_env_file, read_secret_files, variables, without_quotes
+from app.env_file import read_env_file, read_secret_files, variables, warn_of_unknown, without_quotes
 from app.errors import ConfigError
 from app.policy_file import Say, build_policy, read_policy_file
 from app.recall.addresses import check_base_url, host_is_loopback
 from app.recall.webhook import Secret, parse_secret
 from app.server_urls import postgresql_problems, redis_problems, sqlite_file, sqlite_url
+from app.settings_use import POLICY, is_about
 from app.surroundings import NAMES as SURROUNDINGS
-from app.surroundings import surroundings_problems
+from app.surroundings import is_host, surroundings_problems
 
 ROOT = Path(__file__).resolve().parent.parent
 # Each region is a deployment of its own: https://docs.recall.ai/docs/regions
@@ -93,6 +93,7 @@ class Settings:
     ngrok_domain: str | None = None
     time_scale: float = 1.0
     warnings: tuple[str, ...] = ()
+    wrong: frozenset[str] = frozenset()  # names of settings whose values are not those that were given
 
     @property
     def database_file(self) -> Path | None:
@@ -105,7 +106,7 @@ class Settings:
 
 
 def load_settings(
-    environ: Mapping[str, str] | None = None, *, root: Path = ROOT, is_recall_needed: bool = True
+    environ: Mapping[str, str] | None = None, *, root: Path = ROOT, used: Collection[str] | None = None
 ) -> Settings:
     """
     The settings of the environment, over those of `.env` at the root.
@@ -113,7 +114,8 @@ def load_settings(
     Args:
         environ: Instead of the process's own environment. With `AFTERWORD_ISOLATED=1` in it neither
             `.env` nor a `policy.toml` lying about is read, and only a loopback Recall is accepted.
-        is_recall_needed: False for what asks the database alone: Recall's own settings may be wrong then.
+        used: Names of the settings that count (`settings_use`); another that is wrong is named in
+            `Settings.wrong` and has a harmless value. Without it all count.
 
     Raises:
         ConfigError: Every problem, each a sentence with its remedy.
@@ -125,16 +127,19 @@ def load_settings(
     given = without_quotes(os.environ if environ is None else environ, _QUOTABLE, problem=problem)
     in_file = {} if is_isolated(given) else read_env_file(place, problem=problem, warn=warn)
     raw = variables(given, in_file)
-    _warn_of_unknown(raw, misnamed.append)
+    warn_of_unknown(raw, NAMES | {f"{name}_FILE" for name in SECRET_NAMES}, warn=misnamed.append)
     warnings += misnamed
     read_secret_files(raw, SECRET_NAMES, root, problem=problem)
     raw = without_quotes(raw, NAMES - in_file.keys(), problem=problem)
-    settings = _Reader(raw, root, given, problem, warn).settings(warnings)
-    wrong = [one for one in problems if is_recall_needed or not one.startswith("RECALL_")]
+    reader = _Reader(raw, root, given, problem, warn)
+    settings = reader.settings(warnings)
+    wrong = [one for one in problems if used is None or reader.is_about(one, used)]
     if wrong:
         # What is missing may only be misspelt.
         raise ConfigError([*wrong, *misnamed])
-    return settings
+    every = NAMES | frozenset(SURROUNDINGS)
+    unfit = {name for name in every if problems and any(reader.is_about(one, {name}) for one in problems)}
+    return dataclasses.replace(settings, wrong=frozenset(unfit))
 
 
 def is_isolated(environ: Mapping[str, str]) -> bool:
@@ -151,6 +156,11 @@ class _Reader:
         self.values, self.root, self.environ = values, root, environ
         self.is_isolated = is_isolated(environ)
         self.problem, self.warn = problem, warn
+        self.of_policy: set[str] = set()  # problems, which do not begin with a setting's name
+
+    def is_about(self, problem: str, names: Collection[str]) -> bool:
+        """Whether a problem is with one of these settings."""
+        return not POLICY.isdisjoint(names) if problem in self.of_policy else is_about(problem, names)
 
     def settings(self, warnings: list[str]) -> Settings:
         home = self.path("AFTERWORD_HOME", "var")
@@ -177,7 +187,7 @@ class _Reader:
             metrics_token=self.metrics_token(),
             host=self.host(),
             port=self.number("PORT", 8000, 1, 65535),
-            ngrok_domain=self.values.get("NGROK_DOMAIN"),
+            ngrok_domain=self.ngrok_domain(),
             time_scale=time_scale,
             warnings=tuple(warnings),
         )
@@ -200,10 +210,17 @@ class _Reader:
 
     def host(self) -> str:
         host = self.values.get("HOST", "127.0.0.1")
-        is_name = re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", host)
-        if not is_name and not _is_ip_address(host):
+        if not is_host(host):
             self.problem("HOST: must be an address or a host name alone, e.g. 127.0.0.1; the port is PORT.")
         return host
+
+    def ngrok_domain(self) -> str | None:
+        domain = self.values.get("NGROK_DOMAIN")
+        if domain is not None and (not is_host(domain) or "." not in domain.strip(".")):
+            self.problem(
+                "NGROK_DOMAIN: must be the domain alone, as in your-name.ngrok.app: without https:// or path."
+            )
+        return domain
 
     def api_key(self) -> str:
         key = self.values.get("RECALL_API_KEY", "")
@@ -214,7 +231,9 @@ class _Reader:
             )
         elif not re.fullmatch(r"[\x21-\x7e]+", key) or key.lower() in ("token", "bearer"):
             self.problem("RECALL_API_KEY: must be the bare key, without blanks and without a word before it.")
-        return key
+        else:
+            return key
+        return "no-key-that-can-be-sent"
 
     def base_url(self) -> str:
         region, url = self.values.get("RECALL_REGION"), self.values.get("RECALL_API_BASE_URL")
@@ -311,9 +330,10 @@ class _Reader:
 
     def redis_url(self) -> str | None:
         url = self.values.get("REDIS_URL")
-        for problem in redis_problems(url) if url is not None else ():
+        found = list(redis_problems(url)) if url is not None else []
+        for problem in found:
             self.problem(problem)
-        return url
+        return None if found else url
 
     def metrics_token(self) -> str | None:
         token = self.values.get("AFTERWORD_METRICS_TOKEN")
@@ -335,7 +355,7 @@ class _Reader:
             self.problem("STORAGE_URL: object stores are not supported yet; use file:///absolute/path.")
         else:
             self.problem("STORAGE_URL: must be file:///absolute/path.")
-        return url
+        return (home / "transcripts").as_uri()
 
     def policy(self, time_scale: float) -> Policy:
         path = self.path("AFTERWORD_POLICY", "policy.toml")
@@ -346,9 +366,14 @@ class _Reader:
                 self.problem(f"AFTERWORD_POLICY: there is no file {path}; write one or unset the variable.")
         else:
             reads_file = is_there and not self.is_isolated
-        tables = read_policy_file(path, self.problem) if reads_file else {}
+
+        def say(sentence: str) -> None:
+            self.of_policy.add(sentence)
+            self.problem(sentence)
+
+        tables = read_policy_file(path, say) if reads_file else {}
         order = self.values.get("AFTERWORD_PROVIDERS")
-        return build_policy(tables, order=order, time_scale=time_scale, problem=self.problem, warn=self.warn)
+        return build_policy(tables, order=order, time_scale=time_scale, problem=say, warn=self.warn)
 
     def api_keys(self) -> tuple[ApiKey, ...]:
         keys = []
@@ -359,25 +384,6 @@ class _Reader:
             else:
                 keys.append(ApiKey(match["name"], frozenset(match["scopes"].split("+")), match["digest"]))
         return tuple(keys)
-
-
-def _is_ip_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _warn_of_unknown(raw: Mapping[str, str], warn: Say) -> None:
-    known = NAMES | {f"{name}_FILE" for name in SECRET_NAMES}
-    for name in sorted(raw):
-        if not name.startswith(("AFTERWORD_", "RECALL_")) or name in known:
-            continue
-        near = difflib.get_close_matches(name, sorted(known), 1, cutoff=0.8)
-        # Other programs of the same people may well have RECALL_ settings of their own.
-        if near or name.startswith("AFTERWORD_"):
-            warn(f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else "."))
 
 
 def prepare_home(settings: Settings) -> None:

@@ -5,6 +5,7 @@ with one is said; refuses to know what a setting means. No sentence repeats what
 
 from __future__ import annotations
 
+import difflib
 import io
 import stat
 from collections.abc import Collection, Iterable, Mapping
@@ -105,6 +106,17 @@ def read_secret_files(raw: dict[str, str], names: Iterable[str], root: Path, *, 
             # Silently unset would mean: no password, an embedded database.
             del raw[name]
             problem(f"{name}_FILE: the file is empty.")
+
+
+def warn_of_unknown(raw: Mapping[str, str], known: Collection[str], *, warn: Say) -> None:
+    """Variables that look like settings and are none."""
+    for name in sorted(raw):
+        if not name.startswith(("AFTERWORD_", "RECALL_")) or name in known:
+            continue
+        near = difflib.get_close_matches(name, sorted(known), 1, cutoff=0.8)
+        # Other programs of the same people may well have RECALL_ settings of their own.
+        if near or name.startswith("AFTERWORD_"):
+            warn(f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else "."))
 
 
 def _cause(error: Exception) -> str:

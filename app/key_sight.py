@@ -31,8 +31,8 @@ HELD_AGAINST = 10
 _MOST_BUSY = 3  # each may have waited for a time-out
 REMEDY = (
     "RECALL_API_KEY is of another workspace than the recordings known here: put the right key back. If it "
-    "is the right one, and those recordings were deleted at Recall, `afterword reconcile` accepts it after a "
-    "yes"
+    "is the right one, and those recordings were deleted at Recall, `./afterword reconcile` accepts it after "
+    "a yes"
 )
 PASS_REMEDY = (
     "if RECALL_API_KEY is the right one, and those recordings were deleted at Recall, run `./afterword "

@@ -126,6 +126,8 @@ def _providers(
                 f"providers: {key!r} is not an asynchronous provider of Recall's; those end in _async, "
                 f"real-time ones cannot transcribe a finished recording{_did_you_mean(key)}"
             )
+        elif key not in KNOWN_PROVIDERS and _is_misspelt(key):
+            problem(f"providers: {key!r} is none of Recall's{_did_you_mean(key)}")
         elif key not in KNOWN_PROVIDERS:
             warn(f"providers: {key!r} is new to this version, Recall may refuse it{_did_you_mean(key)}")
     if len(set(names)) != len(names):
@@ -139,6 +141,18 @@ def _did_you_mean(key: str) -> str:
     near = difflib.get_close_matches(letters, known, 1, cutoff=0.75)
     near += [name for name in known if letters and name.startswith(letters)]
     return f"; did you mean {known[near[0]]}?" if near and key not in KNOWN_PROVIDERS else "."
+
+
+def _is_misspelt(key: str) -> bool:
+    """
+    Whether a key that Recall may have added is so near to a known one that it was meant. A known provider of
+    another version (`gladia_v3_async`) is not misspelt.
+    """
+    if any(re.sub(r"_v[0-9]+", "", key) == re.sub(r"_v[0-9]+", "", name) for name in KNOWN_PROVIDERS):
+        return re.search(r"_v[0-9]+_async$", key) is None
+    letters, known = _letters(key), [_letters(name) for name in KNOWN_PROVIDERS]
+    is_beginning = len(letters) > 2 and any(name.startswith(letters) for name in known)
+    return is_beginning or bool(difflib.get_close_matches(letters, known, 1, cutoff=0.85))
 
 
 def _letters(name: str) -> str:

@@ -6,7 +6,9 @@ wrong only at the first request, in their own words, one worker at a time.
 from __future__ import annotations
 
 import importlib.util
+import ipaddress
 import os
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
@@ -18,6 +20,15 @@ _PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 # https://docs.openssl.org/master/man3/SSL_CTX_load_verify_locations/
 _FILES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 NAMES = (*_PROXIES, *_FILES)
+
+
+def is_host(text: str) -> bool:
+    """Whether this is an address or a host name alone: no scheme, port or path. A name is not resolved."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", text) is not None
+    return True
 
 
 def surroundings_problems(environ: Mapping[str, str], *, host: str) -> Iterator[str]:

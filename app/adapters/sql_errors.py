@@ -35,8 +35,8 @@ _POSTGRESQL = {
     "3D": "the named database does not exist; create it or check DATABASE_URL",
     "40": "another transaction was in the way; it is tried again",
     "42501": "this user lacks a permission; grant it",
-    "42P01": "a table is missing; run `afterword migrate`",
-    "42703": "a column is missing; run `afterword migrate`",
+    "42P01": "a table is missing; run `./afterword migrate`",
+    "42703": "a column is missing; run `./afterword migrate`",
     "53": "the server is out of space, memory or connections; free some",
     "55P03": "a row stayed locked for seconds; see which session holds it",
     "57014": "a statement took too long; see what the server is busy with",
@@ -179,5 +179,5 @@ def _tried(pgconn: object, what: str) -> str:
 
 def _sqlite_remedy(code: int, message: str) -> str:
     if message.startswith(("no such table", "no such column")):
-        return "the database has no tables of this version; run `afterword migrate`"
+        return "the database has no tables of this version; run `./afterword migrate`"
     return f"the database is {_SQLITE.get(code & 0xFF, f'not usable (SQLite error {code})')}"

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from app.errors import AfterwordError, Away, ConfigError, HeldByAnother, QueueUnavailable, StoreUnavailable
+from app.naming import pasteable
 
 _COMMANDS = {
     "demo": ("app.cli.demo", "25 meetings from recording.done to stored transcripts, offline"),
@@ -82,7 +83,7 @@ def run(arguments: Sequence[str]) -> int:
         complain(error.problems)
         return 78
     except AfterwordError as error:
-        click.echo(f"afterword: {_said(error, arguments)}", err=True)
+        click.echo(f"afterword: {pasteable(_said(error, arguments))}", err=True)
         return next(code for kind, code in _EXITS if isinstance(error, kind))
     return code if isinstance(code, int) else 0
 
@@ -93,9 +94,10 @@ def _said(error: AfterwordError, arguments: Sequence[str]) -> str:
         return str(error)
     from app.cli.places import with_database_file
     from app.config import load_settings
+    from app.settings_use import STORED
 
     # They were good a moment ago.
-    return with_database_file(str(error), load_settings(is_recall_needed=False))
+    return with_database_file(str(error), load_settings(used=STORED))
 
 
 def complain(problems: Sequence[str]) -> None:
@@ -105,5 +107,5 @@ def complain(problems: Sequence[str]) -> None:
     )
     click.echo(f"afterword: {heading} before this can start:", err=True)
     for problem in problems:
-        click.echo(f"  - {problem}", err=True)
+        click.echo(f"  - {pasteable(problem)}", err=True)
     click.echo("Settings come from the environment and from .env; .env.example explains each.", err=True)

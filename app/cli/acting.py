@@ -19,8 +19,13 @@ from app.core.policy import CEILING, Policy
 from app.core.state import ENDS, Fate, Goal
 from app.core.step import budget as budget_of
 from app.errors import AfterwordError
+from app.naming import command as call
+from app.naming import pasteable
 from app.ports import Source
+from app.settings_use import POLICY, QUEUE, STORED
 
+# Recall itself is the service's to ask.
+_USED = STORED | QUEUE | POLICY
 _HIGHEST = 2**63 - 1  # that a database can number
 
 
@@ -32,7 +37,7 @@ _HIGHEST = 2**63 - 1  # that a database can number
 @click.option("--yes", is_flag=True, help="do not ask")
 def retry_command(recording: str, budget: int | None, yes: bool) -> int:
     """Try a failed or skipped recording again. What costs nothing is tried before another paid attempt."""
-    settings = load_settings()
+    settings = load_settings(used=_USED)
     service, store = wiring.open_service(settings), read_store(settings)
     state = find(store, recording).transcription.state
     event = events.RetryAsked(service.store.now(), budget or 0)
@@ -46,8 +51,8 @@ def retry_command(recording: str, budget: int | None, yes: bool) -> int:
     if decision.ignored is not None:
         click.echo(f"Nothing done: {decision.ignored}.")
         return 1
-    click.echo(why_idle(settings) or "Under way.")
-    click.echo(f"`./afterword show {short_id(store, state.recording_id)}` tells how it goes.")
+    click.echo(pasteable(why_idle(settings) or "Under way."))
+    click.echo(f"{call(f'show {short_id(store, state.recording_id)}')} tells how it goes.")
     return 0
 
 
@@ -60,7 +65,7 @@ def replay_command(delivery: int, yes: bool) -> int:
     from app.recall.examples import is_example
     from app.recall.wire import Unreadable, decode_delivery
 
-    settings = load_settings()
+    settings = load_settings(used=_USED)
     service = wiring.open_service(settings)
     workspace, body = _stored(read_store(settings), delivery)
     try:
@@ -87,7 +92,7 @@ def replay_command(delivery: int, yes: bool) -> int:
     if done.ignored:
         click.echo(f"Nothing done: {done.ignored}.")
         return 1
-    click.echo(f"Applied. {why_idle(settings) or ''}".rstrip())
+    click.echo(pasteable(f"Applied. {why_idle(settings) or ''}".rstrip()))
     return 0
 
 

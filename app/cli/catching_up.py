@@ -12,15 +12,18 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from app import wiring
 from app.cli.alive import why_idle
 from app.cli.checking import why_busy
-from app.cli.consent import is_agreed
+from app.cli.consent import is_agreed, is_terminal
 from app.cli.words import seconds_of
 from app.config import load_settings
 from app.core.policy import Policy
 from app.errors import AccountRefused, Away, QueueUnavailable, RecallBusy
+from app.naming import command, pasteable
 from app.reconcile import Found, Reconciler
 from app.service import Service
+from app.settings_use import POLICY, QUEUE, RECALL, STORED
 from app.task import Workspace
 
+_USED = STORED | QUEUE | POLICY | RECALL
 _RESUMES = "Run again, it goes on where it stopped: what was taken up is passed by."
 
 
@@ -70,17 +73,25 @@ def _is_key_accepted(service: Service, *, yes: bool, is_dry: bool) -> bool:
         with _told_when_away(service, workspace):
             sees = sight.sees_one_of(workspace, known)
         if sees is None:
-            raise Away("Recall cannot be asked now (it is busy or silent); `afterword check` says why")
+            raise Away(f"Recall cannot be asked now (it is busy or silent); {command('check')} says why")
         if not sees:
             click.echo(
                 f"This API key sees none of the {len(known)} newest recordings known here. Either it is of "
                 "another workspace: then put the right key back, or what this one sees is transcribed, too. "
-                "Or they were deleted at Recall: then `afterword reconcile` accepts the key after a yes."
+                f"Or they were deleted at Recall: then {command('reconcile')} accepts the key after a yes."
             )
-            if is_dry or not is_agreed(yes=yes, is_named=False):
+            if is_dry or not _is_key_wanted(yes=yes):
                 return False
         sight.accept(workspace, by_hand=not sees)
     return True
+
+
+def _is_key_wanted(*, yes: bool) -> bool:
+    """A script is no yes to this: one that runs each night would pay for the other workspace's recordings."""
+    if yes or is_terminal():
+        return is_agreed(yes=yes, is_named=False)
+    click.echo(f"Nothing was done: without a terminal, {command('reconcile --yes')} is the yes.", err=True)
+    return False
 
 
 @contextmanager
@@ -89,7 +100,7 @@ def _told_when_away(service: Service, workspace: Workspace) -> Iterator[None]:
     try:
         yield
     except AccountRefused as refused:
-        raise Away(f"{refused}; `afterword check` says why") from refused
+        raise Away(f"{refused}; {command('check')} says why") from refused
     except RecallBusy as busy:
         raise Away(why_busy(busy)) from busy
     finally:
@@ -110,8 +121,8 @@ def _take_up(service: Service, since: float, *, by: str, is_dry: bool, yes: bool
         return 1
     found = _pass(service, since, by=by, is_dry=False)
     click.echo(f"{found.taken_up} taken up; the service transcribes them. {_RESUMES}")
-    if (idle := why_idle(load_settings())) is not None:
-        click.echo(idle)
+    if (idle := why_idle(load_settings(used=_USED))) is not None:
+        click.echo(pasteable(idle))
     return 0
 
 
@@ -130,7 +141,7 @@ def _hand_over_what_is_due(service: Service) -> None:
 
 
 def _service() -> Service:
-    return wiring.open_service(load_settings())
+    return wiring.open_service(load_settings(used=_USED))
 
 
 def _pass(service: Service, since: float, *, by: str, is_dry: bool) -> Found:

@@ -7,15 +7,20 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
+import structlog
 
+from app.adapters.sql_store import SqlStore
 from app.cli import places
 from app.cli.alive import Service, service_of
-from app.cli.reading import read_store, reading_settings
+from app.cli.presence import is_stopped, own_port
+from app.cli.reading import read_store
+from app.cli.standing import Standing
 from app.cli.words import open_console, say
+from app.clock import SystemClock
 from app.config import Settings, load_settings
 from app.errors import (
     AccountRefused,
@@ -24,6 +29,9 @@ from app.errors import (
     RecallBusy,
     StoreUnavailable,
 )
+from app.naming import pasteable
+from app.records import PAUSED_BY_KEY
+from app.settings_use import POLICY, QUEUE, RECALL, RESULTS, STORED
 
 # Recall lets a workspace retrieve 300 transcripts a minute, and each recording needs one.
 # https://docs.recall.ai/reference/transcript_retrieve
@@ -52,35 +60,39 @@ class _Checked:
 def check_command(as_json: bool) -> int:
     """Say everything that is wrong, and what to do about it; and whether the service runs."""
     found = _Checked()
-    settings, needs_recall = _settings(found)
+    settings = _settings(found)
     is_misconfigured = bool(found.problems)
     if settings is not None:
         found.warnings += settings.warnings
-        found.problems += problems_of(settings, warn=found.warnings.append, asks_recall=needs_recall)
+        found.problems += problems_of(settings, warn=found.warnings.append)
         _add_service(found, settings)
+    found.problems = [pasteable(problem) for problem in found.problems]
+    found.warnings = [pasteable(warning) for warning in found.warnings]
     _print(found, as_json=as_json)
     return 78 if is_misconfigured else 1 if found.problems else 0
 
 
-def _settings(found: _Checked) -> tuple[Settings | None, bool]:
-    """The settings, and whether Recall can be asked with them; what is wrong is added."""
+def _settings(found: _Checked) -> Settings | None:
+    """The settings, as far as they can be read; what is wrong is added."""
     try:
-        return load_settings(), True
+        return load_settings()
     except ConfigError as error:
         found.problems += error.problems
     with contextlib.suppress(ConfigError):
-        return reading_settings(), False
-    return None, False
+        return load_settings(used=())
+    return None
 
 
 def _add_service(found: _Checked, settings: Settings) -> None:
     """Whether it runs, what waits for its restart, and how it is by its own account."""
+    if settings.wrong & STORED:
+        return
     service = found.service = service_of(settings)
-    if service.is_running is False and service.has_run:
+    if service.is_running is False and service.has_run and not is_stopped(settings.home):
         found.problems.append(service.sentence())
     if (changed := service.why_changed()) is not None:
         found.warnings.append(changed)
-    if service.is_running:
+    if service.is_running and not settings.wrong & (STORED | QUEUE | RESULTS | POLICY):
         parts = _parts(settings)
         found.warnings += [parts.pop("workers")] if "workers" in parts else []
         found.problems += parts.values()
@@ -96,17 +108,18 @@ def _parts(settings: Settings) -> dict[str, str]:
     return {part: said[part] for part in _PARTS if report.parts.get(part) == "down"}
 
 
-def problems_of(
-    settings: Settings, *, warn: Warn = lambda note: None, asks_recall: bool = True
-) -> Iterator[str]:
+def problems_of(settings: Settings, *, warn: Warn = lambda note: None) -> Iterator[str]:
     """
-    One sentence each. Writes are tried and taken back, and Recall is asked one harmless question.
+    One sentence each; nothing is asked that a wrong setting is needed for. Writes are tried and taken back.
+    Recall is asked one harmless question, and about recordings known here where the key is new to them.
 
     Args:
         warn: Gets what is no problem and may become one.
     """
     asked = _Asked(settings, warn)
-    for ask in (*((_recall,) if asks_recall else ()), _home, _port, _database, _password, _queue, _storage):
+    for ask, used in _QUESTIONS:
+        if used & settings.wrong:
+            continue
         try:
             problem = ask(asked)
         except AfterwordError as error:
@@ -187,6 +200,8 @@ def _port(asked: _Asked) -> str | None:
 
     def is_at_work() -> bool:
         """The processes may have been started one by one, without `up`: then they share its database."""
+        if (is_own := own_port(settings)) is not None:
+            return is_own
         is_ours = _gives_signs_of_life(settings)
         if is_ours is None:  # the database is away, which must not make our own web process a stranger
             is_ours = places.is_served_by_us(settings)
@@ -223,7 +238,7 @@ def _database(asked: _Asked) -> str | None:
             return "The database is newer than this program: update the program."
         if revision != migrations.newest_revision():
             asked.warn(
-                "The database is of an earlier version: `up` and `afterword migrate` bring it to this one."
+                "The database is of an earlier version: `up` and `./afterword migrate` bring it to this one."
             )
             return None
         return _in_use(asked)
@@ -235,7 +250,7 @@ def _fresh(settings: Settings) -> str | None:
     if settings.database_url.startswith("sqlite"):
         folder = Path(settings.database_url.removeprefix("sqlite:///")).parent
         return None if folder == settings.home else places.why_unwritable(folder, "DATABASE_URL")
-    return "The database has no tables yet: run `afterword migrate` (`up` does it too)."
+    return "The database has no tables yet: run `./afterword migrate` (`up` does it too)."
 
 
 def _in_use(asked: _Asked) -> str | None:
@@ -250,16 +265,39 @@ def _in_use(asked: _Asked) -> str | None:
     with contextlib.closing(wiring.open_store(settings)) as store:
         store.check_write()
         found = standing.standing_of(store, wiring.DEFAULT_WORKSPACE, api_key=settings.api_key)
+        if asked.is_key_accepted and not found.is_key_foreign and not found.is_key_accepted:
+            found = _held_against_what_is_known(asked, store, found)
     if found.down:
         asked.warn(standing.why_passed_over(found.down))
-    if found.pause is None and found.is_key_foreign:
-        return standing.why_foreign()
-    if found.pause is None:
-        return standing.why_unseeing() if found.is_key_unseeing else None
-    if standing.is_mended(found, has_recall_accepted=asked.is_key_accepted):
+    is_mended = standing.is_mended(found, has_recall_accepted=asked.is_key_accepted)
+    if found.is_key_foreign and (found.pause is None or found.pause.cause != PAUSED_BY_KEY):
+        also = "" if found.pause is None or is_mended else f" {standing.why_paused(found.pause)}"
+        return f"{standing.why_foreign()}{also}"
+    if found.pause is not None and is_mended:
         asked.warn(standing.why_mended(found.pause))
         return None
-    return standing.why_paused(found.pause)
+    if found.pause is not None:
+        return standing.why_paused(found.pause)
+    return standing.why_unseeing() if found.is_key_unseeing else None
+
+
+def _held_against_what_is_known(asked: _Asked, store: SqlStore, found: Standing) -> Standing:
+    """
+    What the service will find out about a key that it has not used yet. Nothing is noted: it asks for itself.
+    Each question takes its turn in the rate that the service shares.
+    """
+    from app import wiring
+    from app.key_sight import KeySight
+
+    workspace = wiring.open_workspace(asked.settings)
+    sight = KeySight(store, SystemClock(), structlog.get_logger())
+    known = sight.held_against(workspace)
+    if not known:
+        return found
+    sees = sight.sees_one_of(workspace, known)
+    if sees is None:
+        asked.warn("Whether this API key sees the recordings known here is not known: Recall is busy.")
+    return replace(found, is_key_foreign=sees is False, is_key_accepted=sees is True)
 
 
 def _password(asked: _Asked) -> str | None:
@@ -298,6 +336,17 @@ def _storage(asked: _Asked) -> str | None:
     return None
 
 
+_QUESTIONS: tuple[tuple[Callable[[_Asked], str | None], frozenset[str]], ...] = (
+    (_recall, RECALL),
+    (_home, frozenset({"AFTERWORD_HOME"})),
+    (_port, STORED | {"HOST", "PORT"}),
+    (_database, STORED),
+    (_password, STORED | {"AFTERWORD_OPS_PASSWORD"}),
+    (_queue, QUEUE | STORED),
+    (_storage, RESULTS),
+)
+
+
 def _print(found: _Checked, *, as_json: bool) -> None:
     service = found.service
     if as_json:
@@ -319,5 +368,5 @@ def _print(found: _Checked, *, as_json: bool) -> None:
         console.print(f"{len(found.problems)} to mend.")
     else:
         console.print("Everything needed is there.")
-    if service is not None and service.sentence() not in found.problems:
+    if service is not None and pasteable(service.sentence()) not in found.problems:
         say(console, service.sentence())

@@ -7,6 +7,11 @@ import sys
 import click
 
 
+def is_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def is_agreed(*, yes: bool, is_named: bool = True) -> bool:
     """
     Whether to go on with what may be charged for; its cost has been told.
@@ -19,7 +24,7 @@ def is_agreed(*, yes: bool, is_named: bool = True) -> bool:
     Raises:
         click.UsageError: Exit 2: there is nobody to ask.
     """
-    is_person = sys.stdin is not None and sys.stdin.isatty()
+    is_person = is_terminal()
     if yes or (is_named and not is_person):
         return True
     try:

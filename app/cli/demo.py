@@ -22,12 +22,13 @@ from app.demo.script import Scene, scenes
 from app.demo.show import live_table, summary_table
 from app.demo.stage import Stage, open_stage
 from app.errors import Away, StoreUnavailable
+from app.naming import program
 from app.ops import USER
 from app.ops.password import FILE_NAME, kept_password
 
 _PATIENCE_S = 120.0
 # Its home and nothing else; commands that only read need no Recall settings.
-_LOOK = "AFTERWORD_ISOLATED=1 AFTERWORD_HOME=var/demo ./afterword list"
+_LOOK = f"AFTERWORD_ISOLATED=1 AFTERWORD_HOME=var/demo {program()} list"
 _SECONDS_PER_RECORDING = 1.0
 
 
@@ -131,8 +132,13 @@ def _conclude(console: Console, stage: Stage, differences: list[str], *, took_s:
     )
     console.print(f"  the service's log {stage.log_path}", soft_wrap=True)
     console.print(f"  the recordings    {_LOOK}     (show ID, status)", soft_wrap=True)
-    console.print("  everything live   afterword demo --keep     (dashboard, health, metrics)")
-    console.print("  your own Recall   afterword check, then afterword up     (README: connect a workspace)")
+    console.print(
+        f"  everything live   {program()} demo --keep     (dashboard, health, metrics)", soft_wrap=True
+    )
+    console.print(
+        f"  your own Recall   {program()} check, then {program()} up     (README: connect a workspace)",
+        soft_wrap=True,
+    )
 
 
 def _keep_running(console: Console, stage: Stage) -> None:

@@ -15,12 +15,14 @@ from app.adapters.sql_people import Shown
 from app.adapters.sql_store import SqlStore
 from app.cli import story
 from app.cli.listing import Row, print_list
-from app.cli.reading import read_store, reading_settings
+from app.cli.reading import read_store
 from app.cli.standing import Standing, standing_of
 from app.cli.words import moment_of, open_console, printable, say, short_id, span, time_of
-from app.config import Settings
+from app.config import Settings, load_settings
 from app.core.state import Goal
 from app.errors import AfterwordError
+from app.naming import command as call
+from app.settings_use import RESULTS, STORED
 from app.transcription_object import (
     ended_at,
     full_object,
@@ -57,7 +59,7 @@ def list_command(
 ) -> int:
     """The newest transcriptions first."""
     pairs = tuple(_pair(text) for text in metadata)
-    settings = reading_settings()
+    settings = load_settings(used=STORED)
     store = read_store(settings)
     began = moment_of(since, now=store.now(), name="--since") if since else None
     filters = Filters(Goal(phase) if phase else None, bot, pairs, provider, verdict, began)
@@ -73,7 +75,7 @@ def list_command(
         return 0
     if not found:
         is_empty = filters == Filters()
-        click.echo("Nothing yet. `./afterword demo` shows what it looks like." if is_empty else "None.")
+        click.echo(f"Nothing yet. {call('demo')} shows what it looks like." if is_empty else "None.")
         return 0
     print_list(open_console(), [Row(row, pending.get(row.id)) for row in found])
     if len(found) == limit:
@@ -100,7 +102,7 @@ def _pair(text: str) -> tuple[str, str]:
 )
 def show_command(id: str, as_json: bool) -> int:
     """Everything about one recording, by its id, its bot's or a transcript's; the beginning is enough."""
-    settings = reading_settings()
+    settings = load_settings(used=STORED | RESULTS)
     store = read_store(settings)
     shown = find(store, id)
     state = shown.transcription.state
@@ -193,7 +195,8 @@ def _print_story(
         say(console, f"  due {time_of(command['due_at'])}  {command['kind']}{cause}", indent="  ")
     if not deliveries and not is_more_waiting:
         return
-    console.print("\n[bold]deliveries[/] (`./afterword replay NUMBER` applies one again)")
+    console.print("\n[bold]deliveries[/]", end=" ")
+    say(console, "(`./afterword replay NUMBER` applies one again)")
     for row in deliveries:
         say(console, f"  {story.delivery_text(row)}", indent="  ")
     if is_more_waiting:

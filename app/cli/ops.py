@@ -7,15 +7,17 @@ import json
 import click
 
 from app.config import load_settings
+from app.naming import command
 from app.ops import USER
 from app.ops import password as passwords
+from app.settings_use import CONSOLE
 
 
 @click.command("ops")
 @click.option("--json", "as_json", is_flag=True, help="for programs")
 def ops_command(as_json: bool) -> int:
     """Address, user and password of the console (/ops) and of /metrics."""
-    settings = load_settings()
+    settings = load_settings(used=CONSOLE)
     password = passwords.kept_password(settings)
     address = passwords.address(settings)
     if as_json:
@@ -25,6 +27,6 @@ def ops_command(as_json: bool) -> int:
     else:
         click.echo(f"Address   {address}")
         click.echo(f"User      {USER}")
-        none_yet = "none yet: ./afterword up makes one, or set AFTERWORD_OPS_PASSWORD"
+        none_yet = f"none yet: {command('up')} makes one, or set AFTERWORD_OPS_PASSWORD"
         click.echo(f"Password  {password or none_yet}")
     return 0 if password else 1

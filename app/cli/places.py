@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from app.cli.presence import is_home_held
 from app.config import Settings
 from app.errors import Away, ConfigError, HeldByAnother
 
@@ -58,14 +57,14 @@ def why_no_port(settings: Settings, *, is_at_work: Callable[[], bool]) -> str | 
     Why `up` could not listen on HOST and PORT; None when it could, or when our own `up` does already.
 
     Args:
-        is_at_work: Asked when the port is taken: whether that is this service, started otherwise.
+        is_at_work: Asked when the port is taken: whether that is this service.
     """
     # By name: `app` never imports `workers`.
     ensure_port_free = importlib.import_module("workers.hold").ensure_port_free
     try:
         ensure_port_free(settings.host, settings.port)
     except HeldByAnother as taken:
-        return None if is_home_held(settings.home) or is_at_work() else str(taken)
+        return None if is_at_work() else str(taken)
     except (ConfigError, Away) as error:
         return f"{error}."
     return None

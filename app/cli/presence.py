@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from app.config import Settings
 from app.errors import AfterwordError
+from app.settings_changes import is_port_of
 
 ALIVE_WITHIN_S = 30.0  # of the last sign of life; as for /readyz
 
@@ -70,6 +72,26 @@ def is_home_held(home: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def is_stopped(home: Path) -> bool:
+    """Whether the last `up` of this home ended as it was told to: one that was killed leaves its number."""
+    try:
+        return not (home / "up.lock").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return False
+
+
+def own_port(settings: Settings) -> bool | None:
+    """
+    Whether the `up` of this home or of this machine listens on PORT of these settings, which may have changed
+    since it started; None: no `up` runs here, or it does not say where it listens.
+    """
+    here = [p for p in presence_of(settings).programs if p.name == f"up@{socket.gethostname()}"]
+    known = {is_port_of(p.settings, settings.port) for p in here} - {None}
+    if known:
+        return True in known
+    return True if is_home_held(settings.home) else None
 
 
 def is_service_running(settings: Settings) -> bool | None:

@@ -1,17 +1,12 @@
-"""What commands that only read need: settings without Recall's, and a database that is there."""
+"""What commands that only read need: a database that is there."""
 
 from __future__ import annotations
 
 from app import wiring
 from app.adapters.sql_store import SqlStore
 from app.cli.places import with_database_file
-from app.config import Settings, load_settings
+from app.config import Settings
 from app.errors import Away, ConfigError
-
-
-def reading_settings() -> Settings:
-    """As of the environment and `.env`; what is wrong about Recall's own settings does not matter here."""
-    return load_settings(is_recall_needed=False)
 
 
 def read_store(settings: Settings) -> SqlStore:

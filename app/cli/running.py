@@ -12,6 +12,7 @@ import click
 from app import log
 from app.cli import places
 from app.config import Settings, load_settings
+from app.settings_use import STORED
 
 # The names to tick in Recall's dashboard: https://docs.recall.ai/docs/recording-webhooks
 EVENTS_TO_TICK = (
@@ -38,7 +39,7 @@ def migrate_command() -> int:
     """Bring the database to this version's schema."""
     from app import wiring
 
-    wiring.migrate(load_settings())
+    wiring.migrate(load_settings(used=STORED))
     click.echo("The database is up to date.")
     return 0
 
@@ -46,7 +47,7 @@ def migrate_command() -> int:
 @click.command("simulate", context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def simulate_command(arguments: tuple[str, ...]) -> int:
-    """A Recall.ai of your own; `afterword simulate --help` lists its options."""
+    """A Recall.ai of your own; `./afterword simulate --help` lists its options."""
     from app.simulator.__main__ import main
 
     return main(list(arguments))

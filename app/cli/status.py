@@ -15,14 +15,16 @@ from rich.console import Console
 from app import wiring
 from app.adapters.sql_health import Facts
 from app.cli.alive import Service, is_gone, service_of
-from app.cli.reading import read_store, reading_settings
+from app.cli.reading import read_store
 from app.cli.standing import Standing, standing_of
 from app.cli.words import iso, open_console, printable, say, span, time_of
-from app.config import Settings
+from app.config import Settings, load_settings
 from app.core.state import Goal
 from app.errors import Away, StoreUnavailable
+from app.naming import pasteable
 from app.ops import heartbeats
 from app.readiness import Report
+from app.settings_use import POLICY, QUEUE, RESULTS, STORED
 
 _LABEL = 14  # columns
 _FORGOTTEN_AFTER_S = 86_400.0  # a process that gave no sign for so long is of another day
@@ -36,7 +38,7 @@ _BREAKERS = {"closed": "asked", "open": "open: passed over", "half_open": "half-
 @click.option("--json", "as_json", is_flag=True, help="for programs; docs/json.md has the fields")
 def status_command(as_json: bool) -> int:
     """One screen: is it well, and if not, which part? Exit 1 when it is not, 69 when nothing can be read."""
-    settings = reading_settings()
+    settings = load_settings(used=STORED | QUEUE | RESULTS | POLICY)
     try:
         with contextlib.closing(read_store(settings)) as store:
             counts = store.counts().transcriptions
@@ -48,7 +50,7 @@ def status_command(as_json: bool) -> int:
         if as_json:
             click.echo(json.dumps({"is_well": False, "problem": str(trouble)}, indent=2))
         else:
-            click.echo(service_of(settings).sentence())
+            click.echo(pasteable(service_of(settings).sentence()))
         raise
     seen = Seen(settings, report, report.facts, service_of(settings), standing, counts)
     if as_json:
@@ -98,7 +100,7 @@ class Seen:
         said = [] if self.service.is_running else [self.service.sentence()]
         said += self.report.sentences()
         said += self.standing.lines()
-        return list(dict.fromkeys(said))
+        return [pasteable(sentence) for sentence in dict.fromkeys(said)]
 
     def notes(self) -> list[str]:
         """What is no trouble, and should be known."""

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 
 from app.adapters.sql_store import SqlStore
+from app.naming import pasteable
 
 _SHORT = 8  # characters of an id; enough among thousands of random ones
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
@@ -79,6 +80,7 @@ def say(console: Console, text: str, *, indent: str = "", style: str | None = No
     A line; on a terminal that is too narrow folded between words, what follows set in. Ids stay in one piece,
     and a pipe gets it whole.
     """
+    text = pasteable(text)
     lines = [text]
     if console.is_terminal and len(text) > console.width:
         lines = textwrap.wrap(

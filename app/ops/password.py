@@ -19,6 +19,7 @@ import structlog
 
 from app.config import Settings
 from app.errors import Away
+from app.naming import command
 from app.ops import USER
 from app.steady import SteadyStream
 
@@ -62,7 +63,7 @@ def announce(settings: Settings, stream: TextIO | SteadyStream | None = None) ->
     stream = stream or sys.stdout
     line = f"Console: {address(settings)}"
     if not stream.isatty():
-        line += "  (user and password: ./afterword ops)"
+        line += f"  (user and password: {command('ops')})"
     elif settings.ops_password:
         line += f"  user {USER}, password {settings.ops_password}"
     with suppress(OSError):  # no reader: no reason to stop

@@ -263,7 +263,9 @@ def _add_refusals(board: Flask) -> None:
     @board.errorhandler(NoSuchJobError)
     def gone(error: NoSuchJobError) -> Response:
         return _page(
-            404, "No such job", "Finished jobs are kept for a minute. See `afterword show` for what happened."
+            404,
+            "No such job",
+            "Finished jobs are kept for a minute. See `./afterword show` for what happened.",
         )
 
     @board.errorhandler(DeserializationError)

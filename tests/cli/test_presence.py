@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import places
-from app.cli.presence import is_home_held, is_service_running, presence_of
+from app.cli.presence import is_home_held, is_service_running, own_port, presence_of
 from app.config import Settings
 from tests.cli.conftest import Home
 from tests.workers.programs import Program, eventually
@@ -60,7 +59,7 @@ def test_up_of_this_home_is_known_without_its_database_and_its_port_is_its_own(
     assert is_service_running(settings) is True
     found = presence_of(settings)
     assert (found.holder, found.is_database_asked, found.is_running) == (up.process.pid, False, True)
-    assert places.why_no_port(settings, is_at_work=lambda: False) is None
+    assert own_port(settings) is True
     up.process.kill()
     up.wait()
     assert is_service_running(settings) is None

@@ -17,7 +17,7 @@ REMEDIES = [
 def test_a_pause_is_said_with_its_remedy_and_check_says_no(
     home: Home, cause: str, remedy: str, waits: str
 ) -> None:
-    recording = home.hears()
+    recording = home.hears(recording=home.recorded(days_ago=0.1))
     assert "Paused" not in home.run("list").out + home.run("show", recording).out
     assert home.run("check").code == 0
     home.store.pause(WORKSPACE, cause, probe_after_s=60)

@@ -112,10 +112,15 @@ def test_quick_change_of_the_order_wins_and_leaves_the_files_options_in_peace(lo
     assert kept.options_of("gladia_v2_async") == {"a": 1}
 
 
-def test_provider_that_is_new_to_us_is_a_warning_since_recall_adds_them_unannounced(load: Load) -> None:
-    settings = load(AFTERWORD_PROVIDERS="brandnew_async")
-    assert settings.policy.providers == (ProviderChoice("brandnew_async", {}),)
-    assert "brandnew_async" in settings.warnings[0]
+@pytest.mark.parametrize(
+    "key", ["brandnew_async", "gladia_v3_async", "google_speech_v3_async", "azure_async"]
+)
+def test_provider_that_is_new_to_us_is_a_warning_since_recall_adds_them_unannounced(
+    load: Load, key: str
+) -> None:
+    settings = load(AFTERWORD_PROVIDERS=key)
+    assert settings.policy.providers == (ProviderChoice(key, {}),)
+    assert key in settings.warnings[0]
 
 
 def test_policy_file_is_found_at_the_root_or_where_the_setting_says(load: Load, root: Path) -> None:

@@ -240,7 +240,7 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
 
 
 def test_a_database_without_tables_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="run `afterword migrate`"):
+    with pytest.raises(StoreUnavailable, match="run `./afterword migrate`"):
         open_store(f"sqlite:///{tmp_path}/empty.db").load(WORKSPACE, RECORDING)
 
 
