@@ -55,7 +55,6 @@ TABLE: list[tuple[dict[str, str | None], str, str]] = [
     ({"REDIS_URL": "redis://h\udcff/0"}, "REDIS_URL", "not UTF-8; write it anew"),
     ({"STORAGE_URL": "file:///srv/\udcff"}, "STORAGE_URL", "not UTF-8; write it anew"),
     ({"DATABASE_URL": "sqlite:////srv/\udcff"}, "DATABASE_URL", "not UTF-8; write it anew"),
-    ({"NGROK_DOMAIN": "\udcff"}, "NGROK_DOMAIN", "not UTF-8; write it anew"),
     ({"DATABASE_URL": "postgresql://h/d?replication=true"}, "parameter replication", "leave it out"),
     ({"DATABASE_URL": "postgresql://h/d?target_session_attrs=read-only"}, "target_session", "takes writes"),
     ({"DATABASE_URL": "postgresql://h/d?target_session_attrs=standby"}, "target_session", "takes writes"),
