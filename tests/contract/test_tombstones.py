@@ -20,7 +20,7 @@ from app.core.machine import Decision
 from app.core.policy import built_in
 from app.core.state import Attempt, Fate, Goal, Transcription
 from app.passes import ask_for_passes, reconcile_all
-from app.ports import RecordingFacts, RecordingSeen
+from app.ports import Answer, RecordingFacts, RecordingSeen
 from app.reconcile import Found, Reconciler
 from app.records import KEY_ACCEPTED
 from app.service import Service
@@ -44,6 +44,9 @@ class ListOnly:
     ) -> tuple[list[RecordingSeen], str | None]:
         facts = RecordingFacts(RecordingCondition.DONE)
         return [RecordingSeen(i, facts, created_after, created_after) for i in (ERASED, OTHER)], None
+
+    def answers(self) -> list[Answer]:
+        return []
 
 
 class FullQueue:
