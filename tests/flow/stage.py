@@ -37,6 +37,7 @@ from app.ops.password import kept_password
 from app.simulator.server import Simulator, SimulatorConfig, default_key, default_secret
 from tests.chaos.database import Database, open_database
 from tests.flow.recall import Recall
+from tests.ports import free_port
 
 READY_WITHIN_S = 30.0
 STOPS_WITHIN_S = 40.0
@@ -289,11 +290,6 @@ def wait_until(
             said = what if isinstance(what, str) else what()
             raise AssertionError(f"not within {within_s:g} s: {said}")
         time.sleep(every_s)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def is_port_free(port: int) -> bool:

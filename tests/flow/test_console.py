@@ -15,7 +15,8 @@ import requests
 
 from app.config import ROOT
 from app.ops.heartbeats import read
-from tests.flow.stage import Installation, free_port, running, wait_until
+from tests.flow.stage import Installation, running, wait_until
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 

@@ -79,7 +79,7 @@ def test_home_that_cannot_be_used_exits_78_with_a_sentence(down: Installation, h
 def test_place_for_transcripts_that_cannot_be_made_is_told_at_the_start(down: Installation) -> None:
     down.environment["STORAGE_URL"] = "file:///dev/null/transcripts"
     down.service = down.spawn("up")
-    wait_until(lambda: answers(down), within_s=10, what="web answers: deliveries need no such place")
+    wait_until(lambda: answers(down), within_s=30, what="web answers: deliveries need no such place")
     assert "/dev/null/transcripts" in str(said(down, "storage_unavailable")[0]["cause"])
 
 

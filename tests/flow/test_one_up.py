@@ -14,7 +14,8 @@ import pytest
 from app.adapters import valkey_server
 from app.config import ROOT
 from tests.flow.programme import assert_each_is_paid_once_and_stored
-from tests.flow.stage import Installation, free_port, installation, running
+from tests.flow.stage import Installation, installation, running
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("one up")]
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from svix.webhooks import Webhook
 
+from tests.ports import free_port
 from tests.web.receiver_app import SECRETS, FileInbox
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,12 +105,6 @@ def stop(receiver: Receiver) -> None:
         receiver.process.wait(timeout=30)
     finally:
         receiver.process.kill()
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def new_id() -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.serve import COMMAND
-from tests.web.receiver import ROOT, free_port
+from tests.ports import free_port
+from tests.web.receiver import ROOT
 
 GUNICORN = ["-m", "gunicorn", "--pythonpath", str(ROOT)]
 CONF = str(ROOT / "gunicorn.conf.py")

