@@ -18,7 +18,7 @@ from typing import Any
 
 from app.ports import CreateAnswer, CreateOrder
 from app.recall import shapes
-from app.recall.resources import MAX_ANSWER_BYTES, names_another_recording, providers_of
+from app.recall.resources import MAX_ANSWER_BYTES, names_another_recording, providers_of, recording_of
 from app.recall.shapes import Unreadable
 
 
@@ -29,7 +29,7 @@ def read_create_answer(
     What a complete answer to `create_request` means.
 
     "refused" is any 4xx except 409, and 507: nothing was made. "created" is a 2xx with an id that names
-    neither another recording nor other metadata than the order. Everything else is "unknown": 409 (the same
+    its recording or our marker, and neither another one. Everything else is "unknown": 409 (the same
     key is in flight), 5xx, 3xx, any other 2xx.
 
     Args:
@@ -69,6 +69,9 @@ def _read_created(status: int, body: bytes, order: CreateOrder) -> CreateAnswer:
     said = artifact.get("metadata")
     if isinstance(said, dict) and str(said.get(shapes.OUR_KEY)).lower() != order.marker.lower():
         return CreateAnswer("unknown", status=status, detail="other_marker")
+    # Recall's schema requires `recording`; an id alone may be of any transcript.
+    if not isinstance(said, dict) and recording_of(artifact) is None:
+        return CreateAnswer("unknown", status=status, detail="names_no_recording")
     providers = providers_of(artifact)
     provider = order.provider if order.provider in providers else next(iter(providers), None)
     return CreateAnswer("created", transcript_id=transcript_id, provider=provider, status=status)

@@ -55,7 +55,11 @@ ENDINGS = (
 )
 # What a gateway on the way, or a Recall that mixes up its answers, adds to these.
 STATUSES = ("404", "405", "410", "418", "302", "html")
-ASTRAY = ("made, answered with another", "made, answered with another, marked")
+ASTRAY = (
+    "made, answered with another",
+    "made, answered with another, marked",
+    "made, answered with another, its id alone",
+)
 # About what an answer is. The first is what a healthy Recall does.
 ABOUT = ("what was asked", "another", "another, marked", "the id of another", "the recording of another")
 # As long as a transcript alone may be forgotten.
@@ -242,7 +246,8 @@ class RecallModel:
             return None
         answer = self.execute(order, user, way, ending)
         if way in ASTRAY and answer[0] == 200 and answer[1]:
-            return 200, self.astray(answer[1], "another, marked" if way.endswith("marked") else "another")
+            said = self.astray(answer[1], "another, marked" if way.endswith("marked") else "another")
+            return 200, {"id": said["id"]} if way.endswith("its id alone") else said
         return None if way == "answer lost" else answer
 
     def _before_the_key(self, order: CreateOrder, user: str, way: str) -> Answer | None:
