@@ -92,6 +92,11 @@ def queue_name(kind: str, queue_id: str) -> str:
     return f"{kind}-{queue_id}"
 
 
+# RQ lets a worker's hash live for 70 s or 80 s after a sign of life (60 s more than the longest pause, see
+# `workers.worker`), and a sign comes each 10 s at most. A stopped process keeps its hash until then.
+_ALIVE_ABOVE_S = 40
+
+
 @dataclass(frozen=True, slots=True)
 class QueueCounts:
     """What Redis holds of one queue, in jobs; `workers` are the live RQ workers that serve it."""
@@ -230,8 +235,11 @@ class RqQueue:
             pipe.llen(queue.intermediate_queue_key)
             pipe.smembers(WORKERS_BY_QUEUE_KEY % queue.name)
             waiting, started, failed, taken, worker_keys = pipe.execute()
-        # The set keeps the names of killed workers until RQ cleans up; their hashes expire.
-        live = int(self._redis.exists(*worker_keys)) if worker_keys else 0
+        with self._redis.pipeline(transaction=False) as pipe:
+            for key in worker_keys:
+                pipe.ttl(key)
+            # The set keeps the names of killed workers until RQ cleans up; -2 is a hash that has expired.
+            live = sum(left == -1 or left >= _ALIVE_ABOVE_S for left in pipe.execute())
         return QueueCounts(kind, waiting, started, failed, taken, live)
 
 

@@ -16,7 +16,7 @@ import structlog
 from app.adapters.sql_store import SqlStore
 from app.cli import places
 from app.cli.alive import Service, service_of
-from app.cli.presence import is_stopped, own_port
+from app.cli.presence import is_home_held, is_stopped, own_port
 from app.cli.reading import read_store
 from app.cli.standing import Standing
 from app.cli.words import open_console, say
@@ -93,19 +93,17 @@ def _add_service(found: _Checked, settings: Settings) -> None:
     if (changed := service.why_changed()) is not None:
         found.warnings.append(changed)
     if service.is_running and not settings.wrong & (STORED | QUEUE | RESULTS | POLICY):
-        parts = _parts(settings)
-        found.warnings += [parts.pop("workers")] if "workers" in parts else []
-        found.problems += parts.values()
+        found.problems += _parts(settings)
 
 
-def _parts(settings: Settings) -> dict[str, str]:
+def _parts(settings: Settings) -> list[str]:
     """A sentence for each part of readiness that is not well and that nothing else asks about."""
     from app import wiring
 
     report = wiring.open_readiness(settings).ask()
     ailing = [part for part, state in report.parts.items() if state != "ok"]
     said = dict(zip(ailing, report.sentences(), strict=True))
-    return {part: said[part] for part in _PARTS if report.parts.get(part) == "down"}
+    return [said[part] for part in _PARTS if report.parts.get(part) == "down"]
 
 
 def problems_of(settings: Settings, *, warn: Warn = lambda note: None) -> Iterator[str]:
@@ -321,12 +319,23 @@ def _queue(asked: _Asked) -> str | None:
     settings = asked.settings
     if settings.redis_url is None:
         valkey_server.find_binary()  # `up` brings its own, if there is one
-        return None
+        return _own_queue(settings) if is_home_held(settings.home) else None
     wiring.open_queue(settings).check_write()
     with contextlib.closing(rq_queue.connect(settings.redis_url, patience="web")) as client:
         if (note := redis_errors.note_of(client)) is not None:
             asked.warn(note)
         return redis_errors.why_unfit(client)
+
+
+def _own_queue(settings: Settings) -> str | None:
+    """Of the server that the running `up` brought."""
+    from app import wiring
+
+    try:
+        wiring.open_queue(settings).check_write()
+    except AfterwordError as error:
+        return f"{error} It is the Valkey that `up` brought: stop `up` and start it again."
+    return None
 
 
 def _storage(asked: _Asked) -> str | None:

@@ -27,6 +27,7 @@ from app.errors import ConfigError, HeldByAnother
 from app.records import PAUSED_BY_KEY
 from app.settings_changes import settings_fingerprint
 from tests.cli.conftest import WORKSPACE, Home
+from tests.cli.test_check_at_work import at_work
 from tests.config.conftest import WEBHOOK_SECRET
 from workers.hold import ensure_port_free, hold_home
 
@@ -111,7 +112,7 @@ def test_a_port_that_another_program_has_is_a_problem(home: Home) -> None:
 
 
 def test_a_port_that_our_own_up_has_is_fine(home: Home) -> None:
-    with socket.create_server(("127.0.0.1", home.settings.port)), hold_home(home.settings.home):
+    with socket.create_server(("127.0.0.1", home.settings.port)), at_work(home):
         assert problems(home) == []
 
 
@@ -281,7 +282,7 @@ def test_a_service_that_runs_is_said_and_what_it_did_not_read_yet(
     monkeypatch.delenv("RECALL_API_KEY")
     monkeypatch.setenv("RECALL_API_KEY_FILE", str(key_file))
     gives_a_sign(home, "up", pid=os.getpid(), settings=settings_fingerprint())
-    with hold_home(home.settings.home):
+    with at_work(home):
         said = home.run("check")
         assert (said.code, "Changed on disk" in said.out) == (0, False), said
         assert f"The service runs: `up`, process {os.getpid()}" in said.out
@@ -296,6 +297,7 @@ def test_a_service_that_runs_is_said_and_what_it_did_not_read_yet(
 
 def test_a_service_on_another_machine_runs_and_a_made_password_is_not_enough(home: Home) -> None:
     gives_a_sign(home, "up", host="one", pid=1)
+    home.store.beat("dispatcher")
     assert "AFTERWORD_OPS_PASSWORD" not in home.run("check").out
     gives_a_sign(home, "worker-1", host="two", pid=1)
     (found,) = problems(home)

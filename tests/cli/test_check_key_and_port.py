@@ -13,6 +13,7 @@ from app.records import PAUSED_BY_KEY
 from app.settings_changes import settings_fingerprint
 from tests.cli.conftest import WORKSPACE, Home
 from tests.cli.test_check import gives_a_sign, problems
+from tests.cli.test_check_at_work import at_work
 from workers.hold import hold_home
 
 OTHER = "a-key-of-another-workspace"
@@ -60,7 +61,7 @@ def test_where_nothing_is_known_a_new_key_has_nothing_to_be_held_against(home: H
 
 def test_a_port_changed_while_up_runs_must_be_free(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     gives_a_sign(home, "up", pid=os.getpid(), settings=settings_fingerprint())
-    with hold_home(home.settings.home), socket.create_server(("127.0.0.1", home.settings.port)):
+    with at_work(home), socket.create_server(("127.0.0.1", home.settings.port)):
         assert problems(home) == []
         with socket.create_server(("127.0.0.1", 0)) as others:
             monkeypatch.setenv("PORT", str(others.getsockname()[1]))

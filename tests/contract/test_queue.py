@@ -179,6 +179,16 @@ def test_counts_tell_what_waits(queue: RqQueue) -> None:
     assert (inbox.name, inbox.waiting, inbox.workers) == (INBOX, 1, 0)
 
 
+def test_a_worker_that_gave_no_sign_for_forty_seconds_is_not_counted(queue: RqQueue, redis: Redis) -> None:
+    """Its hash stays for 70 s or 80 s after the last sign, its name in the set until that is cleaned up."""
+    for name in ("works", "stopped", "killed"):
+        redis.sadd(f"rq:workers:{NAMES[RECALL]}", f"rq:worker:{name}")
+    for name, left_s in (("works", 62), ("stopped", 35)):
+        redis.hset(f"rq:worker:{name}", "birth", "now")
+        redis.expire(f"rq:worker:{name}", left_s)
+    assert queue.counts()[0].workers == 1
+
+
 def test_full_redis_raises_queue_unavailable_and_keeps_what_it_has(queue: RqQueue, redis: Redis) -> None:
     queue.offer(offerables(1))
     redis.config_set("maxmemory", "1")
