@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.core.state import Goal
 from app.ports import CreateOrder
 from app.recall import wire
+from tests.property.bill import RecallModel, Transcript
 from tests.property.test_found import announced, goal_of
 from tests.property.test_lies import HOUR_S, MINUTE_S, a_world, choosing, live, the_end
 
@@ -46,3 +48,22 @@ def test_create_answered_with_the_bare_id_of_another_transcript_is_looked_up(
         world.live(world.clock.at + 60 * HOUR_S)  # no further webhook: asking alone has to lead there
         assert goal_of(world, recording) is Goal.STORED, world.told("paid for, finished and not stored")
     the_end(world, recording, other)
+
+
+@pytest.mark.parametrize("provider", ["meeting_captions", "deepgram_streaming", "recallai"])
+def test_transcript_that_we_ordered_is_stored_though_its_answer_lost_the_marker(
+    tmp_path: Path, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = a_world(tmp_path)
+    honest = RecallModel.artifact
+
+    def unmarked(model: RecallModel, made: Transcript) -> dict[str, Any]:
+        said = honest(model, made)
+        is_done = made.status(model.now()) == "done"
+        return {**said, "metadata": None, "provider": {provider: {}}} if is_done else said
+
+    monkeypatch.setattr(RecallModel, "artifact", unmarked)
+    recording = world.add_recording(1)
+    announced(world, recording)
+    live(world, 2 * HOUR_S)
+    the_end(world, recording)  # it is known by the id of its create: paid once, and stored

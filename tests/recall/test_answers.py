@@ -47,15 +47,16 @@ def test_a_2xx_with_an_id_is_created(status: int) -> None:
     assert answer(status, body) == CreateAnswer(
         "created", transcript_id=T, provider="deepgram_async", status=status
     )
-    assert answer(status, {"id": T.upper()}).transcript_id == T
+    assert answer(status, {"id": T.upper(), "recording": {"id": R}}).transcript_id == T
     loud = {"id": T, "recording": {"id": R.upper()}, "metadata": {"afterword": f"{R.upper()}/1"}}
     assert answer(status, loud).kind == "created"
 
 
 def test_of_several_providers_in_an_answer_the_ordered_one_is_noted() -> None:
     several: dict[str, Any] = {"recallai_async": {}, "deepgram_async": {}}
-    assert answer(200, {"id": T, "provider": several}).provider == "deepgram_async"
-    assert answer(200, {"id": T, "provider": several}, to=order("rev_async")).provider == "recallai_async"
+    said = {"id": T, "recording": {"id": R}, "provider": several}
+    assert answer(200, said).provider == "deepgram_async"
+    assert answer(200, said, to=order("rev_async")).provider == "recallai_async"
 
 
 @pytest.mark.parametrize(
