@@ -88,7 +88,8 @@ def _why_not(task: Task, tid: str, artifact: Artifact | None) -> events.Event | 
         return events.TranscriptMissing(task.now(), tid, at)
     if artifact.status in ("deleted", "failed"):
         return events.TranscriptGone(at, tid)
-    if artifact.is_realtime and not task.policy.want_realtime:
+    is_ours = task.state.attempt_of(transcript_id=tid) is not None  # was ordered, whatever its answer lacks
+    if artifact.is_realtime and not is_ours and not task.policy.want_realtime:
         return events.Unwanted(at, tid, artifact.provider or "unknown")
     if artifact.status != "done" or artifact.download_url is None:
         return events.NotYet(at, tid)

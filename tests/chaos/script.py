@@ -137,7 +137,8 @@ FAULTS: tuple[Fault, ...] = (
     _creates("status_before:503", "timeout_after:480"),
     _creates("done_before_answer"),
     _creates("refuse"),
-    Fault("every create refused", {"creates": ["refuse"] * 3}, paid=(0, 0), ends=_ALL_FAILED),
+    # More often than there are attempts: a refusal of a request whose first answer was lost ends none.
+    Fault("every create refused", {"creates": ["refuse"] * 9}, paid=(0, 0), ends=_ALL_FAILED),
     Fault("payload refused", {"payload_403": True}, paid=(0, 0), ends=_failed(reasons.PAYLOAD_REFUSED)),
     # The transcript fails, is empty, never comes: how many are paid follows from the policy.
     Fault("transcript fails once", {"transcripts": [_CONNECTION]}, paid=(2, 2)),
