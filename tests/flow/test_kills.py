@@ -18,6 +18,7 @@ import pytest
 
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import Installation, installation, is_port_free, running, wait_until
+from tests.processes import is_alive
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kills"), pytest.mark.timeout(200)]
 
@@ -105,7 +106,7 @@ def test_killing_up_takes_its_children_along_and_the_next_up_finishes_the_work(
         place.service.kill()
         place.service.wait()
         _, alive = psutil.wait_procs(family, timeout=5)
-        assert [p for p in alive if p.status() != psutil.STATUS_ZOMBIE] == []
+        assert [p for p in alive if is_alive(p)] == []
         assert is_port_free(int(place.environment["PORT"]))
         while_away = place.recall.record()
         place.start()

@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from tests.processes import is_alive
 from tests.workers.stand_ins import FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,7 +82,7 @@ class Program:
         return list(found)
 
     def orphans(self) -> list[psutil.Process]:
-        return [p for p in self.seen.values() if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+        return [process for process in self.seen.values() if is_alive(process)]
 
     def send(self, sig: signal.Signals) -> None:
         self.descendants()

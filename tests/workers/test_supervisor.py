@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.processes import is_alive, is_zombie
 from tests.workers.programs import Program, eventually
 from workers.children import HEALTHY_AFTER_S, Child, ChildSpec
 
@@ -146,7 +147,7 @@ def test_killed_child_takes_its_group_with_it_before_it_is_started_again(program
     (member,) = eventually(lambda: psutil.Process(pid).children())
     os.kill(pid, signal.SIGKILL)
     up.pid_of("family", start=2)
-    eventually(lambda: not member.is_running() or member.status() == psutil.STATUS_ZOMBIE)
+    eventually(lambda: not is_alive(member))
 
 
 def test_where_the_kernel_cannot_tie_lives_a_thread_notices_the_parents_death(program: Start) -> None:
@@ -431,14 +432,6 @@ def test_orphans_given_to_it_are_buried_and_its_own_children_still_told(program:
     assert {event["how"] for event in up.events("child_died")} == {"exit 7"}
 
     eventually(lambda: not any(is_zombie(p) for p in up.descendants()))
-
-
-def is_zombie(process: psutil.Process) -> bool:
-    """One that was buried since it was listed is none."""
-    try:
-        return bool(process.status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_child_that_cannot_live_is_told_six_times_and_then_once_a_minute() -> None:
