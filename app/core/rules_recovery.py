@@ -60,13 +60,16 @@ def on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> St
 def _taken_up_again(t: Transcription, *, is_more: bool) -> Transcription:
     """
     An attempt that the policy ended was never paid: the decision is about that one, and where its provider
-    has left the policy the send plans another. With a budget for more, what was set aside is given up:
-    nothing was made under it, for sure, since what was sent has had its definite answer.
+    has left the policy the send plans another. One at a time: two that wait to be sent hold each other back.
+    With a budget for more, what was set aside is given up: nothing was made under it, for sure, since what
+    was sent has had its definite answer.
     """
-    for line in t.attempts:
+    for line in reversed(t.attempts):
         if is_more and line.fate is Fate.CLAIMED and not line.is_doubtful:
             t = t.with_attempt(replace(line, fate=Fate.REFUSED))
-        elif not is_more and line.fate is Fate.REFUSED and line.error in get_args(events.WhyUnwanted):
+        elif is_more or t.open_attempt is not None:
+            continue
+        elif line.fate is Fate.REFUSED and line.error in get_args(events.WhyUnwanted):
             t = t.with_attempt(replace(line, fate=Fate.CLAIMED, error=None))
     return t
 

@@ -227,6 +227,27 @@ def test_an_attempt_that_the_policy_ended_unpaid_is_the_one_that_a_retry_sends(
     assert d.fates() == ["sending"]
 
 
+@pytest.mark.parametrize("second", ["set aside", "ended by the policy"])
+def test_a_retry_takes_up_one_attempt_though_two_were_never_paid(second: str) -> None:
+    """Two that wait to be sent would hold each other back for ever."""
+    d = Dialogue(Policy((ProviderChoice(FIRST),), 1))
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(1, 1, FIRST, 0))
+    d.told(ev.CreateRefused(2, 1, ev.Refusal.ACCOUNT, "http_402"))
+    d.told(ev.NoLongerWanted(3, 1, "provider_left", FIRST))
+    assert d.told(ev.RetryAsked(4, 2)) == (CreateTranscript(2, FIRST),)
+    d.told(ev.Sending(5, 2, FIRST, 0))
+    refusal = ev.Refusal.LIMIT if second == "set aside" else ev.Refusal.ACCOUNT
+    d.told(ev.CreateRefused(6, 2, refusal, "http_4xx"))
+    if second == "ended by the policy":
+        d.told(ev.NoLongerWanted(7, 2, "provider_left", FIRST))
+    assert d.goal is Goal.FAILED
+    assert d.told(ev.RetryAsked(8, 0)) == (CreateTranscript(2, FIRST, 1),)
+    assert d.fates() == ["refused", "claimed"]
+    d.told(ev.Sending(9, 2, FIRST, 1))
+    assert d.fates() == ["refused", "sending"]
+
+
 def test_a_manifest_that_cannot_be_written_for_a_day_fails_by_name_and_retry_writes_it() -> None:
     d = Dialogue(replace(built_in(), fallback_on_empty=False))
     d.told(ev.RecordingDone(0))
