@@ -70,3 +70,15 @@ def published(at: float, transcript_id: str) -> ev.Published:
 
 def long_meeting(at: float) -> ev.RecordingAsked:
     return ev.RecordingAsked(at, ev.RecordingCondition.DONE, duration_s=3600)
+
+
+def silent_then_asked_again() -> Dialogue:
+    """The first provider heard nothing in an hour; the second is at it."""
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(ev.TranscriptDone(1, T1, 1))
+    d.told(stored(2, T1, is_empty=True))
+    d.told(long_meeting(3))
+    d.attempt_runs(2, T2)
+    return d

@@ -41,6 +41,7 @@ from tests.core.playbook import (
     Dialogue,
     long_meeting,
     published,
+    silent_then_asked_again,
     stored,
 )
 
@@ -182,13 +183,7 @@ def test_an_empty_result_tries_one_further_provider_and_then_completes_as_empty(
 
 
 def test_words_of_the_second_provider_are_the_result_and_the_empty_one_is_published_after_it() -> None:
-    d = Dialogue()
-    d.told(ev.RecordingDone(0))
-    d.attempt_runs(1, T1)
-    d.told(ev.TranscriptDone(1, T1, 1))
-    d.told(stored(2, T1, is_empty=True))
-    d.told(long_meeting(3))
-    d.attempt_runs(2, T2)
+    d = silent_then_asked_again()
     d.told(ev.TranscriptDone(4, T2, 2))
     assert d.told(stored(5, T2)) == (PublishTranscript(T1),)
     assert (d.goal, d.state.current, d.state.superseded) == (Goal.STORED, T2, (T1,))

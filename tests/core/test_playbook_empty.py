@@ -20,21 +20,19 @@ from app.core.commands import (
 )
 from app.core.policy import built_in
 from app.core.state import Goal
-from tests.core.playbook import HOUR, T1, T2, T3, Dialogue, long_meeting, published, stored
+from tests.core.playbook import (
+    HOUR,
+    T1,
+    T2,
+    T3,
+    Dialogue,
+    long_meeting,
+    published,
+    silent_then_asked_again,
+    stored,
+)
 
 SECOND = built_in().providers[1].key
-
-
-def silent_then_asked_again() -> Dialogue:
-    """The first provider heard nothing in an hour; the second is at it."""
-    d = Dialogue()
-    d.told(ev.RecordingDone(0))
-    d.attempt_runs(1, T1)
-    d.told(ev.TranscriptDone(1, T1, 1))
-    d.told(stored(2, T1, is_empty=True))
-    d.told(long_meeting(3))
-    d.attempt_runs(2, T2)
-    return d
 
 
 def test_a_second_empty_transcript_is_no_result_while_an_attempt_runs() -> None:
