@@ -41,9 +41,9 @@ def valkey_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def redis_url(valkey_home: Path) -> str:
-    """The address of an empty Redis."""
+    """The address of an empty Redis, to which nothing is connected: the wait of an ended worker takes a job."""
     url = valkey_server.url(valkey_home)
-    client = Redis.from_url(url)
-    client.flushall()
-    client.close()
+    with Redis.from_url(url) as client:
+        client.client_kill_filter(_type="normal", skipme=True)
+        client.flushall()
     return url

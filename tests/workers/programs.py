@@ -98,4 +98,5 @@ class Program:
             self.process.wait()
         for left in self.orphans():
             left.kill()
+        eventually(lambda: not self.orphans())
         self._stream.close()
