@@ -85,7 +85,7 @@ def _why_not(task: Task, tid: str, artifact: Artifact | None) -> events.Event | 
     """The event that ends the fetch before its download, or None when there is something to download."""
     at = _patient(task, tid)
     if artifact is None:
-        return events.TranscriptMissing(task.now(), tid, at)
+        return events.TranscriptMissing(task.now(), tid, at, task.recall.fingerprint)
     if artifact.status in ("deleted", "failed"):
         return events.TranscriptGone(at, tid)
     is_ours = task.state.attempt_of(transcript_id=tid) is not None  # was ordered, whatever its answer lacks

@@ -79,6 +79,7 @@ class RecordingAsked:
     metadata: tuple[tuple[str, str | None], ...] = ()
     duration_s: float | None = None
     patient_at: float | None = None
+    key: str = ""  # fingerprint of the API key that was asked with
     is_answer: bool = True  # False: a day without any; `condition` is what was heard last, and proves nothing
 
 
@@ -219,6 +220,7 @@ class Listed:
     is_unsent: bool = False  # no request of this key may have left at all
     patient_at: float | None = None  # `at`, less the time in which Recall refused the account
     transcript_id: str | None = None  # the one that a retrieve did not find, when it was listed for that
+    key: str = ""  # fingerprint of the API key that read the list
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +244,7 @@ class TranscriptMissing:
     at: float
     transcript_id: str
     patient_at: float  # `at`, less the time in which Recall refused the account
+    key: str = ""  # fingerprint of the API key that was asked with
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from app.core.events import Refusal
 from app.core.policy import Policy, why_not_selected
 from app.core.rules_recording import refused_for_good, set_aside, wait_for_recording
 from app.core.rules_results import transcript_done, transcript_failed
-from app.core.state import ENDS, Absence, Attempt, Fate, Goal, Transcription
+from app.core.state import ENDS, Attempt, Fate, Goal, Transcription, lasting
 from app.core.step import Step, failed, ignore
 
 _ENDS_THE_RECORDING = {
@@ -247,7 +247,7 @@ def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:
     if e.seen or not t.look_first:
         step = Step(replace(t, look_first=False, planned=None, listed_empty_at=0.0))
     else:
-        step = Step(replace(t, listed_empty_at=e.at), (AskRecording(),))
+        step = Step(replace(t, listed_empty_at=e.at, listed_empty_by=e.key), (AskRecording(),))
     # Failures last: one that no provider can cure ends nothing while another in the list runs or is done.
     for seen in sorted(e.seen, key=lambda seen: seen.status == "failed"):
         step = step.then(_on_seen(step.state, seen, e, p))
@@ -310,7 +310,7 @@ def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy)
         )
     if absence.since_last_send_is_over(e, d):
         # As far apart as Recall may forget a thing for, so that one of them would have shown it.
-        missing = (line.absence or Absence(e.at)).listed(e.at, apart_s=d.gone_after_s)
+        missing = lasting(line.absence, at=e.at, key=e.key).listed(e.at, apart_s=d.gone_after_s)
         t = t.with_attempt(replace(line, absence=missing))
         if missing.is_for_the_recording:
             return Step(t, (AskRecording(),))
