@@ -4,8 +4,9 @@ shows, a look before a create that found nothing.
 
 An absence is a fact only when it lasted, when two full lists a minute apart agree, and when the recording
 itself is seen under the same key at the end (`on_recording_asked`): a key of another workspace is answered
-404 and empty lists whatever it asks. What another key did not see begins anew. Until then the question is asked again, and after a day the wait ends
-by its own name. Each question is a command of its own, so that each has its own slot in Recall's rates.
+404 and empty lists whatever it asks. What another key did not see begins anew. Until then the question is
+asked again, and after a day the wait ends by its own name. Each question is a command of its own, so that
+each has its own slot in Recall's rates.
 """
 
 from __future__ import annotations

@@ -140,6 +140,20 @@ def test_over_a_restart_of_the_machine_nothing_can_be_told_and_the_silence_begin
     assert store.load(WORKSPACE, RECORDING).is_from_before, "it was away, too"
 
 
+@pytest.mark.parametrize("signs", [True, False])
+def test_a_clock_that_went_back_over_a_restart_may_hide_any_silence(
+    machine: Machine, store: AnyStore, signs: bool
+) -> None:
+    machine.waits(HOUR, signs=signs)
+    begin(store, recording_id="the newest")  # after the last sign
+    store.clock_offset_s -= 3 * HOUR  # a backup of then, put back on a machine whose clock is behind
+    Machine(store, "second start", since_start_s=9.0).signs()
+    assert store.load(WORKSPACE, RECORDING).is_from_before
+    assert store.load(WORKSPACE, "the newest").is_from_before
+    begin(store, recording_id="of now")
+    assert not store.load(WORKSPACE, "of now").is_from_before
+
+
 def test_a_second_machine_that_joins_is_no_step(machine: Machine, store: AnyStore) -> None:
     machine.waits(600)
     joining = Machine(store, "of another machine", since_start_s=1e6)

@@ -12,7 +12,7 @@ import pytest
 from app.core.commands import AskRecording
 from tests.property.bill import FOREIGN_KEY, Recording
 from tests.property.test_found import announced
-from tests.property.test_lies import HOUR_S, MINUTE_S, a_world, begun, choosing, live, the_end
+from tests.property.test_lies import HOUR_S, MINUTE_S, a_world, choosing, live, the_end
 from tests.property.world import World
 
 _RUNS_LONG = ("spoken", 90_000.0)
