@@ -205,8 +205,8 @@ def test_a_reading_during_which_the_process_was_stopped_measures_nothing() -> No
     assert boot.distance_of(1_000.0, begun_s=boot.now_s()) is None
 
 
-def test_without_a_measure_each_long_gap_counts_as_a_step() -> None:
+def test_without_a_measure_each_long_gap_counts_as_a_step_and_a_silence() -> None:
     step = judged(Reading(10_000.0, 10_000.0 - 300, None, None), quiet_s=QUIET_S)
-    assert (step.forward_s, step.is_silence) == (300.0, False)
+    assert (step.forward_s, step.is_silence) == (300.0, True)
     assert not judged(Reading(10_000.0, 10_000.0 - 80, None, None), quiet_s=QUIET_S).is_step
     assert not judged(Reading(10_000.0, None, 5.0, None), quiet_s=QUIET_S).is_step
