@@ -66,7 +66,7 @@ class Step:
 
 def judged(reading: Reading, *, quiet_s: float) -> Step:
     """
-    See `Step`. Without a measure each gap that is no ordinary pause between two signs counts as a step, and as
+    See `Step`. Without a measure each gap that is no ordinary pause between two signs counts as a step and
     a silence: nothing says for how long no process worked, or how old a backup is.
     """
     if reading.alive is None:

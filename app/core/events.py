@@ -67,18 +67,14 @@ class RecordingDeleted:
 
 @dataclass(frozen=True, slots=True)
 class RecordingAsked:
-    """
-    The answer to `AskRecording`. Any condition but "unknown" also says that this key sees the recording.
-
-    `patient_at` is `at` less the time in which Recall refused the account.
-    """
+    """The answer to `AskRecording`. Any condition but "unknown" also says that this key sees the recording."""
 
     at: float
     condition: RecordingCondition
     bot_id: str | None = None
     metadata: tuple[tuple[str, str | None], ...] = ()
     duration_s: float | None = None
-    patient_at: float | None = None
+    patient_at: float | None = None  # `at`, less the time in which Recall refused the account
     key: str = ""  # fingerprint of the API key that was asked with
     is_answer: bool = True  # False: a day without any; `condition` is what was heard last, and proves nothing
 
@@ -253,6 +249,7 @@ class TranscriptGone:
 
     at: float
     transcript_id: str
+    sub_code: str | None = None  # why it failed; None: it was deleted
 
 
 @dataclass(frozen=True, slots=True)

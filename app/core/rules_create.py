@@ -111,6 +111,9 @@ def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
 
 
 def on_created(t: Transcription, e: events.Created, p: Policy) -> Step:
+    if any(a.transcript_id == e.transcript_id and a.ordinal != e.ordinal for a in t.attempts):
+        # The answer to an earlier request: what became of this one, only the list can tell.
+        return on_create_unknown(t, events.CreateUnknown(e.at, e.ordinal, "another_attempts"), p)
     line = t.attempt_of(ordinal=e.ordinal) or Attempt(e.ordinal, e.provider or "", Fate.CLAIMED, since=e.at)
     if line.transcript_id == e.transcript_id:
         return ignore(t, "this transcript is known as the attempt's")
