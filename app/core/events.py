@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-WhyUnwanted = Literal["deselected", "provider_left"]
+WhyUnwanted = Literal["deselected", "provider_left", "no_further_attempt"]
 
 
 class Refusal(StrEnum):
@@ -67,7 +67,7 @@ class RecordingDeleted:
 
 @dataclass(frozen=True, slots=True)
 class RecordingAsked:
-    """The answer to `AskRecording`. Any condition but "unknown" also says that this key sees the recording."""
+    """The answer to `AskRecording`. Any condition but "unknown" also says that the key sees the recording."""
 
     at: float
     condition: RecordingCondition

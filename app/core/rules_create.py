@@ -24,7 +24,7 @@ from app.core.policy import Policy, why_not_selected
 from app.core.rules_recording import refused_for_good, set_aside, wait_for_recording
 from app.core.rules_results import transcript_done, transcript_failed
 from app.core.state import ENDS, Attempt, Fate, Goal, Transcription, lasting
-from app.core.step import Step, failed, ignore
+from app.core.step import Step, budget, failed, ignore
 
 _ENDS_THE_RECORDING = {
     Refusal.RECORDING_GONE: reasons.RECORDING_GONE,
@@ -59,7 +59,21 @@ def why_not_send(t: Transcription, ordinal: int, provider: str, p: Policy) -> ev
         return events.NoLongerWanted(0.0, ordinal, "deselected", why)
     if provider not in {choice.key for choice in p.providers}:
         return events.NoLongerWanted(0.0, ordinal, "provider_left", provider)
+    if (why := why_no_further(t, ordinal, p)) is not None:
+        return events.NoLongerWanted(0.0, ordinal, "no_further_attempt", why)
     return None
+
+
+def why_no_further(t: Transcription, ordinal: int, p: Policy) -> str | None:
+    """The setting because of which this policy makes no attempt `ordinal`, unless a person ordered it."""
+    if ordinal > budget(t, p):
+        return "attempts"
+    if t.is_insisted or ordinal <= t.budget:
+        return None
+    paid = [a for a in t.attempts if a.ordinal < ordinal and a.fate is not Fate.REFUSED]
+    if p.on_silence == "fail" and paid and paid[-1].fate is Fate.SILENT:
+        return "on_silence"
+    return "fallback_on_empty" if t.candidate is not None and not p.fallback_on_empty else None
 
 
 def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -> Step:
@@ -76,8 +90,8 @@ def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -
         why = reasons.NOT_SELECTED
         return Step(replace(t, goal=Goal.SKIPPED, reason=why, detail=e.detail, completed_at=e.at))
     if line is None:
-        return Step(t)  # `_next` plans it with another
-    provider = unused_provider(t, p)
+        return Step(t)  # `_next` plans it with another, or ends
+    provider = unused_provider(t, p) if e.why == "provider_left" else None
     if provider is None:
         return Step(t.with_attempt(replace(line, fate=Fate.REFUSED, error=e.why)))
     other = replace(line, provider=provider, tries=0, blocked=0)

@@ -1,12 +1,18 @@
-"""Answers that are true of something, but not of what they seem to be about: dialogues with the machine."""
+"""
+Answers that are true of something, but not of what they seem to be about; decisions under a policy of before:
+dialogues with the machine.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
 from app.core import events as ev
 from app.core.commands import CreateTranscript, FetchTranscript, LookUpTranscript
 from app.core.policy import built_in
+from app.core.rules_create import why_not_send
 from app.core.state import Goal
 from tests.core.playbook import T1, T2, Dialogue
 
@@ -60,3 +66,24 @@ def test_transcript_that_failed_after_all_for_its_platform_is_cured_by_no_other_
     d.told(ev.TranscriptDone(1, T1, 1))
     assert d.told(ev.TranscriptGone(2, T1, "zoom_captions_failure")) == ()
     assert (d.goal, d.state.reason) == (Goal.FAILED, "no_provider_can_cure")
+
+
+def ended_by_a_lower_budget() -> Dialogue:
+    """The second attempt waited for money while `attempts` was set to 1."""
+    d = second_is_sent()
+    d.told(ev.CreateRefused(2, 2, ev.Refusal.ACCOUNT, "http_402"))
+    d.policy = replace(d.policy, attempts=1)
+    unwanted = why_not_send(d.state, 2, SECOND, d.policy)
+    assert unwanted is not None
+    assert d.told(unwanted) == ()
+    assert (d.goal, d.fates()) == (Goal.FAILED, ["failed", "refused"])
+    return d
+
+
+def test_retry_of_an_attempt_above_the_budget_of_now_says_so_and_the_number_orders_it() -> None:
+    d = ended_by_a_lower_budget()
+    d.told(ev.RetryAsked(3, 0))
+    assert d.ignored is not None
+    assert "--budget" in d.ignored
+    assert d.told(ev.RetryAsked(4, 2)) == (CreateTranscript(2, SECOND, 1),)
+    assert why_not_send(d.state, 2, SECOND, d.policy) is None

@@ -20,18 +20,13 @@ _RUNS_LONG = ("spoken", 90_000.0)
 
 def until_the_recording_is_asked_for(world: World, recording: Recording) -> None:
     """All that was to be read is read; what it means hangs on the recording itself."""
-    for _ in range(2_000):
-        asked = [
-            row
-            for row in world.store.commands.values()
-            if row.recording[1] == recording.id and isinstance(row.command, AskRecording)
-        ]
-        if asked:
-            return
-        world.dispatcher.tick()
-        if not world._work_off():
-            world.pass_time_at_work(10.0)
-    raise AssertionError(world.told("never asked for"))
+
+    def is_to_be_asked() -> bool:
+        rows = [row for row in world.store.commands.values() if row.recording[1] == recording.id]
+        return any(isinstance(row.command, AskRecording) for row in rows)
+
+    world.live(world.clock.at + 3 * HOUR_S, is_over=is_to_be_asked)
+    assert is_to_be_asked(), world.told("never asked for")
 
 
 @pytest.mark.parametrize("way", ["answered", "answer lost"])
