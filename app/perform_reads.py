@@ -45,6 +45,7 @@ def look_up(task: Task) -> None:
         # Not the creates' pause: the list can be read meanwhile, and the pause may outlast the last create.
         patient_at=task.patient_now(line.since) if line is not None else None,
         transcript_id=command.transcript_id,
+        key=task.recall.fingerprint,
     )
     task.happened(event)
 
@@ -73,7 +74,8 @@ def ask_transcript(task: Task) -> None:
     ask = partial(task.recall.retrieve, tid, recording_id=task.recording_id)
     artifact = task.read("retrieve", ask)
     if artifact is None:
-        task.happened(events.TranscriptMissing(task.now(), tid, patient_at(task, tid)))
+        key = task.recall.fingerprint
+        task.happened(events.TranscriptMissing(task.now(), tid, patient_at(task, tid), key))
         return
     task.happened(_status(task, tid, artifact))
 
@@ -103,7 +105,13 @@ def ask_recording(task: Task) -> None:
     # Not the creates' pause: it may outlast the last create, and the recording can be asked for meanwhile.
     patient_at = task.patient_now(task.state.waiting_since or task.now())
     asked = events.RecordingAsked(
-        task.now(), facts.condition, facts.bot_id, facts.metadata, facts.duration_s, patient_at
+        task.now(),
+        facts.condition,
+        facts.bot_id,
+        facts.metadata,
+        facts.duration_s,
+        patient_at,
+        key=task.recall.fingerprint,
     )
     task.happened(asked)
 

@@ -311,7 +311,7 @@ class MemoryStore(MemoryInbox):
     def _move_back(self, by_s: float) -> None:
         super()._move_back(by_s)
         for known in self.recordings.values():
-            known.updated_at -= by_s
+            known.updated_at = min(known.updated_at - by_s, self.now() - 0.001)
             for stamp in known.sends:
                 stamp.at -= by_s
         for row in self.commands.values():

@@ -239,10 +239,8 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
 
 def _silence(t: Transcription, policy: Policy, *, at: float) -> Step | None:
     """The end after an attempt that was never answered about, unless the policy pays for another."""
-    last = max(t.attempts, key=lambda a: a.ordinal, default=None)
-    if last is None or last.fate is not Fate.SILENT or t.is_insisted:
-        return None
-    return failed(t, reasons.NO_ANSWER, None, at=at) if policy.on_silence == "fail" else None
+    is_end = create.why_no_further(t, t.next_ordinal, policy) == "on_silence"
+    return failed(t, reasons.NO_ANSWER, None, at=at) if is_end else None
 
 
 def _all_used(t: Transcription, *, at: float) -> Step:

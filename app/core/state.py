@@ -51,12 +51,14 @@ class Absence:
     An unbroken row of answers in which Recall did not have something: any other answer ends it.
 
     It is proven after `Durations.gone_after_s` and two full lists a minute apart, and then only by an answer
-    that shows the recording itself: a key of another workspace sees nothing of anything.
+    that shows the recording itself: a key of another workspace sees nothing of anything. All of these answers
+    are to one key.
     """
 
     since: float
     lists: int = 0  # full lists without it, a minute apart; ten for a create whose answer was lost
     listed_at: float = 0.0
+    key: str = ""  # fingerprint of the API key that was answered so
 
     def listed(self, at: float, *, apart_s: float) -> Absence:
         """After one more full list without it."""
@@ -68,6 +70,11 @@ class Absence:
     def is_for_the_recording(self) -> bool:
         """Whether all that is left to ask is the recording itself."""
         return self.lists >= 2
+
+
+def lasting(absence: Absence | None, *, at: float, key: str) -> Absence:
+    """The absence that goes on; one that begins now where there is none, or none under this key."""
+    return absence if absence is not None and absence.key == key else Absence(at, key=key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,7 @@ class Transcription:
     is_heard: bool = False  # recording.done, in whatever way we learned it
     look_first: bool = False
     listed_empty_at: float = 0.0  # the look found nothing then; the recording itself is still to be seen
+    listed_empty_by: str = ""  # fingerprint of the API key that read the list
     planned: int | None = None  # the ordinal whose create is waiting to be claimed
     bot_id: str | None = None
     metadata: tuple[tuple[str, str | None], ...] = ()

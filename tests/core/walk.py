@@ -170,6 +170,7 @@ def _create_answers(state: Transcription, command: CreateTranscript, cast: Cast)
         if cast.has_policy_changes and (line is None or not line.is_doubtful):
             yield ev.NoLongerWanted(NOW, command.ordinal, "deselected", "excluded")
             yield ev.NoLongerWanted(NOW, command.ordinal, "provider_left", command.provider)
+            yield ev.NoLongerWanted(NOW, command.ordinal, "no_further_attempt", "attempts")
         if cast.policy.shut and line is None:
             yield ev.ProviderDown(NOW, command.ordinal, command.provider)
         return

@@ -56,6 +56,8 @@ _KEPT = (
     "breakers",
     "alive_at",
     "resumed_at",
+    "steady_at",
+    "distances",
 )
 
 
