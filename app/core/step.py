@@ -52,7 +52,8 @@ def complete_with_candidate(t: Transcription) -> Step:
     waits to be sent ends unpaid.
     """
     assert t.candidate is not None
-    for line in t.attempts:
-        t = t.with_attempt(replace(line, fate=Fate.REFUSED)) if line.is_unsent else t
-    becoming = replace(t, goal=Goal.FETCHING, publishing=t.candidate, reason=None, detail=None)
+    lines = tuple(replace(a, fate=Fate.REFUSED) if a.is_unsent else a for a in t.attempts)
+    becoming = replace(
+        t, goal=Goal.FETCHING, publishing=t.candidate, attempts=lines, reason=None, detail=None
+    )
     return Step(replace(becoming, planned=None, completed_at=None), (PublishTranscript(t.candidate),))
