@@ -89,13 +89,12 @@ class Inbox(Database):
             with self.writing() as connection:
                 connection.execute(closed, values)
 
-    def reopen_delivery(self, delivery_id: int) -> bool:
-        """A person wants it applied again. False when there is none, or its body is no longer kept."""
+    def note_replayed(self, delivery_id: int, *, kind: str) -> None:
+        """A person had it applied: where it could not be read before, it can be now."""
         row = t.deliveries
-        opened = row.update().where(row.c.id == delivery_id, row.c.body.is_not(None))
+        read = row.update().where(row.c.id == delivery_id, row.c.kind.is_(None))
         with self.writing() as connection:
-            changed = connection.execute(opened.values(applied_at=None, note=None, kind=None, tries=0))
-            return changed.rowcount == 1
+            connection.execute(read.values(applied_at=self.db_now, kind=kind, note=None))
 
     def has_unapplied(self) -> bool:
         """Whether any delivery waits."""

@@ -67,16 +67,16 @@ def replay_command(delivery: int, yes: bool) -> int:
 
     settings = load_settings(used=_USED)
     service = wiring.open_service(settings)
-    workspace, body = _stored(read_store(settings), delivery)
+    store = read_store(settings)
+    workspace, body = _stored(store, delivery)
     try:
         decoded = decode_delivery(body, at=service.store.now())
     except Unreadable as error:
         raise AfterwordError(f"delivery {delivery} is unreadable: {error.reason}") from error
-    if decoded.event is None or decoded.recording_id is None:
-        click.echo(f"Nothing to do: {decoded.note or decoded.kind}.")
-        return 1
-    if is_example(decoded.recording_id):
-        click.echo(f"Nothing to do: {EXAMPLE}.")
+    if decoded.event is None or decoded.recording_id is None or is_example(decoded.recording_id):
+        store.note_replayed(delivery, kind=decoded.kind)
+        why = EXAMPLE if is_example(decoded.recording_id) else decoded.note or decoded.kind
+        click.echo(f"Nothing to do: {why}.")
         return 1
     event = decoded.event
     if isinstance(event, events.RecordingDone):
@@ -89,6 +89,7 @@ def replay_command(delivery: int, yes: bool) -> int:
     if _may_cost(planned) and not is_agreed(yes=yes):
         return 1
     done, _ = service.advance(workspace, decoded.recording_id, event, Source(by="replay"))
+    store.note_replayed(delivery, kind=decoded.kind)
     if done.ignored:
         click.echo(f"Nothing done: {done.ignored}.")
         return 1

@@ -79,9 +79,8 @@ def why_no_further(t: Transcription, ordinal: int, p: Policy) -> str | None:
 def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -> Step:
     """Nothing was made under this attempt, for sure: it ends unpaid, or goes to a provider of the policy."""
     line = t.attempt_of(ordinal=e.ordinal)
-    if line is None and t.planned != e.ordinal:
-        return ignore(t, "this attempt was not waiting to be claimed")
-    if line is not None and (line.fate is not Fate.CLAIMED or line.is_doubtful):
+    is_waiting = line.is_unsent if line is not None else t.planned == e.ordinal
+    if t.goal is not Goal.CREATING or not is_waiting:
         return ignore(t, "this attempt is not waiting to be sent")
     t = replace(t, planned=None)
     if e.why == "deselected":

@@ -65,7 +65,7 @@ def _taken_up_again(t: Transcription, *, is_more: bool, most: int) -> Transcript
     was sent has had its definite answer.
     """
     for line in reversed(t.attempts):
-        if is_more and line.fate is Fate.CLAIMED and not line.is_doubtful:
+        if is_more and line.is_unsent:
             t = t.with_attempt(replace(line, fate=Fate.REFUSED))
         elif is_more or t.open_attempt is not None or line.ordinal > most:
             continue

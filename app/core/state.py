@@ -92,10 +92,14 @@ class Attempt:
     absence: Absence | None = None  # running: of its transcript; unknown: of one, after the last send's hour
 
     @property
+    def is_unsent(self) -> bool:
+        """Waits to be sent, and nothing was made under it: what was sent has had its definite answer."""
+        return self.fate is Fate.CLAIMED and not self.is_doubtful
+
+    @property
     def may_be_repeated(self) -> bool:
         """Whether the request that was sent may have to be sent once more, with the same bytes."""
-        is_doubtful_claim = self.fate is Fate.CLAIMED and self.is_doubtful
-        return self.fate in (Fate.SENDING, Fate.UNKNOWN) or is_doubtful_claim
+        return self.fate in (Fate.SENDING, Fate.UNKNOWN, Fate.CLAIMED) and not self.is_unsent
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +207,14 @@ class Transcription:
     def lacks_length(self) -> bool:
         """Nothing was said, and whether another provider is asked depends on the recording's length."""
         is_newest = self.attempts_at_candidate == len(self.attempts) and not self.superseded
-        is_undecided = self.goal not in ENDS and self.publishing is None
+        is_undecided = self.goal not in ENDS and self.publishing is None and self.open_attempt is None
         return self.is_candidate_all and is_newest and is_undecided and self.is_short is None
 
     @property
     def is_candidate_all(self) -> bool:
-        """An empty transcript is kept, and nothing that is open or unread may still bring words."""
-        return self.candidate is not None and self.open_attempt is None and not self.unread
+        """An empty transcript is kept, and nothing that was sent or is unread may still bring words."""
+        was_sent = any(a.fate in OPEN and not a.is_unsent for a in self.attempts)
+        return self.candidate is not None and not was_sent and not self.unread
 
     @property
     def absences(self) -> tuple[Absence, ...]:
