@@ -196,6 +196,8 @@ def _recall(asked: _Asked) -> str | None:
 
 def _home(asked: _Asked) -> str | None:
     home = asked.settings.home
+    if (note := places.why_little_space(home)) is not None:
+        asked.warn(note)
     return places.why_no_home(home) or places.why_unwritable(home, "AFTERWORD_HOME")
 
 
