@@ -16,6 +16,7 @@ from app.serve import die_with_parent
 if installed.hold() is not None:
     raise SystemExit(75)
 
+_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 _host = os.environ.get("HOST") or "127.0.0.1"
 # Both halves, always: gunicorn's own reading of PORT alone would listen on every address.
 bind = f"{f'[{_host}]' if ':' in _host else _host}:{os.environ.get('PORT') or 8000}"
@@ -62,7 +63,12 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 def post_fork(server: Any, worker: Any) -> None:
     """A worker without its arbiter would hold the port. The application's heartbeat begins here."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the arbiter's handler, inherited, would only note it
+    for sig in _STOPS:
+        signal.signal(sig, signal.SIG_DFL)
+    # What came since the fork was put into the queue by the arbiter's handler, where a worker never reads.
+    while not server.SIG_QUEUE.empty():
+        if server.SIG_QUEUE.get_nowait() in _STOPS:
+            raise SystemExit(0)
     die_with_parent(worker.ppid)
     begin = getattr(worker.app.wsgi(), "extensions", {}).get("afterword.in_worker")
     if begin is not None:

@@ -318,6 +318,12 @@ def test_no_tracked_file_names_a_private_path_or_package_index() -> None:
     assert found == {}
 
 
+def test_no_tracked_file_holds_what_a_merge_left_open() -> None:
+    open_ends = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
+    found = [p for p in TRACKED if open_ends.search(p.read_text("utf-8", errors="replace"))]
+    assert [_named(path) for path in found] == []
+
+
 def _hosts() -> list[str]:
     """The hosts pip is configured with on this machine: the likeliest ones to slip into a file."""
     shown = subprocess.run(

@@ -277,7 +277,7 @@ def _valkey_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
 
 
 def _tell_ready_at_the_last(worker: Any) -> None:
-    """Of gunicorn's workers: one that is told to stop before it has its handlers does not hear it."""
+    """A worker of gunicorn's has its handlers now; with the last one the web is ready."""
     if worker.age >= worker.cfg.workers:
         tell_ready()
 

@@ -167,6 +167,35 @@ def test_server_can_be_run_inside_a_process_of_ours(tmp_path: Path) -> None:
     assert running.process.returncode == 0
 
 
+# The title is set between the fork and `post_fork`. As on a busy machine, a worker stands still there.
+SLOW_FORK = """
+import signal, sys, time
+from gunicorn import util
+from app.serve import run_gunicorn
+was = util._setproctitle
+
+def slow(title):
+    was(title)
+    if title.startswith("worker"):
+        print("forked", flush=True)
+        time.sleep(0.5)
+
+util._setproctitle = slow
+run_gunicorn(lambda: print, bind="127.0.0.1:0", workers=1)
+"""
+
+
+def test_worker_that_is_told_to_stop_just_after_its_fork_stops() -> None:
+    with subprocess.Popen([sys.executable, "-c", SLOW_FORK], cwd=ROOT, stdout=subprocess.PIPE) as arbiter:
+        assert arbiter.stdout is not None
+        assert arbiter.stdout.readline() == b"forked\n"
+        arbiter.send_signal(signal.SIGTERM)
+        try:
+            assert arbiter.wait(timeout=20) == 0  # the arbiter itself kills a worker after 25 s
+        finally:
+            arbiter.kill()
+
+
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
