@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from app.errors import AccountRefused, CursorRefused, QueueUnavailable, RecallBusy
 from app.ports import Queue, Store
 from app.reconcile import Found, Reconciler
-from app.records import HeldPass
+from app.records import LIST_READ, HeldPass
 from app.slots import next_slot
 from app.task import READS_PER_WINDOW, Workspace
 
@@ -249,6 +249,7 @@ class _Job:
         if not self._keep():
             return False
         self.reconciler.look_at(page, since=progress.since)
+        self._service.store.set_mark(LIST_READ + self._workspace.name, self._service.store.now())
         progress.cursor = cursor
         progress.found = asdict(self.reconciler.found)
         progress.unfinished_since = self.reconciler.unfinished_since

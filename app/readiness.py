@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -25,6 +25,7 @@ from app.adapters.sql_health import Facts
 from app.adapters.sql_store import SqlStore
 from app.core.durations import Durations
 from app.errors import AfterwordError
+from app.ops import heartbeats
 
 PARTS = ("database", "queue", "storage", "workers", "recall", "providers", "inbox")
 PATIENCE_S = 0.7  # of the second in which /readyz answers
@@ -32,8 +33,10 @@ FRESH_FOR_S = 1.0
 
 OK, DOWN, PAUSED, UNKNOWN = "ok", "down", "paused", "unknown"
 
-# Two missed signs of life of the dispatcher, which beats every few seconds.
-_ALIVE_WITHIN_S = 30.0
+# Causes of "down" that have a sentence of their own.
+_SILENT, _BLOCKED, _UNREAD, _NONE_COME = "silent", "blocked", "unread", "none_come"
+# A clock that is a little ahead of the database's is no reason to take no notice.
+_SKEW_S = 300.0
 
 _SENTENCES: Mapping[str, Mapping[str, str]] = {
     "database": {
@@ -51,6 +54,10 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
     "workers": {
         DOWN: "No worker or no dispatcher is at work: all waits. Start ./afterword up, or see its log.",
         UNKNOWN: "Whether workers are at work is not known while the database or Redis does not answer.",
+        _SILENT: (
+            "No sign of life for a minute from {who}: stopped, hung, or it dies at each start. `up` starts "
+            "again what has ended: see its log's lines child_died; what hangs has to be killed."
+        ),
     },
     "recall": {
         DOWN: (
@@ -59,6 +66,15 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
         ),
         PAUSED: "Recall's account or key needs a hand: see ./afterword check.",
         UNKNOWN: "How Recall answers is not known while the database does not answer.",
+        _BLOCKED: (
+            "Finished transcripts cannot be downloaded, for a minute or longer: they wait and are tried "
+            "again. See this machine's way to the download hosts (proxy, firewall); `./afterword list` says "
+            "what waits."
+        ),
+        _UNREAD: (
+            "Recall's list of recordings could not be read for hours: lost webhooks are not made up for. "
+            "The log's lines reconcile_put_off say why."
+        ),
     },
     "providers": {
         DOWN: (
@@ -74,8 +90,17 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
             "delivery_unreadable say why and what to do."
         ),
         UNKNOWN: "What became of the last webhooks is not known while the database does not answer.",
+        _NONE_COME: (
+            "Recordings are found in Recall's list that no webhook told of, and none came for a day: each is "
+            "late. Look in Recall's dashboard (Webhooks) whether the endpoint is enabled and its URL leads "
+            "here."
+        ),
     },
 }
+NO_WEB = (
+    "No web process answers: webhooks are not taken, and Recall sends them again. See the log of `up`; one "
+    "that hangs has to be killed, then `up` starts it again."
+)
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -155,11 +180,15 @@ class Report:
         parts: Each of `PARTS` to "ok", "down", "paused" or "unknown".
         facts: What the database knows; None when it did not answer in time.
         queues: What Redis knows; None when it did not answer in time.
+        causes: Why a part is "down", where there is a sentence for that alone.
+        silent: Processes that should give signs of life, and do not.
     """
 
     parts: Mapping[str, str]
     facts: Facts | None = None
     queues: tuple[QueueCounts, ...] | None = None
+    causes: Mapping[str, str] = field(default_factory=dict)
+    silent: tuple[str, ...] = ()
 
     @property
     def is_ready(self) -> bool:
@@ -195,8 +224,18 @@ class Report:
         return body
 
     def sentences(self) -> tuple[str, ...]:
-        """For people: one for each part that is not well, with its remedy."""
-        return tuple(_SENTENCES[part][state] for part, state in self.parts.items() if state != OK)
+        """For people: one for each part that is not well, and for web, with its remedy."""
+        return tuple(self.by_part().values())
+
+    def by_part(self) -> dict[str, str]:
+        """The same, by the name of the part; "web" is none of `parts`."""
+        told = {
+            part: _SENTENCES[part][self.causes.get(part, state)].format(who=", ".join(self.silent))
+            for part, state in self.parts.items()
+            if state != OK
+        }
+        is_webless = self.facts is not None and heartbeats.has_lost_web(self.facts.heartbeats, self.silent)
+        return {**told, "web": NO_WEB} if is_webless else told
 
 
 class Readiness:
@@ -207,7 +246,9 @@ class Readiness:
         workspace: Whose Recall account.
         fingerprint: Of the API key in use.
         providers: Those of the policy.
-        has_secrets: Whether webhooks are to be expected.
+        has_secrets: Whether webhooks can be verified.
+        is_poll_only: Recordings are found in Recall's list alone.
+        is_list_read: Passes over that list are wanted.
     """
 
     def __init__(
@@ -221,9 +262,13 @@ class Readiness:
         providers: Collection[str],
         has_secrets: bool,
         durations: Durations,
+        is_poll_only: bool = False,
+        is_list_read: bool = True,
     ) -> None:
         self._providers = frozenset(providers)
         self._has_secrets = has_secrets
+        self._is_poll_only = is_poll_only
+        self._is_list_read = is_list_read
         self._durations = durations
         self._write = Probe(store.check_write)
         self._facts = Probe(partial(store.health, workspace, fingerprint=fingerprint))
@@ -243,35 +288,56 @@ class Readiness:
         _, facts = self._facts.result(within_s)
         parts = {"database": database, "queue": queue, "storage": storage}
         if facts is None:
-            parts |= dict.fromkeys(PARTS[3:], UNKNOWN)
-        else:
-            parts |= {
-                "workers": _workers(facts, queues),
-                "recall": self._recall(facts),
-                "providers": DOWN if self._providers and self._providers <= facts.passed_over else OK,
-                "inbox": self._inbox(facts),
-            }
-        return Report(parts, facts, queues)
+            return Report(parts | dict.fromkeys(PARTS[3:], UNKNOWN), None, queues)
+        silent = heartbeats.silent(facts.heartbeats, now=facts.now)
+        states = {
+            "workers": _workers(facts, queues, silent),
+            "recall": self._recall(facts),
+            "providers": DOWN if self._providers and self._providers <= facts.passed_over else OK,
+            "inbox": self._inbox(facts),
+        }
+        causes = {part: state for part, state in states.items() if state not in (OK, DOWN, PAUSED, UNKNOWN)}
+        return Report(parts | states | dict.fromkeys(causes, DOWN), facts, queues, causes, silent)
 
     def _recall(self, facts: Facts) -> str:
         if facts.pause is not None or facts.is_key_foreign or facts.is_key_unseeing:
             return PAUSED
-        since = facts.recall_trouble_since
-        return DOWN if since is not None and facts.now - since >= self._durations.trouble_told_after_s else OK
+        told_after_s = self._durations.trouble_told_after_s
+        for since, state in ((facts.recall_trouble_since, DOWN), (facts.download_trouble_since, _BLOCKED)):
+            if since is not None and facts.now - since >= told_after_s:
+                return state
+        return _UNREAD if self._is_list_read and self._is_list_unread(facts) else OK
+
+    def _is_list_unread(self, facts: Facts) -> bool:
+        began = heartbeats.started_at(facts.heartbeats)
+        if began is None:  # nothing runs, or nothing that says since when
+            return False
+        last = max(began, facts.first_start_at or 0.0, facts.list_read_at or 0.0)
+        return facts.now - last >= self._durations.unread_list_told_after_s
 
     def _inbox(self, facts: Facts) -> str:
         if facts.has_unreadable:
             return DOWN
-        lately = facts.now - self._durations.refusals_told_for_s
-        was_refused = self._has_secrets and (facts.refused_at or 0.0) >= lately
-        was_accepted = max(facts.accepted_at or 0.0, facts.last_webhook_at or 0.0) >= lately
-        return DOWN if was_refused and not was_accepted else OK
+        accepted, lately_s = (facts.accepted_at, facts.last_webhook_at), self._durations.refusals_told_for_s
+        is_refused = self._has_secrets and _is_of_the_last(lately_s, facts, facts.refused_at)
+        if is_refused and not _is_of_the_last(lately_s, facts, *accepted):
+            return DOWN
+        day_s = self._durations.no_webhook_told_after_s
+        is_made_up_for = not self._is_poll_only and _is_of_the_last(day_s, facts, facts.made_up_for_at)
+        return _NONE_COME if is_made_up_for and not _is_of_the_last(day_s, facts, *accepted) else OK
 
 
-def _workers(facts: Facts, queues: tuple[QueueCounts, ...] | None) -> str:
+def _is_of_the_last(seconds: float, facts: Facts, *moments: float | None) -> bool:
+    """Whether one of the moments is; none that a clock set back since has put into the future."""
+    return any(at is not None and -_SKEW_S <= facts.now - at <= seconds for at in moments)
+
+
+def _workers(facts: Facts, queues: tuple[QueueCounts, ...] | None, silent: Collection[str]) -> str:
     age_s, _ = facts.heartbeats.get("dispatcher", (float("inf"), ""))
-    if age_s > _ALIVE_WITHIN_S:
+    if age_s > heartbeats.ALIVE_WITHIN_S:
         return DOWN
     if queues is None:
         return UNKNOWN
-    return OK if all(queue.workers for queue in queues) else DOWN
+    if not all(queue.workers for queue in queues):
+        return DOWN
+    return _SILENT if any(not name.startswith("web@") for name in silent) else OK

@@ -24,6 +24,7 @@ from app.core.policy import why_not_selected
 from app.core.state import Goal
 from app.errors import CursorRefused, RecallBusy
 from app.ports import RecordingSeen, Source
+from app.records import MADE_UP_FOR
 from app.slots import await_slot
 from app.task import READS_PER_WINDOW, Workspace
 
@@ -144,6 +145,8 @@ class Reconciler:
             self._service.store.now(), recording.facts.bot_id, recording.facts.metadata, look_first=True
         )
         self._service.advance(name, recording.recording_id, event, Source(by=self._by))
+        if self._by == "reconcile":
+            self._service.store.set_mark(MADE_UP_FOR + name, self._service.store.now())
 
     def _is_overdue(self, recording: RecordingSeen) -> bool:
         """Done, and for long enough that its webhook should have come: what is fresh is left to that."""

@@ -79,9 +79,12 @@ class Answer:
     outcome: str
 
 
-# Outcomes by which Recall counts as well, and those by which it does not; a 429 is neither.
+# Outcomes by which Recall counts as well: an answer to what was asked, be it "there is none".
 GOOD_OUTCOMES = frozenset({"2xx", "4xx"})
-NEUTRAL_OUTCOMES = frozenset({"http_429"})
+
+# Moments of a workspace, see `app.ports.Store.mark`: a page of Recall's list was read; a recording on it was
+# taken up that no webhook had told of.
+LIST_READ, MADE_UP_FOR = "list_read:", "made_up_for:"
 
 
 @dataclass(frozen=True, slots=True)

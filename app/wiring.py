@@ -163,6 +163,8 @@ def open_readiness(
         fingerprint=hashlib.sha256(settings.api_key.encode()).hexdigest()[:8],
         providers=[choice.key for choice in settings.policy.providers],
         has_secrets=bool(settings.webhook_secrets),
+        is_poll_only=settings.policy.poll_only,
+        is_list_read=settings.policy.reconcile,
         durations=settings.durations,
     )
 

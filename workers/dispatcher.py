@@ -185,6 +185,7 @@ def run_dispatcher(settings: Settings, *, told: Mapping[str, Any] = _NOTHING, up
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
         signal.signal(signal.SIGTERM, _leave)
     dispatcher = _opened(settings, told, up)
+    _watch(settings)
     tell_ready()
     while True:
         time.sleep(dispatcher.tick())
@@ -198,9 +199,17 @@ def _opened(settings: Settings, told: Mapping[str, Any], up: int | None) -> Disp
         service.store,
         service.queue,
         sweep=service.sweep,
-        signs=Signs(wiring.open_store(settings), told=told, up=up).give,
+        signs=Signs(wiring.open_store(settings), told=told, up=up, workers=settings.workers).give,
         pace=Pace.scaled(settings.durations, settings.time_scale),
     )
+
+
+def _watch(settings: Settings) -> None:
+    from app import wiring
+    from workers.watch import Watch
+
+    every_s = Pace.scaled(settings.durations, settings.time_scale).sweep_every_s
+    Watch(wiring.open_readiness(settings)).run_in_thread(every_s=every_s)
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:

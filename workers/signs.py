@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 class Signs:
     """Signs of life named `up@HOST`, or `dispatcher@HOST` where it was started by itself."""
 
-    def __init__(self, store: SqlStore, *, told: Mapping[str, Any], up: int | None) -> None:
+    def __init__(
+        self, store: SqlStore, *, told: Mapping[str, Any], up: int | None, workers: int | None = None
+    ) -> None:
         """
         Args:
             told: Of the settings it runs with, as `app.settings_changes` makes it.
             up: The process id of `up`; None for a dispatcher by itself.
+            workers: How many `up` runs for Recall's work; from it follows who else should give signs.
         """
         host = socket.gethostname()
         self._store = store
         self._name = f"{'dispatcher' if up is None else 'up'}@{host}"
-        self._detail = json.dumps(
-            {"host": host, "pid": up or os.getpid(), "started_at": time.time(), "settings": dict(told)}
-        )
+        detail = {"host": host, "pid": up or os.getpid(), "started_at": time.time(), "settings": dict(told)}
+        self._detail = json.dumps(detail if up is None else {**detail, "workers": workers})
 
     def give(self) -> None:
         """One sign of life, and what was dropped from the log since the last. Raises `StoreUnavailable`."""

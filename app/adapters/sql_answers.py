@@ -2,14 +2,15 @@
 Counts about Recall's answers and about ends, written in the transaction of the outcome that they belong to.
 
 `tallies` rows: `recall:ENDPOINT:OUTCOME`, `failed:REASON`, `stored_seconds:le:N` and `stored_seconds:sum_ms`.
-`installation` row `recall_trouble:WORKSPACE`: since when Recall refuses or is silent; none while it answers.
+`installation` rows `recall_trouble:WORKSPACE` and `download_trouble:WORKSPACE`: since when Recall, or the
+host of its downloads, refuses or is silent; none while it answers.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -17,9 +18,10 @@ from sqlalchemy.engine import Connection
 from app.adapters import sql_tables as t
 from app.adapters.sql_engine import Database
 from app.core.state import Goal, Transcription
-from app.records import GOOD_OUTCOMES, NEUTRAL_OUTCOMES, Answer
+from app.records import GOOD_OUTCOMES, Answer
 
-TROUBLE = "recall_trouble:"
+TROUBLE, DOWNLOAD_TROUBLE = "recall_trouble:", "download_trouble:"
+_DOWNLOAD = "download"
 # Upper bounds, seconds, from hearing of a recording to its stored transcript.
 _BUCKETS = (1, 5, 15, 60, 300, 900, 3600, 86_400)
 _SHARDS = 64  # on PostgreSQL, so that two commits seldom want the same row; as in the migration 0002
@@ -46,14 +48,15 @@ class Answers(Database):
         if not answers:
             return
         self.add_tallies(connection, Counter(f"recall:{a.endpoint}:{a.outcome}" for a in answers))
-        telling = telling_outcomes(answers)
-        if not telling:
-            return
-        row, key = t.installation, f"{TROUBLE}{workspace}"
-        if telling[-1] in GOOD_OUTCOMES:
-            connection.execute(row.delete().where(row.c.key == key))
-        else:
-            connection.execute(self.insert(row).values(key=key, at=self.db_now).on_conflict_do_nothing())
+        row, over = t.installation, []
+        for key, is_over in _last_words(answers):
+            if is_over:
+                over.append(f"{key}{workspace}")
+                continue
+            begun = self.insert(row).values(key=f"{key}{workspace}", at=self.db_now)
+            connection.execute(begun.on_conflict_do_nothing())
+        if over:
+            connection.execute(row.delete().where(row.c.key.in_(over)))
 
     def count_end(self, connection: Connection, before: Transcription, after: Transcription) -> None:
         """A transcription that has come to an end, or has left one."""
@@ -80,8 +83,16 @@ class Answers(Database):
 
 
 def telling_outcomes(answers: Iterable[Answer]) -> list[str]:
-    """Those that say whether Recall answers: no download, which is another host's, and no 429."""
-    return [a.outcome for a in answers if a.endpoint != "download" and a.outcome not in NEUTRAL_OUTCOMES]
+    """Those that say whether Recall answers: no download, which is another host's."""
+    return [a.outcome for a in answers if a.endpoint != _DOWNLOAD]
+
+
+def _last_words(answers: Sequence[Answer]) -> Iterator[tuple[str, bool]]:
+    """Of Recall and of its downloads, where they were asked: whose, and whether it was a good one."""
+    if told := telling_outcomes(answers):
+        yield TROUBLE, told[-1] in GOOD_OUTCOMES
+    if downloads := [a.outcome for a in answers if a.endpoint == _DOWNLOAD]:
+        yield DOWNLOAD_TROUBLE, downloads[-1] == "2xx"
 
 
 def _failure(transcription: Transcription) -> str | None:

@@ -54,6 +54,9 @@ class Counts:
 _HEARTBEATS_KEPT_S = 7 * 86_400  # hosts come and go, with names of their own
 
 
+MARK, FIRST_START = "mark:", "first_start"  # keys of `installation`
+
+
 class People(Finding):
     """Questions beyond `app.ports.Store`, and that protocol's part for people."""
 
@@ -67,11 +70,14 @@ class People(Finding):
             connection.execute(long_gone)
 
     def heartbeats(self) -> dict[str, tuple[float, str]]:
-        """Name to (seconds since the last sign of life, detail)."""
+        """
+        Name to (seconds since the last sign of life, detail). One that a clock set back since has put into
+        the future is as old as it is early.
+        """
         row = t.heartbeats
         with self.reading() as connection:
             found = connection.execute(sa.select(row.c.name, self.db_now - row.c.at, row.c.detail))
-            return {name: (age_s, detail) for name, age_s, detail in found}
+            return {name: (abs(age_s), detail) for name, age_s, detail in found}
 
     def count(self, name: str, number: int) -> None:
         """Adds to a counter."""
@@ -86,24 +92,24 @@ class People(Finding):
 
     def first_start(self) -> float:
         """When this installation was first migrated or started: nothing before it is reconciled."""
-        moment = sa.select(t.installation.c.at).where(t.installation.c.key == "first_start")
+        moment = sa.select(t.installation.c.at).where(t.installation.c.key == FIRST_START)
         with self.reading() as connection:
             at = connection.execute(moment).scalar()
         if at is None:
-            self._note("first_start", is_moved=False)
+            self._note(FIRST_START, is_moved=False)
             return self.first_start()
         return float(at)
 
     def mark(self, name: str) -> float | None:
         """A moment noted under this name; None when never."""
-        noted = sa.select(t.installation.c.at).where(t.installation.c.key == f"mark:{name}")
+        noted = sa.select(t.installation.c.at).where(t.installation.c.key == MARK + name)
         with self.reading() as connection:
             at = connection.execute(noted).scalar()
         return None if at is None else float(at)
 
     def set_mark(self, name: str, at: float) -> None:
         """Notes a moment, in place of the one before."""
-        new = self.insert(t.installation).values(key=f"mark:{name}", at=at)
+        new = self.insert(t.installation).values(key=MARK + name, at=at)
         with self.writing() as connection:
             connection.execute(new.on_conflict_do_update(index_elements=["key"], set_={"at": at}))
 

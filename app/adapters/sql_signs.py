@@ -12,10 +12,13 @@ from sqlalchemy.engine import Connection
 
 from app.adapters import sql_tables as t
 from app.adapters.clock_steps import Reading, judged
+from app.adapters.sql_answers import DOWNLOAD_TROUBLE, TROUBLE
 from app.adapters.sql_engine import Database
+from app.adapters.sql_inbox import ACCEPTED_AT, REFUSED_AT
 from app.adapters.sql_money import STEADY, TURN
+from app.adapters.sql_people import MARK
 from app.core.state import Goal
-from app.records import EVERY_WORKSPACE, LOST_TIME, BootClock
+from app.records import EVERY_WORKSPACE, LIST_READ, LOST_TIME, MADE_UP_FOR, BootClock
 
 RESUMED = "resumed"  # when a long silence last ended
 _ALIVE = "alive"
@@ -112,5 +115,7 @@ def _move_back(connection: Connection, by_s: float, *, now: float) -> None:
     for table, column in moved:
         connection.execute(table.update().where(column.is_not(None)).values({column: column - by_s}))
     key, at = t.installation.c.key, t.installation.c.at
-    is_ours = sa.or_(key == RESUMED, key.startswith(TURN, autoescape=True))
+    kinds = (TURN, TROUBLE, DOWNLOAD_TROUBLE, MARK + LIST_READ, MARK + MADE_UP_FOR)
+    begin = (key.startswith(kind, autoescape=True) for kind in kinds)
+    is_ours = sa.or_(key.in_((RESUMED, ACCEPTED_AT, REFUSED_AT)), *begin)
     connection.execute(t.installation.update().where(is_ours).values(at=at - by_s))

@@ -6,19 +6,22 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.cli.places import is_served_by_us
 from app.cli.presence import ALIVE_WITHIN_S, Presence, Program, presence_of
 from app.cli.reading import read_store
 from app.cli.words import span
 from app.config import Settings
 from app.errors import AfterwordError
-from app.settings_changes import changed_since, is_reloadable
+from app.settings_changes import changed_since, is_port_of, is_reloadable
 
 IDLE = "The service does not run: nothing happens until `./afterword up`."
 _DISPATCHER = "dispatcher"
+_BEGINS_WITHIN_S = 10.0
 _NOT_KNOWN = "Whether the service runs cannot be said while the database is away."
 
 
@@ -94,6 +97,24 @@ def service_of(settings: Settings) -> Service:
 def why_idle(settings: Settings) -> str | None:
     """That nothing happens, and until when; None while the service runs, or where that is not known."""
     return IDLE if service_of(settings).is_running is False else None
+
+
+def why_no_web(settings: Settings) -> str | None:
+    """That this machine's `up` does not answer at HOST and PORT; None when it does, or listens elsewhere."""
+    from app.readiness import NO_WEB  # here: it needs Redis's client, which most commands do not
+
+    here = f"up@{socket.gethostname()}"
+    is_asked = any(
+        p.name == here and p.tells_processes and is_port_of(p.settings, settings.port) and _has_begun(p)
+        for p in presence_of(settings).programs
+    )
+    return NO_WEB if is_asked and not is_served_by_us(settings) else None
+
+
+def _has_begun(program: Program) -> bool:
+    """Web takes a second or two after the others."""
+    began = program.started_at
+    return not isinstance(began, int | float) or abs(time.time() - began) > _BEGINS_WITHIN_S
 
 
 def _beats(settings: Settings) -> dict[str, float]:

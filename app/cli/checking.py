@@ -15,7 +15,7 @@ import structlog
 
 from app.adapters.sql_store import SqlStore
 from app.cli import places
-from app.cli.alive import Service, service_of
+from app.cli.alive import Service, service_of, why_no_web
 from app.cli.presence import is_home_held, is_stopped, own_port
 from app.cli.reading import read_store
 from app.cli.standing import Standing
@@ -40,8 +40,9 @@ _RECORDINGS_PER_S = 300 / 60
 # its own; half as much again, because answers do not come evenly. See docs/performance.md, "Drain".
 _CALLS, _OWN_S, _RESERVE = 3, 0.06, 1.5
 _ALIVE_WITHIN_S = 30.0  # of a process's last sign of life; as for /readyz
+_PATIENCE_S = 3.0  # with each part
 # Parts of readiness that nothing else here asks about.
-_PARTS = ("workers", "recall", "inbox")
+_PARTS = ("workers", "recall", "providers", "inbox", "web")
 
 Warn = Callable[[str], None]
 
@@ -92,18 +93,23 @@ def _add_service(found: _Checked, settings: Settings) -> None:
         found.problems.append(service.sentence())
     if (changed := service.why_changed()) is not None:
         found.warnings.append(changed)
+    if service.is_running and (no_web := why_no_web(settings)) is not None:
+        found.problems.append(no_web)
     if service.is_running and not settings.wrong & (STORED | QUEUE | RESULTS | POLICY):
-        found.problems += _parts(settings)
+        _add_parts(found, settings)
 
 
-def _parts(settings: Settings) -> list[str]:
+def _add_parts(found: _Checked, settings: Settings) -> None:
     """A sentence for each part of readiness that is not well and that nothing else asks about."""
     from app import wiring
+    from app.cli.standing import why_old
 
-    report = wiring.open_readiness(settings).ask()
-    ailing = [part for part, state in report.parts.items() if state != "ok"]
-    said = dict(zip(ailing, report.sentences(), strict=True))
-    return [said[part] for part in _PARTS if report.parts.get(part) == "down"]
+    report = wiring.open_readiness(settings).ask(within_s=_PATIENCE_S)
+    said = report.by_part()
+    ailing = [said[part] for part in _PARTS if part in said and report.parts.get(part, "down") == "down"]
+    found.problems += [sentence for sentence in ailing if sentence not in found.problems]
+    if report.facts is not None and (old := why_old(report.facts)) is not None:
+        found.warnings.append(old)
 
 
 def problems_of(settings: Settings, *, warn: Warn = lambda note: None) -> Iterator[str]:
@@ -190,6 +196,8 @@ def _recall(asked: _Asked) -> str | None:
 
 def _home(asked: _Asked) -> str | None:
     home = asked.settings.home
+    if (note := places.why_little_space(home)) is not None:
+        asked.warn(note)
     return places.why_no_home(home) or places.why_unwritable(home, "AFTERWORD_HOME")
 
 

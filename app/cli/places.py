@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from app.config import Settings
 from app.errors import Away, ConfigError, HeldByAnother
 
+_LITTLE_BYTES = 256 * 2**20
 _HELD_BY = ("up.alive", "up.lock")  # the files of workers.hold
 _REMEDY = "give it to the user that runs the service, or choose another folder"
 
@@ -50,6 +52,20 @@ def why_unwritable(folder: Path, name: str) -> str | None:
         why = error.strerror or "unknown"
         return f"{name}: {place} cannot be written ({why}): free some space, {_REMEDY}."
     return None
+
+
+def why_little_space(folder: Path) -> str | None:
+    """A note when the disk of a folder is nearly full; None when it is not, or that cannot be asked."""
+    try:
+        free = shutil.disk_usage(_nearest(folder)).free
+    except OSError:
+        return None
+    if free >= _LITTLE_BYTES:
+        return None
+    return (
+        f"Only {free // 2**20} MB are free at {folder}: without any, webhooks get 503 and transcripts wait. "
+        "Free some space."
+    )
 
 
 def why_no_port(settings: Settings, *, is_at_work: Callable[[], bool]) -> str | None:

@@ -27,6 +27,7 @@ class Program:
         name: `up@HOST`, or `dispatcher@HOST` for one that was started by itself.
         started_at: Seconds since the epoch, by that host's clock.
         settings: What stood on disk when its settings were read, for `app.settings_changes.changed_since`.
+        tells_processes: It says which processes it has; the version before did not.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Program:
     pid: int | None = None
     started_at: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    tells_processes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,4 +149,5 @@ def _program(name: str, age_s: float, detail: str) -> Program:
         told.get("pid"),
         told.get("started_at"),
         settings if isinstance(settings, dict) else {},
+        tells_processes="workers" in told,
     )

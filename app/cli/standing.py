@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.account import REMEDIES
+from app.adapters.sql_health import Facts
 from app.adapters.sql_store import SqlStore
-from app.cli.words import iso, time_of
+from app.cli.words import iso, span, time_of
 from app.key_sight import PASS_REMEDY
 from app.key_sight import REMEDY as KEY_REMEDY
 from app.ports import Pause
 from app.records import KEYS_IN_USE, PAUSED_BY_KEY
 
 _TAKES = "after a change of `.env` it takes a restart, or SIGHUP to `up`"
+_LONG_S = 3600.0
 _KEY_REFUSED = "recall_answers_401"
 _SEES_NOTHING = "this API key sees none of the recordings known here: nothing is taken up, concluded or paid"
 
@@ -43,14 +45,22 @@ class Standing:
 
     def lines(self) -> Iterable[str]:
         """One sentence each, with its remedy; none when all is well."""
+        yield from self.problems()
+        if (note := self.note()) is not None:
+            yield note
+
+    def note(self) -> str | None:
+        """What is no trouble while others are asked instead: all that are passed over are a part's."""
+        return why_passed_over(self.down) if self.down else None
+
+    def problems(self) -> Iterable[str]:
+        """What holds up everything."""
         if self.pause is not None:
             yield why_paused(self.pause)
         elif self.is_key_foreign:
             yield why_foreign()
         if self.is_key_unseeing:
             yield why_unseeing()
-        if self.down:
-            yield why_passed_over(self.down)
 
     def record(self) -> dict[str, Any]:
         """For programs."""
@@ -130,3 +140,13 @@ def why_passed_over(down: Iterable[str]) -> str:
         f"Passed over for now, after failing again and again: {', '.join(down)}. To mend: credentials and "
         "balance in Recall's dashboard; one attempt tries each again within a quarter of an hour."
     )
+
+
+def why_old(facts: Facts) -> str | None:
+    """That something has waited for long, and where to look; None when nothing has."""
+    age_s, recording = facts.oldest_undone_s, facts.oldest_undone_of
+    if age_s is None or age_s < _LONG_S:
+        return None
+    if recording is None:
+        return f"A webhook has waited for {span(age_s)}: the log's lines delivery_failed may say for what."
+    return f"A step has waited for {span(age_s)}: `./afterword show {recording}` says for what."

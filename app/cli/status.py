@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -14,13 +14,14 @@ from rich.console import Console
 
 from app import wiring
 from app.adapters.sql_health import Facts
-from app.cli.alive import Service, is_gone, service_of
+from app.cli.alive import Service, is_gone, service_of, why_no_web
 from app.cli.reading import read_store
-from app.cli.standing import Standing, standing_of
+from app.cli.standing import Standing, standing_of, why_old
 from app.cli.words import iso, open_console, printable, say, span, time_of
 from app.config import Settings, load_settings
 from app.core.state import Goal
-from app.errors import Away, StoreUnavailable
+from app.errors import Away, ConfigError, StoreUnavailable
+from app.naming import command as call
 from app.naming import pasteable
 from app.ops import heartbeats
 from app.readiness import Report
@@ -28,6 +29,7 @@ from app.settings_use import POLICY, QUEUE, RESULTS, STORED
 
 _LABEL = 14  # columns
 _FORGOTTEN_AFTER_S = 86_400.0  # a process that gave no sign for so long is of another day
+PATIENCE_S = 3.0  # of a command, with each part; /readyz has less
 _COLOURS = {"ok": "green", "down": "red", "paused": "yellow", "unknown": "yellow"}
 
 # In a person's words; a provider without a row was never passed over.
@@ -38,12 +40,12 @@ _BREAKERS = {"closed": "asked", "open": "open: passed over", "half_open": "half-
 @click.option("--json", "as_json", is_flag=True, help="for programs; docs/json.md has the fields")
 def status_command(as_json: bool) -> int:
     """One screen: is it well, and if not, which part? Exit 1 when it is not, 69 when nothing can be read."""
-    settings = load_settings(used=STORED | QUEUE | RESULTS | POLICY)
+    settings, wrong = _settings()
     try:
         with contextlib.closing(read_store(settings)) as store:
             counts = store.counts().transcriptions
             standing = standing_of(store, wiring.DEFAULT_WORKSPACE, api_key=settings.api_key)
-        report = wiring.open_readiness(settings).ask()
+        report = wiring.open_readiness(settings).ask(within_s=PATIENCE_S)
         if report.facts is None:
             raise StoreUnavailable("the database does not answer")
     except (Away, StoreUnavailable) as trouble:
@@ -52,12 +54,23 @@ def status_command(as_json: bool) -> int:
         else:
             click.echo(pasteable(service_of(settings).sentence()))
         raise
-    seen = Seen(settings, report, report.facts, service_of(settings), standing, counts)
+    service = service_of(settings)
+    wrong += [no_web for no_web in (why_no_web(settings),) if no_web is not None]
+    seen = Seen(settings, report, report.facts, service, standing, counts, wrong)
     if as_json:
         click.echo(json.dumps(seen.record(), indent=2))
     else:
         _print(open_console(), seen)
     return 0 if seen.is_well else 1
+
+
+def _settings() -> tuple[Settings, list[str]]:
+    """A policy that is broken on disk is told, and no reason to say nothing else: the service has another."""
+    used = STORED | QUEUE | RESULTS
+    try:
+        return load_settings(used=used | POLICY), []
+    except ConfigError as error:
+        return load_settings(used=used), list(error.problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +83,12 @@ class Seen:
     service: Service
     standing: Standing
     counts: Mapping[str, int]  # recordings by phase
+    wrong: Sequence[str] = ()  # further problems, a sentence each
 
     @property
     def is_well(self) -> bool:
-        """It runs, and every part of it is as it should be."""
-        return self.report.status == "ok" and self.service.is_running is True
+        """It runs, and there is nothing to mend."""
+        return self.report.status == "ok" and not self.problems()
 
     def processes(self) -> list[dict[str, Any]]:
         """Those that gave a sign of life within a day."""
@@ -85,7 +99,7 @@ class Seen:
                 "host": beat.host,
                 "pid": beat.pid,
                 "age_s": round(beat.age_s, 1),
-                "is_alive": beat.age_s <= heartbeats.ALIVE_WITHIN_S and not is_gone(beat.host, beat.pid),
+                "is_alive": beat.age_s <= heartbeats.SILENT_AFTER_S and not is_gone(beat.host, beat.pid),
             }
             for beat in beats
         ]
@@ -97,15 +111,14 @@ class Seen:
 
     def problems(self) -> list[str]:
         """A sentence each, with its remedy."""
-        said = [] if self.service.is_running else [self.service.sentence()]
-        said += self.report.sentences()
-        said += self.standing.lines()
+        said = [*self.wrong] if self.service.is_running else [self.service.sentence(), *self.wrong]
+        said += [*self.report.sentences(), *self.standing.problems()]
         return [pasteable(sentence) for sentence in dict.fromkeys(said)]
 
     def notes(self) -> list[str]:
         """What is no trouble, and should be known."""
-        changed = self.service.why_changed()
-        return [changed] if changed is not None else []
+        said = (self.service.why_changed(), why_old(self.facts), self.standing.note())
+        return [pasteable(sentence) for sentence in said if sentence is not None]
 
     def record(self) -> dict[str, Any]:
         """For programs: docs/json.md."""
@@ -156,7 +169,8 @@ def _lines(seen: Seen) -> Iterable[tuple[str, str, str | None]]:
     told = ", ".join(
         f"{seen.counts[goal.value]} {goal.value}" for goal in Goal if seen.counts.get(goal.value)
     )
-    yield ("recordings", told or "none yet", None)
+    why = f" ({call('list --phase failed')} says why)" if seen.counts.get(Goal.FAILED) else ""
+    yield ("recordings", f"{told}{why}" if told else "none yet", None)
     breakers = [f"{name} {_BREAKERS.get(at, at)}" for name, at in seen.providers().items()]
     yield ("providers", ", ".join(breakers), None)
     yield ("paused", "no" if seen.standing.pause is None else seen.standing.pause.cause, None)

@@ -97,6 +97,9 @@ class Durations:
     # Recall refusing or silent for this long is told; refused webhooks are told for so long.
     trouble_told_after_s: float = _seconds(60, floor=1)
     refusals_told_for_s: float = _seconds(600, floor=10)
+    # No page of Recall's list read for so long is told; so is no webhook, where recordings are found there.
+    unread_list_told_after_s: float = _seconds(7200, floor=60)
+    no_webhook_told_after_s: float = _seconds(86_400, floor=60)
 
     def scaled(self, factor: float) -> Durations:
         """The same durations divided by `factor` (>= 1), none below its floor."""

@@ -19,7 +19,10 @@ import structlog
 from app.errors import AfterwordError
 
 BEAT_EVERY_S = 10.0
-ALIVE_WITHIN_S = 30.0
+ALIVE_WITHIN_S = 30.0  # for programs, whose sign comes each few seconds
+# For their processes: a busy worker's sign comes each twenty seconds, and later where the database is slow.
+SILENT_AFTER_S = 60.0
+_OF_TODAY_S = 86_400.0
 
 _log = structlog.get_logger(__name__)
 
@@ -54,6 +57,53 @@ def read(heartbeats: Mapping[str, tuple[float, str]]) -> tuple[Beat, ...]:
 def hosts(beats: Collection[Beat], *, within_s: float = ALIVE_WITHIN_S) -> frozenset[str]:
     """The machines from which a sign of life came in the last seconds."""
     return frozenset(beat.host for beat in beats if beat.age_s <= within_s)
+
+
+def started_at(heartbeats: Mapping[str, tuple[float, str]]) -> float | None:
+    """When the first of the programs that live now began, by its host's clock; None: none lives, or says."""
+    told = [_detail(detail).get("started_at") for _, detail in _programs(heartbeats).values()]
+    return min((float(at) for at in told if isinstance(at, int | float)), default=None)
+
+
+def silent(heartbeats: Mapping[str, tuple[float, str]], *, now: float) -> tuple[str, ...]:
+    """
+    Processes of a living `up` that should give a sign and do not: stopped, hung, or dying at each start.
+
+    Args:
+        now: Seconds since the epoch; processes of an `up` that has just begun are given time.
+
+    Returns:
+        Names such as `worker-2@host`.
+    """
+    missing = []
+    for name, (_, detail) in _programs(heartbeats).items():
+        told = _detail(detail)
+        workers, began = told.get("workers"), told.get("started_at")
+        if not isinstance(workers, int) or not isinstance(began, int | float):
+            continue
+        if abs(now - began) < SILENT_AFTER_S:
+            continue
+        roles = ("web", "inbox", *(f"worker-{n + 1}" for n in range(workers)))
+        signed = (f"{role}@{name.partition('@')[2]}" for role in roles)
+        missing += [one for one in signed if heartbeats.get(one, (float("inf"), ""))[0] > SILENT_AFTER_S]
+    return tuple(missing)
+
+
+def has_lost_web(heartbeats: Mapping[str, tuple[float, str]], silent: Collection[str] = ()) -> bool:
+    """Whether no web process gives signs of life, and one did today or is among the silent ones."""
+    age_s = min((age_s for name, (age_s, _) in heartbeats.items() if name.startswith("web@")), default=None)
+    if age_s is not None and age_s <= SILENT_AFTER_S:
+        return False
+    was_today = age_s is not None and age_s < _OF_TODAY_S
+    return was_today or any(name.startswith("web@") for name in silent)
+
+
+def _programs(heartbeats: Mapping[str, tuple[float, str]]) -> dict[str, tuple[float, str]]:
+    return {
+        name: beat
+        for name, beat in heartbeats.items()
+        if name.startswith(("up@", "dispatcher@")) and beat[0] <= ALIVE_WITHIN_S
+    }
 
 
 class Beater:

@@ -197,6 +197,11 @@ def _of_facts(facts: Facts | None, providers: Sequence[str]) -> Iterator[Metric]
             "When the last transcript was stored.",
             facts.last_stored_at,
         ),
+        (
+            "afterword_list_read_last_timestamp_seconds",
+            "When a page of Recall's list of recordings was last read for lost webhooks.",
+            facts.list_read_at,
+        ),
     ):
         if at is not None:
             yield _gauge(name, meaning, at)

@@ -32,6 +32,8 @@ from app.recall.wire import HttpRequest, Unreadable
 _STALE = "stale_stamp"
 # A cursor that has run out or is of another list. Django's own word for it is 404.
 _CURSOR_REFUSED = (400, 404, 410, 422)
+# What Recall itself answers to a create that it does not take. https://docs.recall.ai/docs/errors
+_CREATE_REFUSED = (400, 404, 409, 410, 422)
 
 
 class Log(Protocol):
@@ -115,10 +117,12 @@ class RecallClient:
             return CreateAnswer("unknown" if call.has_written else "not_sent", detail=name_of(error, call))
         finally:
             fresh.close()
-        self._note("create", reply.status)
         answer = wire.read_create_answer(
             reply.status, reply.headers, reply.body, order=order, now=self._now(), cap_s=self._cap_s
         )
+        is_page = answer.kind == "unknown" and 200 <= reply.status < 300  # a gateway's, most likely
+        is_known = reply.status in _CREATE_REFUSED
+        self._note("create", reply.status, outcome="unreadable" if is_page else None, is_expected=is_known)
         if answer.retry_after_s is None:
             return answer
         return replace(answer, retry_after_s=self._jittered(answer.retry_after_s))
@@ -180,7 +184,8 @@ class RecallClient:
             download.fetch(url, target, durations=self._durations, is_local=is_local, keep_going=keep_going)
         except DownloadBlocked as blocked:
             status = blocked.cause.removeprefix("http_")
-            self._note("download", int(status) if status.isdecimal() else None)
+            if blocked.cause != "disk":  # our own
+                self._note("download", int(status) if status.isdecimal() else None)
             raise
         self._note("download", 200)
 
@@ -215,7 +220,7 @@ class RecallClient:
             busy = _Hiccup if is_closed_meanwhile or not call.has_written else RecallBusy
             raise busy(cause, retry_after_s=self._come_back_s) from None  # messages hold addresses
         self._say(request.method.lower(), status=reply.status)
-        self._note(endpoint, reply.status)
+        self._note(endpoint, reply.status, is_expected=reply.status in missing)
         if 200 <= reply.status < 300 or reply.status in missing:
             return reply
         raise self._refusal(reply)
@@ -230,11 +235,23 @@ class RecallClient:
             return RecallBusy(cause, retry_after_s=self._jittered(wait_s))
         return RecallBusy(cause, retry_after_s=self._come_back_s)
 
-    def _note(self, endpoint: str, status: int | None) -> None:
-        """For `answers`; `status` is None where no complete answer came."""
-        outcome = "silence" if status is None else f"{status // 100}xx"
-        if status in (401, 402, 403, 429):
-            outcome = f"http_{status}"
+    def _note(
+        self, endpoint: str, status: int | None, *, outcome: str | None = None, is_expected: bool = True
+    ) -> None:
+        """
+        For `answers`.
+
+        Args:
+            status: None where no complete answer came.
+            outcome: In place of what the status says.
+            is_expected: Whether Recall has such a 4xx for this question; a gateway on the way has any.
+        """
+        if outcome is None:
+            outcome = "silence" if status is None else f"{status // 100}xx"
+            if status in (401, 402, 403, 429):
+                outcome = f"http_{status}"
+            elif outcome == "4xx" and not is_expected:
+                outcome = "unexpected"
         self._answers.append(Answer(endpoint, outcome))
 
     def _page(self, endpoint: str, request: HttpRequest, cursor: str | None) -> Reply:

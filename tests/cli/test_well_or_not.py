@@ -1,0 +1,129 @@
+"""What `status` and `check` say of troubles in which most things go on, and of what is no trouble."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from app import wiring
+from app.adapters import sql_tables as t
+from app.cli import places
+from app.core import events
+from app.readiness import NO_WEB
+from app.settings_changes import settings_fingerprint
+from tests.cli.conftest import FIRST, WORKSPACE, Home
+from tests.cli.test_check import another_server, gives_a_sign
+from tests.cli.test_check_at_work import at_work
+
+ALL = ("web", "inbox", "worker-1", "worker-2", "worker-3", "worker-4")
+RECORDING = "33333333-3333-4333-8333-333333333333"
+
+
+def at_its_work(home: Home, *, without: str = "", ago_s: float = 100.0) -> None:
+    """Signs of `up` and of all its processes but one."""
+    began = time.time() - ago_s
+    gives_a_sign(home, "up", pid=os.getpid(), started_at=began, workers=4, settings=settings_fingerprint())
+    for role in ALL:
+        if role != without:
+            gives_a_sign(home, role, pid=os.getpid())
+
+
+def said(home: Home) -> tuple[list[str], list[str]]:
+    """The problems of `status`, which exits 1 with any, and those of `check`."""
+    status, check = home.run("status", "--json"), home.run("check", "--json")
+    problems, mended = status.json["problems"], check.json["problems"]
+    assert (status.code, status.json["is_well"]) == ((1, False) if problems else (0, True))
+    assert check.code == (1 if mended else 0)
+    return problems, mended
+
+
+@pytest.mark.parametrize("role", ["web", "inbox", "worker-3"])
+def test_a_process_that_gives_no_sign_is_not_well_and_is_named(home: Home, role: str) -> None:
+    at_its_work(home, without=role)
+    with at_work(home), another_server(200, b'{"parts": {"database": "ok"}}') as address:
+        home.monkeypatch.setenv("PORT", address.rpartition(":")[2])
+        at_its_work(home, without=role)
+        for (problem,) in said(home):
+            assert problem == NO_WEB if role == "web" else f"{role}@" in problem
+        gives_a_sign(home, role)
+        assert said(home) == ([], [])
+
+
+def test_web_that_does_not_answer_is_said_at_once_whatever_signs_it_gave(home: Home) -> None:
+    with at_work(home):
+        at_its_work(home)
+        for (problem,) in said(home):
+            assert problem == NO_WEB
+        with another_server(200, b'{"parts": {"database": "ok"}}') as address:
+            home.monkeypatch.setenv("PORT", address.rpartition(":")[2])
+            at_its_work(home)
+            assert said(home) == ([], [])
+        at_its_work(home, ago_s=1)
+        assert said(home) == ([], []), "it has just begun"
+
+
+def test_one_provider_of_several_that_is_passed_over_is_a_note_and_all_of_them_are_a_problem(
+    home: Home,
+) -> None:
+    def fails(provider: str) -> None:
+        for _ in range(5):
+            home.store.note_provider(WORKSPACE, provider, worked=False, shut_s=120)
+
+    with at_work(home):
+        fails(FIRST)
+        assert said(home) == ([], [])
+        assert FIRST in home.run("status", "--json").json["notes"][0]
+        assert FIRST in home.run("check", "--json").json["warnings"][0]
+        for choice in home.settings.policy.providers:
+            fails(choice.key)
+        for (problem,) in said(home):
+            assert problem.startswith("Every provider of the policy")
+
+
+def test_a_policy_that_is_broken_on_disk_is_said_and_hides_nothing_else(home: Home, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text("attempts = 'many'")
+    home.monkeypatch.setenv("AFTERWORD_POLICY", str(policy))
+    with at_work(home):
+        status = home.run("status", "--json")
+        assert status.code == 1
+        assert "attempts" in status.json["problems"][0]
+        assert status.json["parts"]["workers"] == "ok"
+        policy.write_text("attempts = 2")
+        assert home.run("status").code == 0
+
+
+def test_what_has_waited_for_hours_is_named_with_a_command_that_shows_it(home: Home) -> None:
+    home.happens(RECORDING, events.RecordingDone(home.store.now(), None, ()), by="webhook")
+    with home.store.writing() as connection:
+        connection.execute(t.commands.update().values(wanted_since=home.store.now() - 3 * 3600))
+    with at_work(home):
+        (note,) = home.run("status", "--json").json["notes"]
+        assert note in home.run("check", "--json").json["warnings"]
+    assert "for 3.0 h" in note
+    assert f"show {RECORDING}" in note
+
+
+def test_recordings_that_failed_lead_to_why(home: Home) -> None:
+    home.happens(RECORDING, events.RecordingFailed(home.store.now(), "bot_kicked"), by="webhook")
+    assert "recordings    1 failed (" in home.run("status").out
+    assert "list --phase failed` says why)" in home.run("status").out
+
+
+def test_little_space_is_noted_before_there_is_none(home: Home) -> None:
+    assert places.why_little_space(home.settings.home) is None
+    home.monkeypatch.setattr(places, "_LITTLE_BYTES", 2**62)
+    assert any("MB are free" in note for note in home.run("check", "--json").json["warnings"])
+    assert home.run("check").code == 0
+
+
+def test_up_tells_how_many_workers_give_signs(home: Home) -> None:
+    from workers.signs import Signs
+
+    Signs(wiring.open_store(home.settings), told={}, up=7, workers=3).give()
+    (told,) = (json.loads(d) for name, (_, d) in home.store.heartbeats().items() if name.startswith("up@"))
+    assert told["workers"] == 3
