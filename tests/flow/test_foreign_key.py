@@ -25,7 +25,7 @@ def test_under_another_workspaces_key_nothing_happens_and_the_right_one_goes_on(
         place.recall.settings(workspaces={_OTHER_KEY: "theirs"})
         place.start()
         running = [
-            place.recall.record(transcribe_s=4 * _AN_HOUR_S, done_webhook=["drop"] * 9) for _ in range(4)
+            place.recall.record(transcribe_s=2 * _AN_HOUR_S, done_webhook=["drop"] * 9) for _ in range(4)
         ]
         wait_until(lambda: paid(place, running) == 4, within_s=30, what="four attempts run")
         place.stop()

@@ -49,6 +49,7 @@ structlog.configure(processors=[structlog.processors.JSONRenderer()])
 from workers import worker
 from tests.workers.stand_ins import JOBS
 worker.MAINTENANCE_EVERY_S = 1
+worker.WORKER_TTL_S = 16  # RQ looks around after 15 s less
 def work(): worker.run_worker({{url!r}}, {QUEUE!r}, name="worker-1", jobs=JOBS)
 sys.exit(Supervisor([ChildSpec("worker-1", work, grace_s=5)], PrintedLog()).run())
 """
