@@ -220,9 +220,7 @@ def test_exception_in_a_child_never_goes_on_as_a_second_supervisor(program: Star
 
 
 @pytest.mark.slow
-def test_child_that_lived_long_is_started_again_without_a_grudge(
-    program: Start, tmp_path: Path
-) -> None:
+def test_child_that_lived_long_is_started_again_without_a_grudge(program: Start, tmp_path: Path) -> None:
     up = program(
         f"""
         from workers import children
