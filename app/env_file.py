@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import re
 import stat
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -87,7 +88,7 @@ def without_quotes(
             bare[name] = value[1:-1]
         if not name.endswith("_FILE") and not _is_utf8(value):  # a file's name may be any bytes
             problem(f"{name}: holds bytes that are not UTF-8; write it anew.")
-            bare[name] = value.encode("utf-8", "ignore").decode()
+            bare[name] = re.sub("[\ud800-\udfff]", "_", value)
     return bare
 
 
