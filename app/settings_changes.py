@@ -103,14 +103,13 @@ def _path_of(name: str, value: str) -> str:
 def _digests(environ: Mapping[str, str], root: Path, salt: str) -> dict[str, str]:
     in_file = {} if is_isolated(environ) else read_env_file(root / ".env", problem=_ignore, warn=_ignore)
     values = variables(environ, in_file)
-    policy = root / Path(values.get(_POLICY, "policy.toml")).expanduser()
     on_disk = {name for name in in_file if name not in environ} | {
         name for name in SECRET_NAMES if f"{name}_FILE" in values
     }
     read_secret_files(values, SECRET_NAMES, root, problem=_ignore)
     texts = {name: values[name].encode() for name in on_disk if name in values and name in SETTINGS}
     if _POLICY in values or not is_isolated(environ):
-        texts |= _content(policy)
+        texts |= _content(root, values.get(_POLICY, "policy.toml"))
     return {name: _digest(salt, text) for name, text in texts.items()}
 
 
@@ -118,8 +117,9 @@ def _digest(salt: str, text: bytes) -> str:
     return hashlib.sha256(salt.encode() + text).hexdigest()[:_DIGITS]
 
 
-def _content(path: Path) -> dict[str, bytes]:
+def _content(root: Path, name: str) -> dict[str, bytes]:
     try:
+        path = root / Path(name).expanduser()
         return {path.name: path.read_bytes()}
-    except OSError:
+    except (OSError, ValueError, RuntimeError):  # a null byte, a home folder that is not known
         return {}

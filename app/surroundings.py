@@ -27,8 +27,20 @@ def is_host(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        return re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", text) is not None
+        is_name = re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", text) is not None
+        return is_name and can_be_asked_for(text)
     return True
+
+
+def can_be_asked_for(host: str) -> bool:
+    """
+    Not so where a part of the name is empty or over 63 bytes, or holds a null byte: Python's resolver then
+    raises what is no OSError. https://docs.python.org/3/library/codecs.html#module-encodings.idna
+    """
+    try:
+        return b"\0" not in host.encode("idna")
+    except UnicodeError:
+        return False
 
 
 def surroundings_problems(environ: Mapping[str, str], *, host: str) -> Iterator[str]:
@@ -69,7 +81,7 @@ def _proxy_problems(name: str, value: str) -> Iterator[str]:
     address = value if "://" in value else f"http://{value}"
     try:
         parts = urlsplit(address)
-        is_good = bool(parts.hostname) and parts.port != 0
+        is_good = bool(parts.hostname) and parts.port != 0 and can_be_asked_for(parts.hostname or "")
     except ValueError:
         is_good = False
     if not is_good:

@@ -223,8 +223,7 @@ def main() -> int:
 
     if os.getpid() == 1:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # it gets orphans, and the kernel may bury them
-    told = settings_fingerprint()
-    return run("dispatcher", lambda settings: run_dispatcher(settings, told=told))
+    return run("dispatcher", lambda settings: run_dispatcher(settings, told=settings_fingerprint()))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import click
 import structlog
@@ -253,8 +252,8 @@ def _database(asked: _Asked) -> str | None:
 
 
 def _fresh(settings: Settings) -> str | None:
-    if settings.database_url.startswith("sqlite"):
-        folder = Path(settings.database_url.removeprefix("sqlite:///")).parent
+    if settings.database_file is not None:
+        folder = settings.database_file.parent
         return None if folder == settings.home else places.why_unwritable(folder, "DATABASE_URL")
     return "The database has no tables yet: run `./afterword migrate` (`up` does it too)."
 

@@ -39,7 +39,7 @@ _WRAPPED_IPV4 = tuple(map(ipaddress.IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # A name, or an address: `urlsplit` has checked those of IPv6.
-_HOST = re.compile(r"[0-9a-z_-]+(\.[0-9a-z_-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
+_HOST = re.compile(r"[0-9a-z_-]{1,63}(\.[0-9a-z_-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
 _SAFE = re.compile(r"[!-~]+")  # printable ASCII without blanks: nothing a header or a log could break on
 
 

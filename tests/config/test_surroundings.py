@@ -35,6 +35,18 @@ RIGHT = {
 }
 
 
+@pytest.mark.parametrize("pair", ["“”", "‘’", "„“", "«»", "``"])  # noqa: RUF001
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_quotes_of_a_text_program_are_quotes_too_wherever_the_setting_stands(
+    problems: Problems, root: Path, place: str, pair: str
+) -> None:
+    value = f"{pair[0]}/data{pair[1]}"
+    if place == ".env":
+        (root / ".env").write_text(f"AFTERWORD_HOME={value}\n", "utf-8")
+    (found,) = problems(**({"AFTERWORD_HOME": value} if place == "environment" else {}))
+    assert found.startswith(f"AFTERWORD_HOME: its value stands in quotes ({pair[0]})")
+
+
 @pytest.mark.parametrize("quote", ['"', "'"])
 @pytest.mark.parametrize("name", sorted(config.NAMES - {"AFTERWORD_POLICY"}))
 def test_quotes_around_any_setting_of_the_environment_are_the_one_problem(
@@ -123,6 +135,11 @@ def test_a_socks_proxy_without_what_it_needs_is_a_problem(problems: Problems, na
 def test_a_proxy_that_is_no_address_is_a_problem(problems: Problems, value: str) -> None:
     (found,) = problems(HTTPS_PROXY=value)
     assert "must be an address as in http://proxy.example:3128" in found
+
+
+def test_a_proxy_whose_name_no_resolver_takes_is_a_problem(problems: Problems) -> None:
+    (found,) = problems(HTTPS_PROXY="http://proxy..example:3128")
+    assert "must be an address" in found
 
 
 def test_a_proxy_of_another_kind_is_a_problem(problems: Problems) -> None:
