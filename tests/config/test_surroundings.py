@@ -171,4 +171,4 @@ def test_a_recall_on_this_machine_needs_neither(root: Path) -> None:
         "ALL_PROXY": "socks5://proxy",
         "REQUESTS_CA_BUNDLE": "/no-pe",
     }
-    load_settings(environment(changes), root=root)
+    assert load_settings(environment(changes), root=root).wrong == frozenset()

@@ -95,6 +95,7 @@ def test_a_pooler_in_session_mode_works_as_well(postgresql_url: str) -> None:
         store = open_store(url, pool_size=1)
         store.add_deliveries([delivery("m1")])
         store.check_write()
+        assert [kept.webhook_id for kept in store.take_deliveries(9)] == ["m1"]
         store.close()
 
 

@@ -25,6 +25,9 @@ from app.recall.exchange import AddressRefused, Call, Wire
 from tests.recall.raw_server import Behaviour, answer, drip, hang_up, raw_server, send, silence
 
 QUICK = replace(Durations(), connect_timeout_s=2.0, read_timeout_s=0.4, download_overall_s=0.8)
+# For answers that come: a busy machine may take seconds to give one.
+PATIENT = replace(Durations(), connect_timeout_s=20.0, read_timeout_s=20.0, download_overall_s=40.0)
+_BUSY_S = 10.0  # what drips goes on for twenty
 SECRET = "X-Amz-Signature=do-not-show"
 BODY = b'[{"participant": {"name": "Jane"}, "words": []}]' * 50
 
@@ -36,11 +39,12 @@ def fetch(
     is_local: bool = True,
     at_most: int = 10_000,
     keep_going: Callable[[], object] = lambda: None,
+    durations: Durations = PATIENT,
 ) -> None:
     download.fetch(
         f"{url}/t.json?{SECRET}",
         target,
-        durations=QUICK,
+        durations=durations,
         is_local=is_local,
         keep_going=keep_going,
         at_most=at_most,
@@ -121,10 +125,10 @@ def test_every_failure_has_a_word_and_leaves_no_file(behaviour: Behaviour, cause
     target.write_bytes(b"from an earlier try")
     began = time.monotonic()
     with raw_server(behaviour) as server, pytest.raises(DownloadBlocked) as caught:
-        fetch(server.url, target)
+        fetch(server.url, target, durations=QUICK if cause in ("timeout", "http_403") else PATIENT)
     assert caught.value.cause == cause
     assert not target.exists()
-    assert time.monotonic() - began < QUICK.download_overall_s + 1
+    assert time.monotonic() - began < QUICK.download_overall_s + _BUSY_S
 
 
 def test_a_bomb_does_not_fill_the_memory_before_it_is_noticed(target: Path) -> None:
@@ -148,7 +152,7 @@ def test_no_message_traceback_or_log_shows_the_address(
     caplog.set_level(logging.DEBUG)
     for behaviour in (answer(403, EXPIRED), hang_up, silence, answer(200, b"x", length=9)):
         with raw_server(behaviour) as server, pytest.raises(DownloadBlocked) as caught:
-            fetch(server.url, target)
+            fetch(server.url, target, durations=QUICK)
         error = caught.value
         assert error.__cause__ is None
         assert error.__context__ is None
