@@ -168,11 +168,15 @@ def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: 
         blocked=line.blocked + (e.refusal in _ABOUT_THE_REQUEST),
         error=e.detail,
     )
+    is_over = (e.patient_at or e.at) - line.since >= p.durations.give_up_s
     match e.refusal:
         case Refusal.PROVIDER:
             return Step(t.with_attempt(replace(line, fate=Fate.REFUSED, error=e.detail)))
-        case Refusal.LIMIT if p.at_limit == "prune":
-            return Step(t.with_attempt(again), (PruneTranscript(line.ordinal),))
+        case Refusal.LIMIT if p.at_limit == "prune" and not is_over:
+            wait_s = growing(p.durations.not_sent_wait_s, line.tries, p.durations.put_off_at_most_s)
+            return Step(
+                t.with_attempt(again), (PruneTranscript(line.ordinal, wait_s if line.tries else 0.0),)
+            )
         case Refusal.LIMIT:
             return set_aside(t, again, reasons.RECALL_LIMIT, at=e.at)
         case Refusal.RECORDING_GONE | Refusal.NO_AUDIO:
@@ -183,7 +187,7 @@ def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: 
             return wait_for_recording(t.with_attempt(again), again, reason, at=e.at, policy=p)
         case Refusal.PAYLOAD | Refusal.UNEXPLAINED if again.blocked >= _REQUEST_TRIES:
             return set_aside(t, again, _ABOUT_THE_REQUEST[e.refusal], at=e.at)
-        case _ if (e.patient_at or e.at) - line.since >= p.durations.give_up_s:
+        case _ if is_over:
             return set_aside(t, again, reasons.CREATE_UNSETTLED, at=e.at)
         case _:
             create = CreateTranscript(line.ordinal, line.provider, again.generation, after_s=e.wait_s)

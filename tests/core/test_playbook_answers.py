@@ -10,11 +10,11 @@ from dataclasses import replace
 import pytest
 
 from app.core import events as ev
-from app.core.commands import CreateTranscript, FetchTranscript, LookUpTranscript
+from app.core.commands import CreateTranscript, FetchTranscript, LookUpTranscript, PruneTranscript
 from app.core.policy import built_in
 from app.core.rules_create import why_not_send
 from app.core.state import Goal
-from tests.core.playbook import T1, T2, Dialogue
+from tests.core.playbook import HOUR, T1, T2, Dialogue
 
 FIRST, SECOND = (choice.key for choice in built_in().providers[:2])
 
@@ -87,3 +87,19 @@ def test_retry_of_an_attempt_above_the_budget_of_now_says_so_and_the_number_orde
     assert "--budget" in d.ignored
     assert d.told(ev.RetryAsked(4, 2)) == (CreateTranscript(2, SECOND, 1),)
     assert why_not_send(d.state, 2, SECOND, d.policy) is None
+
+
+def test_room_that_is_made_again_and_again_in_vain_is_waited_for_no_longer_than_a_day() -> None:
+    d = Dialogue(replace(built_in(), at_limit="prune"))
+    d.told(ev.RecordingDone(0))
+    at, deletions = 0.0, 0
+    while d.goal is Goal.CREATING:
+        generation = d.state.attempts[0].generation if d.state.attempts else 0
+        d.told(ev.Sending(at, 1, FIRST, generation))
+        for command in d.told(ev.CreateRefused(at, 1, ev.Refusal.LIMIT, "http_400")):
+            assert isinstance(command, PruneTranscript)
+            assert d.told(ev.Pruned(at, 1, has_room=True)), "there seems to be room"
+            at, deletions = at + command.after_s + 1.0, deletions + 1
+        assert deletions < 2_000, "once a minute at most"
+    assert (d.goal, d.state.reason) == (Goal.FAILED, "recall_limit_of_transcripts_reached")
+    assert 24 * HOUR <= at < 25 * HOUR
