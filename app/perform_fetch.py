@@ -230,16 +230,10 @@ def _kept(task: Task, transcript_id: str) -> Manifest | None:
 
 def _has_bytes_of(task: Task, manifest: Manifest) -> bool:
     """Whether the bytes that could not be read are still those of the manifest. Else: fetched anew."""
-    key, digest = f"{_folder(task, manifest.transcript_id)}/{RAW}", hashlib.sha256()
-    try:
-        if not task.blobs.exists(key):
-            return False
-        with task.blobs.open(key) as stream:
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
-    except (BlobsUnavailable, OSError):
-        return False
-    return digest.hexdigest() == manifest.files[0].sha256
+    key = f"{_folder(task, manifest.transcript_id)}/{RAW}"
+    with suppress(BlobsUnavailable):
+        return task.blobs.exists(key) and task.blobs.sha256(key) == manifest.files[0].sha256
+    return False
 
 
 def drafted(task: Task, transcript_id: str) -> Manifest | None:

@@ -102,10 +102,6 @@ class Inbox(Database):
         with self.reading() as connection:
             return bool(connection.execute(waiting).scalar())
 
-    def count_rejected(self, kind: str, number: int) -> None:
-        """Adds to the counters of refused deliveries."""
-        self.count_deliveries({kind: number}, accepted=0, is_refused=False)
-
     def count_deliveries(self, rejected: Mapping[str, int], *, accepted: int, is_refused: bool) -> None:
         """
         Adds to the counters of deliveries, in one transaction, and notes when it was.

@@ -96,11 +96,6 @@ def own_port(settings: Settings) -> bool | None:
     return True if is_home_held(settings.home) else None
 
 
-def is_service_running(settings: Settings) -> bool | None:
-    """See `Presence.is_running`."""
-    return True if is_home_held(settings.home) else presence_of(settings).is_running
-
-
 def presence_of(settings: Settings) -> Presence:
     """Asks the home and the database; never raises for one that is away."""
     is_held = is_home_held(settings.home)

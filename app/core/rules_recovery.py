@@ -69,7 +69,7 @@ def _taken_up_again(t: Transcription, *, is_more: bool, most: int) -> Transcript
             t = t.with_attempt(replace(line, fate=Fate.REFUSED))
         elif is_more or t.open_attempt is not None or line.ordinal > most:
             continue
-        elif line.fate is Fate.REFUSED and line.error in get_args(events.WhyUnwanted):
+        elif line.error in get_args(events.WhyUnwanted):
             t = t.with_attempt(replace(line, fate=Fate.CLAIMED, error=None))
     return t
 

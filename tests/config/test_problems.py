@@ -14,6 +14,7 @@ from app import config
 from app.config import load_settings
 from app.env_file import ENVIRONMENT_ONLY
 from app.errors import ConfigError
+from app.settings_use import POLICY
 from tests.config.conftest import GOOD, WEBHOOK_SECRET, Load, Problems, environment
 
 HEX = "0" * 64
@@ -197,6 +198,17 @@ def test_wrong_setting_is_one_problem_that_names_it_and_its_remedy(
     assert remedy in found
     assert found.endswith((".", "?"))
     assert not found.endswith("?.")
+
+
+@pytest.mark.parametrize("changes", [row[0] for row in TABLE], ids=str)
+def test_a_wrong_setting_stops_those_that_use_it_and_no_others(
+    root: Path, changes: dict[str, str | None]
+) -> None:
+    (name,) = (name.removesuffix("_FILE") for name in changes)
+    same = POLICY if name in POLICY else {name}
+    with pytest.raises(ConfigError):
+        load_settings(environment(changes), root=root, used={name})
+    assert name in load_settings(environment(changes), root=root, used=config.NAMES - same).wrong
 
 
 def test_table_above_has_a_row_for_every_setting_that_can_be_wrong() -> None:

@@ -11,6 +11,7 @@ import pytest
 from app import config
 from app.config import load_settings
 from app.errors import ConfigError
+from app.settings_use import RECALL, STORED
 from tests.config.conftest import GOOD, Load, Problems, environment
 
 RIGHT = {
@@ -97,11 +98,16 @@ def test_a_quote_in_a_password_is_part_of_it(load: Load, value: str) -> None:
 
 # --- certificates
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"])
-def test_a_file_of_certificates_that_is_not_there_is_a_problem(problems: Problems, name: str) -> None:
+def test_a_file_of_certificates_that_is_not_there_is_a_problem(
+    problems: Problems, root: Path, name: str
+) -> None:
     assert problems(**{name: "/no-pe/ca.pem"}) == (
         f"{name}: there is no such file or folder; correct it or unset it.",
     )
     assert problems(**{name: ""}) == ()
+    with pytest.raises(ConfigError):
+        load_settings(environment({name: "/no-pe/ca.pem"}), root=root, used=RECALL)
+    assert load_settings(environment({name: "/no-pe/ca.pem"}), root=root, used=STORED).wrong == {name}
 
 
 def test_what_is_no_certificate_is_a_problem_and_what_is_one_is_not(

@@ -169,7 +169,7 @@ def test_deliveries_are_counted_and_their_last_moments_noted(sql_store: SqlStore
     assert facts(sql_store).refused_at is None
     sql_store.count_deliveries({"stale": 3}, accepted=0, is_refused=True)
     sql_store.count_deliveries({}, accepted=7, is_refused=False)
-    sql_store.count_rejected("stale", 1)
+    sql_store.count_deliveries({"stale": 1}, accepted=0, is_refused=False)
 
     _, counters = sql_store.measures()
     assert counters == {"rejected:stale": 6, "rejected:malformed": 1, "accepted": 7}

@@ -72,6 +72,15 @@ def test_words_that_are_paid_for_and_cannot_be_stored_are_not_passed_off_as_sile
     assert (d.goal, d.state.current, d.state.verdict) == (Goal.STORED, T2, "spoken")
 
 
+def test_what_could_not_be_stored_is_fetched_again_when_storing_an_empty_transcript_works() -> None:
+    d = silent_then_asked_again()
+    d.told(ev.TranscriptDone(4, T2, 2))
+    for hour in (5, 15, 25, 29):
+        d.told(ev.FetchBlocked(hour * HOUR, T2, "storage_unavailable"))
+    d.told(ev.TranscriptDone(30 * HOUR, T3))
+    assert d.told(stored(30 * HOUR, T3, is_empty=True)) == (FetchTranscript(T2),)
+
+
 def test_an_empty_transcript_is_the_result_after_all_when_the_one_that_could_not_be_stored_is_gone() -> None:
     d = silent_then_asked_again()
     d.told(ev.TranscriptDone(4, T2, 2))
