@@ -376,11 +376,14 @@ def test_board_works_again_when_redis_is_back(console: Console, tmp_path: Path) 
 
 
 def test_unforeseen_failure_is_answered_and_logged_by_the_outer_application(
-    console: Console, valkey_url: str, redis: Redis, queued: str
+    console: Console, valkey_url: str, queued: str
 ) -> None:
     log = PrintedErrors()
-    redis.hset(f"rq:job:{queued}", "enqueued_at", "not a time")
-    board = console(redis_url=valkey_url, log=log)
+
+    def unforeseen() -> NoReturn:
+        raise ValueError("not a time")
+
+    board = console(redis_url=valkey_url, log=log, names=unforeseen)
     answer = board.get(f"/ops/rq/0/data/job/{queued}.json")
     assert (answer.status_code, answer.get_json()) == (500, {"error": {"code": "internal_error"}})
     ((event, values),) = log.lines
