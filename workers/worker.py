@@ -27,7 +27,7 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
-from app.adapters.redis_errors import why_unusable
+from app.adapters.redis_errors import is_of_another_type, why_unusable
 from app.adapters.rq_queue import JOBS, connect, queue_name
 from app.core.durations import growing
 from app.errors import StoreUnavailable
@@ -101,7 +101,7 @@ class AfterwordWorker(Worker):
         try:
             self.clean_registries()  # type: ignore[no-untyped-call]
         except Exception as error:
-            if isinstance(error, RedisError) and not own_jobs.is_of_another_type(error):
+            if isinstance(error, RedisError) and not is_of_another_type(error):
                 raise
             (queue,) = self.queues
             own_jobs.empty(queue)

@@ -77,6 +77,11 @@ def is_wrong_server(error: BaseException) -> bool:
     return isinstance(error, kinds) or (is_answer and str(error).startswith(words))
 
 
+def is_of_another_type(error: BaseException) -> bool:
+    """Whether Redis holds something else under a key than what is asked for."""
+    return isinstance(error, said.ResponseError) and str(error).startswith("WRONGTYPE")
+
+
 def forgetful(client: Redis) -> Redis:
     """
     The client, which from now on connects anew after an answer of a wrong server: a demoted primary may go on
