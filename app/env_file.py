@@ -40,19 +40,23 @@ def read_env_file(path: Path, *, problem: Say, warn: Say) -> dict[str, str]:
         raise ConfigError([f".env: the file cannot be read ({_cause(error)})."]) from None
     if mode & 0o077:
         warn(f".env may be read by others (mode {mode:04o}) and holds secrets: chmod 600 .env")
-    values = _parsed(text, problem)
+    values = _parsed(text, problem, warn)
     for name in ENVIRONMENT_ONLY:
         if values.pop(name, "").strip():
             warn(f"{name} in .env does nothing: set it in the environment.")
     return values
 
 
-def _parsed(text: str, problem: Say) -> dict[str, str]:
-    values = {}
+def _parsed(text: str, problem: Say, warn: Say) -> dict[str, str]:
+    values: dict[str, str] = {}
     for line in parse_stream(io.StringIO(text)):
         if line.error:
             problem(f".env, line {line.original.line}: must be NAME=value.")
         elif line.key is not None and line.value is not None:
+            # Only what looks like a setting is named: a key may be half of a secret.
+            if line.key.isupper() and values.get(line.key, line.value) != line.value:
+                last = f"the last one (line {line.original.line}) counts"
+                warn(f".env: {line.key} stands there more than once; {last}.")
             values[line.key] = line.value
     return values
 

@@ -53,6 +53,7 @@ _REMEDIES = {
     errno.EISDIR: "a folder stands where a file should be; move it away",
     errno.ESTALE: "the network disk was remounted; restart the service",
     errno.EXDEV: "a folder in it is another disk; point STORAGE_URL to a folder that is all on one disk",
+    errno.EFBIG: "files may not be so large; raise the limit (ulimit -f)",
     errno.EMFILE: "too many open files; raise the limit of open files (ulimit -n)",
 }
 

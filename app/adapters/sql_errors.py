@@ -33,6 +33,7 @@ _POSTGRESQL = {
     "08": _CUT,
     "08P01": "a pooler ends the connection; its log says why (pool_mode must be transaction or session)",
     "28": "the server refuses this user or password; check DATABASE_URL",
+    "3F": "there is no schema to work in; create that of the role's search_path, or mend search_path",
     "3D": "the named database does not exist; create it or check DATABASE_URL",
     "40": "another transaction was in the way; it is tried again",
     "42501": "this user lacks a permission; grant it",

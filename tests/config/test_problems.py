@@ -305,6 +305,14 @@ def test_env_file_that_cannot_be_read_is_the_only_problem_and_nothing_is_called_
     assert found.startswith(".env: the file cannot be read")
 
 
+def test_a_setting_that_stands_twice_in_the_env_file_is_noted(load: Load, root: Path) -> None:
+    (root / ".env").write_bytes(b"export PORT=8001\r\nHOST=::1\r\nHOST=::1\r\nPORT=8002 # Zq9\r\n")
+    (root / ".env").chmod(0o600)
+    settings = load()
+    assert (settings.port, settings.host) == (8002, "::1")
+    assert settings.warnings == (".env: PORT stands there more than once; the last one (line 4) counts.",)
+
+
 @pytest.mark.parametrize(("mode", "is_noted"), [(0o600, False), (0o640, True), (0o604, True)])
 def test_env_file_that_others_may_read_is_noted_with_the_remedy(
     load: Load, root: Path, mode: int, is_noted: bool
