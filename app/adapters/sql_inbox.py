@@ -97,6 +97,13 @@ class Inbox(Database):
             changed = connection.execute(opened.values(applied_at=None, note=None, kind=None, tries=0))
             return changed.rowcount == 1
 
+    def put_aside(self, delivery_id: int, *, kind: str, recording_id: str | None = None) -> None:
+        """A person had an unreadable one applied, or has seen that it cannot be: it stands no longer."""
+        row = t.deliveries
+        unread = row.update().where(row.c.id == delivery_id, row.c.note.is_not(None), row.c.kind.is_(None))
+        with self.writing() as connection:
+            connection.execute(unread.values(kind=kind, recording_id=recording_id))
+
     def has_unapplied(self) -> bool:
         """Whether any delivery waits."""
         waiting = sa.select(sa.exists().where(t.deliveries.c.applied_at.is_(None)))
