@@ -34,7 +34,8 @@ FRESH_FOR_S = 1.0
 OK, DOWN, PAUSED, UNKNOWN = "ok", "down", "paused", "unknown"
 
 # Causes of "down" that have a sentence of their own.
-_SILENT, _BLOCKED, _UNREAD, _NONE_COME = "silent", "blocked", "unread", "none_come"
+_SILENT, _BLOCKED, _UNREAD = "silent", "blocked", "unread"
+_UNREADABLE, _NONE_COME = "unreadable", "none_come"
 # A clock that is a little ahead of the database's is no reason to take no notice.
 _SKEW_S = 300.0
 
@@ -86,10 +87,14 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
     },
     "inbox": {
         DOWN: (
-            "Webhooks come and are refused, or some could not be read: the log's lines webhook_rejected and "
-            "delivery_unreadable say why and what to do."
+            "Webhooks come and are refused, all of the last ten minutes: the log's lines webhook_rejected "
+            "say why and what to do."
         ),
         UNKNOWN: "What became of the last webhooks is not known while the database does not answer.",
+        _UNREADABLE: (
+            "A rightly signed webhook could not be read: number {number}; the log's line delivery_unreadable "
+            "says why. `./afterword replay {number}` tries again after an update, or puts it aside."
+        ),
         _NONE_COME: (
             "Recordings are found in Recall's list that no webhook told of, and none came for a day: each is "
             "late. Look in Recall's dashboard (Webhooks) whether the endpoint is enabled and its URL leads "
@@ -229,8 +234,9 @@ class Report:
 
     def by_part(self) -> dict[str, str]:
         """The same, by the name of the part; "web" is none of `parts`."""
+        who, number = ", ".join(self.silent), self.facts.unreadable if self.facts is not None else None
         told = {
-            part: _SENTENCES[part][self.causes.get(part, state)].format(who=", ".join(self.silent))
+            part: _SENTENCES[part][self.causes.get(part, state)].format(who=who, number=number)
             for part, state in self.parts.items()
             if state != OK
         }
@@ -317,7 +323,7 @@ class Readiness:
 
     def _inbox(self, facts: Facts) -> str:
         if facts.has_unreadable:
-            return DOWN
+            return _UNREADABLE
         accepted, lately_s = (facts.accepted_at, facts.last_webhook_at), self._durations.refusals_told_for_s
         is_refused = self._has_secrets and _is_of_the_last(lately_s, facts, facts.refused_at)
         if is_refused and not _is_of_the_last(lately_s, facts, *accepted):

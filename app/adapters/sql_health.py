@@ -45,7 +45,7 @@ class Facts:
         last_webhook_at: By the web process's clock.
         refused_at: The last webhook refused although it bore complete, fresh signature headers.
         accepted_at: The last one acknowledged.
-        has_unreadable: Rightly signed deliveries that could not be understood stand here.
+        unreadable: Number of the first rightly signed delivery that could not be understood and stands here.
     """
 
     now: float
@@ -65,7 +65,12 @@ class Facts:
     last_stored_at: float | None = None
     refused_at: float | None = None
     accepted_at: float | None = None
-    has_unreadable: bool = False
+    unreadable: int | None = None
+
+    @property
+    def has_unreadable(self) -> bool:
+        """Rightly signed deliveries that could not be understood stand here."""
+        return self.unreadable is not None
 
     @property
     def is_key_foreign(self) -> bool:
@@ -130,7 +135,7 @@ class Health(Database):
                 last_stored_at=connection.execute(stored).scalar(),
                 refused_at=at.get(REFUSED_AT),
                 accepted_at=at.get(ACCEPTED_AT),
-                has_unreadable=connection.execute(unreadable.limit(1)).first() is not None,
+                unreadable=connection.execute(unreadable.limit(1)).scalar(),
             )
 
     def measures(self) -> tuple[Mapping[str, int], Mapping[str, int]]:

@@ -89,12 +89,12 @@ class Inbox(Database):
             with self.writing() as connection:
                 connection.execute(closed, values)
 
-    def note_replayed(self, delivery_id: int, *, kind: str) -> None:
-        """A person had it applied: where it could not be read before, it can be now."""
+    def put_aside(self, delivery_id: int, *, kind: str, recording_id: str | None = None) -> None:
+        """A person had an unreadable one applied, or has seen that it cannot be: it stands no longer."""
         row = t.deliveries
-        read = row.update().where(row.c.id == delivery_id, row.c.kind.is_(None))
+        unread = row.update().where(row.c.id == delivery_id, row.c.note.is_not(None), row.c.kind.is_(None))
         with self.writing() as connection:
-            connection.execute(read.values(applied_at=self.db_now, kind=kind, note=None))
+            connection.execute(unread.values(kind=kind, recording_id=recording_id))
 
     def has_unapplied(self) -> bool:
         """Whether any delivery waits."""

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import click
 
 from app.errors import AfterwordError, Away, ConfigError, HeldByAnother, QueueUnavailable, StoreUnavailable
-from app.naming import pasteable
 
 _COMMANDS = {
     "demo": ("app.cli.demo", "25 meetings from recording.done to stored transcripts, offline"),
@@ -83,7 +82,9 @@ def run(arguments: Sequence[str]) -> int:
         complain(error.problems)
         return 78
     except AfterwordError as error:
-        click.echo(f"afterword: {pasteable(_said(error, arguments))}", err=True)
+        from app.cli.words import open_console, say
+
+        say(open_console(is_stderr=True), f"afterword: {_said(error, arguments)}")
         return next(code for kind, code in _EXITS if isinstance(error, kind))
     return code if isinstance(code, int) else 0
 
@@ -102,10 +103,13 @@ def _said(error: AfterwordError, arguments: Sequence[str]) -> str:
 
 def complain(problems: Sequence[str]) -> None:
     """All problems at once, on stderr."""
+    from app.cli.words import open_console, say
+
     heading = (
         "one thing has to be mended" if len(problems) == 1 else f"{len(problems)} things have to be mended"
     )
-    click.echo(f"afterword: {heading} before this can start:", err=True)
+    console = open_console(is_stderr=True)
+    say(console, f"afterword: {heading} before this can start:")
     for problem in problems:
-        click.echo(f"  - {pasteable(problem)}", err=True)
-    click.echo("Settings come from the environment and from .env; .env.example explains each.", err=True)
+        say(console, f"  - {problem}", indent="  ")
+    say(console, "Settings come from the environment and from .env; .env.example explains each.")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import click
 
 from app import wiring
@@ -23,6 +26,9 @@ from app.naming import command as call
 from app.naming import pasteable
 from app.ports import Source
 from app.settings_use import POLICY, QUEUE, STORED
+
+if TYPE_CHECKING:
+    from app.recall.deliveries import Decoded
 
 # Recall itself is the service's to ask.
 _USED = STORED | QUEUE | POLICY
@@ -61,40 +67,45 @@ def retry_command(recording: str, budget: int | None, yes: bool) -> int:
 @click.option("--yes", is_flag=True, help="do not ask")
 def replay_command(delivery: int, yes: bool) -> int:
     """Apply a stored delivery once more, past the deduplication. Its number is in `show` and in the log."""
-    from app.recall.examples import NOTE as EXAMPLE
-    from app.recall.examples import is_example
-    from app.recall.wire import Unreadable, decode_delivery
-
     settings = load_settings(used=_USED)
-    service = wiring.open_service(settings)
-    store = read_store(settings)
+    service, store = wiring.open_service(settings), read_store(settings)
     workspace, body = _stored(store, delivery)
-    try:
-        decoded = decode_delivery(body, at=service.store.now())
-    except Unreadable as error:
-        raise AfterwordError(f"delivery {delivery} is unreadable: {error.reason}") from error
-    if decoded.event is None or decoded.recording_id is None or is_example(decoded.recording_id):
-        store.note_replayed(delivery, kind=decoded.kind)
-        why = EXAMPLE if is_example(decoded.recording_id) else decoded.note or decoded.kind
-        click.echo(f"Nothing to do: {why}.")
+    decoded = _decoded(store, delivery, body)
+    event, recording = decoded.event, decoded.recording_id
+    if event is None or recording is None:
+        click.echo(f"Nothing to do: {decoded.note or decoded.kind}.")
+        store.put_aside(delivery, kind=decoded.kind)
         return 1
-    event = decoded.event
     if isinstance(event, events.RecordingDone):
         # A replay never pays for what may exist: it looks first.
         event = events.RecordingDone(event.at, event.bot_id, event.metadata, look_first=True)
-    before = service.store.load(workspace, decoded.recording_id)
+    before = service.store.load(workspace, recording)
     planned = decide(before.transcription, event, settings.policy, pending=before.pending)
     if planned.ignored is None:  # else it is said once, below
         click.echo(_what_it_costs(planned, settings.policy))
     if _may_cost(planned) and not is_agreed(yes=yes):
         return 1
-    done, _ = service.advance(workspace, decoded.recording_id, event, Source(by="replay"))
-    store.note_replayed(delivery, kind=decoded.kind)
+    done, _ = service.advance(workspace, recording, event, Source(by="replay"))
+    store.put_aside(delivery, kind=decoded.kind, recording_id=recording)
     if done.ignored:
         click.echo(f"Nothing done: {done.ignored}.")
         return 1
     click.echo(pasteable(f"Applied. {why_idle(settings) or ''}".rstrip()))
     return 0
+
+
+def _decoded(store: SqlStore, delivery: int, body: bytes) -> Decoded:
+    """What it says; an example event says nothing. One that still cannot be read is put aside."""
+    from app.recall.examples import NOTE, is_example
+    from app.recall.wire import Unreadable, decode_delivery
+
+    try:
+        decoded = decode_delivery(body, at=store.now())
+    except Unreadable as error:
+        store.put_aside(delivery, kind="unreadable")
+        aside = "it is put aside now, and its body is dropped two weeks after it came"
+        raise AfterwordError(f"delivery {delivery} is unreadable: {error.reason}; {aside}") from error
+    return replace(decoded, event=None, note=NOTE) if is_example(decoded.recording_id) else decoded
 
 
 def _stored(store: SqlStore, delivery: int) -> tuple[str, bytes]:

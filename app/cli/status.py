@@ -39,8 +39,12 @@ _BREAKERS = {"closed": "asked", "open": "open: passed over", "half_open": "half-
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="for programs; docs/json.md has the fields")
 def status_command(as_json: bool) -> int:
-    """One screen: is it well, and if not, which part? Exit 1 when it is not, 69 when nothing can be read."""
-    settings, wrong = _settings()
+    """
+    One screen: is it well, and if not, which part?
+
+    Exit 1 when it is not, 69 when nothing can be read, 78 when the policy on disk is broken.
+    """
+    settings, misconfigured = _settings()
     try:
         with contextlib.closing(read_store(settings)) as store:
             counts = store.counts().transcriptions
@@ -55,13 +59,13 @@ def status_command(as_json: bool) -> int:
             click.echo(pasteable(service_of(settings).sentence()))
         raise
     service = service_of(settings)
-    wrong += [no_web for no_web in (why_no_web(settings),) if no_web is not None]
+    wrong = misconfigured + [no_web for no_web in (why_no_web(settings),) if no_web is not None]
     seen = Seen(settings, report, report.facts, service, standing, counts, wrong)
     if as_json:
         click.echo(json.dumps(seen.record(), indent=2))
     else:
         _print(open_console(), seen)
-    return 0 if seen.is_well else 1
+    return 78 if misconfigured else 0 if seen.is_well else 1
 
 
 def _settings() -> tuple[Settings, list[str]]:

@@ -15,6 +15,8 @@ from app.adapters.sql_store import SqlStore
 from app.naming import pasteable
 
 _SHORT = 8  # characters of an id; enough among thousands of random ones
+_COMMAND = re.compile(r"`[^`]+`")  # to be pasted: half of one would run by itself
+_GLUE = "\0"
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 
@@ -77,19 +79,24 @@ def open_console(*, is_stderr: bool = False) -> Console:
 
 def say(console: Console, text: str, *, indent: str = "", style: str | None = None) -> None:
     """
-    A line; on a terminal that is too narrow folded between words, what follows set in. Ids stay in one piece,
-    and a pipe gets it whole.
+    A line, or several; on a terminal that is too narrow folded between words, what follows set in. Ids stay
+    in one piece, commands too where there is room, and a pipe gets it whole.
     """
-    text = pasteable(text)
-    lines = [text]
-    if console.is_terminal and len(text) > console.width:
-        lines = textwrap.wrap(
-            text,
-            max(console.width, 20),
-            subsequent_indent=f"{indent}    ",
-            break_long_words=False,
-            break_on_hyphens=False,
-            drop_whitespace=True,
-        )
-    for line in lines:
-        console.print(line, style=style, markup=False, soft_wrap=True)
+    for line in pasteable(text).split("\n"):
+        is_folded = console.is_terminal and len(line) > console.width
+        for piece in _folded(line, max(console.width, 20), indent) if is_folded else [line]:
+            console.print(piece, style=style, markup=False, soft_wrap=True)
+
+
+def _folded(line: str, width: int, indent: str) -> list[str]:
+    room = width - len(indent) - 6  # less what is set in, and what stands beside it without a blank
+    whole = _COMMAND.sub(lambda c: c[0].replace(" ", _GLUE) if len(c[0]) <= room else c[0], line)
+    pieces = textwrap.wrap(
+        whole,
+        width,
+        subsequent_indent=f"{indent}    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
+    return [piece.replace(_GLUE, " ") for piece in pieces]

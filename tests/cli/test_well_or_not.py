@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ from app.cli import places
 from app.core import events
 from app.readiness import NO_WEB
 from app.settings_changes import settings_fingerprint
-from tests.cli.conftest import FIRST, WORKSPACE, Home
+from tests.cli.conftest import FIRST, WORKSPACE, Home, delivery
 from tests.cli.test_check import another_server, gives_a_sign
 from tests.cli.test_check_at_work import at_work
+from tests.cli.test_status import in_a_terminal
 
 ALL = ("web", "inbox", "worker-1", "worker-2", "worker-3", "worker-4")
 RECORDING = "33333333-3333-4333-8333-333333333333"
@@ -90,7 +92,7 @@ def test_a_policy_that_is_broken_on_disk_is_said_and_hides_nothing_else(home: Ho
     home.monkeypatch.setenv("AFTERWORD_POLICY", str(policy))
     with at_work(home):
         status = home.run("status", "--json")
-        assert status.code == 1
+        assert status.code == 78
         assert "attempts" in status.json["problems"][0]
         assert status.json["parts"]["workers"] == "ok"
         policy.write_text("attempts = 2")
@@ -127,3 +129,58 @@ def test_up_tells_how_many_workers_give_signs(home: Home) -> None:
     Signs(wiring.open_store(home.settings), told={}, up=7, workers=3).give()
     (told,) = (json.loads(d) for name, (_, d) in home.store.heartbeats().items() if name.startswith("up@"))
     assert told["workers"] == 3
+
+
+# -- a webhook that cannot be read -----------------------------------------------------------------
+def comes(home: Home, body: bytes) -> str:
+    """A rightly signed webhook with this body; the number it got."""
+    home.store.add_deliveries([replace(delivery("recording.done", RECORDING), body=body)])
+    home.service.receive()
+    return str(home.store.health(WORKSPACE, fingerprint="x").unreadable)
+
+
+def test_a_webhook_that_cannot_be_read_is_named_until_a_person_has_put_it_aside(home: Home) -> None:
+    number = comes(home, b"not JSON")
+    with at_work(home):
+        for (problem,) in said(home):
+            assert f"number {number}" in problem
+            assert f"replay {number}`" in problem
+        replayed = home.run("replay", number)
+        assert (replayed.code, f"delivery {number} is unreadable" in replayed.err) == (1, True)
+        assert said(home) == ([], [])
+    assert home.run("replay", number).code == 1, "it is kept"
+
+
+@pytest.mark.parametrize("is_of_a_kind", [True, False])
+def test_a_webhook_that_an_update_can_read_stands_no_longer_once_it_is_replayed(
+    home: Home, is_of_a_kind: bool
+) -> None:
+    number = comes(home, b"not JSON")
+    readable = delivery("recording.done" if is_of_a_kind else "made.up", RECORDING).body
+    with home.store.writing() as connection:
+        connection.execute(t.deliveries.update().values(body=readable))
+    replayed = home.run("replay", number, "--yes")
+    assert replayed.code == (0 if is_of_a_kind else 1), replayed
+    assert not home.store.health(WORKSPACE, fingerprint="x").has_unreadable
+    if is_of_a_kind:
+        assert [d["number"] for d in home.run("show", RECORDING, "--json").json["deliveries"]] == [
+            int(number)
+        ]
+
+
+def test_replay_of_a_webhook_that_still_waits_leaves_it_to_be_read(home: Home) -> None:
+    home.store.add_deliveries([delivery("recording.done", RECORDING)])
+    assert home.run("replay", "1", "--yes").code == 0
+    assert home.store.has_unapplied()
+
+
+# -- sixty columns ---------------------------------------------------------------------------------
+def test_a_command_to_paste_stays_on_one_line_and_an_error_is_folded_too(home: Home) -> None:
+    home.happens(RECORDING, events.RecordingDone(home.store.now(), None, ()), by="webhook")
+    home.happens(RECORDING, events.RecordingNotSelected(home.store.now(), "metadata afterword=skip"))
+    told = in_a_terminal(home, "show", RECORDING, columns=60)
+    assert any(f"`./afterword retry {RECORDING[:8]}`" in line for line in told), told
+    error = in_a_terminal(home, "show", "f0000000-0000-4000-8000-000000000000", columns=60)
+    assert len(error) > 1
+    assert all(len(line) <= 60 for line in (*told, *error)), error
+    assert any("`./afterword list`" in line for line in error)

@@ -192,7 +192,7 @@ def test_unreadable_delivery_stands_until_it_is_replayed(sql_store: SqlStore) ->
 
     sql_store.close_deliveries([Closing(bad.id, "unreadable: not JSON")])
     assert facts(sql_store).has_unreadable
-    sql_store.note_replayed(bad.id, kind="recording.done")
+    sql_store.put_aside(bad.id, kind="recording.done")
     assert not facts(sql_store).has_unreadable
 
 
