@@ -121,7 +121,8 @@ def test_of_a_long_failure_the_end_is_shown(board: FlaskClient, redis: Redis, fa
 @pytest.mark.parametrize("id", [BAD, b"a b", b"x" * 200])
 def test_id_that_is_none_is_passed_over(board: FlaskClient, redis: Redis, failed: str, id: bytes) -> None:
     redis.lpush(f"rq:queue:{QUEUE}", id)
-    redis.zadd(f"rq:failed:{QUEUE}", {id: 1})
+    one: dict[Any, float] = {id: 1}
+    redis.zadd(f"rq:failed:{QUEUE}", one)
     assert shown(board, "queued") == []
     assert shown(board, "failed") == [failed]
 
@@ -132,6 +133,12 @@ def test_one_that_is_gone_does_not_hold_up_those_that_are_put_back_with_it(
     redis.zadd(f"rq:failed:{QUEUE}", {"gone": 1, BAD: 2})
     assert board.post(f"/ops/rq/requeue/{QUEUE}", headers=OWN).status_code == 200
     assert jobs(redis).get_job_ids() == [failed]
+
+
+def as_ours_but(redis: Redis, changes: dict[bytes, bytes]) -> dict[Any, Any]:
+    """The fields of the worker that is ours, and these instead of its own."""
+    ours: Any = redis.hgetall("rq:worker:worker-1-abc")
+    return {**ours, **changes}
 
 
 @pytest.mark.parametrize(
@@ -149,7 +156,7 @@ def test_worker_that_is_none_is_not_there(
 ) -> None:
     busy_worker(redis, queued)
     key = "rq:worker:of-a-stranger"
-    redis.hset(key, mapping={**redis.hgetall("rq:worker:worker-1-abc"), field.encode(): value})
+    redis.hset(key, mapping=as_ours_but(redis, {field.encode(): value}))
     redis.sadd(f"rq:workers:{QUEUE}", key, "not a worker's key", BAD)
     redis.set("rq:worker:no-hash", "x")
     redis.sadd(f"rq:workers:{QUEUE}", "rq:worker:no-hash")
@@ -162,7 +169,7 @@ def test_what_a_worker_is_called_is_data_and_no_part_of_a_page(
 ) -> None:
     busy_worker(redis, queued)
     key = b"rq:worker:" + BAD
-    redis.hset(key, mapping={**redis.hgetall("rq:worker:worker-1-abc"), b"queues": BAD, b"state": BAD})
+    redis.hset(key, mapping=as_ours_but(redis, {b"queues": BAD, b"state": BAD}))
     redis.sadd(f"rq:workers:{QUEUE}", key)
     assert shown(board, "queued") == [queued]
     answer = board.get("/ops/rq/0/data/workers.json")
