@@ -121,7 +121,7 @@ def test_of_a_long_failure_the_end_is_shown(board: FlaskClient, redis: Redis, fa
 @pytest.mark.parametrize("id", [BAD, b"a b", b"x" * 200])
 def test_id_that_is_none_is_passed_over(board: FlaskClient, redis: Redis, failed: str, id: bytes) -> None:
     redis.lpush(f"rq:queue:{QUEUE}", id)
-    one: dict[Any, float] = {id: 1}
+    one: Any = {id: 1}
     redis.zadd(f"rq:failed:{QUEUE}", one)
     assert shown(board, "queued") == []
     assert shown(board, "failed") == [failed]
@@ -130,7 +130,8 @@ def test_id_that_is_none_is_passed_over(board: FlaskClient, redis: Redis, failed
 def test_one_that_is_gone_does_not_hold_up_those_that_are_put_back_with_it(
     board: FlaskClient, redis: Redis, failed: str
 ) -> None:
-    redis.zadd(f"rq:failed:{QUEUE}", {"gone": 1, BAD: 2})
+    gone: Any = {"gone": 1, BAD: 2}
+    redis.zadd(f"rq:failed:{QUEUE}", gone)
     assert board.post(f"/ops/rq/requeue/{QUEUE}", headers=OWN).status_code == 200
     assert jobs(redis).get_job_ids() == [failed]
 
