@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core.durations import Durations
 from app.errors import AccountRefused, CursorRefused, RecallBusy
 from app.ports import CreateAnswer
 from app.ports_recall import Recall
@@ -221,12 +222,12 @@ def test_every_status_that_is_not_meant_asks_for_patience_and_is_named(name: str
     accounts = (401, 402, 403)
     for status in {*range(300, 600)} - {*accounts, *MEANT.get(name, ())}:
         with raw_server(answer(status)) as server, pytest.raises(RecallBusy) as caught:
-            ASKS[name](client(server.url))
+            ASKS[name](client(server.url, Durations()))
         assert caught.value.cause == f"http_{status}"
         assert not isinstance(caught.value, CursorRefused)
     for status in accounts:
         with raw_server(answer(status)) as server, pytest.raises(AccountRefused) as refused:
-            ASKS[name](client(server.url))
+            ASKS[name](client(server.url, Durations()))
         assert refused.value.status == status
 
 
