@@ -198,7 +198,7 @@ def _opened(settings: Settings, told: Mapping[str, Any], up: int | None) -> Disp
         service.store,
         service.queue,
         sweep=service.sweep,
-        signs=Signs(wiring.open_store(settings), told=told, up=up).give,
+        signs=Signs(wiring.open_store(settings), told={**told, "port": settings.port}, up=up).give,
         pace=Pace.scaled(settings.durations, settings.time_scale),
     )
 
