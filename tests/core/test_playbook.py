@@ -775,6 +775,14 @@ def test_what_is_no_longer_selected_ends_unpaid_and_skipped_even_after_a_definit
     assert why_not_send(d.state, 2, again.provider, d.policy) is None, "a person asked for it"
 
 
+def test_a_request_on_the_wire_is_not_called_unpaid_by_a_policy_that_changes_meanwhile() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    d.told(ev.NoLongerWanted(1, 1, "deselected", "excluded"))
+    assert (d.goal, d.fates(), d.ignored is not None) == (Goal.CREATING, ["sending"], True)
+
+
 def test_a_repetition_under_the_same_key_does_not_ask_the_policy() -> None:
     d = lost_answer()
     d.told(ev.Listed(3, 1, (), 5, 5))

@@ -131,6 +131,15 @@ def test_an_empty_transcript_that_comes_while_another_is_published_waits_for_it(
     assert (d.goal, d.state.current) == (Goal.STORED, T1)
 
 
+def test_an_attempt_that_waits_to_be_sent_goes_on_after_an_empty_transcript_of_another_party() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    d.told(ev.CreateRefused(1, 1, ev.Refusal.ACCOUNT, "http_402", 15))
+    d.told(ev.TranscriptDone(2, T3))
+    assert d.told(stored(3, T3, is_empty=True)) == (CreateTranscript(1, FIRST, 1),)
+
+
 def test_nothing_is_asked_about_a_silent_meeting_once_it_is_stored() -> None:
     d = Dialogue(replace(built_in(), fallback_on_empty=False))
     d.told(ev.RecordingDone(0))
