@@ -199,7 +199,12 @@ def _opened(settings: Settings, told: Mapping[str, Any], up: int | None) -> Disp
         service.store,
         service.queue,
         sweep=service.sweep,
-        signs=Signs(wiring.open_store(settings), told=told, up=up, workers=settings.workers).give,
+        signs=Signs(
+            wiring.open_store(settings),
+            told={**told, "port": settings.port},
+            up=up,
+            workers=settings.workers,
+        ).give,
         pace=Pace.scaled(settings.durations, settings.time_scale),
     )
 

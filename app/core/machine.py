@@ -193,7 +193,7 @@ def _unblock(step: Step, pending: tuple[Command, ...], policy: Policy) -> Step:
     transcript is all there is now: how long was the recording?
     """
     t, line = step.state, step.state.open_attempt
-    if t.lacks_length and not any(c.key == "ask_recording" for c in (*pending, *step.commands)):
+    if t.lacks_length and not any(c.key == "ask_recording" for c in pending):
         return Step(t, (AskRecording(),))
     if line is None or not _is_ready_to_send(t):
         return Step(t)

@@ -206,9 +206,8 @@ class Transcription:
     @property
     def lacks_length(self) -> bool:
         """Nothing was said, and whether another provider is asked depends on the recording's length."""
-        is_newest = self.attempts_at_candidate == len(self.attempts) and not self.superseded
         is_undecided = self.goal not in ENDS and self.publishing is None and self.open_attempt is None
-        return self.is_candidate_all and is_newest and is_undecided and self.is_short is None
+        return self.is_candidate_all and is_undecided and self.is_short is None
 
     @property
     def is_candidate_all(self) -> bool:

@@ -367,6 +367,18 @@ def test_a_lost_answer_not_in_the_list_repeats_the_same_key_with_growing_waits()
     assert d.told(ev.Listed(12, 1, (), 12, 3)) == (CreateTranscript(1, FIRST, 0, after_s=10),)
 
 
+def test_a_lost_answer_that_is_found_late_has_the_whole_patience_of_a_transcript() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    for at in range(3):
+        d.told(ev.Sending(at, 1, FIRST, 0))
+        d.told(ev.CreateUnknown(at, 1, "timeout"))
+        d.told(ev.Listed(at, 1, (), 60.0, 60.0, is_resendable=True))
+    d.told(ev.Sending(4, 1, FIRST, 0))
+    d.told(ev.Created(5, 1, T1, FIRST))
+    assert d.told(ev.StillProcessing(605, T1)) == (AskTranscript(T1, after_s=600),)
+
+
 @pytest.mark.parametrize("refusal", [ev.Refusal.BUSY, ev.Refusal.ACCOUNT, ev.Refusal.PAYLOAD])
 def test_a_repeat_refused_before_its_key_is_looked_at_proves_nothing_about_the_first(
     refusal: ev.Refusal,
@@ -761,6 +773,14 @@ def test_what_is_no_longer_selected_ends_unpaid_and_skipped_even_after_a_definit
     (again,) = d.told(ev.RetryAsked(2, budget=2))
     assert isinstance(again, CreateTranscript)
     assert why_not_send(d.state, 2, again.provider, d.policy) is None, "a person asked for it"
+
+
+def test_a_request_on_the_wire_is_not_called_unpaid_by_a_policy_that_changes_meanwhile() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    d.told(ev.NoLongerWanted(1, 1, "deselected", "excluded"))
+    assert (d.goal, d.fates(), d.ignored is not None) == (Goal.CREATING, ["sending"], True)
 
 
 def test_a_repetition_under_the_same_key_does_not_ask_the_policy() -> None:

@@ -72,6 +72,14 @@ def test_words_that_are_paid_for_and_cannot_be_stored_are_not_passed_off_as_sile
     assert (d.goal, d.state.current, d.state.verdict) == (Goal.STORED, T2, "spoken")
 
 
+def test_an_empty_transcript_does_not_hurry_the_fetch_that_waits_beside_it() -> None:
+    d = silent_then_asked_again()
+    d.told(ev.TranscriptDone(4, T2, 2))
+    d.told(ev.FetchBlocked(5, T2, "http_403"))
+    d.told(ev.TranscriptDone(6, T3))
+    assert d.told(stored(7, T3, is_empty=True)) == ()
+
+
 def test_what_could_not_be_stored_is_fetched_again_when_storing_an_empty_transcript_works() -> None:
     d = silent_then_asked_again()
     d.told(ev.TranscriptDone(4, T2, 2))
@@ -121,6 +129,50 @@ def test_an_empty_transcript_that_comes_while_another_is_published_waits_for_it(
     assert not is_wanted(d.state, PublishTranscript(T3)), "its manifest is to name the result"
     assert d.told(published(5, T1)) == (PublishTranscript(T3),)
     assert (d.goal, d.state.current) == (Goal.STORED, T1)
+
+
+def test_an_attempt_that_waits_to_be_sent_goes_on_after_an_empty_transcript_of_another_party() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    d.told(ev.CreateRefused(1, 1, ev.Refusal.ACCOUNT, "http_402", 15))
+    d.told(ev.TranscriptDone(2, T3))
+    assert d.told(stored(3, T3, is_empty=True)) == (CreateTranscript(1, FIRST, 1),)
+
+
+def test_nothing_is_asked_about_a_silent_meeting_once_it_is_stored() -> None:
+    d = Dialogue(replace(built_in(), fallback_on_empty=False))
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(ev.TranscriptDone(1, T1, 1))
+    d.told(stored(2, T1, is_empty=True))
+    assert d.told(published(3, T1)) == ()
+
+
+def test_another_partys_transcript_that_cannot_be_stored_does_not_end_what_is_being_published() -> None:
+    d = Dialogue(replace(built_in(), fallback_on_empty=False))
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(ev.TranscriptDone(1, T1, 1))
+    d.told(stored(2, T1, is_empty=True))
+    d.told(ev.TranscriptDone(3, T3))
+    for hour in (5, 15, 25, 29):
+        d.told(ev.FetchBlocked(hour * HOUR, T3, "http_403"))
+    assert (d.goal, d.state.reason) == (Goal.FETCHING, None)
+    assert d.told(published(30 * HOUR, T1)) == (FetchTranscript(T3),)
+
+
+def test_what_could_not_be_stored_beside_a_result_is_fetched_again_when_storing_works() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(ev.TranscriptDone(1, T1, 1))
+    d.told(stored(2, T1))
+    d.told(ev.TranscriptDone(3, T2))
+    for hour in (5, 15, 25, 29):
+        d.told(ev.FetchBlocked(hour * HOUR, T2, "storage_unavailable"))
+    d.told(ev.TranscriptDone(30 * HOUR, T3))
+    assert d.told(stored(30 * HOUR, T3, is_empty=True)) == (PublishTranscript(T3), FetchTranscript(T2))
 
 
 def test_an_empty_transcript_is_the_result_when_no_second_opinion_is_wanted_any_more() -> None:
