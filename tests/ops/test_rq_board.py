@@ -396,6 +396,13 @@ def test_shorter_paths_lead_to_the_board_without_naming_a_host(board: FlaskClien
     assert (answer.status_code, answer.headers["Location"]) == (302, "/ops/rq/")
 
 
+@pytest.mark.parametrize("path", ["/v1", "/ops/rq/0", "/ops/rq/0/view", "/ops/rq/0/view/queues/"])
+def test_no_redirect_repeats_the_host_that_was_sent(board: FlaskClient, path: str) -> None:
+    answer = board.get(path, headers={"Host": "evil.example"})
+    assert answer.status_code in (200, 401)
+    assert "evil.example" not in str(answer.headers) + answer.get_data(as_text=True)
+
+
 def test_dashboard_is_imported_by_the_first_look_and_not_before() -> None:
     source = (
         "import sys; from flask import Flask; from app.ops import rq_board;"

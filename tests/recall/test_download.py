@@ -248,7 +248,40 @@ def test_with_the_real_recall_inner_addresses_are_refused(url: str, cause: str, 
     assert caught.value.cause == cause
 
 
-@pytest.mark.parametrize("url", ["https://bucket.s3.example/x?y", "https://52.216.1.1/x"])
+INNER_NAMES = """
+127.1 2130706433 0x7f.1 0x7f000001 0X7F000001 0177.0.0.1 2852039166 127.0.0.1. 169.254.169.254. 0 1.2.3
+localhost. LOCALHOST a.localhost a.localhost. ip6-localhost localhost.localdomain metadata intranet
+metadata.google.internal printer.local router.home.arpa 1.2.3.4.5 256.256.256.256
+%31%32%37.0.0.1 127%2e0%2e0%2e1 a%00b * . a..b a.b.. .a.b a"b
+"""
+
+
+@pytest.mark.parametrize("host", INNER_NAMES.split())
+def test_names_that_lead_inwards_are_refused_before_a_proxy_resolves_them(host: str) -> None:
+    assert download.why_refused(f"https://{host}/x", is_local=False) == "address_refused"
+
+
+def test_a_proxy_is_not_asked_for_a_name_that_leads_inwards(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with raw_server(answer(200, BODY)) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        with pytest.raises(DownloadBlocked, match=r"^address_refused$"):
+            fetch("https://127.1", target, is_local=False)
+    assert proxy.requests == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://bucket.s3.example/x?y",
+        "https://52.216.1.1/x",
+        "https://my_bucket.s3.us-east-1.amazonaws.com:443/x",
+        "https://xn--bcher-kva.example./x",
+        "https://1und1.example/x",
+        "https://local.internal.example/x",
+    ],
+)
 def test_public_hosts_may_be_asked(url: str) -> None:
     assert download.why_refused(url, is_local=False) is None
 
