@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import structlog
@@ -31,6 +31,7 @@ from app.adapters.redis_errors import is_of_another_type, why_unusable
 from app.adapters.rq_queue import JOBS, connect, queue_name
 from app.core.durations import growing
 from app.errors import StoreUnavailable
+from app.log import redact_text
 from workers import own_jobs
 from workers.lifeline import die_with_parent
 
@@ -114,6 +115,12 @@ class AfterwordWorker(Worker):
         self._stop_requested = True
         if self.get_state() != WorkerStatus.BUSY:
             raise StopRequested
+
+    def handle_job_failure(
+        self, job: Job, queue: RqJobs, started_job_registry: Any = None, exc_string: str = ""
+    ) -> None:
+        """RQ's, without what looks like a secret: Redis keeps the text for a day, and the board shows it."""
+        super().handle_job_failure(job, queue, started_job_registry, redact_text(exc_string))
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """RQ's, and registers again after a FLUSHALL: else a living worker is counted as absent."""
