@@ -172,7 +172,7 @@ def test_idle_worker_stops_at_once(program: Start, redis_url: str) -> None:
 
 def test_wish_to_stop_that_was_swallowed_is_remembered_at_the_next_heartbeat(redis_url: str) -> None:
     worker = AfterwordWorker(QUEUE, connect(redis_url, patience="worker"), name="worker-1")
-    worker.register_birth()  # type: ignore[no-untyped-call]
+    worker.register_birth()
     worker.heartbeat()
     with contextlib.suppress(StopRequested):  # as redis-py does in a __del__
         worker._shutdown()
