@@ -32,7 +32,7 @@ from app.server_urls import (
 )
 from app.settings_use import POLICY, is_about
 from app.surroundings import NAMES as SURROUNDINGS
-from app.surroundings import is_host, surroundings_problems
+from app.surroundings import home_warnings, is_host, surroundings_problems
 
 ROOT = Path(__file__).resolve().parent.parent
 # Each region is a deployment of its own: https://docs.recall.ai/docs/regions
@@ -173,6 +173,7 @@ class _Reader:
 
     def settings(self, warnings: list[str]) -> Settings:
         home = self.path("AFTERWORD_HOME", "var")
+        warnings += home_warnings(home, user=os.geteuid())
         base_url = self.base_url()
         if not host_is_loopback(base_url):
             for problem in surroundings_problems(self.environ, host=urlsplit(base_url).hostname or ""):

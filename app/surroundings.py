@@ -1,6 +1,6 @@
 """
 What the environment says to the libraries under us: proxies and files of certificates. They would say what is
-wrong only at the first request, in their own words, one worker at a time.
+wrong only at the first request, in their own words, one worker at a time. And who may write to the home.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import ipaddress
 import os
 import re
 import ssl
+import stat
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
@@ -41,6 +43,27 @@ def can_be_asked_for(host: str) -> bool:
         return b"\0" not in host.encode("idna")
     except UnicodeError:
         return False
+
+
+def home_warnings(home: Path, *, user: int) -> Iterator[str]:
+    """
+    Who else can replace the database in the home, each a sentence. No warning of what containers are given: a
+    folder of root's or of a group, and any user's where this is root itself.
+
+    Args:
+        user: The user id of this process.
+    """
+    try:
+        found = home.stat()
+    except OSError:  # it is made later, or said to be unusable then
+        return
+    if user not in (0, found.st_uid) and found.st_uid != 0:
+        yield (
+            f"AFTERWORD_HOME: {home} belongs to another user (uid {found.st_uid}), who can replace what is "
+            "in it; choose a folder of your own."
+        )
+    if found.st_mode & stat.S_IWOTH:
+        yield f"AFTERWORD_HOME: everyone may write to {home} and replace what is in it: chmod 700 it."
 
 
 def surroundings_problems(environ: Mapping[str, str], *, host: str) -> Iterator[str]:

@@ -25,6 +25,7 @@ from rq import Queue as RqJobs
 from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus, validate_job_id
 from rq.utils import as_text
+from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
 from app.adapters.redis_errors import is_of_another_type
 from app.adapters.rq_queue import (
@@ -205,7 +206,25 @@ def drop(queue_name: str, job_id: str, connection: Redis, *, why: str) -> None:
 
 
 def empty(queue: RqJobs) -> None:
-    """Removes what Redis holds of this queue beside the jobs themselves; lets go of its maintenance lock."""
+    """
+    Removes what Redis holds of this queue beside the jobs themselves, the names of its workers too (living
+    ones write theirs again); lets go of its maintenance lock.
+    """
+    queue.connection.delete(*_books(queue))
+    queue.release_maintenance_lock()  # type: ignore[no-untyped-call]
+
+
+def remove_other_types(queue: RqJobs) -> None:
+    """Removes what is none of RQ's in the place of its books: no worker could start, or take a job."""
+    books = _books(queue) | {REDIS_WORKER_KEYS: b"set"}
+    for key, kind in books.items():
+        if queue.connection.type(key) not in (kind, b"none"):
+            queue.connection.delete(key)
+            _log.warning("queue_emptied", cause=f"{key} was of another type")
+
+
+def _books(queue: RqJobs) -> dict[str, bytes]:
+    """What RQ keeps of a queue, and as what in Redis."""
     registries = (
         queue.started_job_registry,
         queue.finished_job_registry,
@@ -214,9 +233,9 @@ def empty(queue: RqJobs) -> None:
         queue.scheduled_job_registry,
         queue.canceled_job_registry,
     )
-    keys = (queue.key, queue.intermediate_queue_key, *(registry.key for registry in registries))
-    queue.connection.delete(*keys)
-    queue.release_maintenance_lock()  # type: ignore[no-untyped-call]
+    lists = dict.fromkeys((queue.key, queue.intermediate_queue_key), b"list")
+    workers = {WORKERS_BY_QUEUE_KEY % queue.name: b"set"}
+    return lists | workers | dict.fromkeys((registry.key for registry in registries), b"zset")
 
 
 def _is_ours(name: str, value: bytes) -> bool:

@@ -113,7 +113,8 @@ def _make_board(redis_url: str, names: Names) -> Flask:
     # Its page asks the application, not itself, for the icon: so the application serves the same folder.
     board = Flask("app.ops.rq_board", static_folder=Path(web.__file__).parent / "static")
     board.config[_NAMES] = names
-    board.url_map.merge_slashes = board.url_map.strict_slashes = False  # as outside
+    # No redirects of the router's: each names the host that was asked for, whatever that was.
+    board.url_map.merge_slashes = board.url_map.strict_slashes = board.url_map.redirect_defaults = False
     # Flask escapes by the ending of a template's name, and its scripts are templates too.
     board.jinja_options = {"autoescape": True, "extensions": [_Mended]}
     # What goes wrong unforeseen is answered and logged by the outer application, as everything else.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import string
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from app.config import load_settings
 from app.env_file import ENVIRONMENT_ONLY
 from app.errors import ConfigError
 from app.settings_use import POLICY
+from app.surroundings import home_warnings
 from tests.config.conftest import GOOD, WEBHOOK_SECRET, Load, Problems, environment
 
 HEX = "0" * 64
@@ -320,6 +322,33 @@ def test_env_file_that_others_may_read_is_noted_with_the_remedy(
     (root / ".env").write_text("PORT=8001\n")
     (root / ".env").chmod(mode)
     assert ["chmod 600 .env" in note for note in load().warnings] == [True] * is_noted
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_noted"), [(0o700, False), (0o775, False), (0o777, True), (0o1777, True)]
+)
+def test_home_that_everyone_may_write_to_is_noted_with_the_remedy(
+    load: Load, tmp_path: Path, mode: int, is_noted: bool
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home").chmod(mode)
+    (tmp_path / "link").symlink_to(tmp_path / "home")
+    for home in ("home", "link"):
+        notes = load(AFTERWORD_HOME=str(tmp_path / home)).warnings
+        assert ["chmod 700" in note for note in notes] == [True] * is_noted
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_home_of_another_user_is_noted_and_none_that_a_container_is_given(tmp_path: Path) -> None:
+    noted = {}
+    for owner in (0, 12345, 54321):
+        os.chown(tmp_path, owner, owner)
+        noted[owner] = {user: list(home_warnings(tmp_path, user=user)) for user in (0, 12345)}
+    assert noted[0] == {0: [], 12345: []}
+    assert noted[12345] == {0: [], 12345: []}
+    assert noted[54321][0] == []
+    (note,) = noted[54321][12345]
+    assert "uid 54321" in note
 
 
 @pytest.mark.parametrize("name", ENVIRONMENT_ONLY)
