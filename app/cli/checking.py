@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -348,7 +349,10 @@ def _own_queue(settings: Settings) -> str | None:
 def _storage(asked: _Asked) -> str | None:
     from app import wiring
 
-    wiring.open_blobs(asked.settings).check()
+    blobs = wiring.open_blobs(asked.settings)
+    if not os.path.lexists(blobs.root):  # `up` makes it; asking does not
+        return places.why_unwritable(blobs.root, "STORAGE_URL")
+    blobs.check()
     return None
 
 
