@@ -84,7 +84,7 @@ def address() -> str:
     if _Embedded.is_used:
         return "127.0.0.1:0"  # `run_gunicorn` is told another
     try:
-        settings = load_settings()
+        settings = load_settings(used={"HOST", "PORT"})  # the rest is for the application to say
     except ConfigError as error:
         refuse_to_start(error.problems)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
