@@ -207,8 +207,8 @@ def drop(queue_name: str, job_id: str, connection: Redis, *, why: str) -> None:
 
 def empty(queue: RqJobs) -> None:
     """
-    Removes what Redis holds of this queue beside the jobs themselves, the names of its workers too (living
-    ones write theirs again); lets go of its maintenance lock.
+    Removes what Redis holds of this queue beside the jobs themselves, its workers' names too (living ones
+    write theirs again); lets go of its maintenance lock.
     """
     queue.connection.delete(*_books(queue))
     queue.release_maintenance_lock()  # type: ignore[no-untyped-call]
