@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from app.core import events as ev
 from app.core.commands import Command, CreateTranscript
 from app.core.machine import Decision, is_wanted
 from app.core.reasons import NEXT_STEPS
+from app.core.rules_create import why_not_send
 from app.core.state import ENDS, OPEN, Attempt, Fate, Goal
 from app.core.step import budget
 from tests.core import diagram, walk
@@ -200,14 +202,14 @@ def test_from_every_state_alarms_alone_lead_to_an_end(
 def _after_the_next_alarm(world: World, cast: Cast, mood: str) -> World:
     """Performs what is pending, with the least helpful answer there is."""
     for command in sorted(world.pending, key=lambda c: c.key):
-        for event in _grim(world, command, mood):
+        for event in _grim(world, command, cast, mood):
             world, _ = walk.step(world, event, command, cast.policy)
     return world
 
 
-def _grim(world: World, command: Command, mood: str) -> Iterator[ev.Event]:
+def _grim(world: World, command: Command, cast: Cast, mood: str) -> Iterator[ev.Event]:
     if isinstance(command, CreateTranscript):
-        yield from _grim_create(world, command, mood)
+        yield from _grim_create(world, command, cast, mood)
         return
     tid = getattr(command, "transcript_id", None) or ""
     ordinal = getattr(command, "ordinal", 0)
@@ -223,10 +225,14 @@ def _grim(world: World, command: Command, mood: str) -> Iterator[ev.Event]:
     yield answers[command.key.partition(":")[0]]
 
 
-def _grim_create(world: World, command: CreateTranscript, mood: str) -> Iterator[ev.Event]:
+def _grim_create(world: World, command: CreateTranscript, cast: Cast, mood: str) -> Iterator[ev.Event]:
     ordinal = command.ordinal
     line = world.state.attempt_of(ordinal=ordinal)
     if line is None or line.fate is not Fate.SENDING:
+        unwanted = why_not_send(world.state, ordinal, command.provider, cast.policy)
+        if unwanted is not None:
+            yield replace(unwanted, at=LATE)
+            return
         yield ev.Sending(NOW, ordinal, command.provider, command.generation)
     answers: dict[str, ev.Event] = {
         "refused": ev.CreateRefused(LATE, ordinal, ev.Refusal.PROVIDER),

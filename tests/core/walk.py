@@ -27,6 +27,7 @@ from app.core.commands import (
 )
 from app.core.machine import Decision, decide
 from app.core.policy import Policy, ProviderChoice
+from app.core.rules_create import why_not_send
 from app.core.state import ENDS, Absence, Attempt, Fate, Goal, Transcription, Unread
 
 NOW = 1_000.0
@@ -166,6 +167,10 @@ def _missing(tid: str) -> Iterator[ev.Event]:
 def _create_answers(state: Transcription, command: CreateTranscript, cast: Cast) -> Iterator[ev.Event]:
     line = state.attempt_of(ordinal=command.ordinal)
     if line is None or line.fate is not Fate.SENDING:
+        unwanted = why_not_send(state, command.ordinal, command.provider, cast.policy)
+        if unwanted is not None:  # it is asked before a claim
+            yield replace(unwanted, at=NOW)
+            return
         yield ev.Sending(NOW, command.ordinal, command.provider, command.generation)
         if cast.has_policy_changes and (line is None or not line.is_doubtful):
             yield ev.NoLongerWanted(NOW, command.ordinal, "deselected", "excluded")
