@@ -162,6 +162,9 @@ def _go_astray(world: World, draw: Draw) -> None:
 
 
 def _foreign_key(world: World, draw: Draw) -> None:
+    """Sees nothing of ours; or one recording, which is taken for a sign that it sees all."""
+    if draw(st.booleans(), label="it sees one of ours"):
+        world.recall.shown.add(_one(draw, "recording", list(world.recall.recordings)))
     world.restart_with_key(FOREIGN_KEY)
 
 
