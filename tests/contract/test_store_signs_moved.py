@@ -43,3 +43,4 @@ def test_a_pause_that_ended_before_the_clock_was_set_back_counts_as_long_as_it_w
     store.clock_offset_s -= 3_600
     store.sign(quiet_s=QUIET_S)
     assert store.paused_since(WORKSPACE, store.now() - 1_000) == pytest.approx(50, abs=5)
+    assert store.paused_since(WORKSPACE, store.now() + 1) == 0, "it is over"
