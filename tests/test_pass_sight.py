@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.core.events import RecordingDeleted
+from app.errors import RecallBusy
 from app.ports import Source
 from app.records import KEY_ACCEPTED, KEY_BY_HAND, KEY_FOREIGN, KEY_UNSEEING, Answer
 from tests.list_stage import HOUR, POLICY
@@ -71,6 +72,19 @@ def test_nothing_is_vouched_for_by_what_is_known_to_be_deleted() -> None:
     assert ("lost 0" in hall.known, _status(hall)) == (True, KEY_ACCEPTED)
 
 
+def test_a_pass_that_gets_no_answer_about_what_is_known_says_nothing_of_the_key() -> None:
+    hall = Hall()
+    hall.is_pressed()
+    hall.has(1)
+
+    def busy() -> None:
+        raise RecallBusy("http_503", retry_after_s=1)
+
+    hall.on_retrieve = busy
+    hall.a_pass()
+    assert ("lost 0" in hall.known, _status(hall)) == (False, KEY_ACCEPTED)
+
+
 def test_a_key_that_was_never_accepted_is_not_in_use_for_a_pass_that_sees_nothing() -> None:
     hall = Hall()
     hall.fingerprint, hall.sees = "of another workspace", set()
@@ -100,6 +114,14 @@ def test_answers_to_a_pass_and_its_looks_are_counted_when_the_job_ends() -> None
     hall.a_pass()
     assert [a.endpoint for a in hall.store.answers] == ["recordings", "recording"]
     assert hall.counted == []
+
+
+def test_answers_to_a_look_at_a_new_key_are_counted() -> None:
+    hall = Hall()
+    hall.is_pressed()
+    hall.fingerprint = "rotated"
+    assert hall.service.account.may_ask(hall.service.workspaces["default"])
+    assert [a.endpoint for a in hall.store.answers] == ["recording"]
 
 
 def test_trouble_is_looked_at_again_where_nothing_else_asks() -> None:

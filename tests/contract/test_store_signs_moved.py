@@ -33,3 +33,15 @@ def test_what_is_from_before_a_silence_stays_so_when_the_clock_is_set_back_after
     store.clock_offset_s -= 3_600
     store.sign(quiet_s=QUIET_S)
     assert store.load(WORKSPACE, RECORDING).is_from_before
+
+
+def test_a_pause_that_ended_before_the_clock_was_set_back_counts_as_long_as_it_was(store: AnyStore) -> None:
+    store.sign(quiet_s=QUIET_S)
+    store.pause(WORKSPACE, "recall_answers_401", probe_after_s=1)
+    store.clock_offset_s += 70
+    store.unpause(WORKSPACE)
+    store.sign(quiet_s=QUIET_S)
+    store.clock_offset_s -= 3_600
+    store.sign(quiet_s=QUIET_S)
+    assert store.paused_since(WORKSPACE, store.now() - 1_000) == pytest.approx(70, abs=5)
+    assert store.paused_since(WORKSPACE, store.now() + 5) == 0, "it is over"

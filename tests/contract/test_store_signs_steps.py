@@ -110,6 +110,14 @@ def test_patience_stands_still_while_nothing_works_and_an_account_that_is_paused
     assert store.now() - store.paused_since(WORKSPACE, began) - began == pytest.approx(1200, abs=5)
 
 
+def test_patience_stands_still_while_nothing_works(machine: Machine, store: AnyStore) -> None:
+    began = store.now()
+    machine.waits(26 * HOUR, signs=False)
+    machine.signs()
+    machine.waits(600)
+    assert store.now() - store.paused_since(WORKSPACE, began) - began == pytest.approx(600, abs=5)
+
+
 def test_a_stop_of_hours_is_measured_and_is_no_step(machine: Machine, store: AnyStore) -> None:
     machine.waits(2 * HOUR, signs=False)
     machine.signs()
