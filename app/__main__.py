@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
 def main() -> int:
     """Runs the command line; returns its exit code."""
-    from app import installed, outlet
+    from app import installed, outlet, starting
 
+    if sys.argv[1:2] in (["up"], ["dev"]):
+        starting.mind_signals(kept=frozenset({signal.SIGHUP}))
     streams = outlet.take_over()  # first: else the next file that is opened could be a missing stream
     held = installed.hold()  # before anything of .venv is imported
     if held is not None:

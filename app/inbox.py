@@ -324,9 +324,10 @@ class Committer:
         try:
             self._store.add_deliveries([ticket.row for ticket in batch])
         except Exception as error:  # of whatever kind: the requests are told, the thread lives on
-            # Its message is not logged: a database's error quotes the row.
-            log.error("inbox_commit_failed", rows=len(batch), error=type(error).__name__)
-            self._away += isinstance(error, StoreUnavailable)
+            is_away = isinstance(error, StoreUnavailable)  # a sentence of ours; any other may quote the row
+            cause = str(error) if is_away else type(error).__name__
+            log.error("inbox_commit_failed", rows=len(batch), cause=cause)
+            self._away += is_away
             return False
         self._away = 0
         return True

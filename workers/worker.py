@@ -47,6 +47,7 @@ WORKER_TTL_S = 20
 MAINTENANCE_EVERY_S = 15
 HEARTBEAT_EVERY_S = 10
 _LONGEST_WAIT_S = 5.0
+_SAME_OUTAGE_S = 30.0  # between two of RQ's lines; its waits, and those of the connection, are shorter
 
 # Under RQ's own prefix: where RQ may write, this may.
 _WRITTEN_KEY, _WRITTEN_TTL_S = "rq:afterword:worker_can_write", 60
@@ -210,15 +211,27 @@ def run_worker(
 
 
 class _LostRedis(logging.Filter):
-    """One line of ours instead of RQ's "found an unhandled exception, quitting..." with its traceback."""
+    """
+    One line of ours instead of RQ's "found an unhandled exception, quitting..." with its traceback, and
+    instead of all its "could not connect to Redis instance" of one outage, in words of redis-py's.
+    """
 
     is_told = False
+    _waited_at = float("-inf")
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        if not isinstance(error, RedisError):
+        if isinstance(error, RedisError):
+            self.tell(error)
+            return False
+        given = record.args if isinstance(record.args, tuple) else ()
+        error = next((one for one in given if isinstance(one, RedisError)), None)
+        if error is None:
             return True
-        self.tell(error)
+        now = time.monotonic()
+        if now > self._waited_at + _SAME_OUTAGE_S:
+            _log.warning("worker_lost_redis", cause=why_unusable(error), pid=os.getpid())
+        self._waited_at = now
         return False
 
     def tell(self, error: RedisError) -> None:

@@ -19,7 +19,7 @@ from app.adapters.private_socket import SocketRefused
 
 _FULL = "its memory is full (maxmemory): give it more; nothing may be evicted from a queue"
 _CLUSTER = "it runs in cluster mode, which is not supported: name a single server (cluster-enabled no)"
-_LOGIN = "it refuses the user or the password of REDIS_URL; correct them (redis://USER:PASSWORD@HOST)"
+_LOGIN = "it refuses the user or the password of REDIS_URL; correct what stands before its @"
 _DEMOTED = "it takes no writes, being a replica: after a fail-over REDIS_URL must lead to the new primary"
 _NOT_REDIS = "what answers there is not Redis: another program's port, or an encrypted one (rediss://)?"
 _ABSENT = "it is not reached; is the server of REDIS_URL running, and its port the right one?"

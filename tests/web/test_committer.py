@@ -194,6 +194,14 @@ def test_failure_is_logged_without_the_message_which_may_quote_the_row(store: Ga
     assert "somebody" not in str(logs)
 
 
+def test_failure_of_the_database_is_logged_with_its_remedy(store: Gate) -> None:
+    store.errors["bad"] = StoreUnavailable("the database is on a full disk; free some space")
+    with capture_logs() as logs, pytest.raises(StoreUnavailable):
+        Committer(store, no_wake).submit(row("bad"))
+
+    assert logs[0]["cause"] == "the database is on a full disk; free some space"
+
+
 def test_workers_are_woken_after_the_commit(store: Gate) -> None:
     woken = threading.Event()
     Committer(store, woken.set).submit(row("a"))

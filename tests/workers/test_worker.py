@@ -248,6 +248,31 @@ def test_redis_that_refuses_writes_costs_a_worker_one_plain_line_and_is_waited_f
 
 
 @pytest.mark.slow
+def test_redis_that_asks_for_a_password_all_at_once_is_one_plain_line_and_waited_for(
+    program: Start, redis_url: str, tmp_path: Path
+) -> None:
+    up = program("from app import log\nlog.configure('up')\n" + ONE_WORKER.format(url=redis_url, grace_s=5))
+    eventually(lambda: live_workers(redis_url) == 1)
+    admin = Redis.from_url(redis_url)
+    admin.config_set("requirepass", "Zq9")
+    admin.execute_command("AUTH", "Zq9")
+    admin.client_kill_filter(_type="normal", skipme=True)
+    try:
+        eventually(lambda: up.events("worker_lost_redis"))
+        time.sleep(1)  # RQ tries again meanwhile
+    finally:
+        admin.config_set("requirepass", "")
+    (line,) = up.events("worker_lost_redis")
+    assert "refuses the user or the password" in line["cause"]
+    assert "HELLO" not in up.output.read_text()
+    enqueue(redis_url, "touch", 1)
+    eventually((tmp_path / "done-1").exists)
+    up.send(signal.SIGTERM)
+    assert up.wait() == 0
+    assert [event["how"] for event in up.events("child_stopped")] == ["exit 0"]
+
+
+@pytest.mark.slow
 def test_living_worker_is_counted_again_after_flushall(program: Start, redis_url: str) -> None:
     start_worker(program, redis_url)
     with Redis.from_url(redis_url).pipeline(transaction=True) as pipe:  # nobody comes in between
