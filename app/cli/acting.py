@@ -48,14 +48,14 @@ def retry_command(recording: str, budget: int | None, yes: bool) -> int:
     state = find(store, recording).transcription.state
     event = events.RetryAsked(service.store.now(), budget or 0)
     decision = decide(state, event, settings.policy)
-    click.echo(_what_it_costs(decision, settings.policy))
+    click.echo(pasteable(_what_it_costs(decision, settings.policy)))
     if decision.ignored is not None:
         return 1
     if _may_cost(decision) and not is_agreed(yes=yes):
         return 1
     decision, _ = service.advance(state.workspace, state.recording_id, event, Source(by="person"))
     if decision.ignored is not None:
-        click.echo(f"Nothing done: {decision.ignored}.")
+        click.echo(pasteable(f"Nothing done: {decision.ignored}."))
         return 1
     click.echo(pasteable(why_idle(settings) or "Under way."))
     click.echo(f"{call(f'show {short_id(store, state.recording_id)}')} tells how it goes.")

@@ -111,11 +111,14 @@ def _take_up(service: Service, since: float, *, by: str, is_dry: bool, yes: bool
     """Counts, names the cost, asks, and does it; returns the exit code."""
     planned = _pass(service, since, by=by, is_dry=True)
     click.echo(_told(planned, next(iter(service.workspaces.values())).policy))
+    if not planned.taken_up:
+        click.echo("Nothing to transcribe.")
+        return 0
     click.echo(
         f"{planned.taken_up} to transcribe: up to {planned.taken_up} paid transcripts, and a further one "
         "for each failure. What Recall has a transcript of already is fetched and costs nothing."
     )
-    if is_dry or not planned.taken_up:
+    if is_dry:
         return 0
     if not is_agreed(yes=yes, is_named=by == "reconcile"):
         return 1

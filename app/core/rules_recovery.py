@@ -52,9 +52,15 @@ def on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> St
     if free.commands:
         return replace(free, state=replace(free.state, is_insisted=is_more))
     if t.next_ordinal > budget(t, policy):
-        why = f"all {budget(t, policy)} attempts are used"
-        return ignore(t, f"{why}; --budget raises the number, up to {CEILING}")
+        return ignore(t, _why_no_more(t, policy))
     return Step(replace(t, goal=Goal.NEW, reason=None, detail=None, completed_at=None))
+
+
+def _why_no_more(t: Transcription, policy: Policy) -> str:
+    if t.next_ordinal > CEILING:
+        return f"all {CEILING} attempts that a recording may have are used"
+    pays = f"`./afterword retry {t.recording_id} --budget {t.next_ordinal}` pays for another"
+    return f"all {budget(t, policy)} attempts are used; {pays}"
 
 
 def _taken_up_again(t: Transcription, *, is_more: bool, most: int) -> Transcription:

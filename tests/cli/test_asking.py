@@ -153,7 +153,10 @@ def test_taking_up_what_was_never_heard_of_counts_first_and_asks(
     assert agreed.code == 0, agreed
     assert "1 taken up" in agreed.out
     assert home.version(recording) > 0
-    assert home.run(*command).code == 0, "nothing is left that could cost"
+    nothing = home.run(*command)
+    assert nothing.code == 0, "nothing is left that could cost"
+    assert nothing.out.splitlines()[-1 if command[0] == "backfill" else 1] == "Nothing to transcribe."
+    assert "paid" not in nothing.out
 
 
 @pytest.mark.parametrize("number", ["99999999999999999999999", "0", "9223372036854775807", "7"])
@@ -173,3 +176,10 @@ def test_what_has_no_effect_is_said_once(home: Home) -> None:
         assert said.out.lower().count("nothing to") + said.out.count("Nothing done") == 1, said
         assert len(said.out.splitlines()) == 1
     assert recording
+
+
+def test_a_retry_without_an_attempt_left_names_the_command_that_pays_for_one(home: Home) -> None:
+    recording = failed(home)
+    said = home.run("retry", recording[:8], "--yes")
+    assert said.code == 1
+    assert f"retry {recording} --budget 4` pays for another" in said.out
