@@ -346,7 +346,7 @@ def _own_queue(settings: Settings) -> str | None:
     try:
         wiring.open_queue(settings).check_write()
     except AfterwordError as error:
-        return f"{error} It is the Valkey that `up` brought: stop `up` and start it again."
+        return f"{str(error).rstrip('.?')}. It is the Valkey that `up` brought: stop `up` and start it again."
     return None
 
 
