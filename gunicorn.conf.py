@@ -11,15 +11,13 @@ import signal
 from typing import Any
 
 from app import installed, log
-from app.serve import die_with_parent
+from app.serve import address, die_with_parent
 
 if installed.hold() is not None:
     raise SystemExit(75)
 
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-_host = os.environ.get("HOST") or "127.0.0.1"
-# Both halves, always: gunicorn's own reading of PORT alone would listen on every address.
-bind = f"{f'[{_host}]' if ':' in _host else _host}:{os.environ.get('PORT') or 8000}"
+bind = address()
 backlog = 512
 
 worker_class = "app.late_answers.LateAnsweringWorker"

@@ -9,13 +9,17 @@ def main() -> int:
     """Runs the command line; returns its exit code."""
     from app import installed, outlet
 
+    streams = outlet.take_over()  # first: else the next file that is opened could be a missing stream
     held = installed.hold()  # before anything of .venv is imported
     if held is not None:
         return held
-    streams = outlet.take_over()
-    from app.cli import run
+    try:
+        from app.cli import run
 
-    return outlet.close(streams, run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while importing
+        code = 130
+    return outlet.close(streams, code)
 
 
 if __name__ == "__main__":

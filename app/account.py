@@ -97,7 +97,7 @@ class Account:
     def _may_ask(self, workspace: Workspace, *, is_create: bool) -> bool:
         paused = self._store.paused(workspace.name)
         is_by_key = paused is not None and paused.cause == PAUSED_BY_KEY
-        is_about_creates = paused is not None and paused.cause.startswith(CREATES_ONLY)
+        is_about_creates = paused is not None and paused.is_about_creates
         if paused is not None and (is_create or not is_about_creates):
             every_s = workspace.policy.durations.account_probe_every_s
             if not self._store.take_probe(workspace.name, every_s=every_s):

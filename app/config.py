@@ -10,21 +10,29 @@ import dataclasses
 import os
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from app.core.durations import Durations
 from app.core.policy import Policy
-from app.env_file import read_env_file, read_secret_files, variables, warn_of_unknown, without_quotes
+from app.env_file import SMART, read_env_file, read_secret_files, variables, warn_of_unknown, without_quotes
 from app.errors import ConfigError
 from app.policy_file import Say, build_policy, read_policy_file
 from app.recall.addresses import check_base_url, host_is_loopback
 from app.recall.webhook import Secret, parse_secret
-from app.server_urls import postgresql_problems, redis_problems, sqlite_file, sqlite_url
+from app.server_urls import (
+    fits,
+    postgresql_problems,
+    redis_problems,
+    sqlite_file,
+    sqlite_url,
+    storage_folder,
+)
 from app.settings_use import POLICY, is_about
 from app.surroundings import NAMES as SURROUNDINGS
-from app.surroundings import is_host, surroundings_problems
+from app.surroundings import home_warnings, is_host, surroundings_problems
 
 ROOT = Path(__file__).resolve().parent.parent
 # Each region is a deployment of its own: https://docs.recall.ai/docs/regions
@@ -126,6 +134,7 @@ def load_settings(
     place, problem, warn = root / ".env", problems.append, warnings.append
     given = without_quotes(os.environ if environ is None else environ, _QUOTABLE, problem=problem)
     in_file = {} if is_isolated(given) else read_env_file(place, problem=problem, warn=warn)
+    in_file = without_quotes(in_file, _QUOTABLE, problem=problem, pairs=SMART)
     raw = variables(given, in_file)
     warn_of_unknown(raw, NAMES | {f"{name}_FILE" for name in SECRET_NAMES}, warn=misnamed.append)
     warnings += misnamed
@@ -164,6 +173,7 @@ class _Reader:
 
     def settings(self, warnings: list[str]) -> Settings:
         home = self.path("AFTERWORD_HOME", "var")
+        warnings += home_warnings(home, user=os.geteuid())
         base_url = self.base_url()
         if not host_is_loopback(base_url):
             for problem in surroundings_problems(self.environ, host=urlsplit(base_url).hostname or ""):
@@ -193,13 +203,13 @@ class _Reader:
         )
 
     def path(self, name: str, default: str) -> Path:
-        try:
+        # An unknown ~user, a null byte, no UTF-8, a loop of links.
+        with suppress(RuntimeError, ValueError, OSError):
             path = (self.root / Path(self.values.get(name, default)).expanduser()).resolve()
-            str(path).encode()
-            return path
-        except (RuntimeError, ValueError, OSError):  # ~nobody, a null byte, no UTF-8, a loop of links
-            self.problem(f"{name}: is not a path that can be used; write it out.")
-            return self.root / default
+            if fits(path):
+                return path
+        self.problem(f"{name}: is not a path that can be used (is it too long?); write it out.")
+        return self.root / default
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
         text = self.values.get(name, str(default))
@@ -321,6 +331,8 @@ class _Reader:
         try:
             path = path.resolve()
         except (ValueError, OSError, RuntimeError):  # a null byte, a loop of links
+            path = Path("\0")
+        if not fits(path):
             self.problem(f"{name}: is not a path that can be used.")
             return "sqlite://"
         # Only its kind is looked at: opening it could drop the locks of a database open in this process.
@@ -349,12 +361,12 @@ class _Reader:
         url = self.values.get("STORAGE_URL")
         if url is None:
             return (home / "transcripts").as_uri()
-        if url.startswith("file:///") and url.strip("/") != "file:":
+        if url.startswith("file:///") and storage_folder(url) is not None:
             return url
         if re.match(r"(s3|gs|az)://", url):
             self.problem("STORAGE_URL: object stores are not supported yet; use file:///absolute/path.")
         else:
-            self.problem("STORAGE_URL: must be file:///absolute/path.")
+            self.problem("STORAGE_URL: must be file:///absolute/path, a path that can be used.")
         return (home / "transcripts").as_uri()
 
     def policy(self, time_scale: float) -> Policy:
@@ -384,14 +396,3 @@ class _Reader:
             else:
                 keys.append(ApiKey(match["name"], frozenset(match["scopes"].split("+")), match["digest"]))
         return tuple(keys)
-
-
-def prepare_home(settings: Settings) -> None:
-    """Makes the home folder, for its owner alone. Raises `ConfigError`."""
-    try:
-        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        cause = error.strerror or "unknown"
-        raise ConfigError(
-            [f"AFTERWORD_HOME: {settings.home} cannot be made ({cause}); choose another."]
-        ) from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import re
 import stat
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -16,7 +17,9 @@ from dotenv.parser import parse_stream
 from app.errors import ConfigError
 from app.policy_file import Say
 
-QUOTES = "\"'"
+QUOTES = ('""', "''")
+# What a text program makes of them: neither a shell nor `.env` takes these away.
+SMART = ("“”", "‘’", "„“", "„”", "‚‘", "‚’", "””", "’’", "«»", "»«", "``")  # noqa: RUF001
 # Read before `.env` is, by the launcher or by whoever decides whether to read it.
 ENVIRONMENT_ONLY = ("AFTERWORD_ISOLATED", "AFTERWORD_PYTHON")
 
@@ -37,19 +40,23 @@ def read_env_file(path: Path, *, problem: Say, warn: Say) -> dict[str, str]:
         raise ConfigError([f".env: the file cannot be read ({_cause(error)})."]) from None
     if mode & 0o077:
         warn(f".env may be read by others (mode {mode:04o}) and holds secrets: chmod 600 .env")
-    values = _parsed(text, problem)
+    values = _parsed(text, problem, warn)
     for name in ENVIRONMENT_ONLY:
         if values.pop(name, "").strip():
             warn(f"{name} in .env does nothing: set it in the environment.")
     return values
 
 
-def _parsed(text: str, problem: Say) -> dict[str, str]:
-    values = {}
+def _parsed(text: str, problem: Say, warn: Say) -> dict[str, str]:
+    values: dict[str, str] = {}
     for line in parse_stream(io.StringIO(text)):
         if line.error:
             problem(f".env, line {line.original.line}: must be NAME=value.")
         elif line.key is not None and line.value is not None:
+            # Only what looks like a setting is named: a key may be half of a secret.
+            if line.key.isupper() and values.get(line.key, line.value) != line.value:
+                last = f"the last one (line {line.original.line}) counts"
+                warn(f".env: {line.key} stands there more than once; {last}.")
             values[line.key] = line.value
     return values
 
@@ -60,10 +67,19 @@ def variables(environ: Mapping[str, str], in_file: Mapping[str, str]) -> dict[st
     return {name: value.strip() for name, value in both.items() if value.strip()}
 
 
-def without_quotes(raw: Mapping[str, str], names: Collection[str], *, problem: Say) -> dict[str, str]:
+def without_quotes(
+    raw: Mapping[str, str],
+    names: Collection[str],
+    *,
+    problem: Say,
+    pairs: Collection[str] = (*QUOTES, *SMART),
+) -> dict[str, str]:
     """
     The variables, those of `names` without the quotes around their values; each such one is a problem, as
     is one that is no text.
+
+    Args:
+        pairs: Which signs before and behind a value are quotes.
 
     A shell and `.env` take quotes away; `docker --env-file` and systemd's drop-ins made by hand keep them:
     https://docs.docker.com/reference/cli/docker/container/run/#env
@@ -71,12 +87,12 @@ def without_quotes(raw: Mapping[str, str], names: Collection[str], *, problem: S
     bare = dict(raw)
     for name in sorted(names & raw.keys()):
         value = raw[name].strip()
-        if len(value) > 1 and value[0] == value[-1] and value[0] in QUOTES:
+        if len(value) > 1 and value[0] + value[-1] in pairs:
             problem(f"{name}: its value stands in quotes ({value[0]}), which are part of it; take them away.")
             bare[name] = value[1:-1]
         if not name.endswith("_FILE") and not _is_utf8(value):  # a file's name may be any bytes
             problem(f"{name}: holds bytes that are not UTF-8; write it anew.")
-            bare[name] = value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+            bare[name] = re.sub("[\ud800-\udfff]", "_", value)
     return bare
 
 

@@ -138,7 +138,7 @@ class KeySight:
             raise RecallBusy("known_recordings_not_answered", retry_after_s=every_s)
         if sees and status == KEY_UNSEEING:
             self._store.set_key_status(*key, KEY_ACCEPTED)
-        elif not sees and status != KEY_UNSEEING:
+        elif not sees and status == KEY_ACCEPTED:  # one not in use yet is judged by `may_act`
             self._store.set_key_status(*key, KEY_UNSEEING)
             self._log.error("pass_sees_nothing_known", workspace=key[0], key=key[1], remedy=PASS_REMEDY)
         return sees

@@ -10,11 +10,13 @@ counted: a full disk, a closed terminal or a reader that stands still stops no w
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import threading
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -68,7 +70,8 @@ def configure(child: str | None = None, *, stream: TextIO | None = None) -> None
             would print about errors is steady, too.
         stream: Where to; stdout by default.
     """
-    out = stream or sys.stdout
+    # The last is for gunicorn by hand with its stdout closed.
+    out = stream or sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115  # for life
     renderer = _renderer(out)
     steady = SteadyStream(out, _Process.dropped, lambda lines: _line_about_dropped(lines, renderer))
     shared: list[Any] = [

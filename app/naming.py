@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -15,8 +16,10 @@ def program() -> str:
     """`./afterword` in a clone, its whole path from another folder; else what is installed."""
     launcher = ROOT / "afterword"
     if launcher.is_file():
-        is_here = Path.cwd() == ROOT if _has_folder() else False
-        return "./afterword" if is_here else shlex.quote(str(launcher))
+        with suppress(OSError):  # the folder was removed
+            if Path.cwd() == ROOT:
+                return "./afterword"
+        return shlex.quote(str(launcher))
     return "afterword" if shutil.which("afterword") else "python -m app"
 
 
@@ -28,11 +31,3 @@ def command(arguments: str) -> str:
 def pasteable(sentence: str) -> str:
     """The sentence, the program in it called as it can be called here."""
     return _CALL.sub(lambda _: program(), sentence)
-
-
-def _has_folder() -> bool:
-    try:
-        Path.cwd()
-    except OSError:  # it was removed
-        return False
-    return True

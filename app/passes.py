@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from app.errors import AccountRefused, CursorRefused, QueueUnavailable, RecallBusy
 from app.ports import Queue, Store
 from app.reconcile import Found, Reconciler
-from app.records import CREATES_ONLY, LIST_READ, HeldPass
+from app.records import LIST_READ, HeldPass
 from app.slots import next_slot
 from app.task import READS_PER_WINDOW, Workspace
 
@@ -124,8 +124,8 @@ def ask_for_passes(store: Store, queue: Queue, workspaces: Mapping[str, Workspac
         every_s = durations.poll_every_s if policy.poll_only else durations.reconcile_every_s
         if policy.reconcile and store.take_turn(f"{_NAME}:{workspace.name}", every_s=every_s):
             _begin(store, workspace)
-    is_waiting = [_waits_for_a_probe(store, workspace) for workspace in workspaces.values()]
-    if not store.has_pass_waiting() and not any(is_waiting):
+        _end_idle_pause(store, workspace)
+    if not store.has_pass_waiting() and not any(_waits_for_a_probe(store, w) for w in workspaces.values()):
         return
     asked_at, begun_at = store.mark("pass_asked"), store.mark("pass_begun")
     if (
@@ -145,11 +145,16 @@ def _begin(store: Store, workspace: Workspace) -> None:
         store.leave_pass(held, progress=progress.to_json())
 
 
+def _end_idle_pause(store: Store, workspace: Workspace) -> None:
+    """A pause about creates while none waits: the next create sees for itself, and pauses again."""
+    paused = store.paused(workspace.name)
+    if paused is not None and paused.is_about_creates and not store.has_create(workspace.name):
+        store.unpause(workspace.name)
+
+
 def _waits_for_a_probe(store: Store, workspace: Workspace) -> bool:
     paused = store.paused(workspace.name)
-    if paused is not None and paused.cause.startswith(CREATES_ONLY) and not store.has_create(workspace.name):
-        store.unpause(workspace.name)  # the next create sees for itself, and pauses again
-    if paused is None or paused.cause.startswith(CREATES_ONLY):
+    if paused is None or paused.is_about_creates:
         return store.recall_trouble_since(workspace.name) is not None
     return store.now() - paused.probe_at > workspace.policy.durations.account_probe_every_s
 

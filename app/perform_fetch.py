@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 
 from app.core import events
 from app.core.commands import FetchTranscript
+from app.core.rules_results import NO_SUB_CODE
 from app.errors import BlobsUnavailable, DownloadBlocked, TranscriptUnreadable
 from app.ports import Artifact, ArtifactRow
 from app.result_folder import MANIFEST, PROVIDER_RAW, RAW, folder_of
@@ -85,9 +86,10 @@ def _why_not(task: Task, tid: str, artifact: Artifact | None) -> events.Event | 
     """The event that ends the fetch before its download, or None when there is something to download."""
     at = _patient(task, tid)
     if artifact is None:
-        return events.TranscriptMissing(task.now(), tid, at)
+        return events.TranscriptMissing(task.now(), tid, at, task.recall.fingerprint)
     if artifact.status in ("deleted", "failed"):
-        return events.TranscriptGone(at, tid)
+        sub_code = artifact.sub_code or NO_SUB_CODE
+        return events.TranscriptGone(at, tid, sub_code if artifact.status == "failed" else None)
     is_ours = task.state.attempt_of(transcript_id=tid) is not None  # was ordered, whatever its answer lacks
     if artifact.is_realtime and not is_ours and not task.policy.want_realtime:
         return events.Unwanted(at, tid, artifact.provider or "unknown")
@@ -228,16 +230,10 @@ def _kept(task: Task, transcript_id: str) -> Manifest | None:
 
 def _has_bytes_of(task: Task, manifest: Manifest) -> bool:
     """Whether the bytes that could not be read are still those of the manifest. Else: fetched anew."""
-    key, digest = f"{_folder(task, manifest.transcript_id)}/{RAW}", hashlib.sha256()
-    try:
-        if not task.blobs.exists(key):
-            return False
-        with task.blobs.open(key) as stream:
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
-    except (BlobsUnavailable, OSError):
-        return False
-    return digest.hexdigest() == manifest.files[0].sha256
+    key = f"{_folder(task, manifest.transcript_id)}/{RAW}"
+    with suppress(BlobsUnavailable):
+        return task.blobs.exists(key) and task.blobs.sha256(key) == manifest.files[0].sha256
+    return False
 
 
 def drafted(task: Task, transcript_id: str) -> Manifest | None:

@@ -46,9 +46,8 @@ def publish(task: Task) -> None:
 
 def _is_true(written: Manifest, final: Manifest) -> bool:
     """Whether a reader of it learns the same."""
-    return all(
-        getattr(written, name) == getattr(final, name) for name in ("summary", "files", "superseded_by")
-    )
+    told = (written.summary, written.files, written.superseded_by)
+    return told == (final.summary, final.files, final.superseded_by)
 
 
 def _final(task: Task, draft: Manifest) -> Manifest:

@@ -19,6 +19,7 @@ from app.task import Task
 
 # Ten transcripts per recording and Recall's own hundred attempts: more pages than this is a loop.
 _MOST_PAGES = 50
+_MOST_READINGS = 4
 
 
 def look_up(task: Task) -> None:
@@ -45,23 +46,39 @@ def look_up(task: Task) -> None:
         # Not the creates' pause: the list can be read meanwhile, and the pause may outlast the last create.
         patient_at=task.patient_now(line.since) if line is not None else None,
         transcript_id=command.transcript_id,
+        key=task.recall.fingerprint,
     )
     task.happened(event)
 
 
 def list_all(task: Task) -> list[Artifact]:
-    """Every transcript Recall lists for the recording, all pages."""
-    found: list[Artifact] = []
+    """
+    Every transcript Recall lists for the recording. Several pages are read again until that brings nothing
+    new: meanwhile a transcript may move to a page that was read already.
+    """
+    found: dict[str, Artifact] = {}
+    for reading in range(_MOST_READINGS):
+        pages, artifacts = _all_pages(task, is_first=reading == 0)
+        is_news = not artifacts.keys() <= found.keys()
+        found |= artifacts
+        if pages == 1 or (reading and not is_news):
+            return list(found.values())
+    # What does not come to rest or to an end proves nothing, least of all that something is not in it.
+    raise RecallBusy("list_moves", retry_after_s=task.policy.durations.resend_at_most_every_s)
+
+
+def _all_pages(task: Task, *, is_first: bool) -> tuple[int, dict[str, Artifact]]:
+    """How many pages there are, and what is on them. `is_first`: the command may as well come back later."""
+    found: dict[str, Artifact] = {}
     cursor: str | None = None
     for page in range(_MOST_PAGES):
         ask = partial(task.recall.list_page, task.recording_id, cursor)
-        is_first = page == 0
-        artifacts, cursor = task.read("list" if is_first else "list_page", ask, may_defer=is_first)
-        found.extend(artifacts)
+        is_first_page = is_first and page == 0
+        artifacts, cursor = task.read("list" if is_first_page else "list_page", ask, may_defer=is_first_page)
+        found |= {artifact.transcript_id: artifact for artifact in artifacts}
         task.keeper.go_on()
         if cursor is None:
-            return found
-    # A list that does not end proves nothing, least of all that something is not in it.
+            return page + 1, found
     raise RecallBusy("list_too_long", retry_after_s=task.policy.durations.resend_at_most_every_s)
 
 
@@ -73,7 +90,8 @@ def ask_transcript(task: Task) -> None:
     ask = partial(task.recall.retrieve, tid, recording_id=task.recording_id)
     artifact = task.read("retrieve", ask)
     if artifact is None:
-        task.happened(events.TranscriptMissing(task.now(), tid, patient_at(task, tid)))
+        key = task.recall.fingerprint
+        task.happened(events.TranscriptMissing(task.now(), tid, patient_at(task, tid), key))
         return
     task.happened(_status(task, tid, artifact))
 
@@ -103,7 +121,13 @@ def ask_recording(task: Task) -> None:
     # Not the creates' pause: it may outlast the last create, and the recording can be asked for meanwhile.
     patient_at = task.patient_now(task.state.waiting_since or task.now())
     asked = events.RecordingAsked(
-        task.now(), facts.condition, facts.bot_id, facts.metadata, facts.duration_s, patient_at
+        task.now(),
+        facts.condition,
+        facts.bot_id,
+        facts.metadata,
+        facts.duration_s,
+        patient_at,
+        key=task.recall.fingerprint,
     )
     task.happened(asked)
 

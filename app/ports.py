@@ -135,10 +135,6 @@ class Store(SightStore, Protocol):
         """
         ...
 
-    def count_rejected(self, kind: str, number: int) -> None:
-        """Adds to the counters of refused deliveries."""
-        ...
-
     # -- the transcription ---------------------------------------------------------------------
     def load(self, workspace: str, recording_id: str) -> Loaded: ...
 
@@ -360,6 +356,8 @@ class Blobs(Protocol):
     def open(self, key: str) -> BinaryIO: ...
 
     def exists(self, key: str) -> bool: ...
+
+    def sha256(self, key: str) -> str: ...
 
     def sweep(self) -> int:
         """Deletes what killed processes left half written more than an hour ago; returns how many."""

@@ -16,7 +16,7 @@ class SightStore(Protocol):
         ...
 
     def set_key_status(self, workspace: str, fingerprint: str, status: str) -> None:
-        """Notes it, in place of what was known of this key."""
+        """Notes it, in place of what was known of this key; a person's yes (`KEY_BY_HAND`) stays."""
         ...
 
     def newest_recordings(self, workspace: str, limit: int, *, gone_too: bool = False) -> list[str]:

@@ -201,12 +201,17 @@ class BootClock:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A workspace whose account refuses us; see `CREATES_ONLY`."""
+    """A workspace whose account refuses us."""
 
     workspace: str
     cause: str
     since: float
     probe_at: float
+
+    @property
+    def is_about_creates(self) -> bool:
+        """Every other question goes on."""
+        return self.cause.startswith(CREATES_ONLY)
 
 
 # Of an API key: it was seen to see this workspace's recordings; it sees none of those known here.

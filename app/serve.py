@@ -43,7 +43,10 @@ class _Embedded(Application):  # type: ignore[misc]  # gunicorn ships no types
         self._settings = settings
         super().__init__()
 
+    is_used = False
+
     def load_config(self) -> None:
+        _Embedded.is_used = True
         self.load_config_from_file(str(CONF_PATH))
         for name, value in self._settings.items():
             self.cfg.set(name, value)
@@ -65,6 +68,27 @@ def run_gunicorn(load: Callable[[], Wsgi] | None = None, **settings: Any) -> NoR
     """
     _Embedded(load or _create_app, settings).run()
     sys.exit(0)
+
+
+def address() -> str:
+    """
+    Where gunicorn by hand listens: HOST and PORT of the settings, those of `.env` too. Both halves, always:
+    gunicorn's own reading of PORT alone would listen on every address. Where it is embedded, nothing is read.
+
+    Raises:
+        SystemExit: 78, and every problem was told.
+    """
+    from app.config import load_settings
+    from app.errors import ConfigError
+
+    if _Embedded.is_used:
+        return "127.0.0.1:0"  # `run_gunicorn` is told another
+    try:
+        settings = load_settings(used={"HOST", "PORT"})  # the rest is for the application to say
+    except ConfigError as error:
+        refuse_to_start(error.problems)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{host}:{settings.port}"
 
 
 def die_with_parent(parent_pid: int) -> None:

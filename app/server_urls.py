@@ -1,7 +1,8 @@
 """
-Addresses of databases and of Redis: what is wrong with one, before anything is connected. Each is read by
-the library that will use it, because what that ignores (a second `host=`) or fails on later (`?foo=bar`) is
-found nowhere else. No sentence repeats a value: an address may hold a password, also where none belongs.
+Addresses of databases, Redis and the storage: what is wrong with one, before anything is connected. Each is
+read by the library that will use it, because what that ignores (a second `host=`) or fails on later
+(`?foo=bar`) is found nowhere else. No sentence repeats a value: an address may hold a password, also where
+none belongs.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from app.errors import ConfigError
+from app.surroundings import can_be_asked_for
 
 _ENCODE = "should a special sign in user or password be %-encoded (@ is %40, / is %2F, # is %23)?"
+_NO_NAME = "{setting}: a host is no name or address: one of its parts is empty or too long."
 # What the addresses of other programs have, and what stands for it here.
 _FOREIGN = {
     "pgbouncer": "leave it out, PgBouncer is fine without",
@@ -25,6 +28,8 @@ _FOREIGN = {
     "connection_limit": "leave it out, this program keeps few connections",
     "pool_timeout": "leave it out, this program has its own",
 }
+_KEPT = "surrogateescape"  # of %-encoded bytes that are no text; else they would be those of another file
+_BELOW_BYTES = 300  # of what is made below a home or a storage
 _FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl", "passfile")
 # Of redis-py's many: who logs in, to what, and how it is encrypted.
 # https://redis.readthedocs.io/en/stable/connections.html
@@ -51,8 +56,28 @@ def sqlite_url(path: Path | str) -> str:
 def sqlite_file(url: str) -> Path | None:
     """The file of a SQLite address, as SQLAlchemy reads it; None for another address or without a file."""
     scheme, _, rest = url.partition("://")
-    name = unquote(rest[1:].partition("?")[0])
+    name = unquote(rest[1:].partition("?")[0], errors=_KEPT)
     return Path(name) if scheme == "sqlite" and rest[:1] == "/" and name not in ("", ":memory:") else None
+
+
+def storage_folder(url: str) -> Path | None:
+    """The folder of a `file://` address; None where it names none, or not by an absolute path that can be."""
+    scheme, _, rest = url.partition("://")
+    # Not urlsplit: a "#" or "?" in a folder's name is part of it.
+    path = Path(unquote(rest.removeprefix("localhost"), errors=_KEPT))
+    is_good = path.is_absolute() and len(path.parts) > 1 and ".." not in path.parts and fits(path)
+    return path if scheme.lower() == "file" and is_good else None
+
+
+def fits(path: Path) -> bool:
+    """Whether it is text that the system takes, with files below it; the disk is not looked at."""
+    try:
+        whole = str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    longest, longest_part = os.pathconf("/", "PC_PATH_MAX"), os.pathconf("/", "PC_NAME_MAX")
+    is_short = len(whole) + _BELOW_BYTES < longest and max(map(len, whole.split(b"/"))) <= longest_part
+    return is_short and b"\0" not in whole
 
 
 def for_libpq(url: str) -> str:
@@ -98,6 +123,9 @@ def postgresql_problems(url: str) -> Iterator[str]:
         yield f"DATABASE_URL: libpq cannot read it; {_ENCODE}"
         return
     yield from _wrong_ports(given)
+    hosts = (given.get("host") or os.environ.get("PGHOST", "")).split(",")
+    if not all(can_be_asked_for(host) for host in hosts if not host.startswith(("/", "@"))):
+        yield _NO_NAME.format(setting="DATABASE_URL")
     yield from _without_writes(given)
     yield from _missing_files("DATABASE_URL", given, _FILES)
     yield from _refused_values(given)
@@ -107,6 +135,11 @@ def redis_problems(url: str) -> Iterator[str]:
     """What redis-py would refuse, ignore or misread in an address, each a sentence."""
     if not re.match(r"(redis|rediss|unix)://.", url):
         yield "REDIS_URL: must begin with redis://, rediss:// or unix://."
+        return
+    try:
+        unquote(url, errors="strict")
+    except UnicodeDecodeError:  # redis-py would send another password
+        yield "REDIS_URL: holds %-encoded bytes that are not UTF-8; write it anew."
         return
     try:
         parts = urlsplit(url)
@@ -203,6 +236,8 @@ def _refused_values(given: Mapping[str, str]) -> Iterator[str]:
 def _wrong_host(host: str | None) -> Iterator[str]:
     if host is not None and "," in host:
         yield "REDIS_URL: names several hosts; name one (Sentinel and cluster mode are not supported)."
+    elif host is not None and not can_be_asked_for(unquote(host)):
+        yield _NO_NAME.format(setting="REDIS_URL")
 
 
 def _wrong_unix(host: str | None, path: str) -> Iterator[str]:

@@ -167,12 +167,16 @@ class Service:
     def _dated(
         self, delivery: Delivery, event: events.Event, happened_at: float | None, *, away_until: float
     ) -> events.Event:
-        """Old news of a recording, or news from before we were away, is looked up before it is paid for."""
+        """
+        Old news of a recording, or news from before we were away, is looked up before it is paid for. News
+        from the future is of unknown age: the database's clock is behind Recall's.
+        """
         if not isinstance(event, events.RecordingDone) or happened_at is None:
             return event
-        old_after_s = self.policy_of(delivery.workspace).durations.news_is_old_after_s
-        is_old = event.at - happened_at > old_after_s or happened_at < away_until
-        return replace(event, look_first=is_old)
+        durations = self.policy_of(delivery.workspace).durations
+        age_s = event.at - happened_at
+        is_fresh = -durations.news_ahead_at_most_s <= age_s <= durations.news_is_old_after_s
+        return replace(event, look_first=not is_fresh or happened_at < away_until)
 
     def policy_of(self, workspace: str) -> Policy:
         """The policy of a workspace; of any, for one that is no longer configured."""

@@ -48,15 +48,14 @@ def settings_fingerprint(environ: Mapping[str, str] | None = None, *, root: Path
         environ: Instead of the process's own environment. Whatever it sets is no matter of the disk.
 
     Returns:
-        `host`, `root`, `salt`; `port`, a digest; `environment`, the names that it sets, with the
-        paths among their values; `digests`, by the name of the setting or of the policy file.
+        `host`, `root`, `salt`; `environment`, the names that it sets, with the paths among their values;
+        `digests`, by the name of the setting or of the policy file.
     """
     given = os.environ if environ is None else environ
     kept = {name: _path_of(name, value) for name, value in given.items() if _base(name) in SETTINGS}
     salt = secrets.token_hex(8)
     found: dict[str, Any] = {"host": socket.gethostname(), "root": str(root), "salt": salt}
-    port = _digest(salt, _port(given, root).encode())
-    return {**found, "port": port, "environment": kept, "digests": _digests(kept, root, salt)}
+    return {**found, "environment": kept, "digests": _digests(kept, root, salt)}
 
 
 def changed_since(known: Mapping[str, Any]) -> list[str]:
@@ -74,22 +73,6 @@ def changed_since(known: Mapping[str, Any]) -> list[str]:
     return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
-def _port(given: Mapping[str, str], root: Path) -> str:
-    in_file = {} if is_isolated(given) else read_env_file(root / ".env", problem=_ignore, warn=_ignore)
-    return variables(given, in_file).get("PORT", "8000")
-
-
-def _ignore(_sentence: str) -> None:
-    """What is wrong with the settings is for `check` to say."""
-
-
-def is_port_of(known: Mapping[str, Any], port: int) -> bool | None:
-    """Whether web listened on this port by the settings of the fingerprint; None: it does not say."""
-    if "port" not in known:
-        return None
-    return bool(known["port"] == _digest(str(known.get("salt")), str(port).encode()))
-
-
 def _base(name: str) -> str:
     return name.removesuffix("_FILE") if name.removesuffix("_FILE") in SECRET_NAMES else name
 
@@ -101,25 +84,24 @@ def _path_of(name: str, value: str) -> str:
 
 
 def _digests(environ: Mapping[str, str], root: Path, salt: str) -> dict[str, str]:
-    in_file = {} if is_isolated(environ) else read_env_file(root / ".env", problem=_ignore, warn=_ignore)
+    def ignore(_sentence: str) -> None:
+        """What is wrong with the settings is for `check` to say."""
+
+    in_file = {} if is_isolated(environ) else read_env_file(root / ".env", problem=ignore, warn=ignore)
     values = variables(environ, in_file)
-    policy = root / Path(values.get(_POLICY, "policy.toml")).expanduser()
     on_disk = {name for name in in_file if name not in environ} | {
         name for name in SECRET_NAMES if f"{name}_FILE" in values
     }
-    read_secret_files(values, SECRET_NAMES, root, problem=_ignore)
+    read_secret_files(values, SECRET_NAMES, root, problem=ignore)
     texts = {name: values[name].encode() for name in on_disk if name in values and name in SETTINGS}
     if _POLICY in values or not is_isolated(environ):
-        texts |= _content(policy)
-    return {name: _digest(salt, text) for name, text in texts.items()}
+        texts |= _content(root, values.get(_POLICY, "policy.toml"))
+    return {name: hashlib.sha256(salt.encode() + text).hexdigest()[:_DIGITS] for name, text in texts.items()}
 
 
-def _digest(salt: str, text: bytes) -> str:
-    return hashlib.sha256(salt.encode() + text).hexdigest()[:_DIGITS]
-
-
-def _content(path: Path) -> dict[str, bytes]:
+def _content(root: Path, name: str) -> dict[str, bytes]:
     try:
+        path = root / Path(name).expanduser()
         return {path.name: path.read_bytes()}
-    except OSError:
+    except (OSError, ValueError, RuntimeError):  # a null byte, a home folder that is not known
         return {}

@@ -23,4 +23,4 @@ _NAME = re.compile(r"[A-Z]+(_[A-Z]+)*|[a-z]+_proxy")
 def is_about(problem: str, used: Iterable[str]) -> bool:
     """Whether a problem is with one of these settings, or with none by name (a line of `.env`)."""
     match = _NAME.match(problem)
-    return match is None or match[0].removesuffix("_FILE") in used
+    return match is None or match[0] in used or match[0].removesuffix("_FILE") in used

@@ -20,7 +20,7 @@ import select
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TextIO
 
 _PATIENCE_S = 0.2
@@ -116,6 +116,11 @@ class SteadyStream:
             else:
                 self._write_or_drop(self._fd, printable)
         return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """As `write` of each: this stands in for `sys.stderr`, of which libraries know the whole."""
+        for line in lines:
+            self.write(line)
 
     def _write_or_drop(self, fd: int, line: bytes) -> None:
         ends_at = time.monotonic() + (0.0 if self._dropped.is_stalled(fd) else _PATIENCE_S)

@@ -1,6 +1,6 @@
 """
 What the environment says to the libraries under us: proxies and files of certificates. They would say what is
-wrong only at the first request, in their own words, one worker at a time.
+wrong only at the first request, in their own words, one worker at a time. And who may write to the home.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import ipaddress
 import os
 import re
 import ssl
+import stat
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
@@ -27,8 +29,41 @@ def is_host(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        return re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", text) is not None
+        is_name = re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", text) is not None
+        return is_name and can_be_asked_for(text)
     return True
+
+
+def can_be_asked_for(host: str) -> bool:
+    """
+    Not so where a part of the name is empty or over 63 bytes, or holds a null byte: Python's resolver then
+    raises what is no OSError. https://docs.python.org/3/library/codecs.html#module-encodings.idna
+    """
+    try:
+        return b"\0" not in host.encode("idna")
+    except UnicodeError:
+        return False
+
+
+def home_warnings(home: Path, *, user: int) -> Iterator[str]:
+    """
+    Who else can replace the database in the home, each a sentence. No warning of what containers are given: a
+    folder of root's or of a group, and any user's where this is root itself.
+
+    Args:
+        user: The user id of this process.
+    """
+    try:
+        found = home.stat()
+    except OSError:  # it is made later, or said to be unusable then
+        return
+    if user not in (0, found.st_uid) and found.st_uid != 0:
+        yield (
+            f"AFTERWORD_HOME: {home} belongs to another user (uid {found.st_uid}), who can replace what is "
+            "in it; choose a folder of your own."
+        )
+    if found.st_mode & stat.S_IWOTH:
+        yield f"AFTERWORD_HOME: everyone may write to {home} and replace what is in it: chmod 700 it."
 
 
 def surroundings_problems(environ: Mapping[str, str], *, host: str) -> Iterator[str]:
@@ -69,7 +104,7 @@ def _proxy_problems(name: str, value: str) -> Iterator[str]:
     address = value if "://" in value else f"http://{value}"
     try:
         parts = urlsplit(address)
-        is_good = bool(parts.hostname) and parts.port != 0
+        is_good = bool(parts.hostname) and parts.port != 0 and can_be_asked_for(parts.hostname or "")
     except ValueError:
         is_good = False
     if not is_good:

@@ -162,7 +162,10 @@ def _add_places_for_later(app: Flask, parts: WebParts) -> None:
         raise Unauthorized(www_authenticate=WWWAuthenticate("bearer"))
 
     for rule in ("/v1/", "/v1/<path:rest>"):
-        app.add_url_rule(rule, "v1", v1, methods=_ALL_METHODS, provide_automatic_options=False)
+        # Nor is /v1 a redirect to /v1/: that would repeat the Host that was sent.
+        app.add_url_rule(
+            rule, "v1", v1, methods=_ALL_METHODS, provide_automatic_options=False, strict_slashes=False
+        )
     if parts.metrics is not None:
         metrics = parts.metrics
 

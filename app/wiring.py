@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from app.config import Settings, load_settings, prepare_home
+from app.config import Settings, load_settings
+from app.errors import ConfigError
 
 if TYPE_CHECKING:
     from app.adapters.blobs import LocalBlobs
@@ -38,6 +39,17 @@ __all__ = [
     "redis_url",
     "web_parts",
 ]
+
+
+def prepare_home(settings: Settings) -> None:
+    """Makes the home folder, for its owner alone. Raises `ConfigError`."""
+    try:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        cause = error.strerror or "unknown"
+        raise ConfigError(
+            [f"AFTERWORD_HOME: {settings.home} cannot be made ({cause}); choose another."]
+        ) from error
 
 
 def migrate(settings: Settings) -> None:

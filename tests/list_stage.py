@@ -67,6 +67,7 @@ class Stage:
     raises: Callable[[], Exception] | None = None  # raised instead, by every question but the list
     counted: list[Answer] = field(default_factory=list)
     retrieved: list[str] = field(default_factory=list)
+    on_retrieve: Callable[[], object] = lambda: None  # meanwhile
     probes: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -131,6 +132,7 @@ class Stage:
 
     def recording(self, recording_id: str) -> RecordingFacts:
         self.retrieved.append(recording_id)
+        self.on_retrieve()
         self.answer("recording")
         is_seen = self.sees is None or recording_id in self.sees
         return RecordingFacts(RecordingCondition.DONE if is_seen else RecordingCondition.UNKNOWN)

@@ -89,7 +89,9 @@ def test_readme_table_of_commands_is_complete() -> None:
 
 
 def test_options_named_in_readme_table_exist() -> None:
-    for row in _section(README, "## Commands").splitlines():
+    rows = [row for row in _section(README, "## Commands").splitlines() if row.startswith("| `")]
+    assert rows
+    for row in rows:
         command = re.match(r"\| `\./afterword ([a-z]+)", row)
         for option in re.findall(r"`(--[a-z-]+)", row):
             assert command is not None
@@ -189,9 +191,15 @@ def test_every_alarm_has_a_section() -> None:
     assert set(re.findall(r"^### `(\w+)`$", section, re.MULTILINE)) == alarms
 
 
-def test_every_log_line_above_info_is_explained() -> None:
-    explained = set(re.findall(r"`(\w+)`", _section(OPERATING, "## Log lines")))
-    assert set(_loud_lines()) <= explained
+def test_every_log_line_above_info_is_explained_and_none_that_is_no_more() -> None:
+    section = _section(OPERATING, "## Log lines")
+    loud = set(_loud_lines())
+    assert loud <= set(re.findall(r"`(\w+)`", section))
+    table = section.split("\n### ")[0]
+    named = {
+        name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in row.split("`")[1::2]
+    }
+    assert named - loud <= {"log_lines_dropped"}  # which `app.log` writes itself
 
 
 def _loud_lines() -> Iterator[str]:
@@ -220,7 +228,9 @@ def test_every_kind_of_refused_webhook_is_explained() -> None:
 
 def test_metrics_to_watch_exist() -> None:
     source = (ROOT / "app/ops/metrics.py").read_text("utf-8")
-    for name in re.findall(r"\b(afterword_[a-z_]+)", OPERATING):
+    named = re.findall(r"\b(afterword_[a-z_]+)", OPERATING)
+    assert named
+    for name in named:
         assert f'"{name.removesuffix("_total")}"' in source, name
 
 
@@ -302,6 +312,11 @@ def test_blocks_marked_as_runnable_run(block: str, tmp_path: Path) -> None:
 
 def test_something_is_marked_as_runnable() -> None:
     assert RUNNABLE
+
+
+def test_no_tracked_file_holds_the_marks_of_a_merge_that_was_not_finished() -> None:
+    marks = re.compile(rb"^(<{7}|={7}|>{7})( .*)?$", re.MULTILINE)
+    assert [_named(path) for path in TRACKED if marks.search(path.read_bytes())] == []
 
 
 def test_no_tracked_file_names_a_private_path_or_package_index() -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from app.core.events import RecordingDeleted
 from app.ports import Source
-from app.records import KEY_ACCEPTED, KEY_BY_HAND, KEY_UNSEEING, Answer
+from app.records import KEY_ACCEPTED, KEY_BY_HAND, KEY_FOREIGN, KEY_UNSEEING, Answer
 from tests.list_stage import HOUR, POLICY
 from tests.test_passes import Hall
 
@@ -69,6 +69,27 @@ def test_nothing_is_vouched_for_by_what_is_known_to_be_deleted() -> None:
     hall.sees = set()
     hall.a_pass()
     assert ("lost 0" in hall.known, _status(hall)) == (True, KEY_ACCEPTED)
+
+
+def test_a_key_that_was_never_accepted_is_not_in_use_for_a_pass_that_sees_nothing() -> None:
+    hall = Hall()
+    hall.fingerprint, hall.sees = "of another workspace", set()
+    workspace = hall.open_service().workspaces["default"]
+    account = hall.service.account
+    assert account.may_ask(workspace), "nothing is known that it could be held against"
+    hall.is_pressed()  # while the pass reads a page
+    assert not account.sight.vouches(workspace)
+    assert not account.may_ask(workspace)
+    assert _status(hall) == KEY_FOREIGN
+
+
+def test_a_persons_yes_while_a_pass_asks_stays() -> None:
+    hall = _unseeing()
+    hall.store.set_key_status("default", hall.fingerprint, KEY_ACCEPTED)
+    sight, workspace = hall.service.account.sight, hall.service.workspaces["default"]
+    hall.on_retrieve = lambda: sight.accept(workspace, by_hand=True)
+    hall.a_pass(at=10)
+    assert _status(hall) == KEY_BY_HAND
 
 
 # -- what Recall answered meanwhile ----------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from workers.entry import run
 from workers.supervisor import Supervisor
-from workers.up import preload, tell_of_storage, worker_specs
+from workers.up import preload, refuse_unfit_redis, tell_of_storage, worker_specs
 
 if TYPE_CHECKING:
     from app.config import Settings
@@ -22,6 +22,7 @@ def main() -> int:
 
 
 def _work(settings: Settings) -> int:
+    refuse_unfit_redis(settings)
     preload(settings, is_with_web=False)
     tell_of_storage(settings)
     return Supervisor(worker_specs(settings)).run()

@@ -91,12 +91,17 @@ class Child:
         return self.deaths_in_a_row <= _TOLD_DEATHS or self.deaths_in_a_row % _THEN_EACH == 0
 
     def start(self, now: float) -> None:
+        """Raises `OSError` where the system lets no process begin; it is due again as after a death."""
         self._forget_ready_end()
-        self.pid, self._ready_end = fork(self.spec, is_told=self.is_told)
         self.started_at = now
         if self.starts == 0:
             self._holds_back_until = now + self.spec.ready_within_s
         self.starts += 1
+        try:
+            self.pid, self._ready_end = fork(self.spec, is_told=self.is_told)
+        except OSError:
+            self._put_off(now)
+            raise
 
     def reap(self, now: float) -> Ending | None:
         """The ending, once, when the process is over; sets when to start it again."""
@@ -110,16 +115,19 @@ class Child:
             return None
         self._kill_group()  # what it left behind would hold its port, or work beside its successor
         self.pid = None
-        self._holds_back_until = 0.0  # what cannot live must not keep the others from living
         self._forget_ready_end()
         lived_s = now - self.started_at
         if lived_s >= HEALTHY_AFTER_S:
             self.deaths_in_a_row = 0
+        self._put_off(now)
+        return _ending(status, lived_s)
+
+    def _put_off(self, now: float) -> None:
+        self._holds_back_until = 0.0  # what cannot live must not keep the others from living
         # Bounded: after months of it the power would be no number.
         self._backoff_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(self.deaths_in_a_row, 10))
         self.deaths_in_a_row += 1
         self.start_again_at = now + self._backoff_s
-        return _ending(status, lived_s)
 
     def is_watched(self, now: float) -> bool:
         """Whether it matters that it is ready: for those after it, or for people."""
@@ -220,6 +228,9 @@ def fork(spec: ChildSpec, *, is_told: bool = True) -> tuple[int, int | None]:
 
     Returns:
         Its pid, and for a child that `tells_ready` the end of a pipe from which one byte can then be read.
+
+    Raises:
+        OSError: No process (EAGAIN), memory (ENOMEM) or descriptor (EMFILE) more; nothing is left behind.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -227,13 +238,19 @@ def fork(spec: ChildSpec, *, is_told: bool = True) -> tuple[int, int | None]:
     read_end, write_end = os.pipe() if spec.tells_ready else (None, None)
     # A signal between the fork and the child's own handlers would run the supervisor's in the child.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
-    pid = os.fork()
-    if pid == 0:
-        _Self.ready_end, _Self.is_told = write_end, is_told
-        _be_child(spec, parent)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    if write_end is not None:
-        os.close(write_end)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _Self.ready_end, _Self.is_told = write_end, is_told
+            _be_child(spec, parent)
+    except OSError:
+        if read_end is not None:
+            os.close(read_end)
+        raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if write_end is not None:
+            os.close(write_end)
     return pid, read_end
 
 

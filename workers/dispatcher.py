@@ -199,7 +199,12 @@ def _opened(settings: Settings, told: Mapping[str, Any], up: int | None) -> Disp
         service.store,
         service.queue,
         sweep=service.sweep,
-        signs=Signs(wiring.open_store(settings), told=told, up=up, workers=settings.workers).give,
+        signs=Signs(
+            wiring.open_store(settings),
+            told={**told, "port": settings.port},
+            up=up,
+            workers=settings.workers,
+        ).give,
         pace=Pace.scaled(settings.durations, settings.time_scale),
     )
 
@@ -223,8 +228,7 @@ def main() -> int:
 
     if os.getpid() == 1:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # it gets orphans, and the kernel may bury them
-    told = settings_fingerprint()
-    return run("dispatcher", lambda settings: run_dispatcher(settings, told=told))
+    return run("dispatcher", lambda settings: run_dispatcher(settings, told=settings_fingerprint()))
 
 
 if __name__ == "__main__":

@@ -26,8 +26,11 @@ def run(name: str, work: Callable[[Settings], int | None]) -> int:
     Returns:
         The exit code: that of `work`, 69, 75 (held, or .venv being changed), 78, or 130 for Ctrl-C.
     """
-    from app import installed
+    from app import installed, outlet
+    from app.starting import mind_signals
 
+    outlet.take_over()
+    mind_signals()
     held = installed.hold()
     if held is not None:
         return held

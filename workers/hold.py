@@ -146,9 +146,12 @@ def _bound(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:  # the latter of a name that no resolver takes
         raise ConfigError([f"HOST {host!r} is not an address: use e.g. 127.0.0.1"]) from error
-    found = socket.socket(family, kind, protocol)
+    try:
+        found = socket.socket(family, kind, protocol)
+    except OSError as error:  # a machine without IPv6
+        raise _port_trouble(error, host, port) from error
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
@@ -167,7 +170,7 @@ def _port_trouble(error: OSError, host: str, port: int) -> Exception:
             )
         case errno.EACCES:
             return ConfigError([f"PORT {port} needs rights this user does not have: use one above 1023"])
-        case errno.EADDRNOTAVAIL:
+        case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
             return ConfigError([f"HOST {host} is not an address of this machine: use e.g. 127.0.0.1"])
         case _:
             return Away(f"Port {port} on {host} cannot be used: {error.strerror}")

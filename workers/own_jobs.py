@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import re
 import time
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -26,19 +25,26 @@ from rq import Queue as RqJobs
 from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus, validate_job_id
 from rq.utils import as_text
+from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
-from app.adapters.rq_queue import FAILURE_TTL_S, JOBS, KILLED_HORSES, LONGEST_JOB_S, RESULT_TTL_S
+from app.adapters.redis_errors import is_of_another_type
+from app.adapters.rq_queue import (
+    FAILURE_TTL_S,
+    FIELDS,
+    JOBS,
+    KILLED_HORSES,
+    LONGEST_FIELD_BYTES,
+    LONGEST_JOB_S,
+    RESULT_TTL_S,
+    read_call,
+)
 
 Functions = Mapping[str, Callable[..., object]]
 
-_LONGEST_FIELD_BYTES = 4096
 _LARGEST_NUMBER = 2**63 - 1
 _SAY_EVERY_S = 60.0
 
-# A job of ours has these fields and no others; of some only what stands here.
-_FREE = frozenset(
-    {"created_at", "started_at", "ended_at", "last_heartbeat", "enqueued_at", "worker_name", "description"}
-)
+# Of some fields only what stands here; a few are read for themselves.
 _FIXED: Mapping[str, Sequence[bytes]] = {
     "status": [state.value.encode() for state in JobStatus],
     "result_ttl": [str(RESULT_TTL_S).encode()],
@@ -46,6 +52,8 @@ _FIXED: Mapping[str, Sequence[bytes]] = {
     "retries_left": [str(left).encode() for left in range(KILLED_HORSES + 1)],
     "retry_intervals": [b"[0]"],  # at once: there is no scheduler
 }
+_READ_APART = frozenset({"data", "origin", "timeout"})
+_FREE = FIELDS - _FIXED.keys() - _READ_APART
 # RQ writes what it says of a failure here when a job is put back; it is not read again.
 _UNREAD = frozenset({"exc_info"})
 
@@ -122,7 +130,7 @@ class OwnJob(Job):
         """RQ's, of the fields that are ours alone. Raises `ForeignJob`."""
         fields = {as_text(name): value for name, value in raw_data.items() if value}
         kept = {name.encode(): value for name, value in fields.items() if _is_ours(name, value)}
-        strange = fields.keys() - {as_text(name) for name in kept} - _UNREAD - {"data", "origin", "timeout"}
+        strange = fields.keys() - {as_text(name) for name in kept} - _UNREAD - _READ_APART
         if strange:
             raise ForeignJob("a field that our jobs have not")
         if fields.get("origin") != self.queue_name.encode():
@@ -137,12 +145,10 @@ class OwnJob(Job):
 
     def _call(self, data: bytes) -> list[Any]:
         """What is called, as RQ's serializer writes it."""
-        call = json.loads(_unpacked(data))
-        match call:
-            case [str(name), None, list(arguments), dict(named)] if not named and name in self.functions:
-                is_fit = all(type(n) is int and 0 <= n <= _LARGEST_NUMBER for n in arguments)
-                if is_fit and len(arguments) == self.arguments[name]:
-                    return list(call)
+        name, _, arguments, named = call = read_call(data)
+        is_fit = all(type(n) is int and 0 <= n <= _LARGEST_NUMBER for n in arguments) and not named
+        if is_fit and name in self.functions and len(arguments) == self.arguments[name]:
+            return call
         raise ForeignJob("another function or other arguments")
 
     @property
@@ -200,7 +206,25 @@ def drop(queue_name: str, job_id: str, connection: Redis, *, why: str) -> None:
 
 
 def empty(queue: RqJobs) -> None:
-    """Removes what Redis holds of this queue beside the jobs themselves; lets go of its maintenance lock."""
+    """
+    Removes what Redis holds of this queue beside the jobs themselves, the names of its workers too (living
+    ones write theirs again); lets go of its maintenance lock.
+    """
+    queue.connection.delete(*_books(queue))
+    queue.release_maintenance_lock()  # type: ignore[no-untyped-call]
+
+
+def remove_other_types(queue: RqJobs) -> None:
+    """Removes what is none of RQ's in the place of its books: no worker could start, or take a job."""
+    books = _books(queue) | {REDIS_WORKER_KEYS: b"set"}
+    for key, kind in books.items():
+        if queue.connection.type(key) not in (kind, b"none"):
+            queue.connection.delete(key)
+            _log.warning("queue_emptied", cause=f"{key} was of another type")
+
+
+def _books(queue: RqJobs) -> dict[str, bytes]:
+    """What RQ keeps of a queue, and as what in Redis."""
     registries = (
         queue.started_job_registry,
         queue.finished_job_registry,
@@ -209,27 +233,12 @@ def empty(queue: RqJobs) -> None:
         queue.scheduled_job_registry,
         queue.canceled_job_registry,
     )
-    keys = (queue.key, queue.intermediate_queue_key, *(registry.key for registry in registries))
-    queue.connection.delete(*keys)
-    queue.release_maintenance_lock()  # type: ignore[no-untyped-call]
-
-
-def is_of_another_type(error: BaseException) -> bool:
-    """Whether Redis holds something else under a key than what is asked for."""
-    return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
+    lists = dict.fromkeys((queue.key, queue.intermediate_queue_key), b"list")
+    workers = {WORKERS_BY_QUEUE_KEY % queue.name: b"set"}
+    return lists | workers | dict.fromkeys((registry.key for registry in registries), b"zset")
 
 
 def _is_ours(name: str, value: bytes) -> bool:
-    if len(value) > _LONGEST_FIELD_BYTES:
+    if len(value) > LONGEST_FIELD_BYTES:
         return False
     return value in _FIXED[name] if name in _FIXED else name in _FREE
-
-
-def _unpacked(data: bytes) -> bytes:
-    """RQ compresses; a few bytes may stand for gigabytes."""
-    try:
-        unpacker = zlib.decompressobj()
-        unpacked = unpacker.decompress(data[:_LONGEST_FIELD_BYTES], _LONGEST_FIELD_BYTES)
-    except zlib.error:
-        unpacked = data[:_LONGEST_FIELD_BYTES]
-    return unpacked

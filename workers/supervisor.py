@@ -121,7 +121,17 @@ class Supervisor:
                 return
 
     def _start(self, child: Child, now: float) -> None:
-        child.start(now)
+        try:
+            child.start(now)
+        except OSError as error:  # the others live, and would end with this process
+            if child.is_told:
+                self._log.error(
+                    "child_not_started",
+                    child=child.spec.name,
+                    cause=f"{error.strerror}: see the limits on processes, memory and open files (ulimit -a)",
+                    starts_again_in_s=round(child.start_again_at - now, 1),
+                )
+            return
         if child.is_told:
             self._log.info("child_started", child=child.spec.name, pid=child.pid, starts=child.starts)
 
@@ -182,8 +192,9 @@ class Supervisor:
         now = time.monotonic()
         for child in self._next:
             ending = child.reap(now)
-            if ending is not None:
-                self._give_up(f"{child.spec.name} ended before it was ready: {ending.how}")
+            if child.pid is None:
+                how = ending.how if ending is not None else "it could not be started"
+                self._give_up(f"{child.spec.name} ended before it was ready: {how}")
                 return
         waiting = [child.spec.name for child in self._next if not (child.was_ready or child.look())]
         if not waiting:
@@ -273,6 +284,7 @@ class Supervisor:
         taken = [s for s in HANDLED if s == signal.SIGCHLD or signal.getsignal(s) is not signal.SIG_IGN]
         before = {sig: signal.signal(sig, self._on_signal) for sig in taken}
         before_fd = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, taken)  # of `app.starting`
         try:
             yield
         finally:

@@ -101,6 +101,7 @@ def run_up(settings: Settings) -> int:
         if settings.redis_url is None:
             valkey_server.find_binary()
             specs.append(_valkey_spec(settings, listener))
+        refuse_unfit_redis(settings)
         _migrate_if_possible(settings)
         tell_of_storage(settings)
         preload(settings)
@@ -191,6 +192,18 @@ def _migrate_if_possible(settings: Settings) -> None:
         if not migrations.has_newest_tables(settings.database_url):
             raise
         _log.error("database_away_at_start", cause=str(error))
+
+
+def refuse_unfit_redis(settings: Settings) -> None:
+    """Raises `ConfigError` where REDIS_URL leads to a server in cluster mode or too old; not one away."""
+    if settings.redis_url is None:
+        return
+    from app.adapters import redis_errors, rq_queue
+
+    with closing(rq_queue.connect(settings.redis_url, patience="web")) as client:
+        why = redis_errors.why_unfit(client)
+    if why is not None:
+        raise ConfigError([why])
 
 
 def tell_of_storage(settings: Settings) -> None:

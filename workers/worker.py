@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import structlog
@@ -27,10 +27,11 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
-from app.adapters.redis_errors import why_unusable
+from app.adapters.redis_errors import is_of_another_type, why_unusable
 from app.adapters.rq_queue import JOBS, connect, queue_name
 from app.core.durations import growing
 from app.errors import StoreUnavailable
+from app.log import redact_text
 from workers import own_jobs
 from workers.lifeline import die_with_parent
 
@@ -101,7 +102,7 @@ class AfterwordWorker(Worker):
         try:
             self.clean_registries()  # type: ignore[no-untyped-call]
         except Exception as error:
-            if isinstance(error, RedisError) and not own_jobs.is_of_another_type(error):
+            if isinstance(error, RedisError) and not is_of_another_type(error):
                 raise
             (queue,) = self.queues
             own_jobs.empty(queue)
@@ -115,8 +116,14 @@ class AfterwordWorker(Worker):
         if self.get_state() != WorkerStatus.BUSY:
             raise StopRequested
 
+    def handle_job_failure(
+        self, job: Job, queue: RqJobs, started_job_registry: Any = None, exc_string: str = ""
+    ) -> None:
+        """RQ's, without what looks like a secret: Redis keeps the text for a day, and the board shows it."""
+        super().handle_job_failure(job, queue, started_job_registry, redact_text(exc_string))
+
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """RQ's, and registers again after a FLUSHALL: else a living worker is counted as absent."""
+        """RQ's, and registers again where that is lost: else a living worker is counted as absent."""
         super().heartbeat(timeout, pipeline)
         if not self.is_horse:
             self._beat()
@@ -125,9 +132,19 @@ class AfterwordWorker(Worker):
             return
         if self._stop_requested and self.get_state() != WorkerStatus.BUSY:
             raise StopRequested
-        if self.birth_date and not self.connection.hexists(self.key, "birth"):
+        if self.birth_date and not self._is_registered():
             self.connection.hset(self.key, mapping=self.serialize())
             worker_registration.register(self)
+
+    def _is_registered(self) -> bool:
+        by_queue = worker_registration.WORKERS_BY_QUEUE_KEY % self.queues[0].name
+        has_hash = self.connection.hexists(self.key, "birth")
+        return bool(has_hash and self.connection.sismember(by_queue, self.key))
+
+    def register_birth(self) -> None:
+        """RQ's, after what would make it fail is removed."""
+        own_jobs.remove_other_types(self.queues[0])
+        super().register_birth()  # type: ignore[no-untyped-call]
 
     def main_work_horse(self, job: Job, queue: RqJobs) -> None:
         """In the horse: dies with the worker, then does the job."""

@@ -21,9 +21,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import unquote
 
 from app.errors import AfterwordError, BlobsUnavailable
+from app.server_urls import storage_folder
 
 LEFTOVER_AFTER_S = 3600.0
 """No put takes an hour: a job ends after minutes. A temporary file this old belongs to a dead process."""
@@ -53,6 +53,7 @@ _REMEDIES = {
     errno.EISDIR: "a folder stands where a file should be; move it away",
     errno.ESTALE: "the network disk was remounted; restart the service",
     errno.EXDEV: "a folder in it is another disk; point STORAGE_URL to a folder that is all on one disk",
+    errno.EFBIG: "files may not be so large; raise the limit (ulimit -f)",
     errno.EMFILE: "too many open files; raise the limit of open files (ulimit -n)",
 }
 
@@ -236,13 +237,11 @@ def from_url(url: str) -> LocalBlobs:
     Raises:
         BlobError: A scheme we cannot use, or a path that is not absolute.
     """
-    scheme, _, rest = url.partition("://")
-    if scheme.lower() != "file":
+    if not url.lower().startswith("file://"):
         # Not the URL itself: those of object stores may hold a secret.
         raise BlobError("STORAGE_URL: only file:///absolute/path can be used so far")
-    # Not urlsplit: a "#" or "?" in a folder's name is part of it.
-    path = Path(unquote(rest.removeprefix("localhost")))
-    if not path.is_absolute() or ".." in path.parts or "\0" in str(path):
+    path = storage_folder(url)
+    if path is None:
         raise BlobError("STORAGE_URL: not an absolute path, as in file:///srv/transcripts (three slashes)")
     return LocalBlobs(path)
 

@@ -65,16 +65,19 @@ class Step:
 
 
 def judged(reading: Reading, *, quiet_s: float) -> Step:
-    """See `Step`. Without a measure each gap that is no ordinary pause between two signs counts as a step."""
+    """
+    See `Step`. Without a measure each gap that is no ordinary pause between two signs counts as a step and
+    a silence: nothing says for how long no process worked, or how old a backup is.
+    """
     if reading.alive is None:
         return Step()
     gap_s = reading.now - reading.alive
     if reading.distance is None or reading.before is None:
         if gap_s < -_STEP_S:
-            return Step(back_s=-gap_s)
-        is_unexplained, is_silence = gap_s > quiet_s / 10 + _STEP_S, gap_s > quiet_s
-        lost_s = gap_s if is_unexplained or is_silence else 0.0
-        return Step(forward_s=gap_s if is_unexplained else 0.0, is_silence=is_silence, lost_s=lost_s)
+            return Step(back_s=-gap_s, is_silence=True)
+        if gap_s > quiet_s / 10 + _STEP_S:
+            return Step(forward_s=gap_s, is_silence=True, lost_s=gap_s)
+        return Step(is_silence=gap_s > quiet_s, lost_s=gap_s if gap_s > quiet_s else 0.0)
     grew_s = reading.distance - reading.before
     if grew_s < -_STEP_S or gap_s < -_STEP_S:
         back_s = max(-grew_s, -gap_s)

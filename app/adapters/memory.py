@@ -35,7 +35,7 @@ from app.ports import (
     Slot,
     Source,
 )
-from app.records import CREATES_ONLY, NOT_SENT
+from app.records import NOT_SENT
 
 if TYPE_CHECKING:
     from app.ports import Store
@@ -261,7 +261,7 @@ class MemoryStore(MemoryInbox):
                 workspace = row.recording[0]
                 pause = self.pauses.get(workspace)
                 is_create = isinstance(row.command, commands.CreateTranscript)
-                if pause is not None and (is_create or not pause.cause.startswith(CREATES_ONLY)):
+                if pause is not None and (is_create or not pause.is_about_creates):
                     if pause.probe_at > now or workspace in probed:
                         continue
                     probed.add(workspace)
@@ -311,7 +311,7 @@ class MemoryStore(MemoryInbox):
     def _move_back(self, by_s: float) -> None:
         super()._move_back(by_s)
         for known in self.recordings.values():
-            known.updated_at -= by_s
+            known.updated_at = min(known.updated_at - by_s, self.now() - 0.001)
             for stamp in known.sends:
                 stamp.at -= by_s
         for row in self.commands.values():

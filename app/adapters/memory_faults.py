@@ -12,7 +12,7 @@ from dataclasses import replace
 from app.adapters.breaker import Breaker
 from app.adapters.clock_steps import Reading, covered_s, judged
 from app.adapters.memory_passes import MemoryPasses
-from app.records import CREATES_ONLY, EVERY_WORKSPACE, LOST_TIME, BootClock, Pause
+from app.records import EVERY_WORKSPACE, LOST_TIME, BootClock, Pause
 
 
 class MemoryFaults(MemoryPasses):
@@ -120,7 +120,7 @@ class MemoryFaults(MemoryPasses):
                 (pause.since, ended_at)
                 for pause, ended_at in (*self.pause_log, *running)
                 if pause.workspace in (workspace, EVERY_WORKSPACE)
-                and (for_creates or not pause.cause.startswith(CREATES_ONLY))
+                and (for_creates or not pause.is_about_creates)
             )
             return covered_s(spans, since=at)
 

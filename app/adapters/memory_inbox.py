@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,7 +17,6 @@ class MemoryInbox(MemoryFaults):
     def __init__(self) -> None:
         super().__init__()
         self.deliveries: dict[tuple[str, str], DeliveryRow] = {}
-        self.rejected: Counter[str] = Counter()
         self._ids = itertools.count(1)
 
     # -- inbox -----------------------------------------------------------------------------------
@@ -63,10 +61,6 @@ class MemoryInbox(MemoryFaults):
             for delivery in old[:limit]:
                 delivery.new, delivery.has_body = replace(delivery.new, body=b""), False
             return len(old[:limit])
-
-    def count_rejected(self, kind: str, number: int) -> None:
-        with self._lock:
-            self.rejected[kind] += number
 
     def has_unapplied(self) -> bool:
         with self._lock:

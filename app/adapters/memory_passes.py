@@ -12,7 +12,7 @@ from app.adapters.memory_rows import Recording, RecordingRow
 from app.adapters.sql_answers import telling_outcomes
 from app.core import reasons
 from app.core.state import Goal
-from app.records import GOOD_OUTCOMES, Answer, HeldPass
+from app.records import GOOD_OUTCOMES, KEY_BY_HAND, Answer, HeldPass
 
 
 class MemoryPasses(ABC):
@@ -37,7 +37,8 @@ class MemoryPasses(ABC):
 
     def set_key_status(self, workspace: str, fingerprint: str, status: str) -> None:
         with self._lock:
-            self.keys[workspace, fingerprint] = status
+            if self.keys.get((workspace, fingerprint)) != KEY_BY_HAND:
+                self.keys[workspace, fingerprint] = status
 
     def newest_recordings(self, workspace: str, limit: int, *, gone_too: bool = False) -> list[str]:
         with self._lock:

@@ -46,7 +46,7 @@ _WORDS = (
     ("READONLY", _DEMOTED),
     (
         "NOREPLICAS",
-        "it takes no writes without its replicas (min-replicas-to-write): is a fail-over under way",
+        "it takes no writes without its replicas (min-replicas-to-write): is a fail-over under way?",
     ),
     ("UNBLOCKED", _DEMOTED),
     ("protected mode", "it admits its own machine alone (protected mode): give it a password, and REDIS_URL"),
@@ -67,10 +67,19 @@ def why_unusable(error: BaseException) -> str:
 
 def is_wrong_server(error: BaseException) -> bool:
     """Whether the answer is about the server at the other end: where the address leads now may be another."""
-    kinds = (said.ReadOnlyError, said.BusyLoadingError, said.ClusterDownError, said.MovedError)
-    words = ("READONLY", "NOREPLICAS", "UNBLOCKED")
+    kinds = (
+        *(said.ReadOnlyError, said.BusyLoadingError, said.ClusterDownError, said.MovedError, said.AskError),
+        # Full, or without the login that it took: it may have been given up for another, and stay up.
+        *(said.OutOfMemoryError, said.AuthenticationError),
+    )
+    words = ("READONLY", "NOREPLICAS", "UNBLOCKED", "MISCONF")
     is_answer = isinstance(error, said.ResponseError)
     return isinstance(error, kinds) or (is_answer and str(error).startswith(words))
+
+
+def is_of_another_type(error: BaseException) -> bool:
+    """Whether Redis holds something else under a key than what is asked for."""
+    return isinstance(error, said.ResponseError) and str(error).startswith("WRONGTYPE")
 
 
 def forgetful(client: Redis) -> Redis:

@@ -14,11 +14,13 @@ Must change together: `JOBS` and how a job is written here, `workers/own_jobs.py
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
@@ -43,6 +45,14 @@ PERFORM_JOB = "workers.jobs.perform"
 RECONCILE_JOB = "workers.jobs.reconcile"
 # Everything that a worker ever runs, and the number of arguments of each: whole numbers, nothing else.
 JOBS: Mapping[str, int] = {RECEIVE_JOB: 0, PERFORM_JOB: 1, RECONCILE_JOB: 0}
+
+# What Redis holds of a job of ours. Each is short: RQ compresses the call, and some bytes more could stand
+# for gigabytes.
+FIELDS = frozenset({"data", "origin", "description", "status", "timeout", "result_ttl", "failure_ttl"}) | {
+    *("created_at", "enqueued_at", "started_at", "ended_at", "last_heartbeat", "worker_name"),
+    *("retries_left", "retry_intervals"),
+}
+LONGEST_FIELD_BYTES = 4096
 
 JOBS_WAITING_PER_WORKER = 4
 # A finished job is 4.8 kB in Redis; a minute is enough for whoever watches the dashboard.
@@ -90,6 +100,23 @@ def connect(url: str, *, patience: Patience) -> Redis:
 def queue_name(kind: str, queue_id: str) -> str:
     """RQ's name of our queue `RECALL` or `INBOX`."""
     return f"{kind}-{queue_id}"
+
+
+def read_call(data: bytes) -> list[Any]:
+    """
+    The field `data` of a job: function, object, arguments, named arguments, as RQ's serializer writes them.
+
+    Raises:
+        ValueError: Not JSON, or too long.
+        RecursionError: Nested too deeply.
+    """
+    data = data[:LONGEST_FIELD_BYTES]
+    with suppress(zlib.error):  # RQ reads what is not compressed, too
+        data = zlib.decompressobj().decompress(data, LONGEST_FIELD_BYTES)
+    match json.loads(data):
+        case [str(name), None, list(arguments), dict(named)]:
+            return [name, None, arguments, named]
+    raise ValueError("not a call")
 
 
 # RQ lets a worker's hash live for 70 s or 80 s after a sign of life (60 s more than the longest pause, see

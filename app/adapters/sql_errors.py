@@ -27,17 +27,22 @@ _SQLITE = {
     26: "in a file that is not a SQLite database; move that file away, or name the right one",
 }
 
+_CUT = "the connection was cut; is the server running?"
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _POSTGRESQL = {
-    "08": "the connection was cut; is the server running?",
+    "08": _CUT,
     "08P01": "a pooler ends the connection; its log says why (pool_mode must be transaction or session)",
     "28": "the server refuses this user or password; check DATABASE_URL",
+    "3F": "there is no schema to work in; create that of the role's search_path, or mend search_path",
     "3D": "the named database does not exist; create it or check DATABASE_URL",
     "40": "another transaction was in the way; it is tried again",
     "42501": "this user lacks a permission; grant it",
     "42P01": "a table is missing; run `./afterword migrate`",
     "42703": "a column is missing; run `./afterword migrate`",
     "53": "the server is out of space, memory or connections; free some",
+    "53100": "the server's disk is full; free some space",
+    "58": "the server's own system fails, its disk perhaps; see its log",
+    "XX": "the server finds its own files damaged, or itself at fault; see its log",
     "55P03": "a row stayed locked for seconds; see which session holds it",
     "57014": "a statement took too long; see what the server is busy with",
     "57": "the server is starting or stopping",
@@ -51,6 +56,9 @@ _WRONG_SERVER = (
     "25006",  # read-only: demoted, or fenced off by default_transaction_read_only
     "25P03",  # ended because it was idle in a transaction, or
     "25P04",  # because the transaction took too long
+    "53",  # no space, memory or connections left there: it may be given up for another, and stay up
+    "58",  # its system or its disk fails
+    "XX",  # what it has on its disk is damaged
     "40001",  # a standby cancels what stands in recovery's way; READ COMMITTED knows no other reason
     "57P",  # stopping, crashed, starting, database dropped, idle for too long
 )
@@ -83,6 +91,10 @@ _CONNECTING = (
     ('FATAL:  role "', "the server has no user {user}; create it, or mend DATABASE_URL"),
     ('FATAL:  database "', "the server has no database {database}; create it, or mend DATABASE_URL"),
     ("FATAL", "the server refuses the connection; its log says why"),
+    # Of a connection that there was, which is no question of sslmode.
+    ("SSL connection has been closed", _CUT),
+    ("SSL SYSCALL", _CUT),
+    ("unexpected eof", _CUT),
     ("SSL", "the server and DATABASE_URL do not agree about encryption (sslmode); mend one of them"),
     ("certificate", "the server's certificate is not accepted (sslmode, sslrootcert)"),
     ("sslmode", "sslmode in DATABASE_URL is none that exists"),

@@ -89,14 +89,6 @@ class Inbox(Database):
             with self.writing() as connection:
                 connection.execute(closed, values)
 
-    def reopen_delivery(self, delivery_id: int) -> bool:
-        """A person wants it applied again. False when there is none, or its body is no longer kept."""
-        row = t.deliveries
-        opened = row.update().where(row.c.id == delivery_id, row.c.body.is_not(None))
-        with self.writing() as connection:
-            changed = connection.execute(opened.values(applied_at=None, note=None, kind=None, tries=0))
-            return changed.rowcount == 1
-
     def put_aside(self, delivery_id: int, *, kind: str, recording_id: str | None = None) -> None:
         """A person had an unreadable one applied, or has seen that it cannot be: it stands no longer."""
         row = t.deliveries
@@ -109,10 +101,6 @@ class Inbox(Database):
         waiting = sa.select(sa.exists().where(t.deliveries.c.applied_at.is_(None)))
         with self.reading() as connection:
             return bool(connection.execute(waiting).scalar())
-
-    def count_rejected(self, kind: str, number: int) -> None:
-        """Adds to the counters of refused deliveries."""
-        self.count_deliveries({kind: number}, accepted=0, is_refused=False)
 
     def count_deliveries(self, rejected: Mapping[str, int], *, accepted: int, is_refused: bool) -> None:
         """

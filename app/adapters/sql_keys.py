@@ -12,6 +12,7 @@ from app.adapters import sql_tables as t
 from app.adapters.sql_engine import Database
 from app.core import reasons
 from app.core.state import Goal
+from app.records import KEY_BY_HAND
 
 # As `sql_commit` writes the state: heard to be deleted at Recall. No text in it holds these bytes unescaped.
 _IS_GONE = '"is_recording_gone":true'
@@ -28,12 +29,14 @@ class Keys(Database):
             return connection.execute(found).scalar()
 
     def set_key_status(self, workspace: str, fingerprint: str, status: str) -> None:
-        """Notes what the key was seen to see, in place of what was known before."""
+        """See `app.ports_sight.SightStore.set_key_status`."""
         new = self.insert(t.recall_keys).values(
             workspace=workspace, fingerprint=fingerprint, status=status, at=self.db_now
         )
         noted = new.on_conflict_do_update(
-            index_elements=["workspace", "fingerprint"], set_={"status": status, "at": self.db_now}
+            index_elements=["workspace", "fingerprint"],
+            set_={"status": status, "at": self.db_now},
+            where=t.recall_keys.c.status != KEY_BY_HAND,  # given while a worker was asking Recall
         )
         with self.writing() as connection:
             connection.execute(noted)

@@ -22,6 +22,7 @@ from app.records import EVERY_WORKSPACE, LIST_READ, LOST_TIME, MADE_UP_FOR, Boot
 
 RESUMED = "resumed"  # when a long silence last ended
 _ALIVE = "alive"
+_MOMENT_S = 0.001
 _DISTANCE = "distance:"  # and the start of a machine: see `clock_steps.Reading`
 
 
@@ -67,7 +68,7 @@ class Signs(Database):
     def _follow(self, connection: Connection, reading: Reading, *, quiet_s: float) -> None:
         step = judged(reading, quiet_s=quiet_s)
         if step.back_s:
-            _move_back(connection, step.back_s)
+            _move_back(connection, step.back_s, now=reading.now)
         if step.lost_s:
             # Nothing is moved: what comes too early only asks, and ages of first sends must not get smaller.
             lost = {"began_at": reading.now - step.lost_s, "ended_at": reading.now}
@@ -86,12 +87,15 @@ class Signs(Database):
         connection.execute(new.on_conflict_do_update(index_elements=["key"], set_={"at": at}))
 
 
-def _move_back(connection: Connection, by_s: float) -> None:
+def _move_back(connection: Connection, by_s: float, *, now: float) -> None:
     """What was noted for the future, or as an age, by the clock as it was."""
     states = t.transcriptions
     is_open = states.c.goal.not_in((Goal.STORED.value, Goal.ERASED.value))
-    # First, as in every commit. It is held against a silence, which moves as well.
-    connection.execute(states.update().where(is_open).values(updated_at=states.c.updated_at - by_s))
+    # First, as in every commit. It is held against a silence, which moves as well and ends now at the latest:
+    # a step that was not measured is short by the time since the last sign.
+    moved_at = states.c.updated_at - by_s
+    in_the_past = sa.case((moved_at < now, moved_at), else_=now - _MOMENT_S)
+    connection.execute(states.update().where(is_open).values(updated_at=in_the_past))
     moved = (
         (t.sends, t.sends.c.stamped_at),  # an age that is too small would send again under a dead key
         (t.rates, t.rates.c.next_at),

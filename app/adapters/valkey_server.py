@@ -212,7 +212,7 @@ def _write_conf(conf: Path, text: str) -> None:
 def _refuse_strangers(folder: Path) -> None:
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise Away(f"{folder} belongs to somebody else: remove it, or set AFTERWORD_HOME to another folder.")
+        raise Away(f"{folder} is no folder of this user: remove it, or set AFTERWORD_HOME to another.")
 
 
 def _stop_orphan(home: Path) -> None:

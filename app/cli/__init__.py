@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from app.errors import AfterwordError, Away, ConfigError, HeldByAnother, QueueUnavailable, StoreUnavailable
+from app.naming import program
 
 _COMMANDS = {
     "demo": ("app.cli.demo", "25 meetings from recording.done to stored transcripts, offline"),
@@ -70,7 +71,7 @@ def run(arguments: Sequence[str]) -> int:
 
     log.silence()  # what runs a service turns it on
     try:
-        code = cli.main(args=list(arguments), prog_name="afterword", standalone_mode=False)
+        code = cli.main(args=list(arguments), prog_name=program(), standalone_mode=False)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:

@@ -17,7 +17,7 @@ from app.cli.reading import read_store
 from app.cli.words import span
 from app.config import Settings
 from app.errors import AfterwordError
-from app.settings_changes import changed_since, is_port_of, is_reloadable
+from app.settings_changes import changed_since, is_reloadable
 
 IDLE = "The service does not run: nothing happens until `./afterword up`."
 _DISPATCHER = "dispatcher"
@@ -105,7 +105,7 @@ def why_no_web(settings: Settings) -> str | None:
 
     here = f"up@{socket.gethostname()}"
     is_asked = any(
-        p.name == here and p.tells_processes and is_port_of(p.settings, settings.port) and _has_begun(p)
+        p.name == here and p.tells_processes and p.settings.get("port") == settings.port and _has_begun(p)
         for p in presence_of(settings).programs
     )
     return NO_WEB if is_asked and not is_served_by_us(settings) else None

@@ -34,9 +34,9 @@ def reconcile_command(dry_run: bool, yes: bool) -> int:
     """
     Take up recordings of the last 48 hours whose webhooks were lost.
 
-    The running service does so by itself every ten minutes, unless the policy says `reconcile = false`. It
-    also looks at each transcription whose alarm is due, at once; this command hands it those that it has not
-    begun yet. An API key that sees none of the recordings known here is accepted after a yes.
+    The running service does so by itself every ten minutes, unless the policy says `reconcile = false`. This
+    command also hands it, at once, whatever else is due. An API key that sees none of the recordings known
+    here is accepted after a yes.
     """
     service = _service()
     if not _is_key_accepted(service, yes=yes, is_dry=dry_run):
@@ -52,7 +52,7 @@ def reconcile_command(dry_run: bool, yes: bool) -> int:
 @click.command("backfill")
 @click.option("--since", required=True, help="how far back: 12h, 7d, 2w")
 @click.option("--dry-run", is_flag=True, help="only count")
-@click.option("--yes", is_flag=True, help="do not ask; needed where nobody can answer")
+@click.option("--yes", is_flag=True, help="do not ask; needed without a terminal")
 def backfill_command(since: str, dry_run: bool, yes: bool) -> int:
     """Transcribe recordings from before Afterword, or from longer ago than reconcile reaches."""
     reach_s = seconds_of(since, "--since")

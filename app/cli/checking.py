@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import click
 import structlog
@@ -257,8 +257,8 @@ def _database(asked: _Asked) -> str | None:
 
 
 def _fresh(settings: Settings) -> str | None:
-    if settings.database_url.startswith("sqlite"):
-        folder = Path(settings.database_url.removeprefix("sqlite:///")).parent
+    if settings.database_file is not None:
+        folder = settings.database_file.parent
         return None if folder == settings.home else places.why_unwritable(folder, "DATABASE_URL")
     return "The database has no tables yet: run `./afterword migrate` (`up` does it too)."
 
@@ -353,7 +353,10 @@ def _own_queue(settings: Settings) -> str | None:
 def _storage(asked: _Asked) -> str | None:
     from app import wiring
 
-    wiring.open_blobs(asked.settings).check()
+    blobs = wiring.open_blobs(asked.settings)
+    if not os.path.lexists(blobs.root):  # `up` makes it; asking does not
+        return places.why_unwritable(blobs.root, "STORAGE_URL")
+    blobs.check()
     return None
 
 

@@ -1,4 +1,4 @@
-"""Whoever may be charged has seen the cost; a person at a terminal is asked, and who takes up many."""
+"""Consent to what may be charged for: a person at a terminal is asked; taking up many is always asked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def is_agreed(*, yes: bool, is_named: bool = True) -> bool:
             says so has said what it wants. For anything else an answer is read, wherever it comes from.
 
     Raises:
-        click.UsageError: Exit 2: there is nobody to ask.
+        click.UsageError: Exit 2: no answer can be had.
     """
     is_person = is_terminal()
     if yes or (is_named and not is_person):
@@ -33,6 +33,6 @@ def is_agreed(*, yes: bool, is_named: bool = True) -> bool:
         if is_person:
             raise
         raise click.UsageError(
-            "this may be charged for, and there is nobody to ask: say --yes. Nothing was done.",
+            "this may be charged for, and no answer came: say --yes. Nothing was done.",
             ctx=click.get_current_context(silent=True),
         ) from None

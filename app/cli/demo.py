@@ -47,6 +47,7 @@ def demo_command(recordings: int, seed: int, keep: bool) -> int:
         listed = _play(stage, store, scenes(recordings), cast, console)
         bill = stage.bill()
         differences = _differences(cast, listed, bill)
+        console.print("What came of it", style="bold")
         console.print(summary_table(cast, listed, bill))
         _conclude(console, stage, differences, took_s=time.monotonic() - began_at)
         if keep:
@@ -84,7 +85,7 @@ def _play(
             listed = _listed(store, len(programme)) or listed
             if console.is_terminal:
                 rows = max(5, console.height - 6)
-                live.update(live_table(cast, listed, now=time.time(), most_rows=rows))
+                live.update(live_table(cast, listed, now=time.time(), most_rows=rows, width=console.width))
             time.sleep(0.2)
     return listed
 

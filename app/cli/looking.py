@@ -17,7 +17,7 @@ from app.cli import story
 from app.cli.listing import Row, print_list
 from app.cli.reading import read_store
 from app.cli.standing import Standing, standing_of
-from app.cli.words import moment_of, open_console, printable, say, short_id, span, time_of
+from app.cli.words import harmless_json, moment_of, open_console, printable, say, short_id, span, time_of
 from app.config import Settings, load_settings
 from app.core.state import Goal
 from app.errors import AfterwordError
@@ -115,7 +115,7 @@ def show_command(id: str, as_json: bool) -> int:
             "history": [story.history_record(line) for line in shown.history],
             "deliveries": [story.delivery_record(row) for row in deliveries],
         }
-        click.echo(json.dumps(whole, indent=2, ensure_ascii=not _is_unicode()))
+        click.echo(harmless_json(json.dumps(whole, indent=2, ensure_ascii=not _is_unicode())))
         return 0
     console = open_console()
     for line in _facts(shown, settings, short_id(store, state.recording_id)):

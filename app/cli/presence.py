@@ -13,7 +13,6 @@ from typing import Any
 
 from app.config import Settings
 from app.errors import AfterwordError
-from app.settings_changes import is_port_of
 
 ALIVE_WITHIN_S = 30.0  # of the last sign of life; as for /readyz
 
@@ -26,7 +25,8 @@ class Program:
     Attributes:
         name: `up@HOST`, or `dispatcher@HOST` for one that was started by itself.
         started_at: Seconds since the epoch, by that host's clock.
-        settings: What stood on disk when its settings were read, for `app.settings_changes.changed_since`.
+        settings: What stood on disk when its settings were read, for `app.settings_changes.changed_since`,
+            and the `port` that it runs with.
         tells_processes: It says which processes it has; the version before did not.
     """
 
@@ -90,15 +90,10 @@ def own_port(settings: Settings) -> bool | None:
     since it started; None: no `up` runs here, or it does not say where it listens.
     """
     here = [p for p in presence_of(settings).programs if p.name == f"up@{socket.gethostname()}"]
-    known = {is_port_of(p.settings, settings.port) for p in here} - {None}
+    known = {p.settings["port"] for p in here if "port" in p.settings}
     if known:
-        return True in known
+        return settings.port in known
     return True if is_home_held(settings.home) else None
-
-
-def is_service_running(settings: Settings) -> bool | None:
-    """See `Presence.is_running`."""
-    return True if is_home_held(settings.home) else presence_of(settings).is_running
 
 
 def presence_of(settings: Settings) -> Presence:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from app import log
 from app.cli import places
 from app.config import Settings, load_settings
 from app.settings_use import STORED
+from app.starting import mind_signals
 
 # The names to tick in Recall's dashboard: https://docs.recall.ai/docs/recording-webhooks
 EVENTS_TO_TICK = (
@@ -28,6 +30,7 @@ EVENTS_TO_TICK = (
 @click.command("up")
 def up_command() -> int:
     """Run the service: web, workers, dispatcher and, unless REDIS_URL is set, Valkey."""
+    mind_signals(kept=frozenset({signal.SIGHUP}))
     settings = load_settings()
     log.configure("up")
     _warn(settings)
@@ -58,6 +61,7 @@ def dev_command() -> int:
     """Check, then run the service behind ngrok, where that is installed."""
     from app.cli.checking import problems_of
 
+    mind_signals(kept=frozenset({signal.SIGHUP}))
     settings = load_settings()
     log.configure("up")
     for problem in problems_of(settings):

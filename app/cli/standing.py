@@ -17,7 +17,7 @@ from app.cli.words import iso, span, time_of
 from app.key_sight import PASS_REMEDY
 from app.key_sight import REMEDY as KEY_REMEDY
 from app.ports import Pause
-from app.records import CREATES_ONLY, KEYS_IN_USE, PAUSED_BY_KEY
+from app.records import KEYS_IN_USE, PAUSED_BY_KEY
 
 _TAKES = "after a change of `.env` it takes a restart, or SIGHUP to `up`"
 _LONG_S = 3600.0
@@ -127,11 +127,10 @@ def why_paused(pause: Pause) -> str:
     if pause.cause == PAUSED_BY_KEY:
         return f"{since}, {_SEES_NOTHING}. To mend: {KEY_REMEDY}; {_TAKES}."
     status = pause.cause.rpartition("_")[2]
-    is_about_creates = pause.cause.startswith(CREATES_ONLY)
-    waits = "no transcript is created" if is_about_creates else "nothing is asked of Recall"
+    waits = "no transcript is created" if pause.is_about_creates else "nothing is asked of Recall"
     number = int(status) if status.isdecimal() else 0
     remedy = REMEDIES.get(number, "look at the account in Recall's dashboard")
-    then = "then it goes on by itself" + ("" if is_about_creates else f"; {_TAKES}")
+    then = "then it goes on by itself" + ("" if pause.is_about_creates else f"; {_TAKES}")
     return f"{since}, Recall answers {status}: {waits}. To mend: {remedy}; {then}."
 
 

@@ -27,7 +27,7 @@ def test_command(fast: bool, arguments: tuple[str, ...]) -> int:
     pytest = ["pytest", *arguments]
     if not arguments:
         # More than a small machine has cores: most of the time is waited. tests/conftest.py has the order.
-        pytest += ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
+        pytest += ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
     if fast:
         pytest += ["-m", "not slow and not chaos and not live"]
     steps = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], pytest]

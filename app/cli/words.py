@@ -69,6 +69,15 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
+# What JSON leaves as it is inside a text, and is no sign to be seen: C1 controls, line and reordering marks.
+_OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def harmless_json(text: str) -> str:
+    """The same JSON without what a terminal would obey."""
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def open_console(*, is_stderr: bool = False) -> Console:
     """As wide as the terminal says, or `COLUMNS`: also one that can do nothing else (`TERM=dumb`)."""
     size = shutil.get_terminal_size()

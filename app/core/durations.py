@@ -69,6 +69,7 @@ class Durations:
     overdue_after_s: float = _seconds(600, floor=20)
     reconcile_reach_s: float = 48 * 3600.0
     news_is_old_after_s: float = _seconds(3600)
+    news_ahead_at_most_s: float = _seconds(300, floor=10)  # of two clocks that are both about right
     # Recall's transcription needs speech; a shorter recording without a word is simply silent.
     short_recording_s: float = 60.0
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-WhyUnwanted = Literal["deselected", "provider_left"]
+WhyUnwanted = Literal["deselected", "provider_left", "no_further_attempt"]
 
 
 class Refusal(StrEnum):
@@ -67,18 +67,15 @@ class RecordingDeleted:
 
 @dataclass(frozen=True, slots=True)
 class RecordingAsked:
-    """
-    The answer to `AskRecording`. Any condition but "unknown" also says that this key sees the recording.
-
-    `patient_at` is `at` less the time in which Recall refused the account.
-    """
+    """The answer to `AskRecording`. Any condition but "unknown" also says that the key sees the recording."""
 
     at: float
     condition: RecordingCondition
     bot_id: str | None = None
     metadata: tuple[tuple[str, str | None], ...] = ()
     duration_s: float | None = None
-    patient_at: float | None = None
+    patient_at: float | None = None  # `at`, less the time in which Recall refused the account
+    key: str = ""  # fingerprint of the API key that was asked with
     is_answer: bool = True  # False: a day without any; `condition` is what was heard last, and proves nothing
 
 
@@ -219,6 +216,7 @@ class Listed:
     is_unsent: bool = False  # no request of this key may have left at all
     patient_at: float | None = None  # `at`, less the time in which Recall refused the account
     transcript_id: str | None = None  # the one that a retrieve did not find, when it was listed for that
+    key: str = ""  # fingerprint of the API key that read the list
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +240,7 @@ class TranscriptMissing:
     at: float
     transcript_id: str
     patient_at: float  # `at`, less the time in which Recall refused the account
+    key: str = ""  # fingerprint of the API key that was asked with
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +249,7 @@ class TranscriptGone:
 
     at: float
     transcript_id: str
+    sub_code: str | None = None  # why it failed; None: it was deleted
 
 
 @dataclass(frozen=True, slots=True)

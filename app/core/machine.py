@@ -193,7 +193,7 @@ def _unblock(step: Step, pending: tuple[Command, ...], policy: Policy) -> Step:
     transcript is all there is now: how long was the recording?
     """
     t, line = step.state, step.state.open_attempt
-    if t.lacks_length and not any(c.key == "ask_recording" for c in (*pending, *step.commands)):
+    if t.lacks_length and not any(c.key == "ask_recording" for c in pending):
         return Step(t, (AskRecording(),))
     if line is None or not _is_ready_to_send(t):
         return Step(t)
@@ -239,10 +239,8 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
 
 def _silence(t: Transcription, policy: Policy, *, at: float) -> Step | None:
     """The end after an attempt that was never answered about, unless the policy pays for another."""
-    last = max(t.attempts, key=lambda a: a.ordinal, default=None)
-    if last is None or last.fate is not Fate.SILENT or t.is_insisted:
-        return None
-    return failed(t, reasons.NO_ANSWER, None, at=at) if policy.on_silence == "fail" else None
+    is_end = create.why_no_further(t, t.next_ordinal, policy) == "on_silence"
+    return failed(t, reasons.NO_ANSWER, None, at=at) if is_end else None
 
 
 def _all_used(t: Transcription, *, at: float) -> Step:

@@ -4,8 +4,9 @@ shows, a look before a create that found nothing.
 
 An absence is a fact only when it lasted, when two full lists a minute apart agree, and when the recording
 itself is seen under the same key at the end (`on_recording_asked`): a key of another workspace is answered
-404 and empty lists whatever it asks. Until then the question is asked again, and after a day the wait ends
-by its own name. Each question is a command of its own, so that each has its own slot in Recall's rates.
+404 and empty lists whatever it asks. What another key did not see begins anew. Until then the question is
+asked again, and after a day the wait ends by its own name. Each question is a command of its own, so that
+each has its own slot in Recall's rates.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from app.core.durations import Durations, growing
 from app.core.events import RecordingCondition
 from app.core.policy import Policy
 from app.core.rules_results import TRIES_BEFORE_GIVING_UP, gone, has_waited_enough, stop_waiting, tried
-from app.core.state import ENDS, OPEN, Absence, Attempt, Fate, Transcription, Unread
+from app.core.state import ENDS, OPEN, Absence, Attempt, Fate, Transcription, Unread, lasting
 from app.core.step import Step, ignore
 
 _DELETED = "deleted_at_recall"
@@ -41,7 +42,7 @@ def on_transcript_missing(t: Transcription, e: events.TranscriptMissing, p: Poli
         return _finished_one_missing(t, waiting, e, p)
     if line is None or line.fate is not Fate.RUNNING:
         return ignore(t, "nothing waits for this transcript")
-    absence = line.absence or Absence(e.at)
+    absence = lasting(line.absence, at=e.at, key=e.key)
     line = replace(line, tries=line.tries + 1, absence=absence)
     if _is_over(e.patient_at - line.since, line.tries, p):
         return Step(t.with_attempt(replace(line, fate=Fate.SILENT, error="no_answer")))
@@ -49,7 +50,7 @@ def on_transcript_missing(t: Transcription, e: events.TranscriptMissing, p: Poli
 
 
 def _finished_one_missing(t: Transcription, waiting: Unread, e: events.TranscriptMissing, p: Policy) -> Step:
-    absence = waiting.absence or Absence(e.at)
+    absence = lasting(waiting.absence, at=e.at, key=e.key)
     waiting = replace(waiting, absence=absence)
     t = tried(t.with_unread(waiting), waiting)
     if has_waited_enough(waiting, e.patient_at, p):
@@ -99,7 +100,7 @@ def after_list(t: Transcription, e: events.Listed, p: Policy) -> Step:
     if absence is None or is_listed:
         again_s = p.durations.not_yet_at_most_every_s if waiting is not None else p.durations.first_ask_s
         return Step(without_absence(t, tid), (replace(retrieve, after_s=again_s),))
-    absence = absence.listed(e.at, apart_s=p.durations.second_list_after_s)
+    absence = lasting(absence, at=e.at, key=e.key).listed(e.at, apart_s=p.durations.second_list_after_s)
     t = _with_absence(t, tid, absence)
     if absence.is_for_the_recording:
         return Step(t, (AskRecording(),))
@@ -125,7 +126,8 @@ def _with_absence(t: Transcription, transcript_id: str, absence: Absence | None)
 
 def recording_seen(t: Transcription, e: events.RecordingAsked, p: Policy) -> Step:
     """This key sees the recording: what its lists did not show does not exist."""
-    step = Step(t)
+    step = begun_anew(t, but=e.key)
+    t = step.state
     for waiting in t.unread:
         if waiting.absence is not None and waiting.absence.is_for_the_recording:
             step = step.then(gone(step.state, waiting.transcript_id))
@@ -151,7 +153,7 @@ def _look_was_clean(t: Transcription, e: events.RecordingAsked, p: Policy) -> St
     """The list before a create was empty, and not because this key sees nothing."""
     if not t.look_first or not t.listed_empty_at:
         return Step(t)
-    is_stale = not 0 <= e.at - t.listed_empty_at <= p.durations.gone_after_s
+    is_stale = not 0 <= e.at - t.listed_empty_at <= p.durations.gone_after_s or t.listed_empty_by != e.key
     if is_stale:
         return Step(replace(t, listed_empty_at=0.0), (LookUpTranscript(0),))
     return Step(replace(t, look_first=False, listed_empty_at=0.0, planned=None))
@@ -180,15 +182,20 @@ def on_clock_stepped(t: Transcription, e: events.ClockStepped, p: Policy) -> Ste
     return begun_anew(t)
 
 
-def begun_anew(t: Transcription) -> Step:
-    """After a long silence, or a step of the clock: an absence that began before is none."""
+def begun_anew(t: Transcription, *, but: str | None = None) -> Step:
+    """
+    After a long silence, or a step of the clock: an absence that began before is none.
+
+    Args:
+        but: Fingerprint of an API key whose own absences go on.
+    """
     commands: list[Command] = []
     for waiting in t.unread:
-        if waiting.absence is not None:
+        if waiting.absence is not None and waiting.absence.key != but:
             t = t.with_unread(replace(waiting, absence=None))
             commands.append(FetchTranscript(waiting.transcript_id))
     for line in t.attempts:
-        if line.absence is None:
+        if line.absence is None or line.absence.key == but:
             continue
         t = t.with_attempt(replace(line, absence=None))
         if line.fate is Fate.RUNNING and line.transcript_id:

@@ -23,8 +23,8 @@ from app.core.events import Refusal
 from app.core.policy import Policy, why_not_selected
 from app.core.rules_recording import refused_for_good, set_aside, wait_for_recording
 from app.core.rules_results import transcript_done, transcript_failed
-from app.core.state import ENDS, Absence, Attempt, Fate, Goal, Transcription
-from app.core.step import Step, failed, ignore
+from app.core.state import ENDS, Attempt, Fate, Goal, Transcription, lasting
+from app.core.step import Step, budget, failed, ignore
 
 _ENDS_THE_RECORDING = {
     Refusal.RECORDING_GONE: reasons.RECORDING_GONE,
@@ -59,15 +59,28 @@ def why_not_send(t: Transcription, ordinal: int, provider: str, p: Policy) -> ev
         return events.NoLongerWanted(0.0, ordinal, "deselected", why)
     if provider not in {choice.key for choice in p.providers}:
         return events.NoLongerWanted(0.0, ordinal, "provider_left", provider)
+    if (why := why_no_further(t, ordinal, p)) is not None:
+        return events.NoLongerWanted(0.0, ordinal, "no_further_attempt", why)
     return None
+
+
+def why_no_further(t: Transcription, ordinal: int, p: Policy) -> str | None:
+    """The setting because of which this policy makes no attempt `ordinal`, unless a person ordered it."""
+    if ordinal > budget(t, p):
+        return "attempts"
+    if t.is_insisted or ordinal <= t.budget:
+        return None
+    paid = [a for a in t.attempts if a.ordinal < ordinal and a.fate is not Fate.REFUSED]
+    if p.on_silence == "fail" and paid and paid[-1].fate is Fate.SILENT:
+        return "on_silence"
+    return "fallback_on_empty" if t.candidate is not None and not p.fallback_on_empty else None
 
 
 def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -> Step:
     """Nothing was made under this attempt, for sure: it ends unpaid, or goes to a provider of the policy."""
     line = t.attempt_of(ordinal=e.ordinal)
-    if line is None and t.planned != e.ordinal:
-        return ignore(t, "this attempt was not waiting to be claimed")
-    if line is not None and (line.fate is not Fate.CLAIMED or line.is_doubtful):
+    is_waiting = line.is_unsent if line is not None else t.planned == e.ordinal
+    if t.goal is not Goal.CREATING or not is_waiting:
         return ignore(t, "this attempt is not waiting to be sent")
     t = replace(t, planned=None)
     if e.why == "deselected":
@@ -76,8 +89,8 @@ def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -
         why = reasons.NOT_SELECTED
         return Step(replace(t, goal=Goal.SKIPPED, reason=why, detail=e.detail, completed_at=e.at))
     if line is None:
-        return Step(t)  # `_next` plans it with another
-    provider = unused_provider(t, p)
+        return Step(t)  # `_next` plans it with another, or ends
+    provider = unused_provider(t, p) if e.why == "provider_left" else None
     if provider is None:
         return Step(t.with_attempt(replace(line, fate=Fate.REFUSED, error=e.why)))
     other = replace(line, provider=provider, tries=0, blocked=0)
@@ -111,6 +124,9 @@ def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
 
 
 def on_created(t: Transcription, e: events.Created, p: Policy) -> Step:
+    if any(a.transcript_id == e.transcript_id and a.ordinal != e.ordinal for a in t.attempts):
+        # The answer to an earlier request: what became of this one, only the list can tell.
+        return on_create_unknown(t, events.CreateUnknown(e.at, e.ordinal, "another_attempts"), p)
     line = t.attempt_of(ordinal=e.ordinal) or Attempt(e.ordinal, e.provider or "", Fate.CLAIMED, since=e.at)
     if line.transcript_id == e.transcript_id:
         return ignore(t, "this transcript is known as the attempt's")
@@ -152,11 +168,15 @@ def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: 
         blocked=line.blocked + (e.refusal in _ABOUT_THE_REQUEST),
         error=e.detail,
     )
+    is_over = (e.patient_at or e.at) - line.since >= p.durations.give_up_s
     match e.refusal:
         case Refusal.PROVIDER:
             return Step(t.with_attempt(replace(line, fate=Fate.REFUSED, error=e.detail)))
-        case Refusal.LIMIT if p.at_limit == "prune":
-            return Step(t.with_attempt(again), (PruneTranscript(line.ordinal),))
+        case Refusal.LIMIT if p.at_limit == "prune" and not is_over:
+            wait_s = growing(p.durations.not_sent_wait_s, line.tries, p.durations.put_off_at_most_s)
+            return Step(
+                t.with_attempt(again), (PruneTranscript(line.ordinal, wait_s if line.tries else 0.0),)
+            )
         case Refusal.LIMIT:
             return set_aside(t, again, reasons.RECALL_LIMIT, at=e.at)
         case Refusal.RECORDING_GONE | Refusal.NO_AUDIO:
@@ -167,7 +187,7 @@ def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: 
             return wait_for_recording(t.with_attempt(again), again, reason, at=e.at, policy=p)
         case Refusal.PAYLOAD | Refusal.UNEXPLAINED if again.blocked >= _REQUEST_TRIES:
             return set_aside(t, again, _ABOUT_THE_REQUEST[e.refusal], at=e.at)
-        case _ if (e.patient_at or e.at) - line.since >= p.durations.give_up_s:
+        case _ if is_over:
             return set_aside(t, again, reasons.CREATE_UNSETTLED, at=e.at)
         case _:
             create = CreateTranscript(line.ordinal, line.provider, again.generation, after_s=e.wait_s)
@@ -247,7 +267,7 @@ def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:
     if e.seen or not t.look_first:
         step = Step(replace(t, look_first=False, planned=None, listed_empty_at=0.0))
     else:
-        step = Step(replace(t, listed_empty_at=e.at), (AskRecording(),))
+        step = Step(replace(t, listed_empty_at=e.at, listed_empty_by=e.key), (AskRecording(),))
     # Failures last: one that no provider can cure ends nothing while another in the list runs or is done.
     for seen in sorted(e.seen, key=lambda seen: seen.status == "failed"):
         step = step.then(_on_seen(step.state, seen, e, p))
@@ -310,7 +330,7 @@ def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy)
         )
     if absence.since_last_send_is_over(e, d):
         # As far apart as Recall may forget a thing for, so that one of them would have shown it.
-        missing = (line.absence or Absence(e.at)).listed(e.at, apart_s=d.gone_after_s)
+        missing = lasting(line.absence, at=e.at, key=e.key).listed(e.at, apart_s=d.gone_after_s)
         t = t.with_attempt(replace(line, absence=missing))
         if missing.is_for_the_recording:
             return Step(t, (AskRecording(),))

@@ -126,8 +126,6 @@ def refused_for_good(
 
 def set_aside(t: Transcription, line: Attempt, reason: str, *, at: float) -> Step:
     """The end, and nothing against the provider: the attempt stays open, and a retry goes on with it."""
-    if t.candidate is not None and line.fate is Fate.CLAIMED:  # that is the result: nothing is left to retry
-        return refused_for_good(t, line, reason, at=at, detail=line.error or "")
     return failed(t.with_attempt(line), reason, line.error or None, at=at)
 
 

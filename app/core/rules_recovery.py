@@ -47,7 +47,7 @@ def on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> St
         planned=None,
     )
     is_more = e.budget >= t.next_ordinal  # the person wants another one paid
-    t = _taken_up_again(t, is_more=is_more)
+    t = _taken_up_again(t, is_more=is_more, most=budget(t, policy))
     free = _resume(t, policy, at=e.at)
     if free.commands:
         return replace(free, state=replace(free.state, is_insisted=is_more))
@@ -57,7 +57,7 @@ def on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> St
     return Step(replace(t, goal=Goal.NEW, reason=None, detail=None, completed_at=None))
 
 
-def _taken_up_again(t: Transcription, *, is_more: bool) -> Transcription:
+def _taken_up_again(t: Transcription, *, is_more: bool, most: int) -> Transcription:
     """
     An attempt that the policy ended was never paid: the decision is about that one, and where its provider
     has left the policy the send plans another. One at a time: two that wait to be sent hold each other back.
@@ -65,11 +65,11 @@ def _taken_up_again(t: Transcription, *, is_more: bool) -> Transcription:
     was sent has had its definite answer.
     """
     for line in reversed(t.attempts):
-        if is_more and line.fate is Fate.CLAIMED and not line.is_doubtful:
+        if is_more and line.is_unsent:
             t = t.with_attempt(replace(line, fate=Fate.REFUSED))
-        elif is_more or t.open_attempt is not None:
+        elif is_more or t.open_attempt is not None or line.ordinal > most:
             continue
-        elif line.fate is Fate.REFUSED and line.error in get_args(events.WhyUnwanted):
+        elif line.error in get_args(events.WhyUnwanted):
             t = t.with_attempt(replace(line, fate=Fate.CLAIMED, error=None))
     return t
 

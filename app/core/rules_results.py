@@ -18,6 +18,7 @@ from app.core.step import Step, failed, ignore
 
 # Sub codes about the meeting's platform, not the provider: https://docs.recall.ai/docs/recording-webhooks
 _PLATFORM_CODES = "zoom_"
+NO_SUB_CODE = "no_sub_code"
 TRIES_BEFORE_GIVING_UP = 3
 _CAUSES = {
     "storage_unavailable": reasons.STORAGE,
@@ -62,8 +63,12 @@ def transcript_failed(
         return ignore(t, "another transcript bears this marker", alarm="two_transcripts_with_one_marker")
     if line.fate not in OPEN and line.fate is not Fate.SILENT:
         return ignore(t, f"the attempt is {line.fate.value} already")
-    code = error or "no_sub_code"
+    code = error or NO_SUB_CODE
     t = t.with_attempt(replace(line, fate=Fate.FAILED, transcript_id=transcript_id, error=code))
+    return _unless_incurable(t, code, at=at)
+
+
+def _unless_incurable(t: Transcription, code: str, *, at: float) -> Step:
     if code.startswith(_PLATFORM_CODES) and t.open_attempt is None and not t.unread:
         return failed(t, reasons.PROVIDERS_CANNOT_CURE, code, at=at)
     return Step(t)
@@ -135,18 +140,21 @@ def on_fetch_blocked(t: Transcription, e: events.FetchBlocked, p: Policy) -> Ste
 
 
 def on_transcript_gone(t: Transcription, e: events.TranscriptGone, p: Policy) -> Step:
-    return gone(t, e.transcript_id)
+    step = gone(t, e.transcript_id, error=e.sub_code)
+    if step.ignored or e.sub_code is None or t.attempt_of(transcript_id=e.transcript_id) is None:
+        return step
+    return _unless_incurable(step.state, e.sub_code, at=e.at)
 
 
-def gone(t: Transcription, transcript_id: str) -> Step:
-    """It does not exist any more; an attempt that it was of has failed."""
+def gone(t: Transcription, transcript_id: str, *, error: str | None = None) -> Step:
+    """It does not exist any more, or failed (`error`); an attempt that it was of has failed."""
     line = t.attempt_of(transcript_id=transcript_id)
     if t.unread_of(transcript_id):
         t = t.without_unread(transcript_id)
     elif line is None or line.fate is not Fate.RUNNING:
         return ignore(t, "nothing waits for this transcript")
     if line is not None:
-        t = t.with_attempt(replace(line, fate=Fate.FAILED, error="deleted_at_recall"))
+        t = t.with_attempt(replace(line, fate=Fate.FAILED, error=error or "deleted_at_recall"))
     return Step(t)
 
 

@@ -51,12 +51,14 @@ class Absence:
     An unbroken row of answers in which Recall did not have something: any other answer ends it.
 
     It is proven after `Durations.gone_after_s` and two full lists a minute apart, and then only by an answer
-    that shows the recording itself: a key of another workspace sees nothing of anything.
+    that shows the recording itself: a key of another workspace sees nothing of anything. All of these answers
+    are to one key.
     """
 
     since: float
     lists: int = 0  # full lists without it, a minute apart; ten for a create whose answer was lost
     listed_at: float = 0.0
+    key: str = ""  # fingerprint of the API key that was answered so
 
     def listed(self, at: float, *, apart_s: float) -> Absence:
         """After one more full list without it."""
@@ -68,6 +70,11 @@ class Absence:
     def is_for_the_recording(self) -> bool:
         """Whether all that is left to ask is the recording itself."""
         return self.lists >= 2
+
+
+def lasting(absence: Absence | None, *, at: float, key: str) -> Absence:
+    """The absence that goes on; one that begins now where there is none, or none under this key."""
+    return absence if absence is not None and absence.key == key else Absence(at, key=key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +92,14 @@ class Attempt:
     absence: Absence | None = None  # running: of its transcript; unknown: of one, after the last send's hour
 
     @property
+    def is_unsent(self) -> bool:
+        """Waits to be sent, and nothing was made under it: what was sent has had its definite answer."""
+        return self.fate is Fate.CLAIMED and not self.is_doubtful
+
+    @property
     def may_be_repeated(self) -> bool:
         """Whether the request that was sent may have to be sent once more, with the same bytes."""
-        is_doubtful_claim = self.fate is Fate.CLAIMED and self.is_doubtful
-        return self.fate in (Fate.SENDING, Fate.UNKNOWN) or is_doubtful_claim
+        return self.fate in (Fate.SENDING, Fate.UNKNOWN, Fate.CLAIMED) and not self.is_unsent
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +139,7 @@ class Transcription:
     is_heard: bool = False  # recording.done, in whatever way we learned it
     look_first: bool = False
     listed_empty_at: float = 0.0  # the look found nothing then; the recording itself is still to be seen
+    listed_empty_by: str = ""  # fingerprint of the API key that read the list
     planned: int | None = None  # the ordinal whose create is waiting to be claimed
     bot_id: str | None = None
     metadata: tuple[tuple[str, str | None], ...] = ()
@@ -194,14 +206,14 @@ class Transcription:
     @property
     def lacks_length(self) -> bool:
         """Nothing was said, and whether another provider is asked depends on the recording's length."""
-        is_newest = self.attempts_at_candidate == len(self.attempts) and not self.superseded
-        is_undecided = self.goal not in ENDS and self.publishing is None
-        return self.is_candidate_all and is_newest and is_undecided and self.is_short is None
+        is_undecided = self.goal not in ENDS and self.publishing is None and self.open_attempt is None
+        return self.is_candidate_all and is_undecided and self.is_short is None
 
     @property
     def is_candidate_all(self) -> bool:
-        """An empty transcript is kept, and nothing that is open or unread may still bring words."""
-        return self.candidate is not None and self.open_attempt is None and not self.unread
+        """An empty transcript is kept, and nothing that was sent or is unread may still bring words."""
+        was_sent = any(a.fate in OPEN and not a.is_unsent for a in self.attempts)
+        return self.candidate is not None and not was_sent and not self.unread
 
     @property
     def absences(self) -> tuple[Absence, ...]:

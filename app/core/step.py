@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from app.core.commands import Command, PublishTranscript
 from app.core.policy import CEILING, Policy
-from app.core.state import ENDS, Goal, Transcription
+from app.core.state import ENDS, Fate, Goal, Transcription
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,8 @@ def ignore(t: Transcription, why: str, *, alarm: str | None = None) -> Step:
 
 def failed(t: Transcription, reason: str, detail: str | None, *, at: float) -> Step:
     """
-    An end with a name, unless there is one already or a result is being published; see
-    `reasons.NEXT_STEPS`. An empty transcript that
-    was kept while another provider was tried is a result once nothing else may bring words.
+    An end with a name, unless there is one already or a result is being published; see `reasons.NEXT_STEPS`.
+    An empty transcript that was kept is a result once nothing else may bring words.
     """
     if t.goal in ENDS or t.publishing is not None:
         return Step(t)
@@ -48,7 +47,13 @@ def failed(t: Transcription, reason: str, detail: str | None, *, at: float) -> S
 
 
 def complete_with_candidate(t: Transcription) -> Step:
-    """The meeting was silent: an empty transcript is the result, once its manifest is written."""
+    """
+    The meeting was silent: an empty transcript is the result, once its manifest is written. An attempt that
+    waits to be sent ends unpaid.
+    """
     assert t.candidate is not None
-    becoming = replace(t, goal=Goal.FETCHING, publishing=t.candidate, reason=None, detail=None)
+    lines = tuple(replace(a, fate=Fate.REFUSED) if a.is_unsent else a for a in t.attempts)
+    becoming = replace(
+        t, goal=Goal.FETCHING, publishing=t.candidate, attempts=lines, reason=None, detail=None
+    )
     return Step(replace(becoming, planned=None, completed_at=None), (PublishTranscript(t.candidate),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -21,16 +21,27 @@ Cast = Mapping[
 ]  # by recording id: what is played, what the simulator said
 
 
-def live_table(cast: Cast, listed: Mapping[str, Listed], *, now: float, most_rows: int) -> RenderableType:
-    """One line per recording: its state, provider, attempts and time."""
+# Columns of the live table, in characters; `scene` takes what is left, and some wait for a wide terminal.
+_WIDTHS = {"recording": 9, "meeting": 30, "scene": 34, "state": 12, "provider": 18, "paid": 4, "time": 8}
+_ONLY_WIDE = {"meeting": 127, "provider": 95}
+_GAP = 2
+
+
+def live_table(
+    cast: Cast, listed: Mapping[str, Listed], *, now: float, most_rows: int, width: int
+) -> RenderableType:
+    """One line per recording, as wide as the terminal: its state, provider, attempts and time."""
+    names = [name for name in _WIDTHS if width >= _ONLY_WIDE.get(name, 0)]
+    others = sum(_WIDTHS[name] + _GAP for name in names if name != "scene")
+    widths = {**_WIDTHS, "scene": max(8, min(_WIDTHS["scene"], width - others))}
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, width in (("recording", 9), ("meeting", 30), ("scene", 34), ("state", 13), ("provider", 18)):
-        table.add_column(name, width=width, no_wrap=True)
-    table.add_column("paid", justify="right")
-    table.add_column("time", justify="right")
+    for name in names:
+        justify: JustifyMethod = "right" if name in ("paid", "time") else "left"
+        table.add_column(name, width=widths[name], no_wrap=True, justify=justify)
     rows = list(cast.items())
     for recording_id, (scene, facts) in rows[-most_rows:] if len(rows) > most_rows else rows:
-        table.add_row(*_row(recording_id, scene, facts, listed.get(recording_id), now))
+        cells = _row(recording_id, scene, facts, listed.get(recording_id), now)
+        table.add_row(*(cells[name] for name in names))
     done = sum(row.state.goal in ENDS for row in listed.values())
     bar = ProgressBar(total=max(len(cast), 1), completed=done, width=40)
     return Group(table, Text(""), bar, Text(f"{done} of {len(cast)} recordings ended"))
@@ -38,23 +49,31 @@ def live_table(cast: Cast, listed: Mapping[str, Listed], *, now: float, most_row
 
 def _row(
     recording_id: str, scene: Scene, facts: Mapping[str, Any], row: Listed | None, now: float
-) -> tuple[Any, ...]:
-    start = (recording_id[:8], str(facts["title"]), scene.title)
+) -> dict[str, Any]:
+    """By the name of the column."""
+    cells: dict[str, Any] = dict.fromkeys(_WIDTHS, "")
+    cells |= {"recording": recording_id[:8], "meeting": str(facts["title"]), "scene": scene.title}
     if row is None:
-        return (*start, Text("recording", style="dim"), "", "", "")
+        return cells | {"state": Text("recording", style="dim")}
     state = row.state
     last = state.attempts[-1].provider if state.attempts else ""
     took = max(0.0, (row.completed_at or now) - row.first_heard_at)
     goal = Text(state.goal.value, style=_COLOURS.get(state.goal, "yellow"))
-    return (*start, goal, state.provider or last, str(number_paid(state)), f"{took:.1f} s")
+    paid = str(number_paid(state))
+    return cells | {
+        "state": goal,
+        "provider": state.provider or last,
+        "paid": paid,
+        "time": f"{took:.1f} s",
+    }
 
 
 def summary_table(cast: Cast, listed: Mapping[str, Listed], bill: Mapping[str, Any]) -> Table:
     """Scenes with their outcomes, and what Recall would have charged."""
-    table = Table(title="What came of it", title_justify="left", title_style="bold", header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("scene")
-    for name in ("recordings", "stored", "failed", "paid transcripts", "API calls", "median time"):
-        table.add_column(name, justify="right")
+    for name in ("ended", "stored", "failed", "paid", "calls", "median"):
+        table.add_column(name, justify="right", no_wrap=True)
     by_scene: dict[str, list[str]] = {}
     for recording_id, (scene, _) in cast.items():
         by_scene.setdefault(scene.title, []).append(recording_id)
@@ -64,7 +83,7 @@ def summary_table(cast: Cast, listed: Mapping[str, Listed], bill: Mapping[str, A
         times = sorted((r.completed_at or 0) - r.first_heard_at for r in rows if r.completed_at)
         table.add_row(
             title,
-            str(len(ids)),
+            str(sum(r.state.goal in ENDS for r in rows)),
             str(sum(r.state.goal is Goal.STORED for r in rows)),
             str(sum(r.state.goal is Goal.FAILED for r in rows) or ""),
             str(sum(b["billed"] for b in bills)),

@@ -11,12 +11,12 @@ here loses nothing, because the dispatcher offers again from the database.
 from __future__ import annotations
 
 import functools
+import json
 import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping
 from html import escape
-from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,15 @@ from flask import Flask, Response, current_app, g, redirect, request
 from jinja2.ext import Extension
 from redis.exceptions import RedisError
 from rq import Queue, Worker
-from rq.exceptions import DeserializationError, InvalidJobOperation, NoSuchJobError
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
+from rq.results import Result
 from rq.serializers import JSONSerializer
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.adapters.rq_queue import RECALL, connect
+from app.adapters.redis_errors import is_of_another_type
+from app.adapters.rq_queue import FIELDS, LONGEST_FIELD_BYTES, RECALL, connect, read_call
 from app.errors import QueueUnavailable, StoreUnavailable
 from app.ops import guard
 
@@ -39,6 +41,9 @@ _REGISTRIES = frozenset({"queued", "failed", "deferred", "started", "finished", 
 _ORDERS = frozenset({"asc", "dsc"})
 _LARGEST_PAGE = 1000
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")  # RQ's alphabet
+# Of what a worker says of a failure: packed, and what is shown of it. Packed it is a thousandth at least.
+_LONGEST_RESULT_BYTES, _LONGEST_SHOWN_CHARS = 16 * 1024, 64 * 1024
+_REQUEUE_ALL = "rq_dashboard.requeue_all"
 _NAMES = "AFTERWORD_QUEUE_NAMES"
 
 # Its pages compile templates in the browser: hence `unsafe-eval`, and here alone.
@@ -108,7 +113,8 @@ def _make_board(redis_url: str, names: Names) -> Flask:
     # Its page asks the application, not itself, for the icon: so the application serves the same folder.
     board = Flask("app.ops.rq_board", static_folder=Path(web.__file__).parent / "static")
     board.config[_NAMES] = names
-    board.url_map.merge_slashes = False  # as outside: two slashes are nothing, not a redirect
+    # No redirects of the router's: each names the host that was asked for, whatever that was.
+    board.url_map.merge_slashes = board.url_map.strict_slashes = board.url_map.redirect_defaults = False
     # Flask escapes by the ending of a template's name, and its scripts are templates too.
     board.jinja_options = {"autoescape": True, "extensions": [_Mended]}
     # What goes wrong unforeseen is answered and logged by the outer application, as everything else.
@@ -137,16 +143,56 @@ def _our_names() -> Mapping[str, str]:
     return names
 
 
+def _unless_unreadable(error: Exception) -> None:
+    """Raises what is Redis's own trouble; what RQ's parsers make of what a stranger wrote is none of ours."""
+    if isinstance(error, RedisError) and not is_of_another_type(error):
+        raise error
+
+
 class _OwnJob(Job):
-    """A job of our queues; others are not there. JSON, whatever it is asked with."""
+    """A job of our queues, of which the fields of ours are read; others are not there. Always JSON."""
 
     def __init__(self, id: str | None = None, connection: Any = None, serializer: Any = None) -> None:
         super().__init__(id, connection, serializer or JSONSerializer)
 
-    def restore(self, raw_data: Any) -> None:
-        super().restore(raw_data)
-        if self.origin not in _our_names().values():
+    @classmethod
+    def fetch(cls, id: str, connection: Any = None, serializer: Any = None) -> Job:
+        """RQ's. Raises `NoSuchJobError` also for what is no job of ours."""
+        ours = _our_names().values()
+        try:
+            job = super().fetch(id, connection, serializer)
+        except Exception as error:
+            _unless_unreadable(error)
+            raise NoSuchJobError from error
+        if job.origin not in ours:
             raise NoSuchJobError
+        return job
+
+    def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
+        """RQ's, of what our own programs write. Raises whatever RQ raises."""
+        fields = {name: raw_data.get(name.encode(), b"")[: LONGEST_FIELD_BYTES + 1] for name in FIELDS}
+        if any(len(value) > LONGEST_FIELD_BYTES for value in fields.values()):
+            raise NoSuchJobError
+        fields["data"] = json.dumps(read_call(fields["data"])).encode()
+        super().restore({name.encode(): value for name, value in fields.items() if value})
+
+    def get_meta(self, refresh: bool = True) -> dict[str, Any]:
+        """Nothing: our jobs have none."""
+        return {}
+
+    def latest_result(self, timeout: int = 0) -> Result | None:
+        """RQ's; None also for one that cannot be read. What a failure says is cut at its beginning."""
+        try:
+            written: Any = self.connection.xrevrange(f"rq:results:{self.id}", count=1)
+            if not written or sum(map(len, written[0][1].values())) > _LONGEST_RESULT_BYTES:
+                return None
+            (number, fields), *_ = written
+            found = Result.restore(self.id, number.decode(), fields, self.connection, JSONSerializer)
+        except Exception as error:
+            _unless_unreadable(error)
+            return None
+        found.exc_string = found.exc_string and found.exc_string[-_LONGEST_SHOWN_CHARS:]
+        return found
 
 
 class _OwnQueue(Queue):
@@ -169,6 +215,15 @@ class _OwnWorker(Worker):
             found += super().all(queue=queue, job_class=_OwnJob, serializer=JSONSerializer)
         return found
 
+    @classmethod
+    def find_by_key(cls, *args: Any, **named: Any) -> Any:
+        """RQ's; None also for what is no worker."""
+        try:
+            return super().find_by_key(*args, **named)
+        except Exception as error:
+            _unless_unreadable(error)
+            return None
+
     def get_current_job(self) -> Job | None:
         try:
             return super().get_current_job()
@@ -176,8 +231,13 @@ class _OwnWorker(Worker):
             return None
 
 
-def _requeue(job_id: str, connection: Any) -> Job:
-    return _OwnJob.fetch(job_id, connection=connection).requeue()
+def _requeue(job_id: str, connection: Any) -> Job | None:
+    try:
+        return _OwnJob.fetch(job_id, connection=connection).requeue()
+    except (NoSuchJobError, InvalidJobOperation):
+        if request.endpoint != _REQUEUE_ALL:  # of all, one that is gone does not hold the others up
+            raise
+        return None
 
 
 def _speak_json(web: Any) -> None:
@@ -193,7 +253,7 @@ def _speak_json(web: Any) -> None:
 
 
 def _refuse_what_would_fail() -> None:
-    if request.endpoint == "rq_dashboard.requeue_all" and request.method != "POST":
+    if request.endpoint == _REQUEUE_ALL and request.method != "POST":
         raise MethodNotAllowed(
             valid_methods=["POST"]
         )  # a link, an image, a preview would run every failed job
@@ -265,14 +325,13 @@ def _add_refusals(board: Flask) -> None:
         return _page(
             404,
             "No such job",
-            "Finished jobs are kept for a minute. See `./afterword show` for what happened.",
+            "It is none of Afterword's, or finished: those are kept for a minute. See `./afterword show` for "
+            "what happened.",
         )
 
-    @board.errorhandler(DeserializationError)
     @board.errorhandler(UnicodeDecodeError)
-    @board.errorhandler(JSONDecodeError)
-    def foreign(error: Exception) -> Response:
-        return _page(404, "Not a job of Afterword", "Its data is not JSON, so it was not read.")
+    def foreign(error: UnicodeDecodeError) -> Response:
+        return _page(404, "Not a job of Afterword", "There is an id in Redis that is no text.")
 
     @board.errorhandler(InvalidJobOperation)
     def refused(error: InvalidJobOperation) -> Response:

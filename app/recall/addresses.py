@@ -1,6 +1,6 @@
 """
 Which addresses may be spoken to. PURE: a name is never resolved here; who resolves it asks
-`is_public` of every address that comes back.
+`is_public` of every address that comes back, and `is_public_name` first, because a proxy resolves for itself.
 """
 
 from __future__ import annotations
@@ -39,7 +39,11 @@ _WRAPPED_IPV4 = tuple(map(ipaddress.IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # A name, or an address: `urlsplit` has checked those of IPv6.
-_HOST = re.compile(r"[0-9a-z_-]+(\.[0-9a-z_-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
+_HOST = re.compile(r"[0-9a-z_-]{1,63}(\.[0-9a-z_-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
+# Names that the open internet has not: reserved ones, those without a dot, and numbers, which many resolvers
+# take for an IPv4 address (`127.1`, `0x7f000001`). https://www.iana.org/assignments/special-use-domain-names,
+# https://url.spec.whatwg.org/#ends-in-a-number-checker
+_INNER_NAME = re.compile(r"(.+\.)?(localhost|localdomain|local|internal|home\.arpa|[0-9]+|0x[0-9a-f]*)|[^.]+")
 _SAFE = re.compile(r"[!-~]+")  # printable ASCII without blanks: nothing a header or a log could break on
 
 
@@ -97,6 +101,20 @@ def is_public(address: str) -> bool:
     if any(ip in block for block in _WRAPPED_IPV4):
         return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
     return ip in _UNICAST_IPV6 and not any(ip in block for block in _SPECIAL_IPV6)
+
+
+def is_public_name(host: str) -> bool:
+    """
+    True for a name in the open internet's form, and for a numeric address of it.
+
+    Args:
+        host: As `origin` returns it.
+    """
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return bool(_HOST.fullmatch(host)) and not _INNER_NAME.fullmatch(host.removesuffix("."))
+    return is_public(host)
 
 
 def check_base_url(url: str) -> str:

@@ -30,6 +30,8 @@ from app.recall.exchange import TROUBLE, Call, Reply, Wire, Withheld, exchange, 
 from app.recall.wire import HttpRequest, Unreadable
 
 _STALE = "stale_stamp"
+# Recall's documented successes. What is accepted, partial or transformed on the way is none of them.
+_DONE = {"GET": (200,), "DELETE": (200, 204)}
 # A cursor that has run out or is of another list. Django's own word for it is 404.
 _CURSOR_REFUSED = (400, 404, 410, 422)
 # What Recall itself answers to a create that it does not take. https://docs.recall.ai/docs/errors
@@ -193,13 +195,13 @@ class RecallClient:
 
     def _ask(self, endpoint: str, request: HttpRequest, *, missing: tuple[int, ...] = ()) -> Reply:
         """
-        The answer to a GET or DELETE: a 2xx, or one of the statuses in `missing`.
+        The answer to a GET or DELETE: 200 (a deletion's also 204), or one of the statuses in `missing`.
 
         Raises:
             RecallBusy: No answer, or any other status: 429 and 5xx, and what a gateway on the way may say
-                (3xx, 400, 405, 418, …). Only what certainly never left is repeated here, and what went to
-                a kept connection that was closed instead of answering: Recall counts everything else, and
-                the caller has one slot.
+                (103, 202, 3xx, 400, 405, 418, …). Only what certainly never left is repeated here, and what
+                went to a kept connection that was closed instead of answering: Recall counts everything
+                else, and the caller has one slot.
             AccountRefused: 401, 402, 403.
         """
         retrying = tenacity.Retrying(
@@ -221,8 +223,10 @@ class RecallClient:
             raise busy(cause, retry_after_s=self._come_back_s) from None  # messages hold addresses
         self._say(request.method.lower(), status=reply.status)
         self._note(endpoint, reply.status, is_expected=reply.status in missing)
-        if 200 <= reply.status < 300 or reply.status in missing:
+        if reply.status in missing or reply.status in _DONE[request.method]:
             return reply
+        if 200 <= reply.status < 300:
+            self._answers[-1] = replace(self._answers[-1], outcome="unreadable")
         raise self._refusal(reply)
 
     def _refusal(self, reply: Reply) -> Exception:

@@ -12,7 +12,6 @@ Source: https://docs.recall.ai/docs/storage-and-playback
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import time
 from collections.abc import Callable
@@ -25,7 +24,7 @@ import requests
 
 from app.core.durations import Durations
 from app.errors import DownloadBlocked
-from app.recall.addresses import host_is_loopback, is_public, origin
+from app.recall.addresses import host_is_loopback, is_public, is_public_name, origin
 from app.recall.exchange import TROUBLE, Call, Wire, chunks, name_of
 from app.recall.wire import VERSION
 
@@ -150,13 +149,7 @@ def why_refused(url: str, *, is_local: bool) -> str | None:
         return "bad_address"
     if parts[0] != "https" and not (is_local and host_is_loopback(url)):
         return "not_https"
-    if is_local:
-        return None
-    try:
-        ipaddress.ip_address(parts[1])
-    except ValueError:
-        return "address_refused" if host_is_loopback(url) else None
-    return None if is_public(parts[1]) else "address_refused"
+    return None if is_local or is_public_name(parts[1]) else "address_refused"
 
 
 def _copy(response: requests.Response, file: BinaryIO, terms: _Terms) -> None:

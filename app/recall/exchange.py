@@ -274,6 +274,10 @@ def exchange(
     """
     with call, wire.open(prepared, timeout_s=timeout_s) as response:
         call.is_on_kept = False
+        if response.status_code < 200:
+            # No last word: what follows it would be read as the answer to the next question.
+            response.raw.close()
+            return Reply(response.status_code, dict(response.headers), b"")
         body = bytearray()
         for chunk in chunks(response):
             body += chunk

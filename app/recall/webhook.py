@@ -66,7 +66,7 @@ REMEDIES: Mapping[RejectionKind, str] = {
     ),
     RejectionKind.STALE: (
         "rightly signed, but more than five minutes old or early: set this machine's clock (NTP); "
-        "else somebody replays old deliveries"
+        "else old deliveries are being replayed"
     ),
 }
 

@@ -5,6 +5,7 @@ something is, with its story; 69 when something needed is not there.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import signal
 import sys
@@ -94,7 +95,8 @@ class Options:
             f"./afterword chaos --recordings {self.recordings} --seed {self.seed} --database {self.database}"
         )
         said += f" --per-second {self.per_second:g} --database-away {self.database_away_s:g}"
-        said += f" --lies {','.join(self.told) or 'none'} --lie-share {self.lie_share:g}"
+        told = "all" if self.told == lies.KINDS else ",".join(self.told) or "none"
+        said += f" --lies {shlex.quote(told)} --lie-share {self.lie_share:g}"
         return said + (f" --on-silence {self.on_silence}" if self.on_silence != "fail" else "")
 
 
@@ -137,7 +139,7 @@ def _read_lies(context: click.Context, parameter: click.Parameter, said: str) ->
 @click.option(
     "--lies",
     "told",
-    default=",".join(lies.TOLD) or "none",
+    default="all",
     show_default=True,
     callback=_read_lies,
     help=f"all, none, or some of {', '.join(lies.KINDS)}",

@@ -219,8 +219,6 @@ another workspace, and back. policy: the first provider is taken out while every
 database's clock steps. provisional: every manifest is held against the first that was seen.
 """
 KINDS = (*ABOUT_RECORDINGS, *ABOUT_ALL)
-# What a run tells unless `--lies` says otherwise. The product copes with each of these.
-TOLD: tuple[str, ...] = KINDS
 
 
 def faults(told: Collection[str]) -> Sequence[tuple[Fault, ...]]:

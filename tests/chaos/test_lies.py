@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from app.simulator.bodies import UNREADABLE
 from app.simulator.faults import parse_script
 from app.simulator.lies import Lie
 from tests.chaos import lies
+from tests.chaos.command import Options, main
 from tests.chaos.script import STORED, Plan, plans
 from tests.chaos.storm import outages
 
@@ -84,3 +87,15 @@ def test_what_is_about_everything_happens_once_and_the_clock_comes_back(over_s: 
     assert steps[::2] == ["the database's clock forward"] * (len(steps) // 2)
     assert steps[1::2] == ["the database's clock back"] * (len(steps) // 2)
     assert outages(3, over_s, told=(), **given) == outages(3, over_s, **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("told", ["all", "none", "late,foreign key"])
+def test_the_command_that_repeats_a_run_can_be_pasted(told: str) -> None:
+    given = ["--recordings", "60", "--seed", "3", "--lies", told, "--on-silence", "next"]
+    options = _options(given)
+    assert _options(shlex.split(options.again())[2:]) == options
+
+
+def _options(arguments: list[str]) -> Options:
+    given = dict(main.make_context("chaos", arguments).params)
+    return Options(**{name: value for name, value in given.items() if name not in ("json_path", "keep")})

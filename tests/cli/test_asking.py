@@ -8,6 +8,7 @@ import pytest
 
 from app.core import events
 from app.core.state import Goal
+from app.records import Closing
 from tests.cli.conftest import FIRST, WORKSPACE, Home, delivery
 
 
@@ -116,6 +117,18 @@ def test_a_replay_that_may_pay_is_asked_about_at_a_terminal(home: Home) -> None:
     assert "charged for" in said.out
     assert home.run("replay", "1", "--yes").code == 0
     assert home.version(recording) > 0
+
+
+@pytest.mark.parametrize("kind", ["recording.done", "calendar.waved"])
+def test_a_replay_after_an_update_ends_what_is_said_of_an_unreadable_delivery(home: Home, kind: str) -> None:
+    home.store.add_deliveries([delivery(kind, str(uuid.uuid4()))])
+    (one,) = home.store.take_deliveries(1)
+    home.store.close_deliveries([Closing(one.id, "unreadable: by the version before")])
+    assert home.store.health(WORKSPACE, fingerprint="").has_unreadable
+    home.run("replay", str(one.id), typed="n\n")
+    assert home.store.health(WORKSPACE, fingerprint="").has_unreadable is (kind == "recording.done")
+    home.run("replay", str(one.id), "--yes")
+    assert not home.store.health(WORKSPACE, fingerprint="").has_unreadable
 
 
 @pytest.mark.parametrize(("command", "days_ago"), [(("backfill", "--since", "7d"), 3), (("reconcile",), 0.5)])

@@ -87,9 +87,8 @@ def problems(home: Home) -> list[str]:
 
 def test_a_home_in_order_has_nothing_to_mend_and_nothing_is_left_in_it(home: Home) -> None:
     assert problems(home) == []
-    before = sorted(home.place.home.rglob("*"))
-    assert problems(home) == []
-    assert sorted(home.place.home.rglob("*")) == before
+    # What SQLite and the turns of its writers keep beside the database is theirs.
+    assert [path for path in home.place.home.rglob("*") if not path.name.startswith("afterword.db")] == []
 
 
 def test_a_host_that_is_none_is_a_problem_as_it_is_for_up(

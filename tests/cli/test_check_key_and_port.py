@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from app.adapters import sql_tables
+from app.cli.presence import own_port
+from app.config import load_settings
 from app.records import PAUSED_BY_KEY
-from app.settings_changes import settings_fingerprint
 from tests.cli.conftest import WORKSPACE, Home
 from tests.cli.test_check import gives_a_sign, problems
 from tests.cli.test_check_at_work import at_work
+from workers.dispatcher import _opened
 from workers.hold import hold_home
 
 OTHER = "a-key-of-another-workspace"
@@ -60,7 +62,7 @@ def test_where_nothing_is_known_a_new_key_has_nothing_to_be_held_against(home: H
 
 
 def test_a_port_changed_while_up_runs_must_be_free(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    gives_a_sign(home, "up", pid=os.getpid(), settings=settings_fingerprint())
+    gives_a_sign(home, "up", pid=os.getpid(), settings={"port": home.settings.port})
     with at_work(home), socket.create_server(("127.0.0.1", home.settings.port)):
         assert problems(home) == []
         with socket.create_server(("127.0.0.1", 0)) as others:
@@ -68,6 +70,16 @@ def test_a_port_changed_while_up_runs_must_be_free(home: Home, monkeypatch: pyte
             (found,) = problems(home)
             assert "taken by another process" in found
         assert problems(home) == []
+
+
+def test_a_changed_port_that_waits_for_a_restart_is_not_the_ports_of_the_service(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a reload the children run with what `up` began with, whatever stands on disk."""
+    _opened(home.settings, {"digests": {"PORT": "waits for a restart"}}, os.getpid()).tick()
+    assert own_port(home.settings) is True
+    monkeypatch.setenv("PORT", "1")
+    assert own_port(load_settings()) is False
 
 
 def test_a_service_that_was_stopped_is_no_problem_and_one_that_was_killed_is(home: Home) -> None:

@@ -41,8 +41,8 @@ def test_a_queue_that_is_away_is_said_and_is_no_failure(home: Home) -> None:
     assert "queue" not in home.run("reconcile", "--dry-run").err
 
 
-def test_help_says_that_the_running_service_looks_at_what_is_past_its_alarm(home: Home) -> None:
-    assert "alarm is due" in " ".join(home.run("reconcile", "--help").out.split())
+def test_help_says_that_what_is_due_is_handed_over(home: Home) -> None:
+    assert "whatever else is due" in " ".join(home.run("reconcile", "--help").out.split())
 
 
 def test_recordings_too_young_for_reconcile_are_told_of(home: Home) -> None:

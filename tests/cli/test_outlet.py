@@ -77,6 +77,21 @@ def test_full_disk_behind_the_output_is_a_sentence(filled: Home, arguments: list
     assert ran.stderr.decode().strip().endswith("could not be written (No space left on device).")
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&-"])
+def test_any_closed_standard_stream_leads_nowhere(filled: Home, closed: str) -> None:
+    code = f'exec "{sys.executable}" -P -m app list {closed}'
+    ran = subprocess.run(
+        ["/bin/sh", "-c", code],
+        cwd=ROOT,
+        env=filled.place.environment,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert bool(ran.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
 def test_closed_standard_streams_are_no_trouble_and_no_file_of_ours_takes_their_place(filled: Home) -> None:
     before = filled.settings.database_url
     code = f'exec "{sys.executable}" -P -m app list >&- 2>&- <&-'

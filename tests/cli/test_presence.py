@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.presence import is_home_held, is_service_running, own_port, presence_of
+from app.cli.presence import is_home_held, own_port, presence_of
 from app.config import Settings
 from tests.cli.conftest import Home
 from tests.workers.programs import Program, eventually
@@ -45,24 +45,23 @@ def without_database(settings: Settings) -> Settings:
 
 
 def test_nothing_runs_and_that_is_known(home: Home) -> None:
-    assert is_service_running(home.settings) is False
-    assert presence_of(home.settings).programs == ()
+    found = presence_of(home.settings)
+    assert (found.is_running, found.programs) == (False, ())
 
 
 def test_up_of_this_home_is_known_without_its_database_and_its_port_is_its_own(
     home: Home, hold: Callable[[], Program]
 ) -> None:
     settings = without_database(home.settings)
-    assert is_service_running(settings) is None, "elsewhere it may run"
+    assert presence_of(settings).is_running is None, "elsewhere it may run"
     up = hold()
     assert is_home_held(settings.home)
-    assert is_service_running(settings) is True
     found = presence_of(settings)
     assert (found.holder, found.is_database_asked, found.is_running) == (up.process.pid, False, True)
     assert own_port(settings) is True
     up.process.kill()
     up.wait()
-    assert is_service_running(settings) is None
+    assert presence_of(settings).is_running is None
 
 
 def test_programs_tell_their_host_process_and_settings(home: Home) -> None:

@@ -145,6 +145,20 @@ def described(home: Home) -> str:
     return recording
 
 
+@pytest.mark.parametrize("sign", ["\x1b", "\x9b", "\x7f", "\u202e", "\u2028", "\u2066", "\u200f"])
+def test_json_says_a_title_whole_and_holds_nothing_that_a_terminal_obeys(home: Home, sign: str) -> None:
+    recording = home.hears()
+    loaded = home.store.load(WORKSPACE, recording)
+    title = f"Wöchentlich {sign}2J"
+    state = replace(loaded.transcription, metadata=(("title", title),))
+    source = Source(by="worker")
+    home.store.commit(loaded, Decision(state), event=events.LongSilence(home.store.now()), source=source)
+    for told in (home.run("show", recording, "--json"), home.run("list", "--json")):
+        assert told.json["title"] == title
+        assert sign not in told.out
+    assert "Wöchentlich" in home.run("show", recording, "--json").out
+
+
 BOT = "e4b22b2d-d490-4874-a086-322922f07950"
 
 

@@ -28,7 +28,8 @@ RECORDING = "33333333-3333-4333-8333-333333333333"
 def at_its_work(home: Home, *, without: str = "", ago_s: float = 100.0) -> None:
     """Signs of `up` and of all its processes but one."""
     began = time.time() - ago_s
-    gives_a_sign(home, "up", pid=os.getpid(), started_at=began, workers=4, settings=settings_fingerprint())
+    settings = {**settings_fingerprint(), "port": int(os.environ["PORT"])}
+    gives_a_sign(home, "up", pid=os.getpid(), started_at=began, workers=4, settings=settings)
     for role in ALL:
         if role != without:
             gives_a_sign(home, role, pid=os.getpid())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import string
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from app import config
 from app.config import load_settings
 from app.env_file import ENVIRONMENT_ONLY
 from app.errors import ConfigError
+from app.settings_use import POLICY
+from app.surroundings import home_warnings
 from tests.config.conftest import GOOD, WEBHOOK_SECRET, Load, Problems, environment
 
 HEX = "0" * 64
@@ -51,6 +54,27 @@ TABLE: list[tuple[dict[str, str | None], str, str]] = [
     ),
     ({"AFTERWORD_HOME": "~nobody-of-that-name/x"}, "AFTERWORD_HOME", "write it out"),
     ({"AFTERWORD_HOME": "/srv/\udcff"}, "AFTERWORD_HOME", "not UTF-8; write it anew"),
+    ({"AFTERWORD_HOME": f"/srv/{'a' * 256}"}, "AFTERWORD_HOME", "is it too long?"),
+    ({"AFTERWORD_HOME": f"/srv/{'a/' * 3000}"}, "AFTERWORD_HOME", "is it too long?"),
+    ({"AFTERWORD_HOME": f"/srv/{'ä' * 200}"}, "AFTERWORD_HOME", "is it too long?"),
+    ({"DATABASE_URL": f"sqlite:////srv/{'a' * 256}"}, "DATABASE_URL", "not a path that can be used"),
+    ({"DATABASE_URL": "sqlite:////srv/%FF.db"}, "DATABASE_URL", "not a path that can be used"),
+    ({"DATABASE_URL": "sqlite:////srv/%00.db"}, "DATABASE_URL", "not a path that can be used"),
+    ({"DATABASE_URL": "postgresql://u@db..internal/d"}, "DATABASE_URL: a host", "empty or too long"),
+    ({"DATABASE_URL": f"postgresql://a,{'b' * 64}/d"}, "DATABASE_URL: a host", "empty or too long"),
+    ({"REDIS_URL": "redis://.cache:6379/0"}, "REDIS_URL: a host", "empty or too long"),
+    ({"REDIS_URL": f"rediss://{'b' * 64}.example/0"}, "REDIS_URL: a host", "empty or too long"),
+    ({"REDIS_URL": "redis://a%00b/0"}, "REDIS_URL: a host", "empty or too long"),
+    ({"REDIS_URL": "redis://:p%FF@h/0"}, "REDIS_URL: holds %-encoded bytes", "write it anew"),
+    ({"STORAGE_URL": "file:///srv/%FF"}, "STORAGE_URL", "a path that can be used"),
+    ({"STORAGE_URL": "file:///srv/a%00b"}, "STORAGE_URL", "a path that can be used"),
+    ({"STORAGE_URL": "file:///srv/%2e%2e/x"}, "STORAGE_URL", "a path that can be used"),
+    ({"STORAGE_URL": f"file:///srv/{'a' * 256}"}, "STORAGE_URL", "a path that can be used"),
+    ({"STORAGE_URL": "file:///."}, "STORAGE_URL", "a path that can be used"),
+    ({"HOST": "web..internal"}, "HOST", "host name alone"),
+    ({"HOST": "w" * 64}, "HOST", "host name alone"),
+    ({"NGROK_DOMAIN": "mine..ngrok.app"}, "NGROK_DOMAIN", "the domain alone"),
+    ({"RECALL_API_BASE_URL": f"https://{'a' * 64}.example"}, "RECALL_API_BASE_URL", "no name or address"),
     ({"AFTERWORD_OPS_PASSWORD": "a\udcff"}, "AFTERWORD_OPS_PASSWORD", "not UTF-8; write it anew"),
     ({"REDIS_URL": "redis://h\udcff/0"}, "REDIS_URL", "not UTF-8; write it anew"),
     ({"STORAGE_URL": "file:///srv/\udcff"}, "STORAGE_URL", "not UTF-8; write it anew"),
@@ -178,6 +202,17 @@ def test_wrong_setting_is_one_problem_that_names_it_and_its_remedy(
     assert not found.endswith("?.")
 
 
+@pytest.mark.parametrize("changes", [row[0] for row in TABLE], ids=str)
+def test_a_wrong_setting_stops_those_that_use_it_and_no_others(
+    root: Path, changes: dict[str, str | None]
+) -> None:
+    (name,) = (name.removesuffix("_FILE") for name in changes)
+    same = POLICY if name in POLICY else {name}
+    with pytest.raises(ConfigError):
+        load_settings(environment(changes), root=root, used={name})
+    assert name in load_settings(environment(changes), root=root, used=config.NAMES - same).wrong
+
+
 def test_table_above_has_a_row_for_every_setting_that_can_be_wrong() -> None:
     rows = {name.removesuffix("_FILE") for changes, _, _ in TABLE for name in changes}
     cannot_be_wrong = {"AFTERWORD_PYTHON", "AFTERWORD_ISOLATED"}
@@ -272,6 +307,14 @@ def test_env_file_that_cannot_be_read_is_the_only_problem_and_nothing_is_called_
     assert found.startswith(".env: the file cannot be read")
 
 
+def test_a_setting_that_stands_twice_in_the_env_file_is_noted(load: Load, root: Path) -> None:
+    (root / ".env").write_bytes(b"export PORT=8001\r\nHOST=::1\r\nHOST=::1\r\nPORT=8002 # Zq9\r\n")
+    (root / ".env").chmod(0o600)
+    settings = load()
+    assert (settings.port, settings.host) == (8002, "::1")
+    assert settings.warnings == (".env: PORT stands there more than once; the last one (line 4) counts.",)
+
+
 @pytest.mark.parametrize(("mode", "is_noted"), [(0o600, False), (0o640, True), (0o604, True)])
 def test_env_file_that_others_may_read_is_noted_with_the_remedy(
     load: Load, root: Path, mode: int, is_noted: bool
@@ -279,6 +322,33 @@ def test_env_file_that_others_may_read_is_noted_with_the_remedy(
     (root / ".env").write_text("PORT=8001\n")
     (root / ".env").chmod(mode)
     assert ["chmod 600 .env" in note for note in load().warnings] == [True] * is_noted
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_noted"), [(0o700, False), (0o775, False), (0o777, True), (0o1777, True)]
+)
+def test_home_that_everyone_may_write_to_is_noted_with_the_remedy(
+    load: Load, tmp_path: Path, mode: int, is_noted: bool
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home").chmod(mode)
+    (tmp_path / "link").symlink_to(tmp_path / "home")
+    for home in ("home", "link"):
+        notes = load(AFTERWORD_HOME=str(tmp_path / home)).warnings
+        assert ["chmod 700" in note for note in notes] == [True] * is_noted
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_home_of_another_user_is_noted_and_none_that_a_container_is_given(tmp_path: Path) -> None:
+    noted = {}
+    for owner in (0, 12345, 54321):
+        os.chown(tmp_path, owner, owner)
+        noted[owner] = {user: list(home_warnings(tmp_path, user=user)) for user in (0, 12345)}
+    assert noted[0] == {0: [], 12345: []}
+    assert noted[12345] == {0: [], 12345: []}
+    assert noted[54321][0] == []
+    (note,) = noted[54321][12345]
+    assert "uid 54321" in note
 
 
 @pytest.mark.parametrize("name", ENVIRONMENT_ONLY)

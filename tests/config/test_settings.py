@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from app import config
-from app.config import load_settings, prepare_home
+from app.config import load_settings
 from app.core.policy import built_in
 from app.errors import ConfigError
 from app.recall.webhook import parse_secret
+from app.wiring import prepare_home
 from tests.config.conftest import GOOD, OTHER_WEBHOOK_SECRET, WEBHOOK_SECRET, Load, Problems
 
 

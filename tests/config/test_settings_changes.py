@@ -68,6 +68,13 @@ def test_an_env_file_that_cannot_be_read_any_more_is_named(known: dict[str, Any]
     assert changed_since(known) == [".env"]
 
 
+@pytest.mark.parametrize("path", ["~nobody-of-that-name/policy.toml", "a\0b", ".", "a" * 5000])
+def test_a_policy_where_none_can_be_is_no_trouble(root: Path, path: str) -> None:
+    found = settings_fingerprint({"AFTERWORD_POLICY": path}, root=root)
+    assert found["digests"] == {}
+    assert changed_since(found) == []
+
+
 def test_an_isolated_process_reads_neither_env_file_nor_policy(root: Path) -> None:
     (root / ".env").write_text(ENV_FILE)
     known = settings_fingerprint({"AFTERWORD_ISOLATED": "1"}, root=root)

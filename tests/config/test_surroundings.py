@@ -11,6 +11,7 @@ import pytest
 from app import config
 from app.config import load_settings
 from app.errors import ConfigError
+from app.settings_use import RECALL, STORED
 from tests.config.conftest import GOOD, Load, Problems, environment
 
 RIGHT = {
@@ -33,6 +34,18 @@ RIGHT = {
     "AFTERWORD_ISOLATED": "0",
     **GOOD,
 }
+
+
+@pytest.mark.parametrize("pair", ["“”", "‘’", "„“", "«»", "``"])  # noqa: RUF001
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_quotes_of_a_text_program_are_quotes_too_wherever_the_setting_stands(
+    problems: Problems, root: Path, place: str, pair: str
+) -> None:
+    value = f"{pair[0]}/data{pair[1]}"
+    if place == ".env":
+        (root / ".env").write_text(f"AFTERWORD_HOME={value}\n", "utf-8")
+    (found,) = problems(**({"AFTERWORD_HOME": value} if place == "environment" else {}))
+    assert found.startswith(f"AFTERWORD_HOME: its value stands in quotes ({pair[0]})")
 
 
 @pytest.mark.parametrize("quote", ['"', "'"])
@@ -85,11 +98,16 @@ def test_a_quote_in_a_password_is_part_of_it(load: Load, value: str) -> None:
 
 # --- certificates
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"])
-def test_a_file_of_certificates_that_is_not_there_is_a_problem(problems: Problems, name: str) -> None:
+def test_a_file_of_certificates_that_is_not_there_is_a_problem(
+    problems: Problems, root: Path, name: str
+) -> None:
     assert problems(**{name: "/no-pe/ca.pem"}) == (
         f"{name}: there is no such file or folder; correct it or unset it.",
     )
     assert problems(**{name: ""}) == ()
+    with pytest.raises(ConfigError):
+        load_settings(environment({name: "/no-pe/ca.pem"}), root=root, used=RECALL)
+    assert load_settings(environment({name: "/no-pe/ca.pem"}), root=root, used=STORED).wrong == {name}
 
 
 def test_what_is_no_certificate_is_a_problem_and_what_is_one_is_not(
@@ -125,6 +143,11 @@ def test_a_proxy_that_is_no_address_is_a_problem(problems: Problems, value: str)
     assert "must be an address as in http://proxy.example:3128" in found
 
 
+def test_a_proxy_whose_name_no_resolver_takes_is_a_problem(problems: Problems) -> None:
+    (found,) = problems(HTTPS_PROXY="http://proxy..example:3128")
+    assert "must be an address" in found
+
+
 def test_a_proxy_of_another_kind_is_a_problem(problems: Problems) -> None:
     (found,) = problems(HTTPS_PROXY="ftp://proxy:21")
     assert "begins with http://" in found
@@ -154,4 +177,4 @@ def test_a_recall_on_this_machine_needs_neither(root: Path) -> None:
         "ALL_PROXY": "socks5://proxy",
         "REQUESTS_CA_BUNDLE": "/no-pe",
     }
-    load_settings(environment(changes), root=root)
+    assert load_settings(environment(changes), root=root).wrong == frozenset()

@@ -53,7 +53,7 @@ def test_many_threads_and_processes_worth_of_connections_share_three_of_the_serv
     def work(n: int) -> None:
         store = stores[n % 3]
         store.add_deliveries([delivery(f"m{n}")])
-        store.count_rejected("stale", 1)
+        store.beat(f"worker-{n}")
         store.has_unapplied()
 
     with ThreadPoolExecutor(12) as pool:
@@ -95,6 +95,7 @@ def test_a_pooler_in_session_mode_works_as_well(postgresql_url: str) -> None:
         store = open_store(url, pool_size=1)
         store.add_deliveries([delivery("m1")])
         store.check_write()
+        assert [kept.webhook_id for kept in store.take_deliveries(9)] == ["m1"]
         store.close()
 
 

@@ -17,8 +17,10 @@ from redis import exceptions as said
 
 from app.adapters import redis_errors
 from app.adapters.rq_queue import connect
-from app.errors import QueueUnavailable
+from app.config import load_settings
+from app.errors import ConfigError, QueueUnavailable
 from tests.contract.test_wrong_server import queue_at, start_valkey
+from workers.up import refuse_unfit_redis
 
 RIGHT, WRONG = "right-Zq9", "wrong-Zq9"
 
@@ -192,6 +194,15 @@ def test_cluster_mode_is_refused_even_where_single_commands_work(tmp_path: Path)
             assert "cluster mode, which is not supported" in refusal(f"redis://127.0.0.1:{port}/0")
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
             found = redis_errors.why_unfit(client)
+        environ = {
+            "AFTERWORD_ISOLATED": "1",
+            "RECALL_API_BASE_URL": "http://127.0.0.1:1",
+            "RECALL_API_KEY": "key-of-nobody",
+            "RECALL_WEBHOOK_SECRETS": "whsec_" + "A" * 32,
+            "REDIS_URL": f"redis://127.0.0.1:{port}/0",
+        }
+        with pytest.raises(ConfigError, match="cluster mode"):  # as `up` and `workers` begin
+            refuse_unfit_redis(load_settings(environ, root=tmp_path))
         assert found is not None
         assert "cluster mode, which is not supported" in found
     finally:

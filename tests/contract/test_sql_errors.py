@@ -9,8 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import OperationalError
 
 from app.adapters.sql_engine import Database
+from app.adapters.sql_errors import translated
 from app.errors import StoreUnavailable
 
 RIGHT, WRONG = "right-Zq9", "wrong-Zq9"
@@ -77,6 +79,19 @@ def test_a_server_that_refuses_is_not_called_absent(
 def test_a_server_that_is_not_there_is_still_called_absent() -> None:
     said = refusal(f"postgresql://aw:{WRONG}@127.0.0.1:1/postgres")
     assert "is the server of DATABASE_URL running?" in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "consuming input failed: SSL connection has been closed unexpectedly",
+        "SSL SYSCALL error: EOF detected",
+        "SSL error: unexpected eof while reading",
+    ],
+)
+def test_an_encrypted_connection_that_is_cut_is_no_question_of_encryption(words: str) -> None:
+    with pytest.raises(StoreUnavailable, match="connection was cut"), translated():
+        raise OperationalError("SELECT 1", {}, psycopg.OperationalError(words))
 
 
 def test_a_host_nobody_knows_is_not_repeated_because_it_may_be_half_a_password() -> None:

@@ -169,7 +169,7 @@ def test_deliveries_are_counted_and_their_last_moments_noted(sql_store: SqlStore
     assert facts(sql_store).refused_at is None
     sql_store.count_deliveries({"stale": 3}, accepted=0, is_refused=True)
     sql_store.count_deliveries({}, accepted=7, is_refused=False)
-    sql_store.count_rejected("stale", 1)
+    sql_store.count_deliveries({"stale": 1}, accepted=0, is_refused=False)
 
     _, counters = sql_store.measures()
     assert counters == {"rejected:stale": 6, "rejected:malformed": 1, "accepted": 7}
@@ -192,7 +192,7 @@ def test_unreadable_delivery_stands_until_it_is_replayed(sql_store: SqlStore) ->
 
     sql_store.close_deliveries([Closing(bad.id, "unreadable: not JSON")])
     assert facts(sql_store).has_unreadable
-    sql_store.reopen_delivery(bad.id)
+    sql_store.put_aside(bad.id, kind="recording.done")
     assert not facts(sql_store).has_unreadable
 
 

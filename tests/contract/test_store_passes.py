@@ -10,7 +10,7 @@ from app.adapters.sql_store import SqlStore
 from app.core import events, reasons
 from app.core.machine import Decision
 from app.core.state import Goal
-from app.records import KEY_ACCEPTED, KEY_FOREIGN, Answer
+from app.records import KEY_ACCEPTED, KEY_BY_HAND, KEY_FOREIGN, KEY_UNSEEING, Answer
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_words import CREATE, HAND, WORKSPACE, at_once, begin
 
@@ -94,6 +94,15 @@ def test_a_key_is_known_by_its_latest_status_and_for_one_workspace(place: Place)
     assert place.open().key_status(WORKSPACE, "f1") == KEY_ACCEPTED
     assert store.key_status("another", "f1") is None
     assert store.key_status(WORKSPACE, "f2") is None
+
+
+def test_a_persons_yes_to_a_key_stays(place: Place) -> None:
+    store = place.open()
+    store.set_key_status(WORKSPACE, "f1", KEY_ACCEPTED)
+    store.set_key_status(WORKSPACE, "f1", KEY_BY_HAND)
+    for status in (KEY_UNSEEING, KEY_FOREIGN):
+        store.set_key_status(WORKSPACE, "f1", status)
+    assert place.open().key_status(WORKSPACE, "f1") == KEY_BY_HAND
 
 
 def hear(store: AnyStore, recording_id: str, at: float, *, workspace: str = WORKSPACE) -> None:

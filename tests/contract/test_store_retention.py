@@ -74,18 +74,9 @@ def test_what_has_lost_its_body_cannot_be_replayed_and_all_else_of_it_is_as_befo
     (before,) = sql_store.deliveries_of(WORKSPACE, RECORDING)
     sql_store.clock_offset_s += DAY_S
     sql_store.forget_bodies(older_than_s=60, limit=9)
-    assert not sql_store.reopen_delivery(delivery_id)
     assert sql_store.delivery(delivery_id) == (WORKSPACE, None)
     (after,) = sql_store.deliveries_of(WORKSPACE, RECORDING)
     assert after == before
-
-
-def test_a_reopened_delivery_keeps_its_body_however_old_it_is(sql_store: SqlStore) -> None:
-    (delivery_id,) = applied(sql_store, "m1", body=b"news")
-    sql_store.clock_offset_s += DAY_S
-    assert sql_store.reopen_delivery(delivery_id)
-    assert sql_store.forget_bodies(older_than_s=60, limit=9) == 0
-    assert [d.body for d in sql_store.take_deliveries(9)] == [b"news"]
 
 
 def test_in_sqlite_forgotten_bodies_make_room_for_new_ones(sql_place: Place) -> None:

@@ -140,6 +140,20 @@ def test_over_a_restart_of_the_machine_nothing_can_be_told_and_the_silence_begin
     assert store.load(WORKSPACE, RECORDING).is_from_before, "it was away, too"
 
 
+@pytest.mark.parametrize("signs", [True, False])
+def test_a_clock_that_went_back_over_a_restart_may_hide_any_silence(
+    machine: Machine, store: AnyStore, signs: bool
+) -> None:
+    machine.waits(HOUR, signs=signs)
+    begin(store, recording_id="the newest")  # after the last sign
+    store.clock_offset_s -= 3 * HOUR  # a backup of then, put back on a machine whose clock is behind
+    Machine(store, "second start", since_start_s=9.0).signs()
+    assert store.load(WORKSPACE, RECORDING).is_from_before
+    assert store.load(WORKSPACE, "the newest").is_from_before
+    begin(store, recording_id="of now")
+    assert not store.load(WORKSPACE, "of now").is_from_before
+
+
 def test_a_second_machine_that_joins_is_no_step(machine: Machine, store: AnyStore) -> None:
     machine.waits(600)
     joining = Machine(store, "of another machine", since_start_s=1e6)
@@ -191,8 +205,8 @@ def test_a_reading_during_which_the_process_was_stopped_measures_nothing() -> No
     assert boot.distance_of(1_000.0, begun_s=boot.now_s()) is None
 
 
-def test_without_a_measure_each_long_gap_counts_as_a_step() -> None:
+def test_without_a_measure_each_long_gap_counts_as_a_step_and_a_silence() -> None:
     step = judged(Reading(10_000.0, 10_000.0 - 300, None, None), quiet_s=QUIET_S)
-    assert (step.forward_s, step.is_silence) == (300.0, False)
+    assert (step.forward_s, step.is_silence) == (300.0, True)
     assert not judged(Reading(10_000.0, 10_000.0 - 80, None, None), quiet_s=QUIET_S).is_step
     assert not judged(Reading(10_000.0, None, 5.0, None), quiet_s=QUIET_S).is_step

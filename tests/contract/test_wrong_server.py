@@ -167,11 +167,8 @@ class Answer(Exception):
             (state, True)
             for state in ("08006", "08P01", "25006", "25P03", "40001", "57P01", "57P02", "57P03")
         ],
-        *[(state, True) for state in ("57P04", "57P05")],
-        *[
-            (state, False)
-            for state in ("23505", "23514", "40P01", "42P01", "42501", "53100", "55P03", "57014")
-        ],
+        *[(state, True) for state in ("57P04", "57P05", "53100", "53200", "58030", "XX001")],
+        *[(state, False) for state in ("23505", "23514", "40P01", "42P01", "42501", "55P03", "57014")],
         (None, False),
     ],
 )
@@ -242,6 +239,7 @@ def demote(port: int) -> None:
     [
         (("REPLICAOF", "127.0.0.1", "1"), "being a replica"),
         (("CONFIG", "SET", "min-replicas-to-write", "1"), "without its replicas"),  # cut off from the others
+        (("CONFIG", "SET", "maxmemory", "1"), "memory is full"),  # given up for one with room
     ],
 )
 def test_after_one_refusal_of_a_demoted_redis_the_queue_goes_on_at_the_new_one(
@@ -334,8 +332,10 @@ def test_a_worker_that_waits_at_a_demoted_redis_hears_of_it(valkeys: tuple[int, 
         (said.ClusterDownError("x"), True),
         (said.ResponseError("NOREPLICAS Not enough good replicas to write."), True),
         (said.ResponseError("UNBLOCKED force unblock from blocking operation"), True),
-        (said.OutOfMemoryError("x"), False),
-        (said.ResponseError("MISCONF Redis is configured to save RDB snapshots"), False),
+        (said.OutOfMemoryError("x"), True),
+        (said.ResponseError("MISCONF Redis is configured to save RDB snapshots"), True),
+        (said.AuthenticationError("Authentication required."), True),
+        (said.AskError("1 127.0.0.1:7000"), True),
         (said.WatchError("x"), False),
         (said.NoPermissionError("x"), False),
     ],

@@ -216,8 +216,9 @@ def test_an_attempt_that_the_policy_ended_unpaid_is_the_one_that_a_retry_sends(
     d.told(ev.Sending(1, 1, FIRST, 0))
     d.told(ev.CreateRefused(2, 1, ev.Refusal.ACCOUNT, "http_402"))
     d.told(ev.NoLongerWanted(3, 1, why, FIRST))
-    assert (d.goal, d.fates()) == (goal, ["refused"])
+    assert (d.goal, d.fates(), d.state.completed_at) == (goal, ["refused"], 3)
     assert d.told(ev.RetryAsked(4, 0)) == (CreateTranscript(1, FIRST, 1),), "nothing was paid"
+    assert d.state.attempts[0].error is None
     d.told(ev.Sending(5, 1, FIRST, 1))
     assert d.fates() == ["sending"]
 
@@ -364,6 +365,18 @@ def test_a_lost_answer_not_in_the_list_repeats_the_same_key_with_growing_waits()
     d.told(ev.Sending(8, 1, FIRST, 0))
     d.told(ev.CreateUnknown(9, 1, "http_500"))
     assert d.told(ev.Listed(12, 1, (), 12, 3)) == (CreateTranscript(1, FIRST, 0, after_s=10),)
+
+
+def test_a_lost_answer_that_is_found_late_has_the_whole_patience_of_a_transcript() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    for at in range(3):
+        d.told(ev.Sending(at, 1, FIRST, 0))
+        d.told(ev.CreateUnknown(at, 1, "timeout"))
+        d.told(ev.Listed(at, 1, (), 60.0, 60.0, is_resendable=True))
+    d.told(ev.Sending(4, 1, FIRST, 0))
+    d.told(ev.Created(5, 1, T1, FIRST))
+    assert d.told(ev.StillProcessing(605, T1)) == (AskTranscript(T1, after_s=600),)
 
 
 @pytest.mark.parametrize("refusal", [ev.Refusal.BUSY, ev.Refusal.ACCOUNT, ev.Refusal.PAYLOAD])
@@ -762,6 +775,14 @@ def test_what_is_no_longer_selected_ends_unpaid_and_skipped_even_after_a_definit
     assert why_not_send(d.state, 2, again.provider, d.policy) is None, "a person asked for it"
 
 
+def test_a_request_on_the_wire_is_not_called_unpaid_by_a_policy_that_changes_meanwhile() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    d.told(ev.NoLongerWanted(1, 1, "deselected", "excluded"))
+    assert (d.goal, d.fates(), d.ignored is not None) == (Goal.CREATING, ["sending"], True)
+
+
 def test_a_repetition_under_the_same_key_does_not_ask_the_policy() -> None:
     d = lost_answer()
     d.told(ev.Listed(3, 1, (), 5, 5))
@@ -852,11 +873,24 @@ def test_retry_beyond_the_budget_says_so_and_with_budget_pays_one_more() -> None
     d.told(ev.RecordingDone(0))
     d.attempt_fails(1, T1)
     d.attempt_fails(2, T2)
-    d.attempt_fails(3, T3)
+    d.told(ev.Sending(0, 3, d.policy.providers[2].key, 0))
+    d.told(ev.CreateRefused(0, 3, ev.Refusal.PROVIDER, "http_400"))
     assert d.told(ev.RetryAsked(1, 0)) == ()
     assert d.ignored is not None
     assert "--budget" in d.ignored
     assert d.told(ev.RetryAsked(1, 4)) == (CreateTranscript(4, FIRST),)
+
+
+def test_a_budget_for_more_gives_up_no_request_that_may_have_been_heard() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    d.told(ev.CreateUnknown(1, 1, "timeout"))
+    d.told(ev.Listed(60, 1, (), 60.0, 60.0, is_resendable=True))
+    d.told(ev.Sending(61, 1, FIRST, 0))
+    d.told(ev.CreateNotSent(25 * HOUR, 1, "dns"))
+    assert d.told(ev.RetryAsked(26 * HOUR, 2)) == (CreateTranscript(1, FIRST),)
+    assert d.fates() == ["claimed"]
 
 
 def test_our_own_failure_keeps_the_attempt_open_and_a_retry_looks_before_it_pays() -> None:

@@ -59,6 +59,28 @@ def test_weekend_of_downtime_does_not_end_an_unknown_attempt_after_one_look() ->
     assert d.goal is Goal.CREATING, (d.goal, d.state.reason)
 
 
+def test_weekend_of_downtime_does_not_give_up_a_finished_transcript_after_one_look() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(ev.TranscriptDone(1, T1, 1))
+    for at in (2, 3, 4):
+        d.told(ev.FetchBlocked(at, T1, "http_403"))
+    d.told(ev.LongSilence(3 * DAY))
+    d.told(ev.FetchBlocked(3 * DAY + 5, T1, "http_403"))
+    assert d.goal is Goal.FETCHING, (d.goal, d.state.reason)
+
+
+def test_weekend_of_downtime_does_not_end_the_wait_for_a_recording_after_one_look() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    d.told(ev.CreateRefused(1, 1, ev.Refusal.RECORDING_UNKNOWN, "http_404"))
+    d.told(ev.LongSilence(3 * DAY))
+    d.told(ev.RecordingAsked(3 * DAY + 5, ev.RecordingCondition.UNKNOWN))
+    assert d.goal is Goal.CREATING, (d.goal, d.state.reason)
+
+
 def test_attempt_that_was_given_up_before_a_silence_is_looked_up_by_a_retry_before_it_is_sent() -> None:
     d = Dialogue()
     d.told(ev.RecordingDone(0))

@@ -10,11 +10,12 @@ import pytest
 from app.core import events as ev
 from app.core.commands import Command, CreateTranscript
 from app.core.machine import Decision, is_wanted
+from app.core.policy import Policy
 from app.core.reasons import NEXT_STEPS
 from app.core.state import ENDS, OPEN, Attempt, Fate, Goal
 from app.core.step import budget
 from tests.core import diagram, walk
-from tests.core.walk import LATE, NOW, OURS, Cast, World
+from tests.core.walk import LATE, OURS, Cast, World
 
 pytestmark = pytest.mark.timeout(120)
 BEFORE_THE_KEY = (ev.Refusal.BUSY, ev.Refusal.ACCOUNT, ev.Refusal.PAYLOAD)
@@ -200,14 +201,14 @@ def test_from_every_state_alarms_alone_lead_to_an_end(
 def _after_the_next_alarm(world: World, cast: Cast, mood: str) -> World:
     """Performs what is pending, with the least helpful answer there is."""
     for command in sorted(world.pending, key=lambda c: c.key):
-        for event in _grim(world, command, mood):
+        for event in _grim(world, command, cast.policy, mood):
             world, _ = walk.step(world, event, command, cast.policy)
     return world
 
 
-def _grim(world: World, command: Command, mood: str) -> Iterator[ev.Event]:
+def _grim(world: World, command: Command, policy: Policy, mood: str) -> Iterator[ev.Event]:
     if isinstance(command, CreateTranscript):
-        yield from _grim_create(world, command, mood)
+        yield from _grim_create(world, command, policy, mood)
         return
     tid = getattr(command, "transcript_id", None) or ""
     ordinal = getattr(command, "ordinal", 0)
@@ -223,11 +224,14 @@ def _grim(world: World, command: Command, mood: str) -> Iterator[ev.Event]:
     yield answers[command.key.partition(":")[0]]
 
 
-def _grim_create(world: World, command: CreateTranscript, mood: str) -> Iterator[ev.Event]:
+def _grim_create(world: World, command: CreateTranscript, policy: Policy, mood: str) -> Iterator[ev.Event]:
     ordinal = command.ordinal
     line = world.state.attempt_of(ordinal=ordinal)
     if line is None or line.fate is not Fate.SENDING:
-        yield ev.Sending(NOW, ordinal, command.provider, command.generation)
+        event = walk.before_the_send(world.state, command, policy)
+        yield event
+        if not isinstance(event, ev.Sending):
+            return
     answers: dict[str, ev.Event] = {
         "refused": ev.CreateRefused(LATE, ordinal, ev.Refusal.PROVIDER),
         "busy": ev.CreateRefused(LATE, ordinal, ev.Refusal.BUSY),

@@ -27,6 +27,7 @@ from app.core.commands import (
 )
 from app.core.machine import Decision, decide
 from app.core.policy import Policy, ProviderChoice
+from app.core.rules_create import why_not_send
 from app.core.state import ENDS, Absence, Attempt, Fate, Goal, Transcription, Unread
 
 NOW = 1_000.0
@@ -163,13 +164,22 @@ def _missing(tid: str) -> Iterator[ev.Event]:
         yield ev.TranscriptMissing(at, tid, patient_at=at)
 
 
+def before_the_send(state: Transcription, command: CreateTranscript, policy: Policy) -> ev.Event:
+    """The claim, or what the policy of now has against it."""
+    unwanted = why_not_send(state, command.ordinal, command.provider, policy)
+    if unwanted is not None:
+        return replace(unwanted, at=NOW)
+    return ev.Sending(NOW, command.ordinal, command.provider, command.generation)
+
+
 def _create_answers(state: Transcription, command: CreateTranscript, cast: Cast) -> Iterator[ev.Event]:
     line = state.attempt_of(ordinal=command.ordinal)
     if line is None or line.fate is not Fate.SENDING:
-        yield ev.Sending(NOW, command.ordinal, command.provider, command.generation)
+        yield before_the_send(state, command, cast.policy)
         if cast.has_policy_changes and (line is None or not line.is_doubtful):
             yield ev.NoLongerWanted(NOW, command.ordinal, "deselected", "excluded")
             yield ev.NoLongerWanted(NOW, command.ordinal, "provider_left", command.provider)
+            yield ev.NoLongerWanted(NOW, command.ordinal, "no_further_attempt", "attempts")
         if cast.policy.shut and line is None:
             yield ev.ProviderDown(NOW, command.ordinal, command.provider)
         return

@@ -113,6 +113,7 @@ def test_every_file_is_the_owners_alone_and_nothing_half_is_left(programme: Prog
             assert stat.S_IMODE(mode) == 0o600, path
     transcripts = programme.place.home / "transcripts"
     folders = {path.parent for path in transcripts.rglob("*") if path.is_file()}
+    assert folders
     for folder in folders:
         assert_whole(folder)
     assert list((programme.place.home / "scratch").glob("*")) == []

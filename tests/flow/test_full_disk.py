@@ -72,6 +72,7 @@ def test_full_disk_refuses_or_waits_and_goes_on_by_itself_when_there_is_room(
             for d in place.recall.deliveries()
             if any(a["status"] == 202 for a in d["attempts"])
         }
+        assert acknowledged
         assert acknowledged <= place.kept_deliveries()
 
 

@@ -22,9 +22,10 @@ def test_another_working_directory_is_kept_and_not_searched_for_code(made: Clone
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "__init__.py").touch()
     (tmp_path / "app" / "__main__.py").write_text("raise SystemExit('the wrong app')")
-    said = made.run("list", cwd=tmp_path).said
-    assert said["cwd"] == str(tmp_path)
-    assert Path(said["file"]) == made.root / "app" / "__main__.py"
+    for env in ({}, {"PYTHONPATH": str(tmp_path)}):  # another project's, as an editor's terminal has it
+        said = made.run("list", cwd=tmp_path, env=env).said
+        assert said["cwd"] == str(tmp_path)
+        assert Path(said["file"]) == made.root / "app" / "__main__.py"
 
 
 def test_chain_of_relative_and_absolute_symlinks_leads_to_the_clone(made: Clone, tmp_path: Path) -> None:

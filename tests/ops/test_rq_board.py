@@ -376,11 +376,14 @@ def test_board_works_again_when_redis_is_back(console: Console, tmp_path: Path) 
 
 
 def test_unforeseen_failure_is_answered_and_logged_by_the_outer_application(
-    console: Console, valkey_url: str, redis: Redis, queued: str
+    console: Console, valkey_url: str, queued: str
 ) -> None:
     log = PrintedErrors()
-    redis.hset(f"rq:job:{queued}", "enqueued_at", "not a time")
-    board = console(redis_url=valkey_url, log=log)
+
+    def unforeseen() -> NoReturn:
+        raise ValueError("not a time")
+
+    board = console(redis_url=valkey_url, log=log, names=unforeseen)
     answer = board.get(f"/ops/rq/0/data/job/{queued}.json")
     assert (answer.status_code, answer.get_json()) == (500, {"error": {"code": "internal_error"}})
     ((event, values),) = log.lines
@@ -391,6 +394,13 @@ def test_unforeseen_failure_is_answered_and_logged_by_the_outer_application(
 def test_shorter_paths_lead_to_the_board_without_naming_a_host(board: FlaskClient, path: str) -> None:
     answer = board.get(path)
     assert (answer.status_code, answer.headers["Location"]) == (302, "/ops/rq/")
+
+
+@pytest.mark.parametrize("path", ["/v1", "/ops/rq/0", "/ops/rq/0/view", "/ops/rq/0/view/queues/"])
+def test_no_redirect_repeats_the_host_that_was_sent(board: FlaskClient, path: str) -> None:
+    answer = board.get(path, headers={"Host": "evil.example"})
+    assert answer.status_code in (200, 401)
+    assert "evil.example" not in str(answer.headers) + answer.get_data(as_text=True)
 
 
 def test_dashboard_is_imported_by_the_first_look_and_not_before() -> None:

@@ -152,6 +152,7 @@ class RecallModel:
         forgotten: Transcripts and recordings, and until when; a recording takes its transcripts along.
         strays: So many of the next reads may be about another thing.
         fills_several: Of the providers in an answer others are filled too, one before the one ordered.
+        shown: Recordings that the key of another workspace sees as well.
     """
 
     now: Callable[[], float]
@@ -172,6 +173,7 @@ class RecallModel:
     forgotten: dict[str, float] = field(default_factory=dict)
     strays: int = 0
     fills_several: bool = False
+    shown: set[str] = field(default_factory=set)
     sent: dict[str, bytes] = field(default_factory=dict)  # by Idempotency-Key
     other_bytes: list[str] = field(default_factory=list)
     _kept: dict[tuple[str, str, str], tuple[float, Answer]] = field(default_factory=dict)
@@ -358,7 +360,7 @@ class RecallModel:
         """Whether this key is answered as if there were no such recording, or transcript."""
         ids = (recording_id, transcript_id)
         is_forgotten = any(self.forgotten.get(id, -math.inf) > self.now() for id in ids)
-        return is_forgotten or user == FOREIGN_KEY
+        return is_forgotten or (user == FOREIGN_KEY and recording_id not in self.shown)
 
     def found(self, transcript_id: str, user: str) -> Transcript | None:
         """What a retrieve finds."""

@@ -6,6 +6,7 @@ write of a worker is an effect at which it may be stopped; the `world` says whet
 from __future__ import annotations
 
 import copy
+import hashlib
 import io
 import math
 from collections.abc import Iterable, Sequence
@@ -56,6 +57,8 @@ _KEPT = (
     "breakers",
     "alive_at",
     "resumed_at",
+    "steady_at",
+    "distances",
 )
 
 
@@ -185,3 +188,6 @@ class MemoryBlobs:
         if self.is_away:
             raise BlobsUnavailable("the disk is full")
         return key in self.files
+
+    def sha256(self, key: str) -> str:
+        return hashlib.sha256(self.files[key]).hexdigest()

@@ -202,9 +202,20 @@ class World:
         worker.kill()
         self.say(f"{worker.name} is killed, {worker.where}")
 
-    def live(self, until: float, *, delivers: Callable[[Message], bool] = lambda m: False) -> None:
-        """The whole service works as it should until then: dispatcher, inbox, workers, webhooks."""
+    def live(
+        self,
+        until: float,
+        *,
+        delivers: Callable[[Message], bool] = lambda m: False,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """
+        The whole service works as it should until then: dispatcher, inbox, workers, webhooks. Or until it
+        `is_over`: what follows is offered, and no worker has begun it.
+        """
         for _ in range(_MOST_LOOKS):
+            if is_over():
+                return
             self.recall.tick()
             for message in [m for m in self.recall.messages if not m.times and delivers(m)]:
                 self.deliver(message)

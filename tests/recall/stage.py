@@ -28,6 +28,10 @@ QUICK = replace(
     get_overall_s=0.8,
     resend_first_s=5.0,
 )
+# For answers that come: a busy machine may take seconds to give one.
+PATIENT = replace(
+    QUICK, connect_timeout_s=20.0, read_timeout_s=20.0, create_overall_s=40.0, get_overall_s=40.0
+)
 
 
 @dataclass
@@ -59,12 +63,14 @@ class RealClock:
         return time.monotonic()
 
 
-def client(url: str, durations: Durations = QUICK, clock: StillClock | None = None) -> RecallClient:
+def client(url: str, durations: Durations = PATIENT, clock: StillClock | None = None) -> RecallClient:
     return RecallClient(url, KEY, durations, clock=clock or StillClock())
 
 
-def create(url: str, *, fresh: Callable[[], bool] = lambda: True) -> CreateAnswer:
-    return client(url).create(ORDER, is_still_fresh=fresh)
+def create(
+    url: str, durations: Durations = PATIENT, *, fresh: Callable[[], bool] = lambda: True
+) -> CreateAnswer:
+    return client(url, durations).create(ORDER, is_still_fresh=fresh)
 
 
 def closed_port() -> int:

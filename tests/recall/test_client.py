@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core.durations import Durations
 from app.errors import AccountRefused, CursorRefused, RecallBusy
 from app.ports import CreateAnswer
 from app.ports_recall import Recall
@@ -25,6 +26,7 @@ from tests.recall.stage import (
     EMPTY_PAGE,
     KEY,
     ORDER,
+    PATIENT,
     QUICK,
     R,
     StillClock,
@@ -78,8 +80,11 @@ def test_netrc_does_not_replace_the_key(tmp_path: Path, monkeypatch: pytest.Monk
 def test_loopback_is_reached_without_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+    for name in ("no_proxy", "NO_PROXY"):  # which may name this machine already
+        monkeypatch.delenv(name, raising=False)
     with raw_server(answer(200, EMPTY_PAGE)) as server:
         client(server.url).probe()
+    assert server.requests[0].startswith(b"GET /api/")
 
 
 def test_another_host_is_reached_through_the_proxy_which_never_sees_the_key(
@@ -150,8 +155,9 @@ def test_a_get_that_fails_asks_for_patience_and_is_not_repeated_within_its_slot(
     behaviour: Behaviour, cause: str
 ) -> None:
     """Recall counts every request it sees, and the caller holds one slot of its rate."""
+    durations = QUICK if cause == "timeout" else PATIENT
     with raw_server(behaviour) as server, pytest.raises(RecallBusy) as caught:
-        client(server.url).retrieve(T, recording_id=R)
+        client(server.url, durations).retrieve(T, recording_id=R)
     assert (caught.value.cause, caught.value.retry_after_s) == (cause, QUICK.resend_first_s)
     assert len(server.requests) == 1
 
@@ -216,12 +222,12 @@ def test_every_status_that_is_not_meant_asks_for_patience_and_is_named(name: str
     accounts = (401, 402, 403)
     for status in {*range(300, 600)} - {*accounts, *MEANT.get(name, ())}:
         with raw_server(answer(status)) as server, pytest.raises(RecallBusy) as caught:
-            ASKS[name](client(server.url))
+            ASKS[name](client(server.url, Durations()))
         assert caught.value.cause == f"http_{status}"
         assert not isinstance(caught.value, CursorRefused)
     for status in accounts:
         with raw_server(answer(status)) as server, pytest.raises(AccountRefused) as refused:
-            ASKS[name](client(server.url))
+            ASKS[name](client(server.url, Durations()))
         assert refused.value.status == status
 
 
@@ -272,10 +278,10 @@ def test_an_answer_about_another_thing_than_was_asked_is_busy_and_quotes_no_id(
 
 @pytest.mark.parametrize("body", [b"", b" \n", b"{}", json.dumps({"id": T.upper()}).encode()])
 def test_a_deletion_is_answered_with_nothing_or_a_word_about_this_transcript(body: bytes) -> None:
-    with raw_server(answer(200, body)) as server:
-        client(server.url).delete(T)
-    with raw_server(answer(410)) as server:
-        client(server.url).delete(T)
+    for said in (answer(200, body), answer(410)):
+        with raw_server(said) as server:
+            client(server.url).delete(T)
+        assert server.requests[0].startswith(b"DELETE "), "and no complaint"
 
 
 def test_a_page_of_recordings_is_of_whatever_the_workspace_has() -> None:

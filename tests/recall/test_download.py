@@ -25,6 +25,9 @@ from app.recall.exchange import AddressRefused, Call, Wire
 from tests.recall.raw_server import Behaviour, answer, drip, hang_up, raw_server, send, silence
 
 QUICK = replace(Durations(), connect_timeout_s=2.0, read_timeout_s=0.4, download_overall_s=0.8)
+# For answers that come: a busy machine may take seconds to give one.
+PATIENT = replace(Durations(), connect_timeout_s=20.0, read_timeout_s=20.0, download_overall_s=40.0)
+_BUSY_S = 10.0  # what drips goes on for twenty
 SECRET = "X-Amz-Signature=do-not-show"
 BODY = b'[{"participant": {"name": "Jane"}, "words": []}]' * 50
 
@@ -36,11 +39,12 @@ def fetch(
     is_local: bool = True,
     at_most: int = 10_000,
     keep_going: Callable[[], object] = lambda: None,
+    durations: Durations = PATIENT,
 ) -> None:
     download.fetch(
         f"{url}/t.json?{SECRET}",
         target,
-        durations=QUICK,
+        durations=durations,
         is_local=is_local,
         keep_going=keep_going,
         at_most=at_most,
@@ -121,10 +125,10 @@ def test_every_failure_has_a_word_and_leaves_no_file(behaviour: Behaviour, cause
     target.write_bytes(b"from an earlier try")
     began = time.monotonic()
     with raw_server(behaviour) as server, pytest.raises(DownloadBlocked) as caught:
-        fetch(server.url, target)
+        fetch(server.url, target, durations=QUICK if cause in ("timeout", "http_403") else PATIENT)
     assert caught.value.cause == cause
     assert not target.exists()
-    assert time.monotonic() - began < QUICK.download_overall_s + 1
+    assert time.monotonic() - began < QUICK.download_overall_s + _BUSY_S
 
 
 def test_a_bomb_does_not_fill_the_memory_before_it_is_noticed(target: Path) -> None:
@@ -148,7 +152,7 @@ def test_no_message_traceback_or_log_shows_the_address(
     caplog.set_level(logging.DEBUG)
     for behaviour in (answer(403, EXPIRED), hang_up, silence, answer(200, b"x", length=9)):
         with raw_server(behaviour) as server, pytest.raises(DownloadBlocked) as caught:
-            fetch(server.url, target)
+            fetch(server.url, target, durations=QUICK)
         error = caught.value
         assert error.__cause__ is None
         assert error.__context__ is None
@@ -248,7 +252,40 @@ def test_with_the_real_recall_inner_addresses_are_refused(url: str, cause: str, 
     assert caught.value.cause == cause
 
 
-@pytest.mark.parametrize("url", ["https://bucket.s3.example/x?y", "https://52.216.1.1/x"])
+INNER_NAMES = """
+127.1 2130706433 0x7f.1 0x7f000001 0X7F000001 0177.0.0.1 2852039166 127.0.0.1. 169.254.169.254. 0 1.2.3
+localhost. LOCALHOST a.localhost a.localhost. ip6-localhost localhost.localdomain metadata intranet
+metadata.google.internal printer.local router.home.arpa 1.2.3.4.5 256.256.256.256
+%31%32%37.0.0.1 127%2e0%2e0%2e1 a%00b * . a..b a.b.. .a.b a"b
+"""
+
+
+@pytest.mark.parametrize("host", INNER_NAMES.split())
+def test_names_that_lead_inwards_are_refused_before_a_proxy_resolves_them(host: str) -> None:
+    assert download.why_refused(f"https://{host}/x", is_local=False) == "address_refused"
+
+
+def test_a_proxy_is_not_asked_for_a_name_that_leads_inwards(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with raw_server(answer(200, BODY)) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        with pytest.raises(DownloadBlocked, match=r"^address_refused$"):
+            fetch("https://127.1", target, is_local=False)
+    assert proxy.requests == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://bucket.s3.example/x?y",
+        "https://52.216.1.1/x",
+        "https://my_bucket.s3.us-east-1.amazonaws.com:443/x",
+        "https://xn--bcher-kva.example./x",
+        "https://1und1.example/x",
+        "https://local.internal.example/x",
+    ],
+)
 def test_public_hosts_may_be_asked(url: str) -> None:
     assert download.why_refused(url, is_local=False) is None
 

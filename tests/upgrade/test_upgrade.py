@@ -210,6 +210,7 @@ def test_the_data_has_an_attempt_in_every_state_and_an_outbox_under_way() -> Non
 def test_everything_of_the_version_before_ends_and_nothing_is_paid_again(world: Upgraded) -> None:
     world.live(world.clock.at + 4 * _DAY_S, delivers=lambda message: True)
     assert not world.wrongs, world.told("paid too early")
+    assert_in_doubt_is_looked_up_for_seventy_minutes_and_never_repeated(world)
     states, paid = world.store.states(), world.paid()
     for number in (*range(1, 29),):
         goal, times = ENDS_AS.get(number, (Goal.STORED, 1))
@@ -224,10 +225,7 @@ def test_everything_of_the_version_before_ends_and_nothing_is_paid_again(world: 
     assert not world.store.due(10, offer_again_s=0)
 
 
-def test_a_request_of_the_version_before_is_looked_up_for_seventy_minutes_and_never_repeated(
-    world: Upgraded,
-) -> None:
-    world.live(world.clock.at + _DAY_S, delivers=lambda message: True)
+def assert_in_doubt_is_looked_up_for_seventy_minutes_and_never_repeated(world: Upgraded) -> None:
     for number in IN_DOUBT:
         sent = world.posts_of(number)
         if (number, 1) in AT_RECALL:

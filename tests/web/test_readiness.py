@@ -307,7 +307,7 @@ def unreadable(store: SqlStore) -> None:
         ([accepted, refused], "ok"),
         ([accepted, later, refused], "down"),
         ([unreadable, later, later], "down"),
-        ([unreadable, lambda store: store.reopen_delivery(1)], "ok"),
+        ([unreadable, lambda store: store.put_aside(1, kind="a")], "ok"),
     ],
     ids=lambda given: (
         given if isinstance(given, str) else "-".join(c.__name__.strip("<>") for c in given) or "-"

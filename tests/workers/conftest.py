@@ -41,7 +41,7 @@ def valkey_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def redis_url(valkey_home: Path) -> str:
-    """The address of an empty Redis with no connection left: the wait of an ended worker takes a job."""
+    """The address of an empty Redis to which nothing is connected: an ended worker's wait takes a job."""
     url = valkey_server.url(valkey_home)
     with Redis.from_url(url) as client:
         client.client_kill_filter(_type="normal", skipme=True)

@@ -25,12 +25,20 @@ class PrintedLog:
 
 # Jobs take whole numbers alone: where they leave their traces is in the environment of the process.
 FOLDER = "AFTERWORD_TEST_FOLDER"
-JOBS = {"tests.workers.stand_ins.touch": 1, "tests.workers.stand_ins.sleep_noting": 1}
+JOBS = {f"tests.workers.stand_ins.{name}": 1 for name in ("touch", "sleep_noting", "fail_telling")}
 
 
 def touch(number: int) -> None:
     """A job: leaves a file, `done-NUMBER`, with its pid in it."""
     Path(os.environ[FOLDER], f"done-{number}").write_text(str(os.getpid()))
+
+
+SIGNED = "https://bucket.example/t.json?X-Amz-Signature="
+
+
+def fail_telling(number: int) -> None:
+    """A job: fails with a secret in its message."""
+    raise RuntimeError(f"cannot read {SIGNED}{number}")
 
 
 def sleep_noting(milliseconds: int) -> None:

@@ -105,6 +105,17 @@ def written(redis: Redis, field: str, value: bytes) -> None:
     redis.rpush(f"rq:queue:{QUEUE}", job.id)
 
 
+def burst(redis_url: str) -> None:
+    """A worker of ours in this process, until nothing waits."""
+    worker = AfterwordWorker(QUEUE, connect(redis_url, patience="worker"), name="w", jobs=STAND_INS)
+    try:
+        worker.work(burst=True, logging_level="CRITICAL")
+    finally:
+        for logger in map(logging.getLogger, ("rq.worker", "rq.job")):  # set by RQ for the whole process
+            logger.setLevel(logging.NOTSET)
+            logger.handlers.clear()
+
+
 def settles(redis: Redis, worker: Program, folder: Path) -> None:
     """A job of ours that came later is done by the same worker; nothing of what came before was."""
     enqueue(redis, args=(99,))
@@ -186,11 +197,7 @@ def test_each_alone_is_counted(
     told = Dropped()
     monkeypatch.setattr(own_jobs, "dropped", told)
     CALLS[name](redis, tmp_path)
-    quiet = AfterwordWorker(QUEUE, connect(redis_url, patience="worker"), name="w", jobs=STAND_INS)
-    assert not quiet.work(burst=True, logging_level="CRITICAL")
-    for logger in map(logging.getLogger, ("rq.worker", "rq.job")):  # set by RQ for the whole process
-        logger.setLevel(logging.NOTSET)
-        logger.handlers.clear()
+    burst(redis_url)
     assert told.total == 1
     assert redis.llen(f"rq:queue:{QUEUE}") == 0
 
@@ -256,6 +263,43 @@ def test_a_key_of_another_type_is_removed(worker: Program, redis: Redis, tmp_pat
     eventually(lambda: redis.type(key) != b"string", within_s=15)
     eventually(lambda: worker.events("queue_emptied"))
     settles_later(redis, tmp_path)
+
+
+BOOKS = (f"rq:queue:{QUEUE}", f"rq:workers:{QUEUE}", "rq:workers", f"rq:scheduled:{QUEUE}")
+
+
+@pytest.mark.parametrize("key", BOOKS)
+@pytest.mark.parametrize("kind", ["string", "stream"])
+def test_worker_starts_whatever_stands_in_the_place_of_rqs_books(
+    redis: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, kind: str
+) -> None:
+    monkeypatch.setenv("AFTERWORD_TEST_FOLDER", str(tmp_path))
+    redis.set(key, "nonsense") if kind == "string" else redis.xadd(key, {"a": "b"})
+    burst(redis_url)
+    enqueue(redis, args=(99,))
+    burst(redis_url)
+    assert (tmp_path / "done-99").exists()
+
+
+@pytest.mark.parametrize("member", [b"\xff", b"rq:worker:\xff"])
+def test_worker_whose_name_is_no_text_does_not_empty_the_queue_for_ever(
+    redis: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, member: bytes
+) -> None:
+    monkeypatch.setenv("AFTERWORD_TEST_FOLDER", str(tmp_path))
+    redis.sadd(f"rq:workers:{QUEUE}", member)
+    burst(redis_url)
+    enqueue(redis, args=(99,))
+    burst(redis_url)
+    assert (tmp_path / "done-99").exists()
+
+
+def test_living_worker_writes_its_name_again(redis: Redis, redis_url: str) -> None:
+    living = AfterwordWorker(QUEUE, connect(redis_url, patience="worker"), name="w", jobs=STAND_INS)
+    living.register_birth()
+    own_jobs.empty(living.queues[0])
+    assert redis.scard(f"rq:workers:{QUEUE}") == 0
+    living.heartbeat()
+    assert redis.smembers(f"rq:workers:{QUEUE}") == {living.key.encode()}
 
 
 def settles_later(redis: Redis, folder: Path) -> None:

@@ -373,6 +373,28 @@ def test_new_children_that_cannot_live_leave_the_old_ones_alone(program: Start, 
     assert up.orphans() == []
 
 
+def test_where_no_process_can_begin_the_others_live_and_it_is_tried_again(program: Start) -> None:
+    """Without a descriptor for its pipe; so it is without a process or memory more."""
+    limit = "resource.setrlimit(resource.RLIMIT_NOFILE, ({n}, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))"
+    source = RENEWED.format(specs='[ChildSpec("a", idle, tells_ready=True)]').replace(
+        "    made.append(1)", f"    made.append(1); {limit.format(n='4 if len(made) == 1 else 256')}"
+    )
+    up = program(f"import resource\n{source}")
+    old, kept = up.pid_of("a"), up.pid_of("kept")
+    up.send(signal.SIGHUP)
+    eventually(lambda: up.events("reload_failed"))
+    assert psutil.pid_exists(old)
+    assert "open files" in up.events("child_not_started")[0]["cause"]
+    os.kill(old, signal.SIGKILL)
+    eventually(lambda: len(up.events("child_not_started")) >= 2)
+    assert psutil.pid_exists(kept)
+    up.send(signal.SIGHUP)
+    eventually(lambda: up.events("reloaded"))
+    up.send(signal.SIGTERM)
+    assert up.wait() == 0
+    assert up.orphans() == []
+
+
 def test_old_child_that_dies_while_the_new_ones_start_is_started_again(program: Start) -> None:
     up = program(RENEWED.format(specs='[ChildSpec("a", never, tells_ready=True)]'))
     old = up.pid_of("a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import time
@@ -18,9 +19,10 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
 from app.adapters import valkey_server
-from app.adapters.rq_queue import RECALL, RqQueue, connect, queue_name
+from app.adapters.rq_queue import FAILURE_TTL_S, RECALL, RESULT_TTL_S, RqQueue, connect, queue_name
 from app.core.durations import Durations
 from tests.workers.programs import Program, eventually
+from tests.workers.stand_ins import JOBS, SIGNED
 from workers.worker import AfterwordWorker
 
 Start = Callable[[str], Program]
@@ -170,12 +172,33 @@ def test_idle_worker_stops_at_once(program: Start, redis_url: str) -> None:
 
 def test_wish_to_stop_that_was_swallowed_is_remembered_at_the_next_heartbeat(redis_url: str) -> None:
     worker = AfterwordWorker(QUEUE, connect(redis_url, patience="worker"), name="worker-1")
-    worker.register_birth()  # type: ignore[no-untyped-call]
+    worker.register_birth()
     worker.heartbeat()
     with contextlib.suppress(StopRequested):  # as redis-py does in a __del__
         worker._shutdown()
     with pytest.raises(StopRequested):
         worker.heartbeat()
+
+
+def test_what_redis_keeps_of_a_failure_holds_no_secret(redis_url: str) -> None:
+    with Redis.from_url(redis_url) as redis:
+        queue = RqJobs(QUEUE, connection=redis, serializer=JSONSerializer)
+        job = queue.enqueue_call(
+            "tests.workers.stand_ins.fail_telling",
+            args=(4711,),
+            timeout=360,
+            result_ttl=RESULT_TTL_S,
+            failure_ttl=FAILURE_TTL_S,
+        )
+        worker = AfterwordWorker(QUEUE, connect(redis_url, patience="worker"), name="w", jobs=JOBS)
+        worker.work(burst=True, logging_level="CRITICAL")
+        for logger in map(logging.getLogger, ("rq.worker", "rq.job")):  # set by RQ for the whole process
+            logger.setLevel(logging.NOTSET)
+            logger.handlers.clear()
+        kept = job.latest_result()
+    assert kept is not None
+    assert f"RuntimeError: cannot read {SIGNED.partition('?')[0]}" in str(kept.exc_string)
+    assert "4711" not in str(kept.exc_string)
 
 
 def test_worker_has_one_queue_no_scheduler_and_no_thread_to_be_forked(program: Start, redis_url: str) -> None:

@@ -1,0 +1,105 @@
+"""
+Answers that are true of something, but not of what they seem to be about; decisions under a policy of before:
+dialogues with the machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from app.core import events as ev
+from app.core.commands import CreateTranscript, FetchTranscript, LookUpTranscript, PruneTranscript
+from app.core.policy import built_in
+from app.core.rules_create import why_not_send
+from app.core.state import Goal
+from tests.core.playbook import HOUR, T1, T2, Dialogue
+
+FIRST, SECOND = (choice.key for choice in built_in().providers[:2])
+
+
+def second_is_sent() -> Dialogue:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_fails(1, T1)
+    d.told(ev.Sending(1, 2, SECOND, 0))
+    return d
+
+
+def test_create_answered_with_the_transcript_of_an_earlier_attempt_is_looked_up() -> None:
+    d = second_is_sent()
+    assert d.told(ev.Created(2, 2, T1, SECOND)) == (LookUpTranscript(2, after_s=2),)
+    assert d.fates() == ["failed", "unknown"]
+    seen = (ev.Seen(T1, "failed", 1, FIRST), ev.Seen(T2, "processing", 2, SECOND))
+    d.told(ev.Listed(5, 2, seen, 4, 4))
+    assert d.state.attempts[1].transcript_id == T2
+    assert d.fates() == ["failed", "running"]
+
+
+def test_a_list_that_gives_an_earlier_attempts_transcript_another_marker_moves_nothing() -> None:
+    d = second_is_sent()
+    d.told(ev.CreateUnknown(2, 2))
+    d.told(ev.Listed(5, 2, (ev.Seen(T1, "failed", 2, FIRST),), 4, 4))
+    assert d.fates() == ["failed", "claimed"]
+    assert d.state.attempts[1].transcript_id is None
+
+
+@pytest.mark.parametrize(
+    ("sub_code", "error"), [("provider_connection_failed",) * 2, (None, "deleted_at_recall")]
+)
+def test_transcript_that_failed_after_all_keeps_the_name_of_its_failure(
+    sub_code: str | None, error: str
+) -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    assert d.told(ev.TranscriptDone(1, T1, 1)) == (FetchTranscript(T1),)
+    assert d.told(ev.TranscriptGone(2, T1, sub_code)) == (CreateTranscript(2, SECOND),)
+    assert d.state.attempts[0].error == error
+
+
+def test_transcript_that_failed_after_all_for_its_platform_is_cured_by_no_other_provider() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(ev.TranscriptDone(1, T1, 1))
+    assert d.told(ev.TranscriptGone(2, T1, "zoom_captions_failure")) == ()
+    assert (d.goal, d.state.reason) == (Goal.FAILED, "no_provider_can_cure")
+
+
+def ended_by_a_lower_budget() -> Dialogue:
+    """The second attempt waited for money while `attempts` was set to 1."""
+    d = second_is_sent()
+    d.told(ev.CreateRefused(2, 2, ev.Refusal.ACCOUNT, "http_402"))
+    d.policy = replace(d.policy, attempts=1)
+    unwanted = why_not_send(d.state, 2, SECOND, d.policy)
+    assert unwanted is not None
+    assert d.told(unwanted) == ()
+    assert (d.goal, d.fates()) == (Goal.FAILED, ["failed", "refused"])
+    return d
+
+
+def test_retry_of_an_attempt_above_the_budget_of_now_says_so_and_the_number_orders_it() -> None:
+    d = ended_by_a_lower_budget()
+    d.told(ev.RetryAsked(3, 0))
+    assert d.ignored is not None
+    assert "--budget" in d.ignored
+    assert d.told(ev.RetryAsked(4, 2)) == (CreateTranscript(2, SECOND, 1),)
+    assert why_not_send(d.state, 2, SECOND, d.policy) is None
+
+
+def test_room_that_is_made_again_and_again_in_vain_is_waited_for_no_longer_than_a_day() -> None:
+    d = Dialogue(replace(built_in(), at_limit="prune"))
+    d.told(ev.RecordingDone(0))
+    at, deletions = 0.0, 0
+    while d.goal is Goal.CREATING:
+        generation = d.state.attempts[0].generation if d.state.attempts else 0
+        d.told(ev.Sending(at, 1, FIRST, generation))
+        for command in d.told(ev.CreateRefused(at, 1, ev.Refusal.LIMIT, "http_400")):
+            assert isinstance(command, PruneTranscript)
+            assert d.told(ev.Pruned(at, 1, has_room=True)), "there seems to be room"
+            at, deletions = at + command.after_s + 1.0, deletions + 1
+        assert deletions < 2_000, "once a minute at most"
+    assert (d.goal, d.state.reason) == (Goal.FAILED, "recall_limit_of_transcripts_reached")
+    assert 24 * HOUR <= at < 25 * HOUR
