@@ -167,6 +167,10 @@ def why_busy(busy: RecallBusy) -> str:
             f"the answer to a harmless question is not Recall's ({busy.cause}): is this Recall's address? "
             "Mend RECALL_API_BASE_URL, or leave it out and set RECALL_REGION."
         )
+    if busy.cause == "http_429":
+        return "Recall cannot be asked now (http_429): it has too many requests of this workspace; it passes."
+    if busy.cause.startswith("http_5"):
+        return f"Recall cannot be asked now ({busy.cause}): see status.recall.ai, or a proxy."
     return f"Recall cannot be asked now ({busy.cause}): check the network."
 
 
@@ -342,7 +346,7 @@ def _own_queue(settings: Settings) -> str | None:
     try:
         wiring.open_queue(settings).check_write()
     except AfterwordError as error:
-        return f"{error} It is the Valkey that `up` brought: stop `up` and start it again."
+        return f"{str(error).rstrip('.?')}. It is the Valkey that `up` brought: stop `up` and start it again."
     return None
 
 

@@ -59,7 +59,8 @@ def status_command(as_json: bool) -> int:
             click.echo(pasteable(service_of(settings).sentence()))
         raise
     service = service_of(settings)
-    wrong = misconfigured + [no_web for no_web in (why_no_web(settings),) if no_web is not None]
+    no_web = why_no_web(settings) if service.is_running else None
+    wrong = misconfigured + ([no_web] if no_web is not None else [])
     seen = Seen(settings, report, report.facts, service, standing, counts, wrong)
     if as_json:
         click.echo(json.dumps(seen.record(), indent=2))
@@ -116,7 +117,10 @@ class Seen:
     def problems(self) -> list[str]:
         """A sentence each, with its remedy."""
         said = [*self.wrong] if self.service.is_running else [self.service.sentence(), *self.wrong]
-        said += [*self.report.sentences(), *self.standing.problems()]
+        ailing = self.report.by_part()
+        if not self.service.is_running:
+            ailing.pop("web", None)  # of course
+        said += [*ailing.values(), *self.standing.problems()]
         return [pasteable(sentence) for sentence in dict.fromkeys(said)]
 
     def notes(self) -> list[str]:

@@ -73,9 +73,9 @@ def silent(heartbeats: Mapping[str, tuple[float, str]], *, now: float) -> tuple[
         now: Seconds since the epoch; processes of an `up` that has just begun are given time.
 
     Returns:
-        Names such as `worker-2@host`.
+        Names such as `worker-2@host (process 4711)`, the number where it is known.
     """
-    missing = []
+    missing: list[str] = []
     for name, (_, detail) in _programs(heartbeats).items():
         told = _detail(detail)
         workers, began = told.get("workers"), told.get("started_at")
@@ -84,8 +84,12 @@ def silent(heartbeats: Mapping[str, tuple[float, str]], *, now: float) -> tuple[
         if abs(now - began) < SILENT_AFTER_S:
             continue
         roles = ("web", "inbox", *(f"worker-{n + 1}" for n in range(workers)))
-        signed = (f"{role}@{name.partition('@')[2]}" for role in roles)
-        missing += [one for one in signed if heartbeats.get(one, (float("inf"), ""))[0] > SILENT_AFTER_S]
+        for role in roles:
+            one = f"{role}@{name.partition('@')[2]}"
+            age_s, last = heartbeats.get(one, (float("inf"), ""))
+            if age_s > SILENT_AFTER_S:
+                pid = _detail(last).get("pid")
+                missing.append(f"{one} (process {pid})" if isinstance(pid, int) else one)
     return tuple(missing)
 
 

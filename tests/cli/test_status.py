@@ -19,6 +19,8 @@ from app.core import events
 from app.core.machine import Decision
 from app.core.state import Goal
 from app.ports import ArtifactRow, Source
+from app.readiness import NO_WEB
+from app.settings_changes import settings_fingerprint
 from tests.cli.conftest import FIRST, WORKSPACE, Home, Said, delivery
 from tests.cli.test_check import dead_process, gives_a_sign
 from workers.hold import hold_home
@@ -47,7 +49,7 @@ def stored(home: Home) -> str:
 
 def test_a_dead_service_is_not_well_and_says_what_to_do(home: Home) -> None:
     home.store.beat("dispatcher")
-    gives_a_sign(home, "up", pid=dead_process())
+    gives_a_sign(home, "up", pid=dead_process(), workers=4, settings=settings_fingerprint())
     said = home.run("status")
     assert said.code == 1
     assert "not well" in said.out
@@ -57,6 +59,7 @@ def test_a_dead_service_is_not_well_and_says_what_to_do(home: Home) -> None:
     assert (told["is_well"], told["service"]["is_running"]) == (False, False)
     assert [process["is_alive"] for process in told["processes"]] == [False]
     assert IDLE in told["problems"]
+    assert NO_WEB not in told["problems"], "of course"
 
 
 def test_one_screen_has_each_of_what_a_person_asks(home: Home) -> None:
