@@ -255,7 +255,7 @@ def test_redis_that_asks_for_a_password_all_at_once_is_one_plain_line_and_waited
     eventually(lambda: live_workers(redis_url) == 1)
     admin = Redis.from_url(redis_url)
     admin.config_set("requirepass", "Zq9")
-    admin.execute_command("AUTH", "Zq9")
+    admin.execute_command("AUTH", "Zq9")  # type: ignore[no-untyped-call]
     admin.client_kill_filter(_type="normal", skipme=True)
     try:
         eventually(lambda: up.events("worker_lost_redis"))
