@@ -13,11 +13,11 @@ NOW = 1_000_000.0
 @pytest.mark.parametrize(
     ("gap_s", "grew_s", "step"),
     [
-        # Nothing to measure by: what is no ordinary pause between two signs counts as a step.
+        # Nothing to measure by: what is no ordinary pause between two signs counts as a step and a silence.
         (300, None, Step()),
-        (1000, None, Step(forward_s=1000, lost_s=1000)),
+        (1000, None, Step(forward_s=1000, is_silence=True, lost_s=1000)),
         (5000, None, Step(forward_s=5000, is_silence=True, lost_s=5000)),
-        (-100, None, Step(back_s=100)),
+        (-100, None, Step(back_s=100, is_silence=True)),
         # Measured: time that passed is told from a step.
         (1000, 0, Step()),
         (5000, 0, Step(is_silence=True, lost_s=5000)),
