@@ -15,7 +15,7 @@ from app.core.events import RecordingDone
 from app.errors import AccountRefused, CursorRefused, QueueUnavailable, RecallBusy
 from app.passes import Progress, ask_for_passes, reconcile_all
 from app.ports import RecordingSeen, Source
-from app.records import KEY_FOREIGN, BootClock
+from app.records import KEY_FOREIGN, LIST_READ, MADE_UP_FOR, BootClock
 from app.service import Service
 from tests.list_stage import EVERY_S, HOUR, START, Stage
 
@@ -341,3 +341,25 @@ def test_a_workspace_that_is_paused_is_probed_by_a_job_where_no_command_is_there
     hall.raises = None
     hall.goes_on(until_s=120)
     assert hall.store.paused("default") is None
+
+
+def test_each_page_that_is_read_is_noted_and_so_is_what_no_webhook_told_of() -> None:
+    hall = Hall(page_size=1)
+    hall.has(2)
+    hall.goes_on()
+    assert hall.store.mark(LIST_READ + "default") == pytest.approx(hall.at, abs=HOUR)
+    assert hall.store.mark(MADE_UP_FOR + "default") == pytest.approx(hall.at, abs=HOUR)
+
+
+def test_a_page_that_cannot_be_read_is_none() -> None:
+    hall = Hall(page_size=1)
+    hall.has(2)
+
+    def refuse() -> None:
+        raise RecallBusy("http_400", retry_after_s=5)
+
+    hall.on_page = refuse
+    hall.sweeps()
+    hall.works()
+    assert len(hall.pages) == 1
+    assert hall.store.mark(LIST_READ + "default") is None
