@@ -190,7 +190,7 @@ def test_a_silent_meeting_is_completed_though_an_attempt_was_set_aside(*, is_emp
     d = Dialogue()
     d.told(ev.RecordingDone(0))
     d.told(ev.Sending(0, 1, FIRST, 0))
-    told = [
+    told: list[ev.Event] = [
         ev.TranscriptDone(1, T3),
         stored(2, T3, is_empty=True),
         ev.CreateRefused(3, 1, ev.Refusal.LIMIT, "http_400", 0),
