@@ -44,12 +44,12 @@ class Database:
         pool_size: Most connections of this process.
         clock_offset_s: Added to the database's clock. For tests and chaos only; may be changed on
             the instance at any time, which moves time for everything this instance reads and writes.
-        makes_file: Whether a SQLite file that is missing is made: by migrations alone. A service whose file
-            was taken away must not go on with an empty one.
+        makes_file: Whether a SQLite file that is missing at the first use is made. One that was there and
+            was taken away never is: a service must not go on with an empty one.
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 5, clock_offset_s: float = 0.0, makes_file: bool = False
+        self, url: str, *, pool_size: int = 5, clock_offset_s: float = 0.0, makes_file: bool = True
     ) -> None:
         self.url = parse_url(url)
         self.clock_offset_s = clock_offset_s
@@ -175,7 +175,7 @@ def _sqlite_engine(database: Database, pool_size: int) -> Engine:
         connect_args={"timeout": BUSY_S, "check_same_thread": False},
     )
 
-    _keep_to_one_file(engine, path, makes_file=database.makes_file)
+    _keep_to_one_file(database, engine, path)
 
     @event.listens_for(engine, "connect")
     def _settle_in(connection: Any, _record: Any) -> None:
@@ -194,7 +194,7 @@ def _sqlite_engine(database: Database, pool_size: int) -> Engine:
     return engine
 
 
-def _keep_to_one_file(engine: Engine, path: Path, *, makes_file: bool) -> None:
+def _keep_to_one_file(database: Database, engine: Engine, path: Path) -> None:
     """
     A file that is moved, removed or put back while it is open would be written to under its old name for
     ever, and what was acknowledged would be gone: connections to another file than the path's are left.
@@ -204,7 +204,7 @@ def _keep_to_one_file(engine: Engine, path: Path, *, makes_file: bool) -> None:
 
     @event.listens_for(engine, "do_connect")
     def _make_file(_dialect: Any, _record: Any, _args: Any, _kw: Any) -> None:
-        if makes_file:
+        if database.makes_file:
             make_private_file(path)
         elif file_identity(path) is None:
             about = "put it back, or run `./afterword migrate` for a new one"
@@ -212,6 +212,7 @@ def _keep_to_one_file(engine: Engine, path: Path, *, makes_file: bool) -> None:
 
     @event.listens_for(engine, "connect")
     def _note_file(_connection: Any, record: Any) -> None:
+        database.makes_file = False
         record.info["file"] = file_identity(path)
 
     @event.listens_for(engine, "checkout")

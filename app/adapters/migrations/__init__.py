@@ -35,7 +35,7 @@ def migrate(url: str) -> str:
         ConfigError: The database is newer than the program.
         StoreUnavailable: It cannot be reached or written.
     """
-    database = Database(url, pool_size=1, makes_file=True)
+    database = Database(url, pool_size=1)
     try:
         with translated(), database.writing(wait_s=_WAIT_S) as connection:
             if not database.is_sqlite:
