@@ -41,7 +41,10 @@ _SKEW_S = 300.0
 
 _SENTENCES: Mapping[str, Mapping[str, str]] = {
     "database": {
-        DOWN: "The database takes no writes: webhooks get 503 and come again. Look at its disk and log.",
+        DOWN: (
+            "The database takes no writes: webhooks get 503 and come again. Look at its disk and log; "
+            "`./afterword check` may say why."
+        ),
         UNKNOWN: "The database does not answer: webhooks get 503 and come again. Look at its host and log.",
     },
     "queue": {

@@ -16,7 +16,7 @@ import structlog
 from app.adapters.sql_store import SqlStore
 from app.cli import places
 from app.cli.alive import Service, service_of, why_no_web
-from app.cli.presence import is_home_held, is_stopped, own_port
+from app.cli.presence import is_home_held, is_stopped, own_port, presence_of
 from app.cli.reading import read_store, why_no_database
 from app.cli.standing import Standing
 from app.cli.words import open_console, say
@@ -248,9 +248,10 @@ def _database(asked: _Asked) -> str | None:
         if migrations.is_newer_than_program(settings.database_url):
             return "The database is newer than this program: update the program."
         if revision != migrations.newest_revision():
-            asked.warn(
-                "The database is of an earlier version: `up` and `./afterword migrate` bring it to this one."
-            )
+            old = "The database is of an earlier version"
+            if presence_of(settings).is_running:
+                return f"{old}: stop the service, then `./afterword migrate` (`up` does it too)."
+            asked.warn(f"{old}: `up` and `./afterword migrate` bring it to this one.")
             return None
         return _in_use(asked)
     except StoreUnavailable as error:

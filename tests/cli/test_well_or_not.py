@@ -20,6 +20,7 @@ from tests.cli.conftest import FIRST, WORKSPACE, Home, delivery
 from tests.cli.test_check import another_server, gives_a_sign
 from tests.cli.test_check_at_work import at_work
 from tests.cli.test_status import in_a_terminal
+from workers.hold import hold_home
 
 ALL = ("web", "inbox", "worker-1", "worker-2", "worker-3", "worker-4")
 RECORDING = "33333333-3333-4333-8333-333333333333"
@@ -130,6 +131,19 @@ def test_up_tells_how_many_workers_give_signs(home: Home) -> None:
     Signs(wiring.open_store(home.settings), told={}, up=7, workers=3).give()
     (told,) = (json.loads(d) for name, (_, d) in home.store.heartbeats().items() if name.startswith("up@"))
     assert told["workers"] == 3
+
+
+def test_a_database_of_an_earlier_version_is_a_note_before_the_start_and_a_problem_of_what_runs(
+    home: Home,
+) -> None:
+    with home.store.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+    said = home.run("check", "--json")
+    assert (said.code, "earlier version" in said.json["warnings"][0]) == (0, True)
+    with hold_home(home.settings.home):
+        said = home.run("check", "--json")
+    assert said.code == 1
+    assert "earlier version: stop the service" in said.json["problems"][0]
 
 
 # -- a webhook that cannot be read -----------------------------------------------------------------
