@@ -244,7 +244,8 @@ def _database(asked: _Asked) -> str | None:
         revision = migrations.current_revision(settings.database_url)
         if revision is None:
             is_taken_away = settings.database_file is not None and is_home_held(settings.home)
-            return f"{why_no_database(settings)}." if is_taken_away else _fresh(settings)
+            about = why_no_database(settings)
+            return f"{about[0].upper()}{about[1:]}." if is_taken_away else _fresh(settings)
         if migrations.is_newer_than_program(settings.database_url):
             return "The database is newer than this program: update the program."
         if revision != migrations.newest_revision():
