@@ -84,9 +84,13 @@ def address() -> str:
     if _Embedded.is_used:
         return "127.0.0.1:0"  # `run_gunicorn` is told another
     try:
-        settings = load_settings(used={"HOST", "PORT"})  # the rest is for the application to say
-    except ConfigError as error:
-        refuse_to_start(error.problems)
+        settings = load_settings(used=("HOST", "PORT"))
+    except ConfigError:
+        try:
+            load_settings()
+        except ConfigError as every:  # all that is wrong at once, not these two alone
+            refuse_to_start(every.problems)
+        raise
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"{host}:{settings.port}"
 

@@ -64,7 +64,7 @@ def migrate(settings: Settings) -> None:
 def open_store(settings: Settings) -> SqlStore:
     from app.adapters import sql_store
 
-    return sql_store.open_store(settings.database_url)
+    return sql_store.open_store(settings.database_url, makes_file=False)  # migrations make it
 
 
 def redis_url(settings: Settings) -> str:

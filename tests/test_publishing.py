@@ -292,6 +292,15 @@ def test_a_worker_killed_after_an_unreadable_manifest_leaves_a_row_to_the_next(w
     assert len(world.recall.downloads) == 3
 
 
+def test_unreadable_bytes_that_are_stored_are_not_read_again_and_again(world: World) -> None:
+    unreadable(world)
+    first = world.manifest(T1)
+    retried(world)
+    world.does_all()
+    assert (world.state.goal, world.manifest(T1)) == (Goal.FAILED, first)
+    assert len(world.recall.downloads) == 3
+
+
 @pytest.mark.parametrize("is_gone", [True, False])
 def test_bytes_that_are_not_those_of_their_manifest_are_fetched_anew(world: World, is_gone: bool) -> None:
     unreadable(world)

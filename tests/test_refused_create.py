@@ -11,6 +11,7 @@ from app import perform_create
 from app.core.commands import CreateTranscript
 from app.core.events import CreateRefused, RecordingDone, Refusal
 from app.core.policy import built_in
+from app.core.state import Attempt, Fate
 from app.errors import AccountRefused, RecallBusy
 from app.ports import CreateAnswer, Source
 from tests.list_stage import Stage
@@ -62,7 +63,9 @@ def test_a_403_to_the_look_after_a_refusal_pauses_the_workspace_only_when_the_pr
     assert (event.refusal, desk.paused) == (refusal, paused)
 
 
-def test_a_claim_that_fails_gives_the_providers_probe_back() -> None:
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_claim_that_fails_gives_the_providers_probe_back(*, is_first: bool) -> None:
+    """One that is claimed already took no probe: there is none to give back."""
     desk = Desk()
     left: list[str] = []
 
@@ -74,6 +77,8 @@ def test_a_claim_that_fails_gives_the_providers_probe_back() -> None:
     desk.state = stage.store.load("default", "r").transcription
     (command,) = [row.command for row in stage.store.commands.values()]
     assert isinstance(command, CreateTranscript)
+    if not is_first:
+        desk.state = desk.state.with_attempt(Attempt(1, command.provider, Fate.CLAIMED))
     desk.leased = SimpleNamespace(command=command)
     desk.clock = SimpleNamespace(boottime=lambda: 1.0)
     desk.recall = SimpleNamespace(fingerprint="f")
@@ -86,4 +91,4 @@ def test_a_claim_that_fails_gives_the_providers_probe_back() -> None:
     )
     with pytest.raises(RecallBusy):
         perform_create.create(cast(Any, desk))
-    assert left == [command.provider]
+    assert left == [command.provider] * is_first

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 
 from app.adapters.sql_errors import is_wrong_server, translated
 from app.adapters.sql_tables import DbNow
@@ -44,11 +44,16 @@ class Database:
         pool_size: Most connections of this process.
         clock_offset_s: Added to the database's clock. For tests and chaos only; may be changed on
             the instance at any time, which moves time for everything this instance reads and writes.
+        makes_file: Whether a SQLite file that is missing at the first use is made. One that was there and
+            was taken away never is: a service must not go on with an empty one.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 5, clock_offset_s: float = 0.0) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 5, clock_offset_s: float = 0.0, makes_file: bool = True
+    ) -> None:
         self.url = parse_url(url)
         self.clock_offset_s = clock_offset_s
+        self.makes_file = makes_file
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.turn = WriteTurn(sqlite_path(self.url)) if self.is_sqlite else None
         self.engine = _sqlite_engine(self, pool_size) if self.is_sqlite else _postgresql(url, pool_size)
@@ -150,7 +155,17 @@ def sqlite_path(url: URL) -> Path:
     return Path(str(url.database)).absolute()
 
 
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """Which file a path leads to now; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _sqlite_engine(database: Database, pool_size: int) -> Engine:
+    path = sqlite_path(database.url)
     engine = sa.create_engine(
         database.url,
         pool_size=pool_size,
@@ -160,9 +175,7 @@ def _sqlite_engine(database: Database, pool_size: int) -> Engine:
         connect_args={"timeout": BUSY_S, "check_same_thread": False},
     )
 
-    @event.listens_for(engine, "do_connect")
-    def _make_file(_dialect: Any, _record: Any, _args: Any, _kw: Any) -> None:
-        make_private_file(sqlite_path(database.url))
+    _keep_to_one_file(database, engine, path)
 
     @event.listens_for(engine, "connect")
     def _settle_in(connection: Any, _record: Any) -> None:
@@ -179,6 +192,33 @@ def _sqlite_engine(database: Database, pool_size: int) -> Engine:
         connection.exec_driver_sql(connection.get_execution_options().get("begins", "BEGIN"))
 
     return engine
+
+
+def _keep_to_one_file(database: Database, engine: Engine, path: Path) -> None:
+    """
+    A file that is moved, removed or put back while it is open would be written to under its old name for
+    ever, and what was acknowledged would be gone: connections to another file than the path's are left.
+
+    Source: https://sqlite.org/howtocorrupt.html#unlink
+    """
+
+    @event.listens_for(engine, "do_connect")
+    def _make_file(_dialect: Any, _record: Any, _args: Any, _kw: Any) -> None:
+        if database.makes_file:
+            make_private_file(path)
+        elif file_identity(path) is None:
+            about = "put it back, or run `./afterword migrate` for a new one"
+            raise StoreUnavailable(f"the database file {path} is not there: {about}")
+
+    @event.listens_for(engine, "connect")
+    def _note_file(_connection: Any, record: Any) -> None:
+        database.makes_file = False
+        record.info["file"] = file_identity(path)
+
+    @event.listens_for(engine, "checkout")
+    def _leave_other_file(_connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info.get("file") != file_identity(path):
+            raise DisconnectionError
 
 
 def make_private_file(path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from app.adapters.sql_engine import BUSY_S, Database
+from app.adapters.sql_engine import BUSY_S, Database, file_identity, sqlite_path
 from app.adapters.sql_errors import translated
 
 
@@ -30,6 +30,8 @@ class KeptConnection:
         self._database = database
         self._turn = database.turn
         self._connection: sqlite3.Connection | None = None
+        self._path = sqlite_path(database.url)
+        self._file: tuple[int, int] | None = None  # that it was opened on
         self._owner = 0
         # Never closed: SQLite forbids it across a fork. See `Database.forget_parent`.
         self._left_to_parent: list[sqlite3.Connection | None] = []
@@ -57,6 +59,8 @@ class KeptConnection:
             self._connection = None
 
     def _own(self) -> sqlite3.Connection:
+        if self._connection is not None and self._file != file_identity(self._path):
+            self.close()  # see `sql_engine._keep_to_one_file`
         if self._connection is None or self._owner != os.getpid():
             self._left_to_parent.append(self._connection)
             try:
@@ -64,6 +68,7 @@ class KeptConnection:
             except sqlite3.Error as error:  # unlike everything else, the pool's own way is not wrapped
                 raise DBAPIError.instance("connect", None, error, sqlite3.Error) from error
             self._connection, self._owner = pooled.driver_connection, os.getpid()
+            self._file = pooled.info["file"]
             pooled.detach()
             assert self._connection is not None
         return self._connection

@@ -49,7 +49,9 @@ class SqlStore(
     """The store. See `Database` for its arguments, `app.ports.Store` for its promises."""
 
 
-def open_store(url: str, *, pool_size: int = 5, clock_offset_s: float = 0.0) -> SqlStore:
+def open_store(
+    url: str, *, pool_size: int = 5, clock_offset_s: float = 0.0, makes_file: bool = True
+) -> SqlStore:
     """
     The store at an address. Connects when first used, so it may be made before a fork.
 
@@ -57,12 +59,13 @@ def open_store(url: str, *, pool_size: int = 5, clock_offset_s: float = 0.0) -> 
         url: `sqlite:///path`, `postgresql://…` or `postgres://…`.
         pool_size: Most connections of this process; who finds none free waits 5 s at most.
         clock_offset_s: For tests and chaos only, see `Database`.
+        makes_file: See `Database`.
 
     Raises:
         ConfigError: Not an address of a database we can use. The first use may raise it too:
             PostgreSQL with `synchronous_commit=off`.
     """
-    return SqlStore(url, pool_size=pool_size, clock_offset_s=clock_offset_s)
+    return SqlStore(url, pool_size=pool_size, clock_offset_s=clock_offset_s, makes_file=makes_file)
 
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from app.adapters.sql_store import SqlStore
 from app.cli import places
 from app.cli.alive import Service, service_of, why_no_web
 from app.cli.presence import is_home_held, is_stopped, own_port, presence_of
-from app.cli.reading import read_store
+from app.cli.reading import read_store, why_no_database
 from app.cli.standing import Standing
 from app.cli.words import open_console, say
 from app.clock import SystemClock
@@ -243,7 +243,8 @@ def _database(asked: _Asked) -> str | None:
     try:
         revision = migrations.current_revision(settings.database_url)
         if revision is None:
-            return _fresh(settings)
+            is_taken_away = settings.database_file is not None and is_home_held(settings.home)
+            return f"{why_no_database(settings)}." if is_taken_away else _fresh(settings)
         if migrations.is_newer_than_program(settings.database_url):
             return "The database is newer than this program: update the program."
         if revision != migrations.newest_revision():

@@ -5,8 +5,20 @@ from __future__ import annotations
 from app import wiring
 from app.adapters.sql_store import SqlStore
 from app.cli.places import with_database_file
+from app.cli.presence import is_home_held
 from app.config import Settings
 from app.errors import Away, ConfigError
+
+
+def why_no_database(settings: Settings) -> str:
+    """Where the database has no tables: not made yet, or taken away from a service that runs."""
+    if settings.database_file is not None and is_home_held(settings.home):
+        return (
+            f"the database file {settings.database_file} is gone or empty while the service runs: webhooks "
+            "get 503 and come again; stop the service, put the file back, start it"
+        )
+    about = "there is no database yet; `./afterword up` or `./afterword migrate` makes it"
+    return with_database_file(about, settings)
 
 
 def read_store(settings: Settings) -> SqlStore:
@@ -22,8 +34,7 @@ def read_store(settings: Settings) -> SqlStore:
 
     revision = migrations.current_revision(settings.database_url)
     if revision is None:
-        about = "there is no database yet; `./afterword up` or `./afterword migrate` makes it"
-        raise Away(with_database_file(about, settings))
+        raise Away(why_no_database(settings))
     if migrations.is_newer_than_program(settings.database_url):
         raise ConfigError(["the database is newer than this program: update the program"])
     if revision != migrations.newest_revision():

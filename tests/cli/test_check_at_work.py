@@ -82,3 +82,15 @@ def _served_by(server: Server) -> int:
     """The process that answers at the socket."""
     with Redis.from_url(server.url) as client:
         return int(client.info("server")["process_id"])
+
+
+def test_a_database_file_that_was_taken_away_is_a_problem_and_no_new_one_is_made(home: Home) -> None:
+    with at_work(home):
+        for path in home.place.home.glob("afterword.db*"):
+            path.unlink()
+        found = problems(home)
+        assert any("gone or empty while the service runs" in told for told in found), found
+        for command in ("status", "list"):
+            said = home.run(command)
+            assert (said.code, "put the file back" in said.err) == (69, True), said
+        assert not (home.place.home / "afterword.db").exists()

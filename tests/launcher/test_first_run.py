@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,29 @@ def test_network_away_on_the_first_run_is_one_sentence_and_69(fresh: Clone) -> N
     assert "could not be downloaded" in offline.err.splitlines()[-1]
     assert "Traceback" not in offline.err
     assert fresh.run("list").said["base"] == "1.0"
+
+
+def test_full_disk_is_one_sentence_and_69_and_the_next_run_mends(fresh: Clone) -> None:
+    """What is written is in memory, which a disk of that kind lets be as small as one likes."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(fresh.root)]
+    kept = fresh.root.with_name("kept")
+    shutil.copytree(fresh.root, kept)
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a full disk: mounting needs root")
+    try:
+        shutil.copytree(kept, fresh.root, dirs_exist_ok=True)
+        filler = fresh.root / "filler"
+        with filler.open("wb", buffering=0) as stream, suppress(OSError):
+            while True:
+                stream.write(b"x" * 1024)
+        full = fresh.run("list")
+        assert full.code == 69
+        assert full.err.splitlines()[-1].startswith(f"afterword: the disk of {fresh.root} is full")
+        filler.unlink()
+        subprocess.run([*mount[:4], "remount,size=64m", *mount[5:]], check=True)
+        assert fresh.run("list").said["base"] == "1.0"
+    finally:
+        subprocess.run(["umount", "--lazy", str(fresh.root)], check=False)
 
 
 @pytest.mark.parametrize("lock", [f"tiny-base==1.0 --hash=sha256:{'0' * 64}\n", "tiny-base==1.0\n"])
