@@ -333,7 +333,8 @@ class Readiness:
             return DOWN
         day_s = self._durations.no_webhook_told_after_s
         is_made_up_for = not self._is_poll_only and _is_of_the_last(day_s, facts, facts.made_up_for_at)
-        return _NONE_COME if is_made_up_for and not _is_of_the_last(day_s, facts, *accepted) else OK
+        has_heard = _is_of_the_last(day_s, facts, *accepted, facts.first_start_at)  # a day is given to begin
+        return _NONE_COME if is_made_up_for and not has_heard else OK
 
 
 def _is_of_the_last(seconds: float, facts: Facts, *moments: float | None) -> bool:

@@ -231,7 +231,13 @@ def test_recordings_that_are_found_while_no_webhook_came_for_a_day_are_said_unti
     assert place.ailing == []
 
 
-def test_without_any_webhook_ever_the_first_recording_that_is_found_is_said_for_a_day(place: Place) -> None:
+def test_without_any_webhook_ever_a_recording_that_is_found_is_said_after_the_first_day(
+    place: Place,
+) -> None:
+    place.note(MADE_UP_FOR)
+    assert place.ailing == [], "it has just been installed"
+    place.later(DAY_S + 60)
+    place.note(LIST_READ)
     place.note(MADE_UP_FOR)
     assert place.ailing == ["inbox"]
     place.is_poll_only = True
