@@ -37,8 +37,6 @@ _JUST_BEFORE_S = 1.0  # "created after" may leave out what was created at that v
 _PER_PERIOD = 30
 # No slot of a rate that is in use lies this far ahead.
 _LONGEST_WAIT_S = 3600.0
-# A job that was asked for and has not begun by now is lost with the queue it was in.
-_ASKED_AT_MOST_S = 600.0
 
 
 @dataclass(slots=True)
@@ -128,11 +126,9 @@ def ask_for_passes(store: Store, queue: Queue, workspaces: Mapping[str, Workspac
     if not store.has_pass_waiting() and not any(_waits_for_a_probe(store, w) for w in workspaces.values()):
         return
     asked_at, begun_at = store.mark("pass_asked"), store.mark("pass_begun")
-    if (
-        asked_at is not None
-        and asked_at > (begun_at or 0.0)
-        and 0 <= store.now() - asked_at < _ASKED_AT_MOST_S
-    ):
+    # A job that has not begun within a period of the passes is lost with the queue it was in.
+    period_s = min(w.policy.durations.reconcile_every_s for w in workspaces.values())
+    if asked_at is not None and asked_at > (begun_at or 0.0) and 0 <= store.now() - asked_at < period_s:
         return
     queue.ask_reconcile()
     store.set_mark("pass_asked", store.now())

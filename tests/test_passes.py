@@ -6,7 +6,7 @@ whatever stopped it, and behind every command.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
@@ -17,7 +17,7 @@ from app.passes import Progress, ask_for_passes, reconcile_all
 from app.ports import RecordingSeen, Source
 from app.records import KEY_FOREIGN, LIST_READ, MADE_UP_FOR, BootClock
 from app.service import Service
-from tests.list_stage import EVERY_S, HOUR, START, Stage
+from tests.list_stage import EVERY_S, HOUR, POLICY, START, Stage
 
 SWEEP_S = 30.0
 
@@ -161,6 +161,15 @@ def test_jobs_that_wait_in_the_queue_are_one_however_often_the_sweep_comes() -> 
     hall.at += 3
     hall.sweeps()
     assert hall.queue.passes_asked == 3
+
+
+def test_where_time_is_scaled_a_lost_job_is_missed_as_much_sooner() -> None:
+    hall = Hall(policy=replace(POLICY, durations=POLICY.durations.scaled(60)))
+    hall.has(9)
+    hall.sweeps()
+    hall.at += EVERY_S / 60
+    hall.sweeps()
+    assert hall.queue.passes_asked == 2
 
 
 def test_a_queue_that_is_away_is_asked_again_by_the_next_sweep() -> None:
