@@ -1,8 +1,12 @@
-"""Asking after processes that may end while they are asked."""
+"""Whether processes still live that may end while they are asked, and settings for those started by hand."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psutil
+
+from tests.ports import free_port
 
 
 def is_zombie(process: psutil.Process) -> bool:
@@ -19,3 +23,15 @@ def is_alive(process: psutil.Process) -> bool:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def settings_without_recall(home: Path) -> dict[str, str]:
+    """All that a process needs to start; at the address of Recall there is none."""
+    return {
+        "AFTERWORD_ISOLATED": "1",
+        "AFTERWORD_HOME": str(home),
+        "RECALL_API_KEY": "key-of-nobody",
+        "RECALL_API_BASE_URL": "http://127.0.0.1:1",
+        "RECALL_WEBHOOK_SECRETS": "whsec_" + "A" * 32,
+        "PORT": str(free_port()),
+    }

@@ -72,13 +72,19 @@ def long_meeting(at: float) -> ev.RecordingAsked:
     return ev.RecordingAsked(at, ev.RecordingCondition.DONE, duration_s=3600)
 
 
-def silent_then_asked_again() -> Dialogue:
-    """The first provider heard nothing in an hour; the second is at it."""
+def silent() -> Dialogue:
+    """The first provider heard nothing in an hour; the second is to be asked."""
     d = Dialogue()
     d.told(ev.RecordingDone(0))
     d.attempt_runs(1, T1)
     d.told(ev.TranscriptDone(1, T1, 1))
     d.told(stored(2, T1, is_empty=True))
     d.told(long_meeting(3))
+    return d
+
+
+def silent_then_asked_again() -> Dialogue:
+    """The first provider heard nothing in an hour; the second is at it."""
+    d = silent()
     d.attempt_runs(2, T2)
     return d

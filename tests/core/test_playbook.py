@@ -41,6 +41,7 @@ from tests.core.playbook import (
     Dialogue,
     long_meeting,
     published,
+    silent,
     silent_then_asked_again,
     stored,
 )
@@ -258,12 +259,7 @@ def test_a_manifest_that_cannot_be_written_for_a_day_fails_by_name_and_retry_wri
 
 
 def test_an_empty_result_whose_one_further_provider_fails_is_still_a_result() -> None:
-    d = Dialogue()
-    d.told(ev.RecordingDone(0))
-    d.attempt_runs(1, T1)
-    d.told(ev.TranscriptDone(1, T1, 1))
-    d.told(stored(2, T1, is_empty=True))
-    d.told(long_meeting(3))
+    d = silent()
     assert d.attempt_fails(2, T2) == (PublishTranscript(T1),)
     d.told(published(4, T1))
     assert (d.goal, d.state.current, d.state.verdict) == (Goal.STORED, T1, "empty")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.serve import COMMAND
-from tests.ports import free_port
+from tests.processes import settings_without_recall
 from tests.web.receiver import ROOT
 
 GUNICORN = ["-m", "gunicorn", "--pythonpath", str(ROOT)]
@@ -38,14 +38,7 @@ WRONG = {
 
 
 def run(arguments: list[str], folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    settings = {
-        "AFTERWORD_ISOLATED": "1",
-        "AFTERWORD_HOME": str(folder / "home"),
-        "RECALL_API_KEY": "key-of-nobody",
-        "RECALL_API_BASE_URL": "http://127.0.0.1:1",
-        "RECALL_WEBHOOK_SECRETS": "whsec_" + "A" * 32,
-        "PORT": str(free_port()),
-    }
+    settings = settings_without_recall(folder / "home")
     environment = os.environ | settings | {"PYTHONPATH": str(ROOT), "HOME": str(folder)} | more
     return subprocess.run(
         [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=30

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.starting import mind_signals
-from tests.ports import free_port
+from tests.processes import settings_without_recall
 from tests.workers.programs import ROOT, eventually
 from tests.workers.test_supervisor import RENEWED, Start
 
@@ -37,14 +37,7 @@ pytestmark = pytest.mark.slow
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    settings = {
-        "AFTERWORD_ISOLATED": "1",
-        "AFTERWORD_HOME": str(home / "home"),
-        "RECALL_API_KEY": "key-of-nobody",
-        "RECALL_API_BASE_URL": "http://127.0.0.1:1",
-        "RECALL_WEBHOOK_SECRETS": "whsec_" + "A" * 32,
-        "PORT": str(free_port()),
-    }
+    settings = settings_without_recall(home / "home")
     return {**os.environ, **settings, "PYTHONPATH": str(ROOT), **more}
 
 

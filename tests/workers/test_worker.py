@@ -63,6 +63,13 @@ def start_worker(program: Start, url: str, grace_s: float = 25.0) -> Program:
     return running
 
 
+def start_logging_worker(program: Start, url: str) -> Program:
+    """One whose log lines are as those of `up`."""
+    running = program("from app import log\nlog.configure('up')\n" + ONE_WORKER.format(url=url, grace_s=5))
+    eventually(lambda: live_workers(url) == 1)
+    return running
+
+
 def live_workers(url: str) -> int:
     return RqQueue(url, 1, Durations(), QUEUE_ID).counts()[0].workers
 
@@ -229,8 +236,7 @@ def test_worker_that_starts_before_redis_waits_and_says_so_once(program: Start, 
 def test_redis_that_refuses_writes_costs_a_worker_one_plain_line_and_is_waited_for(
     program: Start, redis_url: str, tmp_path: Path
 ) -> None:
-    up = program("from app import log\nlog.configure('up')\n" + ONE_WORKER.format(url=redis_url, grace_s=5))
-    eventually(lambda: live_workers(redis_url) == 1)
+    up = start_logging_worker(program, redis_url)
     admin = Redis.from_url(redis_url)
     admin.config_set("min-replicas-to-write", 1)  # as on a full disk: it answers, and takes no writes
     try:
@@ -251,8 +257,7 @@ def test_redis_that_refuses_writes_costs_a_worker_one_plain_line_and_is_waited_f
 def test_redis_that_asks_for_a_password_all_at_once_is_one_plain_line_and_waited_for(
     program: Start, redis_url: str, tmp_path: Path
 ) -> None:
-    up = program("from app import log\nlog.configure('up')\n" + ONE_WORKER.format(url=redis_url, grace_s=5))
-    eventually(lambda: live_workers(redis_url) == 1)
+    up = start_logging_worker(program, redis_url)
     admin = Redis.from_url(redis_url)
     admin.config_set("requirepass", "Zq9")
     admin.execute_command("AUTH", "Zq9")  # type: ignore[no-untyped-call]
