@@ -103,3 +103,15 @@ def test_room_that_is_made_again_and_again_in_vain_is_waited_for_no_longer_than_
         assert deletions < 2_000, "once a minute at most"
     assert (d.goal, d.state.reason) == (Goal.FAILED, "recall_limit_of_transcripts_reached")
     assert 24 * HOUR <= at < 25 * HOUR
+
+
+def test_what_one_key_began_to_miss_and_another_went_on_missing_is_missed_by_neither() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(ev.TranscriptMissing(10, T1, 10, key="a"))
+    for at in (700, 800, 900):
+        d.told(ev.TranscriptMissing(at - 1, T1, at - 1, key="b"))
+        d.told(ev.Listed(at, 0, transcript_id=T1, key="b"))
+    d.told(ev.RecordingAsked(901, ev.RecordingCondition.DONE, key="a"))
+    assert d.fates() == ["running"], "key b may be another workspace's, and key a saw one 404"
