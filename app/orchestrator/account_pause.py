@@ -11,6 +11,8 @@ quarter minute. Only a refusal is a refusal: silence and a busy Recall decide no
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from structlog.typing import FilteringBoundLogger
 
 from app.core.commands import CreateTranscript
@@ -19,7 +21,7 @@ from app.orchestrator.command_context import Workspace
 from app.orchestrator.key_visibility import KeySight
 from app.orchestrator.ports import Clock, Leased, Store
 from app.orchestrator.rate_limits import await_slot
-from app.orchestrator.records import CREATES_ONLY, PAUSED_BY_KEY
+from app.orchestrator.records import CREATES_ONLY, PAUSED_BY_KEY, WORKSPACE_UNKNOWN
 
 # By what Recall answers; a person reads them in the log and behind "To mend:".
 REMEDIES = {
@@ -50,6 +52,24 @@ class Account:
         if self._store.paused(workspace.name) is not None:
             self._store.unpause(workspace.name)
             self._log.info("account_accepted_again", workspace=workspace.name)
+
+    def suspend(self, workspace: str, *, probe_after_s: float) -> None:
+        """
+        The recordings of a workspace that is not in the settings stand still: its deliveries stay in the
+        inbox, its commands come back after `resume`, and patience stands still meanwhile.
+        """
+        paused = self._store.paused(workspace)
+        self._store.pause(workspace, WORKSPACE_UNKNOWN, probe_after_s=probe_after_s)
+        if paused is None or paused.cause != WORKSPACE_UNKNOWN:
+            self._log.error("workspace_unknown", workspace=workspace, remedy="put its settings back")
+
+    def resume(self, workspaces: Mapping[str, Workspace]) -> None:
+        """Those of them go on that were missing from the settings of this or another process."""
+        for name in workspaces:
+            paused = self._store.paused(name)
+            if paused is not None and paused.cause == WORKSPACE_UNKNOWN:
+                self._store.unpause(name)
+                self._log.info("workspace_known_again", workspace=name)
 
     def on_refusal(self, workspace: Workspace, status: int) -> float | None:
         """

@@ -30,6 +30,7 @@ from app.core.commands import (
     PublishTranscript,
     kind_of,
 )
+from app.core.durations import Durations
 from app.core.machine import is_wanted
 from app.core.policy import Policy
 from app.core.state import Fate
@@ -40,6 +41,7 @@ from app.errors import (
     LeaseLost,
     RecallBusy,
     StoreUnavailable,
+    WorkspaceUnknown,
 )
 from app.orchestrator.account_pause import Account
 from app.orchestrator.command_context import Keeper, SlotLater, Task, Workspace
@@ -58,6 +60,7 @@ from app.orchestrator.ports import (
     Store,
 )
 from app.orchestrator.recall_list_passes import ask_for_passes
+from app.orchestrator.records import WORKSPACE_UNKNOWN
 from app.orchestrator.transitions import Advancer
 from app.recall.endpoints import Unreadable, decode_delivery
 from app.recall.examples import NOTE, is_example
@@ -75,6 +78,7 @@ class Service:
 
     Args:
         scratch: A folder for downloads under way; emptied by `sweep`.
+        timing: What belongs to this machine and to no workspace: leases, offers, housekeeping.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Service:
         blobs: Blobs,
         clock: Clock,
         workspaces: Mapping[str, Workspace],
+        timing: Durations,
         scratch: Path,
         log: FilteringBoundLogger,
     ) -> None:
@@ -93,6 +98,7 @@ class Service:
         self.blobs = blobs
         self.clock = clock
         self.workspaces = workspaces
+        self.timing = timing
         self.scratch = scratch
         self.log = log
         self.account = self._account = Account(store, clock, log)
@@ -101,9 +107,8 @@ class Service:
 
     def _sign(self) -> float:
         """Before any work: whoever was away for long must know it before money is spent, and until when."""
-        durations = next(iter(self.workspaces.values())).policy.durations
         boot = BootClock(boot_id(), self.clock.boottime)
-        return self.store.sign(quiet_s=durations.silence_s, boot=boot)
+        return self.store.sign(quiet_s=self.timing.silence_s, boot=boot)
 
     # -- the inbox ---------------------------------------------------------------------------------
     def receive(self, limit: int = 100) -> int:
@@ -111,9 +116,21 @@ class Service:
         total = 0
         away_until = self._sign()
         while deliveries := self.store.take_deliveries(limit):
-            self._apply_all(deliveries, away_until)
+            self._apply_all(self._without_unknown(deliveries), away_until)
             total += len(deliveries)
         return total
+
+    def _without_unknown(self, deliveries: list[Delivery]) -> list[Delivery]:
+        """Those of workspaces in the settings; the others go back, untried, and wait for theirs."""
+        unknown = [d for d in deliveries if d.workspace not in self.workspaces]
+        for workspace in sorted({d.workspace for d in unknown}):
+            self._suspend(workspace)
+        if unknown:
+            self.store.return_deliveries([d.id for d in unknown])
+        return [d for d in deliveries if d not in unknown]
+
+    def _suspend(self, workspace: str) -> None:
+        self.account.suspend(workspace, probe_after_s=self.timing.recording_ask_every_s)
 
     def _apply_all(self, deliveries: list[Delivery], away_until: float) -> None:
         """One delivery's trouble is not its neighbours': only those begun keep the try that was counted."""
@@ -179,28 +196,28 @@ class Service:
         return replace(event, look_first=not is_fresh or happened_at < away_until)
 
     def policy_of(self, workspace: str) -> Policy:
-        """The policy of a workspace; of any, for one that is no longer configured."""
-        known = self.workspaces.get(workspace) or next(iter(self.workspaces.values()))
+        """Raises `WorkspaceUnknown`: no other one's policy is a substitute."""
+        if (known := self.workspaces.get(workspace)) is None:
+            raise WorkspaceUnknown(workspace)
         return known.policy
 
     # -- the outbox --------------------------------------------------------------------------------
     def perform(self, command_id: int) -> None:
         """Takes the command's lease and does it. A command somebody else has, or nobody wants, ends here."""
-        durations = next(iter(self.workspaces.values())).policy.durations
         self._sign()
-        leased = self.store.take(command_id, lease_s=durations.lease_s)
+        leased = self.store.take(command_id, lease_s=self.timing.lease_s)
         if leased is None:
             return
         workspace = self.workspaces.get(leased.workspace)
         if workspace is None:
-            self.log.error("workspace_unknown", workspace=leased.workspace, command=command_id)
-            self.store.defer(leased, after_s=durations.recording_ask_every_s, cause="workspace_unknown")
+            self._suspend(leased.workspace)
+            self.store.defer(leased, after_s=self.timing.recording_ask_every_s, cause=WORKSPACE_UNKNOWN)
             return
         if leased.tries > POISON_AFTER:
             self._end_poison(leased)
             return
         try:
-            lease_s, renew_s = durations.lease_s, durations.lease_renew_s
+            lease_s, renew_s = self.timing.lease_s, self.timing.lease_renew_s
             with Keeper(self.store, leased, lease_s=lease_s, every_s=renew_s) as keeper:
                 self._perform(leased, workspace, keeper)
         except LeaseLost:
@@ -286,8 +303,10 @@ class Service:
         The watchdog: what is neither at an end nor has a command would wait for ever. It is a fault of ours,
         alarmed, and mended with a look.
         """
-        older_than_s = next(iter(self.workspaces.values())).policy.durations.stuck_after_s
+        older_than_s = self.timing.stuck_after_s
         for workspace, recording_id in self.store.without_command(older_than_s=older_than_s, limit=100):
+            if workspace not in self.workspaces:
+                continue
             event = events.CommandMissing(self.store.now())
             self.advance(workspace, recording_id, event, Source(by="sweep"))
 
@@ -300,12 +319,13 @@ class Service:
                 if folder.stat().st_mtime < oldest:
                     shutil.rmtree(folder, ignore_errors=True)
         self.blobs.sweep()
+        self.account.resume(self.workspaces)
         self._forget_bodies()
         self._give_commands()
         ask_for_passes(self.store, self.queue, self.workspaces)
 
     def _forget_bodies(self) -> None:
-        kept_s = next(iter(self.workspaces.values())).policy.durations.bodies_kept_s
+        kept_s = self.timing.bodies_kept_s
         if not self.store.take_turn("bodies", every_s=_FORGET_EVERY_S):
             return
         for _ in range(_FORGET_BATCHES):

@@ -10,7 +10,6 @@ answer is "unknown". Long waits are never slept here: they are `RecallBusy`.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -34,6 +33,7 @@ from app.orchestrator.ports import (
     RecordingSeen,
 )
 from app.recall import download, endpoints
+from app.recall.api_key import fingerprint_of
 from app.recall.endpoints import HttpRequest, Unreadable
 from app.recall.http_exchange import TROUBLE, Call, Reply, Wire, Withheld, exchange, name_of
 
@@ -88,7 +88,7 @@ class RecallClient:
 
     @property
     def fingerprint(self) -> str:
-        return hashlib.sha256(self._key.encode()).hexdigest()[:8]
+        return fingerprint_of(self._key)
 
     def answers(self) -> list[Answer]:
         found, self._answers = self._answers, []

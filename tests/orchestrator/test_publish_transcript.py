@@ -122,6 +122,7 @@ class World:
             blobs=blobs,
             clock=cast(Any, Clock()),
             workspaces={"default": Workspace("default", cast(Any, self.recall), POLICY)},
+            timing=POLICY.durations,
             scratch=self.folder / "scratch",
             log=structlog.wrap_logger(None, processors=[_drop]),
         )

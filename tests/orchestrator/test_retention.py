@@ -44,7 +44,14 @@ def service_of(store: MemoryStore) -> Service:
     workspaces = {WORKSPACE: Workspace(WORKSPACE, idle, POLICY)}
     log = structlog.get_logger()
     return Service(
-        store=store, queue=idle, blobs=idle, clock=idle, workspaces=workspaces, scratch=Path("/none"), log=log
+        store=store,
+        queue=idle,
+        blobs=idle,
+        clock=idle,
+        workspaces=workspaces,
+        timing=POLICY.durations,
+        scratch=Path("/none"),
+        log=log,
     )
 
 
