@@ -29,6 +29,7 @@ from app.orchestrator.ports import Source
 from app.orchestrator.records import WORKSPACE_UNKNOWN
 from app.settings.workspaces import WorkspaceSettings, workspaces_of
 from tests.cli.conftest import FIRST, Home, delivery
+from tests.flow.stage import wait_until
 
 THEIRS, THEIR_KEY = "theirs", "their-key"
 THEIR_PROVIDER = "gladia_v2_async"  # in no other policy
@@ -131,10 +132,13 @@ def test_a_replay_is_applied_by_the_policy_of_the_workspace_that_it_came_to(pair
     pair.service.receive()
     (row,) = pair.home.store.deliveries_of(THEIRS, recording)
     with pair.home.store.writing() as connection:  # as if nothing were known of it
-        for table in (t.transcriptions, t.commands, t.history):
+        for table in (t.history, t.commands, t.transcriptions):
             connection.execute(table.delete())
-    assert replay(pair.service, pair.home.store, row["id"], yes=True)
-    pair.works(pair.service)
+    service = pair.service
+    assert replay(service, pair.home.store, row["id"], yes=True)
+    wait_until(
+        lambda: pair.works(service) or pair.bill(recording), within_s=20, what="it is looked up and paid"
+    )
     assert pair.bill(recording) == [THEIR_PROVIDER]
 
 
