@@ -1,7 +1,9 @@
 """
-How the receiver is served: by `gunicorn 'app.web:create_app()'` in this folder, and by `app.serve`.
+How the receiver is served: by `gunicorn 'app.web:create_app()'` in this folder, and by
+`app.web.gunicorn_app`.
 
-What keeps strangers cheap is in `app/http_limits.py`. Settings that are absent here keep gunicorn's default.
+What keeps strangers cheap is in `app/web/bounded_worker.py`. Settings that are absent here keep
+gunicorn's default.
 """
 
 import gc
@@ -10,17 +12,18 @@ import resource
 import signal
 from typing import Any
 
-from app import installed, log
-from app.serve import address, die_with_parent
+from app import log
+from app.processes import venv_lock
+from app.web.gunicorn_app import address, die_with_parent
 
-if installed.hold() is not None:
+if venv_lock.hold() is not None:
     raise SystemExit(75)
 
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 bind = address()
 backlog = 512
 
-worker_class = "app.late_answers.LateAnsweringWorker"
+worker_class = "app.web.deferred_response.LateAnsweringWorker"
 workers = 2
 # A request whose head is complete holds a thread while its body comes, ten seconds at most. All of 64 stalled
 # bodies may fall to one worker; 32 threads are then still left for honest ones. Idle threads are never made.

@@ -1,17 +1,23 @@
 """
 Afterword: a finished Recall.ai recording becomes a stored transcript.
 
-The map, in reading order:
+The map, along the arrows (each folder imports from those before it; a test holds that):
 
-    core/            what happened, what to do, what follows: pure, no I/O
-    service.py       the shell around it: receive, advance, perform (with task.py, perform_*.py)
-    recall/          what is known of Recall: webhooks, the wire, the client
-    transcripts/     Recall's transcript JSON into files people use: pure
-    adapters/        the database, the queue, the files
-    web.py           the webhook route; inbox.py stores what it verified
-    wiring.py        the one place that names concrete classes
-    cli/  ops/       the command line; dashboard and metrics
-    simulator/       a local Recall, sharing no code with the rest
+    core/          what follows from what: events in, commands out. Pure
+    recall/        what is known of Recall: signatures, events, endpoints, the client
+    transcripts/   Recall's transcript JSON into files people use. Pure
+    orchestrator/  one step: load, decide, commit; one command: lease, effect, outcome
+    settings/      what the operator said: environment, .env, policy file
+    adapters/      how it is kept: sql/, redis/, local files
+    results/       what people read of a stored transcript
+    processes/     children, locks, supervision, death of a parent
+    web/           the webhook route, health, and the worker that serves them
+    ops/           console, rq-dashboard, metrics
+    cli/           one file per command or pair
+    demo/          the show; simulator/, a local Recall, shares no code with the rest
 
-`workers/` (beside this package) runs it all. This module imports nothing.
+    wiring.py      the one place that names concrete classes
+    errors.py  log.py  clock.py
+
+`workers/` (beside this package) are RQ's entry points. This module imports nothing.
 """

@@ -8,12 +8,12 @@ import sys
 
 def main() -> int:
     """Runs the command line; returns its exit code."""
-    from app import installed, outlet, starting
+    from app.processes import early_signals, output_streams, venv_lock
 
     if sys.argv[1:2] in (["up"], ["dev"]):
-        starting.mind_signals(kept=frozenset({signal.SIGHUP}))
-    streams = outlet.take_over()  # first: else the next file that is opened could be a missing stream
-    held = installed.hold()  # before anything of .venv is imported
+        early_signals.mind_signals(kept=frozenset({signal.SIGHUP}))
+    streams = output_streams.take_over()  # first: else the next file that is opened could be a missing stream
+    held = venv_lock.hold()  # before anything of .venv is imported
     if held is not None:
         return held
     try:
@@ -22,7 +22,7 @@ def main() -> int:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # while importing
         code = 130
-    return outlet.close(streams, code)
+    return output_streams.close(streams, code)
 
 
 if __name__ == "__main__":

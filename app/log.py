@@ -4,7 +4,8 @@ Structured logs on stdout: one line per decision, JSON unless a person watches a
 Redaction here is the last line of defence, not the first: nothing secret is handed to a logger. It masks what
 looks like a secret, what stands under a secret's name, and the values it was told with `hide`. What other
 libraries log goes through the same pipeline, from WARNING up. A line that cannot be written is dropped and
-counted: a full disk, a closed terminal or a reader that stands still stops no work (`app.steady`).
+counted: a full disk, a closed terminal or a reader that stands still stops no work
+(`app.processes.nonblocking_writer`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
-from app.steady import Dropped, SteadyStream
+from app.processes.nonblocking_writer import Dropped, SteadyStream
 
 HIDDEN = "[hidden]"
 _SHORTEST_TO_HIDE = 6  # a shorter secret would mask ordinary words, and is none

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from app.config import Settings, load_settings
 from app.errors import ConfigError
+from app.settings.environment import Settings, load_settings
 
 if TYPE_CHECKING:
-    from app.adapters.blobs import LocalBlobs
-    from app.adapters.rq_queue import RqQueue
-    from app.adapters.sql_store import SqlStore
-    from app.readiness import Readiness
-    from app.service import Service
-    from app.task import Workspace
-    from app.web import WebParts
+    from app.adapters.local_files import LocalBlobs
+    from app.adapters.redis.job_queue import RqQueue
+    from app.adapters.sql.store import SqlStore
+    from app.orchestrator.command_context import Workspace
+    from app.orchestrator.command_runner import Service
+    from app.web.application import WebParts
+    from app.web.health import Readiness
 
 DEFAULT_WORKSPACE = "default"
 _COUNTING_PATIENCE_S = 2.0  # a scraper waits ten seconds
@@ -54,7 +54,7 @@ def prepare_home(settings: Settings) -> None:
 
 def migrate(settings: Settings) -> None:
     """Brings the database to this program's schema. Raises `ConfigError` when it is newer."""
-    from app.adapters import migrations
+    from app.adapters.sql import migrations
 
     prepare_home(settings)
     migrations.migrate(settings.database_url)
@@ -62,21 +62,21 @@ def migrate(settings: Settings) -> None:
 
 
 def open_store(settings: Settings) -> SqlStore:
-    from app.adapters import sql_store
+    from app.adapters.sql import store as sql_store
 
     return sql_store.open_store(settings.database_url, makes_file=False)  # migrations make it
 
 
 def redis_url(settings: Settings) -> str:
     """REDIS_URL, else the embedded server of this home."""
-    from app.adapters import valkey_server
+    from app.adapters.redis import embedded_server
 
-    return settings.redis_url or valkey_server.url(settings.home)
+    return settings.redis_url or embedded_server.url(settings.home)
 
 
 def ask_queue_id(store: SqlStore) -> str:
     """What is in the names of this database's queues. Raises `StoreUnavailable`."""
-    from app.adapters.sql_identity import QUEUE_ID
+    from app.adapters.sql.identity import QUEUE_ID
 
     return store.identity(QUEUE_ID)
 
@@ -89,23 +89,23 @@ def open_queue(settings: Settings, *, store: SqlStore | None = None, queue_id: s
         store: Is asked for the id in the queues' names, at the first use. Without it one is opened.
         queue_id: That id, where it is known.
     """
-    from app.adapters.rq_queue import RqQueue
+    from app.adapters.redis.job_queue import RqQueue
 
     ask = functools.partial(ask_queue_id, store or open_store(settings))
     return RqQueue(redis_url(settings), settings.workers, settings.durations, queue_id or ask)
 
 
 def open_blobs(settings: Settings) -> LocalBlobs:
-    from app.adapters import blobs
+    from app.adapters import local_files
 
-    return blobs.from_url(settings.storage_url)
+    return local_files.from_url(settings.storage_url)
 
 
 def open_workspace(settings: Settings) -> Workspace:
     """The workspace of the RECALL_* settings."""
     from app.clock import SystemClock
+    from app.orchestrator.command_context import Workspace
     from app.recall.client import RecallClient
-    from app.task import Workspace
 
     client = RecallClient(
         settings.api_base_url,
@@ -120,7 +120,7 @@ def open_workspace(settings: Settings) -> Workspace:
 def open_service(settings: Settings, *, queue_id: str | None = None) -> Service:
     """Everything a worker needs; connects when first used. For `queue_id` see `open_queue`."""
     from app.clock import SystemClock
-    from app.service import Service
+    from app.orchestrator.command_runner import Service
 
     _hide_secrets(settings)
     workspace = open_workspace(settings)
@@ -139,8 +139,8 @@ def open_service(settings: Settings, *, queue_id: str | None = None) -> Service:
 def web_parts(settings: Settings | None = None) -> WebParts:
     """What the Flask application is made of; read from the environment when not given."""
     import app.ops.metrics  # noqa: F401  # before gunicorn forks; later it would be 4 MB in each process
-    from app.inbox import Committer
-    from app.web import WebParts
+    from app.web.application import WebParts
+    from app.web.group_commit import Committer
 
     settings = settings or load_settings()
     _hide_secrets(settings)
@@ -164,7 +164,7 @@ def open_readiness(
     """How the service is: `/readyz`, `/metrics`, `check`, `status`. Connects when it is first asked."""
     import hashlib
 
-    from app.readiness import Readiness
+    from app.web.health import Readiness
 
     return Readiness(
         store or open_store(settings),
@@ -219,7 +219,7 @@ def _mount_ops(app: Any, *, settings: Settings, store: SqlStore, queue: RqQueue)
 def _metrics_of(settings: Settings, readiness: Readiness, store: SqlStore) -> Callable[[], bytes]:
     from app import log
     from app.ops import metrics
-    from app.readiness import Probe
+    from app.web.health import Probe
 
     providers = [choice.key for choice in settings.policy.providers]
     counts, measures = Probe(store.counts), Probe(store.measures)

@@ -14,16 +14,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app import config, near_misses, wiring
+from app import wiring
 from app.cli import cli
-from app.cli.running import EVENTS_TO_TICK
 from app.cli.testing import clean_environment
+from app.cli.up import EVENTS_TO_TICK
 from app.core import reasons
-from app.policy_file import build_policy
-from app.recall.webhook import RejectionKind
-from app.result_folder import PROVIDER_RAW, RAW
+from app.recall.signatures import RejectionKind
+from app.results.result_folder import PROVIDER_RAW, RAW
+from app.settings import environment
+from app.settings.policy_file import build_policy
 from app.transcripts.formats import FORMATS
-from app.web import create_app
+from app.web import near_misses
+from app.web.application import create_app
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -102,13 +104,13 @@ def test_options_named_in_readme_table_exist() -> None:
 
 # -- settings ------------------------------------------------------------------------------------------
 def test_settings_of_readme_are_those_of_the_program() -> None:
-    assert set(_first_column(_section(README, "## Settings"))) == set(config.NAMES)
+    assert set(_first_column(_section(README, "## Settings"))) == set(environment.NAMES)
 
 
 def test_settings_of_the_example_file_are_those_of_the_program() -> None:
     example = (ROOT / ".env.example").read_text("utf-8")
     names = set(re.findall(r"^#?([A-Z][A-Z_]+)=", example, re.MULTILINE))
-    assert names == set(config.NAMES) - NOT_FOR_ENV_FILE
+    assert names == set(environment.NAMES) - NOT_FOR_ENV_FILE
 
 
 def test_defaults_in_readme_are_the_defaults(tmp_path: Path) -> None:
@@ -118,7 +120,7 @@ def test_defaults_in_readme_are_the_defaults(tmp_path: Path) -> None:
         "RECALL_API_BASE_URL": "http://127.0.0.1:1",
         "RECALL_WEBHOOK_SECRETS": "whsec_" + "A" * 32,
     }
-    s = config.load_settings(needed, root=tmp_path)
+    s = environment.load_settings(needed, root=tmp_path)
     said = dict(re.findall(r"^\| `([A-Z_]+)` \| `([^`]+)` \|", _section(README, "## Settings"), re.MULTILINE))
     home = s.home.relative_to(tmp_path)
     assert said["AFTERWORD_HOME"] == f"./{home}"
@@ -164,7 +166,7 @@ def test_routes_in_readme_exist(tmp_path: Path) -> None:
         "RECALL_API_BASE_URL": "http://127.0.0.1:1",
         "RECALL_WEBHOOK_SECRETS": "whsec_" + "A" * 32,
     }
-    app = create_app(wiring.web_parts(config.load_settings(environ)))
+    app = create_app(wiring.web_parts(environment.load_settings(environ)))
     rules = {rule.rule for rule in app.url_map.iter_rules()}
     named = set(re.findall(r"`(/[a-z]+(?:/[a-z]*)*)`", _section(README, "## Operating")))
     assert {"/healthz", "/readyz", "/metrics", "/ops/", "/ops/rq/"} <= named
@@ -219,7 +221,7 @@ def _loud_lines() -> Iterator[str]:
 
 def test_every_kind_of_refused_webhook_is_explained() -> None:
     rows = " ".join(re.findall(r"^\| (`.*?) \|", _section(OPERATING, "### Refused webhooks"), re.MULTILINE))
-    limits = (ROOT / "app/http_limits.py").read_text("utf-8")
+    limits = (ROOT / "app/web/bounded_worker.py").read_text("utf-8")
     refused = set(re.findall(r'BodyRefused\(\d+, "(\w+)"\)', limits))
     assert refused
     near = set(near_misses.REMEDIES)

@@ -8,16 +8,16 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from app.processes.supervisor import Supervisor
 from workers.entry import run
-from workers.supervisor import Supervisor
 from workers.up import preload, refuse_unfit_redis, tell_of_storage, worker_specs
 
 if TYPE_CHECKING:
-    from app.config import Settings
+    from app.settings.environment import Settings
 
 
 def main() -> int:
-    """Returns the exit code; see `workers.supervisor.Supervisor.run`."""
+    """Returns the exit code; see `app.processes.supervisor.Supervisor.run`."""
     return run("workers", _work)
 
 

@@ -22,12 +22,12 @@ import structlog
 
 from app.core.durations import Durations, growing
 from app.errors import AfterwordError, QueueUnavailable, StoreUnavailable
-from app.ports import Queue, Store
-from workers.children import tell_ready
-from workers.signs import Signs
+from app.orchestrator.ports import Queue, Store
+from app.processes.child import tell_ready
+from workers.program_report import Signs
 
 if TYPE_CHECKING:
-    from app.config import Settings
+    from app.settings.environment import Settings
 
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 5.0
@@ -179,7 +179,7 @@ def run_dispatcher(settings: Settings, *, told: Mapping[str, Any] = _NOTHING, up
     Until SIGTERM, which ends it at once: there is nothing to finish. Main thread only.
 
     Args:
-        told: What stood on disk and in the environment when the settings were read: see `workers.signs`.
+        told: What stood on disk and in the environment when settings were read (`workers.program_report`).
         up: The process id of the `up` that it belongs to.
     """
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
@@ -211,7 +211,7 @@ def _opened(settings: Settings, told: Mapping[str, Any], up: int | None) -> Disp
 
 def _watch(settings: Settings) -> None:
     from app import wiring
-    from workers.watch import Watch
+    from workers.readiness_log import Watch
 
     every_s = Pace.scaled(settings.durations, settings.time_scale).sweep_every_s
     Watch(wiring.open_readiness(settings)).run_in_thread(every_s=every_s)
@@ -223,7 +223,7 @@ def _leave(signum: int, frame: FrameType | None) -> None:
 
 def main() -> int:
     """Returns the exit code: 130 for Ctrl-C; SIGTERM exits 0 by itself."""
-    from app.settings_changes import settings_fingerprint
+    from app.settings.changes import settings_fingerprint
     from workers.entry import run
 
     if os.getpid() == 1:

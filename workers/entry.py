@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from app.errors import Away, ConfigError, HeldByAnother
 
 if TYPE_CHECKING:
-    from app.config import Settings
+    from app.settings.environment import Settings
 
 
 def run(name: str, work: Callable[[Settings], int | None]) -> int:
@@ -26,12 +26,12 @@ def run(name: str, work: Callable[[Settings], int | None]) -> int:
     Returns:
         The exit code: that of `work`, 69, 75 (held, or .venv being changed), 78, or 130 for Ctrl-C.
     """
-    from app import installed, outlet
-    from app.starting import mind_signals
+    from app.processes import output_streams, venv_lock
+    from app.processes.early_signals import mind_signals
 
-    outlet.take_over()
+    output_streams.take_over()
     mind_signals()
-    held = installed.hold()
+    held = venv_lock.hold()
     if held is not None:
         return held
     from app import log, wiring

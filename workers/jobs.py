@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from app.errors import StoreUnavailable
-from app.passes import reconcile_all  # here, not in the function: a horse imports nothing
+from app.orchestrator.recall_list_passes import (
+    reconcile_all,  # here, not in the function: a horse imports nothing
+)
 
 if TYPE_CHECKING:
-    from app.config import Settings
-    from app.service import Service
+    from app.orchestrator.command_runner import Service
+    from app.settings.environment import Settings
 
 # No longer: what waits in the queue must be begun before it is offered again (`offer_again_s`).
 GOES_ON_S = 2.0

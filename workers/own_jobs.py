@@ -6,7 +6,8 @@ RQ would run whatever importable function a job names, its callbacks, its webhoo
 access to Redis would be the right to run anything here. All of RQ's ways to a job in a worker (taking,
 maintenance, repetition) go through `fetch`, and what is run is what that returned: there a job is looked at.
 
-Must change together: `JOBS` and how a job is written in `app.adapters.rq_queue`; a newer RQ may add fields.
+Must change together: `JOBS` and how a job is written in `app.adapters.redis.job_queue`; a newer RQ may add
+fields.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from rq.job import Job, JobStatus, validate_job_id
 from rq.utils import as_text
 from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
-from app.adapters.redis_errors import is_of_another_type
-from app.adapters.rq_queue import (
+from app.adapters.redis.errors import is_of_another_type
+from app.adapters.redis.job_queue import (
     FAILURE_TTL_S,
     FIELDS,
     JOBS,

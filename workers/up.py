@@ -1,7 +1,7 @@
 """
 What `afterword up` runs: which children, in which order, and what of the settings they take anew at a SIGHUP.
 
-It knows the children. How they are kept alive and replaced is `workers.supervisor`. The socket that web
+It knows the children. How they are kept alive and replaced is `app.processes.supervisor`. The socket that web
 listens on is bound here and handed down, so that no request is lost while one web takes over from another.
 """
 
@@ -22,15 +22,15 @@ import structlog
 
 from app.errors import AfterwordError, BlobsUnavailable, ConfigError, StoreUnavailable
 from app.log import steady_stdout
-from app.settings_changes import settings_fingerprint
-from workers import listening
-from workers.children import ChildSpec, is_told, tell_ready
-from workers.hold import hold_home, listen_on
-from workers.lifeline import die_with_parent
-from workers.supervisor import Renewal, Supervisor
+from app.processes import web_probe
+from app.processes.child import ChildSpec, is_told, tell_ready
+from app.processes.home_lock import hold_home, listen_on
+from app.processes.parent_death import die_with_parent
+from app.processes.supervisor import Renewal, Supervisor
+from app.settings.changes import settings_fingerprint
 
 if TYPE_CHECKING:
-    from app.config import Settings
+    from app.settings.environment import Settings
 
 _log = structlog.get_logger(__name__)
 
@@ -62,7 +62,14 @@ _FIXED = {
     "time_scale": "AFTERWORD_TIME_SCALE",
 }
 # 19 MB that only web needs.
-_ONLY_WEB = {"app.http_limits", "app.inbox", "app.late_answers", "app.ops", "app.serve", "app.web"}
+_ONLY_WEB = {
+    "app.web.bounded_worker",
+    "app.web.group_commit",
+    "app.web.deferred_response",
+    "app.ops",
+    "app.web.gunicorn_app",
+    "app.web.application",
+}
 # Commands, and what only they use.
 _NOT_SERVICE = {
     "app.__main__",
@@ -71,7 +78,7 @@ _NOT_SERVICE = {
     "app.adapters.memory_inbox",
     "app.adapters.memory_passes",
     "app.adapters.memory_rows",
-    "app.adapters.migrations",
+    "app.adapters.sql.migrations",
     "app.cli",
     "app.demo",
     "app.simulator",
@@ -91,7 +98,7 @@ def run_up(settings: Settings) -> int:
         Away: Something needed is not there. Exit 69.
         ConfigError: Exit 78.
     """
-    from app.adapters import valkey_server
+    from app.adapters.redis import embedded_server
     from app.ops import password
 
     told = settings_fingerprint()
@@ -99,7 +106,7 @@ def run_up(settings: Settings) -> int:
         settings = password.with_password(settings)
         specs: list[ChildSpec] = []
         if settings.redis_url is None:
-            valkey_server.find_binary()
+            embedded_server.find_binary()
             specs.append(_valkey_spec(settings, listener))
         refuse_unfit_redis(settings)
         _migrate_if_possible(settings)
@@ -184,7 +191,7 @@ def _migrate_if_possible(settings: Settings) -> None:
     A database that cannot be written now (a full disk) but has its tables is no reason not to start:
     deliveries are answered 503, and all goes on by itself when it can be.
     """
-    from app.adapters import migrations
+    from app.adapters.sql import migrations
 
     try:
         _migrate_apart(settings)
@@ -198,10 +205,10 @@ def refuse_unfit_redis(settings: Settings) -> None:
     """Raises `ConfigError` where REDIS_URL leads to a server in cluster mode or too old; not one away."""
     if settings.redis_url is None:
         return
-    from app.adapters import redis_errors, rq_queue
+    from app.adapters.redis import errors, job_queue
 
-    with closing(rq_queue.connect(settings.redis_url, patience="web")) as client:
-        why = redis_errors.why_unfit(client)
+    with closing(job_queue.connect(settings.redis_url, patience="web")) as client:
+        why = errors.why_unfit(client)
     if why is not None:
         raise ConfigError([why])
 
@@ -245,7 +252,7 @@ def worker_specs(settings: Settings, *, drop: Callable[[], object] = lambda: Non
     Args:
         drop: Called first in each, to close what is not its own.
     """
-    from app.adapters.rq_queue import INBOX, RECALL
+    from app.adapters.redis.job_queue import INBOX, RECALL
 
     queues = {f"worker-{n + 1}": RECALL for n in range(settings.workers)} | {INBOX: INBOX}
     return [
@@ -261,7 +268,7 @@ def worker_specs(settings: Settings, *, drop: Callable[[], object] = lambda: Non
 
 
 def _work(settings: Settings, queue: str, name: str, drop: Callable[[], object]) -> None:
-    from workers.worker import work_for
+    from workers.rq_worker import work_for
 
     drop()
     tell_ready()  # Redis may be away; it is as much away for the one before
@@ -269,14 +276,14 @@ def _work(settings: Settings, queue: str, name: str, drop: Callable[[], object])
 
 
 def _valkey_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
-    from app.adapters import valkey_server
-    from workers.lifeline import kernel_ties_to_parent
+    from app.adapters.redis import embedded_server
+    from app.processes.parent_death import kernel_ties_to_parent
 
     def serve() -> None:
         listener.close()
-        raise SystemExit(valkey_server.serve(settings.home, guard=kernel_ties_to_parent, is_told=is_told()))
+        raise SystemExit(embedded_server.serve(settings.home, guard=kernel_ties_to_parent, is_told=is_told()))
 
-    is_ready = partial(valkey_server.is_ready, settings.home)
+    is_ready = partial(embedded_server.is_ready, settings.home)
     return ChildSpec(
         "valkey",
         serve,
@@ -298,8 +305,8 @@ def _tell_ready_at_the_last(worker: Any) -> None:
 def _web_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
     def serve() -> None:
         from app import wiring
-        from app.serve import run_gunicorn
-        from app.web import create_app
+        from app.web.application import create_app
+        from app.web.gunicorn_app import run_gunicorn
 
         run_gunicorn(
             lambda: create_app(wiring.web_parts(settings)),
@@ -314,7 +321,7 @@ def _web_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
         grace_s=DRAIN_S + 2.0,
         tells_ready=True,
         ready_within_s=0.0,  # the others do without it; that it is ready is only told
-        ready_line=listening.addresses(settings.host, settings.port),
+        ready_line=web_probe.addresses(settings.host, settings.port),
         on_ready=partial(_announce, settings),
     )
 

@@ -1,5 +1,5 @@
 """
-The record in memory, for tests: every promise of `app.ports.Store`, kept without a database.
+The record in memory, for tests: every promise of `app.orchestrator.ports.Store`, kept without a database.
 
 One lock makes each method one transaction; a commit checks everything before it changes anything,
 so that nothing has to be undone. What belongs to no recording is in `memory_faults`. Time is the
@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from app.adapters import history_line
 from app.adapters.memory_inbox import MemoryInbox
 from app.adapters.memory_rows import CommandRow, Recording, RecordingRow, Stamp
 from app.core import commands, events
@@ -23,7 +22,8 @@ from app.core.machine import Decision
 from app.core.policy import CEILING
 from app.core.state import ENDS, Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale
-from app.ports import (
+from app.orchestrator import history as history_line
+from app.orchestrator.ports import (
     Answer,
     ArtifactRow,
     Committed,
@@ -35,16 +35,16 @@ from app.ports import (
     Slot,
     Source,
 )
-from app.records import NOT_SENT
+from app.orchestrator.records import NOT_SENT
 
 if TYPE_CHECKING:
-    from app.ports import Store
+    from app.orchestrator.ports import Store
 
 _EARLY_S = 0.05
 
 
 class MemoryStore(MemoryInbox):
-    """See `app.ports.Store`. What a test wants to see is public: `deliveries`, `commands`, `recordings`."""
+    """See `app.orchestrator.ports.Store`. Public for tests: `deliveries`, `commands`, `recordings`."""
 
     def __init__(self, *, clock_offset_s: float = 0.0) -> None:
         super().__init__()

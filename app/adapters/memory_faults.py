@@ -1,7 +1,8 @@
 """
 The part of the record in memory that belongs to no recording: rates, turns, pauses and breakers.
 
-Part of `memory.MemoryStore`, for tests; the same promises as `sql_money`, `sql_accounts`, `sql_breakers`.
+Part of `memory.MemoryStore`, for tests; the same promises as `sql.sends_and_rates`,
+`sql.account_pauses`, `sql.circuit_breakers`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from abc import abstractmethod
 from dataclasses import replace
 
 from app.adapters.breaker import Breaker
-from app.adapters.clock_steps import Reading, covered_s, judged
 from app.adapters.memory_passes import MemoryPasses
-from app.records import EVERY_WORKSPACE, LOST_TIME, BootClock, Pause
+from app.adapters.sql.clock_steps import Reading, covered_s, judged
+from app.orchestrator.records import EVERY_WORKSPACE, LOST_TIME, BootClock, Pause
 
 
 class MemoryFaults(MemoryPasses):

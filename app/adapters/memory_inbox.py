@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from app.adapters.memory_faults import MemoryFaults
 from app.adapters.memory_rows import DeliveryRow
-from app.ports import Closing, Delivery, NewDelivery
+from app.orchestrator.ports import Closing, Delivery, NewDelivery
 
 
 class MemoryInbox(MemoryFaults):
-    """The inbox of `app.ports.Store`. What a test wants to see is public."""
+    """The inbox of `app.orchestrator.ports.Store`. What a test wants to see is public."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Passes over Recall's list, and API keys, in memory, for tests: as `sql_passes` and `sql_keys`."""
+"""Passes over Recall's list, and API keys, in memory, for tests: as the modules of that name in `sql`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from app.adapters.memory_rows import Recording, RecordingRow
-from app.adapters.sql_answers import telling_outcomes
+from app.adapters.sql.tallies import telling_outcomes
 from app.core import reasons
 from app.core.state import Goal
-from app.records import GOOD_OUTCOMES, KEY_BY_HAND, Answer, HeldPass
+from app.orchestrator.records import GOOD_OUTCOMES, KEY_BY_HAND, Answer, HeldPass
 
 
 class MemoryPasses(ABC):

@@ -1,4 +1,4 @@
-"""The rows of the record in memory: what `sql_tables` has as tables."""
+"""The rows of the record in memory: what `sql.tables` has as tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from app.core import commands
 from app.core.state import Transcription
-from app.ports import ArtifactRow, NewDelivery, Send, Slot
+from app.orchestrator.ports import ArtifactRow, NewDelivery, Send, Slot
 
 Recording = tuple[str, str]  # workspace and recording
 

@@ -13,26 +13,26 @@ from collections.abc import Sequence
 import click
 
 from app.errors import AfterwordError, Away, ConfigError, HeldByAnother, QueueUnavailable, StoreUnavailable
-from app.naming import program
+from app.settings.program_name import program
 
 _COMMANDS = {
     "demo": ("app.cli.demo", "25 meetings from recording.done to stored transcripts, offline"),
-    "up": ("app.cli.running", "run the service"),
-    "dev": ("app.cli.running", "check, up and ngrok, for development against a real workspace"),
-    "check": ("app.cli.checking", "configuration and surroundings, every problem with its remedy"),
+    "up": ("app.cli.up", "run the service"),
+    "dev": ("app.cli.up", "check, up and ngrok, for development against a real workspace"),
+    "check": ("app.cli.check", "configuration and surroundings, every problem with its remedy"),
     "ops": ("app.cli.ops", "the console's address and password"),
     "status": ("app.cli.status", "one screen: what runs, each part, what is undone, what is paused"),
-    "list": ("app.cli.looking", "what there is"),
-    "show": ("app.cli.looking", "everything that happened to one recording"),
-    "retry": ("app.cli.acting", "try a failed recording again; says what it costs first"),
-    "replay": ("app.cli.acting", "apply a stored delivery once more"),
-    "reconcile": ("app.cli.catching_up", "take up recordings whose webhooks were lost"),
-    "backfill": ("app.cli.catching_up", "transcribe older recordings; names number and cost first"),
-    "migrate": ("app.cli.running", "bring the database to this version"),
-    "simulate": ("app.cli.running", "a Recall.ai of your own, to develop against"),
+    "list": ("app.cli.show", "what there is"),
+    "show": ("app.cli.show", "everything that happened to one recording"),
+    "retry": ("app.cli.retry", "try a failed recording again; says what it costs first"),
+    "replay": ("app.cli.retry", "apply a stored delivery once more"),
+    "reconcile": ("app.cli.backfill", "take up recordings whose webhooks were lost"),
+    "backfill": ("app.cli.backfill", "transcribe older recordings; names number and cost first"),
+    "migrate": ("app.cli.up", "bring the database to this version"),
+    "simulate": ("app.cli.up", "a Recall.ai of your own, to develop against"),
     "test": ("app.cli.testing", "the whole test suite"),
-    "chaos": ("app.cli.proving", "the proof: faults of every kind, and what became of every recording"),
-    "bench": ("app.cli.proving", "how fast: ack, drain, latency, growth, memory, each beside its limit"),
+    "chaos": ("app.cli.dev_tools", "the proof: faults of every kind, and what became of every recording"),
+    "bench": ("app.cli.dev_tools", "how fast: ack, drain, latency, growth, memory, each beside its limit"),
 }
 _EXITS: tuple[tuple[type[Exception], int], ...] = (
     (HeldByAnother, 75),
@@ -94,9 +94,9 @@ def _said(error: AfterwordError, arguments: Sequence[str]) -> str:
     """A trouble with the database also says which file it is; the demo has one of its own."""
     if not isinstance(error, StoreUnavailable) or arguments[:1] == ["demo"]:
         return str(error)
-    from app.cli.places import with_database_file
-    from app.config import load_settings
-    from app.settings_use import STORED
+    from app.cli.preflight import with_database_file
+    from app.settings.environment import load_settings
+    from app.settings.used_by_command import STORED
 
     # They were good a moment ago.
     return with_database_file(str(error), load_settings(used=STORED))

@@ -11,13 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.cli.places import is_served_by_us
+from app.cli.preflight import is_served_by_us
 from app.cli.presence import ALIVE_WITHIN_S, Presence, Program, presence_of
 from app.cli.reading import read_store
 from app.cli.words import span
-from app.config import Settings
 from app.errors import AfterwordError
-from app.settings_changes import changed_since, is_reloadable
+from app.settings.changes import changed_since, is_reloadable
+from app.settings.environment import Settings
 
 IDLE = "The service does not run: nothing happens until `./afterword up`."
 _DISPATCHER = "dispatcher"
@@ -101,7 +101,7 @@ def why_idle(settings: Settings) -> str | None:
 
 def why_no_web(settings: Settings) -> str | None:
     """That this machine's `up` does not answer at HOST and PORT; None when it does, or listens elsewhere."""
-    from app.readiness import NO_WEB  # here: it needs Redis's client, which most commands do not
+    from app.web.health import NO_WEB  # here: it needs Redis's client, which most commands do not
 
     here = f"up@{socket.gethostname()}"
     is_asked = any(

@@ -13,18 +13,18 @@ from rich.console import Console
 from rich.live import Live
 
 from app import wiring
-from app.adapters.sql_people import Listed
-from app.adapters.sql_store import SqlStore
-from app.cli import places
-from app.config import ROOT
+from app.adapters.sql.queries import Listed
+from app.adapters.sql.store import SqlStore
+from app.cli import preflight
 from app.core.state import ENDS
 from app.demo.script import Scene, scenes
 from app.demo.show import live_table, summary_table
 from app.demo.stage import Stage, open_stage
 from app.errors import Away, StoreUnavailable
-from app.naming import program
 from app.ops import USER
 from app.ops.password import FILE_NAME, kept_password
+from app.settings.environment import ROOT
+from app.settings.program_name import program
 
 _PATIENCE_S = 120.0
 # Its home and nothing else; commands that only read need no Recall settings.
@@ -57,7 +57,7 @@ def demo_command(recordings: int, seed: int, keep: bool) -> int:
 
 def demo_home(root: Path) -> Path:
     """Where the demonstration lives. What is above it is made private: it may well be a real home one day."""
-    return places.private_folder(root / "var") / "demo"
+    return preflight.private_folder(root / "var") / "demo"
 
 
 def _play(

@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from app.adapters.sql_finding import Listed, Pending
+from app.adapters.sql.finding import Listed, Pending
 from app.cli.words import printable, say, span, time_of
 from app.core.state import Goal
-from app.transcription_object import ended_at, number_paid, pairs_of, title_of, waits_for
+from app.results.transcription_object import ended_at, number_paid, pairs_of, title_of, waits_for
 
 _WIDEST = 2000  # columns; wider than any list
 _COLOURS = {Goal.STORED: "green", Goal.FAILED: "red", Goal.SKIPPED: "dim"}

@@ -6,11 +6,11 @@ import json
 
 import click
 
-from app.config import load_settings
-from app.naming import command
 from app.ops import USER
 from app.ops import password as passwords
-from app.settings_use import CONSOLE
+from app.settings.environment import load_settings
+from app.settings.program_name import command
+from app.settings.used_by_command import CONSOLE
 
 
 @click.command("ops")

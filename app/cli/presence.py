@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.config import Settings
 from app.errors import AfterwordError
+from app.settings.environment import Settings
 
 ALIVE_WITHIN_S = 30.0  # of the last sign of life; as for /readyz
 
@@ -25,7 +25,7 @@ class Program:
     Attributes:
         name: `up@HOST`, or `dispatcher@HOST` for one that was started by itself.
         started_at: Seconds since the epoch, by that host's clock.
-        settings: What stood on disk when its settings were read, for `app.settings_changes.changed_since`,
+        settings: What stood on disk when its settings were read, for `app.settings.changes.changed_since`,
             and the `port` that it runs with.
         tells_processes: It says which processes it has; the version before did not.
     """
@@ -114,7 +114,7 @@ def _holder(home: Path) -> int | None:
 
 def _heartbeats(settings: Settings) -> Mapping[str, tuple[float, str]] | None:
     from app import wiring
-    from app.adapters import migrations
+    from app.adapters.sql import migrations
 
     try:
         if migrations.current_revision(settings.database_url) is None:

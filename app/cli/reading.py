@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from app import wiring
-from app.adapters.sql_store import SqlStore
-from app.cli.places import with_database_file
+from app.adapters.sql.store import SqlStore
+from app.cli.preflight import with_database_file
 from app.cli.presence import is_home_held
-from app.config import Settings
 from app.errors import Away, ConfigError
+from app.settings.environment import Settings
 
 
 def why_no_database(settings: Settings) -> str:
@@ -30,7 +30,7 @@ def read_store(settings: Settings) -> SqlStore:
         ConfigError: It is newer than the program.
         StoreUnavailable: It cannot be reached.
     """
-    from app.adapters import migrations
+    from app.adapters.sql import migrations
 
     revision = migrations.current_revision(settings.database_url)
     if revision is None:

@@ -13,19 +13,19 @@ import click
 from rich.console import Console
 
 from app import wiring
-from app.adapters.sql_health import Facts
+from app.adapters.sql.health import Facts
+from app.cli.account_status import Standing, standing_of, why_old
 from app.cli.alive import Service, is_gone, service_of, why_no_web
 from app.cli.reading import read_store
-from app.cli.standing import Standing, standing_of, why_old
 from app.cli.words import iso, open_console, printable, say, span, time_of
-from app.config import Settings, load_settings
 from app.core.state import Goal
 from app.errors import Away, ConfigError, StoreUnavailable
-from app.naming import command as call
-from app.naming import pasteable
 from app.ops import heartbeats
-from app.readiness import Report
-from app.settings_use import POLICY, QUEUE, RESULTS, STORED
+from app.settings.environment import Settings, load_settings
+from app.settings.program_name import command as call
+from app.settings.program_name import pasteable
+from app.settings.used_by_command import POLICY, QUEUE, RESULTS, STORED
+from app.web.health import Report
 
 _LABEL = 14  # columns
 _FORGOTTEN_AFTER_S = 86_400.0  # a process that gave no sign for so long is of another day

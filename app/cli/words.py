@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import click
 from rich.console import Console
 
-from app.adapters.sql_store import SqlStore
-from app.naming import pasteable
+from app.adapters.sql.store import SqlStore
+from app.settings.program_name import pasteable
 
 _SHORT = 8  # characters of an id; enough among thousands of random ones
 _COMMAND = re.compile(r"`[^`]+`")  # to be pasted: half of one would run by itself

@@ -2,7 +2,8 @@
 Rules about the recording and about paid attempts: hearing of it, claiming, sending, what came back.
 
 The three long numbers of the create protocol live in `durations`; the protocol itself here, in
-`on_listed`. What must change together: this file and `app/perform_create.py`, which performs it.
+`on_listed`. What must change together: this file and `app/orchestrator/effects/create_transcript.py`, which
+performs it.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from app.adapters.sql_people import Listed
+from app.adapters.sql.queries import Listed
 from app.core.state import ENDS, Goal
 from app.demo.script import Scene
-from app.transcription_object import number_paid
+from app.results.transcription_object import number_paid
 
 _COLOURS = {Goal.STORED: "green", Goal.FAILED: "red", Goal.SKIPPED: "dim"}
 Cast = Mapping[

@@ -21,10 +21,10 @@ from typing import Any
 
 import requests
 
-from app.config import ROOT, Settings, load_settings
 from app.errors import Away, HeldByAnother
-from app.serve import die_with_parent
+from app.settings.environment import ROOT, Settings, load_settings
 from app.simulator.server import Simulator, SimulatorConfig, default_key, default_secret
+from app.web.gunicorn_app import die_with_parent
 
 TIME_SCALE = 60.0
 _READY_WITHIN_S = 60.0

@@ -19,14 +19,14 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from app import near_misses
-from app.adapters.rq_queue import QueueCounts
-from app.adapters.sql_health import Facts
-from app.adapters.sql_inbox import ACCEPTED
-from app.adapters.sql_people import Counts
+from app.adapters.redis.job_queue import QueueCounts
+from app.adapters.sql.health import Facts
+from app.adapters.sql.inbox import ACCEPTED
+from app.adapters.sql.queries import Counts
 from app.core.state import Goal
-from app.readiness import DOWN, OK, PARTS, PAUSED, UNKNOWN
-from app.recall.webhook import RejectionKind
+from app.recall.signatures import RejectionKind
+from app.web import near_misses
+from app.web.health import DOWN, OK, PARTS, PAUSED, UNKNOWN
 
 # Parts that are written to; of the others readiness knows by these.
 _WRITTEN = ("database", "queue", "storage")

@@ -17,11 +17,11 @@ from typing import TextIO
 
 import structlog
 
-from app.config import Settings
 from app.errors import Away
-from app.naming import command
 from app.ops import USER
-from app.steady import SteadyStream
+from app.processes.nonblocking_writer import SteadyStream
+from app.settings.environment import Settings
+from app.settings.program_name import command
 
 FILE_NAME = "ops-password"
 _LONGEST_BYTES = 1024

@@ -31,8 +31,8 @@ from rq.serializers import JSONSerializer
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.adapters.redis_errors import is_of_another_type
-from app.adapters.rq_queue import FIELDS, LONGEST_FIELD_BYTES, RECALL, connect, read_call
+from app.adapters.redis.errors import is_of_another_type
+from app.adapters.redis.job_queue import FIELDS, LONGEST_FIELD_BYTES, RECALL, connect, read_call
 from app.errors import QueueUnavailable, StoreUnavailable
 from app.ops import guard
 

@@ -2,8 +2,8 @@
 What we know about Recall.ai, and nothing about ourselves.
 
 `webhook`  is this POST from Recall? Pure functions of headers, bytes and time.
-`wire`     Recall's JSON and ours of it: requests out, outcomes in. Pure.
+`endpoints`     Recall's JSON and ours of it: requests out, outcomes in. Pure.
 `client`   moves those bytes over HTTP, within Recall's limits and with patience. The only one that does I/O.
 
-Nothing here knows a table, a queue or a policy. `Any` and raw dicts are born in `wire` and die there.
+Nothing here knows a table, a queue or a policy. `Any` and raw dicts are born in `endpoints` and die there.
 """

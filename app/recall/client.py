@@ -1,6 +1,6 @@
 """
-Moves bytes between `wire` and Recall: time-outs, repetition within seconds, and nothing else. What an
-answer means is decided in `wire`; what follows from it, by our callers.
+Moves bytes between `endpoints` and Recall: time-outs, repetition within seconds, and nothing else. What an
+answer means is decided in `endpoints`; what follows from it, by our callers.
 
 The rule about money: `create` repeats a POST only while nothing of it was written to a socket, on a
 fresh connection each time, with the same key; everything after the first byte that is not a complete
@@ -24,10 +24,18 @@ import tenacity
 
 from app.core.durations import Durations
 from app.errors import AccountRefused, CursorRefused, DownloadBlocked, RecallBusy
-from app.ports import Answer, Artifact, Clock, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
-from app.recall import download, wire
-from app.recall.exchange import TROUBLE, Call, Reply, Wire, Withheld, exchange, name_of
-from app.recall.wire import HttpRequest, Unreadable
+from app.orchestrator.ports import (
+    Answer,
+    Artifact,
+    Clock,
+    CreateAnswer,
+    CreateOrder,
+    RecordingFacts,
+    RecordingSeen,
+)
+from app.recall import download, endpoints
+from app.recall.endpoints import HttpRequest, Unreadable
+from app.recall.http_exchange import TROUBLE, Call, Reply, Wire, Withheld, exchange, name_of
 
 _STALE = "stale_stamp"
 # Recall's documented successes. What is accepted, partial or transformed on the way is none of them.
@@ -53,7 +61,7 @@ class RecallClient:
     One workspace of Recall; implements `ports.Recall`. May be made before a fork and used after it.
 
     Args:
-        base_url: As `wire.check_base_url` returns it.
+        base_url: As `endpoints.check_base_url` returns it.
         api_key: Never shown: not in `repr`, logs or errors.
         clock: Sleeps between tries; `now` is only compared with a date in Retry-After and with
             a recording's `expires_at`.
@@ -67,7 +75,7 @@ class RecallClient:
     ) -> None:
         if not api_key.isascii() or not api_key.isprintable() or " " in api_key or not api_key:
             raise ValueError("the API key is empty or has blanks or unprintable characters in it")
-        self._base_url = wire.check_base_url(base_url)
+        self._base_url = endpoints.check_base_url(base_url)
         self._key = api_key
         self._durations = durations
         self._clock = clock
@@ -89,12 +97,12 @@ class RecallClient:
     # -- the POST ----------------------------------------------------------------------------------
 
     def create_body(self, order: CreateOrder) -> bytes:
-        return wire.create_body(order)
+        return endpoints.create_body(order)
 
     def create(
         self, order: CreateOrder, body: bytes | None = None, *, is_still_fresh: Callable[[], bool]
     ) -> CreateAnswer:
-        prepared = _prepared(wire.create_request(self._base_url, self._key, order, body))
+        prepared = _prepared(endpoints.create_request(self._base_url, self._key, order, body))
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda a: a.kind == "not_sent" and a.detail != _STALE),
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
@@ -119,7 +127,7 @@ class RecallClient:
             return CreateAnswer("unknown" if call.has_written else "not_sent", detail=name_of(error, call))
         finally:
             fresh.close()
-        answer = wire.read_create_answer(
+        answer = endpoints.read_create_answer(
             reply.status, reply.headers, reply.body, order=order, now=self._now(), cap_s=self._cap_s
         )
         is_page = answer.kind == "unknown" and 200 <= reply.status < 300  # a gateway's, most likely
@@ -132,56 +140,58 @@ class RecallClient:
     # -- what may be asked again ------------------------------------------------------------------
 
     def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
-        request = wire.retrieve_request(self._base_url, self._key, transcript_id)
+        request = endpoints.retrieve_request(self._base_url, self._key, transcript_id)
         # Nothing but 404: a 410 is no word of Recall's, and a gateway's would be taken for a loss.
         reply = self._ask("retrieve", request, missing=(404,))
         if reply.status == 404:
             return None
         with self._understanding():
-            return wire.read_artifact(reply.body, transcript_id=transcript_id, recording_id=recording_id)
+            return endpoints.read_artifact(reply.body, transcript_id=transcript_id, recording_id=recording_id)
 
     def list_page(self, recording_id: str, cursor: str | None, /) -> tuple[list[Artifact], str | None]:
         with self._understanding(RecallBusy if cursor is None else CursorRefused):
-            request = wire.list_request(self._base_url, self._key, recording_id=recording_id, cursor=cursor)
+            request = endpoints.list_request(
+                self._base_url, self._key, recording_id=recording_id, cursor=cursor
+            )
         reply = self._page("list", request, cursor)
         with self._understanding():
-            found, following = wire.read_list(reply.body, recording_id=recording_id)
+            found, following = endpoints.read_list(reply.body, recording_id=recording_id)
             return found, _onward(cursor, following, "transcript")
 
     def recording(self, recording_id: str) -> RecordingFacts:
-        request = wire.recording_request(self._base_url, self._key, recording_id)
+        request = endpoints.recording_request(self._base_url, self._key, recording_id)
         reply = self._ask("recording", request, missing=(404,))
         with self._understanding():
             now = self._clock.now()
-            return wire.read_recording(reply.status, reply.body, recording_id=recording_id, now=now)
+            return endpoints.read_recording(reply.status, reply.body, recording_id=recording_id, now=now)
 
     def recordings_page(
         self, created_after: float, cursor: str | None, /
     ) -> tuple[list[RecordingSeen], str | None]:
         with self._understanding(RecallBusy if cursor is None else CursorRefused):
-            request = wire.recordings_list_request(
+            request = endpoints.recordings_list_request(
                 self._base_url, self._key, created_after=created_after, cursor=cursor
             )
         reply = self._page("recordings", request, cursor)
         with self._understanding():
-            found, following = wire.read_recordings_list(reply.body, now=self._clock.now())
+            found, following = endpoints.read_recordings_list(reply.body, now=self._clock.now())
             return found, _onward(cursor, following, "recording")
 
     def delete(self, transcript_id: str) -> None:
         # May be repeated: if the first one was heard, the second finds nothing, which is as good.
-        request = wire.delete_request(self._base_url, self._key, transcript_id)
+        request = endpoints.delete_request(self._base_url, self._key, transcript_id)
         reply = self._ask("delete", request, missing=(404, 410))
         if reply.status not in (404, 410):
             with self._understanding():
-                wire.read_deletion(reply.body, transcript_id=transcript_id)
+                endpoints.read_deletion(reply.body, transcript_id=transcript_id)
 
     def probe(self) -> None:
-        reply = self._ask("list", wire.probe_request(self._base_url, self._key))
+        reply = self._ask("list", endpoints.probe_request(self._base_url, self._key))
         with self._understanding():
-            wire.read_probe(reply.body)
+            endpoints.read_probe(reply.body)
 
     def download(self, url: str, target: Path, *, keep_going: Callable[[], object]) -> None:
-        is_local = wire.host_is_loopback(self._base_url)
+        is_local = endpoints.host_is_loopback(self._base_url)
         try:
             download.fetch(url, target, durations=self._durations, is_local=is_local, keep_going=keep_going)
         except DownloadBlocked as blocked:
@@ -235,7 +245,7 @@ class RecallClient:
             return AccountRefused(status)
         says_when = any(name.lower() == "retry-after" for name in reply.headers)
         if status == 429 or (says_when and status in (503, 507)):
-            wait_s = wire.retry_after_s(reply.headers, now=self._now(), cap_s=self._cap_s)
+            wait_s = endpoints.retry_after_s(reply.headers, now=self._now(), cap_s=self._cap_s)
             return RecallBusy(cause, retry_after_s=self._jittered(wait_s))
         return RecallBusy(cause, retry_after_s=self._come_back_s)
 
@@ -272,7 +282,7 @@ class RecallClient:
 
     def _exchange(self, connections: Wire, prepared: requests.PreparedRequest, call: Call) -> Reply:
         timeout_s = (self._durations.connect_timeout_s, self._durations.read_timeout_s)
-        return exchange(connections, prepared, call, timeout_s=timeout_s, at_most=wire.MAX_ANSWER_BYTES)
+        return exchange(connections, prepared, call, timeout_s=timeout_s, at_most=endpoints.MAX_ANSWER_BYTES)
 
     @contextlib.contextmanager
     def _understanding(self, trouble: type[RecallBusy] = RecallBusy) -> Iterator[None]:
@@ -330,7 +340,7 @@ def _prepared(request: HttpRequest) -> requests.PreparedRequest:
 
 def _onward(cursor: str | None, following: str | None, what: str) -> str | None:
     """The cursor of the next page. Raises `Unreadable` when it leads back to the same one."""
-    onward = None if following is None else wire.cursor_of(following, what)
+    onward = None if following is None else endpoints.cursor_of(following, what)
     if onward is not None and onward == cursor:
         raise Unreadable("the next page is this page")
     return onward

@@ -24,9 +24,9 @@ import requests
 
 from app.core.durations import Durations
 from app.errors import DownloadBlocked
-from app.recall.addresses import host_is_loopback, is_public, is_public_name, origin
-from app.recall.exchange import TROUBLE, Call, Wire, chunks, name_of
-from app.recall.wire import VERSION
+from app.recall.endpoints import VERSION
+from app.recall.http_exchange import TROUBLE, Call, Wire, chunks, name_of
+from app.recall.url_checks import host_is_loopback, is_public, is_public_name, origin
 
 MAX_TRANSCRIPT_BYTES = 200 * 1024 * 1024
 _MAX_REDIRECTS = 3

@@ -1,5 +1,5 @@
 """
-Recall's things as we see them: transcripts, recordings and pages of both. PURE; part of `wire`,
+Recall's things as we see them: transcripts, recordings and pages of both. PURE; part of `endpoints`,
 which re-exports it.
 
 Values that are not as documented become None, unless money hangs on them: then `Unreadable`. So is an answer
@@ -14,10 +14,10 @@ from itertools import islice
 from typing import Any
 
 from app.core.events import RecordingCondition
-from app.ports import Artifact, RecordingFacts, RecordingSeen
-from app.recall import shapes
-from app.recall.deliveries import ordinal_of
-from app.recall.shapes import Unreadable
+from app.orchestrator.ports import Artifact, RecordingFacts, RecordingSeen
+from app.recall import json_fields
+from app.recall.json_fields import Unreadable
+from app.recall.webhook_events import ordinal_of
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 # One is filled as a rule; a list of thousands must not be carried along.
@@ -34,8 +34,8 @@ def read_artifact(body: bytes, *, transcript_id: str, recording_id: str) -> Arti
     Raises:
         Unreadable: Not a transcript, or not this one of this recording.
     """
-    artifact = _artifact(shapes.json_object(body, at_most=MAX_ANSWER_BYTES), recording_id)
-    if artifact.transcript_id != shapes.canonical_id(transcript_id):
+    artifact = _artifact(json_fields.json_object(body, at_most=MAX_ANSWER_BYTES), recording_id)
+    if artifact.transcript_id != json_fields.canonical_id(transcript_id):
         raise Unreadable("answer about another transcript")
     return artifact
 
@@ -66,8 +66,8 @@ def read_deletion(body: bytes, *, transcript_id: str) -> None:
         Unreadable: Some gateway's page, or an answer about another transcript.
     """
     if body.strip():
-        said = shapes.json_object(body, at_most=MAX_ANSWER_BYTES)
-        if "id" in said and shapes.canonical_id(said["id"]) != shapes.canonical_id(transcript_id):
+        said = json_fields.json_object(body, at_most=MAX_ANSWER_BYTES)
+        if "id" in said and json_fields.canonical_id(said["id"]) != json_fields.canonical_id(transcript_id):
             raise Unreadable("answer about another transcript")
 
 
@@ -76,11 +76,11 @@ def read_recordings_list(body: bytes, *, now: float) -> tuple[list[RecordingSeen
     results, following = _page(body)
     seen = []
     for entry in results:
-        recording_id = shapes.canonical_id(entry.get("id"))
+        recording_id = json_fields.canonical_id(entry.get("id"))
         if recording_id is None:
             raise Unreadable("a recording without an id")
-        created_at = shapes.seconds_since_epoch(entry.get("created_at"))
-        finished_at = shapes.seconds_since_epoch(entry.get("completed_at"))
+        created_at = json_fields.seconds_since_epoch(entry.get("created_at"))
+        finished_at = json_fields.seconds_since_epoch(entry.get("completed_at"))
         seen.append(RecordingSeen(recording_id, _facts(entry, now), created_at, finished_at))
     return seen, following
 
@@ -98,17 +98,17 @@ def read_recording(status: int, body: bytes, *, recording_id: str, now: float) -
     """
     if status == 404:
         return RecordingFacts(RecordingCondition.UNKNOWN, has_media=False)
-    recording = shapes.json_object(body, at_most=MAX_ANSWER_BYTES)
-    said_id = shapes.canonical_id(recording.get("id"))
+    recording = json_fields.json_object(body, at_most=MAX_ANSWER_BYTES)
+    said_id = json_fields.canonical_id(recording.get("id"))
     if said_id is None:
         raise Unreadable("a recording without an id")
-    if said_id != shapes.canonical_id(recording_id):
+    if said_id != json_fields.canonical_id(recording_id):
         raise Unreadable("answer about another recording")
     return _facts(recording, now)
 
 
 def _page(body: bytes) -> tuple[list[Mapping[str, Any]], str | None]:
-    page = shapes.json_object(body, at_most=MAX_ANSWER_BYTES)
+    page = json_fields.json_object(body, at_most=MAX_ANSWER_BYTES)
     results, following = page.get("results"), page.get("next")
     if not isinstance(results, list) or not all(isinstance(entry, dict) for entry in results):
         raise Unreadable("not a page of results")
@@ -118,12 +118,12 @@ def _page(body: bytes) -> tuple[list[Mapping[str, Any]], str | None]:
 
 
 def _artifact(artifact: Mapping[str, Any], asked_id: str) -> Artifact:
-    transcript_id = shapes.canonical_id(artifact.get("id"))
-    status = shapes.code(shapes.at(artifact, "status", "code"))
+    transcript_id = json_fields.canonical_id(artifact.get("id"))
+    status = json_fields.code(json_fields.at(artifact, "status", "code"))
     if transcript_id is None or status is None:
         raise Unreadable("a transcript without an id or a status")
-    recording_id, providers = shapes.canonical_id(asked_id), providers_of(artifact)
-    ordinal = ordinal_of(shapes.at(artifact, "metadata", shapes.OUR_KEY), recording_id)
+    recording_id, providers = json_fields.canonical_id(asked_id), providers_of(artifact)
+    ordinal = ordinal_of(json_fields.at(artifact, "metadata", json_fields.OUR_KEY), recording_id)
     if names_another_recording(artifact, recording_id):
         raise Unreadable("answer about another recording")
     # Recall's schema requires `recording`. Without it our marker says as much; a transcript with neither
@@ -133,14 +133,14 @@ def _artifact(artifact: Mapping[str, Any], asked_id: str) -> Artifact:
     return Artifact(
         transcript_id=transcript_id,
         status=status,
-        sub_code=shapes.code(shapes.at(artifact, "status", "sub_code")),
+        sub_code=json_fields.code(json_fields.at(artifact, "status", "sub_code")),
         provider=next(iter(providers), None),
         ordinal=ordinal,
         # What bears our marker was ordered after the meeting, whatever its provider is called. Of several
         # providers one that is asynchronous is enough: in doubt it was paid for.
         is_realtime=ordinal is None and bool(providers) and all(map(is_realtime_provider, providers)),
-        download_url=_text(shapes.at(artifact, "data", "download_url")),
-        provider_data_url=_text(shapes.at(artifact, "data", "provider_data_download_url")),
+        download_url=_text(json_fields.at(artifact, "data", "download_url")),
+        provider_data_url=_text(json_fields.at(artifact, "data", "provider_data_download_url")),
         recording_id=recording_id,
         providers=providers,
     )
@@ -148,13 +148,13 @@ def _artifact(artifact: Mapping[str, Any], asked_id: str) -> Artifact:
 
 def recording_of(artifact: Mapping[str, Any]) -> str | None:
     """The id of the recording a transcript belongs to; None when it does not say."""
-    return shapes.canonical_id(_said_recording(artifact))
+    return json_fields.canonical_id(_said_recording(artifact))
 
 
 def names_another_recording(artifact: Mapping[str, Any], recording_id: str | None) -> bool:
     """True when the answer names a recording, in whatever shape, and it is not this one."""
     said = _said_recording(artifact)
-    return said is not None and shapes.canonical_id(said) != recording_id
+    return said is not None and json_fields.canonical_id(said) != recording_id
 
 
 def _said_recording(artifact: Mapping[str, Any]) -> Any:
@@ -168,7 +168,7 @@ def providers_of(artifact: Mapping[str, Any]) -> tuple[str, ...]:
     providers = artifact.get("provider")
     if not isinstance(providers, dict):
         return ()
-    filled = (key for key, value in providers.items() if value is not None and shapes.code(key))
+    filled = (key for key, value in providers.items() if value is not None and json_fields.code(key))
     return tuple(islice(filled, _MOST_PROVIDERS))
 
 
@@ -195,24 +195,26 @@ _CONDITIONS = {
 
 
 def _facts(recording: Mapping[str, Any], now: float) -> RecordingFacts:
-    status = shapes.code(shapes.at(recording, "status", "code"))
+    status = json_fields.code(json_fields.at(recording, "status", "code"))
     condition = _CONDITIONS.get(status or "", RecordingCondition.NOT_DONE)
-    expires_at = shapes.seconds_since_epoch(recording.get("expires_at"))
+    expires_at = json_fields.seconds_since_epoch(recording.get("expires_at"))
     if expires_at is not None and expires_at <= now:
         condition = RecordingCondition.GONE
-    bot_id = shapes.at(recording, "bot", "id") or recording.get("bot_id")
+    bot_id = json_fields.at(recording, "bot", "id") or recording.get("bot_id")
     return RecordingFacts(
         condition=condition,
-        bot_id=shapes.canonical_id(bot_id),
-        metadata=shapes.metadata(shapes.at(recording, "bot", "metadata"), recording.get("metadata")),
+        bot_id=json_fields.canonical_id(bot_id),
+        metadata=json_fields.metadata(
+            json_fields.at(recording, "bot", "metadata"), recording.get("metadata")
+        ),
         duration_s=_duration_s(recording),
         has_media=_has_media(recording.get("media_shortcuts")),
     )
 
 
 def _duration_s(recording: Mapping[str, Any]) -> float | None:
-    started = shapes.seconds_since_epoch(recording.get("started_at"))
-    completed = shapes.seconds_since_epoch(recording.get("completed_at"))
+    started = json_fields.seconds_since_epoch(recording.get("started_at"))
+    completed = json_fields.seconds_since_epoch(recording.get("completed_at"))
     if started is None or completed is None or completed < started:
         return None
     return completed - started
@@ -223,4 +225,6 @@ def _has_media(shortcuts: Any) -> bool:
     if not isinstance(shortcuts, dict):
         return True
     sound = (value for key, value in shortcuts.items() if key.startswith(("audio_", "video_")))
-    return any(value and shapes.at(value, "status", "code") not in ("failed", "deleted") for value in sound)
+    return any(
+        value and json_fields.at(value, "status", "code") not in ("failed", "deleted") for value in sound
+    )

@@ -13,8 +13,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from app.simulator.model.settings import BadSetting
 from app.simulator.server import PortTaken, Simulator, SimulatorConfig, default_key, default_secret
-from app.simulator.settings import BadSetting
 
 EXIT_HELD = 75
 EXIT_INTERRUPTED = 130

@@ -15,15 +15,15 @@ from typing import Any
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from app.simulator.clock import SimClock, Timers
-from app.simulator.downloads import Downloads
-from app.simulator.ids import Ids
-from app.simulator.lifecycle import Lifecycle
-from app.simulator.recall_api import RecallApi
-from app.simulator.settings import Settings
-from app.simulator.side_door import SideDoor
-from app.simulator.state import MeetingMaker, World
-from app.simulator.webhooks import Webhooks
+from app.simulator.api.downloads import Downloads
+from app.simulator.api.recall_api import RecallApi
+from app.simulator.api.side_door import SideDoor
+from app.simulator.model.clock import SimClock, Timers
+from app.simulator.model.ids import Ids
+from app.simulator.model.lifecycle import Lifecycle
+from app.simulator.model.settings import Settings
+from app.simulator.model.state import MeetingMaker, World
+from app.simulator.model.webhooks import Webhooks
 
 _BACKLOG = 256
 
@@ -196,6 +196,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _library() -> MeetingMaker:
-    from app.simulator.meetings import make_meeting  # reads its content from disk
+    from app.simulator.meetings.transcript_json import (
+        make_meeting,
+    )  # reads its content from disk
 
     return make_meeting

@@ -8,12 +8,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from app.adapters.migrations import migrate
-from app.adapters.sql_store import open_store
+from app.adapters.sql.migrations import migrate
+from app.adapters.sql.store import open_store
 from app.core import events
 from app.core.machine import decide
 from app.core.policy import built_in
-from app.records import Source
+from app.orchestrator.records import Source
 from tests.bench.crowd import BOT, RECORDING, WORKSPACE
 
 # n becomes the end of the recording's id, everywhere it stands.

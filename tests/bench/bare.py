@@ -12,9 +12,9 @@ import time
 
 from flask import Flask, Response, request
 
-from app.http_limits import read_body
-from app.recall.webhook import judge_headers, parse_secret, verify
-from app.web import BODY_BYTES
+from app.recall.signatures import judge_headers, parse_secret, verify
+from app.web.application import BODY_BYTES
+from app.web.bounded_worker import read_body
 
 _NAMES = ("webhook-id", "webhook-timestamp", "webhook-signature")
 

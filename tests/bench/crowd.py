@@ -18,13 +18,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.adapters import sql_tables as t
-from app.adapters.migrations import migrate
-from app.adapters.sql_store import SqlStore, open_store
+from app.adapters.sql import tables as t
+from app.adapters.sql.migrations import migrate
+from app.adapters.sql.store import SqlStore, open_store
 from app.core import events
 from app.core.machine import decide
 from app.core.policy import built_in
-from app.records import ArtifactRow, Leased, NewDelivery, Send, Source
+from app.orchestrator.records import ArtifactRow, Leased, NewDelivery, Send, Source
 
 WORKSPACE = "default"
 RECORDING = "5eed0000-0000-4000-8000-000000000001"

@@ -21,15 +21,15 @@ from uuid import UUID
 
 from sqlalchemy.exc import OperationalError
 
-from app.adapters.sql_finding import Filters
-from app.adapters.sql_store import SqlStore, open_store
+from app.adapters.sql.finding import Filters
+from app.adapters.sql.store import SqlStore, open_store
 from app.core import events
 from app.core.commands import AskTranscript
 from app.core.machine import Decision, decide
 from app.core.policy import built_in
 from app.core.state import Goal
 from app.ops import metrics
-from app.records import NewDelivery, Source
+from app.orchestrator.records import NewDelivery, Source
 from tests.bench.crowd import WORKSPACE, crowd
 from tests.bench.growth_services import MOST_GROWTH, rows_of_services
 from tests.bench.pour import bytes_by_relation, pour

@@ -23,17 +23,17 @@ import psutil
 import sqlalchemy as sa
 
 from app import wiring
-from app.adapters import sql_tables
-from app.config import ROOT
+from app.adapters.sql import tables
 from app.core.state import ENDS
 from app.errors import Away
+from app.settings.environment import ROOT
 from tests.bench.report import Options
 from tests.chaos.database import open_database
 from tests.flow.stage import Installation, installation
 
 # As `_TIED` in tests.flow.stage, for the workers alone.
 _WORKERS_TIED = (
-    "import os, sys; from workers.lifeline import kernel_ties_to_parent; kernel_ties_to_parent(); "
+    "import os, sys; from app.processes.parent_death import kernel_ties_to_parent; kernel_ties_to_parent(); "
     "os.execv(sys.executable, [sys.executable, '-P', '-m', 'workers'])"
 )
 
@@ -63,15 +63,15 @@ class Pipeline:
     # -- what the service says -----------------------------------------------------------------------
     def stored_at(self) -> dict[str, float]:
         """When each recording's transcript was stored, by the database's clock, which is this machine's."""
-        return self._times(sql_tables.artifacts, sql_tables.artifacts.c.stored_at)
+        return self._times(tables.artifacts, tables.artifacts.c.stored_at)
 
     def sent_at(self) -> dict[str, float]:
         """When each recording's create was stamped: the last commit before its POST."""
-        return self._times(sql_tables.sends, sql_tables.sends.c.stamped_at)
+        return self._times(tables.sends, tables.sends.c.stamped_at)
 
     def received_at(self, kind: str) -> dict[str, float]:
         """When the first delivery of a kind, e.g. "TranscriptDone", was written down, by recording."""
-        row = sql_tables.deliveries
+        row = tables.deliveries
         return self._times(row, row.c.received_at, row.c.kind == kind)
 
     def _times(
@@ -85,7 +85,7 @@ class Pipeline:
 
     def unfinished(self, number: int) -> int:
         """How many of `number` recordings have not come to an end."""
-        row = sql_tables.transcriptions
+        row = tables.transcriptions
         is_over = row.c.goal.in_([goal.value for goal in ENDS])
         ended = sa.select(sa.func.count()).where(row.c.recording_id.in_(self.recorded), is_over)
         with self.place.store.reading() as connection:

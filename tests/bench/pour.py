@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
-from app.adapters import sql_tables as t
-from app.adapters.migrations import migrate
+from app.adapters.sql import tables as t
+from app.adapters.sql.migrations import migrate
 
 _SHARDS = 64  # as in the migration 0002
 _AT_ONCE = 10_000  # rows held in memory

@@ -21,10 +21,11 @@ import psutil
 import sqlalchemy as sa
 
 from app import wiring
-from app.adapters import sql_tables, valkey_server
+from app.adapters.redis import embedded_server
+from app.adapters.sql import tables
 from app.cli.testing import clean_environment
-from app.config import ROOT, Settings, load_settings
 from app.errors import Away
+from app.settings.environment import ROOT, Settings, load_settings
 from tests.chaos.database import open_database
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -52,7 +53,7 @@ def stored_ids(settings: Settings) -> set[str]:
     store = wiring.open_store(settings)
     try:
         with store.reading() as connection:
-            return set(connection.execute(sa.select(sql_tables.deliveries.c.webhook_id)).scalars())
+            return set(connection.execute(sa.select(tables.deliveries.c.webhook_id)).scalars())
     finally:
         store.close()
 
@@ -107,7 +108,7 @@ def receiver(
 def valkey(home: Path) -> Iterator[str]:
     """A Valkey as the service embeds it; its address."""
     with _valkey_process(home):
-        yield valkey_server.url(home)
+        yield embedded_server.url(home)
 
 
 @contextmanager
@@ -118,7 +119,7 @@ def hung_valkey(home: Path) -> Iterator[str]:
         for server in servers:
             server.suspend()
         try:
-            yield valkey_server.url(home)
+            yield embedded_server.url(home)
         finally:
             for server in servers:
                 server.resume()
@@ -144,7 +145,8 @@ def postgresql(home: Path) -> Iterator[str]:
 @contextmanager
 def _valkey_process(home: Path) -> Iterator[subprocess.Popen[bytes]]:
     serve = (
-        "import pathlib, sys; from app.adapters import valkey_server as v; v.serve(pathlib.Path(sys.argv[1]))"
+        "import pathlib, sys; from app.adapters.redis import embedded_server as v; "
+        "v.serve(pathlib.Path(sys.argv[1]))"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", serve, str(home)],
@@ -154,7 +156,7 @@ def _valkey_process(home: Path) -> Iterator[subprocess.Popen[bytes]]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        valkey_server.wait_until_ready(home)
+        embedded_server.wait_until_ready(home)
         yield process
     finally:
         _end(process)

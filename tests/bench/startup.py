@@ -18,8 +18,8 @@ from pathlib import Path
 
 import requests
 
-from app.config import ROOT
 from app.errors import Away
+from app.settings.environment import ROOT
 from tests.bench.report import Options, Row, at_most, median
 from tests.flow.stage import Installation, installation
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.recall.webhook import judge_headers, parse_secret, verify
+from app.recall.signatures import judge_headers, parse_secret, verify
 from tests.bench import ack, load
 from tests.bench.receivers import SECRET, Receiver, receiver
 from tests.bench.report import Options

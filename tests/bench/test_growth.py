@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 import pytest
 import sqlalchemy as sa
 
-from app.adapters import sql_tables as t
-from app.adapters.migrations import migrate
-from app.adapters.sql_store import SqlStore, open_store
+from app.adapters.sql import tables as t
+from app.adapters.sql.migrations import migrate
+from app.adapters.sql.store import SqlStore, open_store
 from tests.bench import growth
 from tests.bench.crowd import TRANSCRIPT, WORKSPACE, crowd
 from tests.bench.pour import pour

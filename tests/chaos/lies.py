@@ -12,8 +12,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from app.core import reasons
-from app.simulator.bodies import KINDS as BODIES
-from app.simulator.bodies import UNREADABLE
+from app.simulator.meetings.odd_files import KINDS as BODIES
+from app.simulator.meetings.odd_files import UNREADABLE
 from tests.chaos.script import STORED, End, Fault
 
 # Of all recordings, each kind.

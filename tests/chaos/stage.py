@@ -21,9 +21,9 @@ from typing import Any
 import requests
 import sqlalchemy as sa
 
-from app.adapters import sql_tables as t
+from app.adapters.sql import tables as t
 from app.errors import Away
-from app.simulator.downloads import render_transcript
+from app.simulator.api.downloads import render_transcript
 from tests.chaos.oracle import ENDS, Folder, Known, faults_of
 from tests.flow.stage import Installation, installation
 

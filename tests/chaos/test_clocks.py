@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from app.adapters.sql_store import open_store
-from app.config import ROOT
+from app.adapters.sql.store import open_store
+from app.settings.environment import ROOT
 from tests.chaos.database import open_database
 
 _ASK = (
-    "import sys; from app.adapters.sql_store import open_store; store = open_store(sys.argv[1]); "
+    "import sys; from app.adapters.sql.store import open_store; store = open_store(sys.argv[1]); "
     "print(store.now()); sys.stdin.readline(); print(store.now())"
 )
 

@@ -6,9 +6,9 @@ import shlex
 
 import pytest
 
-from app.simulator.bodies import UNREADABLE
-from app.simulator.faults import parse_script
-from app.simulator.lies import Lie
+from app.simulator.meetings.odd_files import UNREADABLE
+from app.simulator.model.faults import parse_script
+from app.simulator.model.lies import Lie
 from tests.chaos import lies
 from tests.chaos.command import Options, main
 from tests.chaos.script import STORED, Plan, plans

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.simulator.faults import parse_script
+from app.simulator.model.faults import parse_script
 from tests.chaos.script import FAULTS, STORED, Plan, plans
 from tests.chaos.storm import Strike, kills, outages
 

@@ -20,12 +20,12 @@ import pytest
 import structlog
 
 from app import cli, log, wiring
-from app.adapters.sql_store import SqlStore
-from app.config import Settings
+from app.adapters.sql.store import SqlStore
 from app.core import events
 from app.core.policy import built_in
-from app.ports import NewDelivery, Source
-from app.service import Service
+from app.orchestrator.command_runner import Service
+from app.orchestrator.ports import NewDelivery, Source
+from app.settings.environment import Settings
 from tests.flow.stage import Installation, installation
 
 WORKSPACE = "default"

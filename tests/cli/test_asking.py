@@ -8,7 +8,7 @@ import pytest
 
 from app.core import events
 from app.core.state import Goal
-from app.records import Closing
+from app.orchestrator.records import Closing
 from tests.cli.conftest import FIRST, WORKSPACE, Home, delivery
 
 

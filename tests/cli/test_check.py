@@ -19,17 +19,17 @@ import sqlalchemy as sa
 from redis import Redis
 from redis.exceptions import RedisError
 
-from app.adapters import sql_tables
-from app.adapters.valkey_server import find_binary
-from app.cli import places
+from app.adapters.redis.embedded_server import find_binary
+from app.adapters.sql import tables
+from app.cli import preflight
 from app.cli.demo import demo_home
 from app.errors import ConfigError, HeldByAnother
-from app.records import PAUSED_BY_KEY
-from app.settings_changes import settings_fingerprint
+from app.orchestrator.records import PAUSED_BY_KEY
+from app.processes.home_lock import ensure_port_free, hold_home
+from app.settings.changes import settings_fingerprint
 from tests.cli.conftest import WORKSPACE, Home
 from tests.cli.test_check_at_work import at_work
-from tests.config.conftest import WEBHOOK_SECRET
-from workers.hold import ensure_port_free, hold_home
+from tests.settings.conftest import WEBHOOK_SECRET
 
 
 @contextmanager
@@ -159,7 +159,7 @@ def test_an_address_with_a_path_is_refused_before_anything_is_asked(
 
 
 def test_a_database_that_can_be_read_and_not_written_is_a_problem_with_its_path(home: Home) -> None:
-    table = sql_tables.installation.name
+    table = tables.installation.name
     with home.store.writing() as connection:
         for verb in ("INSERT", "UPDATE"):
             refusal = f"BEFORE {verb} ON {table} BEGIN SELECT RAISE(FAIL, 'full'); END"
@@ -216,9 +216,11 @@ def test_a_home_that_up_could_not_hold_is_a_problem(
 
 def test_a_folder_is_made_for_its_owner_alone_with_those_above_it(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    made = places.private_folder(tmp_path / "var" / "deeper")
+    made = preflight.private_folder(tmp_path / "var" / "deeper")
     assert [p.stat().st_mode & 0o777 for p in (made, made.parent, tmp_path)] == [0o700, 0o700, 0o755]
-    assert places.private_folder(tmp_path).stat().st_mode & 0o777 == 0o755, "one that is there stays as it is"
+    assert preflight.private_folder(tmp_path).stat().st_mode & 0o777 == 0o755, (
+        "one that is there stays as it is"
+    )
 
 
 def test_the_home_above_that_of_the_demo_is_private_too(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from redis import Redis
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from app import wiring
-from app.adapters.rq_queue import INBOX, RECALL, queue_name
+from app.adapters.redis.job_queue import INBOX, RECALL, queue_name
+from app.processes.home_lock import hold_home
 from tests.cli.conftest import Home
 from tests.contract.test_queue import Server
-from workers.hold import hold_home
 
 
 @contextlib.contextmanager

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from app.adapters import sql_tables
+from app.adapters.sql import tables
 from app.cli.presence import own_port
-from app.config import load_settings
-from app.records import PAUSED_BY_KEY
+from app.orchestrator.records import PAUSED_BY_KEY
+from app.processes.home_lock import hold_home
+from app.settings.environment import load_settings
 from tests.cli.conftest import WORKSPACE, Home
 from tests.cli.test_check import gives_a_sign, problems
 from tests.cli.test_check_at_work import at_work
 from workers.dispatcher import _opened
-from workers.hold import hold_home
 
 OTHER = "a-key-of-another-workspace"
 
@@ -26,7 +26,7 @@ def rows(home: Home) -> dict[str, Any]:
     with home.store.reading() as connection:
         return {
             table.name: [row for row in connection.execute(table.select()) if row[0] != "write_check"]
-            for table in sql_tables.metadata.sorted_tables
+            for table in tables.metadata.sorted_tables
             if "slot" not in table.name and "rate" not in table.name
         }
 

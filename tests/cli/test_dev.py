@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.running import _start_ngrok
-from app.config import ROOT, load_settings
-from tests.config.conftest import GOOD
+from app.cli.up import _start_ngrok
+from app.settings.environment import ROOT, load_settings
+from tests.settings.conftest import GOOD
 
 
 def test_domain_of_the_env_file_is_the_one_ngrok_serves(

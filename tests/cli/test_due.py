@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from app.cli.catching_up import _hand_over_what_is_due
-from app.ports import Offerable
+from app.cli.backfill import _hand_over_what_is_due
+from app.orchestrator.ports import Offerable
 from tests.cli.conftest import Home
 
 

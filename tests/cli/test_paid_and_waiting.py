@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from app.adapters.sql_finding import Pending
+from app.adapters.sql.finding import Pending
 from app.core.state import ENDS, Attempt, Fate, Goal, Transcription
-from app.transcription_object import is_paid, number_paid, waits_for
+from app.results.transcription_object import is_paid, number_paid, waits_for
 
 ATTEMPT = Attempt(1, "deepgram_async", Fate.CLAIMED)
 ASK = Pending("ask_transcript", due_at=60.0, is_held=False, waits_for=None)

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from app.cli.presence import is_home_held, own_port, presence_of
-from app.config import Settings
+from app.settings.environment import Settings
 from tests.cli.conftest import Home
 from tests.workers.programs import Program, eventually
-from workers.signs import Signs
+from workers.program_report import Signs
 
 HOLDER = """
-from workers.hold import hold_home, listen_on
+from app.processes.home_lock import hold_home, listen_on
 with hold_home(Path({home!r})):
     listener = listen_on("127.0.0.1", {port})
     PrintedLog().info("held")

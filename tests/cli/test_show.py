@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from app.cli import story
+from app.cli import history_view
 from app.core import events
 from app.core.events import Refusal
 from app.core.machine import Decision
 from app.core.state import Attempt, Fate
-from app.ports import Source
+from app.orchestrator.ports import Source
 from tests.cli.conftest import FIRST, WORKSPACE, Home, delivery
 
 
@@ -288,12 +288,12 @@ def line(at: float, event: str, **summary: object) -> dict[str, object]:
 
 def test_a_round_of_lines_that_comes_again_is_counted_and_what_differs_is_not() -> None:
     asked = [line(n, ("create_unknown", "listed", "sending")[n % 3], wait_s=n) for n in range(30)]
-    told = list(story.folded([line(0, "recording_done"), *asked, line(99, "created")]))
+    told = list(history_view.folded([line(0, "recording_done"), *asked, line(99, "created")]))
     assert len(told) == 6, told
     assert "these 3 lines 10 times until 1970-01-01 00:00:29 UTC" in told[4]
     causes = [line(n, "fetch_blocked", cause=f"http_{n}") for n in range(3)]
-    assert len(list(story.folded(causes))) == 3
-    assert list(story.folded([])) == []
+    assert len(list(history_view.folded(causes))) == 3
+    assert list(history_view.folded([])) == []
 
 
 def test_every_time_is_in_utc_with_its_zone(home: Home) -> None:

@@ -14,16 +14,16 @@ from dataclasses import replace
 import pytest
 
 from app.cli.alive import IDLE
-from app.config import ROOT
 from app.core import events
 from app.core.machine import Decision
 from app.core.state import Goal
-from app.ports import ArtifactRow, Source
-from app.readiness import NO_WEB
-from app.settings_changes import settings_fingerprint
+from app.orchestrator.ports import ArtifactRow, Source
+from app.processes.home_lock import hold_home
+from app.settings.changes import settings_fingerprint
+from app.settings.environment import ROOT
+from app.web.health import NO_WEB
 from tests.cli.conftest import FIRST, WORKSPACE, Home, Said, delivery
 from tests.cli.test_check import dead_process, gives_a_sign
-from workers.hold import hold_home
 
 
 @contextlib.contextmanager

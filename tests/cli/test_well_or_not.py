@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from app import wiring
-from app.adapters import sql_tables as t
-from app.cli import places
+from app.adapters.sql import tables as t
+from app.cli import preflight
 from app.core import events
-from app.readiness import NO_WEB
-from app.settings_changes import settings_fingerprint
+from app.processes.home_lock import hold_home
+from app.settings.changes import settings_fingerprint
+from app.web.health import NO_WEB
 from tests.cli.conftest import FIRST, WORKSPACE, Home, delivery
 from tests.cli.test_check import another_server, gives_a_sign
 from tests.cli.test_check_at_work import at_work
 from tests.cli.test_status import in_a_terminal
-from workers.hold import hold_home
 
 ALL = ("web", "inbox", "worker-1", "worker-2", "worker-3", "worker-4")
 RECORDING = "33333333-3333-4333-8333-333333333333"
@@ -119,14 +119,14 @@ def test_recordings_that_failed_lead_to_why(home: Home) -> None:
 
 
 def test_little_space_is_noted_before_there_is_none(home: Home) -> None:
-    assert places.why_little_space(home.settings.home) is None
-    home.monkeypatch.setattr(places, "_LITTLE_BYTES", 2**62)
+    assert preflight.why_little_space(home.settings.home) is None
+    home.monkeypatch.setattr(preflight, "_LITTLE_BYTES", 2**62)
     assert any("MB are free" in note for note in home.run("check", "--json").json["warnings"])
     assert home.run("check").code == 0
 
 
 def test_up_tells_how_many_workers_give_signs(home: Home) -> None:
-    from workers.signs import Signs
+    from workers.program_report import Signs
 
     Signs(wiring.open_store(home.settings), told={}, up=7, workers=3).give()
     (told,) = (json.loads(d) for name, (_, d) in home.store.heartbeats().items() if name.startswith("up@"))

@@ -1,6 +1,6 @@
 """
-The stores that have to keep the promises of `app.ports.Store` (in memory, SQLite, PostgreSQL), and a
-simulator for the client that keeps those of `app.ports.Recall`.
+The stores that have to keep the promises of `ports.Store` (in memory, SQLite, PostgreSQL), and a simulator
+for the client that keeps those of `ports.Recall`.
 
 PostgreSQL comes from a wheel and is started once per session. Where it cannot start, its tests are
 skipped by name, never silently.
@@ -21,10 +21,10 @@ import requests
 import sqlalchemy as sa
 
 from app.adapters.memory import MemoryStore
-from app.adapters.migrations import migrate
-from app.adapters.sql_engine import Database
-from app.adapters.sql_store import SqlStore, open_store
-from app.adapters.sql_tables import metadata
+from app.adapters.sql.engine import Database
+from app.adapters.sql.migrations import migrate
+from app.adapters.sql.store import SqlStore, open_store
+from app.adapters.sql.tables import metadata
 from app.recall.client import RecallClient
 from app.simulator.server import Simulator, SimulatorConfig
 from tests.chaos.database import without_fsync

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from app.adapters.blobs import LEFTOVER_AFTER_S, BlobError, BlobMissing, LocalBlobs, from_url
+from app.adapters.local_files import LEFTOVER_AFTER_S, BlobError, BlobMissing, LocalBlobs, from_url
 from app.errors import BlobsUnavailable
 
 STORES: dict[str, Callable[[Path], LocalBlobs]] = {
@@ -351,7 +351,7 @@ def test_an_unreadable_folder_is_unavailable_not_empty(
 WRITE_FOR_EVER = """
 import sys
 from pathlib import Path
-from app.adapters.blobs import LocalBlobs
+from app.adapters.local_files import LocalBlobs
 
 blobs, key, letter = LocalBlobs(Path(sys.argv[1])), sys.argv[2], sys.argv[3].encode()
 print("ready", flush=True)

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from app.adapters.migrations import migrate
-from app.adapters.sql_store import SqlStore, open_store
-from app.adapters.sql_turn import WriteTurn
+from app.adapters.sql.migrations import migrate
+from app.adapters.sql.store import SqlStore, open_store
+from app.adapters.sql.write_lock import WriteTurn
 from app.errors import StoreUnavailable
-from app.records import NewDelivery
+from app.orchestrator.records import NewDelivery
 
 
 def row(webhook_id: Any) -> NewDelivery:

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from app.adapters.migrations import migrate, newest_revision
-from app.adapters.sql_store import SqlStore, open_store
+from app.adapters.sql.migrations import migrate, newest_revision
+from app.adapters.sql.store import SqlStore, open_store
 from app.errors import StoreUnavailable
 from tests.contract.conftest import Place, emptied
 from tests.contract.pooler import pooled

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from app.adapters.sql_postgresql import postgresql_engine
+from app.adapters.sql.postgresql import postgresql_engine
 from app.errors import ConfigError
 
 TEXT, AT = "Zoë 🎉", datetime(2026, 11, 3, 1, 2, 3, tzinfo=UTC)

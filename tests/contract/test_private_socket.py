@@ -15,10 +15,10 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from app.adapters import valkey_server
-from app.adapters.private_socket import OWN_NAME, SocketRefused
-from app.adapters.redis_errors import why_unusable
-from app.adapters.rq_queue import RqQueue, connect
+from app.adapters.redis import embedded_server
+from app.adapters.redis.errors import why_unusable
+from app.adapters.redis.job_queue import RqQueue, connect
+from app.adapters.redis.private_socket import OWN_NAME, SocketRefused
 from app.core.durations import Durations
 from app.errors import QueueUnavailable
 
@@ -145,14 +145,14 @@ def test_another_users_server_in_the_own_folder_is_refused(
 def test_every_program_of_ours_refuses_and_says_why(open_way: Path, serve: Serve, patience: str) -> None:
     folder = folder_with(open_way, "valkey", 0o755, NOBODY)
     note = serve(folder / OWN_NAME, NOBODY)
-    url = valkey_server.url(open_way)
+    url = embedded_server.url(open_way)
     assert url == f"unix://{folder / OWN_NAME}"
     with pytest.raises(QueueUnavailable, match="belongs to another user"):
         RqQueue(url, 1, Durations(), "aa").ping()  # web, dispatcher, horses, check
     with pytest.raises(SocketRefused) as refused:
         connect(url, patience="worker").ping()
     assert "belongs to another user" in why_unusable(refused.value)
-    assert not valkey_server.is_ready(open_way)
+    assert not embedded_server.is_ready(open_way)
     assert note.read_bytes() == b""
 
 

@@ -1,5 +1,5 @@
 """
-The promises of `app.ports.Queue`, for every implementation: RQ on the embedded Valkey.
+The promises of `app.orchestrator.ports.Queue`, for every implementation: RQ on the embedded Valkey.
 
 What is in the queue is read by RQ's own means, as its workers would.
 """
@@ -25,11 +25,11 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import import_attribute
 
-from app.adapters import valkey_server
-from app.adapters.rq_queue import INBOX, JOBS, PERFORM_JOB, RECALL, RECEIVE_JOB, RqQueue, queue_name
+from app.adapters.redis import embedded_server
+from app.adapters.redis.job_queue import INBOX, JOBS, PERFORM_JOB, RECALL, RECEIVE_JOB, RqQueue, queue_name
 from app.core.durations import Durations
 from app.errors import QueueUnavailable, StoreUnavailable
-from app.ports import Offerable, Queue
+from app.orchestrator.ports import Offerable, Queue
 
 WORKERS = 2
 QUEUE_ID = "0a1b2c3d"
@@ -42,17 +42,17 @@ class Server:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.url = valkey_server.url(home)
+        self.url = embedded_server.url(home)
         self.start()
 
     def start(self) -> None:
         source = (
-            "import sys; from pathlib import Path; from app.adapters import valkey_server;"
-            "from workers.lifeline import kernel_ties_to_parent as guard;"
-            "sys.exit(valkey_server.serve(Path(sys.argv[1]), guard=guard))"
+            "import sys; from pathlib import Path; from app.adapters.redis import embedded_server;"
+            "from app.processes.parent_death import kernel_ties_to_parent as guard;"
+            "sys.exit(embedded_server.serve(Path(sys.argv[1]), guard=guard))"
         )
         self.process = subprocess.Popen([sys.executable, "-c", source, str(self.home)], cwd=ROOT)
-        valkey_server.wait_until_ready(self.home)
+        embedded_server.wait_until_ready(self.home)
 
     def stop(self) -> None:
         self.process.terminate()
@@ -201,7 +201,7 @@ def test_full_redis_raises_queue_unavailable_and_keeps_what_it_has(queue: RqQueu
 
 
 def test_absent_redis_raises_queue_unavailable_at_once_from_every_method(tmp_path: Path) -> None:
-    queue = RqQueue(valkey_server.url(tmp_path), WORKERS, Durations(), QUEUE_ID)
+    queue = RqQueue(embedded_server.url(tmp_path), WORKERS, Durations(), QUEUE_ID)
     began_at = time.monotonic()
     for call in (
         queue.wake_inbox,

@@ -15,10 +15,10 @@ import pytest
 from redis import Redis
 from redis import exceptions as said
 
-from app.adapters import redis_errors
-from app.adapters.rq_queue import connect
-from app.config import load_settings
+from app.adapters.redis import errors
+from app.adapters.redis.job_queue import connect
 from app.errors import ConfigError, QueueUnavailable
+from app.settings.environment import load_settings
 from tests.contract.test_wrong_server import queue_at, start_valkey
 from workers.up import refuse_unfit_redis
 
@@ -160,7 +160,7 @@ def test_a_silent_server_is_called_silent_in_time() -> None:
 def test_a_socket_of_another_user_is_called_that(tmp_path: Path) -> None:
     error = said.ConnectionError("x")
     error.__cause__ = PermissionError(13, "Permission denied")
-    assert "may not use the socket" in redis_errors.why_unusable(error)
+    assert "may not use the socket" in errors.why_unusable(error)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_socket_of_another_user_is_called_that(tmp_path: Path) -> None:
     ],
 )
 def test_answers_become_sentences_that_repeat_nothing(error: Exception, why: str) -> None:
-    sentence = redis_errors.why_unusable(error)
+    sentence = errors.why_unusable(error)
     assert why in sentence
     assert "Zq9" not in sentence
 
@@ -193,7 +193,7 @@ def test_cluster_mode_is_refused_even_where_single_commands_work(tmp_path: Path)
         with Redis(port=port) as client:
             assert "cluster mode, which is not supported" in refusal(f"redis://127.0.0.1:{port}/0")
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-            found = redis_errors.why_unfit(client)
+            found = errors.why_unfit(client)
         environ = {
             "AFTERWORD_ISOLATED": "1",
             "RECALL_API_BASE_URL": "http://127.0.0.1:1",
@@ -212,14 +212,14 @@ def test_cluster_mode_is_refused_even_where_single_commands_work(tmp_path: Path)
 
 def test_a_server_that_may_evict_is_noted_and_one_that_may_not_be_asked_is_not(plain: int) -> None:
     with connect(f"redis://:{RIGHT}@127.0.0.1:{plain}/0", patience="web") as client:
-        assert "maxmemory-policy allkeys-lru" in (redis_errors.note_of(client) or "")
-        assert redis_errors.why_unfit(client) is None
+        assert "maxmemory-policy allkeys-lru" in (errors.note_of(client) or "")
+        assert errors.why_unfit(client) is None
         client.config_set("maxmemory-policy", "noeviction")
-        assert redis_errors.note_of(client) is None
+        assert errors.note_of(client) is None
         client.config_set("maxmemory-policy", "allkeys-lru")
     with connect(f"redis://rq:{RIGHT}@127.0.0.1:{plain}/0", patience="web") as client:
-        assert redis_errors.note_of(client) is None
-        assert redis_errors.why_unfit(client) is None
+        assert errors.note_of(client) is None
+        assert errors.why_unfit(client) is None
         queue_at(f"redis://rq:{RIGHT}@127.0.0.1:{plain}/0").check_write()
 
 
@@ -239,9 +239,9 @@ class Told(Redis):
     [("6.0.16", False), ("5.0.7", False), ("6.2.0", True), ("7.2.4", True), ("x", True)],
 )
 def test_a_server_too_old_for_the_queue_is_refused(version: str, is_fit: bool) -> None:
-    assert (redis_errors.why_unfit(Told(redis_version=version)) is None) is is_fit
+    assert (errors.why_unfit(Told(redis_version=version)) is None) is is_fit
 
 
 def test_what_is_away_is_neither_unfit_nor_noted() -> None:
     with connect("redis://127.0.0.1:1/0", patience="web") as client:
-        assert (redis_errors.why_unfit(client), redis_errors.note_of(client)) == (None, None)
+        assert (errors.why_unfit(client), errors.note_of(client)) == (None, None)

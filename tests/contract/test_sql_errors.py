@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 
-from app.adapters.sql_engine import Database
-from app.adapters.sql_errors import translated
+from app.adapters.sql.engine import Database
+from app.adapters.sql.errors import translated
 from app.errors import StoreUnavailable
 
 RIGHT, WRONG = "right-Zq9", "wrong-Zq9"

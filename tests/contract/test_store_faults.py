@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from app.adapters.breaker import LONGEST, SHUT_AFTER
-from app.adapters.sql_store import SqlStore
+from app.adapters.sql.store import SqlStore
 from app.core.commands import AskTranscript, CreateTranscript
-from app.records import CREATES_ONLY
+from app.orchestrator.records import CREATES_ONLY
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_words import RECORDING, WORKSPACE, at_once, begin, claim
 

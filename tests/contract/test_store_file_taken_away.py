@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.adapters.migrations import migrate
-from app.adapters.sql_store import SqlStore, open_store
+from app.adapters.sql.migrations import migrate
+from app.adapters.sql.store import SqlStore, open_store
 from app.errors import StoreUnavailable
 from tests.contract.store_words import delivery
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.adapters.sql_finding import Filters
-from app.adapters.sql_store import SqlStore
-from app.adapters.sql_tables import transcription_id
+from app.adapters.sql.finding import Filters
+from app.adapters.sql.store import SqlStore
+from app.adapters.sql.tables import transcription_id
 from app.core.commands import AskTranscript
 from app.core.machine import Decision
 from app.core.state import Attempt, Fate, Goal
-from app.ports import ArtifactRow
+from app.orchestrator.ports import ArtifactRow
 from tests.contract.store_words import DONE, HAND, WORKSPACE, begin
 
 ONE, OTHER = "aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.adapters import sql_tables as t
-from app.adapters.sql_health import Facts
-from app.adapters.sql_store import SqlStore
-from app.records import Closing
+from app.adapters.sql import tables as t
+from app.adapters.sql.health import Facts
+from app.adapters.sql.store import SqlStore
+from app.orchestrator.records import Closing
 from tests.contract.store_words import RECORDING, WORKSPACE, begin, delivery
 
 KEY = "0a1b2c3d"

@@ -7,9 +7,9 @@ import threading
 
 import sqlalchemy as sa
 
-from app.adapters import sql_tables as t
-from app.adapters.sql_identity import QUEUE_ID
-from app.adapters.sql_store import SqlStore
+from app.adapters.sql import tables as t
+from app.adapters.sql.identity import QUEUE_ID
+from app.adapters.sql.store import SqlStore
 from tests.contract.conftest import Place
 
 

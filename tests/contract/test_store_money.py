@@ -10,8 +10,8 @@ from app.core import events
 from app.core.machine import Decision
 from app.core.state import Attempt, Fate
 from app.errors import BudgetExceeded, Stale
-from app.ports import SendTimes
-from app.records import NOT_SENT
+from app.orchestrator.ports import SendTimes
+from app.orchestrator.records import NOT_SENT
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_words import (
     HAND,

@@ -1,4 +1,4 @@
-"""Passes that outlast a job, and API keys that were seen to see: see `app.ports.Store`."""
+"""Passes that outlast a job, and API keys that were seen to see: see `app.orchestrator.ports.Store`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from app.adapters.sql_store import SqlStore
+from app.adapters.sql.store import SqlStore
 from app.core import events, reasons
 from app.core.machine import Decision
 from app.core.state import Goal
-from app.records import KEY_ACCEPTED, KEY_BY_HAND, KEY_FOREIGN, KEY_UNSEEING, Answer
+from app.orchestrator.records import KEY_ACCEPTED, KEY_BY_HAND, KEY_FOREIGN, KEY_UNSEEING, Answer
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_words import CREATE, HAND, WORKSPACE, at_once, begin
 

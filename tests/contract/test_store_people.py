@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from app.adapters.sql_finding import Filters
-from app.adapters.sql_store import SqlStore
-from app.adapters.sql_tables import transcription_id
+from app.adapters.sql.finding import Filters
+from app.adapters.sql.store import SqlStore
+from app.adapters.sql.tables import transcription_id
 from app.core import events
 from app.core.commands import AskTranscript
 from app.core.machine import Decision
 from app.core.state import Goal
-from app.ports import ArtifactRow, Source
-from app.records import Closing
+from app.orchestrator.ports import ArtifactRow, Source
+from app.orchestrator.records import Closing
 from tests.contract.store_words import (
     CREATE,
     DONE,

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from app.adapters.clock_steps import Reading, judged
-from app.records import BootClock
+from app.adapters.sql.clock_steps import Reading, judged
+from app.orchestrator.records import BootClock
 from tests.contract.conftest import AnyStore
 from tests.contract.store_words import RECORDING, WORKSPACE, begin, claim
 

@@ -18,13 +18,13 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from app.adapters import migrations
-from app.adapters.sql_engine import Database, parse_url
-from app.adapters.sql_store import SqlStore, open_store
-from app.adapters.sql_tables import metadata
+from app.adapters.sql import migrations
+from app.adapters.sql.engine import Database, parse_url
+from app.adapters.sql.store import SqlStore, open_store
+from app.adapters.sql.tables import metadata
 from app.core.machine import Decision
 from app.errors import ConfigError, Stale, StoreUnavailable
-from app.ports import Leased
+from app.orchestrator.ports import Leased
 from tests.contract.conftest import Place
 from tests.contract.store_words import (
     CREATE,

@@ -10,12 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.adapters.migrations import migrate
-from app.adapters.sql_store import open_store
-from app.records import NewDelivery
+from app.adapters.sql.migrations import migrate
+from app.adapters.sql.store import open_store
+from app.orchestrator.records import NewDelivery
 
 _LOOK = (
-    "import sys; from app.adapters.sql_store import open_store;"
+    "import sys; from app.adapters.sql.store import open_store;"
     "s = open_store(sys.argv[1]); s.counts(); s.close()"
 )
 _COUNT = (

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from app.adapters import sql_tables as t
-from app.adapters.sql_store import SqlStore
+from app.adapters.sql import tables as t
+from app.adapters.sql.store import SqlStore
 from app.core import events
 from app.core.machine import Decision
 from app.core.state import Fate, Goal
-from app.ports import Source
+from app.orchestrator.ports import Source
 from tests.contract.store_words import DONE, HAND, RECORDING, WORKSPACE, at_once, begin, claim, delivery
 
 

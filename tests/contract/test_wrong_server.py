@@ -21,12 +21,12 @@ from redis import Redis
 from redis import exceptions as said
 from sqlalchemy.engine import make_url
 
-from app.adapters import valkey_server
-from app.adapters.migrations import migrate
-from app.adapters.redis_errors import is_wrong_server as is_wrong_redis
-from app.adapters.rq_queue import RqQueue, connect
-from app.adapters.sql_errors import is_wrong_server
-from app.adapters.sql_store import SqlStore, open_store
+from app.adapters.redis import embedded_server
+from app.adapters.redis.errors import is_wrong_server as is_wrong_redis
+from app.adapters.redis.job_queue import RqQueue, connect
+from app.adapters.sql.errors import is_wrong_server
+from app.adapters.sql.migrations import migrate
+from app.adapters.sql.store import SqlStore, open_store
 from app.core.durations import Durations
 from app.errors import QueueUnavailable, StoreUnavailable
 from tests.contract.conftest import emptied
@@ -190,7 +190,7 @@ def start_valkey(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes]
         port = reserved.port  # free, and not handed out again soon
     server = subprocess.Popen(
         [
-            str(valkey_server.find_binary()),
+            str(embedded_server.find_binary()),
             "--port",
             str(port),
             "--save",

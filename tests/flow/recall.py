@@ -8,8 +8,8 @@ from typing import Any
 
 import requests
 
+from app.simulator.api.shapes import ASYNC_PROVIDERS
 from app.simulator.server import Simulator
-from app.simulator.shapes import ASYNC_PROVIDERS
 
 
 class Recall:

@@ -27,13 +27,13 @@ import sqlalchemy as sa
 from redis import Redis
 
 from app import wiring
-from app.adapters import sql_tables
-from app.adapters.rq_queue import connect
-from app.adapters.sql_store import SqlStore
-from app.config import ROOT, Settings, load_settings
+from app.adapters.redis.job_queue import connect
+from app.adapters.sql import tables
+from app.adapters.sql.store import SqlStore
 from app.core.state import ENDS, Goal
 from app.errors import StoreUnavailable
 from app.ops.password import kept_password
+from app.settings.environment import ROOT, Settings, load_settings
 from app.simulator.server import Simulator, SimulatorConfig, default_key, default_secret
 from tests.chaos.database import Database, open_database
 from tests.flow.recall import Recall
@@ -44,7 +44,7 @@ STOPS_WITHIN_S = 40.0
 # Ties `up` to this process before it becomes Python again: a killed test run leaves nothing behind.
 # Not `preexec_fn`: the simulator's threads are running by then.
 _TIED = (
-    "import os, sys; from workers.lifeline import kernel_ties_to_parent; kernel_ties_to_parent(); "
+    "import os, sys; from app.processes.parent_death import kernel_ties_to_parent; kernel_ties_to_parent(); "
     "os.execv(sys.executable, [sys.executable, '-P', '-m', 'app', *sys.argv[1:]])"
 )
 
@@ -217,7 +217,7 @@ class Installation:
     def kept_deliveries(self) -> set[str]:
         """The webhook ids in the database."""
         with self.store.reading() as connection:
-            return set(connection.execute(sa.select(sql_tables.deliveries.c.webhook_id)).scalars())
+            return set(connection.execute(sa.select(tables.deliveries.c.webhook_id)).scalars())
 
     # -- what it stored ------------------------------------------------------------------------------
     def stored(self, recording_id: str) -> dict[str, Path]:

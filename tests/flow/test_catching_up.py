@@ -15,8 +15,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from app.adapters import sql_tables
-from app.config import ROOT
+from app.adapters.sql import tables
+from app.settings.environment import ROOT
 from tests.flow.programme import assert_each_is_paid_once_and_stored, assert_whole
 from tests.flow.stage import Installation, installation, wait_until
 
@@ -40,9 +40,9 @@ def unheard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unheard]:
     home = tmp_path_factory.mktemp("unheard")
     with installation(home, seed=51, time_scale=120, workers=2) as place:
         assert place.afterword("migrate").returncode == 0
-        began = sql_tables.installation.c
+        began = tables.installation.c
         with place.store.writing() as connection:
-            two_hours_ago = sa.update(sql_tables.installation).values(at=began.at - 7200)
+            two_hours_ago = sa.update(tables.installation).values(at=began.at - 7200)
             connection.execute(two_hours_ago.where(began.key == "first_start"))
         ids = {
             "lost": recorded(place, HOUR),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.records import KEY_FOREIGN
+from app.orchestrator.records import KEY_FOREIGN
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import Installation, installation, wait_until
 
@@ -74,7 +74,7 @@ def asked_by_hand(place: Installation) -> None:
 
 
 def statuses(place: Installation) -> list[str]:
-    from app.adapters.sql_tables import recall_keys
+    from app.adapters.sql.tables import recall_keys
 
     with place.store.reading() as connection:
         return [row.status for row in connection.execute(recall_keys.select()) if row.status == KEY_FOREIGN]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.config import ROOT
+from app.settings.environment import ROOT
 from tests.flow.stage import running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]

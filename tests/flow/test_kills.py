@@ -18,7 +18,7 @@ import pytest
 
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import Installation, installation, is_port_free, running, wait_until
-from tests.processes import is_alive
+from tests.process_checks import is_alive
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kills"), pytest.mark.timeout(200)]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from app.adapters import valkey_server
-from app.config import ROOT
+from app.adapters.redis import embedded_server
+from app.settings.environment import ROOT
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import Installation, installation, running
 from tests.ports import free_port
@@ -81,7 +81,7 @@ def test_an_isolated_home_refuses_a_recall_that_is_not_on_this_machine(down: Ins
 
 def test_web_workers_and_dispatcher_do_without_up(down: Installation, tmp_path: Path) -> None:
     """As the Procfile has it: nobody's children, a Redis from elsewhere, one database."""
-    down.environment["REDIS_URL"] = valkey_server.url(tmp_path / "elsewhere")
+    down.environment["REDIS_URL"] = embedded_server.url(tmp_path / "elsewhere")
     programs = {
         "valkey": ["-c", _VALKEY, str(tmp_path / "elsewhere")],
         "web": ["-m", "gunicorn", "app.web:create_app()"],
@@ -99,7 +99,7 @@ def test_web_workers_and_dispatcher_do_without_up(down: Installation, tmp_path: 
 
 
 _VALKEY = (
-    "import sys; from pathlib import Path; from app.adapters.valkey_server import serve; "
+    "import sys; from pathlib import Path; from app.adapters.redis.embedded_server import serve; "
     "sys.exit(serve(Path(sys.argv[1])))"
 )
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from app.adapters import sql_tables as t
-from app.config import ROOT
+from app.adapters.sql import tables as t
+from app.settings.environment import ROOT
 from tests.flow.stage import installation, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.xdist_group("standing log")]

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from app.cli.running import EVENTS_TO_TICK
-from app.recall.wire import decode_delivery
-from app.simulator.settings import DEFAULT_EVENTS
-from app.simulator.shapes import payload
+from app.cli.up import EVENTS_TO_TICK
+from app.recall.endpoints import decode_delivery
+from app.simulator.api.shapes import payload
+from app.simulator.model.settings import DEFAULT_EVENTS
 
 _RECORDING = "5f0c2b60-31f6-4d0f-9a44-5d7d34a2b0b1"
 _TRANSCRIPT = "0d9a4a52-7c7e-4f9e-8a55-9a3d7f0f6c11"

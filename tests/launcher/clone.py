@@ -45,8 +45,8 @@ def version_of(name):
         return None
 
 def main():
-    from app import installed
-    held = installed.hold()
+    from app.processes import venv_lock
+    held = venv_lock.hold()
     if held is not None:
         sys.exit(held)
     if sys.argv[1:] == ["stay"]:
@@ -207,11 +207,12 @@ def finish(process: subprocess.Popen[str]) -> Run:
 
 def make_clone(root: Path, wheels: Path, *, python: Path) -> Clone:
     """Lays out a miniature clone at `root`, never run yet, which will be made with `python`."""
-    for folder in (root / "app", root / "backend", wheels):
+    for folder in (root / "app/processes", root / "backend", wheels):
         folder.mkdir(parents=True, exist_ok=True)
     shutil.copy2(LAUNCHER, root / "afterword")
     (root / "app" / "__init__.py").touch()
-    shutil.copy2(LAUNCHER.parent / "app" / "installed.py", root / "app")
+    (root / "app/processes/__init__.py").touch()
+    shutil.copy2(LAUNCHER.parent / "app/processes/venv_lock.py", root / "app/processes")
     (root / "app" / "__main__.py").write_text(APPLICATION)
     (root / "backend" / "tiny_backend.py").write_text(BACKEND)
     shutil.copy2(Path(__file__).with_name("tiny_wheel.py"), root / "backend")

@@ -232,7 +232,7 @@ def test_child_of_a_killed_service_keeps_the_packages_as_they_are(fresh: Clone) 
     assert fresh.run("list").code == 0
     (fresh.root / "staying").touch()
     source = (
-        "import os, pathlib, sys, time; from app import installed; installed.hold()\n"
+        "import os, pathlib, sys, time; from app.processes import venv_lock; venv_lock.hold()\n"
         "if os.fork(): os._exit(0)\n"
         "while pathlib.Path('staying').exists(): time.sleep(0.02)"
     )

@@ -13,12 +13,12 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 
-from app.adapters import valkey_server
-from app.adapters.rq_queue import INBOX, RECALL, queue_name
-from app.inbox import Waiting
+from app.adapters.redis import embedded_server
+from app.adapters.redis.job_queue import INBOX, RECALL, queue_name
 from app.ops import metrics, rq_board
-from app.ports import NewDelivery
-from app.web import WebParts, create_app
+from app.orchestrator.ports import NewDelivery
+from app.web.application import WebParts, create_app
+from app.web.group_commit import Waiting
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse: battery"
@@ -93,12 +93,12 @@ def console() -> Console:
 
 def valkey(home: Path) -> subprocess.Popen[bytes]:
     source = (
-        "import sys; from pathlib import Path; from app.adapters import valkey_server;"
-        "sys.exit(valkey_server.serve(Path(sys.argv[1])))"
+        "import sys; from pathlib import Path; from app.adapters.redis import embedded_server;"
+        "sys.exit(embedded_server.serve(Path(sys.argv[1])))"
     )
     command: Sequence[str] = [sys.executable, "-c", source, str(home)]
     process = subprocess.Popen(command, cwd=ROOT)
-    valkey_server.wait_until_ready(home)
+    embedded_server.wait_until_ready(home)
     return process
 
 
@@ -106,7 +106,7 @@ def valkey(home: Path) -> subprocess.Popen[bytes]:
 def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("ops home")
     process = valkey(home)
-    yield valkey_server.url(home)
+    yield embedded_server.url(home)
     process.terminate()
     process.wait(10)
 

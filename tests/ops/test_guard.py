@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.adapters.rq_queue import RECALL
+from app.adapters.redis.job_queue import RECALL
 from tests.ops.conftest import NAMES, PASSWORD, Console, basic
 from tests.web import receiver as receivers
 

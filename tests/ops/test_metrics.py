@@ -10,14 +10,14 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import wiring
-from app.adapters.rq_queue import QueueCounts
-from app.adapters.sql_health import Facts
-from app.adapters.sql_people import Counts
-from app.config import Settings, load_settings
+from app.adapters.redis.job_queue import QueueCounts
+from app.adapters.sql.health import Facts
+from app.adapters.sql.queries import Counts
 from app.core.state import Goal
 from app.ops import metrics
-from app.readiness import PARTS
-from app.recall.webhook import RejectionKind
+from app.recall.signatures import RejectionKind
+from app.settings.environment import Settings, load_settings
+from app.web.health import PARTS
 
 COUNTS = Counts(
     transcriptions={"stored": 12, "failed": 1},

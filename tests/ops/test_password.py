@@ -16,9 +16,9 @@ import structlog
 from structlog.testing import capture_logs
 
 from app.cli import run
-from app.config import Settings, load_settings
 from app.errors import Away
 from app.ops import password as passwords
+from app.settings.environment import Settings, load_settings
 
 NOBODY = 65534
 

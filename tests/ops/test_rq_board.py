@@ -23,12 +23,12 @@ from rq import SimpleWorker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from app.adapters import valkey_server
-from app.adapters.rq_queue import INBOX, RECALL, RqQueue
+from app.adapters.redis import embedded_server
+from app.adapters.redis.job_queue import INBOX, RECALL, RqQueue
 from app.core.durations import Durations
 from app.errors import StoreUnavailable
 from app.ops import rq_board
-from app.ports import Offerable
+from app.orchestrator.ports import Offerable
 from tests.ops.conftest import NAMES, QUEUE_ID, ROOT, Console, PrintedErrors, valkey
 
 QUEUE = NAMES[RECALL]
@@ -365,7 +365,7 @@ def test_address_of_redis_is_not_on_the_pages(board: FlaskClient, valkey_url: st
 
 
 def test_board_works_again_when_redis_is_back(console: Console, tmp_path: Path) -> None:
-    board = console(redis_url=valkey_server.url(tmp_path))
+    board = console(redis_url=embedded_server.url(tmp_path))
     assert board.get("/ops/rq/").status_code == 503
     process = valkey(tmp_path)
     try:

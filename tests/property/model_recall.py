@@ -2,7 +2,7 @@
 One API key's way to Recall: implements `ports.Recall` on the `bill.RecallModel`.
 
 Each call is an effect at which a worker may be stopped. What Recall answers is bytes, read by the
-product's own `wire`: a misreading there costs money here.
+product's own `endpoints`: a misreading there costs money here.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.errors import AccountRefused, CursorRefused, DownloadBlocked, RecallBusy
-from app.ports import Answer as Counted
-from app.ports import Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
-from app.recall import wire
+from app.orchestrator.ports import Answer as Counted
+from app.orchestrator.ports import Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
+from app.recall import endpoints
 from tests.property.bill import ABOUT, Answer, RecallModel, Transcript, iso
 
 if TYPE_CHECKING:
-    from app.ports_recall import Recall
+    from app.orchestrator.ports_recall import Recall
 
 # What a read is answered with where anything may come, and what to a cursor that is not taken.
 _ANYTHING = ("http_400", "http_404", "http_405", "http_410", "http_418", "http_302", "not_json")
@@ -41,7 +41,7 @@ class ModelRecall:
         return f"{self.api_key:>08}"
 
     def create_body(self, order: CreateOrder) -> bytes:
-        return wire.create_body(order)
+        return endpoints.create_body(order)
 
     def answers(self) -> list[Counted]:
         return []
@@ -71,7 +71,7 @@ class ModelRecall:
         said = b"<html>" if content is None else json.dumps(content).encode()
         now = datetime.fromtimestamp(model.now(), UTC)
         headers = {"Retry-After": "7"}
-        return wire.read_create_answer(status, headers, said, order=order, now=now, cap_s=120.0)
+        return endpoints.read_create_answer(status, headers, said, order=order, now=now, cap_s=120.0)
 
     def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
         self._read(f"before GET {transcript_id}")
@@ -80,7 +80,7 @@ class ModelRecall:
             return None
         body = json.dumps(self._perhaps_astray(made)).encode()
         with _understanding():
-            return wire.read_artifact(body, transcript_id=transcript_id, recording_id=recording_id)
+            return endpoints.read_artifact(body, transcript_id=transcript_id, recording_id=recording_id)
 
     def list_page(self, recording_id: str, cursor: str | None, /) -> tuple[list[Artifact], str | None]:
         self._read(f"before a page of {recording_id}", has_cursor=cursor is not None)
@@ -90,7 +90,7 @@ class ModelRecall:
         following = f"https://recall.example/?cursor={stop}" if stop < len(rows) else None
         page = {"results": [self._perhaps_astray(t) for t in rows[start:stop]], "next": following}
         with _understanding():
-            return wire.read_list(json.dumps(page).encode(), recording_id=recording_id)
+            return endpoints.read_list(json.dumps(page).encode(), recording_id=recording_id)
 
     def recording(self, recording_id: str) -> RecordingFacts:
         self._read(f"before GET {recording_id}")
@@ -108,7 +108,7 @@ class ModelRecall:
             body["id"] = next((r.id for r in self.model.recordings.values() if r.id != known.id), known.id)
         with _understanding():
             status, said = (404 if is_unknown else 200), json.dumps(body).encode()
-            return wire.read_recording(status, said, recording_id=recording_id, now=self.model.now())
+            return endpoints.read_recording(status, said, recording_id=recording_id, now=self.model.now())
 
     def recordings_page(
         self, created_after: float, cursor: str | None, /
@@ -163,7 +163,7 @@ def _understanding() -> Iterator[None]:
     """An answer that is not what was asked is trouble on the way, as the client says it."""
     try:
         yield
-    except wire.Unreadable as error:
+    except endpoints.Unreadable as error:
         raise RecallBusy(f"unreadable: {error}", retry_after_s=_COME_BACK_S) from error
 
 

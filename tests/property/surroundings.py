@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from app.adapters.memory import MemoryStore
 from app.core.durations import Durations
 from app.errors import BlobsUnavailable, QueueUnavailable
-from app.ports import Committed, Leased, Loaded, Offerable
+from app.orchestrator.ports import Committed, Leased, Loaded, Offerable
 from tests.property.workers import current
 
 if TYPE_CHECKING:

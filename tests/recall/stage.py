@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from app.core.durations import Durations
-from app.ports import CreateAnswer, CreateOrder
+from app.orchestrator.ports import CreateAnswer, CreateOrder
 from app.recall.client import RecallClient
 
 R = "4cff97e4-f0c7-4915-b5a0-983238758f28"

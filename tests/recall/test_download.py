@@ -21,7 +21,7 @@ import requests
 from app.core.durations import Durations
 from app.errors import DownloadBlocked, LeaseLost
 from app.recall import download
-from app.recall.exchange import AddressRefused, Call, Wire
+from app.recall.http_exchange import AddressRefused, Call, Wire
 from tests.recall.raw_server import Behaviour, answer, drip, hang_up, raw_server, send, silence
 
 QUICK = replace(Durations(), connect_timeout_s=2.0, read_timeout_s=0.4, download_overall_s=0.8)

@@ -7,8 +7,8 @@ import uuid
 
 import pytest
 
-from app.recall.deliveries import decode_delivery
 from app.recall.examples import is_example
+from app.recall.webhook_events import decode_delivery
 
 
 @pytest.mark.parametrize("kind", ["recording.done", "recording.failed", "recording.deleted"])

@@ -8,7 +8,7 @@ import math
 import pytest
 import requests
 
-from app.simulator.bodies import KINDS, UNREADABLE, render
+from app.simulator.meetings.odd_files import KINDS, UNREADABLE, render
 from tests.simulator.conftest import Recall, make_tiny
 
 TURNS = make_tiny(1).turns

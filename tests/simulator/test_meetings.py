@@ -12,11 +12,18 @@ from typing import Any
 
 import pytest
 
-from app.simulator.meetings import KINDS, LONG, SILENT, WRITTEN, Meeting, make_meeting
-from app.simulator.meetings_dice import Dice
-from app.simulator.meetings_script import ScriptError, choose, fill, load, parse
-from app.simulator.meetings_speech import Conversation
-from app.simulator.meetings_workshop import Deck
+from app.simulator.meetings.dice import Dice
+from app.simulator.meetings.script import ScriptError, choose, fill, load, parse
+from app.simulator.meetings.speech import Conversation
+from app.simulator.meetings.transcript_json import (
+    KINDS,
+    LONG,
+    SILENT,
+    WRITTEN,
+    Meeting,
+    make_meeting,
+)
+from app.simulator.meetings.workshop import Deck
 
 SPOKEN = (*WRITTEN, LONG)
 PARTICIPANT = {"id", "name", "is_host", "platform", "extra_data", "email"}
@@ -296,7 +303,7 @@ def test_languages_cover_one_of_three_letters() -> None:
 
 
 def test_every_screenplay_is_a_kind_and_every_kind_a_screenplay() -> None:
-    files = {f.name for f in resources.files("app.simulator").joinpath("content").iterdir()}
+    files = {f.name for f in resources.files("app.simulator.meetings").joinpath("content").iterdir()}
     assert files == {f"{kind}.txt" for kind in KINDS if kind != SILENT}
 
 
@@ -315,7 +322,8 @@ def test_everybody_in_the_cast_speaks_and_everything_varied_is_said(kind: str) -
 
 def test_importing_the_module_reads_no_screenplay() -> None:
     code = (
-        "import sys; import app.simulator.meetings; from app.simulator.meetings_script import load; "
+        "import sys; import app.simulator.meetings.transcript_json\n"
+        "from app.simulator.meetings.script import load; "
         "assert load.cache_info().currsize == 0; assert 'importlib.resources' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=20)

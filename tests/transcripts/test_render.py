@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.config import ROOT
 from app.errors import TranscriptUnreadable
+from app.settings.environment import ROOT
 from app.transcripts import FORMATS, MEDIA_TYPES, Summary, Verdict, render
 from tests.transcripts.recall_json import rendered_bytes, said, sentences_of, spoke, summary_of, turn
 

@@ -20,17 +20,17 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from app.adapters import migrations
-from app.adapters.sql_store import SqlStore, open_store
-from app.adapters.sql_tables import metadata
-from app.advancing import Advancer
+from app.adapters.sql import migrations
+from app.adapters.sql.store import SqlStore, open_store
+from app.adapters.sql.tables import metadata
 from app.clock import SystemClock
 from app.core import events
 from app.core.events import Refusal
 from app.core.policy import built_in
 from app.errors import QueueUnavailable
-from app.perform_create import idempotency_key
-from app.ports import ArtifactRow, NewDelivery, Send, Source
+from app.orchestrator.effects.create_transcript import idempotency_key
+from app.orchestrator.ports import ArtifactRow, NewDelivery, Send, Source
+from app.orchestrator.transitions import Advancer
 
 STOPPED = 1_800_000_000.0  # when the version before was stopped
 _PROVIDERS = [choice.key for choice in built_in().providers]

@@ -18,14 +18,14 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from app.adapters import migrations
-from app.adapters import sql_tables as t
-from app.adapters.sql_engine import Database
-from app.adapters.sql_store import SqlStore
+from app.adapters.sql import migrations
+from app.adapters.sql import tables as t
+from app.adapters.sql.engine import Database
+from app.adapters.sql.store import SqlStore
 from app.core.policy import built_in
 from app.core.state import ENDS, Attempt, Fate, Goal, Transcription
-from app.ports import Leased
-from app.records import KEY_ACCEPTED
+from app.orchestrator.ports import Leased
+from app.orchestrator.records import KEY_ACCEPTED
 from tests.property.bill import Transcript
 from tests.property.surroundings import DURATIONS
 from tests.property.world import World

@@ -17,10 +17,10 @@ from typing import Any
 from flask import Flask
 
 from app.errors import StoreUnavailable
-from app.inbox import Committer
-from app.ports import NewDelivery
-from app.recall.webhook import parse_secret
-from app.web import WebParts, create_app
+from app.orchestrator.ports import NewDelivery
+from app.recall.signatures import parse_secret
+from app.web.application import WebParts, create_app
+from app.web.group_commit import Committer
 
 SECRETS = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
 

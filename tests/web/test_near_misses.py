@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from app import near_misses
-from app.http_limits import REFUSED
+from app.web import near_misses
+from app.web.bounded_worker import REFUSED
 from tests.web.receiver import Receiver, delivery, event_body, head, signature_headers
 from tests.web.receiver_app import SECRETS
-from tests.web.test_web import ListInbox, app_of
+from tests.web.test_application import ListInbox, app_of
 
 BODY = event_body()
 CLOSE = {"Connection": "close", "Content-Length": str(len(BODY))}

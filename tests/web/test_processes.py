@@ -155,7 +155,8 @@ def test_workers_die_with_their_arbiter_and_free_the_port(own: Receiver) -> None
 
 def test_server_can_be_run_inside_a_process_of_ours(tmp_path: Path) -> None:
     code = (
-        "import sys; from app.serve import run_gunicorn; from tests.web.receiver_app import create;"
+        "import sys; from app.web.gunicorn_app import run_gunicorn; "
+        "from tests.web.receiver_app import create;"
         "run_gunicorn(create, bind=f'127.0.0.1:{sys.argv[1]}')"
     )
     running = start(tmp_path, command=[sys.executable, "-c", code, "{port}"])
@@ -171,7 +172,7 @@ def test_server_can_be_run_inside_a_process_of_ours(tmp_path: Path) -> None:
 SLOW_FORK = """
 import signal, sys, time
 from gunicorn import util
-from app.serve import run_gunicorn
+from app.web.gunicorn_app import run_gunicorn
 was = util._setproctitle
 
 def slow(title):

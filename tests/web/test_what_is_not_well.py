@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 
 from app import wiring
-from app.adapters import sql_tables as t
-from app.adapters.blobs import LocalBlobs
-from app.adapters.rq_queue import QueueCounts
-from app.adapters.sql_store import SqlStore
+from app.adapters.local_files import LocalBlobs
+from app.adapters.redis.job_queue import QueueCounts
+from app.adapters.sql import tables as t
+from app.adapters.sql.store import SqlStore
 from app.core.durations import Durations
 from app.ops import heartbeats, metrics
-from app.ports import Answer
-from app.readiness import NO_WEB, PARTS, Readiness, Report
-from app.records import LIST_READ, MADE_UP_FOR, BootClock
+from app.orchestrator.ports import Answer
+from app.orchestrator.records import LIST_READ, MADE_UP_FOR, BootClock
+from app.web.health import NO_WEB, PARTS, Readiness, Report
 from tests.contract.store_words import RECORDING, WORKSPACE, begin, delivery
-from tests.web.test_readiness import settings_of
-from workers.watch import Watch
+from tests.web.test_health import settings_of
+from workers.readiness_log import Watch
 
 DAY_S = 86_400.0
 UP = ("web", "inbox", "worker-1", "worker-2")

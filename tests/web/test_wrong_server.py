@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from app.serve import COMMAND
-from tests.processes import settings_without_recall
+from app.web.gunicorn_app import COMMAND
+from tests.process_checks import settings_without_recall
 from tests.web.receiver import ROOT
 
 GUNICORN = ["-m", "gunicorn", "--pythonpath", str(ROOT)]
@@ -25,12 +25,17 @@ WRONG = {
     "with threads": [*GUNICORN, "--threads", "8", APP],
     "preloaded": [*GUNICORN, "--preload", APP],
     "with several workers": [*GUNICORN, "-w", "3", APP],
-    "our worker without its settings": [*GUNICORN, "-k", "app.late_answers.LateAnsweringWorker", APP],
+    "our worker without its settings": [
+        *GUNICORN,
+        "-k",
+        "app.web.deferred_response.LateAnsweringWorker",
+        APP,
+    ],
     "our worker without its settings, preloaded": [
-        *GUNICORN, "--preload", "-k", "app.late_answers.LateAnsweringWorker", APP,
+        *GUNICORN, "--preload", "-k", "app.web.deferred_response.LateAnsweringWorker", APP,
     ],
     "our settings with another worker": [*GUNICORN, "-c", CONF, "-k", "gthread", APP],
-    "flask": ["-m", "flask", "--app", "app.web", "run", "--port", "0"],
+    "flask": ["-m", "flask", "--app", "app.web.application", "run", "--port", "0"],
     "flask, debugging": ["-m", "flask", "--app", "app.web:create_app", "run", "--debug", "--port", "0"],
     "wsgiref": ["-c", WSGIREF],
     "any other": ["-c", "import app.web; application = app.web.create_app()"],

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from app.adapters import valkey_server
+from app.adapters.redis import embedded_server
 from tests.workers.programs import Program
 
 
@@ -30,9 +30,9 @@ def program(tmp_path: Path) -> Iterator[Callable[[str], Program]]:
 def valkey_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home with a running embedded server."""
     home = tmp_path_factory.mktemp("a home with blanks")
-    source = f"from app.adapters import valkey_server\nvalkey_server.serve(Path({str(home)!r}))"
+    source = f"from app.adapters.redis import embedded_server\nembedded_server.serve(Path({str(home)!r}))"
     running = Program(source, home)
-    valkey_server.wait_until_ready(home)
+    embedded_server.wait_until_ready(home)
     yield home
     running.process.terminate()
     running.wait()
@@ -42,7 +42,7 @@ def valkey_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def redis_url(valkey_home: Path) -> str:
     """The address of an empty Redis to which nothing is connected: an ended worker's wait takes a job."""
-    url = valkey_server.url(valkey_home)
+    url = embedded_server.url(valkey_home)
     with Redis.from_url(url) as client:
         client.client_kill_filter(_type="normal", skipme=True)
         client.flushall()

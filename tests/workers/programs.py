@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from tests.processes import is_alive
+from tests.process_checks import is_alive
 from tests.workers.stand_ins import FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,8 +23,8 @@ PREAMBLE = """
 import os, signal, sys, time
 from pathlib import Path
 from tests.workers.stand_ins import PrintedLog
-from workers.children import ChildSpec
-from workers.supervisor import Renewal, Supervisor
+from app.processes.child import ChildSpec
+from app.processes.supervisor import Renewal, Supervisor
 """
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from app.starting import mind_signals
-from tests.processes import settings_without_recall
+from app.processes.early_signals import mind_signals
+from tests.process_checks import settings_without_recall
 from tests.workers.programs import ROOT, eventually
 from tests.workers.test_supervisor import RENEWED, Start
 
@@ -112,7 +112,8 @@ def test_a_closed_stdout_is_no_reason_to_end(tmp_path: Path, arguments: list[str
 def test_sigterm_ends_a_start_also_as_process_1(program: Start) -> None:
     """For which a signal without a handler is none; so there has to be one."""
     up = program(
-        'from app.starting import mind_signals; mind_signals(); print(\'{"event": "minds"}\', flush=True); '
+        "from app.processes.early_signals import mind_signals; "
+        'mind_signals(); print(\'{"event": "minds"}\', flush=True); '
         "assert callable(signal.getsignal(signal.SIGTERM)); time.sleep(60)"
     )
     eventually(lambda: up.events("minds"))
@@ -132,7 +133,8 @@ def test_a_sigterm_that_came_ignored_stays_ignored() -> None:
 def test_a_hang_up_during_the_start_is_a_reload_after_it(program: Start) -> None:
     source = RENEWED.format(specs='[ChildSpec("a", idle, tells_ready=True)]').replace(
         "made = []",
-        "made = []\nfrom app.starting import mind_signals\nmind_signals(kept=frozenset({signal.SIGHUP}))\n"
+        "made = []\nfrom app.processes.early_signals import mind_signals\n"
+        "mind_signals(kept=frozenset({signal.SIGHUP}))\n"
         "os.kill(os.getpid(), signal.SIGHUP)",
     )
     up = program(source)

@@ -13,10 +13,10 @@ from redis import Redis
 from rq import Queue as RqJobs
 from rq.serializers import JSONSerializer
 
-from app.adapters.rq_queue import RECALL, RqQueue
+from app.adapters.redis.job_queue import RECALL, RqQueue
 from app.core.durations import Durations
 from app.errors import AfterwordError, QueueUnavailable, StoreUnavailable
-from app.ports import Offerable, Store
+from app.orchestrator.ports import Offerable, Store
 from tests.workers.programs import Program, eventually
 from workers.dispatcher import Dispatcher, Pace
 

@@ -11,11 +11,11 @@ from typing import Any, cast
 
 import pytest
 
-from app.config import load_settings
 from app.core.durations import Durations
 from app.errors import StoreUnavailable
-from app.ports import Offerable
-from app.service import Service
+from app.orchestrator.command_runner import Service
+from app.orchestrator.ports import Offerable
+from app.settings.environment import load_settings
 from workers import jobs
 from workers.jobs import GOES_ON_S, work_off
 

@@ -23,14 +23,14 @@ from rq import Callback, Queue, Repeat, Retry
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from app.adapters.rq_queue import JOBS, RqQueue, connect, queue_name
+from app.adapters.redis.job_queue import JOBS, RqQueue, connect, queue_name
 from app.core.durations import Durations
-from app.ports import Offerable
+from app.orchestrator.ports import Offerable
 from tests.workers.programs import Program, eventually
 from tests.workers.stand_ins import JOBS as STAND_INS
 from workers import own_jobs
 from workers.own_jobs import Dropped
-from workers.worker import AfterwordWorker
+from workers.rq_worker import AfterwordWorker
 
 Start = Callable[[str], Program]
 
@@ -46,11 +46,11 @@ BOMB = "tests.workers.test_own_jobs.bomb"
 WORKER = f"""
 import structlog
 structlog.configure(processors=[structlog.processors.JSONRenderer()])
-from workers import worker
+from workers import rq_worker
 from tests.workers.stand_ins import JOBS
-worker.MAINTENANCE_EVERY_S = 1
-worker.WORKER_TTL_S = 16  # RQ looks around after 15 s less
-def work(): worker.run_worker({{url!r}}, {QUEUE!r}, name="worker-1", jobs=JOBS)
+rq_worker.MAINTENANCE_EVERY_S = 1
+rq_worker.WORKER_TTL_S = 16  # RQ looks around after 15 s less
+def work(): rq_worker.run_worker({{url!r}}, {QUEUE!r}, name="worker-1", jobs=JOBS)
 sys.exit(Supervisor([ChildSpec("worker-1", work, grace_s=5)], PrintedLog()).run())
 """
 

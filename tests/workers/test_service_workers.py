@@ -16,25 +16,25 @@ import pytest
 from redis import Redis
 
 from app import wiring
-from app.adapters.rq_queue import INBOX, RECALL, RqQueue
-from app.adapters.sql_store import SqlStore
-from app.config import Settings, load_settings
+from app.adapters.redis.job_queue import INBOX, RECALL, RqQueue
+from app.adapters.sql.store import SqlStore
 from app.ops.heartbeats import read
-from app.ports import NewDelivery, Offerable
+from app.orchestrator.ports import NewDelivery, Offerable
+from app.settings.environment import Settings, load_settings
 from tests.workers.programs import Program, eventually
-from workers.worker import wait_for_id
+from workers.rq_worker import wait_for_id
 
 Start = Callable[[str], Program]
 
 SERVICE = """
 import structlog
 structlog.configure(processors=[structlog.processors.JSONRenderer()])
-from app.config import load_settings
-from workers import worker
+from app.settings.environment import load_settings
+from workers import rq_worker
 from workers.up import preload
 settings = load_settings({environment!r})
 preload(settings)
-def serve(kind, name): return lambda: worker.work_for(settings, kind, name)
+def serve(kind, name): return lambda: rq_worker.work_for(settings, kind, name)
 sys.exit(Supervisor([
     ChildSpec("worker-1", serve("recall", "worker-1"), grace_s=5),
     ChildSpec("inbox", serve("inbox", "inbox"), grace_s=5),

@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.processes import is_alive, is_zombie
+from app.processes.child import Child, ChildSpec
+from tests.process_checks import is_alive, is_zombie
 from tests.workers.programs import Program, eventually
-from workers.children import Child, ChildSpec
 
 Start = Callable[[str], Program]
 
@@ -32,7 +32,7 @@ sys.exit(Supervisor([
 
 FAMILY = """
 def family():
-    from workers.lifeline import die_with_parent
+    from app.processes.parent_death import die_with_parent
     me = os.getpid()
     if os.fork() == 0:
         os.setpgrp()
@@ -153,7 +153,7 @@ def test_killed_child_takes_its_group_with_it_before_it_is_started_again(program
 def test_where_the_kernel_cannot_tie_lives_a_thread_notices_the_parents_death(program: Start) -> None:
     up = program(
         """
-        from workers.lifeline import die_with_parent
+        from app.processes.parent_death import die_with_parent
         me = os.getpid()
         if os.fork() == 0:
             os.setpgrp()
@@ -223,8 +223,8 @@ def test_exception_in_a_child_never_goes_on_as_a_second_supervisor(program: Star
 def test_child_that_lived_long_is_started_again_without_a_grudge(program: Start, tmp_path: Path) -> None:
     up = program(
         f"""
-        from workers import children
-        children.HEALTHY_AFTER_S = 2
+        from app.processes import child
+        child.HEALTHY_AFTER_S = 2
         MARK = Path({str(tmp_path / "mark")!r})
         def idle():
             time.sleep(1000 if MARK.exists() else 0)
@@ -325,7 +325,7 @@ RENEWED = """
 made = []
 def idle():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    from workers.children import tell_ready
+    from app.processes.child import tell_ready
     tell_ready()
     time.sleep(1000)
 def never(): time.sleep(1000)
@@ -471,7 +471,7 @@ def test_start_that_is_no_news_says_nothing_of_its_failure(program: Start) -> No
         import structlog
         structlog.configure(processors=[structlog.processors.JSONRenderer()])
         from app.errors import Away
-        from workers.children import fork
+        from app.processes.child import fork
         def away(): raise Away("make room")
         for is_told in (True, False, True):
             pid, _ = fork(ChildSpec("bad", away), is_told=is_told)

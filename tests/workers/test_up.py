@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.config import ROOT, Settings, load_settings
+from app.settings.environment import ROOT, Settings, load_settings
 from workers.up import changed_names, with_changes
 
 BASE = {
@@ -96,7 +96,8 @@ def test_nothing_of_ours_is_imported_after_the_forks(tmp_path: Path, source: str
         "from app import wiring\nfrom workers.up import preload\n"
         "settings = wiring.load_settings(); wiring.migrate(settings); preload(settings)\n"
         "before = set(sys.modules)\n"
-        "from workers import jobs\nfrom app.web import create_app\nimport app.serve\n"
+        "from workers import jobs\nfrom app.web import create_app\n"
+        "import app.web.gunicorn_app, app.web.application\n"
         f"with suppress(Exception):\n    {wanted[source]}\n"
         "late = sorted(n for n in set(sys.modules) - before if n.split('.')[0] in ('app', 'workers'))\n"
         "assert not late, late"

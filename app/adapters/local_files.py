@@ -1,0 +1,290 @@
+"""
+Where results are kept: whole files under checked keys.
+
+Knows how a file gets to disk so that nobody ever sees half of it and a power cut does not take
+it back. Refuses to know what is in it. `from_url` is the seam: an object store is one more class
+with the same methods and one more scheme there, held to `tests/contract/test_blobs.py`.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import re
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from app.errors import AfterwordError, BlobsUnavailable
+from app.settings.server_urls import storage_folder
+
+LEFTOVER_AFTER_S = 3600.0
+"""No put takes an hour: a job ends after minutes. A temporary file this old belongs to a dead process."""
+
+MANIFEST = "manifest.json"
+
+_CHUNK_BYTES = 1 << 20
+_SEGMENT = re.compile(r"[A-Za-z0-9._-]{1,200}")
+# Not in the alphabet of keys, so no key can name, list or overwrite a file that is being written.
+_TEMPORARY = "~"
+# All of them in one folder: to find what a killed process left, nobody walks through a million others.
+_INCOMING = f"{_TEMPORARY}incoming"
+_FOLDER_MARK = "+"  # for the "/" of the key in a temporary file's name; not in the alphabet either
+_LONGEST_HEAD = 200
+
+_ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+_REMEDIES = {
+    errno.ENOSPC: "it is full; free some space or point STORAGE_URL to a larger disk",
+    errno.EDQUOT: "the quota is used up; raise it or free some space",
+    errno.EACCES: "this user may not write there; give the folder to the user that runs the service",
+    errno.EPERM: "this user may not write there; give the folder to the user that runs the service",
+    errno.EROFS: "it is mounted read-only; remount it (a disk in trouble is often switched to read-only)",
+    errno.EIO: "the disk reports an error; look at the system log and replace or remount it",
+    errno.ENOENT: "no folder can be made there; point STORAGE_URL to another",
+    errno.ENOTDIR: "a file stands where a folder should be; move it away",
+    errno.EISDIR: "a folder stands where a file should be; move it away",
+    errno.ESTALE: "the network disk was remounted; restart the service",
+    errno.EXDEV: "a folder in it is another disk; point STORAGE_URL to a folder that is all on one disk",
+    errno.EFBIG: "files may not be so large; raise the limit (ulimit -f)",
+    errno.EMFILE: "too many open files; raise the limit of open files (ulimit -n)",
+}
+
+
+class BlobError(AfterwordError):
+    """Waiting does not help: a key that is none, or an address that cannot be used."""
+
+
+class BlobMissing(BlobError):
+    """There is nothing under this key."""
+
+
+class LocalBlobs:
+    """
+    Files below one folder, made 0600 in folders made 0700.
+
+    Every method raises `BlobError` for a bad key and `BlobsUnavailable`, whose message names the remedy, when
+    the disk does not do what it should. Reading from an opened file afterwards raises plain `OSError`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Touches nothing: the folder is made by the first write."""
+        self.root = root
+
+    def put(self, key: str, source: Path) -> None:
+        """
+        Copy a file to `key`, replacing what is there: whole or not at all, and durable on return.
+
+        Raises:
+            BlobMissing: `source` is not there.
+        """
+        with self._translated(), ExitStack() as opened:
+            try:
+                stream = opened.enter_context(source.open("rb"))
+            except FileNotFoundError as error:
+                raise BlobMissing(f"nothing to put at {key}: the source file is gone") from error
+            self._write(key, stream)
+
+    def put_bytes(self, key: str, content: bytes) -> None:
+        """`put` for something small, such as a manifest."""
+        with self._translated():
+            self._write(key, io.BytesIO(content))
+
+    def open(self, key: str) -> BinaryIO:
+        """
+        The file, for reading, at its beginning. What was opened stays whole if it is replaced meanwhile.
+
+        Raises:
+            BlobMissing: Nothing there.
+        """
+        with self._translated(key):
+            return self._path(key).open("rb")
+
+    def exists(self, key: str) -> bool:
+        """Whether there is a whole file."""
+        try:
+            self.size(key)
+        except BlobMissing:
+            return False
+        return True
+
+    def size(self, key: str) -> int:
+        """Bytes. Raises `BlobMissing`."""
+        with self._translated(key):
+            found = self._path(key).stat()
+            # Not `is_file`, which takes a disk error for an absent file from Python 3.14 on.
+            if not stat.S_ISREG(found.st_mode):
+                raise BlobMissing(f"no file at {key}")
+            return found.st_size
+
+    def sha256(self, key: str) -> str:
+        """Lower-case hex of what is stored, read anew. Raises `BlobMissing`."""
+        with self._translated(key), self._path(key).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    def list(self, prefix: str) -> list[str]:
+        """Keys below a folder, sorted; `""` is everything. Files still being written are not among them."""
+        with self._translated():
+            return sorted(
+                path.relative_to(self.root).as_posix()
+                for path in _files(self._folder(prefix))
+                if _TEMPORARY not in path.name
+            )
+
+    def delete_folder(self, prefix: str) -> int:
+        """
+        Delete a folder with all that is in it, half-written files too. Nothing there is fine.
+
+        Manifests go first, so that no reader trusts a folder that is being emptied.
+
+        Returns:
+            How many keys were deleted.
+        """
+        folder = self._path(prefix)
+        with self._translated():
+            head = f"{prefix}/".replace("/", _FOLDER_MARK)[:_LONGEST_HEAD]
+            for path in _files(self.root / _INCOMING):
+                if path.name.startswith(head):
+                    path.unlink(missing_ok=True)
+            files = sorted(_files(folder), key=lambda path: (path.name != MANIFEST, path))
+            for path in files:
+                path.unlink(missing_ok=True)
+                if path.name == MANIFEST:
+                    _sync_folder(path.parent)  # a power cut must not bring it back to a folder half empty
+            if folder.is_dir():
+                shutil.rmtree(folder)
+                _sync_folder(folder.parent)
+        return len(files)
+
+    def sweep(self) -> int:
+        """
+        Delete temporary files that a killed process left more than an hour ago.
+
+        Returns:
+            How many.
+        """
+        swept = 0
+        oldest_kept = time.time() - LEFTOVER_AFTER_S
+        with self._translated():
+            for path in _files(self.root / _INCOMING):
+                with suppress(FileNotFoundError):  # its own process may be done with it just now
+                    if path.stat().st_mtime < oldest_kept:
+                        path.unlink()
+                        swept += 1
+        return swept
+
+    def check(self) -> None:
+        """Write, sync and delete a small file. Returns if that works, else raises `BlobsUnavailable`."""
+        with self._translated(), self._temporary("check") as path:
+            _fill(path, io.BytesIO(b"x" * 4096))
+
+    def _write(self, key: str, stream: BinaryIO) -> None:
+        target = self._path(key)
+        _make_folder(target.parent)
+        with self._temporary(key) as path:
+            _fill(path, stream)
+            path.replace(target)
+            # Without this the name may be gone after a power cut although the content is there.
+            _sync_folder(target.parent)
+
+    @contextmanager
+    def _temporary(self, key: str) -> Iterator[Path]:
+        """A path on the same disk as the target; whatever is still there at the end is removed."""
+        folder = self.root / _INCOMING
+        _make_folder(folder)
+        head = key.replace("/", _FOLDER_MARK)[:_LONGEST_HEAD]
+        path = folder / f"{head}{_TEMPORARY}{secrets.token_hex(8)}"
+        try:
+            yield path
+        finally:
+            with suppress(OSError):  # the first error is the one to report; `sweep` takes what stays
+                path.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        segments = key.split("/")
+        if len(key) > 1000 or not all(_SEGMENT.fullmatch(s) and s.strip(".") for s in segments):
+            raise BlobError("not a key: names of letters, digits, '.', '_' and '-' between single slashes")
+        return self.root.joinpath(*segments)
+
+    def _folder(self, prefix: str) -> Path:
+        return self._path(prefix) if prefix else self.root
+
+    @contextmanager
+    def _translated(self, key: str | None = None) -> Iterator[None]:
+        """Foreign errors to ours; with a key, an absent file is the caller's question answered."""
+        try:
+            yield
+        except OSError as error:
+            if key is not None and isinstance(error, _ABSENT):
+                raise BlobMissing(f"nothing at {key}") from error
+            raise BlobsUnavailable(_explain(self.root, error)) from error
+
+
+def from_url(url: str) -> LocalBlobs:
+    """
+    The store that `STORAGE_URL` names.
+
+    Args:
+        url: `file:///absolute/path`. Blanks may stand as they are or as `%20`.
+
+    Raises:
+        BlobError: A scheme we cannot use, or a path that is not absolute.
+    """
+    if not url.lower().startswith("file://"):
+        # Not the URL itself: those of object stores may hold a secret.
+        raise BlobError("STORAGE_URL: only file:///absolute/path can be used so far")
+    path = storage_folder(url)
+    if path is None:
+        raise BlobError("STORAGE_URL: not an absolute path, as in file:///srv/transcripts (three slashes)")
+    return LocalBlobs(path)
+
+
+def _fill(path: Path, stream: BinaryIO) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as out:
+        shutil.copyfileobj(stream, out, _CHUNK_BYTES)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _make_folder(folder: Path) -> None:
+    """Make it and what is missing above, each 0700 and each durable in its parent."""
+    if folder.is_dir():
+        return
+    if folder.parent != folder:
+        _make_folder(folder.parent)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file below; none where there is no folder. Links are not followed."""
+
+    def report(error: OSError) -> None:
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise error
+
+    for parent, _, names in os.walk(folder, onerror=report):
+        yield from (Path(parent, name) for name in names)
+
+
+def _explain(root: Path, error: OSError) -> str:
+    name = errno.errorcode.get(error.errno or 0, "no errno")
+    remedy = _REMEDIES.get(error.errno or 0, "look at the system log")
+    return f"the transcript store {root} cannot be used ({name}): {remedy}"

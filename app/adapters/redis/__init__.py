@@ -1,0 +1,1 @@
+"""How jobs reach workers: RQ over Redis or the embedded Valkey."""

@@ -1,0 +1,192 @@
+"""
+What the database knows about how the service is: since when work is undone, what Recall and its providers
+were like, what became of the last webhooks. For readiness, `/metrics`, `check` and `status`.
+
+Reads only. Every question goes by an index or to a table of a few rows, and is asked once a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.adapters.sql import tables as t
+from app.adapters.sql.engine import Database
+from app.adapters.sql.inbox import ACCEPTED_AT, REFUSED_AT
+from app.adapters.sql.queries import FIRST_START, MARK
+from app.adapters.sql.tallies import DOWNLOAD_TROUBLE, TROUBLE
+from app.orchestrator.records import KEY_FOREIGN, KEY_UNSEEING, LIST_READ, MADE_UP_FOR, Pause
+
+# Commands looked at for the oldest: those due first, and those made first. A backlog of a million is not read
+# for it; the oldest wish is among the one or the other, or little older than the oldest there.
+_DUE_FIRST, _MADE_FIRST = 2000, 500
+_FETCH = "fetch_transcript"  # as `app.core.commands.kind_of` names it
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """
+    As of `now`. Times are seconds since the epoch by the database's clock; None: never, or not now.
+
+    Attributes:
+        heartbeats: Process to (seconds since its last sign of life, detail).
+        oldest_undone_s: Age of the oldest unapplied delivery or wanted command, put off or not.
+        oldest_undone_of: The recording it is about, where that is known.
+        recall_trouble_since: Recall has refused everything, or kept silent, since then.
+        download_trouble_since: No download has succeeded since then, and one is still wanted.
+        list_read_at: A page of Recall's list of recordings was read last.
+        made_up_for_at: A recording was found on it last that no webhook had told of.
+        key_status: What is known of the API key, see `app.orchestrator.ports_sight.SightStore.key_status`.
+        breakers: Providers that fail: "open" ones are passed over, "half_open" ones are tried once.
+        passed_over: Providers that are passed over, or were a moment ago and have not worked since.
+        last_webhook_at: By the web process's clock.
+        refused_at: The last webhook refused although it bore complete, fresh signature headers.
+        accepted_at: The last one acknowledged.
+        unreadable: Number of the first rightly signed delivery that could not be understood and stands here.
+    """
+
+    now: float
+    heartbeats: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    oldest_undone_s: float | None = None
+    oldest_undone_of: str | None = None
+    pause: Pause | None = None
+    recall_trouble_since: float | None = None
+    download_trouble_since: float | None = None
+    first_start_at: float | None = None
+    list_read_at: float | None = None
+    made_up_for_at: float | None = None
+    key_status: str | None = None
+    breakers: Mapping[str, str] = field(default_factory=dict)
+    passed_over: frozenset[str] = frozenset()
+    last_webhook_at: float | None = None
+    last_stored_at: float | None = None
+    refused_at: float | None = None
+    accepted_at: float | None = None
+    unreadable: int | None = None
+
+    @property
+    def has_unreadable(self) -> bool:
+        """Rightly signed deliveries that could not be understood stand here."""
+        return self.unreadable is not None
+
+    @property
+    def is_key_foreign(self) -> bool:
+        """The API key does not see the recordings that are known here."""
+        return self.key_status == KEY_FOREIGN
+
+    @property
+    def is_key_unseeing(self) -> bool:
+        """It did, and the latest pass over Recall's list saw none of them."""
+        return self.key_status == KEY_UNSEEING
+
+
+class Health(Database):
+    """Questions about the whole service; see `Facts`."""
+
+    def health(self, workspace: str, *, fingerprint: str) -> Facts:
+        """
+        Args:
+            workspace: Whose Recall account and providers.
+            fingerprint: Of the API key in use, see `app.orchestrator.ports.Recall`.
+
+        Raises:
+            StoreUnavailable: The database cannot be read.
+        """
+        beat, delivery, pause = t.heartbeats, t.deliveries, t.pauses
+        kinds = (TROUBLE, DOWNLOAD_TROUBLE, MARK + LIST_READ, MARK + MADE_UP_FOR)
+        of_workspace = [kind + workspace for kind in kinds]
+        moments = sa.select(t.installation.c.key, t.installation.c.at)
+        moments = moments.where(
+            t.installation.c.key.in_((FIRST_START, ACCEPTED_AT, REFUSED_AT, *of_workspace))
+        )
+        paused = sa.select(pause.c.workspace, pause.c.cause, pause.c.since, pause.c.probe_at)
+        unreadable = sa.select(delivery.c.id).where(delivery.c.note.is_not(None), delivery.c.kind.is_(None))
+        stored = sa.select(t.artifacts.c.stored_at).order_by(t.artifacts.c.id.desc()).limit(1)
+        received = sa.select(delivery.c.received_at).order_by(delivery.c.id.desc()).limit(1)
+        with self.reading() as connection:
+            now = float(connection.execute(sa.select(self.db_now)).scalar_one())
+            beats = connection.execute(sa.select(beat.c.name, beat.c.at, beat.c.detail)).all()
+            at = {key: float(moment) for key, moment in connection.execute(moments)}
+            found = connection.execute(paused.where(pause.c.workspace == workspace)).first()
+            breakers, passed_over = _breakers(connection, workspace, now)
+            undone_s, undone_of = _oldest_undone(connection, now)
+            blocked_since = at.get(DOWNLOAD_TROUBLE + workspace)
+            if blocked_since is not None and not _has_fetch(connection, workspace):
+                blocked_since = None  # and nothing is left by which the end of it could be seen
+            return Facts(
+                now=now,
+                # One of a clock that was set back since is as old as it is early.
+                heartbeats={name: (abs(now - moment), detail) for name, moment, detail in beats},
+                oldest_undone_s=undone_s,
+                oldest_undone_of=undone_of,
+                pause=Pause(*found) if found is not None else None,
+                recall_trouble_since=at.get(TROUBLE + workspace),
+                download_trouble_since=blocked_since,
+                first_start_at=at.get(FIRST_START),
+                list_read_at=at.get(MARK + LIST_READ + workspace),
+                made_up_for_at=at.get(MARK + MADE_UP_FOR + workspace),
+                key_status=_key_status(connection, workspace, fingerprint),
+                breakers=breakers,
+                passed_over=passed_over,
+                last_webhook_at=connection.execute(received).scalar(),
+                last_stored_at=connection.execute(stored).scalar(),
+                refused_at=at.get(REFUSED_AT),
+                accepted_at=at.get(ACCEPTED_AT),
+                unreadable=connection.execute(unreadable.limit(1)).scalar(),
+            )
+
+    def measures(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        """What is counted as it happens, by name: `tallies` (summed over their shards), and `counters`."""
+        tally, counter = t.tallies, t.counters
+        summed = sa.select(tally.c.name, sa.func.sum(tally.c.value)).group_by(tally.c.name)
+        with self.reading() as connection:
+            tallies = {name: int(number) for name, number in connection.execute(summed)}
+            counters = connection.execute(sa.select(counter.c.name, counter.c.value)).all()
+            return tallies, {name: int(number) for name, number in counters}
+
+
+def _oldest_undone(connection: Connection, now: float) -> tuple[float | None, str | None]:
+    """Its age, and the recording."""
+    row, delivery = t.commands, t.deliveries
+    times = sa.select(row.c.wanted_since, row.c.due_at, row.c.recording_id)
+    looked_at = connection.execute(times.order_by(row.c.due_at, row.c.id).limit(_DUE_FIRST)).all()
+    if len(looked_at) == _DUE_FIRST:
+        looked_at = [*looked_at, *connection.execute(times.order_by(row.c.id).limit(_MADE_FIRST))]
+    first = sa.select(delivery.c.received_at).where(delivery.c.applied_at.is_(None))
+    received = connection.execute(first.order_by(delivery.c.id).limit(1)).scalar()
+    wanted: list[tuple[float, str | None]] = [(since or due, of) for since, due, of in looked_at]
+    past = [(since, of) for since, of in wanted if since <= now]
+    past += [(min(received, now), None)] if received is not None else []  # web's clock may be ahead
+    if not past:
+        return None, None
+    since, of = min(past, key=lambda wish: wish[0])
+    return now - since, of
+
+
+def _has_fetch(connection: Connection, workspace: str) -> bool:
+    row = t.commands
+    wanted = sa.select(row.c.id).where(row.c.workspace == workspace, row.c.kind == _FETCH)
+    return connection.execute(wanted.limit(1)).first() is not None
+
+
+def _key_status(connection: Connection, workspace: str, fingerprint: str) -> str | None:
+    row = t.recall_keys
+    status = sa.select(row.c.status).where(row.c.workspace == workspace, row.c.fingerprint == fingerprint)
+    return connection.execute(status).scalar()
+
+
+def _breakers(connection: Connection, workspace: str, now: float) -> tuple[dict[str, str], frozenset[str]]:
+    row = t.breakers
+    shut = sa.select(row.c.provider, row.c.shut_until, row.c.shut_for_s, row.c.probing_until)
+    found = connection.execute(shut.where(row.c.workspace == workspace, row.c.shut_until.is_not(None))).all()
+    states: dict[str, str] = {}
+    passed_over = set()
+    for provider, until, for_s, probing_until in found:
+        states[provider] = "half_open" if until <= now else "open"
+        # Once its time is over, what waits tries it at once: had it worked, the row would be gone.
+        if now < max(until + (for_s or 0.0), probing_until or 0.0):
+            passed_over.add(provider)
+    return states, frozenset(passed_over)

@@ -1,0 +1,121 @@
+"""
+Signs of life: was this installation away for long, is the database a backup, did its clock step?
+
+One row says when anybody last worked here. Whoever works signs first, so that the question is answered
+before money is spent. What a step is, is in `clock_steps`; nothing here knows what follows from the answer.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.adapters.sql import tables as t
+from app.adapters.sql.clock_steps import Reading, judged
+from app.adapters.sql.engine import Database
+from app.adapters.sql.inbox import ACCEPTED_AT, REFUSED_AT
+from app.adapters.sql.queries import MARK
+from app.adapters.sql.sends_and_rates import STEADY, TURN
+from app.adapters.sql.tallies import DOWNLOAD_TROUBLE, TROUBLE
+from app.core.state import Goal
+from app.orchestrator.records import EVERY_WORKSPACE, LIST_READ, LOST_TIME, MADE_UP_FOR, BootClock
+
+RESUMED = "resumed"  # when a long silence last ended
+_ALIVE = "alive"
+_MOMENT_S = 0.001
+_DISTANCE = "distance:"  # and the start of a machine: see `clock_steps.Reading`
+
+
+class Signs(Database):
+    """`sign` and `steady_since` of `app.orchestrator.ports.Store`."""
+
+    def sign(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
+        """See `ports.Store.sign`. Nearly always one read: it is written ten times per `quiet_s`."""
+        with self.reading() as connection:
+            reading, resumed_at = self._read(connection, boot)
+        if reading.is_ordinary(quiet_s):
+            return resumed_at
+        row = t.installation
+        alive = sa.select(row.c.at).where(row.c.key == _ALIVE)
+        with self.writing() as connection:
+            first = self.insert(row).values(key=_ALIVE, at=self.db_now).on_conflict_do_nothing()
+            connection.execute(first)
+            connection.execute(alive.with_for_update()).one()
+            reading, _ = self._read(connection, boot)  # again: another may have been faster
+            self._follow(connection, reading, quiet_s=quiet_s)
+            self._put(connection, _ALIVE, reading.now)
+            if boot is not None and reading.distance is not None:
+                self._put(connection, f"{_DISTANCE}{boot.boot_id}", reading.distance)
+            return float(connection.execute(sa.select(row.c.at).where(row.c.key == RESUMED)).scalar() or 0.0)
+
+    def steady_since(self) -> float:
+        """See `app.orchestrator.ports.Store.steady_since`."""
+        row = t.installation
+        with self.reading() as connection:
+            return float(connection.execute(sa.select(row.c.at).where(row.c.key == STEADY)).scalar() or 0.0)
+
+    def _read(self, connection: Connection, boot: BootClock | None) -> tuple[Reading, float]:
+        """And when the last long silence ended."""
+        row, own = t.installation, f"{_DISTANCE}{boot.boot_id}" if boot is not None else ""
+        begun_s = boot.now_s() if boot is not None else 0.0
+        found = sa.select(row.c.key, row.c.at).where(row.c.key.in_((_ALIVE, RESUMED, own)))
+        noted = {key: float(at) for key, at in connection.execute(found)}
+        now = float(connection.execute(sa.select(self.db_now)).scalar_one())
+        distance = boot.distance_of(now, begun_s=begun_s) if boot is not None else None
+        reading = Reading(now, noted.get(_ALIVE), distance, noted.get(own))
+        return reading, noted.get(RESUMED, 0.0)
+
+    def _follow(self, connection: Connection, reading: Reading, *, quiet_s: float) -> None:
+        step = judged(reading, quiet_s=quiet_s)
+        if step.back_s:
+            _move_back(connection, step.back_s, now=reading.now)
+        if step.lost_s:
+            # Nothing is moved: what comes too early only asks, and ages of first sends must not get smaller.
+            lost = {"began_at": reading.now - step.lost_s, "ended_at": reading.now}
+            line = t.pause_log.insert().values(workspace=EVERY_WORKSPACE, cause=LOST_TIME, **lost)
+            connection.execute(line)  # patience stood still for that long
+        if step.is_step:
+            self._put(connection, STEADY, reading.now)
+            # What other machines measured holds no longer; they begin anew.
+            of_machines = t.installation.c.key.startswith(_DISTANCE, autoescape=True)
+            connection.execute(t.installation.delete().where(of_machines))
+        if step.is_silence:
+            self._put(connection, RESUMED, reading.now)
+
+    def _put(self, connection: Connection, key: str, at: float) -> None:
+        new = self.insert(t.installation).values(key=key, at=at)
+        connection.execute(new.on_conflict_do_update(index_elements=["key"], set_={"at": at}))
+
+
+def _move_back(connection: Connection, by_s: float, *, now: float) -> None:
+    """What was noted for the future, or as an age, by the clock as it was."""
+    states = t.transcriptions
+    is_open = states.c.goal.not_in((Goal.STORED.value, Goal.ERASED.value))
+    # First, as in every commit. It is held against a silence, which moves as well and ends now at the latest:
+    # a step that was not measured is short by the time since the last sign.
+    moved_at = states.c.updated_at - by_s
+    in_the_past = sa.case((moved_at < now, moved_at), else_=now - _MOMENT_S)
+    connection.execute(states.update().where(is_open).values(updated_at=in_the_past))
+    moved = (
+        (t.sends, t.sends.c.stamped_at),  # an age that is too small would send again under a dead key
+        (t.rates, t.rates.c.next_at),
+        (t.commands, t.commands.c.due_at),
+        (t.commands, t.commands.c.wanted_since),
+        (t.commands, t.commands.c.offered_at),
+        (t.commands, t.commands.c.leased_until),
+        (t.commands, t.commands.c.slot_at),
+        (t.passes, t.passes.c.leased_until),
+        (t.pauses, t.pauses.c.since),
+        (t.pauses, t.pauses.c.probe_at),
+        (t.pause_log, t.pause_log.c.began_at),
+        (t.pause_log, t.pause_log.c.ended_at),
+        (t.breakers, t.breakers.c.shut_until),
+        (t.breakers, t.breakers.c.probing_until),
+    )
+    for table, column in moved:
+        connection.execute(table.update().where(column.is_not(None)).values({column: column - by_s}))
+    key, at = t.installation.c.key, t.installation.c.at
+    kinds = (TURN, TROUBLE, DOWNLOAD_TROUBLE, MARK + LIST_READ, MARK + MADE_UP_FOR)
+    begin = (key.startswith(kind, autoescape=True) for kind in kinds)
+    is_ours = sa.or_(key.in_((RESUMED, ACCEPTED_AT, REFUSED_AT)), *begin)
+    connection.execute(t.installation.update().where(is_ours).values(at=at - by_s))

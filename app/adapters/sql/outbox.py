@@ -1,0 +1,196 @@
+"""
+The outbox: commands by id, their leases and their offers.
+
+A command is done by deleting its row, so a row that is there is work to do. Two stamps keep it from
+being done twice: `offered_at` (somebody was told) and `leased_until` with a token (somebody is at
+it). The first is a courtesy, the second a fence: every later step names the token.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from app.adapters.sql import tables as t
+from app.adapters.sql.tallies import Answers
+from app.core import commands
+from app.core.state import ENDS, Goal
+from app.errors import LeaseLost
+from app.orchestrator.ports import Answer, Leased, Offerable, Slot
+from app.orchestrator.records import CREATES_ONLY
+
+_LONGEST_CAUSE = 100
+_EARLY_S = 0.05  # a command may be taken this much before its time: the offer was on its way
+
+
+# No lease and no offer lies this far ahead, unless the database's clock was set back since.
+_CLOCK_WAS_SET_BACK_S = 600.0
+
+
+class Outbox(Answers):
+    """The outbox part of `app.orchestrator.ports.Store`."""
+
+    def take(self, command_id: int, *, lease_s: float) -> Leased | None:
+        """The command with a new token, when it is due, unfinished and not leased; else None."""
+        row, token = t.commands, secrets.token_hex(8)
+        taken = row.update().where(row.c.id == command_id, row.c.due_at <= self.db_now + _EARLY_S)
+        taken = taken.where(_is_free(self.db_now)).returning(
+            row.c.workspace,
+            row.c.recording_id,
+            row.c.args,
+            row.c.tries,
+            row.c.slot_at,
+            row.c.slot_rate,
+            row.c.wanted_since,
+        )
+        values = {"token": token, "leased_until": self.db_now + lease_s, "tries": row.c.tries + 1}
+        with self.writing() as connection:
+            found = connection.execute(taken.values(values)).first()
+        if found is None:
+            return None
+        command = commands.from_record(json.loads(found.args))
+        slot = Slot(found.slot_rate, found.slot_at) if found.slot_rate and found.slot_at else None
+        return Leased(
+            command_id,
+            found.workspace,
+            found.recording_id,
+            command,
+            token,
+            found.tries,
+            slot,
+            found.wanted_since,
+        )
+
+    def renew(self, leased: Leased, *, lease_s: float) -> bool:
+        """False when the lease went to another, or the command is done."""
+        renewed = t.commands.update().where(_is_ours(leased)).values(leased_until=self.db_now + lease_s)
+        with self.writing() as connection:
+            return connection.execute(renewed).rowcount == 1
+
+    def defer(
+        self,
+        leased: Leased,
+        *,
+        after_s: float,
+        cause: str,
+        slot: Slot | None = None,
+        answers: Sequence[Answer] = (),
+    ) -> None:
+        """See `app.orchestrator.ports.Store.defer`."""
+        with self.writing() as connection:
+            self.put_off(connection, leased, after_s=after_s, cause=cause, slot=slot)
+            self.count_answers(connection, leased.workspace, answers)
+
+    def put_off(
+        self, connection: Connection, leased: Leased, *, after_s: float, cause: str, slot: Slot | None = None
+    ) -> None:
+        """`defer` within a transaction."""
+        row = t.commands
+        is_paused = sa.exists().where(t.pauses.c.workspace == leased.workspace)
+        later = row.update().where(_is_ours(leased))
+        later = later.values(
+            due_at=self.db_now + after_s,
+            offered_at=None,
+            leased_until=None,
+            token=None,
+            tries=row.c.tries - 1,
+            slot_at=slot.at if slot is not None else None,
+            slot_rate=slot.rate if slot is not None else None,
+            waits_for=cause[:_LONGEST_CAUSE],
+            is_held=is_paused,
+        )
+        if connection.execute(later).rowcount != 1:
+            raise LeaseLost("the command belongs to another worker")
+
+    def drop(self, leased: Leased, *, answers: Sequence[Answer] = ()) -> None:
+        """Finished without a change of state; nothing happens when the lease went to another."""
+        with self.writing() as connection:
+            connection.execute(t.commands.delete().where(_is_ours(leased)))
+            self.count_answers(connection, leased.workspace, answers)
+
+    def without_command(self, *, older_than_s: float, limit: int) -> list[tuple[str, str]]:
+        """See `ports.Store.without_command`. By the index on goals: what has ended is never touched."""
+        row, command = t.transcriptions, t.commands
+        has_command = sa.exists().where(
+            command.c.workspace == row.c.workspace, command.c.recording_id == row.c.recording_id
+        )
+        is_open = row.c.goal.in_([goal.value for goal in Goal if goal not in ENDS])
+        stuck = sa.select(row.c.workspace, row.c.recording_id).where(is_open, ~has_command)
+        stuck = stuck.where(row.c.updated_at < self.db_now - older_than_s).limit(limit)
+        with self.reading() as connection:
+            return [(found.workspace, found.recording_id) for found in connection.execute(stuck)]
+
+    def draft(self, workspace: str, recording_id: str, transcript_id: str) -> str | None:
+        """See `app.orchestrator.ports.Store.draft`."""
+        row = t.artifacts
+        of_this = sa.and_(
+            row.c.workspace == workspace,
+            row.c.recording_id == recording_id,
+            row.c.transcript_id == transcript_id,
+        )
+        with self.reading() as connection:
+            return connection.execute(sa.select(row.c.draft).where(of_this)).scalar()
+
+    def due(self, limit: int, *, offer_again_s: float) -> list[Offerable]:
+        """
+        Due commands neither leased nor offered within `offer_again_s`, oldest first. Reads only.
+
+        A paused workspace has none, but one when its probe is due: whoever takes that asks Recall.
+        """
+        row, pause = t.commands, t.pauses
+        with self.reading() as connection:
+            now = connection.execute(sa.select(self.db_now)).scalar_one()  # a number: the index can be used
+            is_quiet = sa.or_(
+                row.c.offered_at.is_(None),
+                row.c.offered_at < now - offer_again_s,
+                row.c.offered_at > now + _CLOCK_WAS_SET_BACK_S,
+            )
+            waiting = sa.select(row.c.id, row.c.args, row.c.recording_id)
+            waiting = waiting.where(row.c.due_at <= now, _is_free(sa.literal(now, sa.Double)), is_quiet)
+            waiting = waiting.order_by(row.c.due_at, row.c.id)
+            stops_it = sa.or_(
+                ~pause.c.cause.startswith(CREATES_ONLY, autoescape=True), row.c.kind == "create_transcript"
+            )
+            is_paused = sa.exists().where(pause.c.workspace == row.c.workspace, stops_it)
+            found = list(connection.execute(waiting.where(~is_paused).limit(limit)))
+            probing = connection.execute(
+                sa.select(pause.c.workspace).where(pause.c.probe_at <= now)
+            ).scalars()
+            for workspace in probing.all():
+                found += _first_of(connection, waiting.where(is_paused), workspace)
+        return [_offerable(values) for values in found[:limit]]
+
+    def mark_offered(self, command_ids: Iterable[int]) -> None:
+        """They are in the queue now; `due` is silent about them for a while."""
+        ids = sorted(command_ids)
+        if not ids:
+            return
+        # A row somebody else has in hand is being taken or replaced: no need to mark it, nor to wait.
+        idle = sa.select(t.commands.c.id).where(t.commands.c.id.in_(ids)).with_for_update(skip_locked=True)
+        marked = t.commands.update().where(t.commands.c.id.in_(idle)).values(offered_at=self.db_now)
+        with self.writing() as connection:
+            connection.execute(marked)
+
+
+def _is_free(now: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
+    until = t.commands.c.leased_until
+    return sa.or_(until.is_(None), until < now, until > now + _CLOCK_WAS_SET_BACK_S)
+
+
+def _is_ours(leased: Leased) -> sa.ColumnElement[bool]:
+    return sa.and_(t.commands.c.id == leased.id, t.commands.c.token == leased.token)
+
+
+def _first_of(
+    connection: Connection, waiting: sa.Select[tuple[int, str, str]], workspace: str
+) -> list[Row[int, str, str]]:
+    return list(connection.execute(waiting.where(t.commands.c.workspace == workspace).limit(1)))
+
+
+def _offerable(values: Row[int, str, str]) -> Offerable:
+    command = commands.from_record(json.loads(values.args))
+    return Offerable(values.id, commands.sentence(command, values.recording_id))

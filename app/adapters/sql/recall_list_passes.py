@@ -1,0 +1,61 @@
+"""
+Passes over Recall's list that outlast a job: who is at it, and where the next job goes on.
+
+A pass is a row; its lease is a token, as a command's is. What its progress means is the caller's.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import sqlalchemy as sa
+
+from app.adapters.sql import tables as t
+from app.adapters.sql.engine import Database
+from app.orchestrator.records import HeldPass
+
+# No lease of a pass lies this far ahead, unless the database's clock was set back since.
+_CLOCK_WAS_SET_BACK_S = 600.0
+
+
+class Passes(Database):
+    """The passes part of `app.orchestrator.ports.Store`."""
+
+    def take_pass(self, workspace: str, name: str, *, lease_s: float) -> HeldPass | None:
+        """See `app.orchestrator.ports_sight.SightStore.take_pass`."""
+        row, token = t.passes, secrets.token_hex(8)
+        values = {"token": token, "leased_until": self.db_now + lease_s}
+        new = self.insert(row).values(workspace=workspace, name=name, **values)
+        taken = new.on_conflict_do_update(
+            index_elements=["workspace", "name"], set_=values, where=_is_free(self.db_now)
+        )
+        with self.writing() as connection:
+            found = connection.execute(taken.returning(row.c.progress)).first()
+        return None if found is None else HeldPass(workspace, name, token, found.progress)
+
+    def keep_pass(self, held: HeldPass, *, lease_s: float, progress: str | None) -> bool:
+        """See `app.orchestrator.ports_sight.SightStore.keep_pass`."""
+        return self._write(held, leased_until=self.db_now + lease_s, progress=progress)
+
+    def leave_pass(self, held: HeldPass, *, progress: str | None) -> bool:
+        """See `app.orchestrator.ports_sight.SightStore.leave_pass`."""
+        return self._write(held, leased_until=None, token=None, progress=progress)
+
+    def has_pass_waiting(self) -> bool:
+        """Whether a pass stopped before its end and is in no worker's hands."""
+        waiting = sa.exists().where(t.passes.c.progress.is_not(None), _is_free(self.db_now))
+        with self.reading() as connection:
+            return bool(connection.execute(sa.select(waiting)).scalar())
+
+    def _write(self, held: HeldPass, **values: object) -> bool:
+        row = t.passes
+        ours = row.update().where(
+            row.c.workspace == held.workspace, row.c.name == held.name, row.c.token == held.token
+        )
+        with self.writing() as connection:
+            return connection.execute(ours.values(**values)).rowcount == 1
+
+
+def _is_free(now: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
+    until = t.passes.c.leased_until
+    return sa.or_(until.is_(None), until < now, until > now + _CLOCK_WAS_SET_BACK_S)

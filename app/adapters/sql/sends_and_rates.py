@@ -1,0 +1,111 @@
+"""
+Stamped sends, rates, and turns: who may do what, and when, among all workers of all machines.
+
+A rate is one row with the time of its next free slot, for all workers of all machines. Slots are
+never given back: a worker that dies with one leaves a gap, which costs a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from app.adapters.sql import tables as t
+from app.adapters.sql.engine import Database
+from app.orchestrator.ports import SendTimes
+from app.orchestrator.records import NOT_SENT
+
+TURN = "turn:"  # so begin the keys of turns
+STEADY = "steady"  # since when the database's clock ran without a step
+
+
+class Money(Database):
+    """The sends, rates and turns of `app.orchestrator.ports.Store`."""
+
+    def send_times(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> SendTimes:
+        """
+        Ages of one attempt's sends by the database's clock; None before the first.
+
+        Of one generation: each has its own Idempotency-Key, and with it its own hour at Recall.
+        """
+        row = t.sends
+        stamps = sa.select(self.db_now - row.c.stamped_at, row.c.fingerprint, row.c.body.is_not(None))
+        stamps = stamps.where(
+            _is_of_attempt(workspace, recording_id, ordinal), row.c.generation == generation, may_have_left()
+        )
+        with self.reading() as connection:
+            found = connection.execute(stamps).all()
+            steady = sa.select(self.db_now - t.installation.c.at).where(t.installation.c.key == STEADY)
+            steady_s = connection.execute(steady).scalar()
+        ages_s = [age_s for age_s, _, _ in found]
+        # What is concluded from silence since the last send begins anew with each step of the clock.
+        since_last_s = min([*ages_s, *([] if steady_s is None else [steady_s])]) if ages_s else None
+        return SendTimes(
+            since_first_s=max(ages_s, default=None),
+            since_last_s=since_last_s,
+            fingerprints=frozenset(fingerprint for _, fingerprint, _ in found),
+            has_body=any(has_body for *_, has_body in found),
+        )
+
+    def send_body(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> bytes | None:
+        """See `app.orchestrator.ports.Store.send_body`."""
+        row = t.sends
+        first = sa.select(row.c.body).order_by(row.c.id).limit(1)
+        first = first.where(
+            _is_of_attempt(workspace, recording_id, ordinal),
+            row.c.generation == generation,
+            row.c.body.is_not(None),
+            may_have_left(),
+        )
+        with self.reading() as connection:
+            return connection.execute(first).scalar()
+
+    def settle_send(self, send_id: int, *, outcome: str) -> None:
+        """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""
+        settled = t.sends.update().where(t.sends.c.id == send_id)
+        with self.writing() as connection:
+            connection.execute(settled.values(outcome=outcome, settled_at=self.db_now))
+
+    def reserve(self, workspace: str, rate: str, *, gap_s: float) -> float:
+        """Takes the next slot of a rate; returns its time. One row for all workers of all machines."""
+        row = t.rates
+        new = self.insert(row).values(workspace=workspace, rate=rate, next_at=self.db_now + gap_s)
+        taken = new.on_conflict_do_update(
+            index_elements=["workspace", "rate"],
+            set_={"next_at": t.Later(row.c.next_at, self.db_now) + gap_s},
+        )
+        with self.writing() as connection:
+            return float(connection.execute(taken.returning(row.c.next_at)).scalar_one()) - gap_s
+
+    def push_rate(self, workspace: str, rate: str, *, after_s: float) -> None:
+        """Nobody gets a slot before now + after_s; a later time already set stays."""
+        row = t.rates
+        new = self.insert(row).values(workspace=workspace, rate=rate, next_at=self.db_now + after_s)
+        pushed = new.on_conflict_do_update(
+            index_elements=["workspace", "rate"],
+            set_={"next_at": t.Later(row.c.next_at, self.db_now + after_s)},
+        )
+        with self.writing() as connection:
+            connection.execute(pushed)
+
+    def take_turn(self, name: str, *, every_s: float) -> bool:
+        """True for one caller of all processes per `every_s` seconds."""
+        row, key = t.installation, f"{TURN}{name}"
+        is_over = row.c.at <= self.db_now - every_s
+        new = self.insert(row).values(key=key, at=self.db_now)
+        taken = new.on_conflict_do_update(index_elements=["key"], set_={"at": self.db_now}, where=is_over)
+        # Read first: all ask every few seconds, and nearly always it is nobody's turn.
+        with self.reading() as connection:
+            if connection.execute(sa.select(row.c.key).where(row.c.key == key, ~is_over)).first() is not None:
+                return False
+        with self.writing() as connection:
+            return connection.execute(taken.returning(row.c.key)).first() is not None
+
+
+def may_have_left() -> sa.ColumnElement[bool]:
+    """All sends but those that certainly never left: Recall cannot know of these."""
+    return sa.or_(t.sends.c.outcome.is_(None), t.sends.c.outcome != NOT_SENT)
+
+
+def _is_of_attempt(workspace: str, recording_id: str, ordinal: int) -> sa.ColumnElement[bool]:
+    row = t.sends
+    return sa.and_(row.c.workspace == workspace, row.c.recording_id == recording_id, row.c.ordinal == ordinal)

@@ -1,0 +1,72 @@
+"""
+The record in SQLite or PostgreSQL: everything `app.orchestrator.ports.Store` promises, and what people ask.
+
+Put together from one part per concern, all on the same `Database`: `inbox` (deliveries), `transitions` (the
+transcription), `outbox` (commands), `sends_and_rates` (sends, rates, turns), `account_pauses` (pauses),
+`api_keys` (API keys that see), `recall_list_passes` (passes over a list), `circuit_breakers` (providers that
+are down), `liveness` (signs of life), `identity` (names of its own), `tallies` (counts that belong to
+outcomes), `retention` (what is forgotten), `health` (how it is), `queries` (stories and counts), `finding`
+(lists).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.adapters.sql.account_pauses import Accounts
+from app.adapters.sql.api_keys import Keys
+from app.adapters.sql.circuit_breakers import Breakers
+from app.adapters.sql.health import Health
+from app.adapters.sql.identity import Identity
+from app.adapters.sql.inbox import Inbox
+from app.adapters.sql.liveness import Signs
+from app.adapters.sql.outbox import Outbox
+from app.adapters.sql.queries import People
+from app.adapters.sql.recall_list_passes import Passes
+from app.adapters.sql.retention import Retention
+from app.adapters.sql.sends_and_rates import Money
+from app.adapters.sql.transitions import Commits
+
+if TYPE_CHECKING:
+    from app.orchestrator.ports import Store
+
+
+class SqlStore(
+    Inbox,
+    Commits,
+    Outbox,
+    Money,
+    Accounts,
+    Keys,
+    Passes,
+    Breakers,
+    Signs,
+    Retention,
+    Identity,
+    Health,
+    People,
+):
+    """The store. See `Database` for its arguments, `app.orchestrator.ports.Store` for its promises."""
+
+
+def open_store(
+    url: str, *, pool_size: int = 5, clock_offset_s: float = 0.0, makes_file: bool = True
+) -> SqlStore:
+    """
+    The store at an address. Connects when first used, so it may be made before a fork.
+
+    Args:
+        url: `sqlite:///path`, `postgresql://…` or `postgres://…`.
+        pool_size: Most connections of this process; who finds none free waits 5 s at most.
+        clock_offset_s: For tests and chaos only, see `Database`.
+        makes_file: See `Database`.
+
+    Raises:
+        ConfigError: Not an address of a database we can use. The first use may raise it too:
+            PostgreSQL with `synchronous_commit=off`.
+    """
+    return SqlStore(url, pool_size=pool_size, clock_offset_s=clock_offset_s, makes_file=makes_file)
+
+
+if TYPE_CHECKING:
+    _: Store = open_store("")  # mypy: every promise has its method

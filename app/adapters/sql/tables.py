@@ -1,0 +1,392 @@
+"""
+The tables of the record, and the two SQL expressions that SQLite and PostgreSQL spell differently.
+
+Knows: names, types, constraints. Refuses to know: what any of it means for a transcription.
+What must change together: a change here is a new file in `migrations/versions/`; a contract test
+compares the two on both databases.
+
+Times are double precision seconds since the epoch, always written by the database's own clock
+(`DbNow`); the one exception, `deliveries.received_at`, is for people and never decides anything.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from app.core.policy import CEILING
+
+_IDS = uuid.UUID("6f6a2c1e-2f0b-5d57-9f38-0b5d6f1d8a41")  # never change: ids of transcriptions hang on it
+
+
+class DbNow(FunctionElement[float]):
+    """Seconds since the epoch by the database's clock; at least millisecond resolution."""
+
+    type = sa.Double()
+    inherit_cache = True
+
+
+@compiles(DbNow, "sqlite")
+def _sqlite_now(_element: Any, _compiler: Any, **_kw: Any) -> str:
+    # unixepoch('subsec') would be plainer, but needs SQLite 3.42; Debian 12 has 3.40.
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(DbNow, "postgresql")
+def _postgresql_now(_element: Any, _compiler: Any, **_kw: Any) -> str:
+    # Not now(): that is the start of the transaction, from before any wait for a lock.
+    return "extract(epoch from clock_timestamp())::double precision"
+
+
+class Later(FunctionElement[float]):
+    """The later of two times."""
+
+    type = sa.Double()
+    inherit_cache = True
+
+
+@compiles(Later, "sqlite")
+def _sqlite_later(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"max({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(Later, "postgresql")
+def _postgresql_later(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"greatest({compiler.process(element.clauses, **kw)})"
+
+
+def transcription_id(workspace: str, recording_id: str) -> str:
+    """`txn_` and 32 hex digits: the same for ever for this recording, also after a restored backup."""
+    return f"txn_{uuid.uuid5(_IDS, f'{workspace}/{recording_id}').hex}"
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite counts up only an INTEGER
+
+
+def _text(name: str, **kw: Any) -> sa.Column[Any]:
+    return sa.Column(name, sa.Text, nullable=False, **kw)
+
+
+def _time(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.Double, nullable=False)
+
+
+def _number(name: str, **kw: Any) -> sa.Column[Any]:
+    return sa.Column(name, sa.Integer, nullable=False, **kw)
+
+
+def _of_transcription() -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(
+        ["workspace", "recording_id"], ["transcriptions.workspace", "transcriptions.recording_id"]
+    )
+
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    _text("workspace"),
+    _text("webhook_id"),
+    _time("received_at"),  # by the clock of the web process
+    sa.Column("sent_at", sa.BigInteger, nullable=False),  # as signed
+    _text("secret_label"),
+    sa.Column("body", sa.LargeBinary),  # NULL once retention took it: the row stays, dedup never expires
+    sa.Column("applied_at", sa.Double),
+    _number("tries", server_default="0"),
+    sa.Column("kind", sa.Text),
+    sa.Column("note", sa.Text),
+    sa.Column("recording_id", sa.Text),  # known once it has been applied
+    sa.UniqueConstraint("workspace", "webhook_id"),
+    sa.Index(
+        "ix_deliveries_unapplied",
+        "id",
+        sqlite_where=sa.text("applied_at IS NULL"),
+        postgresql_where=sa.text("applied_at IS NULL"),
+    ),
+    sa.Index(
+        "ix_deliveries_noted",
+        "kind",
+        sqlite_where=sa.text("note IS NOT NULL"),
+        postgresql_where=sa.text("note IS NOT NULL"),
+    ),
+    sa.Index("ix_deliveries_recording", "workspace", "recording_id"),
+    sa.Index(
+        "ix_deliveries_kept",
+        "applied_at",
+        sqlite_where=sa.text("body IS NOT NULL AND kind IS NOT NULL"),
+        postgresql_where=sa.text("body IS NOT NULL AND kind IS NOT NULL"),
+    ),
+)
+
+transcriptions = sa.Table(
+    "transcriptions",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _text("workspace"),
+    _text("recording_id"),
+    _text("goal"),
+    _number("version"),
+    _text("state"),  # JSON: `app.core.state.to_record`; the other columns are copies to search by
+    _time("first_heard_at"),
+    _time("updated_at"),
+    sa.Column("completed_at", sa.Double),
+    sa.Column("provider", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.UniqueConstraint("workspace", "recording_id"),
+    sa.Index("ix_transcriptions_goal", "goal", "first_heard_at"),
+    sa.Index("ix_transcriptions_first_heard", "first_heard_at", "id"),
+    sa.Index(
+        "ix_transcriptions_recording",
+        "recording_id",
+        postgresql_ops={"recording_id": "text_pattern_ops"},  # for LIKE 'beginning%', whatever the collation
+    ),
+)
+
+# The lines of the state once more, for one reason: a constraint that no program can argue with.
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    _text("workspace"),
+    _text("recording_id"),
+    _number("ordinal"),
+    _text("provider"),
+    _text("fate"),
+    _number("generation"),
+    sa.Column("transcript_id", sa.Text),
+    sa.Column("error", sa.Text),
+    _number("budget"),  # how many attempts were allowed when this one was claimed
+    _time("claimed_at"),
+    _time("updated_at"),
+    sa.UniqueConstraint("workspace", "recording_id", "ordinal"),
+    sa.CheckConstraint(f"ordinal BETWEEN 1 AND {CEILING}", name="ordinal"),
+    sa.CheckConstraint("ordinal <= budget", name="budget"),
+    _of_transcription(),
+    sa.Index("ix_attempts_fate", "provider", "fate"),
+    sa.Index(
+        "ix_attempts_transcript",
+        "transcript_id",
+        sqlite_where=sa.text("transcript_id IS NOT NULL"),
+        postgresql_where=sa.text("transcript_id IS NOT NULL"),
+        postgresql_ops={"transcript_id": "text_pattern_ops"},
+    ),
+)
+
+sends = sa.Table(
+    "sends",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    _text("workspace"),
+    _text("recording_id"),
+    _number("ordinal"),
+    _number("generation"),
+    _text("key"),
+    _text("fingerprint"),
+    _text("bot"),
+    _time("stamped_at"),
+    sa.Column("outcome", sa.Text),
+    sa.Column("settled_at", sa.Double),
+    sa.Column("body", sa.LargeBinary),  # of the request, to repeat it; NULL once the attempt is settled
+    _of_transcription(),
+    sa.Index("ix_sends_attempt", "workspace", "recording_id", "ordinal"),
+    sa.Index("ix_sends_bot", "workspace", "bot", "stamped_at"),
+    sa.Index("ix_sends_stamped", "workspace", "stamped_at"),
+    sa.Index(
+        "ix_sends_bodies",
+        "workspace",
+        "recording_id",
+        sqlite_where=sa.text("body IS NOT NULL"),
+        postgresql_where=sa.text("body IS NOT NULL"),
+    ),
+)
+
+commands = sa.Table(
+    "commands",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    _text("workspace"),
+    _text("recording_id"),
+    _text("key"),
+    _text("kind"),
+    _text("args"),  # JSON: `app.core.commands.to_record`
+    _time("due_at"),
+    sa.Column("offered_at", sa.Double),
+    sa.Column("leased_until", sa.Double),
+    sa.Column("token", sa.Text),
+    _number("tries"),
+    sa.Column("slot_at", sa.Double),
+    sa.Column("slot_rate", sa.Text),  # the rate that the slot is of
+    sa.Column("waits_for", sa.Text),  # why it was put off: a short code for people
+    sa.Column("is_held", sa.Boolean, nullable=False),  # waits for the account, not for its time
+    # When it first became due: unlike `due_at` it stays when the command is put off, and ages count from it.
+    sa.Column("wanted_since", sa.Double, nullable=False, server_default="0"),
+    sa.UniqueConstraint("workspace", "recording_id", "key"),
+    _of_transcription(),
+    sa.Index("ix_commands_due", "due_at", "id"),
+    sqlite_autoincrement=True,  # rows come and go, and an id in Redis must never mean another command
+)
+
+history = sa.Table(
+    "history",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    _text("workspace"),
+    _text("recording_id"),
+    _time("at"),
+    _text("event"),
+    _text("by"),
+    _text("goal_before"),
+    _text("goal_after"),
+    _text("commands"),  # JSON list of keys
+    sa.Column("ignored", sa.Text),
+    sa.Column("alarm", sa.Text),
+    _text("summary"),  # JSON: ids and codes of the event, see `history`
+    sa.Index("ix_history_recording", "workspace", "recording_id", "id"),
+    sa.Index(
+        "ix_history_alarm",
+        "alarm",
+        sqlite_where=sa.text("alarm IS NOT NULL"),
+        postgresql_where=sa.text("alarm IS NOT NULL"),
+    ),
+)
+
+artifacts = sa.Table(
+    "artifacts",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    _text("workspace"),
+    _text("recording_id"),
+    _text("transcript_id"),
+    sa.Column("ordinal", sa.Integer),
+    _text("provider"),
+    _text("verdict"),
+    sa.Column("language", sa.Text),
+    _text("folder"),
+    _text("files"),  # JSON list of names
+    _time("stored_at"),
+    sa.Column("is_current", sa.Boolean, nullable=False),
+    sa.Column("draft", sa.Text),  # JSON: the manifest that is not written yet; the other files are whole
+    sa.UniqueConstraint("workspace", "recording_id", "transcript_id"),
+    _of_transcription(),
+    sa.Index(
+        "ix_artifacts_transcript", "transcript_id", postgresql_ops={"transcript_id": "text_pattern_ops"}
+    ),
+)
+
+rates = sa.Table(
+    "rates",
+    metadata,
+    sa.Column("workspace", sa.Text, primary_key=True),
+    sa.Column("rate", sa.Text, primary_key=True),
+    _time("next_at"),
+)
+
+pauses = sa.Table(
+    "pauses",
+    metadata,
+    sa.Column("workspace", sa.Text, primary_key=True),
+    _text("cause"),
+    _time("since"),
+    _time("probe_at"),
+)
+
+# Pauses that ended: patience stood still meanwhile.
+pause_log = sa.Table(
+    "pause_log",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    _text("workspace"),
+    _text("cause"),
+    _time("began_at"),
+    _time("ended_at"),
+    sa.Index("ix_pause_log_ended", "workspace", "ended_at"),
+)
+
+# See `breaker.Breaker`; a provider without a row is open.
+breakers = sa.Table(
+    "breakers",
+    metadata,
+    sa.Column("workspace", sa.Text, primary_key=True),
+    sa.Column("provider", sa.Text, primary_key=True),
+    _number("failures"),
+    sa.Column("shut_until", sa.Double),
+    sa.Column("shut_for_s", sa.Double),
+    sa.Column("probing_until", sa.Double),
+)
+
+heartbeats = sa.Table(
+    "heartbeats",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    _time("at"),
+    _text("detail"),
+)
+
+counters = sa.Table(
+    "counters",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+
+# Kept by triggers of the database (see the migration 0002): rows by `goal:GOAL`, `fate:FATE:PROVIDER`,
+# `alarm:NAME`, and `sends`. A count is the sum over the shards of its name.
+tallies = sa.Table(
+    "tallies",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("shard", sa.Integer, primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+
+# Keys: `first_start`; `write_check`, the row that readiness writes to; `turn:NAME`, when it was last taken.
+installation = sa.Table(
+    "installation",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    _time("at"),
+)
+
+# API keys by their fingerprint. `status`: "accepted" (seen to see this workspace's recordings) or "foreign".
+recall_keys = sa.Table(
+    "recall_keys",
+    metadata,
+    sa.Column("workspace", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.Text, primary_key=True),
+    _text("status"),
+    _time("at"),
+)
+
+# Work over many pages that one job does not finish: at most one worker holds the lease of a pass; `progress`
+# (JSON) is where the next job goes on, NULL between two passes.
+passes = sa.Table(
+    "passes",
+    metadata,
+    sa.Column("workspace", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("token", sa.Text),
+    sa.Column("leased_until", sa.Double),
+    sa.Column("progress", sa.Text),
+)
+
+# Texts about this installation, such as the random id in its queues' names.
+identity = sa.Table(
+    "identity",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    _text("value"),
+)

@@ -1,0 +1,399 @@
+"""`check`: every problem of configuration and surroundings with its remedy; and whether the service runs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import click
+import structlog
+
+from app.adapters.sql.store import SqlStore
+from app.cli import preflight
+from app.cli.account_status import Standing
+from app.cli.alive import Service, service_of, why_no_web
+from app.cli.presence import is_home_held, is_stopped, own_port, presence_of
+from app.cli.reading import read_store, why_no_database
+from app.cli.words import open_console, say
+from app.clock import SystemClock
+from app.errors import (
+    AccountRefused,
+    AfterwordError,
+    ConfigError,
+    RecallBusy,
+    StoreUnavailable,
+)
+from app.orchestrator.records import PAUSED_BY_KEY
+from app.settings.environment import Settings, load_settings
+from app.settings.program_name import pasteable
+from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
+
+# Recall lets a workspace retrieve 300 transcripts a minute, and each recording needs one.
+# https://docs.recall.ai/reference/transcript_retrieve
+_RECORDINGS_PER_S = 300 / 60
+# Of a worker's time, per recording: three connections to Recall (create, retrieve, download) and 60 ms of
+# its own; half as much again, because answers do not come evenly. See docs/performance.md, "Drain".
+_CALLS, _OWN_S, _RESERVE = 3, 0.06, 1.5
+_ALIVE_WITHIN_S = 30.0  # of a process's last sign of life; as for /readyz
+_PATIENCE_S = 3.0  # with each part
+# Parts of readiness that nothing else here asks about.
+_PARTS = ("workers", "recall", "providers", "inbox", "web")
+
+Warn = Callable[[str], None]
+
+
+@dataclass
+class _Checked:
+    """What was found; `service` is None where the settings say too little to ask."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    service: Service | None = None
+
+
+@click.command("check")
+@click.option("--json", "as_json", is_flag=True, help="for programs; docs/json.md has the fields")
+def check_command(as_json: bool) -> int:
+    """Say everything that is wrong, and what to do about it; and whether the service runs."""
+    found = _Checked()
+    settings = _settings(found)
+    is_misconfigured = bool(found.problems)
+    if settings is not None:
+        found.warnings += settings.warnings
+        found.problems += problems_of(settings, warn=found.warnings.append)
+        _add_service(found, settings)
+    found.problems = [pasteable(problem) for problem in found.problems]
+    found.warnings = [pasteable(warning) for warning in found.warnings]
+    _print(found, as_json=as_json)
+    return 78 if is_misconfigured else 1 if found.problems else 0
+
+
+def _settings(found: _Checked) -> Settings | None:
+    """The settings, as far as they can be read; what is wrong is added."""
+    try:
+        return load_settings()
+    except ConfigError as error:
+        found.problems += error.problems
+    with contextlib.suppress(ConfigError):
+        return load_settings(used=())
+    return None
+
+
+def _add_service(found: _Checked, settings: Settings) -> None:
+    """Whether it runs, what waits for its restart, and how it is by its own account."""
+    if settings.wrong & STORED:
+        return
+    service = found.service = service_of(settings)
+    if service.is_running is False and service.has_run and not is_stopped(settings.home):
+        found.problems.append(service.sentence())
+    if (changed := service.why_changed()) is not None:
+        found.warnings.append(changed)
+    if service.is_running and (no_web := why_no_web(settings)) is not None:
+        found.problems.append(no_web)
+    if service.is_running and not settings.wrong & (STORED | QUEUE | RESULTS | POLICY):
+        _add_parts(found, settings)
+
+
+def _add_parts(found: _Checked, settings: Settings) -> None:
+    """A sentence for each part of readiness that is not well and that nothing else asks about."""
+    from app import wiring
+    from app.cli.account_status import why_old
+
+    report = wiring.open_readiness(settings).ask(within_s=_PATIENCE_S)
+    said = report.by_part()
+    ailing = [said[part] for part in _PARTS if part in said and report.parts.get(part, "down") == "down"]
+    found.problems += [sentence for sentence in ailing if sentence not in found.problems]
+    if report.facts is not None and (old := why_old(report.facts)) is not None:
+        found.warnings.append(old)
+
+
+def problems_of(settings: Settings, *, warn: Warn = lambda note: None) -> Iterator[str]:
+    """
+    One sentence each; nothing is asked that a wrong setting is needed for. Writes are tried and taken back.
+    Recall is asked one harmless question, and about recordings known here where the key is new to them.
+
+    Args:
+        warn: Gets what is no problem and may become one.
+    """
+    asked = _Asked(settings, warn)
+    for ask, used in _QUESTIONS:
+        if used & settings.wrong:
+            continue
+        try:
+            problem = ask(asked)
+        except AfterwordError as error:
+            problem = str(error)  # one that cannot be asked does not hide the others
+        if problem is not None:
+            yield problem
+
+
+@dataclass
+class _Asked:
+    """What each question knows; `is_key_accepted`: Recall has just taken the key of these settings."""
+
+    settings: Settings
+    warn: Warn
+    is_key_accepted: bool = False
+
+
+def why_few_workers(workers: int, *, answer_s: float) -> str | None:
+    """
+    A sentence when so many workers cannot use all that Recall's limit allows, else None.
+
+    Args:
+        answer_s: How long Recall took for one question, with its connection.
+    """
+    per_recording_s = _RESERVE * (_CALLS * answer_s + _OWN_S)
+    needed = math.ceil(_RECORDINGS_PER_S * per_recording_s)
+    if workers >= needed:
+        return None
+    return (
+        f"AFTERWORD_WORKERS={workers} is enough for about {60 * workers / per_recording_s:.0f} recordings a "
+        f"minute; Recall's limit allows {60 * _RECORDINGS_PER_S:.0f}. Where more end at once they "
+        f"wait. Recall answers in {1000 * answer_s:.0f} ms from here: {needed} would do."
+    )
+
+
+def why_busy(busy: RecallBusy) -> str:
+    """What a person can do about an answer, or none, that is no word about the account."""
+    # Recall has no such answer to a list; 429 and 5xx are its own.
+    if busy.cause.startswith(("http_3", "http_4", "unreadable")) and busy.cause != "http_429":
+        return (
+            f"the answer to a harmless question is not Recall's ({busy.cause}): is this Recall's address? "
+            "Mend RECALL_API_BASE_URL, or leave it out and set RECALL_REGION."
+        )
+    if busy.cause == "http_429":
+        return "Recall cannot be asked now (http_429): it has too many requests of this workspace; it passes."
+    if busy.cause.startswith("http_5"):
+        return f"Recall cannot be asked now ({busy.cause}): see status.recall.ai, or a proxy."
+    return f"Recall cannot be asked now ({busy.cause}): check the network."
+
+
+def _recall(asked: _Asked) -> str | None:
+    from app import wiring
+
+    settings = asked.settings
+    recall = wiring.open_workspace(settings).recall
+    began_at = time.monotonic()
+    try:
+        recall.probe()
+    except AccountRefused as refused:
+        if refused.status == 401:
+            where = settings.region or settings.api_base_url
+            return f"Recall refuses the API key at {where}: wrong, revoked, or of another region."
+        return (
+            f"Recall answers {refused.status} to a harmless question: look at the account in its dashboard."
+        )
+    except RecallBusy as busy:
+        return f"{settings.api_base_url}: {why_busy(busy)}"
+    asked.is_key_accepted = True
+    note = why_few_workers(settings.workers, answer_s=time.monotonic() - began_at)
+    if note is not None:
+        asked.warn(note)
+    return None
+
+
+def _home(asked: _Asked) -> str | None:
+    home = asked.settings.home
+    if (note := preflight.why_little_space(home)) is not None:
+        asked.warn(note)
+    return preflight.why_no_home(home) or preflight.why_unwritable(home, "AFTERWORD_HOME")
+
+
+def _port(asked: _Asked) -> str | None:
+    settings = asked.settings
+
+    def is_at_work() -> bool:
+        """The processes may have been started one by one, without `up`: then they share its database."""
+        if (is_own := own_port(settings)) is not None:
+            return is_own
+        is_ours = _gives_signs_of_life(settings)
+        if is_ours is None:  # the database is away, which must not make our own web process a stranger
+            is_ours = preflight.is_served_by_us(settings)
+        if is_ours:
+            asked.warn(f"Port {settings.port} is taken, it seems by this service, which is at work.")
+        return is_ours
+
+    return preflight.why_no_port(settings, is_at_work=is_at_work)
+
+
+def _gives_signs_of_life(settings: Settings) -> bool | None:
+    """Whether any process of this database did lately; None when it cannot be asked."""
+    from app import wiring
+    from app.adapters.sql import migrations
+
+    try:
+        if migrations.current_revision(settings.database_url) is None:
+            return False
+        with contextlib.closing(wiring.open_store(settings)) as store:
+            return any(age_s < _ALIVE_WITHIN_S for age_s, _ in store.heartbeats().values())
+    except AfterwordError:
+        return None
+
+
+def _database(asked: _Asked) -> str | None:
+    from app.adapters.sql import migrations
+
+    settings = asked.settings
+    try:
+        revision = migrations.current_revision(settings.database_url)
+        if revision is None:
+            is_taken_away = settings.database_file is not None and is_home_held(settings.home)
+            about = why_no_database(settings)
+            return f"{about[0].upper()}{about[1:]}." if is_taken_away else _fresh(settings)
+        if migrations.is_newer_than_program(settings.database_url):
+            return "The database is newer than this program: update the program."
+        if revision != migrations.newest_revision():
+            old = "The database is of an earlier version"
+            if presence_of(settings).is_running:
+                return f"{old}: stop the service, then `./afterword migrate` (`up` does it too)."
+            asked.warn(f"{old}: `up` and `./afterword migrate` bring it to this one.")
+            return None
+        return _in_use(asked)
+    except StoreUnavailable as error:
+        return preflight.with_database_file(str(error), settings)
+
+
+def _fresh(settings: Settings) -> str | None:
+    if settings.database_file is not None:
+        folder = settings.database_file.parent
+        return None if folder == settings.home else preflight.why_unwritable(folder, "DATABASE_URL")
+    return "The database has no tables yet: run `./afterword migrate` (`up` does it too)."
+
+
+def _in_use(asked: _Asked) -> str | None:
+    """
+    Whether it can be written, and what it knows of the account, the key and of providers, whatever a harmless
+    question is answered.
+    """
+    from app import wiring
+    from app.cli import account_status
+
+    settings = asked.settings
+    with contextlib.closing(wiring.open_store(settings)) as store:
+        store.check_write()
+        found = account_status.standing_of(store, wiring.DEFAULT_WORKSPACE, api_key=settings.api_key)
+        if asked.is_key_accepted and not found.is_key_foreign and not found.is_key_accepted:
+            found = _held_against_what_is_known(asked, store, found)
+    if found.down:
+        asked.warn(account_status.why_passed_over(found.down))
+    is_mended = account_status.is_mended(found, has_recall_accepted=asked.is_key_accepted)
+    if found.is_key_foreign and (found.pause is None or found.pause.cause != PAUSED_BY_KEY):
+        also = "" if found.pause is None or is_mended else f" {account_status.why_paused(found.pause)}"
+        return f"{account_status.why_foreign()}{also}"
+    if found.pause is not None and is_mended:
+        asked.warn(account_status.why_mended(found.pause))
+        return None
+    if found.pause is not None:
+        return account_status.why_paused(found.pause)
+    return account_status.why_unseeing() if found.is_key_unseeing else None
+
+
+def _held_against_what_is_known(asked: _Asked, store: SqlStore, found: Standing) -> Standing:
+    """
+    What the service will find out about a key that it has not used yet. Nothing is noted: it asks for itself.
+    Each question takes its turn in the rate that the service shares.
+    """
+    from app import wiring
+    from app.orchestrator.key_visibility import KeySight
+
+    workspace = wiring.open_workspace(asked.settings)
+    sight = KeySight(store, SystemClock(), structlog.get_logger())
+    known = sight.held_against(workspace)
+    if not known:
+        return found
+    sees = sight.sees_one_of(workspace, known)
+    if sees is None:
+        asked.warn("Whether this API key sees the recordings known here is not known: Recall is busy.")
+    return replace(found, is_key_foreign=sees is False, is_key_accepted=sees is True)
+
+
+def _password(asked: _Asked) -> str | None:
+    """A password that a host made for itself is no other host's."""
+    from app.ops import heartbeats, password
+
+    if asked.settings.ops_password:
+        return None
+    try:
+        with contextlib.closing(read_store(asked.settings)) as store:
+            hosts = heartbeats.hosts(heartbeats.read(store.heartbeats()))
+    except AfterwordError:
+        return None  # `_database` says why
+    return password.why_setting_needed(asked.settings, hosts)
+
+
+def _queue(asked: _Asked) -> str | None:
+    from app import wiring
+    from app.adapters.redis import embedded_server, errors, job_queue
+
+    settings = asked.settings
+    if settings.redis_url is None:
+        embedded_server.find_binary()  # `up` brings its own, if there is one
+        return _own_queue(settings) if is_home_held(settings.home) else None
+    wiring.open_queue(settings).check_write()
+    with contextlib.closing(job_queue.connect(settings.redis_url, patience="web")) as client:
+        if (note := errors.note_of(client)) is not None:
+            asked.warn(note)
+        return errors.why_unfit(client)
+
+
+def _own_queue(settings: Settings) -> str | None:
+    """Of the server that the running `up` brought."""
+    from app import wiring
+
+    try:
+        wiring.open_queue(settings).check_write()
+    except AfterwordError as error:
+        return f"{str(error).rstrip('.?')}. It is the Valkey that `up` brought: stop `up` and start it again."
+    return None
+
+
+def _storage(asked: _Asked) -> str | None:
+    from app import wiring
+
+    blobs = wiring.open_blobs(asked.settings)
+    if not os.path.lexists(blobs.root):  # `up` makes it; asking does not
+        return preflight.why_unwritable(blobs.root, "STORAGE_URL")
+    blobs.check()
+    return None
+
+
+_QUESTIONS: tuple[tuple[Callable[[_Asked], str | None], frozenset[str]], ...] = (
+    (_recall, RECALL),
+    (_home, frozenset({"AFTERWORD_HOME"})),
+    (_port, STORED | {"HOST", "PORT"}),
+    (_database, STORED),
+    (_password, STORED | {"AFTERWORD_OPS_PASSWORD"}),
+    (_queue, QUEUE | STORED),
+    (_storage, RESULTS),
+)
+
+
+def _print(found: _Checked, *, as_json: bool) -> None:
+    service = found.service
+    if as_json:
+        told = {
+            "ok": not found.problems,
+            "problems": found.problems,
+            "warnings": found.warnings,
+            "is_running": service.is_running if service is not None else None,
+            "changed_settings": list(service.changed) if service is not None else [],
+        }
+        click.echo(json.dumps(told, indent=2))
+        return
+    console = open_console()
+    for warning in found.warnings:
+        say(console, f"  note: {warning}", indent="  ")
+    for problem in found.problems:
+        say(console, f"  - {problem}", indent="  ")
+    if found.problems:
+        console.print(f"{len(found.problems)} to mend.")
+    else:
+        console.print("Everything needed is there.")
+    if service is not None and pasteable(service.sentence()) not in found.problems:
+        say(console, service.sentence())

@@ -1,0 +1,112 @@
+"""
+Where the service would live on this machine: its home folder, its port, its database file. What `up` would
+refuse is said here in the words of `check`; nothing is left behind by asking.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from app.errors import Away, ConfigError, HeldByAnother
+from app.processes.home_lock import ensure_port_free
+from app.settings.environment import Settings
+
+_LITTLE_BYTES = 256 * 2**20
+_HELD_BY = ("up.alive", "up.lock")  # the files of app.processes.home_lock
+_REMEDY = "give it to the user that runs the service, or choose another folder"
+
+
+def private_folder(folder: Path) -> Path:
+    """The folder; what was missing of the way to it is made, for its owner alone."""
+    for missing in [place for place in (*reversed(folder.parents), folder) if not place.exists()]:
+        missing.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def why_no_home(home: Path) -> str | None:
+    """Why `up` could not hold this home, whatever is on the disk; None when it could."""
+    place = _nearest(home)
+    if not place.is_dir():
+        return f"AFTERWORD_HOME: {place} is not a folder; move it away, or choose another place."
+    if not os.access(place, os.W_OK | os.X_OK):
+        return f"AFTERWORD_HOME: {place} may not be written by this user; {_REMEDY}."
+    for path in (home / name for name in _HELD_BY):
+        if os.path.lexists(path) and not (path.is_file() and os.access(path, os.R_OK | os.W_OK)):
+            return f"AFTERWORD_HOME: {path} is no file of this user's; remove it, or choose another folder."
+    return None
+
+
+def why_unwritable(folder: Path, name: str) -> str | None:
+    """Why nothing can be written to the folder of the setting `name` (4 kB are tried); None when it can."""
+    place = _nearest(folder)
+    try:
+        with tempfile.TemporaryFile(dir=place) as tried:
+            tried.write(b"x" * 4096)
+            tried.flush()
+            os.fsync(tried.fileno())
+    except OSError as error:
+        why = error.strerror or "unknown"
+        return f"{name}: {place} cannot be written ({why}): free some space, {_REMEDY}."
+    return None
+
+
+def why_little_space(folder: Path) -> str | None:
+    """A note when the disk of a folder is nearly full; None when it is not, or that cannot be asked."""
+    try:
+        free = shutil.disk_usage(_nearest(folder)).free
+    except OSError:
+        return None
+    if free >= _LITTLE_BYTES:
+        return None
+    return (
+        f"Only {free // 2**20} MB are free at {folder}: without any, webhooks get 503 and transcripts wait. "
+        "Free some space."
+    )
+
+
+def why_no_port(settings: Settings, *, is_at_work: Callable[[], bool]) -> str | None:
+    """
+    Why `up` could not listen on HOST and PORT; None when it could, or when our own `up` does already.
+
+    Args:
+        is_at_work: Asked when the port is taken: whether that is this service.
+    """
+    try:
+        ensure_port_free(settings.host, settings.port)
+    except HeldByAnother as taken:
+        return None if is_at_work() else str(taken)
+    except (ConfigError, Away) as error:
+        return f"{error}."
+    return None
+
+
+def is_served_by_us(settings: Settings) -> bool:
+    """Whether what listens on HOST and PORT answers as a web process of ours does, well or not."""
+    import requests
+
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # not bound
+    address = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/readyz"
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy between us and ourselves
+            parts = session.get(address, timeout=2).json()["parts"]
+    except (requests.RequestException, ValueError, KeyError, TypeError):
+        return False
+    return isinstance(parts, dict) and "database" in parts
+
+
+def with_database_file(sentence: str, settings: Settings) -> str:
+    """The sentence with the path of the embedded database, where it does not say it."""
+    path = settings.database_file
+    return sentence if path is None or str(path) in sentence else f"{sentence} ({path})"
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or what is there of the way to it."""
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    return folder

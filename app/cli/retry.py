@@ -1,0 +1,160 @@
+"""`retry` and `replay`: by hand. Each says what it will cost before it does it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from app import wiring
+from app.adapters.sql.store import SqlStore
+from app.cli.alive import why_idle
+from app.cli.confirm import is_agreed
+from app.cli.reading import read_store
+from app.cli.show import find
+from app.cli.words import short_id
+from app.core import events
+from app.core.commands import AskTranscript, CreateTranscript, LookUpTranscript
+from app.core.machine import Decision, decide
+from app.core.policy import CEILING, Policy
+from app.core.state import ENDS, Fate, Goal
+from app.core.step import budget as budget_of
+from app.errors import AfterwordError
+from app.orchestrator.ports import Source
+from app.settings.environment import load_settings
+from app.settings.program_name import command as call
+from app.settings.program_name import pasteable
+from app.settings.used_by_command import POLICY, QUEUE, STORED
+
+if TYPE_CHECKING:
+    from app.recall.webhook_events import Decoded
+
+# Recall itself is the service's to ask.
+_USED = STORED | QUEUE | POLICY
+_HIGHEST = 2**63 - 1  # that a database can number
+
+
+@click.command("retry")
+@click.argument("recording")
+@click.option(
+    "--budget", type=click.IntRange(1, CEILING), default=None, help="paid attempts in all, at most nine"
+)
+@click.option("--yes", is_flag=True, help="do not ask")
+def retry_command(recording: str, budget: int | None, yes: bool) -> int:
+    """Try a failed or skipped recording again. What costs nothing is tried before another paid attempt."""
+    settings = load_settings(used=_USED)
+    service, store = wiring.open_service(settings), read_store(settings)
+    state = find(store, recording).transcription.state
+    event = events.RetryAsked(service.store.now(), budget or 0)
+    decision = decide(state, event, settings.policy)
+    click.echo(pasteable(_what_it_costs(decision, settings.policy)))
+    if decision.ignored is not None:
+        return 1
+    if _may_cost(decision) and not is_agreed(yes=yes):
+        return 1
+    decision, _ = service.advance(state.workspace, state.recording_id, event, Source(by="person"))
+    if decision.ignored is not None:
+        click.echo(pasteable(f"Nothing done: {decision.ignored}."))
+        return 1
+    click.echo(pasteable(why_idle(settings) or "Under way."))
+    click.echo(f"{call(f'show {short_id(store, state.recording_id)}')} tells how it goes.")
+    return 0
+
+
+@click.command("replay")
+@click.argument("delivery", type=int)
+@click.option("--yes", is_flag=True, help="do not ask")
+def replay_command(delivery: int, yes: bool) -> int:
+    """Apply a stored delivery once more, past the deduplication. Its number is in `show` and in the log."""
+    settings = load_settings(used=_USED)
+    service, store = wiring.open_service(settings), read_store(settings)
+    workspace, body = _stored(store, delivery)
+    decoded = _decoded(store, delivery, body)
+    event, recording = decoded.event, decoded.recording_id
+    if event is None or recording is None:
+        click.echo(f"Nothing to do: {decoded.note or decoded.kind}.")
+        store.put_aside(delivery, kind=decoded.kind)
+        return 1
+    if isinstance(event, events.RecordingDone):
+        # A replay never pays for what may exist: it looks first.
+        event = events.RecordingDone(event.at, event.bot_id, event.metadata, look_first=True)
+    before = service.store.load(workspace, recording)
+    planned = decide(before.transcription, event, settings.policy, pending=before.pending)
+    if planned.ignored is None:  # else it is said once, below
+        click.echo(_what_it_costs(planned, settings.policy))
+    if _may_cost(planned) and not is_agreed(yes=yes):
+        return 1
+    done, _ = service.advance(workspace, recording, event, Source(by="replay"))
+    store.put_aside(delivery, kind=decoded.kind, recording_id=recording)
+    if done.ignored:
+        click.echo(f"Nothing done: {done.ignored}.")
+        return 1
+    click.echo(pasteable(f"Applied. {why_idle(settings) or ''}".rstrip()))
+    return 0
+
+
+def _decoded(store: SqlStore, delivery: int, body: bytes) -> Decoded:
+    """What it says; an example event says nothing. One that still cannot be read is put aside."""
+    from app.recall.endpoints import Unreadable, decode_delivery
+    from app.recall.examples import NOTE, is_example
+
+    try:
+        decoded = decode_delivery(body, at=store.now())
+    except Unreadable as error:
+        store.put_aside(delivery, kind="unreadable")
+        aside = "it is put aside now, and its body is dropped two weeks after it came"
+        raise AfterwordError(f"delivery {delivery} is unreadable: {error.reason}; {aside}") from error
+    return replace(decoded, event=None, note=NOTE) if is_example(decoded.recording_id) else decoded
+
+
+def _stored(store: SqlStore, delivery: int) -> tuple[str, bytes]:
+    kept = store.delivery(delivery) if 0 < delivery <= _HIGHEST else None
+    workspace, body = kept or (None, None)
+    if workspace is None or body is None:
+        raise AfterwordError(f"there is no delivery {delivery}, or its body is no longer kept")
+    return workspace, body
+
+
+def _may_cost(decision: Decision) -> bool:
+    """At once, or once what is asked first has found nothing."""
+    pays = any(isinstance(c, CreateTranscript | LookUpTranscript) for c in decision.commands)
+    return pays or _is_followed_by_a_paid_one(decision)
+
+
+def _is_followed_by_a_paid_one(decision: Decision) -> bool:
+    """What is free goes first; after it an attempt that is open, or another since a person named a budget."""
+    state = decision.state
+    line = state.open_attempt
+    is_open = line is not None and line.fate is not Fate.RUNNING
+    return (state.is_insisted or is_open) and state.goal not in ENDS and decision.ignored is None
+
+
+def _what_it_costs(decision: Decision, policy: Policy) -> str:
+    if decision.ignored is not None:
+        return f"Nothing to do: {decision.ignored.removeprefix('nothing to retry: ')}."
+    for command in decision.commands:
+        if isinstance(command, CreateTranscript):
+            return (
+                f"This creates a transcript with {command.provider}: attempt {command.ordinal}, which Recall "
+                "and the provider charge for."
+            )
+    if any(isinstance(c, LookUpTranscript) for c in decision.commands):
+        return "This looks at Recall first. If no transcript is there, it creates one, which is charged for."
+    if _is_followed_by_a_paid_one(decision):
+        return "This asks Recall first. If nothing is there, an attempt follows, which is charged for."
+    if decision.state.goal in (Goal.FETCHING, Goal.TRANSCRIBING, Goal.STORED):
+        return "This asks Recall and fetches what is finished. It costs nothing." + _what_else(
+            decision, policy
+        )
+    return "This costs nothing."
+
+
+def _what_else(decision: Decision, policy: Policy) -> str:
+    """What may be paid for after a look that is free."""
+    state, words = decision.state, ""
+    if state.goal not in ENDS and state.next_ordinal <= budget_of(state, policy):
+        words += " Only if Recall says that the transcript failed or is gone, the next attempt follows, paid."
+    if any(isinstance(c, AskTranscript) for c in decision.commands) and state.next_ordinal <= CEILING:
+        words += f" If there is nothing yet, `--budget {state.next_ordinal}` pays for another attempt."
+    return words

@@ -1,0 +1,214 @@
+"""`list` and `show`: what there is, and everything that happened to one recording. Read only: no Recall."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+
+import click
+from rich.console import Console
+
+from app import wiring
+from app.adapters.sql.finding import MOST_FOUND, Filters, Listed
+from app.adapters.sql.queries import Shown
+from app.adapters.sql.store import SqlStore
+from app.cli import history_view
+from app.cli.account_status import Standing, standing_of
+from app.cli.listing import Row, print_list
+from app.cli.reading import read_store
+from app.cli.words import harmless_json, moment_of, open_console, printable, say, short_id, span, time_of
+from app.core.state import Goal
+from app.errors import AfterwordError
+from app.results.transcription_object import (
+    ended_at,
+    full_object,
+    is_paid,
+    next_step_of,
+    pairs_of,
+    pending_of,
+    title_of,
+    transcription_object,
+    waits_for,
+)
+from app.settings.environment import Settings, load_settings
+from app.settings.program_name import command as call
+from app.settings.used_by_command import RESULTS, STORED
+
+_PAID = {True: "paid", False: "not paid", None: "not known whether paid"}
+
+
+@click.command("list")
+@click.option("--phase", "--goal", type=click.Choice([goal.value for goal in Goal]), help="only these")
+@click.option("--bot", help="of this bot; the beginning of its id will do")
+@click.option("--metadata", multiple=True, metavar="K=V", help="with this metadata; may be given again")
+@click.option("--provider", help="made by this provider, or tried with it")
+@click.option("--verdict", help="with this verdict: spoken, empty, unreadable")
+@click.option("--since", help="heard of in the last 12h, 7d, 2w, or since a date such as 2026-11-28")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="one object per line; docs/json.md has the fields")
+def list_command(
+    phase: str | None,
+    bot: str | None,
+    metadata: tuple[str, ...],
+    provider: str | None,
+    verdict: str | None,
+    since: str | None,
+    limit: int,
+    as_json: bool,
+) -> int:
+    """The newest transcriptions first."""
+    pairs = tuple(_pair(text) for text in metadata)
+    settings = load_settings(used=STORED)
+    store = read_store(settings)
+    began = moment_of(since, now=store.now(), name="--since") if since else None
+    filters = Filters(Goal(phase) if phase else None, bot, pairs, provider, verdict, began)
+    found = store.list_transcriptions(filters, limit=limit)
+    pending = store.pending(found)
+    for line in standing_of(store, wiring.DEFAULT_WORKSPACE, api_key=settings.api_key).lines():
+        say(open_console(is_stderr=as_json), line)  # stdout is one object per line then
+    if as_json:
+        files = store.files(found)
+        for row in found:
+            told = transcription_object(row, pending.get(row.id))
+            click.echo(json.dumps({**told, "files": files.get(row.id, [])}))
+        return 0
+    if not found:
+        is_empty = filters == Filters()
+        click.echo(f"Nothing yet. {call('demo')} shows what it looks like." if is_empty else "None.")
+        return 0
+    print_list(open_console(), [Row(row, pending.get(row.id)) for row in found])
+    if len(found) == limit:
+        say(open_console(is_stderr=True), f"The newest {limit}; --limit N shows more, up to 1000.")
+    return 0
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, is_there, value = text.partition("=")
+    if not is_there:
+        raise click.BadParameter(
+            "a name, an equals sign and a value, such as team=sales", param_hint="--metadata"
+        )
+    return key, value
+
+
+@click.command("show")
+@click.argument("id")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="the transcription object with the whole transcript, the history and the deliveries; docs/json.md",
+)
+def show_command(id: str, as_json: bool) -> int:
+    """Everything about one recording, by its id, its bot's or a transcript's; the beginning is enough."""
+    settings = load_settings(used=STORED | RESULTS)
+    store = read_store(settings)
+    shown = find(store, id)
+    state = shown.transcription.state
+    standing = standing_of(store, state.workspace, api_key=settings.api_key)
+    deliveries = store.deliveries_of(state.workspace, state.recording_id)
+    if as_json:
+        whole = {
+            **full_object(shown, wiring.open_blobs(settings)),
+            **standing.record(),
+            "history": [history_view.history_record(line) for line in shown.history],
+            "deliveries": [history_view.delivery_record(row) for row in deliveries],
+        }
+        click.echo(harmless_json(json.dumps(whole, indent=2, ensure_ascii=not _is_unicode())))
+        return 0
+    console = open_console()
+    for line in _facts(shown, settings, short_id(store, state.recording_id)):
+        say(console, line)
+    _print_story(console, shown, deliveries, is_more_waiting=store.has_unapplied())
+    _print_standing(console, standing)
+    return 0
+
+
+def _is_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def find(store: SqlStore, text: str) -> Shown:
+    """The one recording that `text` names. Raises `AfterwordError` for none or several."""
+    found = store.find_recording(text)
+    if not found:
+        raise AfterwordError(
+            f"no recording, bot or transcript has an id beginning {printable(text)!r}; see `./afterword list`"
+        )
+    if len(found) > 1:
+        ids = "".join(f"\n  {recording}" for _, recording in found)
+        number = f"{len(found)} or more" if len(found) >= MOST_FOUND else str(len(found))
+        raise AfterwordError(f"{printable(text)!r} names {number} recordings, among them:{ids}")
+    shown = store.show(*found[0])
+    if shown is None:
+        raise AfterwordError(f"no recording {text!r}")
+    return shown
+
+
+def _facts(shown: Shown, settings: Settings, short: str) -> Iterable[str]:
+    """What stands now, a line each; remedies as they can be typed."""
+    yield from _what_it_is(shown.transcription)
+    yield from _what_next(shown, short)
+    for attempt in shown.transcription.state.attempts:
+        name = attempt.transcript_id or "no transcript"
+        tail = f"  {printable(attempt.error)}" if attempt.error else ""
+        about = f"attempt {attempt.ordinal}  {attempt.provider}  {attempt.fate.value}"
+        yield f"  {about}  {_PAID[is_paid(attempt)]}  {name}{tail}"
+    for artifact in shown.artifacts:
+        yield f"  stored  {settings.storage_url}/{artifact['folder']}  ({artifact['verdict']})"
+
+
+def _what_it_is(row: Listed) -> Iterable[str]:
+    state, ended = row.state, ended_at(row)
+    yield f"{state.recording_id}  {state.goal.value}" + (f" ({state.verdict})" if state.verdict else "")
+    if title := title_of(state):
+        yield f"title: {printable(title)}"
+    if state.bot_id:
+        yield f"bot: {state.bot_id}"
+    if state.metadata:
+        yield "metadata: " + printable(", ".join(pairs_of(state)))
+    yield f"heard: {time_of(row.first_heard_at)}"
+    if ended is not None:
+        took = f", {span(ended - row.first_heard_at)} later" if state.is_heard else ""
+        yield f"ended: {time_of(ended)}{took}"
+
+
+def _what_next(shown: Shown, short: str) -> Iterable[str]:
+    state, pending = shown.transcription.state, pending_of(shown)
+    if state.reason:
+        yield f"reason: {state.reason}" + (f": {printable(state.detail)}" if state.detail else "")
+        yield f"next: {next_step_of(state, recording=short)}"
+    waiting = waits_for(state, pending)
+    if waiting is not None and pending is not None:
+        yield f"waits for: {printable(waiting)}; next at {time_of(pending.due_at)}"
+
+
+def _print_story(
+    console: Console, shown: Shown, deliveries: list[history_view.Row], *, is_more_waiting: bool
+) -> None:
+    console.print("\n[bold]history[/]")
+    for line in history_view.folded(shown.history):
+        say(console, f"  {line}", indent="  ")
+    for command in shown.commands:
+        cause = f"  after {command['waits_for']}" if command["waits_for"] else ""
+        say(console, f"  due {time_of(command['due_at'])}  {command['kind']}{cause}", indent="  ")
+    if not deliveries and not is_more_waiting:
+        return
+    console.print("\n[bold]deliveries[/]", end=" ")
+    say(console, "(`./afterword replay NUMBER` applies one again)")
+    for row in deliveries:
+        say(console, f"  {history_view.delivery_text(row)}", indent="  ")
+    if is_more_waiting:
+        # Whose they are is known once they have been read.
+        say(
+            console, "  further ones wait to be read; they may be about this recording or others", indent="  "
+        )
+
+
+def _print_standing(console: Console, standing: Standing) -> None:
+    lines = list(standing.lines())
+    if lines:
+        console.print("")
+    for line in lines:
+        say(console, line, style="yellow")

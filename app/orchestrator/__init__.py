@@ -1,0 +1,1 @@
+"""One step: load, decide, commit. One command: lease, effect, outcome."""

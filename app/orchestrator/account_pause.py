@@ -1,0 +1,154 @@
+"""
+Whose fault: when Recall refuses the whole account, nobody spends anything until a probe is accepted.
+
+401 is probed with a harmless GET. 402 (the balance) and 403 for everybody's creates cannot be seen by a
+GET: there one create of a waiting recording is the probe, and everything but creates goes on. A key that
+sees none of the recordings known here (`key_visibility`) is a pause as well: one retrieve is its probe.
+
+A probe is a question like any other: it has its place in the rate, and there is one per workspace and
+quarter minute. Only a refusal is a refusal: silence and a busy Recall decide nothing.
+"""
+
+from __future__ import annotations
+
+from structlog.typing import FilteringBoundLogger
+
+from app.core.commands import CreateTranscript
+from app.errors import AccountRefused, RecallBusy
+from app.orchestrator.command_context import Workspace
+from app.orchestrator.key_visibility import KeySight
+from app.orchestrator.ports import Clock, Leased, Store
+from app.orchestrator.rate_limits import await_slot
+from app.orchestrator.records import CREATES_ONLY, PAUSED_BY_KEY
+
+# By what Recall answers; a person reads them in the log and behind "To mend:".
+REMEDIES = {
+    401: "check RECALL_API_KEY and RECALL_REGION: the key is wrong, revoked or of another region",
+    402: "top up the balance in Recall's dashboard",
+    403: "look in Recall's dashboard why it refuses this account or address",
+}
+
+
+class Account:
+    """The pause of a workspace; kept in the store, so that all workers of all machines share it."""
+
+    def __init__(self, store: Store, clock: Clock, log: FilteringBoundLogger) -> None:
+        self._store, self._clock, self._log = store, clock, log
+        self.sight = KeySight(store, clock, log)
+
+    def refused(self, workspace: Workspace, status: int, *, creates_only: bool = False) -> None:
+        """Everybody waits from now on; or everybody with a create."""
+        probe_s = workspace.policy.durations.account_probe_every_s
+        cause = f"{CREATES_ONLY if creates_only else 'recall_answers_'}{status}"
+        self._store.pause(workspace.name, cause, probe_after_s=probe_s)
+        self._log.error(
+            "account_refused", workspace=workspace.name, status=status, remedy=REMEDIES.get(status)
+        )
+
+    def accepted(self, workspace: Workspace) -> None:
+        """A create went through, or a probe: whatever was wrong is mended."""
+        if self._store.paused(workspace.name) is not None:
+            self._store.unpause(workspace.name)
+            self._log.info("account_accepted_again", workspace=workspace.name)
+
+    def on_refusal(self, workspace: Workspace, status: int) -> float | None:
+        """
+        A question was answered 401, 402 or 403: is it the account, or this one thing?
+
+        Returns:
+            Seconds after which this one thing may be asked about again; None when the whole workspace waits
+            from now on.
+        """
+        if status == 403 and self.probe(workspace) is not False:
+            return workspace.policy.durations.blocked_at_most_every_s
+        self.refused(workspace, status)
+        return None
+
+    def must_wait(self, leased: Leased, workspace: Workspace) -> bool:
+        """True when nothing may be asked for this command now; it is then put off to the next probe."""
+        if self.may_ask(workspace, is_create=isinstance(leased.command, CreateTranscript)):
+            return False
+        every_s = workspace.policy.durations.account_probe_every_s
+        paused = self._store.paused(workspace.name)
+        is_by_key = paused is not None and paused.cause == PAUSED_BY_KEY
+        self._store.defer(leased, after_s=every_s, cause=PAUSED_BY_KEY if is_by_key else "account")
+        return True
+
+    def may_ask(self, workspace: Workspace, *, is_create: bool = False) -> bool:
+        """
+        False while the account is refused and not mended, and while the key sees nothing known here. What
+        Recall answered to find that out is counted; a command's own answers come later, with its outcome.
+        """
+        try:
+            return self._may_ask(workspace, is_create=is_create)
+        finally:
+            self.count_answers(workspace)
+
+    def count_answers(self, workspace: Workspace) -> None:
+        """Outside a command: those to probes, looks at keys and passes, since they were counted last."""
+        if answers := workspace.recall.answers():
+            self._store.note_answers(workspace.name, answers)
+
+    def look_again(self, workspace: Workspace) -> None:
+        """Recall was in trouble when it was last asked: one probe, so that the end of it is seen."""
+        self.probe(workspace)
+        self.count_answers(workspace)
+
+    def _may_ask(self, workspace: Workspace, *, is_create: bool) -> bool:
+        paused = self._store.paused(workspace.name)
+        is_by_key = paused is not None and paused.cause == PAUSED_BY_KEY
+        is_about_creates = paused is not None and paused.is_about_creates
+        if paused is not None and (is_create or not is_about_creates):
+            every_s = workspace.policy.durations.account_probe_every_s
+            if not self._store.take_probe(workspace.name, every_s=every_s):
+                return False
+            if not is_about_creates and not is_by_key and not self._is_mended(workspace, paused.cause):
+                return False
+        if not self._is_seeing(workspace):
+            return False
+        if is_by_key:
+            self.accepted(workspace)
+        return True
+
+    def probe(self, workspace: Workspace) -> bool | None:
+        """
+        One harmless GET, in its place of the rate: is the account accepted? An answer that it is holds for
+        the quarter minute.
+
+        Returns:
+            None when that is not known: Recall is busy or silent, or another asks just now.
+        """
+        policy, store = workspace.policy, self._store
+        every_s, accepted = policy.durations.account_probe_every_s, f"accepted:{workspace.name}"
+        if not store.take_turn(f"probe:{workspace.name}", every_s=every_s):
+            accepted_at = store.mark(accepted)
+            is_fresh = accepted_at is not None and 0 <= store.now() - accepted_at <= every_s
+            return True if is_fresh else None
+        try:
+            await_slot(store, self._clock, workspace.name, "list", policy, at_most_s=every_s)
+            workspace.recall.probe()
+        except AccountRefused:
+            return False
+        except RecallBusy as busy:
+            if busy.cause == "http_429":
+                store.push_rate(workspace.name, "list", after_s=busy.retry_after_s)
+            return None
+        store.set_mark(accepted, store.now())
+        return True
+
+    def _is_mended(self, workspace: Workspace, cause: str) -> bool:
+        is_accepted = self.probe(workspace)
+        if is_accepted:
+            self.accepted(workspace)
+        elif is_accepted is False:
+            status = cause.rpartition("_")[2]
+            remedy = REMEDIES.get(int(status)) if status.isdecimal() else None
+            self._log.error("account_still_refused", workspace=workspace.name, cause=cause, remedy=remedy)
+        return bool(is_accepted)
+
+    def _is_seeing(self, workspace: Workspace) -> bool:
+        try:
+            return self.sight.may_act(workspace)
+        except AccountRefused as refused:
+            self.on_refusal(workspace, refused.status)
+            return False

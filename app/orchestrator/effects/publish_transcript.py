@@ -1,0 +1,72 @@
+"""
+Write the manifest of a stored candidate, the one file it lacks: from then on a reader takes it for whole.
+
+An empty transcript is held without a manifest while another provider is asked. It gets one when it becomes
+the result, or after the result's, with `superseded_by`. What the manifest says is kept in the store as a
+draft since the other files were put in place, so that nothing is downloaded again.
+
+A manifest that is there already may be untrue: of bytes that could not be read before an update, or of a
+result that words overtook before it was committed. Then it is written over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from app.core import events
+from app.core.commands import PublishTranscript
+from app.errors import BlobsUnavailable
+from app.orchestrator.command_context import Task
+from app.orchestrator.effects.fetch_transcript import artifact_row, drafted, manifest_stored
+from app.results.result_folder import MANIFEST, folder_of
+from app.transcripts.manifest import AttemptLine, Manifest, build_manifest
+from app.transcripts.model import Verdict
+
+
+def publish(task: Task) -> None:
+    """One manifest; harmless to repeat, since one that is true is left as it is."""
+    command = task.leased.command
+    assert isinstance(command, PublishTranscript)
+    tid = command.transcript_id
+    written = manifest_stored(task, tid)
+    known = drafted(task, tid) or written
+    if known is None or known.summary.verdict is not Verdict.EMPTY:
+        raise BlobsUnavailable(f"the manifest of {tid} is gone from the storage: put it back")
+    manifest = _final(task, known)
+    if written is not None and _is_true(written, manifest):
+        manifest = written
+    else:
+        _put(task, manifest)
+    published = events.Published(task.now(), tid, manifest.provider, manifest.summary.language)
+    task.happened(published, artifact=artifact_row(task, manifest))
+
+
+def _is_true(written: Manifest, final: Manifest) -> bool:
+    """Whether a reader of it learns the same."""
+    told = (written.summary, written.files, written.superseded_by)
+    return told == (final.summary, final.files, final.superseded_by)
+
+
+def _final(task: Task, draft: Manifest) -> Manifest:
+    """The draft as of now: what became of all attempts, and which transcript is the result instead."""
+    state = task.state
+    is_result = draft.transcript_id == state.publishing
+    return replace(
+        draft,
+        attempts=tuple(AttemptLine(a.ordinal, a.provider, a.fate.value) for a in state.attempts),
+        superseded_by=None if is_result else state.current,
+        created_at=datetime.fromtimestamp(task.now(), UTC),
+    )
+
+
+def _put(task: Task, manifest: Manifest) -> None:
+    folder = folder_of(task.workspace.name, task.recording_id, manifest.transcript_id)
+    task.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=task.scratch, prefix="fetch-") as scratch:
+        path = Path(scratch) / MANIFEST
+        path.write_bytes(build_manifest(manifest))
+        task.keeper.check()
+        task.blobs.put(f"{folder}/{MANIFEST}", path)

@@ -1,0 +1,77 @@
+"""
+A question to Recall that has gone unanswered for a day becomes an event, so that nothing waits for ever
+and the person on call sees a name instead of silence.
+"""
+
+from __future__ import annotations
+
+from app.core import events, reasons
+from app.core.commands import (
+    AskRecording,
+    AskTranscript,
+    CreateTranscript,
+    FetchTranscript,
+    LookUpTranscript,
+    kind_of,
+)
+from app.core.events import RecordingCondition
+from app.orchestrator.command_context import Task
+
+
+def patience_over(task: Task, cause: str) -> events.Event | None:
+    """
+    The event that ends the waiting, or None while there is patience left.
+
+    Args:
+        cause: What Recall or the way to it answers each time; a short code.
+    """
+    command, give_up_s = task.leased.command, task.policy.durations.give_up_s
+    own = _by_its_own_name(task, cause)
+    if own is not None and (reasons.of_wait(cause) is None or isinstance(command, FetchTranscript)):
+        return own
+    since = task.leased.wanted_since
+    waited_s = task.patient_now(since, for_creates=isinstance(command, CreateTranscript)) - since
+    if own is None and waited_s < give_up_s:
+        return None
+    return events.WaitEnded(
+        task.now(),
+        kind_of(command),
+        cause,
+        ordinal=getattr(command, "ordinal", None),
+        transcript_id=getattr(command, "transcript_id", None),
+    )
+
+
+def _by_its_own_name(task: Task, cause: str) -> events.Event | None:
+    state, command = task.state, task.leased.command
+    at = task.now()
+    since: float | None = None
+    event: events.Event | None = None
+    match command:
+        case FetchTranscript(transcript_id=tid):
+            unread = state.unread_of(tid)
+            since, event = unread.since if unread else None, events.FetchBlocked(at, tid, f"recall_{cause}")
+        case AskTranscript(transcript_id=tid):
+            line = state.attempt_of(transcript_id=tid)
+            since, event = line.since if line else None, events.StillProcessing(at, tid)
+        case LookUpTranscript(transcript_id=None, ordinal=ordinal):
+            line = state.attempt_of(ordinal=ordinal)
+            since = line.since if line else state.first_heard_at or None
+            event = events.LookUpImpossible(at, ordinal)
+        case AskRecording():
+            since = state.waiting_since or None
+            event = events.RecordingAsked(at, _last_heard(task), is_answer=False)
+        case _:
+            return None
+    if since is None:
+        return None
+    if task.patient_now(since) - since < task.policy.durations.give_up_s:
+        return None
+    return event
+
+
+def _last_heard(task: Task) -> RecordingCondition:
+    """What Recall said while it still answered: 404 to a create where the recording is unknown."""
+    line = task.state.open_attempt
+    is_unknown = line is not None and (line.error or "").startswith("http_404")
+    return RecordingCondition.UNKNOWN if is_unknown else RecordingCondition.NOT_DONE

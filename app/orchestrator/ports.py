@@ -1,0 +1,364 @@
+"""
+What the service needs from the world, as protocols: Recall, Store, Queue, Blobs, Clock. Each
+promise in a docstring here is a test in `tests/contract/`, run against every implementation.
+
+All times are seconds since the epoch by the database's clock, unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from app.core import events
+from app.core.machine import Decision
+from app.orchestrator.ports_sight import SightStore
+from app.orchestrator.records import (
+    Answer,
+    Artifact,
+    ArtifactRow,
+    BootClock,
+    Closing,
+    Committed,
+    CreateAnswer,
+    CreateOrder,
+    Delivery,
+    Leased,
+    Loaded,
+    NewDelivery,
+    Offerable,
+    Pause,
+    RecordingFacts,
+    RecordingSeen,
+    Send,
+    SendTimes,
+    Slot,
+    Source,
+)
+
+__all__ = [
+    "Answer",
+    "Artifact",
+    "ArtifactRow",
+    "Blobs",
+    "BootClock",
+    "Clock",
+    "Closing",
+    "Committed",
+    "CreateAnswer",
+    "CreateOrder",
+    "Delivery",
+    "Leased",
+    "Loaded",
+    "NewDelivery",
+    "Offerable",
+    "Pause",
+    "Queue",
+    "RecordingFacts",
+    "RecordingSeen",
+    "Send",
+    "SendTimes",
+    "Slot",
+    "Source",
+    "Store",
+]
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since the epoch, for logs and signatures; never for decisions about money."""
+        ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+    def boottime(self) -> float:
+        """Seconds that also pass while the machine sleeps or the process is stopped."""
+        ...
+
+
+class Store(SightStore, Protocol):
+    """The record. Every method is one transaction; raises `StoreUnavailable` when it cannot be used."""
+
+    def now(self) -> float:
+        """The database's clock."""
+        ...
+
+    def sign(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
+        """
+        A sign of life, before any work. When the last one is older than `quiet_s`, this installation was
+        stopped, or its database is a backup that was put back: from now on every transcription last changed
+        before counts as `Loaded.is_from_before`. When the database's clock was set back, sends, slots and due
+        times move with it, so that no age is underestimated and nothing waits; when it was set forward,
+        patience stands still for as long; either way `SendTimes.since_last_s` counts from now.
+
+        Args:
+            boot: What the database's clock is held against. Without it, and where this start of this
+                machine signs for the first time, a gap longer than between two signs counts as a step.
+
+        Returns:
+            When the last long silence ended; 0.0 when there was none.
+        """
+        ...
+
+    def steady_since(self) -> float:
+        """
+        When the database's clock last stepped, or may have; 0.0 for never. A duration that decides about
+        money and began before counts from here.
+        """
+        ...
+
+    # -- inbox -----------------------------------------------------------------------------------
+    def add_deliveries(self, rows: Sequence[NewDelivery]) -> None:
+        """All rows or none, durably. A known (workspace, webhook id) is kept as it is, no error."""
+        ...
+
+    def take_deliveries(self, limit: int) -> list[Delivery]:
+        """
+        Unapplied deliveries; counts one try for each. Those never tried come first and together, oldest
+        first; one that was tried before comes alone, so that a bad one takes no neighbours with it.
+        """
+        ...
+
+    def return_deliveries(self, delivery_ids: Sequence[int]) -> None:
+        """Takes the tries of `take_deliveries` back."""
+        ...
+
+    def close_deliveries(self, closings: Sequence[Closing]) -> None:
+        """Applied without a transcription: of an unknown kind, or unreadable. Kept; visible."""
+        ...
+
+    def forget_bodies(self, *, older_than_s: float, limit: int) -> int:
+        """
+        Drops the bodies of at most `limit` deliveries applied more than `older_than_s` seconds ago; returns
+        of how many. Unreadable ones keep theirs, and every row stays: a delivery is known for ever.
+        """
+        ...
+
+    # -- the transcription ---------------------------------------------------------------------
+    def load(self, workspace: str, recording_id: str) -> Loaded: ...
+
+    def commit(
+        self,
+        before: Loaded,
+        decision: Decision,
+        *,
+        event: events.Event,
+        source: Source,
+        send: Send | None = None,
+        artifact: ArtifactRow | None = None,
+        bot_limit: tuple[int, float] | None = None,
+        budget: int | None = None,
+        offer_now: bool = True,
+        put_off_s: float | None = None,
+        answers: Sequence[Answer] = (),
+    ) -> Committed:
+        """
+        State, commands, the source's mark, one history line, and a send's stamp: all or nothing.
+
+        Compare-and-set on `before.version`; the source's command must still bear its token and be
+        unexpired or at least not taken by another, the delivery must be unapplied. Commands in
+        `decision.commands` replace pending ones of the same key (due = now + after_s, lease and tries
+        reset); pending ones in `decision.dropped` are removed.
+
+        Args:
+            bot_limit: (most sends, per window seconds) for `send.bot`; checked in this transaction.
+            budget: The policy's attempts per recording; written beside a claimed attempt and held
+                against its ordinal by a constraint.
+            put_off_s: The event was ignored while its command is still wanted: instead of being done, the
+                command is due again after this many seconds.
+            answers: What Recall answered meanwhile, for the counts.
+            offer_now: The caller hands the due commands to the queue at once; they are marked as
+                offered. False leaves them to the dispatcher.
+
+        Returns:
+            What to offer now; or, with `wait_s`, that the bot's rate is used up (nothing is written).
+
+        Raises:
+            Stale: The version moved. Nothing is written.
+            AlreadyApplied: The delivery has been applied. Nothing is written.
+            LeaseLost: The command belongs to another worker. Nothing is written.
+            BudgetExceeded: The claimed ordinal is above the budget. Nothing is written.
+        """
+        ...
+
+    # -- the outbox ------------------------------------------------------------------------------
+    def take(self, command_id: int, *, lease_s: float) -> Leased | None:
+        """The command with a new token, when it is due, unfinished and not leased; else None."""
+        ...
+
+    def renew(self, leased: Leased, *, lease_s: float) -> bool:
+        """False when the lease went to another."""
+        ...
+
+    def defer(
+        self,
+        leased: Leased,
+        *,
+        after_s: float,
+        cause: str,
+        slot: Slot | None = None,
+        answers: Sequence[Answer] = (),
+    ) -> None:
+        """
+        Due again later; the try is not counted, and since when it is wanted stays. Raises `LeaseLost`.
+
+        Args:
+            cause: A short code for people.
+        """
+        ...
+
+    def drop(self, leased: Leased, *, answers: Sequence[Answer] = ()) -> None:
+        """Finished without a change of state."""
+        ...
+
+    def due(self, limit: int, *, offer_again_s: float) -> list[Offerable]:
+        """Due commands neither leased nor offered within `offer_again_s`. Reads only."""
+        ...
+
+    def mark_offered(self, command_ids: Iterable[int]) -> None: ...
+
+    def has_unapplied(self) -> bool: ...
+
+    def without_command(self, *, older_than_s: float, limit: int) -> list[tuple[str, str]]:
+        """
+        Transcriptions (workspace, recording) that are not at an end, have no command, and were last changed
+        more than `older_than_s` seconds ago. Reads only.
+        """
+        ...
+
+    def draft(self, workspace: str, recording_id: str, transcript_id: str) -> str | None:
+        """The manifest of a stored candidate that is not written yet (JSON); see `ArtifactRow.draft`."""
+        ...
+
+    # -- money and rates ---------------------------------------------------------------------------
+    def send_times(
+        self, workspace: str, recording_id: str, ordinal: int, *, generation: int
+    ) -> SendTimes: ...
+
+    def send_body(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> bytes | None:
+        """What was sent first under this key; None once the attempt is settled."""
+        ...
+
+    def settle_send(self, send_id: int, *, outcome: str) -> None:
+        """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""
+        ...
+
+    def reserve(self, workspace: str, rate: str, *, gap_s: float) -> float:
+        """Takes the next slot of a rate; returns its time. One row for all workers of all machines."""
+        ...
+
+    def push_rate(self, workspace: str, rate: str, *, after_s: float) -> None:
+        """Nobody gets a slot before now + after_s."""
+        ...
+
+    # -- whose fault -----------------------------------------------------------------------------
+    def pause(self, workspace: str, cause: str, *, probe_after_s: float) -> None: ...
+
+    def unpause(self, workspace: str) -> None:
+        """Also makes the workspace's waiting commands due now."""
+        ...
+
+    def paused(self, workspace: str) -> Pause | None: ...
+
+    def paused_since(self, workspace: str, at: float, *, for_creates: bool = True) -> float:
+        """
+        Seconds since `at` in which the workspace was paused: patience stands still meanwhile. With
+        `for_creates=False` only pauses that stopped everything.
+        """
+        ...
+
+    def creates_refused_elsewhere(self, workspace: str, recording_id: str, *, within_s: float) -> bool:
+        """
+        Whether another recording's latest send of the last `within_s` seconds was refused with 403 and
+        none was created after it.
+        """
+        ...
+
+    def take_turn(self, name: str, *, every_s: float) -> bool:
+        """True for one caller of all processes per `every_s` seconds."""
+        ...
+
+    def mark(self, name: str) -> float | None:
+        """A moment noted under this name, seconds since the epoch; None when never."""
+        ...
+
+    def set_mark(self, name: str, at: float) -> None:
+        """Notes a moment, in place of the one before."""
+        ...
+
+    def take_probe(self, workspace: str, *, every_s: float) -> bool:
+        """True for one caller per `every_s`: that one may ask Recall."""
+        ...
+
+    # -- providers that are down -----------------------------------------------------------------
+    def note_provider(self, workspace: str, provider: str, *, worked: bool, shut_s: float) -> None:
+        """
+        A transcript of this provider was finished (`worked`) or failed by its fault.
+
+        `SHUT_AFTER` failures in a row shut it for `shut_s`; a probe that fails shuts it for longer, at most
+        eight times `shut_s`. Anything that worked opens it.
+        """
+        ...
+
+    def shut_providers(self, workspace: str) -> frozenset[str]:
+        """Shut now, and not yet due for a probe."""
+        ...
+
+    def enter_provider(self, workspace: str, provider: str, *, probe_s: float) -> bool:
+        """
+        Right before a claim: True when open, or when this caller becomes the one probe of the next
+        `probe_s` seconds; False when shut.
+        """
+        ...
+
+    def leave_provider(self, workspace: str, provider: str) -> None:
+        """After `enter_provider`, when nothing was tried after all: the place of the probe is free again."""
+        ...
+
+    # -- for people ------------------------------------------------------------------------------
+    def beat(self, name: str, *, detail: str = "") -> None:
+        """A sign of life of a process."""
+        ...
+
+    def first_start(self) -> float:
+        """When this installation first started; nothing older is ever taken up by itself."""
+        ...
+
+    def history(self, workspace: str, recording_id: str) -> list[Mapping[str, Any]]: ...
+
+
+class Queue(Protocol):
+    """Carries ids to workers. Losing everything in it loses nothing."""
+
+    def offer(self, items: Sequence[Offerable]) -> None:
+        """Raises `QueueUnavailable`."""
+        ...
+
+    def wake_inbox(self) -> None:
+        """At most one wake-up waits in the queue. Raises `QueueUnavailable`."""
+        ...
+
+    def ask_reconcile(self) -> None:
+        """A pass over Recall's list, done by a worker. Raises `QueueUnavailable`."""
+        ...
+
+    def room(self) -> int:
+        """How many more commands the shallow queue takes now."""
+        ...
+
+
+class Blobs(Protocol):
+    def put(self, key: str, source: Path) -> None:
+        """Whole or not at all, durable. Raises `BlobsUnavailable`."""
+        ...
+
+    def open(self, key: str) -> BinaryIO: ...
+
+    def exists(self, key: str) -> bool: ...
+
+    def sha256(self, key: str) -> str: ...
+
+    def sweep(self) -> int:
+        """Deletes what killed processes left half written more than an hour ago; returns how many."""
+        ...

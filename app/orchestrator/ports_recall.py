@@ -1,0 +1,85 @@
+"""The part of `app.orchestrator.ports` about Recall: what the service asks of it, answers as values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from app.orchestrator.records import (
+    Answer,
+    Artifact,
+    CreateAnswer,
+    CreateOrder,
+    RecordingFacts,
+    RecordingSeen,
+)
+
+
+class Recall(Protocol):
+    """
+    One workspace of Recall. Reading raises `AccountRefused` for 401, 402 and 403, and `RecallBusy` for no
+    answer, for every other status that is not meant, and for an answer about another thing than was asked.
+
+    A cursor is the path and query of a page on Recall's base address: it holds neither host nor key and may
+    be kept. One that Recall does not take raises `CursorRefused`.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hex digits naming the API key without telling it."""
+        ...
+
+    def create_body(self, order: CreateOrder) -> bytes:
+        """What `create` sends for this order: the same order gives the same bytes."""
+        ...
+
+    def answers(self) -> list[Answer]:
+        """How the requests since the last call of this ended, in their order."""
+        ...
+
+    def create(self, order: CreateOrder, body: bytes | None = None, *, is_still_fresh: Any) -> CreateAnswer:
+        """
+        One POST. Never raises for what Recall or the network does.
+
+        Args:
+            body: What was sent first under the order's key; None for a fresh one.
+            is_still_fresh: Called right before the request is written to the socket (again before
+                each repetition of one that certainly did not happen); False means "not_sent".
+        """
+        ...
+
+    def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
+        """The transcript of this recording; None for 404."""
+        ...
+
+    def list_page(self, recording_id: str, cursor: str | None, /) -> tuple[list[Artifact], str | None]:
+        """One page of a recording's transcripts and the cursor of the next."""
+        ...
+
+    def recording(self, recording_id: str) -> RecordingFacts: ...
+
+    def recordings_page(
+        self, created_after: float, cursor: str | None, /
+    ) -> tuple[list[RecordingSeen], str | None]:
+        """One page of the workspace's recordings and the cursor of the next."""
+        ...
+
+    def delete(self, transcript_id: str) -> None:
+        """Deletes a transcript at Recall; fine when it is gone already."""
+        ...
+
+    def download(self, url: str, target: Path, *, keep_going: Any) -> None:
+        """
+        Streams to a file without our key. Raises `DownloadBlocked`.
+
+        Args:
+            keep_going: Called now and then; raising ends the download (a lost lease).
+        """
+        ...
+
+    def probe(self) -> None:
+        """
+        A harmless list: returns when the account is accepted. `AccountRefused` is Recall's no; `RecallBusy`
+        is no answer, which says nothing about the account.
+        """
+        ...

@@ -1,0 +1,327 @@
+"""
+The records that cross the ports: deliveries, commands under a lease, sends, answers of Recall. Frozen,
+with a note where a field needs one. All times are seconds since the epoch by the database's clock,
+unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.core import events
+from app.core.commands import Command
+from app.core.state import Transcription
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A verified POST from Recall, before it is stored."""
+
+    workspace: str
+    webhook_id: str
+    received_at_s: float
+    sent_at_s: int
+    secret_label: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A stored delivery that has not been applied yet. `tries` counts this time too."""
+
+    id: int
+    workspace: str
+    webhook_id: str
+    received_at: float
+    body: bytes
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A delivery that is about no transcription: of an unknown `kind`, or unreadable (no kind)."""
+
+    delivery_id: int
+    note: str
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A transcription as read; `version` 0 means that it does not exist yet."""
+
+    transcription: Transcription
+    version: int
+    pending: tuple[Command, ...] = ()
+    is_from_before: bool = False  # last changed before a long silence of ours: see `Store.sign`
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in one of Recall's rates, to be used for that rate alone; `at` by the database's clock."""
+
+    rate: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    How one request to Recall ended, for the counts.
+
+    `outcome`: "2xx", "4xx", "5xx", "http_401", "http_402", "http_403", "http_429", "unreadable", or "silence"
+    (no complete answer).
+    """
+
+    endpoint: str
+    outcome: str
+
+
+# Outcomes by which Recall counts as well: an answer to what was asked, be it "there is none".
+GOOD_OUTCOMES = frozenset({"2xx", "4xx"})
+
+# Moments of a workspace, see `ports.Store.mark`: a page of Recall's list was read; a recording on it was
+# taken up that no webhook had told of.
+LIST_READ, MADE_UP_FOR = "list_read:", "made_up_for:"
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A command this worker alone may perform until its lease ends."""
+
+    id: int
+    workspace: str
+    recording_id: str
+    command: Command
+    token: str
+    tries: int  # this one included; only those that ended without a word count
+    slot: Slot | None = None  # taken earlier, for the question it is about to ask
+    wanted_since: float = 0.0  # when it first became due
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What an event came from; marked as done in the commit that applies it."""
+
+    delivery_id: int | None = None
+    command: Leased | None = None
+    is_finished: bool = True  # False for a claim: the command is only fenced, and goes on to its POST
+    is_last_word: bool = False  # the command ends with this event, even where it changes nothing
+    answers: tuple[Answer, ...] = ()  # what Recall answered meanwhile
+    by: str = ""  # for the history: "webhook", "worker", "person", ...
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A stamped POST. `generation` and the key belong together."""
+
+    ordinal: int
+    generation: int
+    key: str
+    fingerprint: str
+    bot: str  # the bot, or the recording where there is none: what Recall's rate counts by
+    body: bytes = field(default=b"", repr=False)  # what a repetition under the same key sends
+
+
+@dataclass(frozen=True, slots=True)
+class SendTimes:
+    """
+    Of one attempt: ages by the database's clock, in seconds; None before the first send. A request that
+    certainly never left is none.
+
+    `since_first_s` and `fingerprints` are about one generation (one Idempotency-Key),
+    `since_last_s` about all of the attempt's.
+    """
+
+    since_first_s: float | None = None
+    since_last_s: float | None = None
+    fingerprints: frozenset[str] = frozenset()
+    has_body: bool = False  # what was sent first under this key is kept; not so by versions before 0003
+
+
+@dataclass(frozen=True, slots=True)
+class Offerable:
+    """Something due: a command id with the sentence shown to operators."""
+
+    id: int
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """
+    What a commit left to do: commands due now; or the wait for the bot's rate, nothing written.
+
+    `send_id` names the stamp that was committed: what becomes of that one request is noted by it.
+    """
+
+    offerable: tuple[Offerable, ...] = ()
+    wait_s: float | None = None
+    send_id: int | None = None
+
+
+# The outcome of a stamped request that certainly never left this machine.
+NOT_SENT = "not_sent"
+
+# Pauses whose cause begins so are about creates alone: every other question goes on.
+CREATES_ONLY = "creates_refused_"
+
+
+# In the log of pauses: patience stood still in all of them.
+EVERY_WORKSPACE = ""
+LOST_TIME = "lost_time"  # a pause that no account made: nothing worked, or the clock jumped
+
+
+@dataclass(frozen=True, slots=True)
+class BootClock:
+    """
+    A machine's seconds since its start, which nothing sets: what a database's clock is held against.
+
+    Attributes:
+        boot_id: Names this start of this machine, the same for all of its processes.
+        now_s: See `app.orchestrator.ports.Clock.boottime`.
+    """
+
+    boot_id: str
+    now_s: Callable[[], float]
+
+    def distance_of(self, database_now: float, *, begun_s: float) -> float | None:
+        """
+        How far the database's clock is ahead of this one, seconds; None when it was not read in one moment.
+
+        Args:
+            begun_s: This clock before the other was read. A process that stands still in between measures
+                its own stop.
+        """
+        ended_s = self.now_s()
+        return database_now - ended_s if ended_s - begun_s <= 2.0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A workspace whose account refuses us."""
+
+    workspace: str
+    cause: str
+    since: float
+    probe_at: float
+
+    @property
+    def is_about_creates(self) -> bool:
+        """Every other question goes on."""
+        return self.cause.startswith(CREATES_ONLY)
+
+
+# Of an API key: it was seen to see this workspace's recordings; it sees none of those known here.
+KEY_ACCEPTED, KEY_FOREIGN = "accepted", "foreign"
+# Accepted, and a pass over the list saw none of the recordings known here since; accepted by a person's yes.
+KEY_UNSEEING, KEY_BY_HAND = "unseeing", "by_hand"
+KEYS_IN_USE = frozenset({KEY_ACCEPTED, KEY_UNSEEING, KEY_BY_HAND})
+# Why a workspace is paused whose key is foreign; all other causes end in what Recall answers.
+PAUSED_BY_KEY = "key_sees_no_known_recording"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPass:
+    """A pass over Recall's list that this worker alone may go on with until its lease ends."""
+
+    workspace: str
+    name: str
+    token: str
+    progress: str | None  # JSON, the caller's own; None: at its beginning
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRow:
+    """A stored result."""
+
+    workspace: str
+    recording_id: str
+    transcript_id: str
+    ordinal: int | None
+    provider: str
+    verdict: str
+    language: str | None
+    folder: str
+    files: tuple[str, ...] = ()
+    draft: str | None = None  # the manifest, not written yet: the other files are whole
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOrder:
+    """Everything a create POST says."""
+
+    recording_id: str
+    provider: str
+    options: Mapping[str, Any]
+    separate_streams: bool
+    marker: str
+    idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """
+    Recall's transcript as retrieved. `download_url` is a secret: never logged, never stored.
+
+    `provider` is the first of `providers`, the keys that Recall's answer has filled: one as a rule.
+    `recording_id` is the recording that was asked about; the answer has been held against it.
+    """
+
+    transcript_id: str
+    status: str
+    sub_code: str | None
+    provider: str | None
+    ordinal: int | None
+    is_realtime: bool
+    download_url: str | None = field(default=None, repr=False)
+    provider_data_url: str | None = field(default=None, repr=False)
+    recording_id: str | None = None
+    providers: tuple[str, ...] = ()
+
+    def provider_for(self, ordered: str | None) -> str | None:
+        """`ordered` where the answer has it filled, else the first provider."""
+        return ordered if ordered in self.providers else self.provider
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFacts:
+    """
+    Recall's recording as retrieved. `duration_s` is None when Recall does not say; a value of `metadata`
+    may be null. Source: https://docs.recall.ai/docs/custom-metadata
+    """
+
+    condition: events.RecordingCondition
+    bot_id: str | None = None
+    metadata: tuple[tuple[str, str | None], ...] = ()
+    duration_s: float | None = None
+    has_media: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAnswer:
+    """What came of a POST, before the machine hears of it.
+
+    `kind`: "created", "refused" (a definite 4xx), "not_sent", or "unknown".
+    """
+
+    kind: str
+    transcript_id: str | None = None
+    provider: str | None = None
+    status: int | None = None
+    code: str = ""  # Recall's machine-readable code or the field names of a 400; never prose
+    names_provider: bool = False  # a 400 that is about the provider or its options
+    retry_after_s: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSeen:
+    """A recording in Recall's list, in any state. Times are seconds since the epoch, None when not said."""
+
+    recording_id: str
+    facts: RecordingFacts
+    created_at: float | None = None
+    finished_at: float | None = None

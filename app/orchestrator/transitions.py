@@ -1,0 +1,210 @@
+"""
+One step of one transcription: load, decide, commit - again on fresh state when somebody was faster -
+and tell. Everything that happens, from a webhook or a worker or a person, goes through here.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+from structlog.typing import FilteringBoundLogger
+
+from app.core import events
+from app.core.blame import verdicts
+from app.core.commands import kind_of
+from app.core.machine import Decision, decide, is_wanted
+from app.core.policy import Policy
+from app.core.reasons import next_step
+from app.core.state import Goal
+from app.core.step import budget
+from app.errors import AlreadyApplied, QueueUnavailable, Stale
+from app.orchestrator.ports import ArtifactRow, Clock, Committed, Loaded, Queue, Send, Source, Store
+
+_MOST_COLLISIONS = 12
+# Recall's own number: five creates per minute and bot. https://docs.recall.ai/reference/recording_create_transcript_create
+CREATES_PER_BOT = 5
+
+
+def _is_still_wanted(decision: Decision, source: Source) -> bool:
+    """The event was ignored, and the command that it came from is not done by it."""
+    if decision.ignored is None or source.command is None or source.is_last_word or not source.is_finished:
+        return False
+    return is_wanted(decision.state, source.command.command)
+
+
+def _ended(event: events.Event, source: Source) -> events.WaitEnded:
+    assert source.command is not None
+    command = source.command.command
+    return events.WaitEnded(
+        event.at,
+        kind_of(command),
+        "ignored_outcome",
+        ordinal=getattr(command, "ordinal", None),
+        transcript_id=getattr(command, "transcript_id", None),
+    )
+
+
+class Advancer:
+    """Holds no state between calls."""
+
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        policy_of: Callable[[str], Policy],
+    ) -> None:
+        self._store, self._queue, self._clock, self._log = store, queue, clock, log
+        self._policy_of = policy_of
+
+    def advance(
+        self,
+        workspace: str,
+        recording_id: str,
+        event: events.Event,
+        source: Source,
+        *,
+        send: Send | None = None,
+        artifact: ArtifactRow | None = None,
+    ) -> tuple[Decision, Committed]:
+        """
+        Raises:
+            Stale: The delivery has been applied by another, or the state never stood still.
+            LeaseLost: The command has another worker by now.
+        """
+        for collision in range(_MOST_COLLISIONS):
+            before = self.load(workspace, recording_id)
+            try:
+                return self._try(before, event, source, send, artifact)
+            except AlreadyApplied:
+                raise
+            except Stale:
+                self._clock.sleep(random.uniform(0, 0.02) * collision)
+        raise Stale(f"{recording_id} was changed {_MOST_COLLISIONS} times under our hands")
+
+    def load(self, workspace: str, recording_id: str) -> Loaded:
+        """
+        The transcription, after what happened to it unnoticed: a long silence of this installation (once,
+        since the state says so itself until Recall's list has been read), or a step of the clock.
+        """
+        before = self._store.load(workspace, recording_id)
+        event = self._unnoticed(before)
+        if event is None:
+            return before
+        with suppress(Stale):  # another worker was faster
+            self._try(before, event, Source(by="worker"))
+        return self._store.load(workspace, recording_id)
+
+    def _unnoticed(self, before: Loaded) -> events.Event | None:
+        t = before.transcription
+        if before.is_from_before and not t.look_first and t.goal not in (Goal.STORED, Goal.ERASED):
+            return events.LongSilence(self._store.now())
+        if t.absences and t.has_absence_before(self._store.steady_since(), now=self._store.now()):
+            return events.ClockStepped(self._store.now())
+        return None
+
+    def _try(
+        self,
+        before: Loaded,
+        event: events.Event,
+        source: Source,
+        send: Send | None = None,
+        artifact: ArtifactRow | None = None,
+    ) -> tuple[Decision, Committed]:
+        policy = self._policy_of(before.transcription.workspace)
+        decision = self._decide(before, event, policy)
+        put_off_s = self._put_off(decision, source, policy)
+        if put_off_s is None and _is_still_wanted(decision, source):
+            return self._try(before, _ended(event, source), replace(source, is_last_word=True))
+        offer_now = bool(decision.commands) and self._has_room(len(decision.commands))
+        committed = self._store.commit(
+            before,
+            decision,
+            event=event,
+            source=source,
+            send=None if decision.ignored else send,
+            artifact=artifact,
+            bot_limit=(CREATES_PER_BOT, policy.durations.rate_window_s * 1.02) if send else None,
+            budget=budget(before.transcription, policy),
+            offer_now=offer_now,
+            put_off_s=put_off_s,
+            answers=source.answers,
+        )
+        if committed.wait_s is None:
+            self._tell(before, decision, event, source)
+            self._feed_breakers(before, decision, event, policy)
+        if offer_now:
+            self._offer(committed)
+        return decision, committed
+
+    def _put_off(self, decision: Decision, source: Source, policy: Policy) -> float | None:
+        """
+        Seconds until a command whose outcome changed nothing is done again: it is still wanted, and the only
+        one to go on with. None where there is none, and after a day of it.
+        """
+        if not _is_still_wanted(decision, source):
+            return None
+        assert source.command is not None
+        d = policy.durations
+        workspace, since = decision.state.workspace, source.command.wanted_since
+        age_s = self._store.now() - since - self._store.paused_since(workspace, since)
+        return None if age_s >= d.give_up_s else min(max(age_s, d.put_off_first_s), d.put_off_at_most_s)
+
+    def _decide(self, before: Loaded, event: events.Event, policy: Policy) -> Decision:
+        """Which providers are down is only asked when an attempt is about to be planned."""
+        t, pending = before.transcription, before.pending
+        decision = decide(t, event, policy, pending=pending)
+        is_about_providers = isinstance(event, events.ProviderDown | events.ProviderAwaited)
+        is_planned = decision.state.planned is not None and decision.state.planned != t.planned
+        if not is_about_providers and not is_planned:
+            return decision
+        shut = self._store.shut_providers(t.workspace)
+        return decide(t, event, replace(policy, shut=shut), pending=pending) if shut else decision
+
+    def _feed_breakers(self, before: Loaded, decision: Decision, event: events.Event, policy: Policy) -> None:
+        workspace, shut_s = before.transcription.workspace, policy.durations.provider_shut_s
+        for provider, worked in verdicts(before.transcription, decision.state, event):
+            self._store.note_provider(workspace, provider, worked=worked, shut_s=shut_s)
+
+    def _tell(self, before: Loaded, decision: Decision, event: events.Event, source: Source) -> None:
+        old, new = before.transcription, decision.state
+        line = self._log.bind(
+            workspace=old.workspace,
+            recording=old.recording_id,
+            happened=type(event).__name__,
+            by=source.by,
+            goal=new.goal.value,
+        )
+        facts = {
+            "was": old.goal.value if old.goal != new.goal else None,
+            "attempt": getattr(event, "ordinal", None),
+            "transcript": getattr(event, "transcript_id", None),
+            "next": [c.key for c in decision.commands] or None,
+            "ignored": decision.ignored,
+            "reason": new.reason,
+            "detail": getattr(event, "detail", None) or getattr(event, "cause", None) or None,
+        }
+        line = line.bind(**{key: value for key, value in facts.items() if value is not None})
+        if decision.alarm:
+            line.error("alarm", alarm=decision.alarm)
+        if new.goal is Goal.FAILED and old.goal is not Goal.FAILED:
+            line.warning("recording_failed", next_step=next_step(new.reason))
+        line.info("decided")
+
+    def _has_room(self, number: int) -> bool:
+        try:
+            return self._queue.room() >= number
+        except QueueUnavailable:
+            return False
+
+    def _offer(self, committed: Committed) -> None:
+        if not committed.offerable:
+            return
+        try:
+            self._queue.offer(committed.offerable)
+        except QueueUnavailable:
+            self._log.warning("queue_away", what_follows="the dispatcher offers again")

@@ -1,0 +1,1 @@
+"""Child processes: their locks, signals, streams, supervision, and the death of a parent."""

@@ -1,0 +1,324 @@
+"""
+One HTTP exchange over requests: by when it must be over, and at which instant its request is written.
+
+Two things requests cannot do. Its time-outs are per read, so a server that sends a byte now and then
+holds a worker for ever: here a timer shuts the socket down, whatever phase it is in (only the system's
+name resolution is out of reach). And it does not say whether anything was written: here the connection
+is made first, then the caller is asked once more, then the first byte leaves. So "certainly not sent"
+is a fact noted at the socket, not guessed from the kind of an exception.
+
+It refuses to know Recall, redirects, cookies, `.netrc` and repetition. Proxies of the environment are
+honoured, except towards loopback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import logging
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3 import exceptions as trouble
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.connection import create_connection
+
+from app.recall.url_checks import host_is_loopback
+
+CHUNK_BYTES = 64 * 1024
+
+# At DEBUG urllib3 writes the path and query of every request: for a download those are the secret.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+
+
+class Withheld(Exception):  # noqa: N818 - an outcome, not an error
+    """The caller no longer wanted the request when the connection was ready. Nothing was written."""
+
+
+class AddressRefused(Exception):  # noqa: N818
+    """The host is, or resolves to, an address that must not be spoken to. Nothing was connected."""
+
+
+class TooLarge(Exception):  # noqa: N818
+    """The body is longer than the caller accepts."""
+
+
+class OverTime(Exception):  # noqa: N818
+    """The exchange as a whole took longer than it may."""
+
+
+# Whatever requests, urllib3, http.client and the socket may raise. Not `Exception`: a job's own time-out
+# is delivered as one, in the middle of any line.
+TROUBLE = (
+    requests.RequestException,
+    trouble.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    ValueError,
+    AddressRefused,
+    TooLarge,
+    OverTime,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A complete answer."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class Call:
+    """
+    The terms of one exchange; a context manager within which it takes place.
+
+    Args:
+        overall_s: From entering to the last byte of the answer.
+        may_write: Asked when the connection is ready and nothing is written; False raises `Withheld`.
+        may_connect_to: Asked of every numeric address the host resolves to (a proxy's excepted).
+
+    `has_written` is True once the first byte may have left; `is_on_kept` from then until the answer's
+    headers are there, when the connection had carried an exchange before: it may have been closed meanwhile.
+    """
+
+    _current: ContextVar[Call] = ContextVar("call")
+
+    def __init__(
+        self,
+        *,
+        overall_s: float,
+        may_write: Callable[[], bool] | None = None,
+        may_connect_to: Callable[[str], bool] | None = None,
+    ) -> None:
+        self.may_connect_to = may_connect_to
+        self.has_written = False
+        self.is_on_kept = False
+        self.is_over = False
+        self._may_write = may_write
+        self._lock = threading.Lock()
+        self._watched: list[socket.socket] = []
+        self._timer = threading.Timer(overall_s, self._cut)
+        self._timer.daemon = True
+        self._token: Token[Call] | None = None
+
+    def __enter__(self) -> Call:
+        self._token = Call._current.set(self)
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        assert self._token is not None
+        Call._current.reset(self._token)
+        with self._lock:
+            watched, self._watched = self._watched, []
+        for sock in watched:
+            sock.close()
+
+    @classmethod
+    def current(cls) -> Call:
+        return cls._current.get()
+
+    def watch(self, sock: socket.socket) -> None:
+        """Makes the deadline hold for this socket too."""
+        # A duplicate of the descriptor, because TLS takes the socket object apart; shutting down one
+        # shuts down the connection for both.
+        duplicate = socket.socket(fileno=os.dup(sock.fileno()))
+        with self._lock:
+            self._watched.append(duplicate)
+            if self.is_over:
+                _shut(duplicate)
+
+    def before_first_byte(self) -> None:
+        """Raises `OverTime` or `Withheld`; otherwise what follows counts as written."""
+        self.check()
+        if self._may_write is not None and not self._may_write():
+            raise Withheld
+        self.has_written = True
+
+    def check(self) -> None:
+        """A socket that was shut down looks like the end of a body: ask before believing that."""
+        if self.is_over:
+            raise OverTime
+
+    def _cut(self) -> None:
+        with self._lock:
+            self.is_over = True
+            for sock in self._watched:
+                _shut(sock)
+
+
+def _shut(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # the other side was faster
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+class _Connection(HTTPConnection):
+    _has_carried = False
+
+    def _new_conn(self) -> socket.socket:
+        self._has_carried = False
+        call = Call.current()
+        # A proxy is the operator's own and resolves the name itself.
+        sock = super()._new_conn() if call.may_connect_to is None or self.proxy else self._checked(call)
+        call.watch(sock)
+        return sock
+
+    def _checked(self, call: Call) -> socket.socket:
+        """
+        Resolves once and connects to exactly what was checked: a name that changes its address
+        between the question and the connection (DNS rebinding) gains nothing.
+        """
+        found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+        addresses = [str(entry[4][0]) for entry in found]
+        assert call.may_connect_to is not None
+        if not addresses or not all(call.may_connect_to(address) for address in addresses):
+            raise AddressRefused
+        failure: OSError | None = None
+        for address in addresses:
+            try:
+                return create_connection(
+                    (address, self.port), self.timeout, socket_options=self.socket_options
+                )
+            except OSError as error:
+                failure = error
+        raise failure or OSError("no address")
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        # urllib3 would connect on the way; a slow connect must come before the caller is asked.
+        if self.sock is None:
+            self.connect()
+        call = Call.current()
+        call.watch(self.sock)
+        call.before_first_byte()
+        call.is_on_kept, self._has_carried = self._has_carried, True
+        super().request(*args, **kwargs)
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+_POOLS = {"http": _Pool, "https": _TlsPool}
+
+
+class Wire(HTTPAdapter):
+    """
+    Connections to make exchanges on; must not outlive a fork.
+
+    Not a `Session`: that reads the whole body of a redirect, keeps cookies, and lets `.netrc`
+    replace our Authorization header. urllib3's own retries are off (requests' default).
+    """
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> urllib3.ProxyManager:
+        manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def open(
+        self, prepared: requests.PreparedRequest, *, timeout_s: tuple[float, float]
+    ) -> requests.Response:
+        """
+        Sends, within the current `Call`, and returns when the answer's headers are there.
+
+        Args:
+            timeout_s: Connecting, and each single read.
+        """
+        url = prepared.url or ""
+        proxies = {} if host_is_loopback(url) else requests.utils.get_environ_proxies(url)
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        return self.send(prepared, stream=True, timeout=timeout_s, verify=bundle, proxies=proxies)
+
+
+def exchange(
+    wire: Wire,
+    prepared: requests.PreparedRequest,
+    call: Call,
+    *,
+    timeout_s: tuple[float, float],
+    at_most: int,
+) -> Reply:
+    """
+    The request out, the whole answer in.
+
+    Raises:
+        Withheld: See `Call`.
+        TROUBLE: Everything else that goes wrong; `TooLarge` for a body over `at_most` bytes.
+    """
+    with call, wire.open(prepared, timeout_s=timeout_s) as response:
+        call.is_on_kept = False
+        if response.status_code < 200:
+            # No last word: what follows it would be read as the answer to the next question.
+            response.raw.close()
+            return Reply(response.status_code, dict(response.headers), b"")
+        body = bytearray()
+        for chunk in chunks(response):
+            body += chunk
+            if len(body) > at_most:
+                raise TooLarge
+        call.check()
+        return Reply(response.status_code, dict(response.headers), bytes(body))
+
+
+def chunks(response: requests.Response) -> Iterator[bytes]:
+    """The decoded body; raises when it ends before its announced length."""
+    yield from response.raw.stream(CHUNK_BYTES, decode_content=True)
+
+
+_NAMES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    (OverTime, "timeout"),
+    (TooLarge, "too_large"),
+    (AddressRefused, "address_refused"),
+    ((trouble.NameResolutionError, socket.gaierror), "dns"),
+    (ConnectionRefusedError, "refused"),
+    (trouble.NewConnectionError, "unreachable"),  # to urllib3 a kind of ConnectTimeoutError: first
+    (trouble.ConnectTimeoutError, "connect_timeout"),
+    ((trouble.SSLError, ssl.SSLError), "tls"),
+    ((trouble.ReadTimeoutError, TimeoutError), "timeout"),
+    (http.client.IncompleteRead, "truncated"),
+    (trouble.DecodeError, "encoding"),
+    ((ConnectionError, http.client.HTTPException, trouble.ProtocolError), "connection_lost"),
+)
+
+
+def name_of(error: BaseException, call: Call) -> str:
+    """A word for what went wrong: safe to log, unlike the message, which holds addresses."""
+    if call.is_over:
+        return "timeout"
+    chain = list(_causes(error))
+    return next((name for kinds, name in _NAMES if any(isinstance(e, kinds) for e in chain)), "trouble")
+
+
+def _causes(error: BaseException, depth: int = 8) -> Iterator[BaseException]:
+    yield error
+    inner = (*error.args, getattr(error, "reason", None), error.__cause__, error.__context__)
+    for cause in inner:
+        if isinstance(cause, BaseException) and depth:
+            yield from _causes(cause, depth - 1)

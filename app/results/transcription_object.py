@@ -1,0 +1,192 @@
+"""
+The transcription as the outside sees it: bota.dev's object, and what operators need beside it.
+
+Shape: https://docs.bota.dev/api-reference/transcriptions/get-transcription
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from app.adapters.local_files import BlobMissing, LocalBlobs
+from app.adapters.sql.finding import Listed, Pending
+from app.adapters.sql.queries import Shown
+from app.core.reasons import next_step
+from app.core.state import ENDS, Attempt, Fate, Goal, Transcription
+from app.results.result_folder import folder_of
+from app.transcripts.manifest import Manifest, ManifestUnreadable, parse_manifest
+
+_STATUS = {
+    Goal.NEW: "pending",
+    Goal.CREATING: "processing",
+    Goal.TRANSCRIBING: "processing",
+    Goal.FETCHING: "processing",
+    Goal.STORED: "completed",
+    Goal.FAILED: "failed",
+    Goal.SKIPPED: "failed",
+    Goal.ERASED: "failed",
+}
+
+
+# Under which metadata a meeting's name is kept: Recall has no field for it, so products use one of their own.
+_TITLES = ("title", "meeting_title", "meeting_name", "name", "subject", "topic")
+# Nothing was made at Recall, or the request never left; of the open ones it is not known yet.
+_UNPAID = frozenset({Fate.CLAIMED, Fate.REFUSED})
+_UNKNOWN = frozenset({Fate.SENDING, Fate.UNKNOWN})
+# What a command that is due later waits for, where it was not put off for a cause of its own.
+_WAITS = {
+    "create_transcript": "the create",
+    "look_up_transcript": "a look at Recall's list of its transcripts",
+    "ask_transcript": "the transcript, which is being made; Recall is asked if no webhook comes",
+    "fetch_transcript": "the finished transcript, to be fetched",
+    "publish_transcript": "its manifest, to be written",
+    "ask_recording": "the recording, which Recall is asked about",
+    "prune_transcript": "room at Recall's limit of transcripts",
+    "await_provider": "a provider: all that are left are passed over",
+}
+_CAUSES = {
+    "account": "the account, which Recall refuses",
+    "key_sees_nothing_here": "an API key that sees the recordings known here",
+    "key_sees_no_known_recording": "an API key that sees the recordings known here",
+    "rate": "its turn at Recall's rates",
+    "rate_of_the_bot": "its turn at Recall's rates",
+    "workspace_unknown": "its workspace, which the configuration no longer has",
+}
+
+
+def is_paid(attempt: Attempt) -> bool | None:
+    """Whether a transcript was made for it at Recall, whatever became of it; None while that is not known."""
+    if attempt.fate in _UNKNOWN or (attempt.fate in _UNPAID and attempt.is_doubtful):
+        return None
+    return attempt.fate not in _UNPAID
+
+
+def number_paid(state: Transcription) -> int:
+    """Attempts that are known to be charged for."""
+    return sum(is_paid(attempt) is True for attempt in state.attempts)
+
+
+def title_of(state: Transcription) -> str | None:
+    """The meeting's name, by the metadata of the recording or its bot."""
+    lowered = {key.lower(): value for key, value in state.metadata}
+    return next((lowered[name] for name in _TITLES if lowered.get(name)), None)
+
+
+def pairs_of(state: Transcription) -> list[str]:
+    """The metadata as `key=value`; a value that is null is said so."""
+    return [f"{key}={'null' if value is None else value}" for key, value in state.metadata]
+
+
+def waits_for(state: Transcription, pending: Pending | None) -> str | None:
+    """What a transcription that is not at an end waits for, in words; None for one that is."""
+    if state.goal in ENDS or pending is None:
+        return None
+    what = _WAITS.get(pending.kind, pending.kind.replace("_", " "))
+    cause = "account" if pending.is_held else pending.waits_for
+    if cause is None:
+        line = state.open_attempt
+        cause = line.error if line is not None and line.fate is not Fate.RUNNING else None
+    if cause is None:
+        return what
+    return _CAUSES.get(cause, f"{what}; {cause} last time")
+
+
+def next_step_of(state: Transcription, *, recording: str | None = None) -> str | None:
+    """What a person can do about it, with the command to type."""
+    return next_step(state.reason, recording=recording or state.recording_id, next_ordinal=state.next_ordinal)
+
+
+def transcription_object(listed: Listed, pending: Pending | None = None) -> dict[str, Any]:
+    """Without the words; times ISO 8601 in UTC, durations in milliseconds. Every field: docs/json.md."""
+    state = listed.state
+    waiting = waits_for(state, pending)
+    return {
+        "id": listed.id,
+        "recording_id": state.recording_id,
+        "status": _STATUS[state.goal],
+        "language": state.language,
+        "provider": state.provider,
+        "duration_ms": None,
+        "segments": None,
+        "text": None,
+        "error": state.reason,
+        "created_at": _iso(listed.first_heard_at),
+        "completed_at": _iso(ended_at(listed)),
+        "workspace": state.workspace,
+        "phase": state.goal.value,
+        "bot_id": state.bot_id,
+        "metadata": dict(state.metadata),
+        "title": title_of(state),
+        "verdict": state.verdict,
+        "reason": state.reason,
+        "next_step": next_step_of(state),
+        "waits_for": waiting,
+        "next_at": _iso(pending.due_at) if pending is not None and waiting is not None else None,
+        "attempts": [
+            {
+                "ordinal": a.ordinal,
+                "provider": a.provider,
+                "state": a.fate.value,
+                "transcript_id": a.transcript_id,
+                "error": a.error,
+                "is_paid": is_paid(a),
+            }
+            for a in state.attempts
+        ],
+    }
+
+
+def ended_at(listed: Listed) -> float | None:
+    """When it ended; an end may be the first that is heard, and two clocks are not compared then."""
+    return None if listed.completed_at is None else max(listed.first_heard_at, listed.completed_at)
+
+
+def full_object(shown: Shown, blobs: LocalBlobs) -> dict[str, Any]:
+    """With the words, where they are stored, and the files."""
+    state = shown.transcription.state
+    whole = transcription_object(shown.transcription, pending_of(shown))
+    manifest = current_manifest(state, blobs)
+    whole["files"] = files_of(state, manifest)
+    if manifest is not None and state.current is not None:
+        folder = folder_of(state.workspace, state.recording_id, state.current)
+        with suppress(BlobMissing), blobs.open(f"{folder}/sentences.json") as stream:
+            whole["segments"] = json.load(stream)
+        with suppress(BlobMissing), blobs.open(f"{folder}/transcript.txt") as stream:
+            whole["text"] = stream.read().decode("utf-8")
+        whole["duration_ms"] = manifest.summary.duration_ms
+    return whole
+
+
+def pending_of(shown: Shown) -> Pending | None:
+    """What is to be done next."""
+    first = min(shown.commands, key=lambda command: command["due_at"], default=None)
+    if first is None:
+        return None
+    return Pending(first["kind"], first["due_at"], bool(first["is_held"]), first["waits_for"])
+
+
+def current_manifest(state: Transcription, blobs: LocalBlobs) -> Manifest | None:
+    """The manifest of the transcript that readers should take, if there is one."""
+    if state.current is None:
+        return None
+    folder = folder_of(state.workspace, state.recording_id, state.current)
+    try:
+        with blobs.open(f"{folder}/manifest.json") as stream:
+            return parse_manifest(stream.read())
+    except (BlobMissing, ManifestUnreadable):
+        return None
+
+
+def files_of(state: Transcription, manifest: Manifest | None) -> list[str]:
+    """Keys below the storage's root."""
+    if manifest is None or state.current is None:
+        return []
+    folder = folder_of(state.workspace, state.recording_id, state.current)
+    return [f"{folder}/{name}" for name in (*(f.name for f in manifest.files), "manifest.json")]
+
+
+def _iso(at: float | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")

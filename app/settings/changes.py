@@ -1,0 +1,107 @@
+"""
+Which settings stand otherwise on disk than when a process read them: in `.env`, in the files of `NAME_FILE`,
+in the policy file. Digests only: 16 bits of a salted hash show a change, and are too few to find a password.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from app.errors import ConfigError
+from app.settings.env_file import ENVIRONMENT_ONLY, read_env_file, read_secret_files, variables
+from app.settings.environment import NAMES as SETTINGS
+from app.settings.environment import ROOT, SECRET_NAMES, is_isolated
+
+# What a running service takes up; the others wait for a restart.
+RELOADABLE = frozenset(
+    {
+        "RECALL_API_KEY",
+        "RECALL_WEBHOOK_SECRETS",
+        "RECALL_WORKSPACE_VERIFICATION_SECRET",
+        "AFTERWORD_OPS_PASSWORD",
+        "AFTERWORD_METRICS_TOKEN",
+        "AFTERWORD_API_KEYS",
+        "AFTERWORD_POLICY",
+        "AFTERWORD_PROVIDERS",
+    }
+)
+_POLICY = "AFTERWORD_POLICY"
+_DIGITS = 4  # hexadecimal
+
+
+def is_reloadable(name: str) -> bool:
+    """Whether a change that `changed_since` names is taken up without a restart."""
+    return name in RELOADABLE or name not in (*SETTINGS, ".env")  # else it is the name of a policy file
+
+
+def settings_fingerprint(environ: Mapping[str, str] | None = None, *, root: Path = ROOT) -> dict[str, Any]:
+    """
+    What stands on disk now, for `changed_since`: made of JSON's types, with no value in it.
+
+    Args:
+        environ: Instead of the process's own environment. Whatever it sets is no matter of the disk.
+
+    Returns:
+        `host`, `root`, `salt`; `environment`, the names that it sets, with the paths among their values;
+        `digests`, by the name of the setting or of the policy file.
+    """
+    given = os.environ if environ is None else environ
+    kept = {name: _path_of(name, value) for name, value in given.items() if _base(name) in SETTINGS}
+    salt = secrets.token_hex(8)
+    found: dict[str, Any] = {"host": socket.gethostname(), "root": str(root), "salt": salt}
+    return {**found, "environment": kept, "digests": _digests(kept, root, salt)}
+
+
+def changed_since(known: Mapping[str, Any]) -> list[str]:
+    """
+    Names of settings that stand otherwise on this host's disk than in the fingerprint, sorted; a policy file
+    by its own name, an `.env` that cannot be read any more as `.env`. [] for what is no fingerprint.
+    """
+    try:
+        before, salt = dict(known["digests"]), str(known["salt"])
+        now = _digests(dict(known["environment"]), Path(known["root"]), salt)
+    except ConfigError:
+        return [".env"]
+    except (KeyError, TypeError, ValueError, RuntimeError):  # the last: a home folder that is not known
+        return []
+    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+
+
+def _base(name: str) -> str:
+    return name.removesuffix("_FILE") if name.removesuffix("_FILE") in SECRET_NAMES else name
+
+
+def _path_of(name: str, value: str) -> str:
+    """What is read again needs its path; of the rest only whether it is set at all counts."""
+    is_kept = name.endswith("_FILE") or name in (_POLICY, *ENVIRONMENT_ONLY)
+    return value if is_kept or not value.strip() else "set"
+
+
+def _digests(environ: Mapping[str, str], root: Path, salt: str) -> dict[str, str]:
+    def ignore(_sentence: str) -> None:
+        """What is wrong with the settings is for `check` to say."""
+
+    in_file = {} if is_isolated(environ) else read_env_file(root / ".env", problem=ignore, warn=ignore)
+    values = variables(environ, in_file)
+    on_disk = {name for name in in_file if name not in environ} | {
+        name for name in SECRET_NAMES if f"{name}_FILE" in values
+    }
+    read_secret_files(values, SECRET_NAMES, root, problem=ignore)
+    texts = {name: values[name].encode() for name in on_disk if name in values and name in SETTINGS}
+    if _POLICY in values or not is_isolated(environ):
+        texts |= _content(root, values.get(_POLICY, "policy.toml"))
+    return {name: hashlib.sha256(salt.encode() + text).hexdigest()[:_DIGITS] for name, text in texts.items()}
+
+
+def _content(root: Path, name: str) -> dict[str, bytes]:
+    try:
+        path = root / Path(name).expanduser()
+        return {path.name: path.read_bytes()}
+    except (OSError, ValueError, RuntimeError):  # a null byte, a home folder that is not known
+        return {}

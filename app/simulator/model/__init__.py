@@ -1,0 +1,1 @@
+"""The state of the simulated Recall: recordings, bill, clock, faults, webhooks."""

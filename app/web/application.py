@@ -1,0 +1,290 @@
+"""
+The HTTP face: Recall's webhooks, health, and the place where console and API are hung in.
+
+Knows routes, and which status answers which refusal. Refuses to know what a webhook means: it verifies, hands
+over and says 202 once the row is committed; it never calls Recall and never touches Redis.
+Everything a stranger can reach is here or in `bounded_worker`; no answer repeats anything that was sent.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+from flask import Flask, Response, request
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import HTTPException, NotFound, Unauthorized
+
+from app.errors import ConfigError, StoreUnavailable
+from app.orchestrator.ports import NewDelivery
+from app.recall.signatures import REMEDIES, RejectionKind, Secret, WebhookRejected, judge_headers, verify
+from app.web import near_misses
+from app.web.bounded_worker import REFUSED, BodyRefused, declared_length, hang_up_if_unread, read_body
+from app.web.deferred_response import Plain, answer_later
+from app.web.group_commit import PATIENCE_S, Waiting
+from app.web.gunicorn_app import refuse_to_start, refuse_unless_served_by_ours
+from app.web.near_misses import is_plausible, is_plausible_head, signature_headers
+
+BODY_BYTES = 1024 * 1024
+RETRY_AFTER_S = 5
+DEFAULT_WORKSPACE = "default"
+
+_KEPT_HEADERS = frozenset({"Allow", "WWW-Authenticate", "Retry-After"})
+_ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+Readiness = Callable[[], tuple[Mapping[str, object], bool]]
+
+
+class Inbox(Protocol):
+    """What the webhook route needs; `app.web.group_commit.Committer` is it."""
+
+    def submit(self, row: NewDelivery) -> None:
+        """Returns when the row is durable. Raises `StoreUnavailable`."""
+        ...
+
+    def submit_late(self, row: NewDelivery, waiting: Waiting) -> None:
+        """Returns at once; `waiting` is told when the row is durable, or that it is not."""
+        ...
+
+    def note_rejected(self, kind: str, *, remedy: str = "", is_plausible: bool = False) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebParts:
+    """
+    What the application is made of; `app.wiring.web_parts` puts it together.
+
+    Attributes:
+        secrets_by_workspace: Who may sign; the names are the last part of the webhook's path.
+        committer: Where verified deliveries go.
+        readiness: The body of `/readyz`, and whether a write to the inbox works. Answers within a second.
+        ops: Hangs the console in, together with the guard that decides who sees it and `/metrics`.
+        metrics: The body of `/metrics`.
+        log: A structlog logger.
+    """
+
+    secrets_by_workspace: Mapping[str, tuple[Secret, ...]]
+    committer: Inbox
+    readiness: Readiness
+    ops: Callable[[Flask], None] | None = None
+    metrics: Callable[[], bytes] | None = None
+    log: Any = field(default_factory=structlog.get_logger)
+
+
+def create_app(parts: WebParts | None = None) -> Flask:
+    """
+    The WSGI application.
+
+    Args:
+        parts: Without them the configuration of the environment is used, and no server is accepted but
+            gunicorn with our worker: all limits are its own. With them the caller answers for the server
+            (the supervisor has `app.web.gunicorn_app`; tests have none).
+
+    Raises:
+        SystemExit: The configuration is not usable (78), or the server is another one. It was told why.
+    """
+    if parts is None:
+        refuse_unless_served_by_ours()
+        from app.wiring import web_parts  # here: tests and the simulator need no configuration
+
+        try:
+            parts = web_parts()
+        except ConfigError as error:
+            refuse_to_start(error.problems)
+    app = Flask("app.web.application", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES  # for forms; the webhook counts for itself
+    app.url_map.merge_slashes = False  # /webhooks//recall is nothing, not a redirect
+    _add_webhook(app, parts)
+    _add_health(app, parts)
+    _add_places_for_later(app, parts)
+    _add_refusals(app, parts)
+    app.after_request(_finish)
+    return app
+
+
+def _add_webhook(app: Flask, parts: WebParts) -> None:
+    def receive(workspace: str = DEFAULT_WORKSPACE) -> Response:
+        secrets = parts.secrets_by_workspace.get(workspace)
+        if secrets is None:
+            raise NotFound
+        if declared_length(request.environ) > BODY_BYTES:
+            raise BodyRefused(413, "too_large")
+        claim = judge_headers(signature_headers(request.environ))
+        body = read_body(request.environ, limit_bytes=BODY_BYTES)
+        now_s = time.time()
+        verified = verify(claim, body, secrets, now_s=now_s)
+        row = NewDelivery(
+            workspace=workspace,
+            webhook_id=verified.webhook_id,
+            received_at_s=now_s,
+            sent_at_s=verified.timestamp_s,
+            secret_label=verified.secret_label,
+            body=body,
+        )
+        # Made now, sent when the row is committed.
+        late = answer_later(request.environ, within_s=PATIENCE_S, otherwise=_unavailable)
+        if late is None:
+            parts.committer.submit(row)
+        else:
+            parts.committer.submit_late(row, late)
+        return Response(status=202)
+
+    for rule in ("/webhooks/recall", "/webhooks/recall/<workspace>"):
+        app.add_url_rule(
+            rule,
+            "webhook",
+            receive,
+            methods=["POST"],
+            provide_automatic_options=False,
+            strict_slashes=False,  # /webhooks/recall/ is the same place, not a redirect
+        )
+
+
+def _add_health(app: Flask, parts: WebParts) -> None:
+    def healthz() -> Response:
+        return _json_response({"status": "ok"}, 200)
+
+    def readyz() -> Response:
+        body, is_ready = parts.readiness()
+        return _json_response(body, 200 if is_ready else 503)
+
+    app.add_url_rule("/healthz", "healthz", healthz, provide_automatic_options=False)
+    app.add_url_rule("/readyz", "readyz", readyz, provide_automatic_options=False)
+
+
+def _add_places_for_later(app: Flask, parts: WebParts) -> None:
+    def v1(rest: str = "") -> Response:
+        raise Unauthorized(www_authenticate=WWWAuthenticate("bearer"))
+
+    for rule in ("/v1/", "/v1/<path:rest>"):
+        # Nor is /v1 a redirect to /v1/: that would repeat the Host that was sent.
+        app.add_url_rule(
+            rule, "v1", v1, methods=_ALL_METHODS, provide_automatic_options=False, strict_slashes=False
+        )
+    if parts.metrics is not None:
+        metrics = parts.metrics
+
+        def show_metrics() -> Response:
+            return Response(metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+        app.add_url_rule("/metrics", "metrics", show_metrics, provide_automatic_options=False)
+    if parts.ops is not None:
+        parts.ops(app)
+
+
+def _add_refusals(app: Flask, parts: WebParts) -> None:
+    """Which status answers which refusal: the whole table, in one place."""
+    note = _notes_of(parts)
+
+    def note_unparsed(status: int, head: bytes) -> None:
+        note(near_misses.kind_of(status), is_meant=is_plausible_head(head))
+
+    app.extensions[REFUSED] = note_unparsed
+
+    @app.errorhandler(WebhookRejected)
+    def not_verified(error: WebhookRejected) -> Response:
+        # Rightly signed and too old or early is Recall's all the same, or was: most likely our clock.
+        is_meant = error.kind is RejectionKind.STALE or is_plausible(signature_headers(request.environ))
+        note(error.kind.value, is_meant=is_meant, remedy=_remedy_for(error.kind, parts.secrets_by_workspace))
+        return _error_response(_PUBLIC_CODES[error.kind], 401)
+
+    @app.errorhandler(BodyRefused)
+    def not_readable(error: BodyRefused) -> Response:
+        note(error.code, is_meant=is_plausible(signature_headers(request.environ)))
+        return _error_response(error.code, error.status)
+
+    @app.errorhandler(StoreUnavailable)
+    def not_stored(error: StoreUnavailable) -> Response:
+        return _not_stored()
+
+    @app.errorhandler(HTTPException)
+    def by_flask(error: HTTPException) -> Response:
+        if is_plausible(signature_headers(request.environ)):
+            note(near_misses.WRONG_METHOD if error.code == 405 else near_misses.WRONG_PATH, is_meant=True)
+        return _plain(error)
+
+    @app.errorhandler(Exception)
+    def our_fault(error: Exception) -> Response:
+        # The outermost line of web. Where and what kind; never the message, which may quote what was sent.
+        stack = "".join(traceback.format_tb(error.__traceback__))
+        kind = type(error).__name__
+        parts.log.error("request_failed", route=request.endpoint, error=kind, stack=stack)
+        return _error_response("internal_error", 500)
+
+
+class _Note(Protocol):
+    def __call__(self, kind: str, *, is_meant: bool, remedy: str | None = None) -> None: ...
+
+
+def _notes_of(parts: WebParts) -> _Note:
+    has_secrets = any(parts.secrets_by_workspace.values())  # without any, no webhook is expected
+
+    def note(kind: str, *, is_meant: bool, remedy: str | None = None) -> None:
+        told = near_misses.REMEDIES[kind] if remedy is None else remedy
+        parts.committer.note_rejected(kind, remedy=told, is_plausible=has_secrets and is_meant)
+
+    return note
+
+
+def _plain(error: HTTPException) -> Response:
+    response = _error_response(error.name.lower().replace(" ", "_"), error.code or 500)
+    response.headers.extend((k, v) for k, v in error.get_response().headers if k in _KEPT_HEADERS)
+    return response
+
+
+def _remedy_for(kind: RejectionKind, secrets_by_workspace: Mapping[str, tuple[Secret, ...]]) -> str:
+    """With the labels of the secrets that were tried, where one of them should have fitted."""
+    if kind is not RejectionKind.BAD_SIGNATURE:
+        return REMEDIES[kind]
+    labels = [s.label for s in secrets_by_workspace.get(_workspace_asked(), ())]
+    return f"{REMEDIES[kind]}. Tried: {', '.join(labels) or 'none, there is none'}"
+
+
+def _workspace_asked() -> str:
+    return str((request.view_args or {}).get("workspace", DEFAULT_WORKSPACE))
+
+
+# A forger learns nothing from the difference between a wrong and an old signature being told apart; a person
+# who sets up a webhook does. So all kinds are told, in one word.
+_PUBLIC_CODES: Mapping[RejectionKind, str] = {
+    RejectionKind.MISSING_HEADERS: "unsigned",
+    RejectionKind.MALFORMED: "malformed_signature",
+    RejectionKind.BAD_SIGNATURE: "bad_signature",
+    RejectionKind.STALE: "stale",
+}
+
+
+def _json_response(body: Mapping[str, object], status: int) -> Response:
+    return Response(json.dumps(body), status=status, content_type="application/json")
+
+
+def _error_response(code: str, status: int) -> Response:
+    return _json_response({"error": {"code": code}}, status)
+
+
+def _not_stored() -> Response:
+    response = _error_response("unavailable", 503)
+    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def _unavailable() -> Plain:
+    """The same, for a row of which it is learnt after Flask is done with the request."""
+    response = _dressed(_not_stored())
+    return response.status, response.headers.to_wsgi_list(), response.get_data()
+
+
+def _finish(response: Response) -> Response:
+    hang_up_if_unread(request.environ)
+    return _dressed(response)
+
+
+def _dressed(response: Response) -> Response:
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

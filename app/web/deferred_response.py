@@ -1,0 +1,247 @@
+"""
+Answers that wait for the disk without a thread that waits with them.
+
+A delivery is answered when its batch is committed. With a thread per waiting request each commit wakes
+dozens of threads that queue for Python's one lock, which cost more than everything else together. So the
+thread hands its finished answer over and goes on to the next request; who learns that the row is stored
+settles the answer, and the main loop sends all that were settled, after one wake-up.
+
+Knows gunicorn's `gthread` worker, as `bounded_worker` does. Refuses to know what is waited for: an answer
+that is not settled in time, or settled badly, is replaced by the other one its maker gave.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+from gunicorn import util
+from gunicorn.http.wsgi import Response
+
+from app.web.bounded_worker import LINGER_BYTES, LINGER_S, BoundedWorker, Connection
+
+# status line, headers, body
+Plain = tuple[str, list[tuple[str, str]], bytes]
+
+_KEY = "afterword.late_answer"
+
+
+class LateAnswer:
+    """
+    One answer that may not be sent yet. `settle` may be called by any thread, any number of times.
+
+    Attributes:
+        is_over: It is settled, for good or ill; nobody needs to do anything for it any more.
+        deadline: time.monotonic() when it is settled badly.
+    """
+
+    __slots__ = (
+        "_settled",
+        "_steps",
+        "_tell",
+        "body",
+        "conn",
+        "deadline",
+        "is_good",
+        "is_over",
+        "otherwise",
+        "response",
+    )
+
+    def __init__(
+        self, tell: Callable[[LateAnswer], None], *, deadline: float, otherwise: Callable[[], Plain]
+    ) -> None:
+        self.deadline = deadline
+        self.otherwise = otherwise
+        self.is_over = False
+        self.is_good = False
+        self.conn: Connection | None = None
+        self.response: Any = None
+        self.body = b""
+        self._tell = tell
+        # `next` on these is one step of the interpreter: whoever gets the number has it alone.
+        self._settled = itertools.count()
+        self._steps = itertools.count()
+
+    def settle(self, *, is_stored: bool) -> None:
+        """The first call counts: `is_stored` sends the answer, else the other one is sent."""
+        if next(self._settled) == 0:
+            self.is_good = is_stored
+            self.is_over = True
+            self._step()
+
+    def release(self, conn: Connection) -> None:
+        """The thread is done with the connection; the last thing it does."""
+        self.conn = conn
+        self._step()
+
+    def _step(self) -> None:
+        """Both must have happened, in whichever order: else two threads would have the connection."""
+        if next(self._steps) == 1:
+            self._tell(self)
+
+
+def answer_later(
+    environ: dict[str, Any], *, within_s: float, otherwise: Callable[[], Plain]
+) -> LateAnswer | None:
+    """
+    Keeps back the answer that the application is about to give to this request.
+
+    Args:
+        environ: A WSGI environment.
+        within_s: Seconds after which the other answer is sent.
+        otherwise: Makes the other answer; called on the main loop, so without I/O.
+
+    Returns:
+        What to settle; None under a server that cannot do it: the caller has to wait by itself.
+    """
+    begin = getattr(environ["wsgi.input"], "begin_late_answer", None)
+    if begin is None:
+        return None
+    late: LateAnswer = begin(deadline=time.monotonic() + within_s, otherwise=otherwise)
+    environ[_KEY] = late
+    return late
+
+
+class _KeptBack(Exception):  # noqa: N818  # no error: the way past gunicorn's sending of the answer
+    def __init__(self, late: LateAnswer) -> None:
+        self.late = late
+
+
+class _Stays:
+    """What gunicorn takes for a thread's result: the connection stays open."""
+
+    @staticmethod
+    def cancelled() -> bool:
+        return False
+
+    @staticmethod
+    def result() -> bool:
+        return True
+
+
+class LateAnsweringWorker(BoundedWorker):
+    """Set by `worker_class` in gunicorn.conf.py. `is_chosen`: gunicorn has been told so in this process."""
+
+    wsgi: Any
+    is_chosen = False
+
+    @classmethod
+    def setup(cls) -> None:
+        """gunicorn calls this once it has read which class to use, before it loads the application."""
+        LateAnsweringWorker.is_chosen = True
+
+    def init_process(self) -> None:
+        self._unsettled: deque[LateAnswer] = deque()  # in the order of their deadlines, nearly
+        self._ready: deque[LateAnswer] = deque()
+        self._is_rung = False
+        super().init_process()
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        self._application, self.wsgi = self.wsgi, self._call_application
+
+    # -- threads ---------------------------------------------------------------------------------
+    def _call_application(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        answer: Iterable[bytes] = self._application(environ, start_response)
+        late: LateAnswer | None = environ.get(_KEY)
+        if late is None:
+            return answer
+        late.response = start_response.__self__  # gunicorn's, whose method it is
+        late.body = b"".join(answer)
+        getattr(answer, "close", lambda: None)()
+        raise _KeptBack(late)
+
+    def _begin(self, *, deadline: float, otherwise: Callable[[], Plain]) -> LateAnswer:
+        late = LateAnswer(self._tell, deadline=deadline, otherwise=otherwise)
+        self._unsettled.append(late)
+        return late
+
+    def handle_request(self, req: Any, conn: Connection) -> Any:
+        """As gunicorn's; a kept back answer is the result instead of whether the connection stays open."""
+        req.body.begin_late_answer = self._begin
+        try:
+            return super().handle_request(req, conn)
+        except _KeptBack as kept:
+            return kept.late
+
+    def _keepalive_after(self, conn: Connection, keepalive: Any) -> Any:
+        is_ready = super()._keepalive_after(conn, bool(keepalive))
+        if not isinstance(keepalive, LateAnswer):
+            return is_ready
+        if not is_ready:
+            keepalive.response.force_close()
+        return keepalive
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """As gunicorn's, but the main loop is not woken for an answer that is kept back."""
+        self.tpool.submit(self.handle, conn).add_done_callback(partial(self._handled, conn))
+
+    def _handled(self, conn: Connection, handled: Future[Any]) -> None:
+        if handled.exception() is None and isinstance(late := handled.result(), LateAnswer):
+            late.release(conn)
+        else:
+            self.method_queue.defer(self.finish_request, conn, handled)
+
+    def _tell(self, late: LateAnswer) -> None:
+        self._ready.append(late)
+        if not self._is_rung:
+            self._is_rung = True
+            self.method_queue.defer(self._send_ready)
+
+    # -- main loop -------------------------------------------------------------------------------
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wakes up for the next answer that waits in vain, too."""
+        if self._unsettled:
+            timeout = min(timeout, self._unsettled[0].deadline - time.monotonic())
+        super().wait_for_and_dispatch_events(max(0.0, timeout))
+
+    def murder_pending(self) -> None:
+        """Ends the waiting of those whose time is up, too."""
+        super().murder_pending()
+        now = time.monotonic()
+        waiting = self._unsettled
+        while waiting and (waiting[0].is_over or waiting[0].deadline <= now):
+            waiting.popleft().settle(is_stored=False)
+
+    def _send_ready(self) -> None:
+        self._is_rung = False  # first: what is told from here on rings again
+        while self._ready:
+            late = self._ready.popleft()
+            assert late.conn is not None
+            try:
+                self._send(late, late.conn)
+            except OSError as error:  # also a peer that takes nothing: nobody waits for it here
+                self.log.debug("the answer could not be sent: %s", type(error).__name__)
+                self._drop(late.conn, status=None)
+
+    def _send(self, late: LateAnswer, conn: Connection) -> None:
+        response = late.response if late.is_good else _other(late)
+        conn.sock.setblocking(False)
+        # In flight they were not counted; kept alive, all at once, they would leave no room for anybody new.
+        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
+            response.force_close()
+        if late.body and late.is_good:
+            response.write(late.body)
+        response.close()
+        if not response.should_close():
+            self.finish_request(conn, _Stays)
+            return
+        closing = self.tpool.submit(util.close_graceful, conn.sock, timeout=LINGER_S, max_drain=LINGER_BYTES)
+        closing.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
+
+
+def _other(late: LateAnswer) -> Any:
+    """The other answer, begun."""
+    first = late.response
+    response = Response(first.req, first.sock, first.cfg)
+    response.must_close = first.must_close
+    status, headers, body = late.otherwise()
+    response.start_response(status, headers)
+    response.write(body)
+    return response

@@ -1,0 +1,211 @@
+"""`policy.toml`: every key, every fault, and the example that says what is built in."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.core.durations import Durations
+from app.core.policy import BUILT_IN_PROVIDERS, Policy, ProviderChoice, Selection, built_in
+from app.settings import environment, policy_file
+from tests.settings.conftest import Load, Problems
+
+EXAMPLE = environment.ROOT / "policy.example.toml"
+
+
+def policy_of(load: Load, root: Path, text: str, **changes: str) -> Policy:
+    (root / "policy.toml").write_text(text, "utf-8")
+    return load(**changes).policy
+
+
+def test_example_says_exactly_what_is_built_in(load: Load, root: Path) -> None:
+    assert policy_of(load, root, EXAMPLE.read_text("utf-8")) == built_in()
+
+
+def test_example_shows_every_key() -> None:
+    tables = tomllib.loads(EXAMPLE.read_text("utf-8"))
+    assert tables.keys() == policy_file._KEYS.keys()
+    commented = {"include"}
+    assert tables["select"].keys() == policy_file._SELECT_KEYS.keys() - commented
+    assert "#[select.include]" in EXAMPLE.read_text("utf-8")
+
+
+def test_empty_file_is_the_built_in_policy(load: Load, root: Path) -> None:
+    assert policy_of(load, root, "") == built_in()
+
+
+def test_every_key_arrives(load: Load, root: Path) -> None:
+    policy = policy_of(
+        load,
+        root,
+        """
+        providers = ["deepgram_async", "gladia_v2_async"]
+        attempts = 5
+        patience_s = 120
+        give_up_after_h = 2.5
+        on_silence = "next"
+        fallback_on_empty = false
+        separate_streams = false
+        want_realtime = true
+        reconcile = false
+        at_limit = "prune"
+        prune_stored = true
+        [options.gladia_v2_async]
+        anything = { raw = [1, "two", true] }
+        [select]
+        default = "none"
+        minimum_duration_s = 30
+        include = { team = "sales" }
+        exclude = { secret = "yes" }
+        """,
+    )
+    assert policy == Policy(
+        providers=(
+            BUILT_IN_PROVIDERS[2],
+            ProviderChoice("gladia_v2_async", {"anything": {"raw": [1, "two", True]}}),
+        ),
+        attempts=5,
+        on_silence="next",
+        fallback_on_empty=False,
+        separate_streams=False,
+        want_realtime=True,
+        reconcile=False,
+        at_limit="prune",
+        prune_stored=True,
+        select=Selection(
+            default="none",
+            include=(("team", "sales"),),
+            exclude=(("afterword", "skip"), ("secret", "yes")),
+            minimum_duration_s=30.0,
+        ),
+        durations=Durations(first_ask_s=120.0, give_up_s=9000.0),
+    )
+
+
+def test_polling_is_impatient_by_itself_and_as_patient_as_one_says(load: Load, root: Path) -> None:
+    by_itself = policy_of(load, root, "poll_only = true")
+    assert by_itself.poll_only
+    assert by_itself.durations.first_ask_s < built_in().durations.first_ask_s
+    assert policy_of(load, root, "poll_only = true\npatience_s = 300").durations.first_ask_s == 300
+
+
+def test_options_replace_those_that_are_built_in(load: Load, root: Path) -> None:
+    policy = policy_of(load, root, '[options.deepgram_async]\nmodel = "nova-2"')
+    assert policy.options_of("deepgram_async") == {"model": "nova-2"}
+    assert policy.options_of("recallai_async") == {"language_code": "auto"}
+
+
+def test_budget_is_one_attempt_per_provider_unless_said_and_never_above_nine(load: Load, root: Path) -> None:
+    assert policy_of(load, root, 'providers = ["rev_async"]').attempts == 1
+    many = [f"p{n}_async" for n in range(12)]
+    assert policy_of(load, root, f"providers = {many}").attempts == 9
+
+
+def test_quick_change_of_the_order_wins_and_leaves_the_files_options_in_peace(load: Load, root: Path) -> None:
+    text = 'providers = ["gladia_v2_async"]\n[options.gladia_v2_async]\na = 1'
+    policy = policy_of(load, root, text, AFTERWORD_PROVIDERS=" deepgram_async , recallai_async,")
+    assert policy.providers == (BUILT_IN_PROVIDERS[2], BUILT_IN_PROVIDERS[0])
+    kept = policy_of(load, root, text, AFTERWORD_PROVIDERS="gladia_v2_async")
+    assert kept.options_of("gladia_v2_async") == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "key", ["brandnew_async", "gladia_v3_async", "google_speech_v3_async", "azure_async"]
+)
+def test_provider_that_is_new_to_us_is_a_warning_since_recall_adds_them_unannounced(
+    load: Load, key: str
+) -> None:
+    settings = load(AFTERWORD_PROVIDERS=key)
+    assert settings.policy.providers == (ProviderChoice(key, {}),)
+    assert key in settings.warnings[0]
+
+
+def test_policy_file_is_found_at_the_root_or_where_the_setting_says(load: Load, root: Path) -> None:
+    (root / "policy.toml").write_text("attempts = 1")
+    (root / "other.toml").write_text("attempts = 2")
+    assert load().policy.attempts == 1
+    assert load(AFTERWORD_POLICY="other.toml").policy.attempts == 2
+
+
+def test_durations_are_scaled_once(load: Load, root: Path) -> None:
+    policy = policy_of(
+        load,
+        root,
+        "patience_s = 1200",
+        RECALL_REGION="us-west-2",
+        RECALL_API_BASE_URL="http://127.0.0.1:1",
+        AFTERWORD_TIME_SCALE="10",
+    )
+    assert policy.durations == replace(Durations(), first_ask_s=1200.0).scaled(10)
+
+
+FAULTS = [
+    ("provider = []", "Unknown key 'provider' in policy; did you mean 'providers'?"),
+    ("attemps = 2", "did you mean 'attempts'?"),
+    ("patience = 2", "did you mean 'patience_s'?"),
+    ("xyzzy = 2", "Unknown key 'xyzzy' in policy; known are providers, options"),
+    ("[select]\nexclud = {}", "Unknown key 'exclud' in policy [select]; did you mean 'exclude'?"),
+    ("providers = 'x'", "providers has the wrong type; see policy.example.toml"),
+    ("providers = []", "name at least one of Recall's asynchronous providers"),
+    ("providers = [1]", "name at least one of Recall's asynchronous providers"),
+    ("providers = ['recallai_streaming']", "real-time ones cannot transcribe a finished recording"),
+    ("providers = ['rev_async', 'rev_async']", "one is named twice"),
+    ("options = 1", "options has the wrong type"),
+    ("[options]\nrev_async = 1", "options.rev_async: this provider is not in the list"),
+    ("[options]\ndeepgram_async = 1", "options.deepgram_async: must be a table"),
+    ("[options.rev_async]\na = 1", "options.rev_async: this provider is not in the list"),
+    ("[options.deepgram_async]\na = 2026-01-01", "options.deepgram_async: a date, nan or inf is not JSON"),
+    ("[options.deepgram_async.b]\na = [nan]", "options.deepgram_async: a date, nan or inf is not JSON"),
+    ("attempts = 0", "attempts: 0 is outside 1 to 9"),
+    ("attempts = 10", "Recall stops at ten transcripts per recording"),
+    ("attempts = 1.5", "attempts has the wrong type"),
+    ("attempts = true", "attempts has the wrong type"),
+    ("patience_s = 29", "patience_s: must be between 30 seconds and a day"),
+    ("patience_s = nan", "patience_s: must be between 30 seconds and a day"),
+    ("give_up_after_h = 721", "give_up_after_h: must be between 2 and 720 hours"),
+    ("give_up_after_h = inf", "give_up_after_h: must be between 2 and 720 hours"),
+    ("patience_s = 10800\ngive_up_after_h = 2", "Recall would never be asked"),
+    ("on_silence = 'pay'", "on_silence: 'pay' is not one of fail, next"),
+    ("at_limit = 'delete'", "at_limit: 'delete' is not one of stop, prune"),
+    ("fallback_on_empty = 1", "fallback_on_empty has the wrong type"),
+    ("separate_streams = 'yes'", "separate_streams has the wrong type"),
+    ("poll_only = 1", "poll_only has the wrong type"),
+    ("reconcile = 'no'", "reconcile has the wrong type"),
+    ("poll_only = true\nreconcile = false", "reconcile = false contradicts poll_only = true"),
+    ("want_realtime = 1", "want_realtime has the wrong type"),
+    ("prune_stored = 1", "prune_stored has the wrong type"),
+    ("select = 'all'", "select has the wrong type"),
+    ("[select]\ndefault = 'some'", "select.default: 'some' is not one of all, none"),
+    ("[select]\ninclude = ['x']", "include has the wrong type"),
+    ("[select.include]\nnumber = 1", "select.include.number: metadata values are strings"),
+    ("[select.exclude]\nflag = true", "select.exclude.flag: metadata values are strings"),
+    ("[select]\nminimum_duration_s = -1", "select.minimum_duration_s: must be between 0 seconds and a day"),
+    ("[select]\nminimum_duration_s = nan", "select.minimum_duration_s: must be between 0 seconds and a day"),
+    ("[select]\nminimum_duration_s = inf", "select.minimum_duration_s: must be between 0 seconds and a day"),
+    ("attempts =", "The policy file policy.toml cannot be read"),
+    ("attempts = 1\nattempts = 2", "The policy file policy.toml cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), FAULTS, ids=[text for text, _ in FAULTS])
+def test_faulty_policy_is_one_problem_that_says_what_would_be_right(
+    problems: Problems, root: Path, text: str, problem: str
+) -> None:
+    (root / "policy.toml").write_text(text)
+    (found,) = problems()
+    assert problem in found
+
+
+def test_table_of_faults_has_a_row_for_every_key() -> None:
+    for key in {*policy_file._KEYS, *policy_file._SELECT_KEYS}:
+        assert [text for text, _ in FAULTS if key in text], key
+
+
+def test_policy_that_is_not_text_or_a_folder_is_a_problem(problems: Problems, root: Path) -> None:
+    (root / "policy.toml").write_bytes(b"\xff")
+    assert "cannot be read" in problems()[0]
+    (root / "folder").mkdir()
+    assert "cannot be read" in problems(AFTERWORD_POLICY="folder")[0]
