@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
 
 import pytest
 
@@ -55,7 +54,7 @@ class Hall(Stage):
         self.service.advance("default", f"pressing {len(self.known)}", done, Source(by="webhook"))
 
     def sweeps(self) -> None:
-        ask_for_passes(self.store, cast(Any, self.queue), self.service.workspaces)
+        ask_for_passes(self.store, self.queue, self.service.workspaces)
 
     def works(self, service: Service | None = None) -> None:
         """A worker begins the job that was asked for."""

@@ -15,8 +15,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from app.adapters.memory_inbox import MemoryInbox
-from app.adapters.memory_rows import CommandRow, Recording, RecordingRow, Stamp
 from app.core import commands, events
 from app.core.machine import Decision
 from app.core.policy import CEILING
@@ -36,6 +34,8 @@ from app.orchestrator.ports import (
     Source,
 )
 from app.orchestrator.records import NOT_SENT
+from tests.doubles.memory_inbox import MemoryInbox
+from tests.doubles.memory_rows import CommandRow, Recording, RecordingRow, Stamp
 
 if TYPE_CHECKING:
     from app.orchestrator.ports import Store
