@@ -24,7 +24,6 @@ from app.core.state import ENDS, Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale
 from app.orchestrator import history as history_line
 from app.orchestrator.ports import (
-    Answer,
     ArtifactRow,
     Committed,
     Leased,
@@ -36,6 +35,7 @@ from app.orchestrator.ports import (
     Source,
 )
 from app.orchestrator.records import NOT_SENT
+from app.recall.types import Answer
 
 if TYPE_CHECKING:
     from app.orchestrator.ports import Store

@@ -24,18 +24,10 @@ import tenacity
 
 from app.core.durations import Durations
 from app.errors import AccountRefused, CursorRefused, DownloadBlocked, RecallBusy
-from app.orchestrator.ports import (
-    Answer,
-    Artifact,
-    Clock,
-    CreateAnswer,
-    CreateOrder,
-    RecordingFacts,
-    RecordingSeen,
-)
 from app.recall import download, endpoints
 from app.recall.endpoints import HttpRequest, Unreadable
 from app.recall.http_exchange import TROUBLE, Call, Reply, Wire, Withheld, exchange, name_of
+from app.recall.types import Answer, Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 
 _STALE = "stale_stamp"
 # Recall's documented successes. What is accepted, partial or transformed on the way is none of them.
@@ -44,6 +36,14 @@ _DONE = {"GET": (200,), "DELETE": (200, 204)}
 _CURSOR_REFUSED = (400, 404, 410, 422)
 # What Recall itself answers to a create that it does not take. https://docs.recall.ai/docs/errors
 _CREATE_REFUSED = (400, 404, 409, 410, 422)
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def sleep(self, seconds: float) -> None: ...
 
 
 class Log(Protocol):

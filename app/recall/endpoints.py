@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit
 
-from app.orchestrator.ports import CreateOrder, RecordingSeen
 from app.recall import json_fields
 from app.recall.create_response import read_create_answer, retry_after_s
 from app.recall.json_fields import Unreadable
@@ -31,6 +30,7 @@ from app.recall.resources import (
     read_recording,
     read_recordings_list,
 )
+from app.recall.types import CreateOrder, RecordingSeen
 from app.recall.url_checks import check_base_url, host_is_loopback
 from app.recall.webhook_events import MAX_DELIVERY_BYTES, Decoded, decode_delivery, ordinal_of
 

@@ -14,9 +14,9 @@ from itertools import islice
 from typing import Any
 
 from app.core.events import RecordingCondition
-from app.orchestrator.ports import Artifact, RecordingFacts, RecordingSeen
 from app.recall import json_fields
 from app.recall.json_fields import Unreadable
+from app.recall.types import Artifact, RecordingFacts, RecordingSeen
 from app.recall.webhook_events import ordinal_of
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024

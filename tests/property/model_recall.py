@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.errors import AccountRefused, CursorRefused, DownloadBlocked, RecallBusy
-from app.orchestrator.ports import Answer as Counted
-from app.orchestrator.ports import Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 from app.recall import endpoints
+from app.recall.types import Answer as Counted
+from app.recall.types import Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 from tests.property.bill import ABOUT, Answer, RecallModel, Transcript, iso
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from app.core.state import Goal
-from app.orchestrator.ports import CreateOrder
 from app.recall import endpoints
+from app.recall.types import CreateOrder
 from tests.property.bill import RecallModel, Transcript
 from tests.property.test_found import announced, goal_of
 from tests.property.test_lies import HOUR_S, MINUTE_S, a_world, choosing, live, the_end

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from app.core.durations import Durations
-from app.orchestrator.ports import CreateAnswer, CreateOrder
 from app.recall.client import RecallClient
+from app.recall.types import CreateAnswer, CreateOrder
 
 R = "4cff97e4-f0c7-4915-b5a0-983238758f28"
 T = "fc8fcbb5-2795-48ca-a273-caf0bfe01dea"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.orchestrator.ports import CreateAnswer, CreateOrder
 from app.recall import endpoints
+from app.recall.types import CreateAnswer, CreateOrder
 
 R = "4cff97e4-f0c7-4915-b5a0-983238758f28"
 T = "fc8fcbb5-2795-48ca-a273-caf0bfe01dea"

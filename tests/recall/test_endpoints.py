@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.orchestrator.ports import CreateOrder
 from app.recall import endpoints, url_checks
 from app.recall.endpoints import Unreadable
+from app.recall.types import CreateOrder
 
 R = "4cff97e4-f0c7-4915-b5a0-983238758f28"
 T = "fc8fcbb5-2795-48ca-a273-caf0bfe01dea"
