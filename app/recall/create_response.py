@@ -1,5 +1,5 @@
 """
-What an answer to a create means: created, refused, or unknown. PURE; `endpoints` re-exports it.
+What an answer to a create means: created, refused, or unknown. PURE.
 
 Money hangs on this file. An answer is judged by its status, by Recall's machine-readable code and by
 field names, never by prose. What must change together: this, and "Definite" and "Unknown" in the

@@ -1,6 +1,5 @@
 """
-Recall's things as we see them: transcripts, recordings and pages of both. PURE; part of `endpoints`,
-which re-exports it.
+What Recall answers to a question: transcripts, recordings and pages of both. PURE.
 
 Values that are not as documented become None, unless money hangs on them: then `Unreadable`. So is an answer
 about another thing than was asked: a mixed-up cache or proxy must not decide about this recording.

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from app.recall.endpoints import MAX_ANSWER_BYTES
+from app.recall.resources import MAX_ANSWER_BYTES
 from app.recall.types import CreateAnswer
 from tests.recall.raw_server import Behaviour, RawServer, answer, drip, hang_up, raw_server, send, silence
 from tests.recall.stage import (
