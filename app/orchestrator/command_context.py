@@ -18,19 +18,9 @@ from app.core.machine import Decision
 from app.core.policy import Policy
 from app.core.state import Transcription
 from app.errors import LeaseLost, RecallBusy, StoreUnavailable
-from app.orchestrator.ports import (
-    Answer,
-    ArtifactRow,
-    Blobs,
-    Clock,
-    Committed,
-    Leased,
-    Send,
-    Slot,
-    Source,
-    Store,
-)
+from app.orchestrator.ports import ArtifactRow, Blobs, Clock, Committed, Leased, Send, Slot, Source, Store
 from app.orchestrator.ports_recall import Recall
+from app.recall.types import Answer
 
 _T = TypeVar("_T")
 # Windows of a rate that a command sleeps through rather than lose what it has read. Its lease is renewed.

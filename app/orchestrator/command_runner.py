@@ -59,8 +59,9 @@ from app.orchestrator.ports import (
 )
 from app.orchestrator.recall_list_passes import ask_for_passes
 from app.orchestrator.transitions import Advancer
-from app.recall.endpoints import Unreadable, decode_delivery
 from app.recall.examples import NOTE, is_example
+from app.recall.json_fields import Unreadable
+from app.recall.webhook_events import decode_delivery
 
 POISON_AFTER = 8
 _LEFTOVER_AFTER_S = 3600.0

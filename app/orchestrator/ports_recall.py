@@ -5,14 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
-from app.orchestrator.records import (
-    Answer,
-    Artifact,
-    CreateAnswer,
-    CreateOrder,
-    RecordingFacts,
-    RecordingSeen,
-)
+from app.recall.types import Answer, Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 
 
 class Recall(Protocol):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from app.orchestrator.records import Answer, HeldPass
+from app.orchestrator.records import HeldPass
+from app.recall.types import Answer
 
 
 class SightStore(Protocol):

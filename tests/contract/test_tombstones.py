@@ -21,10 +21,10 @@ from app.core.policy import built_in
 from app.core.state import Attempt, Fate, Goal, Transcription
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.command_runner import Service
-from app.orchestrator.ports import Answer, RecordingFacts, RecordingSeen
 from app.orchestrator.recall_list_passes import ask_for_passes, reconcile_all
 from app.orchestrator.reconcile import Found, Reconciler
 from app.orchestrator.records import KEY_ACCEPTED
+from app.recall.types import Answer, RecordingFacts, RecordingSeen
 from tests.contract.conftest import AnyStore
 from tests.contract.store_words import CREATE, DONE, HAND, WORKSPACE, delivery, state_of
 from tests.doubles.full_queue import FullQueue

@@ -22,7 +22,6 @@ from app.core.state import ENDS, Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale
 from app.orchestrator import history as history_line
 from app.orchestrator.ports import (
-    Answer,
     ArtifactRow,
     Committed,
     Leased,
@@ -34,6 +33,7 @@ from app.orchestrator.ports import (
     Source,
 )
 from app.orchestrator.records import NOT_SENT
+from app.recall.types import Answer
 from tests.doubles.memory_inbox import MemoryInbox
 from tests.doubles.memory_rows import CommandRow, Recording, RecordingRow, Stamp
 

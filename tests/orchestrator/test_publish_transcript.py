@@ -26,8 +26,9 @@ from app.core.policy import built_in
 from app.core.state import Goal, Transcription
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.command_runner import Service
-from app.orchestrator.ports import Answer, Artifact, Source
+from app.orchestrator.ports import Source
 from app.orchestrator.records import KEY_ACCEPTED
+from app.recall.types import Answer, Artifact
 from tests.doubles.full_queue import FullQueue
 from tests.doubles.still_clock import StillClock
 from tests.transcripts.recall_json import spoke

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from app.core.durations import Durations
-from app.orchestrator.ports import CreateAnswer, CreateOrder
 from app.recall.client import RecallClient
+from app.recall.types import CreateAnswer, CreateOrder
 from tests.doubles.still_clock import StillClock
 
 R = "4cff97e4-f0c7-4915-b5a0-983238758f28"

@@ -20,8 +20,9 @@ from app.adapters.sql.tallies import Answers
 from app.core import commands
 from app.core.state import ENDS, Goal
 from app.errors import LeaseLost
-from app.orchestrator.ports import Answer, Leased, Offerable, Slot
+from app.orchestrator.ports import Leased, Offerable, Slot
 from app.orchestrator.records import CREATES_ONLY
+from app.recall.types import Answer
 
 _LONGEST_CAUSE = 100
 _EARLY_S = 0.05  # a command may be taken this much before its time: the offer was on its way

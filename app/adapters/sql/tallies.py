@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
 from app.core.state import Goal, Transcription
-from app.orchestrator.records import GOOD_OUTCOMES, Answer
+from app.recall.types import GOOD_OUTCOMES, Answer
 
 TROUBLE, DOWNLOAD_TROUBLE = "recall_trouble:", "download_trouble:"
 _DOWNLOAD = "download"

@@ -30,7 +30,8 @@ from app.core.machine import Decision
 from app.core.state import Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale, StoreUnavailable
 from app.orchestrator import history
-from app.orchestrator.ports import Answer, ArtifactRow, Committed, Leased, Loaded, Offerable, Send, Source
+from app.orchestrator.ports import ArtifactRow, Committed, Leased, Loaded, Offerable, Send, Source
+from app.recall.types import Answer
 
 
 class _BotBusy(Exception):
