@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.orchestrator.ports import Offerable
+from app.orchestrator.records import Offerable
 
 
 class FullQueue:

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.orchestrator.ports import Closing, Delivery, NewDelivery
+from app.orchestrator.records import Closing, Delivery, NewDelivery
 from tests.doubles.memory_faults import MemoryFaults
 from tests.doubles.memory_rows import DeliveryRow
 

@@ -21,7 +21,8 @@ from app.core.policy import CEILING
 from app.core.state import ENDS, Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale
 from app.orchestrator import history as history_line
-from app.orchestrator.ports import (
+from app.orchestrator.records import (
+    NOT_SENT,
     ArtifactRow,
     Committed,
     Leased,
@@ -32,7 +33,6 @@ from app.orchestrator.ports import (
     Slot,
     Source,
 )
-from app.orchestrator.records import NOT_SENT
 from app.recall.types import Answer
 from tests.doubles.memory_inbox import MemoryInbox
 from tests.doubles.memory_rows import CommandRow, Recording, RecordingRow, Stamp

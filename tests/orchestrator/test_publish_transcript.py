@@ -26,8 +26,7 @@ from app.core.policy import built_in
 from app.core.state import Goal, Transcription
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.command_runner import Service
-from app.orchestrator.ports import Source
-from app.orchestrator.records import KEY_ACCEPTED
+from app.orchestrator.records import KEY_ACCEPTED, Source
 from app.recall.types import Answer, Artifact
 from tests.doubles.full_queue import FullQueue
 from tests.doubles.still_clock import StillClock

@@ -13,9 +13,8 @@ import pytest
 from app.core.events import RecordingDone
 from app.errors import AccountRefused, CursorRefused, QueueUnavailable, RecallBusy
 from app.orchestrator.command_runner import Service
-from app.orchestrator.ports import Source
 from app.orchestrator.recall_list_passes import Progress, ask_for_passes, reconcile_all
-from app.orchestrator.records import KEY_FOREIGN, LIST_READ, MADE_UP_FOR, BootClock
+from app.orchestrator.records import KEY_FOREIGN, LIST_READ, MADE_UP_FOR, BootClock, Source
 from app.recall.types import RecordingSeen
 from tests.orchestrator.list_stage import EVERY_S, HOUR, POLICY, START, Stage
 

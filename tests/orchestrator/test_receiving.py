@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from app.errors import StoreUnavailable
-from app.orchestrator.ports import Closing, NewDelivery
+from app.orchestrator.records import Closing, NewDelivery
 from tests.contract.store_words import WORKSPACE
 from tests.doubles.idle_service import service_of
 from tests.doubles.memory_store import MemoryStore

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from app.core.durations import Durations
 from app.errors import BlobsUnavailable, QueueUnavailable
-from app.orchestrator.ports import Committed, Leased, Loaded, Offerable
+from app.orchestrator.records import Committed, Leased, Loaded, Offerable
 from tests.doubles.memory_store import MemoryStore
 from tests.property.workers import current
 
