@@ -16,8 +16,7 @@ from app.errors import WorkspaceUnknown
 from app.orchestrator.account_pause import REMEDIES
 from app.orchestrator.key_visibility import PASS_REMEDY
 from app.orchestrator.key_visibility import REMEDY as KEY_REMEDY
-from app.orchestrator.ports import Pause
-from app.orchestrator.records import KEYS_IN_USE, PAUSED_BY_KEY, WORKSPACE_UNKNOWN
+from app.orchestrator.records import KEYS_IN_USE, PAUSED_BY_KEY, WORKSPACE_UNKNOWN, Pause
 from app.settings.workspaces import WorkspaceSettings
 
 _TAKES = "after a change of `.env` it takes a restart, or SIGHUP to `up`"

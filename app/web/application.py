@@ -21,7 +21,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import HTTPException, NotFound, Unauthorized
 
 from app.errors import ConfigError, StoreUnavailable
-from app.orchestrator.ports import NewDelivery
+from app.orchestrator.records import NewDelivery
 from app.recall.signatures import REMEDIES, RejectionKind, Secret, WebhookRejected, judge_headers, verify
 from app.settings.workspaces import DEFAULT_WORKSPACE
 from app.web import near_misses

@@ -25,8 +25,7 @@ from app.core.policy import ProviderChoice
 from app.core.state import Goal, Transcription
 from app.errors import AfterwordError, QueueUnavailable, WorkspaceUnknown
 from app.orchestrator.command_runner import Service
-from app.orchestrator.ports import Source
-from app.orchestrator.records import WORKSPACE_UNKNOWN
+from app.orchestrator.records import WORKSPACE_UNKNOWN, Source
 from app.settings.workspaces import WorkspaceSettings, workspaces_of
 from tests.cli.conftest import FIRST, Home, delivery
 from tests.flow.stage import wait_until

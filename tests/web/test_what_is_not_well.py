@@ -18,9 +18,9 @@ from app.adapters.sql.store import SqlStore
 from app.core.durations import Durations
 from app.core.policy import ProviderChoice, built_in
 from app.ops import heartbeats, metrics
-from app.orchestrator.ports import Answer
 from app.orchestrator.records import LIST_READ, MADE_UP_FOR, BootClock
 from app.recall.signatures import Secret
+from app.recall.types import Answer
 from app.settings.workspaces import WorkspaceSettings
 from app.web.health import NO_WEB, PARTS, Readiness, Report
 from tests.contract.store_words import RECORDING, WORKSPACE, begin, delivery
