@@ -12,11 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.errors import Away, ConfigError, HeldByAnother
-from app.processes.home_lock import ensure_port_free
+from app.processes.home_lock import FILES, ensure_port_free
 from app.settings.environment import Settings
 
 _LITTLE_BYTES = 256 * 2**20
-_HELD_BY = ("up.alive", "up.lock")  # the files of app.processes.home_lock
 _REMEDY = "give it to the user that runs the service, or choose another folder"
 
 
@@ -34,7 +33,7 @@ def why_no_home(home: Path) -> str | None:
         return f"AFTERWORD_HOME: {place} is not a folder; move it away, or choose another place."
     if not os.access(place, os.W_OK | os.X_OK):
         return f"AFTERWORD_HOME: {place} may not be written by this user; {_REMEDY}."
-    for path in (home / name for name in _HELD_BY):
+    for path in (home / name for name in FILES):
         if os.path.lexists(path) and not (path.is_file() and os.access(path, os.R_OK | os.W_OK)):
             return f"AFTERWORD_HOME: {path} is no file of this user's; remove it, or choose another folder."
     return None
