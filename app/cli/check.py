@@ -16,7 +16,7 @@ from app.cli.presence import Service, service_of
 from app.cli.reading import read_store, why_no_database
 from app.cli.words import open_console, say
 from app.errors import AfterwordError, ConfigError, StoreUnavailable
-from app.processes import home_lock
+from app.processes import home_lock, web_probe
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import pasteable
 from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
@@ -142,7 +142,7 @@ def _port(asked: _Asked) -> str | None:
             return is_own
         is_ours = service.has_signs
         if is_ours is None:  # the database is away, which must not make our own web process a stranger
-            is_ours = preflight.is_served_by_us(settings)
+            is_ours = web_probe.is_ours(settings.host, settings.port)
         if is_ours:
             asked.warn(f"Port {settings.port} is taken, it seems by this service, which is at work.")
         return is_ours

@@ -83,21 +83,6 @@ def why_no_port(settings: Settings, *, is_at_work: Callable[[], bool]) -> str | 
     return None
 
 
-def is_served_by_us(settings: Settings) -> bool:
-    """Whether what listens on HOST and PORT answers as a web process of ours does, well or not."""
-    import requests
-
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # not bound
-    address = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/readyz"
-    try:
-        with requests.Session() as session:
-            session.trust_env = False  # no proxy between us and ourselves
-            parts = session.get(address, timeout=2).json()["parts"]
-    except (requests.RequestException, ValueError, KeyError, TypeError):
-        return False
-    return isinstance(parts, dict) and "database" in parts
-
-
 def with_database_file(sentence: str, settings: Settings) -> str:
     """The sentence with the path of the embedded database, where it does not say it."""
     path = settings.database_file

@@ -14,11 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.cli.preflight import is_served_by_us
 from app.cli.words import span
 from app.errors import AfterwordError
 from app.ops.heartbeats import ALIVE_WITHIN_S, Beat, programs, read
-from app.processes import home_lock
+from app.processes import home_lock, web_probe
 from app.settings.changes import changed_since, is_reloadable
 from app.settings.environment import Settings
 
@@ -94,7 +93,7 @@ class Service:
             for p in self.here
             if p.role == "up" and "workers" in p.told
         )
-        return NO_WEB if is_asked and not is_served_by_us(settings) else None
+        return NO_WEB if is_asked and not web_probe.is_ours(settings.host, settings.port) else None
 
 
 def service_of(settings: Settings) -> Service:
