@@ -23,9 +23,9 @@ import requests
 
 from app.errors import Away, HeldByAnother
 from app.processes.home_lock import is_held
+from app.processes.parent_death import die_with_parent
 from app.settings.environment import ROOT, Settings, load_settings
 from app.simulator.server import Simulator, SimulatorConfig, default_key, default_secret
-from app.web.gunicorn_app import die_with_parent
 
 TIME_SCALE = 60.0
 _READY_WITHIN_S = 60.0
@@ -77,7 +77,7 @@ def open_stage(*, seed: int, home: Path = ROOT / "var" / "demo") -> Iterator[Sta
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=functools.partial(die_with_parent, os.getpid()),
+            preexec_fn=functools.partial(die_with_parent, os.getpid(), by_polling=False),
         )
     simulator = Simulator(
         SimulatorConfig(

@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 from app.errors import StoreUnavailable
 from app.orchestrator.records import NewDelivery
 from app.recall.signatures import Secret, parse_secret
-from app.web.application import WebParts, create_app
+from app.web.application import create_app
 from app.web.group_commit import Waiting
+from app.web.parts import WebParts
 from tests.web.receiver import event_body, signature_headers
 from tests.web.receiver_app import SECRETS
 
