@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,7 +12,6 @@ from flask import Flask
 
 from app.orchestrator.records import NewDelivery
 from app.recall.signatures import Secret
-from app.web.group_commit import Waiting
 
 
 class Inbox(Protocol):
@@ -21,8 +21,8 @@ class Inbox(Protocol):
         """Returns when the row is durable. Raises `StoreUnavailable`."""
         ...
 
-    def submit_late(self, row: NewDelivery, waiting: Waiting) -> None:
-        """Returns at once; `waiting` is told when the row is durable, or that it is not."""
+    def submit_late(self, row: NewDelivery, answer: Future[bool]) -> None:
+        """Returns at once; the result of `answer` is whether the row is durable."""
         ...
 
     def note_rejected(self, kind: str, *, remedy: str = "", is_plausible: bool = False) -> None: ...
