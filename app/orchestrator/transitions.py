@@ -22,10 +22,9 @@ from app.core.state import Goal
 from app.core.step import budget
 from app.errors import AlreadyApplied, QueueUnavailable, Stale
 from app.orchestrator.ports import ArtifactRow, Clock, Committed, Loaded, Queue, Send, Source, Store
+from app.recall.limits import CREATES_PER_BOT
 
 _MOST_COLLISIONS = 12
-# Recall's own number: five creates per minute and bot. https://docs.recall.ai/reference/recording_create_transcript_create
-CREATES_PER_BOT = 5
 
 
 def _is_still_wanted(decision: Decision, source: Source) -> bool:

@@ -22,13 +22,13 @@ from app.adapters.sql.migrations import migrate
 from app.adapters.sql.store import SqlStore, open_store
 from app.core import events
 from app.core.commands import Command, FetchTranscript, PublishTranscript
-from app.core.policy import built_in
 from app.core.state import Goal, Transcription
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.command_runner import Service
 from app.orchestrator.ports import Source
 from app.orchestrator.records import KEY_ACCEPTED
 from app.recall.types import Answer, Artifact
+from tests.policies import built_in
 from tests.transcripts.recall_json import spoke
 
 R1 = "aaaaaaaa-0000-4000-8000-000000000001"

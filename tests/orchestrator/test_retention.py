@@ -10,11 +10,11 @@ import structlog
 
 from app.adapters.memory import MemoryStore
 from app.core.machine import Decision
-from app.core.policy import built_in
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.command_runner import Service
 from app.orchestrator.ports import Source
 from tests.contract.store_words import DONE, RECORDING, WORKSPACE, delivery
+from tests.policies import built_in
 
 POLICY = built_in()
 KEPT_S = POLICY.durations.bodies_kept_s
