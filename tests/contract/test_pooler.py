@@ -20,6 +20,8 @@ from tests.contract.pooler import pooled
 from tests.contract.store_words import delivery
 
 # The core of the contract, run here with the fixture `place` of this module.
+from tests.contract.test_store import *  # noqa: F403
+from tests.contract.test_store_money import *  # noqa: F403
 from tests.contract.test_store_outbox import *  # noqa: F403
 
 _SETTINGS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
