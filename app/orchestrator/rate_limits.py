@@ -1,11 +1,80 @@
-"""Places in Recall's rates, for questions to Recall outside a command: probes, keys that are new, passes."""
+"""
+Places in Recall's rates: for a command, which may come back for a place that is far away, and for questions
+outside a command (probes, keys that are new, passes), which wait or are given up.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from app.core.policy import Policy
 from app.errors import RecallBusy
-from app.orchestrator.command_context import READS_PER_WINDOW
-from app.orchestrator.ports import Clock, Store
+from app.orchestrator.outcome import Later
+from app.orchestrator.ports import Clock, Slot, Store
+
+# Recall allows 60 lists and 300 other reads a minute; two and seven are left for people. Further pages have
+# a share of their own: behind all the first pages that are reserved, a list of several would never end.
+# https://docs.recall.ai/reference/transcript_list, https://docs.recall.ai/reference/transcript_retrieve
+READS_PER_WINDOW = {"list": 46, "list_page": 12, "retrieve": 293}
+_TOGETHER = {"list": ("list", "list_page"), "list_page": ("list", "list_page")}  # one limit at Recall
+# Windows of a rate that a command sleeps through rather than lose what it has read. Its lease is renewed.
+_LONGEST_SLEEP = 2
+
+
+class CommandRates:
+    """
+    One command's places in the rates of its workspace. Mutable in one thing: the slot it brought along is
+    used once.
+
+    Args:
+        now: The database's clock.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        workspace: str,
+        policy: Policy,
+        *,
+        now: Callable[[], float],
+        brought: Slot | None = None,
+    ) -> None:
+        self._store, self._clock, self._now = store, clock, now
+        self._workspace, self._policy = workspace, policy
+        self._brought = brought
+
+    def wait_for(self, rate: str, *, may_defer: bool) -> Later | None:
+        """
+        None when the next place of the rate has come.
+
+        Args:
+            rate: A key of `READS_PER_WINDOW`.
+            may_defer: The command may come back for a place that is not worth sleeping for.
+        """
+        durations = self._policy.durations
+        slot = self._slot(rate)
+        wait_s = slot.at - self._now()
+        if wait_s > durations.slot_worth_sleeping_s and may_defer:
+            return Later(wait_s, "rate", slot)
+        if wait_s > _LONGEST_SLEEP * durations.rate_window_s:
+            return Later(wait_s, "rate")
+        if wait_s > 0:
+            self._clock.sleep(wait_s)
+        return None
+
+    def push_back(self, rate: str, *, after_s: float) -> None:
+        """Recall answered 429: no command gets a place before its Retry-After."""
+        for of_rate in _TOGETHER.get(rate, (rate,)):
+            self._store.push_rate(self._workspace, of_rate, after_s=after_s)
+
+    def _slot(self, rate: str) -> Slot:
+        brought, self._brought = self._brought, None
+        # A slot of long ago is gone: using many of those at once would be a burst.
+        late_at_most_s = self._policy.durations.slot_late_at_most_s
+        if brought is not None and brought.rate == rate and brought.at >= self._now() - late_at_most_s:
+            return brought
+        return Slot(rate, next_slot(self._store, self._workspace, rate, self._policy))
 
 
 def next_slot(store: Store, workspace: str, rate: str, policy: Policy) -> float:

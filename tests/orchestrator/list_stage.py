@@ -16,11 +16,12 @@ from app.adapters.memory import MemoryStore
 from app.core.events import RecordingCondition
 from app.core.policy import Policy, built_in
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.command_runner import Service
+from app.orchestrator.housekeeping import ask_for_passes
 from app.orchestrator.ports import RecordingFacts, RecordingSeen
-from app.orchestrator.recall_list_passes import ask_for_passes, reconcile_all
+from app.orchestrator.recall_list_passes import reconcile_all
 from app.orchestrator.reconcile import Found
 from app.orchestrator.records import KEY_ACCEPTED, Answer
+from app.orchestrator.service import Service
 
 HOUR = 3600.0
 START = 1_800_000_000.0

@@ -25,9 +25,9 @@ from app.core.commands import Command, FetchTranscript, PublishTranscript
 from app.core.policy import built_in
 from app.core.state import Goal, Transcription
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.command_runner import Service
 from app.orchestrator.ports import Answer, Artifact, Source
 from app.orchestrator.records import KEY_ACCEPTED
+from app.orchestrator.service import Service
 from tests.transcripts.recall_json import spoke
 
 R1 = "aaaaaaaa-0000-4000-8000-000000000001"

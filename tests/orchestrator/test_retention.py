@@ -12,8 +12,8 @@ from app.adapters.memory import MemoryStore
 from app.core.machine import Decision
 from app.core.policy import built_in
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.command_runner import Service
 from app.orchestrator.ports import Source
+from app.orchestrator.service import Service
 from tests.contract.store_words import DONE, RECORDING, WORKSPACE, delivery
 
 POLICY = built_in()

@@ -15,7 +15,7 @@ import pytest
 
 from app.core.policy import BUILT_IN_PROVIDERS, Policy
 from app.core.state import Goal
-from app.orchestrator.command_context import READS_PER_WINDOW
+from app.orchestrator.rate_limits import READS_PER_WINDOW
 from tests.property import promises
 from tests.property.bill import Message, Recording
 from tests.property.surroundings import DURATIONS
