@@ -11,6 +11,8 @@ quarter minute. Only a refusal is a refusal: silence and a busy Recall decide no
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from structlog.typing import FilteringBoundLogger
 
 from app.core import events
@@ -18,9 +20,10 @@ from app.core.commands import Command, CreateTranscript
 from app.core.events import Refusal
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.key_visibility import KeySight
+from app.orchestrator.key_visibility import KeySight, KeySightStore
 from app.orchestrator.outcome import Later
-from app.orchestrator.ports import Clock, Store
+from app.orchestrator.ports import Clock
+from app.orchestrator.ports_recall import RecallAnswers
 from app.orchestrator.rate_limits import await_slot
 from app.orchestrator.records import CREATES_ONLY, PAUSED_BY_KEY
 
@@ -42,10 +45,14 @@ def proves_account(event: events.Event) -> bool:
     return isinstance(event, events.Created)
 
 
+class AccountStore(KeySightStore, RecallAnswers, Protocol):
+    """Pauses, and what Recall answered."""
+
+
 class Account:
     """The pause of a workspace; kept in the store, so that all workers of all machines share it."""
 
-    def __init__(self, store: Store, clock: Clock, log: FilteringBoundLogger) -> None:
+    def __init__(self, store: AccountStore, clock: Clock, log: FilteringBoundLogger) -> None:
         self._store, self._clock, self._log = store, clock, log
         self.sight = KeySight(store, clock, log)
 

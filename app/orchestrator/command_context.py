@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
@@ -16,10 +16,12 @@ from app.core.state import Transcription
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.lease import Keeper
 from app.orchestrator.outcome import Later, Refused, Unanswered
-from app.orchestrator.ports import Answer, Blobs, Clock, Committed, Leased, Send, Source, Store
+from app.orchestrator.ports import AccountPauses, Blobs, CircuitBreakers, Clock, Sends, Transcriptions
 from app.orchestrator.ports_recall import Recall
 from app.orchestrator.rate_limits import CommandRates
+from app.orchestrator.records import Committed, Leased, Send, Source
 from app.orchestrator.transitions import Advancer
+from app.recall.types import Answer
 
 _T = TypeVar("_T")
 
@@ -31,6 +33,10 @@ class Workspace:
     name: str
     recall: Recall
     policy: Policy
+
+
+class EffectStore(Transcriptions, Sends, AccountPauses, CircuitBreakers, Protocol):
+    """What effects ask of the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class CommandContext:
     leased: Leased
     state: Transcription
     keeper: Keeper
-    store: Store
+    store: EffectStore
     blobs: Blobs
     clock: Clock
     scratch: Path

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from structlog.typing import FilteringBoundLogger
 
@@ -33,7 +33,7 @@ from app.core.machine import is_wanted
 from app.core.state import Fate, Transcription
 from app.errors import BlobsUnavailable, LeaseLost
 from app.orchestrator.account_pause import Account, proves_account
-from app.orchestrator.command_context import CommandContext, Workspace
+from app.orchestrator.command_context import CommandContext, EffectStore, Workspace
 from app.orchestrator.effects import (
     create_transcript,
     fetch_transcript,
@@ -44,8 +44,9 @@ from app.orchestrator.effects import (
 from app.orchestrator.giving_up import patience_over
 from app.orchestrator.lease import Keeper
 from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused
-from app.orchestrator.ports import Blobs, Clock, Leased, Source, Store
+from app.orchestrator.ports import Blobs, Clock, Leases, RateLimits
 from app.orchestrator.rate_limits import CommandRates
+from app.orchestrator.records import Leased, Source
 from app.orchestrator.transitions import Advancer
 
 POISON_AFTER = 8
@@ -62,6 +63,10 @@ _EFFECTS: dict[type[Command], Callable[[CommandContext], Outcome]] = {
 }
 
 
+class RunnerStore(EffectStore, Leases, RateLimits, Protocol):
+    """Leases, and what effects ask."""
+
+
 class CommandRunner:
     """
     Holds no state between commands.
@@ -75,7 +80,7 @@ class CommandRunner:
     def __init__(
         self,
         *,
-        store: Store,
+        store: RunnerStore,
         blobs: Blobs,
         clock: Clock,
         workspaces: Mapping[str, Workspace],

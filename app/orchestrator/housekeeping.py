@@ -9,18 +9,29 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from app.core import events
 from app.core.durations import Durations
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.ports import Blobs, Clock, Queue, Source, Store
-from app.orchestrator.recall_list_passes import PASS, Progress, Reach
+from app.orchestrator.ports import AccountPauses, Blobs, Clock, DeliveryInbox, Outbox, Queue, Transcriptions
+from app.orchestrator.ports_recall import ListPasses, RecallAnswers
+from app.orchestrator.recall_list_passes import PASS, Progress, Reach, ReachStore
+from app.orchestrator.records import Source
 from app.orchestrator.transitions import Advancer
 
 _LEFTOVER_AFTER_S = 3600.0
 # Bodies of old deliveries: each batch holds SQLite's only writer for 3 ms, and 2,000 a minute are twice what
 # Recall's limits let come in.
 _FORGET_EVERY_S, _FORGET_AT_ONCE, _FORGET_BATCHES = 60.0, 100, 20
+
+
+class SweepStore(ReachStore, ListPasses, AccountPauses, Outbox, RecallAnswers, Protocol):
+    """Passes, and the pauses that a sweep ends or has probed."""
+
+
+class HousekeepingStore(SweepStore, DeliveryInbox, Transcriptions, Protocol):
+    """And what is old, or stands still."""
 
 
 class Housekeeping:
@@ -36,7 +47,7 @@ class Housekeeping:
     def __init__(
         self,
         *,
-        store: Store,
+        store: HousekeepingStore,
         queue: Queue,
         blobs: Blobs,
         clock: Clock,
@@ -85,7 +96,7 @@ class Housekeeping:
             self._transitions.advance(workspace, recording_id, event, Source(by="sweep"))
 
 
-def ask_for_passes(store: Store, queue: Queue, workspaces: Mapping[str, Workspace]) -> None:
+def ask_for_passes(store: SweepStore, queue: Queue, workspaces: Mapping[str, Workspace]) -> None:
     """
     Begins the passes that are due, and asks for a worker where one has to be gone on with; also where a
     workspace is paused, or Recall was in trouble, and no command is there to see that it is over. One such
@@ -111,21 +122,21 @@ def ask_for_passes(store: Store, queue: Queue, workspaces: Mapping[str, Workspac
     store.set_mark("pass_asked", store.now())
 
 
-def _begin_pass(store: Store, workspace: Workspace) -> None:
+def _begin_pass(store: SweepStore, workspace: Workspace) -> None:
     held = store.take_pass(workspace.name, PASS, lease_s=workspace.policy.durations.lease_s)
     if held is not None:  # else one is under way, and longer than its period
         progress = Progress.read(held.progress) or Reach(store, workspace).begin()
         store.leave_pass(held, progress=progress.to_json())
 
 
-def _end_idle_pause(store: Store, workspace: Workspace) -> None:
+def _end_idle_pause(store: SweepStore, workspace: Workspace) -> None:
     """A pause about creates while none waits: the next create sees for itself, and pauses again."""
     paused = store.paused(workspace.name)
     if paused is not None and paused.is_about_creates and not store.has_create(workspace.name):
         store.unpause(workspace.name)
 
 
-def _waits_for_a_probe(store: Store, workspace: Workspace) -> bool:
+def _waits_for_a_probe(store: SweepStore, workspace: Workspace) -> bool:
     paused = store.paused(workspace.name)
     if paused is None or paused.is_about_creates:
         return store.recall_trouble_since(workspace.name) is not None

@@ -12,10 +12,12 @@ from app.core import events
 from app.core.policy import Policy
 from app.errors import AlreadyApplied, StoreUnavailable
 from app.orchestrator.command_runner import POISON_AFTER
-from app.orchestrator.ports import Closing, Delivery, Source, Store
+from app.orchestrator.ports import DeliveryInbox
+from app.orchestrator.records import Closing, Delivery, Source
 from app.orchestrator.transitions import Advancer
-from app.recall.endpoints import Unreadable, decode_delivery
 from app.recall.examples import NOTE, is_example
+from app.recall.json_fields import Unreadable
+from app.recall.webhook_events import decode_delivery
 
 
 class InboxConsumer:
@@ -29,7 +31,7 @@ class InboxConsumer:
     def __init__(
         self,
         *,
-        store: Store,
+        store: DeliveryInbox,
         log: FilteringBoundLogger,
         transitions: Advancer,
         policy_of: Callable[[str], Policy],

@@ -10,13 +10,14 @@ from threading import Thread
 from typing import Self
 
 from app.errors import LeaseLost, StoreUnavailable
-from app.orchestrator.ports import Leased, Store
+from app.orchestrator.ports import Leases
+from app.orchestrator.records import Leased
 
 
 class Keeper(Thread):
     """Renews one lease in the background; remembers when it went to another."""
 
-    def __init__(self, store: Store, leased: Leased, *, lease_s: float, every_s: float) -> None:
+    def __init__(self, store: Leases, leased: Leased, *, lease_s: float, every_s: float) -> None:
         super().__init__(name="lease", daemon=True)
         self._store, self._leased = store, leased
         self._lease_s, self._every_s = lease_s, every_s

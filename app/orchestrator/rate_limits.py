@@ -10,7 +10,8 @@ from collections.abc import Callable
 from app.core.policy import Policy
 from app.errors import RecallBusy
 from app.orchestrator.outcome import Later
-from app.orchestrator.ports import Clock, Slot, Store
+from app.orchestrator.ports import Clock, RateLimits
+from app.orchestrator.records import Slot
 
 # Recall allows 60 lists and 300 other reads a minute; two and seven are left for people. Further pages have
 # a share of their own: behind all the first pages that are reserved, a list of several would never end.
@@ -32,7 +33,7 @@ class CommandRates:
 
     def __init__(
         self,
-        store: Store,
+        store: RateLimits,
         clock: Clock,
         workspace: str,
         policy: Policy,
@@ -77,14 +78,14 @@ class CommandRates:
         return Slot(rate, next_slot(self._store, self._workspace, rate, self._policy))
 
 
-def next_slot(store: Store, workspace: str, rate: str, policy: Policy) -> float:
+def next_slot(store: RateLimits, workspace: str, rate: str, policy: Policy) -> float:
     """Takes the next place of a rate ("list", "retrieve"); its time by the database's clock."""
     gap_s = policy.durations.rate_window_s / READS_PER_WINDOW[rate]
     return store.reserve(workspace, rate, gap_s=gap_s)
 
 
 def await_slot(
-    store: Store, clock: Clock, workspace: str, rate: str, policy: Policy, *, at_most_s: float
+    store: RateLimits, clock: Clock, workspace: str, rate: str, policy: Policy, *, at_most_s: float
 ) -> None:
     """
     Returns when the next place of a rate has come.

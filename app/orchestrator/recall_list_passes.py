@@ -15,11 +15,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from app.errors import AccountRefused, CursorRefused, QueueUnavailable, RecallBusy
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.ports import Store
+from app.orchestrator.ports import Liveness, Moments
 from app.orchestrator.rate_limits import READS_PER_WINDOW, next_slot
 from app.orchestrator.reconcile import Found, Reconciler
 from app.orchestrator.records import LIST_READ, HeldPass
@@ -77,10 +77,14 @@ class Progress:
         self.cursor, self.unfinished_since, self.found = None, None, {}
 
 
+class ReachStore(Moments, Liveness, Protocol):
+    """When the installation began, and when its passes ended."""
+
+
 class Reach:
     """How far back a workspace's pass looks. Kept in the store; moved only by a pass that came to its end."""
 
-    def __init__(self, store: Store, workspace: Workspace) -> None:
+    def __init__(self, store: ReachStore, workspace: Workspace) -> None:
         self._store, self._durations = store, workspace.policy.durations
         self._next, self._whole = f"reconcile:{workspace.name}", f"reconcile_whole:{workspace.name}"
 

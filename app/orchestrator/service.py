@@ -19,7 +19,8 @@ from app.orchestrator.command_context import Workspace
 from app.orchestrator.command_runner import CommandRunner
 from app.orchestrator.housekeeping import Housekeeping
 from app.orchestrator.inbox_consumer import InboxConsumer
-from app.orchestrator.ports import Blobs, BootClock, Clock, Queue, Store
+from app.orchestrator.ports import Blobs, Clock, Queue, Store
+from app.orchestrator.records import BootClock
 from app.orchestrator.transitions import Advancer
 
 

@@ -23,7 +23,7 @@ from app import cli, log, wiring
 from app.adapters.sql.store import SqlStore
 from app.core import events
 from app.core.policy import built_in
-from app.orchestrator.ports import NewDelivery, Source
+from app.orchestrator.records import NewDelivery, Source
 from app.orchestrator.service import Service
 from app.settings.environment import Settings
 from tests.flow.stage import Installation, installation

@@ -27,8 +27,7 @@ from app.core.commands import CreateTranscript
 from app.core.policy import built_in
 from app.core.state import Goal, Transcription
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.ports import Committed, Source
-from app.orchestrator.records import KEY_ACCEPTED
+from app.orchestrator.records import KEY_ACCEPTED, Committed, Source
 from app.orchestrator.service import Service
 from app.recall.client import RecallClient
 from app.simulator.server import Simulator, SimulatorConfig

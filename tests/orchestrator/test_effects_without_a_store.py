@@ -17,7 +17,7 @@ from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects import prune_transcript, queries
 from app.orchestrator.outcome import Happened, Later, Outcome, Refused
-from app.orchestrator.ports import Artifact, RecordingFacts
+from app.recall.types import Artifact, RecordingFacts
 from tests.orchestrator.bare_context import NOW, context_of
 
 Effect = Callable[[CommandContext], Outcome]

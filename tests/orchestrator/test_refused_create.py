@@ -13,7 +13,8 @@ from app.core.state import Attempt, Fate, Transcription
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.effects import create_transcript
 from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused
-from app.orchestrator.ports import Committed, CreateAnswer, Source
+from app.orchestrator.records import Committed, Source
+from app.recall.types import CreateAnswer
 from tests.orchestrator.bare_context import NOW, context_of
 from tests.orchestrator.list_stage import Stage
 

@@ -13,7 +13,7 @@ import pytest
 
 from app.core.durations import Durations
 from app.errors import StoreUnavailable
-from app.orchestrator.ports import Offerable
+from app.orchestrator.records import Offerable
 from app.orchestrator.service import Service
 from app.settings.environment import load_settings
 from workers import jobs

@@ -26,7 +26,8 @@ from app.errors import BudgetExceeded
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects.queries import list_all
 from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused, Unanswered
-from app.orchestrator.ports import CreateAnswer, CreateOrder, Send
+from app.orchestrator.records import Send
+from app.recall.types import CreateAnswer, CreateOrder
 
 _KEYS = uuid.UUID("6d1c1f6e-64a5-5e0c-9d0a-1f2f3ad8a1c7")  # the namespace of our Idempotency-Keys
 

@@ -12,7 +12,7 @@ from app.core.commands import AskTranscript, LookUpTranscript
 from app.core.state import Transcription
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.outcome import Happened, Later, Outcome, Unanswered
-from app.orchestrator.ports import Artifact
+from app.recall.types import Artifact
 
 # Ten transcripts per recording and Recall's own hundred attempts: more pages than this is a loop.
 _MOST_PAGES = 50
