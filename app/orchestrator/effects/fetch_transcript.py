@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 from app.core import events
 from app.core.commands import FetchTranscript
 from app.core.rules_results import NO_SUB_CODE
+from app.core.seen import TranscriptStatus
 from app.errors import BlobsUnavailable, DownloadBlocked, TranscriptUnreadable
 from app.orchestrator.command_context import Task
 from app.orchestrator.ports import ArtifactRow
@@ -88,13 +89,14 @@ def _why_not(task: Task, tid: str, artifact: Artifact | None) -> events.Event | 
     at = _patient(task, tid)
     if artifact is None:
         return events.TranscriptMissing(task.now(), tid, at, task.recall.fingerprint)
-    if artifact.status in ("deleted", "failed"):
-        sub_code = artifact.sub_code or NO_SUB_CODE
-        return events.TranscriptGone(at, tid, sub_code if artifact.status == "failed" else None)
+    if artifact.status is TranscriptStatus.FAILED:
+        return events.TranscriptGone(at, tid, artifact.sub_code or NO_SUB_CODE, artifact.failure)
+    if artifact.status is TranscriptStatus.DELETED:
+        return events.TranscriptGone(at, tid)
     is_ours = task.state.attempt_of(transcript_id=tid) is not None  # was ordered, whatever its answer lacks
     if artifact.is_realtime and not is_ours and not task.policy.want_realtime:
         return events.Unwanted(at, tid, artifact.provider or "unknown")
-    if artifact.status != "done" or artifact.download_url is None:
+    if artifact.status is not TranscriptStatus.DONE or artifact.download_url is None:
         return events.NotYet(at, tid)
     return None
 

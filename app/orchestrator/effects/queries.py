@@ -11,6 +11,7 @@ from app.core import events
 from app.core.commands import AskTranscript, LookUpTranscript, PruneTranscript
 from app.core.events import RecordingCondition
 from app.core.policy import CEILING
+from app.core.seen import Seen
 from app.core.state import Transcription
 from app.errors import RecallBusy
 from app.orchestrator.command_context import Task
@@ -108,7 +109,8 @@ def _status(task: Task, transcript_id: str, artifact: Artifact) -> events.Event:
         case "done":
             return events.TranscriptDone(at, transcript_id)
         case "failed":
-            return events.TranscriptFailed(at, transcript_id, sub_code=artifact.sub_code)
+            code = artifact.sub_code
+            return events.TranscriptFailed(at, transcript_id, sub_code=code, failure=artifact.failure)
         case "deleted":
             return events.TranscriptGone(at, transcript_id)
         case _:
@@ -171,13 +173,14 @@ def _is_kept_here(task: Task, transcript_id: str) -> bool:
     return task.store.draft(task.workspace.name, task.recording_id, transcript_id) is not None
 
 
-def _seen(artifact: Artifact, state: Transcription) -> events.Seen:
+def _seen(artifact: Artifact, state: Transcription) -> Seen:
     line = state.attempt_of(ordinal=artifact.ordinal, transcript_id=artifact.transcript_id)
-    return events.Seen(
+    return Seen(
         transcript_id=artifact.transcript_id,
         status=artifact.status,
         ordinal=artifact.ordinal,
         provider=artifact.provider_for(line.provider if line is not None else None),
         sub_code=artifact.sub_code,
         is_realtime=artifact.is_realtime,
+        failure=artifact.failure,
     )
