@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.adapters.sql.store import SqlStore
     from app.core.durations import Durations
     from app.orchestrator.command_context import Workspace
-    from app.orchestrator.command_runner import Service
+    from app.orchestrator.service import Service
     from app.settings.workspaces import WorkspaceSettings
     from app.web.health import Readiness
     from app.web.parts import WebParts
@@ -130,7 +130,7 @@ def open_service(
         workspaces: Instead of those of the settings.
     """
     from app.clock import SystemClock
-    from app.orchestrator.command_runner import Service
+    from app.orchestrator.service import Service
 
     _hide_secrets(settings)
     described = workspaces_of(settings) if workspaces is None else workspaces

@@ -28,7 +28,7 @@ from app.settings.program_name import pasteable
 from app.settings.used_by_command import POLICY, QUEUE, STORED
 
 if TYPE_CHECKING:
-    from app.orchestrator.command_runner import Service
+    from app.orchestrator.service import Service
     from app.recall.webhook_events import Decoded
 
 # Recall itself is the service's to ask.

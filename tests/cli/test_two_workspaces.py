@@ -24,8 +24,8 @@ from app.core import events
 from app.core.policy import ProviderChoice
 from app.core.state import Goal, Transcription
 from app.errors import AfterwordError, QueueUnavailable, WorkspaceUnknown
-from app.orchestrator.command_runner import Service
 from app.orchestrator.records import WORKSPACE_UNKNOWN, Source
+from app.orchestrator.service import Service
 from app.settings.workspaces import WorkspaceSettings, workspaces_of
 from tests.cli.conftest import FIRST, Home, delivery
 from tests.flow.stage import wait_until

@@ -1,0 +1,101 @@
+"""
+What one process opens to do its work: the inbox, the commands, the housekeeping, on the same parts.
+
+No rule is here: `inbox_consumer`, `command_runner` and `housekeeping` are the three, `transitions` is their
+common step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from structlog.typing import FilteringBoundLogger
+
+from app.clock import boot_id
+from app.core.durations import Durations
+from app.core.policy import Policy
+from app.errors import WorkspaceUnknown
+from app.orchestrator.account_pause import Account
+from app.orchestrator.command_context import Workspace
+from app.orchestrator.command_runner import CommandRunner
+from app.orchestrator.housekeeping import Housekeeping
+from app.orchestrator.inbox_consumer import InboxConsumer
+from app.orchestrator.ports import Blobs, Clock, Queue, Store
+from app.orchestrator.records import BootClock
+from app.orchestrator.transitions import Advancer
+
+
+class Service:
+    """
+    Everything a worker does: `receive`, `perform`, `sweep`; and `advance`, by which people act.
+
+    Args:
+        scratch: A folder for downloads under way; emptied by `sweep`.
+        timing: What belongs to this machine and to no workspace: leases, offers, housekeeping.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        queue: Queue,
+        blobs: Blobs,
+        clock: Clock,
+        workspaces: Mapping[str, Workspace],
+        timing: Durations,
+        scratch: Path,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self.store, self.queue, self.clock, self.log = store, queue, clock, log
+        self.workspaces, self.timing = workspaces, timing
+        self.account = Account(store, clock, log)
+        transitions = Advancer(store, queue, clock, log, self.policy_of)
+        self.advance = transitions.advance
+        self.receive = InboxConsumer(
+            store=store,
+            log=log,
+            transitions=transitions,
+            workspaces=workspaces,
+            suspend=self._suspend,
+            sign=self._sign,
+        ).receive
+        self.perform = CommandRunner(
+            store=store,
+            blobs=blobs,
+            clock=clock,
+            workspaces=workspaces,
+            scratch=scratch,
+            log=log,
+            account=self.account,
+            transitions=transitions,
+            suspend=self._suspend,
+            sign=self._sign,
+            durations=timing,
+        ).perform
+        self.sweep = Housekeeping(
+            store=store,
+            queue=queue,
+            blobs=blobs,
+            clock=clock,
+            workspaces=workspaces,
+            scratch=scratch,
+            account=self.account,
+            transitions=transitions,
+            sign=self._sign,
+            durations=timing,
+        ).sweep
+
+    def policy_of(self, workspace: str) -> Policy:
+        """Raises `WorkspaceUnknown`: no other one's policy is a substitute."""
+        if (known := self.workspaces.get(workspace)) is None:
+            raise WorkspaceUnknown(workspace)
+        return known.policy
+
+    def _suspend(self, workspace: str) -> None:
+        self.account.suspend(workspace, probe_after_s=self.timing.recording_ask_every_s)
+
+    def _sign(self) -> float:
+        """Before any work: an absence must be known before money is spent, and until when it was."""
+        boot = BootClock(boot_id(), self.clock.boottime)
+        return self.store.sign(quiet_s=self.timing.silence_s, boot=boot)
