@@ -119,15 +119,15 @@ _Samples = Iterable[tuple[Sequence[str], float]]
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"afterword_{name}", meaning, value=value)
+    return GaugeMetricFamily(name, meaning, value=value)
 
 
 def _gauges(name: str, meaning: str, labels: Sequence[str], samples: _Samples) -> Metric:
-    return _filled(GaugeMetricFamily(f"afterword_{name}", meaning, labels=labels), samples)
+    return _filled(GaugeMetricFamily(name, meaning, labels=labels), samples)
 
 
 def _counters(name: str, meaning: str, labels: Sequence[str], samples: _Samples) -> Metric:
-    return _filled(CounterMetricFamily(f"afterword_{name}", meaning, labels=labels), samples)
+    return _filled(CounterMetricFamily(name, meaning, labels=labels), samples)
 
 
 def _filled(family: GaugeMetricFamily | CounterMetricFamily, samples: _Samples) -> Metric:
@@ -138,13 +138,13 @@ def _filled(family: GaugeMetricFamily | CounterMetricFamily, samples: _Samples) 
 
 def _of_parts(parts: Mapping[str, str]) -> Iterator[Metric]:
     yield _gauges(
-        "up",
+        "afterword_up",
         "1 while the part answers and takes writes; 0 also when it does not answer in time.",
         ["part"],
         (([part], float(parts.get(part) == OK)) for part in _WRITTEN),
     )
     yield _gauges(
-        "part_state",
+        "afterword_part_state",
         "1 for the state that /readyz tells of the part, 0 for the others; unknown: no answer in time.",
         ["part", "state"],
         (
@@ -158,45 +158,48 @@ def _of_parts(parts: Mapping[str, str]) -> Iterator[Metric]:
 def _of_store(store: Counts) -> Iterator[Metric]:
     phases = {**dict.fromkeys((goal.value for goal in Goal), 0), **store.transcriptions}
     yield _gauges(
-        "transcriptions", "Recordings by where their transcription stands.", ["goal"], _by_name(phases)
+        "afterword_transcriptions",
+        "Recordings by where their transcription stands.",
+        ["goal"],
+        _by_name(phases),
     )
     yield _gauges(
-        "attempts",
+        "afterword_attempts",
         "Paid attempts by provider and by what became of them.",
         ["provider", "fate"],
         sorted(store.attempts.items()),
     )
     yield _gauge(
-        "deliveries_unapplied",
+        "afterword_deliveries_unapplied",
         "Webhooks stored and acknowledged, not yet acted upon.",
         store.deliveries_unapplied,
     )
     yield _gauge(
-        "deliveries_unreadable",
+        "afterword_deliveries_unreadable",
         "Webhooks rightly signed that could not be understood; kept.",
         store.deliveries_unreadable,
     )
     yield _counters(
-        "deliveries_rejected",
+        "afterword_deliveries_rejected",
         "Requests refused and not kept that were, or may have been, meant as webhooks, by kind.",
         ["kind"],
         _by_name({**dict.fromkeys(_REJECTIONS, 0), **store.rejected}),
     )
-    yield _gauge("commands_pending", "Commands not yet done, due or not.", store.commands_pending)
-    yield _gauge("commands_due", "Commands whose time has come.", store.commands_due)
+    yield _gauge("afterword_commands_pending", "Commands not yet done, due or not.", store.commands_pending)
+    yield _gauge("afterword_commands_due", "Commands whose time has come.", store.commands_due)
     yield _counters(
-        "alarms",
+        "afterword_alarms",
         "Decisions of the history that a person should look at, by name.",
         ["name"],
         _by_name(store.alarms),
     )
     yield _gauges(
-        "workspace_paused",
+        "afterword_workspace_paused",
         "1 for a workspace whose account Recall refuses (key, payment); absent while it works.",
         ["workspace"],
         (([workspace], 1.0) for workspace in sorted(store.paused)),
     )
-    yield _gauge("workspaces_paused", "Workspaces whose account Recall refuses.", len(store.paused))
+    yield _gauge("afterword_workspaces_paused", "Workspaces whose account Recall refuses.", len(store.paused))
 
 
 def _by_name(numbers: Mapping[str, int]) -> _Samples:
@@ -205,23 +208,29 @@ def _by_name(numbers: Mapping[str, int]) -> _Samples:
 
 def _of_facts(facts: Facts, providers: Sequence[str]) -> Iterator[Metric]:
     yield _gauge(
-        "oldest_undone_seconds",
+        "afterword_oldest_undone_seconds",
         "Age of the oldest unapplied webhook or wanted command, counted from the first wish; 0 without any.",
         facts.oldest_undone_s or 0.0,
     )
     moments = {
-        "delivery": ("When the last new webhook was stored.", facts.last_webhook_at),
-        "stored": ("When the last transcript was stored.", facts.last_stored_at),
-        "list_read": (
+        "afterword_delivery_last_timestamp_seconds": (
+            "When the last new webhook was stored.",
+            facts.last_webhook_at,
+        ),
+        "afterword_stored_last_timestamp_seconds": (
+            "When the last transcript was stored.",
+            facts.last_stored_at,
+        ),
+        "afterword_list_read_last_timestamp_seconds": (
             "When a page of Recall's list of recordings was last read for lost webhooks.",
             facts.list_read_at,
         ),
     }
     for name, (meaning, at) in moments.items():
         if at is not None:
-            yield _gauge(f"{name}_last_timestamp_seconds", meaning, at)
+            yield _gauge(name, meaning, at)
     yield _gauges(
-        "provider_breaker",
+        "afterword_provider_breaker",
         "1 for the state of a provider's circuit breaker: closed (it is used), open (it is passed over after "
         "failing again and again), half_open (one attempt tries it); 0 for the others.",
         ["provider", "state"],
@@ -232,7 +241,7 @@ def _of_facts(facts: Facts, providers: Sequence[str]) -> Iterator[Metric]:
         ),
     )
     yield _gauges(
-        "heartbeat_age_seconds",
+        "afterword_heartbeat_age_seconds",
         "Seconds since a process last gave a sign of life.",
         ["process"],
         (([name], max(0.0, age_s)) for name, (age_s, _) in sorted(facts.heartbeats.items())),
@@ -247,13 +256,13 @@ def _of_measures(tallies: Mapping[str, int], counters: Mapping[str, int]) -> Ite
     )
     kinds = [(*name.partition(":")[::2], number) for name, number in sorted(tallies.items())]
     yield _counters(
-        "recall_answers",
+        "afterword_recall_answers",
         "Answers of Recall by what was asked and by their class; silence: none came.",
         ["endpoint", "class"],
         ((rest.split(":", 1), number) for kind, rest, number in kinds if kind == "recall"),
     )
     yield _gauges(
-        "recordings_failed",
+        "afterword_recordings_failed",
         "Recordings that stand failed, by reason.",
         ["reason"],
         (([rest], number) for kind, rest, number in kinds if kind == "failed"),
@@ -276,7 +285,7 @@ def _time_to_stored(tallies: Mapping[str, int]) -> Metric:
 
 def _of_queues(queues: tuple[QueueCounts, ...]) -> Iterator[Metric]:
     yield _gauges(
-        "queue_jobs",
+        "afterword_queue_jobs",
         "RQ jobs by queue and state; stuck: taken by a worker and never begun.",
         ["queue", "state"],
         (
@@ -286,7 +295,7 @@ def _of_queues(queues: tuple[QueueCounts, ...]) -> Iterator[Metric]:
         ),
     )
     yield _gauges(
-        "workers",
+        "afterword_workers",
         "Live RQ workers by the queue they serve.",
         ["queue"],
         (([queue.name], queue.workers) for queue in queues),
