@@ -16,7 +16,7 @@ from app.adapters.redis.job_queue import QueueCounts
 from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
 from app.core.durations import Durations
-from app.core.policy import ProviderChoice, built_in
+from app.core.policy import ProviderChoice
 from app.ops import heartbeats, metrics
 from app.orchestrator.records import LIST_READ, MADE_UP_FOR, BootClock
 from app.recall.signatures import Secret
@@ -24,6 +24,7 @@ from app.recall.types import Answer
 from app.settings.workspaces import WorkspaceSettings
 from app.web.health import NO_WEB, PARTS, Readiness, Report
 from tests.contract.store_words import RECORDING, WORKSPACE, begin, delivery
+from tests.policies import built_in
 from tests.web.test_health import settings_of
 from workers.readiness_log import Watch
 
