@@ -15,8 +15,7 @@ from app.adapters.sql.store import SqlStore
 from app.cli.words import iso, span, time_of
 from app.orchestrator.key_visibility import PASS_REMEDY
 from app.orchestrator.key_visibility import REMEDY as KEY_REMEDY
-from app.orchestrator.ports import Pause
-from app.orchestrator.records import KEYS_IN_USE, PAUSED_BY_KEY
+from app.orchestrator.records import KEYS_IN_USE, PAUSED_BY_KEY, Pause
 from app.recall.limits import remedy_of
 
 _TAKES = "after a change of `.env` it takes a restart, or SIGHUP to `up`"

@@ -21,7 +21,7 @@ from app.core.policy import CEILING, Policy
 from app.core.state import ENDS, Fate, Goal
 from app.core.step import budget as budget_of
 from app.errors import AfterwordError
-from app.orchestrator.ports import Source
+from app.orchestrator.records import Source
 from app.settings.environment import load_settings
 from app.settings.program_name import command as call
 from app.settings.program_name import pasteable

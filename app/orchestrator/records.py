@@ -54,7 +54,7 @@ class Loaded:
     transcription: Transcription
     version: int
     pending: tuple[Command, ...] = ()
-    is_from_before: bool = False  # last changed before a long silence of ours: see `Store.sign`
+    is_from_before: bool = False  # last changed before a long silence of ours: see `Liveness.sign`
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Slot:
     at: float
 
 
-# Moments of a workspace, see `ports.Store.mark`: a page of Recall's list was read; a recording on it was
+# Moments of a workspace, see `ports.Moments.mark`: a page of Recall's list was read; a recording on it was
 # taken up that no webhook had told of.
 LIST_READ, MADE_UP_FOR = "list_read:", "made_up_for:"
 

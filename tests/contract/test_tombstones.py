@@ -26,6 +26,7 @@ from app.orchestrator.records import KEY_ACCEPTED
 from app.recall.types import Answer, RecordingFacts, RecordingSeen
 from tests.contract.conftest import AnyStore
 from tests.contract.store_words import CREATE, DONE, HAND, WORKSPACE, delivery, state_of
+from tests.doubles.full_queue import FullQueue
 from tests.policies import built_in
 
 ERASED, OTHER = "0d4c1c8e-0000-4000-8000-000000000001", "77aa0b52-0000-4000-8000-000000000002"
@@ -49,15 +50,6 @@ class ListOnly:
         return []
 
 
-class FullQueue:
-    """Nothing is handed to workers: what follows is seen in the store."""
-
-    def room(self) -> int:
-        return 0
-
-    def ask_reconcile(self) -> None: ...
-
-
 class NoWaiting(SystemClock):
     """Slots of the list's rate are waited for by others."""
 
@@ -71,7 +63,7 @@ def service(store: AnyStore) -> Service:
     store.set_key_status(WORKSPACE, recall.fingerprint, KEY_ACCEPTED)
     return Service(
         store=store,
-        queue=cast(Any, FullQueue()),
+        queue=FullQueue(),
         blobs=cast(Any, None),
         clock=NoWaiting(),
         workspaces={WORKSPACE: Workspace(WORKSPACE, recall, _POLICY)},

@@ -12,7 +12,7 @@ from app.core.events import CreateRefused, RecordingDone, Refusal
 from app.core.state import Attempt, Fate
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.effects import create_transcript
-from app.orchestrator.ports import Source
+from app.orchestrator.records import Source
 from app.recall.types import CreateAnswer
 from tests.orchestrator.list_stage import Stage
 from tests.policies import built_in

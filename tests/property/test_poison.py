@@ -12,7 +12,7 @@ from app.core import reasons
 from app.core.policy import Policy
 from app.core.state import Goal
 from app.orchestrator.command_runner import POISON_AFTER
-from app.orchestrator.ports import Loaded
+from app.orchestrator.records import Loaded
 from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import promises
 from tests.property.bill import Message, Recording

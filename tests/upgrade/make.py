@@ -28,7 +28,7 @@ from app.core import events
 from app.core.events import Refusal
 from app.errors import QueueUnavailable
 from app.orchestrator.effects.create_transcript import idempotency_key
-from app.orchestrator.ports import ArtifactRow, NewDelivery, Send, Source
+from app.orchestrator.records import ArtifactRow, NewDelivery, Send, Source
 from app.orchestrator.transitions import Advancer
 from tests.policies import built_in
 

@@ -23,8 +23,7 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
 from app.adapters.sql.store import SqlStore
 from app.core.state import ENDS, Attempt, Fate, Goal, Transcription
-from app.orchestrator.ports import Leased
-from app.orchestrator.records import KEY_ACCEPTED
+from app.orchestrator.records import KEY_ACCEPTED, Leased
 from tests.policies import built_in
 from tests.property.bill import Transcript
 from tests.property.surroundings import DURATIONS
