@@ -25,8 +25,8 @@ from app.core.commands import Command, FetchTranscript, PublishTranscript
 from app.core.seen import TranscriptStatus
 from app.core.state import Goal, Transcription
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.command_runner import Service
 from app.orchestrator.records import KEY_ACCEPTED, Source
+from app.orchestrator.service import Service
 from app.recall.types import Answer, Artifact
 from tests.doubles.full_queue import FullQueue
 from tests.doubles.still_clock import StillClock
