@@ -24,7 +24,8 @@ from app.recall.url_checks import check_base_url, host_is_loopback
 from app.settings import env_file
 from app.settings.host_environment import NAMES as SURROUNDINGS
 from app.settings.host_environment import home_warnings, is_host, surroundings_problems
-from app.settings.policy_file import Say, build_policy, read_policy_file
+from app.settings.policy_file import read_policy
+from app.settings.problems import Say
 from app.settings.server_urls import (
     fits,
     postgresql_problems,
@@ -381,9 +382,9 @@ class _Reader:
             self.of_policy.add(sentence)
             self.problem(sentence)
 
-        tables = read_policy_file(path, say) if reads_file else {}
         order = self.values.get("AFTERWORD_PROVIDERS")
-        return build_policy(tables, order=order, time_scale=time_scale, problem=say, warn=self.warn)
+        file = path if reads_file else None
+        return read_policy(file, order=order, time_scale=time_scale, problem=say, warn=self.warn)
 
     def api_keys(self) -> tuple[ApiKey, ...]:
         keys = []
