@@ -123,8 +123,8 @@ class PolicyTables(Table):
         "the budget: paid attempts per recording",
         ge=1,
         le=CEILING,
-        fault=f"{{value}} is outside 1 to {CEILING} (Recall stops at "
-        f"{TRANSCRIPTS_PER_RECORDING} transcripts per recording)",
+        fault=f"{{value}} is outside 1 to {CEILING} "
+        f"(Recall stops at {TRANSCRIPTS_PER_RECORDING} transcripts per recording)",
     )
     patience_s: float | None = key(
         None,
