@@ -21,7 +21,8 @@ from pydantic import AfterValidator, BeforeValidator, ValidationError, Validatio
 
 from app.core.durations import Durations
 from app.core.policy import BUILT_IN_PROVIDERS, CEILING, Policy, ProviderChoice, Selection
-from app.settings.problems import KeyPath, Lines, Say, Table, ended, key, nearest, sentences
+from app.settings.faults import Say, nearest
+from app.settings.problems import KeyPath, Lines, Table, ended, key, sentences
 
 # Recall's asynchronous providers known in 2026; others may be added without notice.
 # https://docs.recall.ai/docs/async-transcription

@@ -6,16 +6,16 @@ field that needs more than the general words brings them as `fault` (see `key`).
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-Say = Callable[[str], None]
+from app.settings.faults import nearest
+
 KeyPath = tuple[str | int, ...]
 
 
@@ -36,11 +36,6 @@ def key(default: Any, about: str, *, fault: str = "has a value that cannot be us
         limits: pydantic's: `ge`, `le`, `min_length` …
     """
     return Field(default, description=about, json_schema_extra={"fault": fault}, **limits)
-
-
-def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """The known name that was most likely meant."""
-    return next(iter(difflib.get_close_matches(name, list(known), 1, cutoff=cutoff)), None)
 
 
 def ended(sentence: str) -> str:

@@ -16,13 +16,13 @@ from pydantic.fields import FieldInfo
 
 from app.core.durations import Durations
 from app.core.policy import BUILT_IN_PROVIDERS, Policy, ProviderChoice, Selection, built_in
-from app.settings import environment
 from app.settings.environment import load_settings
 from app.settings.policy_file import PolicyTables
 from app.settings.problems import Lines, Table, key, sentences
+from app.settings.program_name import ROOT
 from tests.settings.conftest import GOOD, Load, Problems
 
-EXAMPLE = environment.ROOT / "policy.example.toml"
+EXAMPLE = ROOT / "policy.example.toml"
 
 
 def policy_of(load: Load, root: Path, text: str, **changes: str) -> Policy:

@@ -1,0 +1,246 @@
+"""
+What the text of a setting means, and what is wrong with it: one function for each that pydantic does not
+know by itself. A `ValueError` is the one fault of a value; several, or one of another setting, are added to
+the faults. No sentence repeats a value: it may be a password, also where none belongs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import ValidationInfo
+from pydantic_core import CoreSchema, core_schema
+
+from app.core.policy import Policy
+from app.recall.signatures import Secret, parse_secret
+from app.recall.url_checks import check_base_url, host_is_loopback
+from app.settings.faults import Faults
+from app.settings.host_environment import is_host
+from app.settings.policy_file import read_policy
+from app.settings.server_urls import (
+    fits,
+    postgresql_problems,
+    redis_problems,
+    sqlite_file,
+    sqlite_url,
+    storage_folder,
+)
+
+# Each region is a deployment of its own: https://docs.recall.ai/docs/regions
+REGIONS = ("us-east-1", "us-west-2", "eu-central-1", "ap-northeast-1")
+_SECRETS_OF = {
+    "verification_secrets": "RECALL_WORKSPACE_VERIFICATION_SECRET",
+    "webhook_secrets": "RECALL_WEBHOOK_SECRETS",
+}
+_API_KEY = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)=(?P<scopes>[a-z:+_-]+)=(?P<digest>[0-9a-f]{64})")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBy:
+    """In a field's type: the value is what this function makes of the text."""
+
+    function: Callable[[Any, ValidationInfo], object]
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(self.function)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key of our own `/v1`: only its SHA-256 is known."""
+
+    name: str
+    scopes: frozenset[str]
+    digest: str = field(repr=False)
+
+
+def faults_of(info: ValidationInfo) -> Faults:
+    """Where faults are told, with all that was given."""
+    assert isinstance(info.context, Faults)
+    return info.context
+
+
+def digits(value: int | str) -> int:
+    """A number as people write one: pydantic would take `+8_000` too."""
+    if not re.fullmatch(r"[0-9]{1,6}", str(value)):
+        raise ValueError
+    return int(value)
+
+
+def path(text: str, info: ValidationInfo) -> Path:
+    """Below the root, unless it is absolute."""
+    # An unknown ~user, a null byte, no UTF-8, a loop of links.
+    with suppress(RuntimeError, ValueError, OSError):
+        found = (faults_of(info).root / Path(text).expanduser()).resolve()
+        if fits(found):
+            return found
+    raise ValueError("is not a path that can be used (is it too long?); write it out")
+
+
+def region(text: str | None, _info: ValidationInfo) -> str | None:
+    if text is not None and text not in REGIONS:
+        raise ValueError(f"unknown; Recall's regions are {', '.join(REGIONS)}")
+    return text
+
+
+def base_url(text: str | None, info: ValidationInfo) -> str:
+    """Recall's address, of the region unless it is given."""
+    faults, its_region = faults_of(info), info.data["region"]
+    if text is None and "RECALL_REGION" not in faults.given:
+        regions = ", ".join(REGIONS)
+        faults.add("RECALL_REGION", f" is missing: one of {regions} (it is in the dashboard's address)")
+    url = f"https://{its_region or REGIONS[0]}.recall.ai" if text is None else check_base_url(text)
+    if urlsplit(url).path:
+        faults.add("RECALL_API_BASE_URL", "has a path (/api/v1 is added here); end it after the host")
+    named = (urlsplit(url).hostname or "").removesuffix(".").removesuffix(".recall.ai")
+    if text is not None and its_region is not None and named in REGIONS and named != its_region:
+        faults.add("RECALL_API_BASE_URL", " and RECALL_REGION name different regions; unset one of them")
+    if faults.is_isolated and not (text and host_is_loopback(url)):
+        faults.add("RECALL_API_BASE_URL", "this command only ever talks to a Recall on this machine")
+    return url
+
+
+def time_scale(text: str, info: ValidationInfo) -> float:
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text) or not 1 <= float(text) <= 3600:
+        raise ValueError("must be a number from 1 to 3600")
+    if float(text) != 1 and not host_is_loopback(info.data["api_base_url"]):
+        faults_of(info).add("AFTERWORD_TIME_SCALE", "only with a Recall on this machine; unset it")
+    return float(text)
+
+
+def policy(_: object, info: ValidationInfo) -> Policy:
+    """Of the file that is named, else of `policy.toml` where it lies, else the built-in one."""
+    faults, file = faults_of(info), info.data["policy_file"]
+    is_there = os.path.exists(file)  # not Path's, which raises where a folder may not be entered
+    is_named = "AFTERWORD_POLICY" in faults.given
+    if is_named and not is_there:
+        faults.add_of_policy(f"AFTERWORD_POLICY: there is no file {file}; write one or unset the variable.")
+    return read_policy(
+        file if is_there and (is_named or not faults.is_isolated) else None,
+        order=info.data["provider_order"],
+        time_scale=info.data["time_scale"],
+        problem=faults.add_of_policy,
+        warn=faults.warn,
+    )
+
+
+def api_key(text: str, _info: ValidationInfo) -> str:
+    if not text:
+        raise ValueError(" is missing: create one in the Recall dashboard (Developers > API keys & secrets)")
+    if not re.fullmatch(r"[\x21-\x7e]+", text) or text.lower() in ("token", "bearer"):
+        raise ValueError("must be the bare key, without blanks and without a word before it")
+    return text
+
+
+def secrets(text: str, info: ValidationInfo) -> tuple[Secret, ...]:
+    """Each once; those of Recall's own name for the setting come last."""
+    faults, name = faults_of(info), _SECRETS_OF[info.field_name or ""]
+    found: dict[bytes, Secret] = {}
+    texts = [one for one in re.split(r"[\s,]+", text) if one]
+    for number, one in enumerate(texts, 1):
+        try:
+            secret = parse_secret(one)
+        except ValueError as error:
+            # Without its first letters it may be anything, a password of something else above all.
+            why = str(error) if "whsec_" in one else "not a webhook secret: it must begin with whsec_"
+            faults.add(name, f" ({number} of {len(texts)}): {why}" if len(texts) > 1 else why)
+        else:
+            found.setdefault(secret.key, secret)
+    for secret in info.data.get("verification_secrets", ()):
+        found.setdefault(secret.key, secret)
+    return tuple(found.values())
+
+
+def needed_secrets(text: str, info: ValidationInfo) -> tuple[Secret, ...]:
+    found, faults = secrets(text, info), faults_of(info)
+    if not (found or info.data["policy"].poll_only or faults.names & {*_SECRETS_OF.values()}):
+        raise ValueError(
+            " is missing: create the workspace verification secret in the Recall dashboard "
+            "(Developers > API keys & secrets); without it Recall signs nothing"
+        )
+    return found
+
+
+def database_url(url: str | None, info: ValidationInfo) -> str:
+    """As SQLAlchemy takes it."""
+    faults, home = faults_of(info), info.data["home"]
+    if url is None:
+        return _database_file(home / "afterword.db", faults, "AFTERWORD_HOME")
+    scheme, _, rest = url.partition("://")
+    file = sqlite_file(url)
+    if file is not None and file != Path("/") and "?" not in url:
+        return _database_file(faults.root / file, faults, "DATABASE_URL")
+    if file is not None and "?" in url:
+        raise ValueError("a file's address has no parameters; a ? in its name is written %3F")
+    if scheme not in ("postgresql", "postgres") or not rest:
+        raise ValueError("must be sqlite:///PATH (a file) or postgresql://USER@HOST/DATABASE")
+    for fault in postgresql_problems(url):
+        faults.add("DATABASE_URL", fault)
+    return f"postgresql://{rest}"
+
+
+def _database_file(file: Path, faults: Faults, name: str) -> str:
+    try:
+        file = file.resolve()
+    except (ValueError, OSError, RuntimeError):  # a null byte, a loop of links
+        file = Path("\0")
+    if not fits(file):
+        faults.add(name, "is not a path that can be used")
+        return "sqlite://"
+    # Only its kind is looked at: opening it could drop the locks of a database open in this process.
+    if os.path.isdir(file):
+        faults.add(name, f"{file} is a folder, where the database file belongs; move it away")
+    return sqlite_url(file)
+
+
+def redis_url(url: str | None, info: ValidationInfo) -> str | None:
+    found = list(redis_problems(url)) if url is not None else []
+    for fault in found:
+        faults_of(info).add("REDIS_URL", fault)
+    return None if found else url
+
+
+def storage_url(url: str | None, info: ValidationInfo) -> str:
+    if url is None:
+        home: Path = info.data["home"]
+        return (home / "transcripts").as_uri()
+    if re.match(r"(s3|gs|az)://", url):
+        raise ValueError("object stores are not supported yet; use file:///absolute/path")
+    if not url.startswith("file:///") or storage_folder(url) is None:
+        raise ValueError("must be file:///absolute/path, a path that can be used")
+    return url
+
+
+def metrics_token(text: str | None, _info: ValidationInfo) -> str | None:
+    # https://www.rfc-editor.org/rfc/rfc6750#section-2.1
+    if text is not None and not re.fullmatch(r"[A-Za-z0-9._~+/-]{16,}=*", text):
+        raise ValueError(
+            "must be 16 or more letters, digits and -._~+/ without blanks; `openssl rand -hex 24` makes one"
+        )
+    return text
+
+
+def api_keys(text: str, _info: ValidationInfo) -> tuple[ApiKey, ...]:
+    matches = [_API_KEY.fullmatch(one) for one in text.split()]
+    if None in matches:
+        raise ValueError("each is name=scope+scope=sha256-hex, separated by blanks")
+    return tuple(ApiKey(m["name"], frozenset(m["scopes"].split("+")), m["digest"]) for m in matches if m)
+
+
+def host(text: str, _info: ValidationInfo) -> str:
+    if not is_host(text):
+        raise ValueError("must be an address or a host name alone, e.g. 127.0.0.1; the port is PORT")
+    return text
+
+
+def domain(text: str | None, _info: ValidationInfo) -> str | None:
+    if text is not None and (not is_host(text) or "." not in text.strip(".")):
+        raise ValueError("must be the domain alone, as in your-name.ngrok.app: without https:// or path")
+    return text
