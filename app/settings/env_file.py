@@ -60,11 +60,13 @@ def _read_env_file(faults: Faults) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f".env: the file cannot be read ({_cause(error)})."]) from None
     if mode & 0o077:
-        faults.warn(f".env may be read by others (mode {mode:04o}) and holds secrets: chmod 600 .env")
+        faults.warnings.append(
+            f".env may be read by others (mode {mode:04o}) and holds secrets: chmod 600 .env"
+        )
     values = _parsed(text, faults)
     for name in ENVIRONMENT_ONLY:
         if values.pop(name, "").strip():
-            faults.warn(f"{name} in .env does nothing: set it in the environment.")
+            faults.warnings.append(f"{name} in .env does nothing: set it in the environment.")
     return values
 
 
@@ -73,11 +75,11 @@ def _parsed(text: str, faults: Faults) -> dict[str, str]:
     for line in parse_stream(io.StringIO(text)):
         number = line.original.line
         if line.error:
-            faults.add_of_file(f".env, line {number}: must be NAME=value.")
+            faults.say(f".env, line {number}: must be NAME=value.")
         elif line.key is not None and line.value is not None:
             # Only what looks like a setting is named: a key may be half of a secret.
             if line.key.isupper() and values.get(line.key, line.value) != line.value:
-                faults.warn(
+                faults.warnings.append(
                     f".env: {line.key} stands there more than once; the last one (line {number}) counts."
                 )
             values[line.key], faults.lines[line.key] = line.value, number

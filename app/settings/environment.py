@@ -9,21 +9,12 @@ A new setting is one field of `Settings`, a row in the README and a line in `.en
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from app.core.durations import Durations
@@ -47,9 +38,7 @@ def setting(
     *,
     is_secret: bool = False,
     reload: bool | None = False,
-    fault: str = "",
     instead: object = None,
-    **limits: Any,
 ) -> Any:
     """
     A setting, all of it in one place; its unit is the end of the field's name.
@@ -59,19 +48,11 @@ def setting(
         about: Its meaning, as its row in the README begins it.
         is_secret: Kept out of `repr`; may come from the file that `NAME_FILE` names.
         reload: Whether a running service takes up a change; None: it does not use the setting.
-        fault: What is said where a limit is broken.
         instead: A harmless value for a wrong one, where that cannot be the default.
-        limits: pydantic's: `ge`, `le` …
     """
-    extra: Any = {"reload": reload, "fault": fault, "instead": instead}
-    return Field(
-        default,
-        validation_alias=name,
-        description=about,
-        repr=not is_secret,
-        json_schema_extra=extra,
-        **limits,
-    )
+    extra: Any = {"reload": reload, "instead": instead}
+    shown = not is_secret
+    return Field(default, validation_alias=name, description=about, repr=shown, json_schema_extra=extra)
 
 
 _MADE: Any = Field(None)  # of other settings
@@ -135,13 +116,8 @@ class Settings(BaseModel):
     storage_url: Annotated[str, ReadBy(values.storage_url)] = setting(
         "STORAGE_URL", None, "`file:///absolute/path`"
     )
-    workers: Annotated[int, BeforeValidator(values.digits)] = setting(
-        "AFTERWORD_WORKERS",
-        "4",
-        "worker processes, 1 to 64",
-        ge=1,
-        le=64,
-        fault="must be a whole number from 1 to 64",
+    workers: Annotated[int, ReadBy(values.whole(1, 64))] = setting(
+        "AFTERWORD_WORKERS", "4", "worker processes, 1 to 64"
     )
     api_keys: Annotated[tuple[ApiKey, ...], ReadBy(values.api_keys)] = setting(
         "AFTERWORD_API_KEYS", "", "checked for its form", is_secret=True, reload=True
@@ -153,14 +129,7 @@ class Settings(BaseModel):
         "AFTERWORD_METRICS_TOKEN", None, "a bearer token for `/metrics` alone", is_secret=True, reload=True
     )
     host: Annotated[str, ReadBy(values.host)] = setting("HOST", "127.0.0.1", "where web listens")
-    port: Annotated[int, BeforeValidator(values.digits)] = setting(
-        "PORT",
-        "8000",
-        "where web listens",
-        ge=1,
-        le=65535,
-        fault="must be a whole number from 1 to 65535",
-    )
+    port: Annotated[int, ReadBy(values.whole(1, 65535))] = setting("PORT", "8000", "where web listens")
     ngrok_domain: Annotated[str | None, ReadBy(values.domain)] = setting(
         "NGROK_DOMAIN", None, "your static ngrok domain alone", reload=None
     )
@@ -174,16 +143,15 @@ class Settings(BaseModel):
 
     @field_validator("*", mode="wrap")
     @classmethod
-    def _or_harmless(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-        """Tells the fault and goes on, so that what depends on this setting is looked at, too."""
+    def _or_harmless(cls, value: Any, handler: Callable[[Any], Any], info: Any) -> Any:
+        """Adds the fault and goes on, so that what depends on this setting is looked at, too."""
         try:
             return handler(value)
         except ValidationError as error:
-            field = cls.model_fields[str(info.field_name)]
-            extra = extra_of(field)
-            said = error.errors()[0].get("ctx", {}).get("error")
-            values.faults_of(info).add(str(field.validation_alias), str(said or "") or extra["fault"])
-            return handler(field.default) if extra["instead"] is None else extra["instead"]
+            field = cls.model_fields[info.field_name]
+            info.context.add(str(field.validation_alias), str(error.errors()[0]["ctx"]["error"]))
+            instead = extra_of(field)["instead"]
+            return handler(field.default) if instead is None else instead
 
     @property
     def database_file(self) -> Path | None:

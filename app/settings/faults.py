@@ -1,23 +1,30 @@
 """
-What is wrong with the settings, collected while they are read: each fault a sentence that begins with the
-name of its setting, and says where it stands when that is `.env`.
+What is wrong with the settings and the policy file: sentences of ours, each with its key, its line and the
+nearest name that exists. pydantic finds the faults of the file; none of its own sentences is shown.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Mapping
+import functools
+import operator
+import re
+import tomllib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, get_args, get_origin
 
-from app.settings.used_by_command import POLICY
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 Say = Callable[[str], None]
+KeyPath = tuple[str | int, ...]
 
 
-def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """The known name that was most likely meant."""
-    return next(iter(difflib.get_close_matches(name, list(known), 1, cutoff=cutoff)), None)
+class Table(BaseModel):
+    """A table of the policy file: unknown keys are faults, and no type is made into another."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Fault(NamedTuple):
@@ -32,7 +39,7 @@ class Fault(NamedTuple):
 
 class Faults:
     """
-    Those found, and what a check needs besides the value it is about.
+    Those found while settings are read, and what a check needs besides the value it is about.
 
     Attributes:
         given: Every variable, from wherever it came, by its name.
@@ -52,22 +59,80 @@ class Faults:
         return frozenset().union(*(fault.names for fault in self.found))
 
     def add(self, name: str, text: str) -> None:
-        """
-        Args:
-            text: Without the full stop. What begins with a blank goes on with the name, without a colon.
-        """
-        sentence = name + text if text.startswith(" ") else f"{name}: {text}"
+        """Of one setting. A text that begins with a blank goes on with the name, without a colon."""
         place = f" (.env, line {self.lines[name]})" if name in self.lines else ""
-        end = "?" if sentence.endswith("?") else "."
-        about = frozenset({name, name.removesuffix("_FILE")})
-        self.found.append(Fault(sentence.rstrip(".?") + place + end, about))
+        sentence = ended(name + text if text.startswith(" ") else f"{name}: {text}")
+        self.say(sentence[:-1] + place + sentence[-1], {name, name.removesuffix("_FILE")})
 
-    def add_of_policy(self, sentence: str) -> None:
-        self.found.append(Fault(sentence, POLICY))
+    def say(self, sentence: str, names: Iterable[str] = ()) -> None:
+        """Of several settings, or of `.env` itself."""
+        self.found.append(Fault(sentence, frozenset(names)))
 
-    def add_of_file(self, sentence: str) -> None:
-        """Of `.env` as a whole, or a line of it without a name."""
-        self.found.append(Fault(sentence, frozenset()))
 
-    def warn(self, sentence: str) -> None:
-        self.warnings.append(sentence)
+def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """The known name that was most likely meant."""
+    return next(iter(difflib.get_close_matches(name, list(known), 1, cutoff=cutoff)), None)
+
+
+def ended(sentence: str) -> str:
+    """With a full stop, unless it ends in a sign of its own."""
+    return sentence if sentence.endswith((".", "?")) else f"{sentence}."
+
+
+def sentences(model: type[Table], error: ValidationError, *, where: str) -> Iterator[tuple[KeyPath, str]]:
+    """Each fault of a table, once: the path of its key, and the sentence."""
+    said: dict[KeyPath, str] = {}
+    for one in error.errors(include_url=False):
+        path = tuple(part for part in one["loc"] if part != "[key]")
+        said.setdefault(path, _sentence(model, path, dict(one), where))
+    for number, (path, sentence) in enumerate(said.items()):
+        if sentence not in [*said.values()][:number]:  # two wrong parts of one value may have one sentence
+            yield path, ended(sentence)
+
+
+def _sentence(model: type[Table], path: KeyPath, error: Mapping[str, Any], where: str) -> str:
+    names = [part for part in path if isinstance(part, str)]
+    around = f"{where} [{'.'.join(map(str, path[:-1]))}]" if len(path) > 1 else where
+    match error["type"]:
+        case "extra_forbidden":
+            known = _table_at(model, path[:-1]).model_fields
+            near = nearest(names[-1], known)
+            hint = f"did you mean {near!r}?" if near else f"known are {', '.join(known)}"
+            return f"Unknown key {names[-1]!r} in {around}; {hint}"
+        case "value_error":
+            text, dotted = str(error["ctx"]["error"]), ".".join(names)
+            return text if text.startswith(dotted) else f"{dotted}: {text}"
+        case "literal_error":
+            allowed = re.findall("'(.*?)'", error["ctx"]["expected"])
+            near = nearest(str(error["input"]), allowed)
+            hint = f"; did you mean {near!r}?" if near else ""
+            return f"{'.'.join(names)}: {error['input']!r} is not one of {', '.join(allowed)}{hint}"
+    return f"{around}: {names[-1]} has the wrong type; see policy.example.toml"
+
+
+def _table_at(annotation: Any, path: KeyPath) -> type[Table]:
+    """The table at the end of a path, from the type of what is at its beginning."""
+    if isinstance(annotation, type) and issubclass(annotation, Table):
+        return _table_at(annotation.model_fields[str(path[0])].annotation, path[1:]) if path else annotation
+    *_, inner = (one for one in get_args(annotation) if one is not type(None))
+    return _table_at(inner, path[1:] if get_origin(annotation) in (list, dict) else path)
+
+
+def line_of(text: str, path: KeyPath) -> int | None:
+    """The line of a TOML text on which a key begins, or the innermost table around it that is there."""
+    for line, tables in _beginnings(text):
+        with suppress(KeyError, IndexError, TypeError):
+            functools.reduce(operator.getitem, path, tables)
+            return line
+    return line_of(text, path[:-1]) if len(path) > 1 else None
+
+
+@functools.lru_cache(1)
+def _beginnings(text: str) -> list[tuple[int, Any]]:
+    """Each beginning of a text that can be read, after the line on which what is new in it begins."""
+    lines, found, begins = re.split("\r?\n", text), [], 1
+    for number in range(1, len(lines) + 1):
+        with suppress(tomllib.TOMLDecodeError):  # in the middle of a value
+            found.append((begins, tomllib.loads("\n".join(lines[:number]))))
+            begins = number + 1
+    return found

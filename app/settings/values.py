@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from app.core.policy import Policy
@@ -32,6 +32,7 @@ from app.settings.server_urls import (
     sqlite_url,
     storage_folder,
 )
+from app.settings.used_by_command import POLICY
 
 # Each region is a deployment of its own: https://docs.recall.ai/docs/regions
 REGIONS = ("us-east-1", "us-west-2", "eu-central-1", "ap-northeast-1")
@@ -46,7 +47,7 @@ _API_KEY = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)=(?P<scopes>[a-z:+_-]+)=(?P<dig
 class ReadBy:
     """In a field's type: the value is what this function makes of the text."""
 
-    function: Callable[[Any, ValidationInfo], object]
+    function: Callable[[Any, Any], object]
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
         return core_schema.with_info_plain_validator_function(self.function)
@@ -61,38 +62,34 @@ class ApiKey:
     digest: str = field(repr=False)
 
 
-def faults_of(info: ValidationInfo) -> Faults:
-    """Where faults are told, with all that was given."""
-    assert isinstance(info.context, Faults)
-    return info.context
+def whole(least: int, most: int) -> Callable[[str, Any], int]:
+    def read(text: str, _info: Any) -> int:
+        if not re.fullmatch(r"[0-9]{1,6}", text) or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return read
 
 
-def digits(value: int | str) -> int:
-    """A number as people write one: pydantic would take `+8_000` too."""
-    if not re.fullmatch(r"[0-9]{1,6}", str(value)):
-        raise ValueError
-    return int(value)
-
-
-def path(text: str, info: ValidationInfo) -> Path:
+def path(text: str, info: Any) -> Path:
     """Below the root, unless it is absolute."""
     # An unknown ~user, a null byte, no UTF-8, a loop of links.
     with suppress(RuntimeError, ValueError, OSError):
-        found = (faults_of(info).root / Path(text).expanduser()).resolve()
+        found = (info.context.root / Path(text).expanduser()).resolve()
         if fits(found):
             return found
     raise ValueError("is not a path that can be used (is it too long?); write it out")
 
 
-def region(text: str | None, _info: ValidationInfo) -> str | None:
+def region(text: str | None, _info: Any) -> str | None:
     if text is not None and text not in REGIONS:
         raise ValueError(f"unknown; Recall's regions are {', '.join(REGIONS)}")
     return text
 
 
-def base_url(text: str | None, info: ValidationInfo) -> str:
+def base_url(text: str | None, info: Any) -> str:
     """Recall's address, of the region unless it is given."""
-    faults, its_region = faults_of(info), info.data["region"]
+    faults, its_region = info.context, info.data["region"]
     if text is None and "RECALL_REGION" not in faults.given:
         regions = ", ".join(REGIONS)
         faults.add("RECALL_REGION", f" is missing: one of {regions} (it is in the dashboard's address)")
@@ -107,31 +104,30 @@ def base_url(text: str | None, info: ValidationInfo) -> str:
     return url
 
 
-def time_scale(text: str, info: ValidationInfo) -> float:
+def time_scale(text: str, info: Any) -> float:
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text) or not 1 <= float(text) <= 3600:
         raise ValueError("must be a number from 1 to 3600")
     if float(text) != 1 and not host_is_loopback(info.data["api_base_url"]):
-        faults_of(info).add("AFTERWORD_TIME_SCALE", "only with a Recall on this machine; unset it")
+        info.context.add("AFTERWORD_TIME_SCALE", "only with a Recall on this machine; unset it")
     return float(text)
 
 
-def policy(_: object, info: ValidationInfo) -> Policy:
+def policy(_: object, info: Any) -> Policy:
     """Of the file that is named, else of `policy.toml` where it lies, else the built-in one."""
-    faults, file = faults_of(info), info.data["policy_file"]
+    faults, file = info.context, info.data["policy_file"]
     is_there = os.path.exists(file)  # not Path's, which raises where a folder may not be entered
     is_named = "AFTERWORD_POLICY" in faults.given
+    problem = partial(faults.say, names=POLICY)
     if is_named and not is_there:
-        faults.add_of_policy(f"AFTERWORD_POLICY: there is no file {file}; write one or unset the variable.")
-    return read_policy(
-        file if is_there and (is_named or not faults.is_isolated) else None,
-        order=info.data["provider_order"],
-        time_scale=info.data["time_scale"],
-        problem=faults.add_of_policy,
-        warn=faults.warn,
+        problem(f"AFTERWORD_POLICY: there is no file {file}; write one or unset the variable.")
+    path = file if is_there and (is_named or not faults.is_isolated) else None
+    order, warn = info.data["provider_order"], faults.warnings.append
+    return read_policy(path, order=order, problem=problem, warn=warn).policy(
+        time_scale=info.data["time_scale"]
     )
 
 
-def api_key(text: str, _info: ValidationInfo) -> str:
+def api_key(text: str, _info: Any) -> str:
     if not text:
         raise ValueError(" is missing: create one in the Recall dashboard (Developers > API keys & secrets)")
     if not re.fullmatch(r"[\x21-\x7e]+", text) or text.lower() in ("token", "bearer"):
@@ -139,9 +135,9 @@ def api_key(text: str, _info: ValidationInfo) -> str:
     return text
 
 
-def secrets(text: str, info: ValidationInfo) -> tuple[Secret, ...]:
+def secrets(text: str, info: Any) -> tuple[Secret, ...]:
     """Each once; those of Recall's own name for the setting come last."""
-    faults, name = faults_of(info), _SECRETS_OF[info.field_name or ""]
+    faults, name = info.context, _SECRETS_OF[info.field_name or ""]
     found: dict[bytes, Secret] = {}
     texts = [one for one in re.split(r"[\s,]+", text) if one]
     for number, one in enumerate(texts, 1):
@@ -158,8 +154,8 @@ def secrets(text: str, info: ValidationInfo) -> tuple[Secret, ...]:
     return tuple(found.values())
 
 
-def needed_secrets(text: str, info: ValidationInfo) -> tuple[Secret, ...]:
-    found, faults = secrets(text, info), faults_of(info)
+def needed_secrets(text: str, info: Any) -> tuple[Secret, ...]:
+    found, faults = secrets(text, info), info.context
     if not (found or info.data["policy"].poll_only or faults.names & {*_SECRETS_OF.values()}):
         raise ValueError(
             " is missing: create the workspace verification secret in the Recall dashboard "
@@ -168,9 +164,9 @@ def needed_secrets(text: str, info: ValidationInfo) -> tuple[Secret, ...]:
     return found
 
 
-def database_url(url: str | None, info: ValidationInfo) -> str:
+def database_url(url: str | None, info: Any) -> str:
     """As SQLAlchemy takes it."""
-    faults, home = faults_of(info), info.data["home"]
+    faults, home = info.context, info.data["home"]
     if url is None:
         return _database_file(home / "afterword.db", faults, "AFTERWORD_HOME")
     scheme, _, rest = url.partition("://")
@@ -200,14 +196,14 @@ def _database_file(file: Path, faults: Faults, name: str) -> str:
     return sqlite_url(file)
 
 
-def redis_url(url: str | None, info: ValidationInfo) -> str | None:
+def redis_url(url: str | None, info: Any) -> str | None:
     found = list(redis_problems(url)) if url is not None else []
     for fault in found:
-        faults_of(info).add("REDIS_URL", fault)
+        info.context.add("REDIS_URL", fault)
     return None if found else url
 
 
-def storage_url(url: str | None, info: ValidationInfo) -> str:
+def storage_url(url: str | None, info: Any) -> str:
     if url is None:
         home: Path = info.data["home"]
         return (home / "transcripts").as_uri()
@@ -218,7 +214,7 @@ def storage_url(url: str | None, info: ValidationInfo) -> str:
     return url
 
 
-def metrics_token(text: str | None, _info: ValidationInfo) -> str | None:
+def metrics_token(text: str | None, _info: Any) -> str | None:
     # https://www.rfc-editor.org/rfc/rfc6750#section-2.1
     if text is not None and not re.fullmatch(r"[A-Za-z0-9._~+/-]{16,}=*", text):
         raise ValueError(
@@ -227,20 +223,20 @@ def metrics_token(text: str | None, _info: ValidationInfo) -> str | None:
     return text
 
 
-def api_keys(text: str, _info: ValidationInfo) -> tuple[ApiKey, ...]:
+def api_keys(text: str, _info: Any) -> tuple[ApiKey, ...]:
     matches = [_API_KEY.fullmatch(one) for one in text.split()]
     if None in matches:
         raise ValueError("each is name=scope+scope=sha256-hex, separated by blanks")
     return tuple(ApiKey(m["name"], frozenset(m["scopes"].split("+")), m["digest"]) for m in matches if m)
 
 
-def host(text: str, _info: ValidationInfo) -> str:
+def host(text: str, _info: Any) -> str:
     if not is_host(text):
         raise ValueError("must be an address or a host name alone, e.g. 127.0.0.1; the port is PORT")
     return text
 
 
-def domain(text: str | None, _info: ValidationInfo) -> str | None:
+def domain(text: str | None, _info: Any) -> str | None:
     if text is not None and (not is_host(text) or "." not in text.strip(".")):
         raise ValueError("must be the domain alone, as in your-name.ngrok.app: without https:// or path")
     return text
