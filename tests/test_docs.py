@@ -16,8 +16,8 @@ import pytest
 from app import wiring
 from app.cli import cli
 from app.cli.testing import clean_environment
-from app.cli.up import EVENTS_TO_TICK
 from app.core import reasons
+from app.recall.limits import EventName
 from app.recall.signatures import RejectionKind
 from app.results.result_folder import PROVIDER_RAW, RAW
 from app.settings import environment
@@ -139,7 +139,7 @@ def test_policy_in_readme_is_accepted_without_a_word(tmp_path: Path) -> None:
 # -- Recall's dashboard, routes, files -------------------------------------------------------------------
 def test_readme_lists_exactly_the_events_to_tick() -> None:
     listed = re.findall(r"^ +- `([a-z_.]+)`$", _section(README, "## Connecting your Recall workspace"), re.M)
-    assert tuple(listed) == EVENTS_TO_TICK
+    assert listed == list(EventName)
 
 
 def test_ngrok_file_has_what_dev_replaces_once_outside_comments() -> None:

@@ -9,7 +9,6 @@ a field of the same name in `Policy` receives it.
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -18,25 +17,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from app.core.durations import Durations
-from app.core.policy import BUILT_IN_PROVIDERS, CEILING, Policy, ProviderChoice, Selection
-from app.settings.faults import Say, Table, ended, line_of, nearest, sentences
+from app.core.policy import CEILING, Policy, ProviderChoice, Selection
+from app.recall.limits import TRANSCRIPTS_PER_RECORDING
+from app.recall.providers import ASYNC_PROVIDERS, BUILT_IN_PROVIDERS, is_misspelt, may_be_async, meant_by
+from app.settings.faults import Say, Table, ended, line_of, sentences
 
-# Recall's asynchronous providers known in 2026; others may be added without notice.
-# https://docs.recall.ai/docs/async-transcription
-KNOWN_PROVIDERS = frozenset(
-    f"{name}_async"
-    for name in (
-        "recallai",
-        "assembly_ai",
-        "deepgram",
-        "gladia_v2",
-        "rev",
-        "speechmatics",
-        "elevenlabs",
-        "aws_transcribe",
-        "google_speech_v2",
-    )
-)
 _NAME_ONE = "name at least one of Recall's asynchronous providers, e.g. recallai_async"
 _BUILT_IN_OPTIONS = {choice.key: choice.options for choice in BUILT_IN_PROVIDERS}
 
@@ -52,20 +37,24 @@ def key(default: Any, about: str) -> Any:
     return Field(default, description=about)
 
 
+def _did_you_mean(name: str) -> str:
+    return f"; did you mean {meant}?" if (meant := meant_by(name)) else ""
+
+
 def _provider(name: Any, info: Any) -> str:
     if not isinstance(name, str):
         raise ValueError(_NAME_ONE)
     hint = _did_you_mean(name)
-    if not re.fullmatch(r"[a-z0-9_]+_async", name):
+    if not may_be_async(name):
         raise ValueError(
             f"{name!r} is not an asynchronous provider of Recall's; those end in _async, "
             f"real-time ones cannot transcribe a finished recording{hint}"
         )
-    if name not in KNOWN_PROVIDERS and _is_misspelt(name):
+    if is_misspelt(name):
         raise ValueError(f"{name!r} is none of Recall's{hint}")
     if info.context["providers"].count(name) > 1:
         raise ValueError("each provider is tried once; one is named twice")
-    if name not in KNOWN_PROVIDERS:
+    if name not in ASYNC_PROVIDERS:
         info.context["warn"](ended(f"providers: {name!r} is new to this version, Recall may refuse it{hint}"))
     return name
 
@@ -129,7 +118,9 @@ def _within(least: float, most: float, fault: str) -> AfterValidator:
 
 
 _Metadata = dict[str, Annotated[str, BeforeValidator(_metadata)]]
-_ATTEMPTS = f"{{}} is outside 1 to {CEILING} (Recall stops at ten transcripts per recording)"
+_ATTEMPTS = (
+    f"{{}} is outside 1 to {CEILING} (Recall stops at {TRANSCRIPTS_PER_RECORDING} transcripts per recording)"
+)
 _HOURS = "must be between 2 and 720 hours; settling one lost answer may take over one"
 
 
@@ -217,15 +208,10 @@ def read_policy(path: Path | None, *, order: str | None, problem: Say, warn: Say
         problem(f"AFTERWORD_POLICY: there is no file {name}; write one or unset the variable.")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         problem(f"The policy file {name} cannot be read: {error}.")
-    in_file = tables.get("providers", [])
+    context = {"warn": warn, "in_file": _list(tables.get("providers"))}
     if order is not None:
-        tables["providers"] = [name for part in order.split(",") if (name := part.strip())]
-    providers = tables.get("providers", [])
-    context = {
-        "warn": warn,
-        "providers": providers if isinstance(providers, list) else [],
-        "in_file": in_file if isinstance(in_file, list) else [],
-    }
+        tables["providers"] = [part.strip() for part in order.split(",") if part.strip()]
+    context["providers"] = _list(tables.get("providers"))
     try:
         return PolicyTables.model_validate(tables, context=context)
     except ValidationError as error:
@@ -237,26 +223,5 @@ def read_policy(path: Path | None, *, order: str | None, problem: Say, warn: Say
     return PolicyTables.model_validate(good, context={**context, "warn": lambda _: None})
 
 
-def _did_you_mean(name: str) -> str:
-    """`; did you mean …?` after a vendor's name or a misspelt key of Recall's, else nothing."""
-    known, letters = {_letters(each): each for each in sorted(KNOWN_PROVIDERS)}, _letters(name)
-    near = nearest(letters, known, cutoff=0.75)
-    meant = [near] if near else [each for each in known if letters and each.startswith(letters)]
-    return f"; did you mean {known[meant[0]]}?" if meant and name not in KNOWN_PROVIDERS else ""
-
-
-def _is_misspelt(name: str) -> bool:
-    """
-    Whether a key that Recall may have added is so near to a known one that it was meant. A known provider of
-    another version (`gladia_v3_async`) is not misspelt.
-    """
-    if any(re.sub(r"_v[0-9]+", "", name) == re.sub(r"_v[0-9]+", "", each) for each in KNOWN_PROVIDERS):
-        return re.search(r"_v[0-9]+_async$", name) is None
-    letters, known = _letters(name), [_letters(each) for each in KNOWN_PROVIDERS]
-    is_beginning = len(letters) > 2 and any(each.startswith(letters) for each in known)
-    return is_beginning or nearest(letters, known, cutoff=0.85) is not None
-
-
-def _letters(name: str) -> str:
-    """What the spellings of a name share: `assemblyai` of assembly_ai_async and AssemblyAI."""
-    return re.sub(r"(_v[0-9]+)?(_async|_streaming)?$|[_\- ]", "", name.lower())
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from pydantic_core import CoreSchema, core_schema
 
 from app.core.policy import Policy
+from app.recall.limits import REGIONS, base_url_of, region_of
 from app.recall.signatures import Secret, parse_secret
 from app.recall.url_checks import check_base_url, host_is_loopback
 from app.settings.faults import Faults
@@ -34,8 +35,6 @@ from app.settings.server_urls import (
 )
 from app.settings.used_by_command import POLICY
 
-# Each region is a deployment of its own: https://docs.recall.ai/docs/regions
-REGIONS = ("us-east-1", "us-west-2", "eu-central-1", "ap-northeast-1")
 _SECRETS_OF = {
     "verification_secrets": "RECALL_WORKSPACE_VERIFICATION_SECRET",
     "webhook_secrets": "RECALL_WEBHOOK_SECRETS",
@@ -75,7 +74,7 @@ def path(text: str, info: Any) -> Path:
     """Below the root, unless it is absolute."""
     # An unknown ~user, a null byte, no UTF-8, a loop of links.
     with suppress(RuntimeError, ValueError, OSError):
-        found = (info.context.root / Path(text).expanduser()).resolve()
+        found: Path = (info.context.root / Path(text).expanduser()).resolve()
         if fits(found):
             return found
     raise ValueError("is not a path that can be used (is it too long?); write it out")
@@ -93,11 +92,10 @@ def base_url(text: str | None, info: Any) -> str:
     if text is None and "RECALL_REGION" not in faults.given:
         regions = ", ".join(REGIONS)
         faults.add("RECALL_REGION", f" is missing: one of {regions} (it is in the dashboard's address)")
-    url = f"https://{its_region or REGIONS[0]}.recall.ai" if text is None else check_base_url(text)
+    url = base_url_of(its_region or REGIONS[0]) if text is None else check_base_url(text)
     if urlsplit(url).path:
         faults.add("RECALL_API_BASE_URL", "has a path (/api/v1 is added here); end it after the host")
-    named = (urlsplit(url).hostname or "").removesuffix(".").removesuffix(".recall.ai")
-    if text is not None and its_region is not None and named in REGIONS and named != its_region:
+    if None not in (text, its_region) and region_of(urlsplit(url).hostname or "") not in (None, its_region):
         faults.add("RECALL_API_BASE_URL", " and RECALL_REGION name different regions; unset one of them")
     if faults.is_isolated and not (text and host_is_loopback(url)):
         faults.add("RECALL_API_BASE_URL", "this command only ever talks to a Recall on this machine")

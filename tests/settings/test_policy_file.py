@@ -15,11 +15,13 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from app.core.durations import Durations
-from app.core.policy import BUILT_IN_PROVIDERS, Policy, ProviderChoice, Selection, built_in
+from app.core.policy import Policy, ProviderChoice, Selection
+from app.recall.providers import BUILT_IN_PROVIDERS
 from app.settings.environment import load_settings
 from app.settings.faults import Table, line_of, sentences
 from app.settings.policy_file import PolicyTables, key
 from app.settings.program_name import ROOT
+from tests.policies import built_in
 from tests.settings.conftest import GOOD, Load, Problems
 
 EXAMPLE = ROOT / "policy.example.toml"
@@ -198,7 +200,7 @@ FAULTS = [
     ("[options.deepgram_async]\na = 2026-01-01", "options.deepgram_async: a date, nan or inf is not JSON"),
     ("[options.deepgram_async.b]\na = [nan]", "options.deepgram_async: a date, nan or inf is not JSON"),
     ("attempts = 0", "attempts: 0 is outside 1 to 9"),
-    ("attempts = 10", "Recall stops at ten transcripts per recording"),
+    ("attempts = 10", "Recall stops at 10 transcripts per recording"),
     ("attempts = 1.5", "attempts has the wrong type"),
     ("attempts = true", "attempts has the wrong type"),
     ("patience_s = 29", "patience_s: must be between 30 seconds and a day"),
