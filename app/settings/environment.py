@@ -9,6 +9,7 @@ A new setting is one field of `Settings`, a row in the README and a line in `.en
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -20,15 +21,20 @@ from pydantic.fields import FieldInfo
 from app.core.durations import Durations
 from app.core.policy import Policy
 from app.errors import ConfigError
+from app.recall.limits import REGIONS
 from app.recall.signatures import Secret
 from app.recall.url_checks import host_is_loopback
 from app.settings import env_file, values
-from app.settings.faults import Faults
+from app.settings.faults import Faults, must
 from app.settings.host_environment import NAMES as SURROUNDINGS
-from app.settings.host_environment import home_warnings, surroundings_problems
+from app.settings.host_environment import home_warnings, is_host, surroundings_problems
 from app.settings.program_name import ROOT
 from app.settings.server_urls import sqlite_file
 from app.settings.values import ApiKey, ReadBy
+
+# https://www.rfc-editor.org/rfc/rfc6750#section-2.1
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")
+_BARE = "must be 16 or more letters, digits and -._~+/ without blanks; `openssl rand -hex 24` makes one"
 
 
 def setting(
@@ -72,7 +78,9 @@ class Settings(BaseModel):
     home: Annotated[Path, ReadBy(values.path)] = setting(
         "AFTERWORD_HOME", "./var", "where embedded data lives"
     )
-    region: Annotated[str | None, ReadBy(values.region)] = setting("RECALL_REGION", None, "Recall's region")
+    region: Annotated[
+        str | None, must(REGIONS.__contains__, f"unknown; Recall's regions are {', '.join(REGIONS)}")
+    ] = setting("RECALL_REGION", None, "Recall's region")
     api_base_url: Annotated[str, ReadBy(values.base_url)] = setting(
         "RECALL_API_BASE_URL",
         None,
@@ -97,14 +105,14 @@ class Settings(BaseModel):
         reload=True,
         instead="no-key-that-can-be-sent",
     )
-    verification_secrets: Annotated[tuple[Secret, ...], ReadBy(values.secrets)] = setting(
+    verification_secret: str | None = setting(
         "RECALL_WORKSPACE_VERIFICATION_SECRET",
-        "",
+        None,
         "the same under Recall's own name",
         is_secret=True,
         reload=True,
     )
-    webhook_secrets: Annotated[tuple[Secret, ...], ReadBy(values.needed_secrets)] = setting(
+    webhook_secrets: Annotated[tuple[Secret, ...], ReadBy(values.secrets)] = setting(
         "RECALL_WEBHOOK_SECRETS", "", "one or more `whsec_…`", is_secret=True, reload=True, instead=()
     )
     database_url: Annotated[str, ReadBy(values.database_url)] = setting(
@@ -125,14 +133,20 @@ class Settings(BaseModel):
     ops_password: str | None = setting(
         "AFTERWORD_OPS_PASSWORD", None, "for `/ops/` and `/metrics`", is_secret=True, reload=True
     )
-    metrics_token: Annotated[str | None, ReadBy(values.metrics_token)] = setting(
+    metrics_token: Annotated[str | None, must(_BEARER.fullmatch, _BARE)] = setting(
         "AFTERWORD_METRICS_TOKEN", None, "a bearer token for `/metrics` alone", is_secret=True, reload=True
     )
-    host: Annotated[str, ReadBy(values.host)] = setting("HOST", "127.0.0.1", "where web listens")
+    host: Annotated[
+        str, must(is_host, "must be an address or a host name alone, e.g. 127.0.0.1; the port is PORT")
+    ] = setting("HOST", "127.0.0.1", "where web listens")
     port: Annotated[int, ReadBy(values.whole(1, 65535))] = setting("PORT", "8000", "where web listens")
-    ngrok_domain: Annotated[str | None, ReadBy(values.domain)] = setting(
-        "NGROK_DOMAIN", None, "your static ngrok domain alone", reload=None
-    )
+    ngrok_domain: Annotated[
+        str | None,
+        must(
+            lambda name: is_host(name) and "." in name.strip("."),
+            "must be the domain alone, as in your-name.ngrok.app: without https:// or path",
+        ),
+    ] = setting("NGROK_DOMAIN", None, "your static ngrok domain alone", reload=None)
     # Read by the launcher and by the isolated commands; here so that they are not called unknown.
     python: str | None = setting(
         "AFTERWORD_PYTHON", None, "environment only: the Python that makes `.venv`", reload=None

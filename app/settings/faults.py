@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 Say = Callable[[str], None]
 KeyPath = tuple[str | int, ...]
@@ -67,6 +67,22 @@ class Faults:
     def say(self, sentence: str, names: Iterable[str] = ()) -> None:
         """Of several settings, or of `.env` itself."""
         self.found.append(Fault(sentence, frozenset(names)))
+
+
+def must(is_good: Callable[[Any], object], fault: str) -> AfterValidator:
+    """
+    In a field's type: what is asked of its value, unless that is None.
+
+    Args:
+        fault: What is said else; `{}` is the value.
+    """
+
+    def check(value: Any) -> Any:
+        if value is not None and not is_good(value):
+            raise ValueError(fault.format(value))
+        return value
+
+    return AfterValidator(check)
 
 
 def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:

@@ -20,7 +20,7 @@ from app.core.durations import Durations
 from app.core.policy import CEILING, Policy, ProviderChoice, Selection
 from app.recall.limits import TRANSCRIPTS_PER_RECORDING
 from app.recall.providers import ASYNC_PROVIDERS, BUILT_IN_PROVIDERS, is_misspelt, may_be_async, meant_by
-from app.settings.faults import Say, Table, ended, line_of, sentences
+from app.settings.faults import Say, Table, ended, line_of, must, sentences
 
 _NAME_ONE = "name at least one of Recall's asynchronous providers, e.g. recallai_async"
 _BUILT_IN_OPTIONS = {choice.key: choice.options for choice in BUILT_IN_PROVIDERS}
@@ -57,12 +57,6 @@ def _provider(name: Any, info: Any) -> str:
     if name not in ASYNC_PROVIDERS:
         info.context["warn"](ended(f"providers: {name!r} is new to this version, Recall may refuse it{hint}"))
     return name
-
-
-def _at_least_one(names: list[str]) -> list[str]:
-    if not names:
-        raise ValueError(_NAME_ONE)
-    return names
 
 
 def _of_a_named_provider(name: str, info: Any) -> str:
@@ -103,20 +97,6 @@ def _with_webhooks(is_on: bool, info: Any) -> bool:
     return is_on
 
 
-def _within(least: float, most: float, fault: str) -> AfterValidator:
-    """
-    Args:
-        fault: What is said of a value outside; `{}` is the value.
-    """
-
-    def check(value: float | None) -> float | None:
-        if value is not None and not least <= value <= most:
-            raise ValueError(fault.format(value))
-        return value
-
-    return AfterValidator(check)
-
-
 _Metadata = dict[str, Annotated[str, BeforeValidator(_metadata)]]
 _ATTEMPTS = (
     f"{{}} is outside 1 to {CEILING} (Recall stops at {TRANSCRIPTS_PER_RECORDING} transcripts per recording)"
@@ -130,32 +110,30 @@ class SelectTable(Table):
     default: Literal["all", "none"] = key("all", "what neither names")
     include: _Metadata = key({}, "those with one of these")
     exclude: _Metadata = key({}, "none of those with one of these")
-    minimum_duration_s: Annotated[float, _within(0, 86_400, "must be between 0 seconds and a day")] = key(
-        0.0, "shorter ones are skipped"
-    )
+    minimum_duration_s: Annotated[
+        float, must(lambda n: 0 <= n <= 86_400, "must be between 0 seconds and a day")
+    ] = key(0.0, "shorter ones are skipped")
 
 
 class PolicyTables(Table):
     """The whole file. What the check of one key needs of another one stands below that."""
 
-    providers: Annotated[list[Annotated[str, BeforeValidator(_provider)]], AfterValidator(_at_least_one)] = (
-        key(
-            [choice.key for choice in BUILT_IN_PROVIDERS],
-            "Recall's keys, in the order in which they are tried",
-        )
+    providers: Annotated[list[Annotated[str, BeforeValidator(_provider)]], must(bool, _NAME_ONE)] = key(
+        [choice.key for choice in BUILT_IN_PROVIDERS],
+        "Recall's keys, in the order in which they are tried",
     )
     options: dict[
         Annotated[str, AfterValidator(_of_a_named_provider)], Annotated[Any, BeforeValidator(_as_sent)]
     ] = key({}, "sent to the provider as they are")
-    attempts: Annotated[int | None, _within(1, CEILING, _ATTEMPTS)] = key(
+    attempts: Annotated[int | None, must(lambda n: 1 <= n <= CEILING, _ATTEMPTS)] = key(
         None, "the budget: paid attempts per recording"
     )
-    patience_s: Annotated[float | None, _within(30, 86_400, "must be between 30 seconds and a day")] = key(
-        None, "without news of a running attempt before Recall is asked about it"
-    )
-    give_up_after_h: Annotated[float, _within(2, 720, _HOURS), AfterValidator(_after_patience)] = key(
-        24.0, "after which a recording without an answer fails visibly"
-    )
+    patience_s: Annotated[
+        float | None, must(lambda n: 30 <= n <= 86_400, "must be between 30 seconds and a day")
+    ] = key(None, "without news of a running attempt before Recall is asked about it")
+    give_up_after_h: Annotated[
+        float, must(lambda n: 2 <= n <= 720, _HOURS), AfterValidator(_after_patience)
+    ] = key(24.0, "after which a recording without an answer fails visibly")
     on_silence: Literal["fail", "next"] = key("fail", "of an attempt of which nothing was heard")
     fallback_on_empty: bool = key(True, "a transcript without a word: try one further provider")
     separate_streams: bool = key(True, "use each participant's own audio stream")

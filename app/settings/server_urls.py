@@ -122,11 +122,21 @@ def postgresql_problems(url: str) -> Iterator[str]:
     if given is None:
         yield f"libpq cannot read it; {_ENCODE}"
         return
-    yield from _wrong_ports(given)
     hosts = (given.get("host") or os.environ.get("PGHOST", "")).split(",")
-    if not all(can_be_asked_for(host) for host in hosts if not host.startswith(("/", "@"))):
-        yield _NO_NAME
-    yield from _without_writes(given)
+    ports = given.get("port", "").split(",")
+    are_good = all(not port or re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535 for port in ports)
+    are_enough = len(ports) in (1, len((given.get("hostaddr") or given.get("host", "")).split(",")))
+    yield from _broken(
+        (not are_good, f"a port is not a number from 1 to 65535; {_ENCODE}"),
+        (are_good and not are_enough, "name one port, or one for each host"),
+        (not all(can_be_asked_for(host) for host in hosts if not host.startswith(("/", "@"))), _NO_NAME),
+        # https://www.postgresql.org/docs/current/protocol-replication.html
+        ("replication" in given, "its parameter replication makes a connection without tables; leave it out"),
+        (
+            given.get("target_session_attrs") in ("read-only", "standby", "prefer-standby"),
+            "target_session_attrs must find a server that takes writes, as read-write does",
+        ),
+    )
     yield from _missing_files(given, _FILES)
     yield from _refused_values(given)
 
@@ -154,14 +164,35 @@ def redis_problems(url: str) -> Iterator[str]:
     yield from _strange(names, _REDIS, _REDIS_FOREIGN, is_hidden="@" in parts.query)
     given = {name: value for name, value in pairs if name in _REDIS}
     yield from (f"its parameter {name} has no value." for name in given if not given[name])
-    if not re.fullmatch(r"[!-~]*", given.get("client_name", "")):  # https://redis.io/commands/client-setname
-        yield "client_name must be letters, digits and signs without blanks."
     yield from _missing_files(given, _REDIS_FILES)
-    where = _wrong_unix(parts.hostname, parts.path) if parts.scheme == "unix" else _wrong_host(parts.hostname)
-    yield from where
-    if parts.scheme != "unix":
-        yield from _wrong_number(parts.path, given.get("db"))
+    host, is_socket = parts.hostname or "", parts.scheme == "unix"
+    number = unquote(parts.path).removeprefix("/")
+    is_number = re.fullmatch(r"[0-9]{0,9}", number) is not None
+    name = given.get("client_name", "")  # https://redis.io/commands/client-setname
+    yield from _broken(
+        (not re.fullmatch(r"[!-~]*", name), "client_name must be letters, digits and signs without blanks"),
+        (
+            is_socket and (host or len(parts.path) < 2),
+            "a socket's path has three slashes: unix:///run/redis.sock",
+        ),
+        ("," in host, "names several hosts; name one (Sentinel and cluster mode are not supported)"),
+        (host and "," not in host and not can_be_asked_for(unquote(host)), _NO_NAME),
+        # redis-py would take database 0
+        (
+            not (is_socket or is_number),
+            f"after the host stands the database's number alone, as in /0; {_ENCODE}",
+        ),
+        (
+            not is_socket and is_number and number and given.get("db", number) != number,
+            "/NUMBER and ?db=NUMBER name different databases; leave one of them out",
+        ),
+    )
     yield from _refused_by_redis(f"{parts.scheme}://{parts.netloc}{parts.path}", given)
+
+
+def _broken(*rules: tuple[object, str]) -> Iterator[str]:
+    """The sentences of those that are broken."""
+    return (sentence for is_broken, sentence in rules if is_broken)
 
 
 def _strange(
@@ -198,22 +229,6 @@ def _read_by_libpq(rest: str) -> dict[str, str] | None:
         return None
 
 
-def _wrong_ports(given: Mapping[str, str]) -> Iterator[str]:
-    ports = given.get("port", "").split(",")
-    hosts = (given.get("hostaddr") or given.get("host", "")).split(",")
-    if any(port and not (re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535) for port in ports):
-        yield f"a port is not a number from 1 to 65535; {_ENCODE}"
-    elif len(ports) not in (1, len(hosts)):
-        yield "name one port, or one for each host."
-
-
-def _without_writes(given: Mapping[str, str]) -> Iterator[str]:
-    if "replication" in given:  # https://www.postgresql.org/docs/current/protocol-replication.html
-        yield "its parameter replication makes a connection without tables; leave it out."
-    if given.get("target_session_attrs") in ("read-only", "standby", "prefer-standby"):
-        yield "target_session_attrs must find a server that takes writes, as read-write does."
-
-
 def _refused_values(given: Mapping[str, str]) -> Iterator[str]:
     """libpq looks at values when it begins to connect: here to a folder that has no socket."""
     from psycopg import pq
@@ -231,26 +246,6 @@ def _refused_values(given: Mapping[str, str]) -> Iterator[str]:
         f"{name} has a value that libpq refuses; the right ones are listed at "
         "https://www.postgresql.org/docs/current/libpq-connect.html."
     )
-
-
-def _wrong_host(host: str | None) -> Iterator[str]:
-    if host is not None and "," in host:
-        yield "names several hosts; name one (Sentinel and cluster mode are not supported)."
-    elif host is not None and not can_be_asked_for(unquote(host)):
-        yield _NO_NAME
-
-
-def _wrong_unix(host: str | None, path: str) -> Iterator[str]:
-    if host or len(path) < 2:
-        yield "a socket's path has three slashes: unix:///run/redis.sock."
-
-
-def _wrong_number(path: str, parameter: str | None) -> Iterator[str]:
-    in_path = unquote(path).removeprefix("/")
-    if not re.fullmatch(r"[0-9]{0,9}", in_path):  # redis-py would take database 0
-        yield f"after the host stands the database's number alone, as in /0; {_ENCODE}"
-    elif in_path and parameter is not None and parameter != in_path:
-        yield "/NUMBER and ?db=NUMBER name different databases; leave one of them out."
 
 
 def _refused_by_redis(address: str, given: Mapping[str, str]) -> Iterator[str]:

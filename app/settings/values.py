@@ -23,7 +23,6 @@ from app.recall.limits import REGIONS, base_url_of, region_of
 from app.recall.signatures import Secret, parse_secret
 from app.recall.url_checks import check_base_url, host_is_loopback
 from app.settings.faults import Faults
-from app.settings.host_environment import is_host
 from app.settings.policy_file import read_policy
 from app.settings.server_urls import (
     fits,
@@ -35,10 +34,7 @@ from app.settings.server_urls import (
 )
 from app.settings.used_by_command import POLICY
 
-_SECRETS_OF = {
-    "verification_secrets": "RECALL_WORKSPACE_VERIFICATION_SECRET",
-    "webhook_secrets": "RECALL_WEBHOOK_SECRETS",
-}
+_OF_SECRETS = ("RECALL_WEBHOOK_SECRETS", "RECALL_WORKSPACE_VERIFICATION_SECRET")
 _API_KEY = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)=(?P<scopes>[a-z:+_-]+)=(?P<digest>[0-9a-f]{64})")
 
 
@@ -78,12 +74,6 @@ def path(text: str, info: Any) -> Path:
         if fits(found):
             return found
     raise ValueError("is not a path that can be used (is it too long?); write it out")
-
-
-def region(text: str | None, _info: Any) -> str | None:
-    if text is not None and text not in REGIONS:
-        raise ValueError(f"unknown; Recall's regions are {', '.join(REGIONS)}")
-    return text
 
 
 def base_url(text: str | None, info: Any) -> str:
@@ -133,33 +123,27 @@ def api_key(text: str, _info: Any) -> str:
     return text
 
 
-def secrets(text: str, info: Any) -> tuple[Secret, ...]:
-    """Each once; those of Recall's own name for the setting come last."""
-    faults, name = info.context, _SECRETS_OF[info.field_name or ""]
+def secrets(_: object, info: Any) -> tuple[Secret, ...]:
+    """Of both settings, each once."""
+    faults = info.context
     found: dict[bytes, Secret] = {}
-    texts = [one for one in re.split(r"[\s,]+", text) if one]
-    for number, one in enumerate(texts, 1):
-        try:
-            secret = parse_secret(one)
-        except ValueError as error:
-            # Without its first letters it may be anything, a password of something else above all.
-            why = str(error) if "whsec_" in one else "not a webhook secret: it must begin with whsec_"
-            faults.add(name, f" ({number} of {len(texts)}): {why}" if len(texts) > 1 else why)
-        else:
-            found.setdefault(secret.key, secret)
-    for secret in info.data.get("verification_secrets", ()):
-        found.setdefault(secret.key, secret)
-    return tuple(found.values())
-
-
-def needed_secrets(text: str, info: Any) -> tuple[Secret, ...]:
-    found, faults = secrets(text, info), info.context
-    if not (found or info.data["policy"].poll_only or faults.names & {*_SECRETS_OF.values()}):
+    for name in _OF_SECRETS:
+        texts = [text for text in re.split(r"[\s,]+", faults.given.get(name, "")) if text]
+        for number, text in enumerate(texts, 1):
+            try:
+                secret = parse_secret(text)
+            except ValueError as error:
+                # Without its first letters it may be anything, a password of something else above all.
+                why = str(error) if "whsec_" in text else "not a webhook secret: it must begin with whsec_"
+                faults.add(name, f" ({number} of {len(texts)}): {why}" if len(texts) > 1 else why)
+            else:
+                found.setdefault(secret.key, secret)
+    if not (found or info.data["policy"].poll_only or faults.names & {*_OF_SECRETS}):
         raise ValueError(
             " is missing: create the workspace verification secret in the Recall dashboard "
             "(Developers > API keys & secrets); without it Recall signs nothing"
         )
-    return found
+    return tuple(found.values())
 
 
 def database_url(url: str | None, info: Any) -> str:
@@ -212,29 +196,8 @@ def storage_url(url: str | None, info: Any) -> str:
     return url
 
 
-def metrics_token(text: str | None, _info: Any) -> str | None:
-    # https://www.rfc-editor.org/rfc/rfc6750#section-2.1
-    if text is not None and not re.fullmatch(r"[A-Za-z0-9._~+/-]{16,}=*", text):
-        raise ValueError(
-            "must be 16 or more letters, digits and -._~+/ without blanks; `openssl rand -hex 24` makes one"
-        )
-    return text
-
-
 def api_keys(text: str, _info: Any) -> tuple[ApiKey, ...]:
     matches = [_API_KEY.fullmatch(one) for one in text.split()]
     if None in matches:
         raise ValueError("each is name=scope+scope=sha256-hex, separated by blanks")
     return tuple(ApiKey(m["name"], frozenset(m["scopes"].split("+")), m["digest"]) for m in matches if m)
-
-
-def host(text: str, _info: Any) -> str:
-    if not is_host(text):
-        raise ValueError("must be an address or a host name alone, e.g. 127.0.0.1; the port is PORT")
-    return text
-
-
-def domain(text: str | None, _info: Any) -> str | None:
-    if text is not None and (not is_host(text) or "." not in text.strip(".")):
-        raise ValueError("must be the domain alone, as in your-name.ngrok.app: without https:// or path")
-    return text
