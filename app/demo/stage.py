@@ -24,7 +24,8 @@ import requests
 from app.errors import Away, HeldByAnother
 from app.processes.home_lock import is_held
 from app.processes.parent_death import die_with_parent
-from app.settings.environment import ROOT, Settings, load_settings
+from app.settings.environment import Settings, load_settings
+from app.settings.program_name import ROOT
 from app.simulator.server import Simulator, SimulatorConfig, default_key, default_secret
 
 TIME_SCALE = 60.0

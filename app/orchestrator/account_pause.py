@@ -27,7 +27,7 @@ from app.orchestrator.ports import Clock
 from app.orchestrator.ports_recall import RecallAnswers
 from app.orchestrator.rate_limits import await_slot
 from app.orchestrator.records import CREATES_ONLY, PAUSED_BY_KEY, WORKSPACE_UNKNOWN
-from app.recall.limits import RATE_LIMITED, remedy_of
+from app.recall.limits import FORBIDDEN, RATE_LIMITED, remedy_of
 
 # Refusals that say nothing about the request: any other proves that the account is accepted.
 _ABOUT_US = frozenset({Refusal.ACCOUNT, Refusal.PAYLOAD, Refusal.BUSY})
@@ -90,7 +90,7 @@ class Account:
             Seconds after which this one thing may be asked about again; None when the whole workspace waits
             from now on.
         """
-        if status == 403 and self.probe(workspace) is not False:
+        if status == FORBIDDEN and self.probe(workspace) is not False:
             return workspace.policy.durations.blocked_at_most_every_s
         self.refused(workspace, status)
         return None

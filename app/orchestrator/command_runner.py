@@ -73,7 +73,6 @@ class CommandRunner:
 
     Args:
         scratch: A folder for downloads under way.
-        suspend: Called with the name of a workspace that is not in the settings and has a command.
         sign: A sign of life, before any work (`ports.Store.sign`).
         durations: Of leases.
     """
@@ -89,14 +88,13 @@ class CommandRunner:
         log: FilteringBoundLogger,
         account: Account,
         transitions: Advancer,
-        suspend: Callable[[str], None],
         sign: Callable[[], float],
         durations: Durations,
     ) -> None:
         self._store, self._blobs, self._clock = store, blobs, clock
         self._workspaces, self._scratch, self._log = workspaces, scratch, log
         self._account, self._transitions = account, transitions
-        self._suspend, self._sign, self._durations = suspend, sign, durations
+        self._sign, self._durations = sign, durations
 
     def perform(self, command_id: int) -> None:
         """Takes the command's lease and does it. One that another worker has, or that is done, ends here."""
@@ -106,8 +104,8 @@ class CommandRunner:
             return
         workspace = self._workspaces.get(leased.workspace)
         if workspace is None:
-            self._suspend(leased.workspace)
             after_s = self._durations.recording_ask_every_s
+            self._account.suspend(leased.workspace, probe_after_s=after_s)
             self._store.defer(leased, after_s=after_s, cause=WORKSPACE_UNKNOWN)
             return
         lease_s, renew_s = self._durations.lease_s, self._durations.lease_renew_s

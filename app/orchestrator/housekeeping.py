@@ -13,7 +13,6 @@ from typing import Protocol
 
 from app.core import events
 from app.core.durations import Durations
-from app.orchestrator.account_pause import Account
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.ports import AccountPauses, Blobs, Clock, DeliveryInbox, Outbox, Queue, Transcriptions
 from app.orchestrator.ports_recall import ListPasses, RecallAnswers
@@ -42,6 +41,7 @@ class Housekeeping:
     Args:
         scratch: A folder for downloads under way; emptied of what is old.
         sign: A sign of life (`ports.Store.sign`): having nothing to do is not being away.
+        resume: Ends the pauses of workspaces that are in the settings again.
         durations: Of this installation.
     """
 
@@ -54,22 +54,21 @@ class Housekeeping:
         clock: Clock,
         workspaces: Mapping[str, Workspace],
         scratch: Path,
-        account: Account,
         transitions: Advancer,
         sign: Callable[[], float],
+        resume: Callable[[Mapping[str, Workspace]], None],
         durations: Durations,
     ) -> None:
         self._store, self._queue, self._blobs, self._clock = store, queue, blobs, clock
-        self._workspaces, self._scratch = workspaces, scratch
-        self._account, self._transitions = account, transitions
-        self._sign, self._durations = sign, durations
+        self._workspaces, self._scratch, self._transitions = workspaces, scratch, transitions
+        self._sign, self._resume, self._durations = sign, resume, durations
 
     def sweep(self) -> None:
         """Raises `QueueUnavailable` when a pass could not be asked for: the next sweep asks again."""
         self._sign()
         self._remove_leftovers()
         self._blobs.sweep()
-        self._account.resume(self._workspaces)
+        self._resume(self._workspaces)
         self._forget_bodies()
         self._give_commands()
         ask_for_passes(self._store, self._queue, self._workspaces)

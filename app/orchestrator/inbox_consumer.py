@@ -25,7 +25,7 @@ class InboxConsumer:
     Holds no state between calls.
 
     Args:
-        suspend: Called with the name of a workspace that is not in the settings and has news.
+        suspend: Called with the name of a workspace that is not in the settings.
         sign: A sign of life, before any work (`ports.Store.sign`); returns when the last long silence ended.
     """
 

@@ -48,8 +48,9 @@ class Service:
         log: FilteringBoundLogger,
     ) -> None:
         self.store, self.queue, self.clock, self.log = store, queue, clock, log
-        self.workspaces, self.timing = workspaces, timing
+        self.workspaces = workspaces
         self.account = Account(store, clock, log)
+        self.timing = timing
         transitions = Advancer(store, queue, clock, log, self.policy_of)
         self.advance = transitions.advance
         self.receive = InboxConsumer(
@@ -69,7 +70,6 @@ class Service:
             log=log,
             account=self.account,
             transitions=transitions,
-            suspend=self._suspend,
             sign=self._sign,
             durations=timing,
         ).perform
@@ -80,9 +80,9 @@ class Service:
             clock=clock,
             workspaces=workspaces,
             scratch=scratch,
-            account=self.account,
             transitions=transitions,
             sign=self._sign,
+            resume=self.account.resume,
             durations=timing,
         ).sweep
 

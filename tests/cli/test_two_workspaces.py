@@ -135,9 +135,12 @@ def test_a_replay_is_applied_by_the_policy_of_the_workspace_that_it_came_to(pair
             connection.execute(table.delete())
     service = pair.service
     assert replay(service, pair.home.store, row["id"], yes=True)
-    wait_until(
-        lambda: pair.works(service) or pair.bill(recording), within_s=20, what="it is looked up and paid"
-    )
+
+    def is_paid() -> bool:
+        pair.works(service)
+        return bool(pair.bill(recording))
+
+    wait_until(is_paid, within_s=20, what="it is looked up and paid")
     assert pair.bill(recording) == [THEIR_PROVIDER]
 
 

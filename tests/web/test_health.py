@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -327,7 +326,7 @@ def test_inbox_is_down_while_webhooks_are_refused_and_none_accepted_or_unreadabl
 def test_policy_without_webhooks_has_no_inbox_to_be_down(settings: Settings, store: SqlStore) -> None:
     refused(store)
 
-    without = replace(settings, webhook_secrets=())
+    without = settings.model_copy(update={"webhook_secrets": ()})
     assert wiring.open_readiness(without, store=store).ask().parts["inbox"] == "ok"
 
 
