@@ -1,9 +1,9 @@
 """
 One supervised child: how it is forked, how its end is told, how it is stopped.
 
-It knows processes. It refuses to know why a child exists and when it should be started again (that
-is `app.processes.supervisor`). A child runs a Python function in a session of its own, so that Ctrl-C in a
-terminal reaches the supervisor only, and so that its whole group can be killed by its number.
+When it is started again is `app.processes.supervisor`. A child runs a Python function in a session of its
+own, so that Ctrl-C in a terminal reaches the supervisor only, and so that its whole group can be killed by
+its number.
 """
 
 from __future__ import annotations

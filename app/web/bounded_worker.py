@@ -1,11 +1,9 @@
 """
 What a connection may cost us: a gunicorn worker with deadlines, and the reading of a body within limits.
 
-Knows gunicorn's `gthread` worker from the inside (27.0; a test holds every name used here), its parser's
-errors and what each of them answers. Refuses to know Flask, webhooks and what a body means.
-
-gunicorn gives a connection to a thread at once, reads without a deadline, lingers on its main thread, and
-answers some malformed requests with 5xx and a traceback. Here:
+Written against the inside of gunicorn 27.0's `gthread` worker; a test holds every name used here. It gives a
+connection to a thread at once, reads without a deadline, lingers on its main thread, and answers some
+malformed requests with 5xx and a traceback. Here:
 - the head is collected by the main loop; a thread is taken only by a request whose head is complete;
 - one deadline spans head and body, whatever the pace; then 408;
 - what cannot be parsed gets a tiny 4xx, and nothing of it is logged or echoed;

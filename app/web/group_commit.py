@@ -1,12 +1,9 @@
 """
 From a verified request to a committed row: one committer thread per process, many rows per commit.
 
-Knows: when a request may be answered, what to do with a batch that fails, whom to wake, and how to count
-what was taken and what was turned away without letting strangers write to the database.
-Refuses to know: HTTP, signatures, SQL, Redis. Nobody is answered from memory: a duplicate, too, waits for
-its own batch, because what made it one may be a row that was never committed.
-
-Threads start with the first request, in the process that has it: gunicorn builds the application, then forks.
+No answer comes from memory: a duplicate, too, waits for its own batch, because what made it one may be a row
+that was never committed. Threads start with the first request, in the process that has it: gunicorn builds
+the application, then forks.
 """
 
 from __future__ import annotations
