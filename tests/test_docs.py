@@ -17,8 +17,8 @@ import pytest
 from app import wiring
 from app.cli import cli
 from app.cli.testing import clean_environment
-from app.cli.up import EVENTS_TO_TICK
 from app.core import reasons
+from app.recall.limits import EventName
 from app.recall.signatures import RejectionKind
 from app.results.result_folder import PROVIDER_RAW, RAW
 from app.settings import environment
@@ -149,7 +149,7 @@ def test_policy_example_names_every_key_and_says_what_is_built_in() -> None:
 # -- Recall's dashboard, routes, files -------------------------------------------------------------------
 def test_readme_lists_exactly_the_events_to_tick() -> None:
     listed = re.findall(r"^ +- `([a-z_.]+)`$", _section(README, "## Connecting your Recall workspace"), re.M)
-    assert tuple(listed) == EVENTS_TO_TICK
+    assert listed == list(EventName)
 
 
 def test_ngrok_file_has_what_dev_replaces_once_outside_comments() -> None:

@@ -4,7 +4,7 @@ One command being performed: what its effect may use, its lease, and its places 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as Flag
@@ -30,17 +30,17 @@ from app.orchestrator.ports import (
 )
 from app.orchestrator.ports_recall import Recall
 from app.orchestrator.records import ArtifactRow, Committed, Leased, Send, Slot, Source
+from app.recall.limits import RATE_LIMITED, READS_PER_WINDOW, Rate
 from app.recall.types import Answer
 
 _T = TypeVar("_T")
 # Windows of a rate that a command sleeps through rather than lose what it has read. Its lease is renewed.
 _LONGEST_SLEEP = 2
 
-# Recall allows 60 lists and 300 other reads a minute; two and seven are left for people. Further pages have
-# a share of their own: behind all the first pages that are reserved, a list of several would never end.
-# https://docs.recall.ai/reference/transcript_list, https://docs.recall.ai/reference/transcript_retrieve
-READS_PER_WINDOW = {"list": 46, "list_page": 12, "retrieve": 293}
-_TOGETHER = {"list": ("list", "list_page"), "list_page": ("list", "list_page")}  # one limit at Recall
+_TOGETHER: Mapping[Rate, tuple[Rate, ...]] = {  # one limit at Recall
+    "list": ("list", "list_page"),
+    "list_page": ("list", "list_page"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +177,12 @@ class Task:
         source = Source(command=self.leased, by="worker", answers=self.answers())
         self.advance(self.workspace.name, self.recording_id, event, source, artifact=artifact)
 
-    def read(self, rate: str, call: Callable[[], _T], *, may_defer: bool = True) -> _T:
+    def read(self, rate: Rate, call: Callable[[], _T], *, may_defer: bool = True) -> _T:
         """
         One GET inside Recall's rate.
 
         Args:
-            rate: A key of `READS_PER_WINDOW`.
+            rate: Which of Recall's.
             may_defer: False in the middle of a longer reading, which would be lost.
 
         Raises:
@@ -193,12 +193,12 @@ class Task:
         try:
             return call()
         except RecallBusy as busy:
-            if busy.cause == "http_429":
+            if busy.cause == RATE_LIMITED:
                 for of_rate in _TOGETHER.get(rate, (rate,)):
                     self.store.push_rate(self.workspace.name, of_rate, after_s=busy.retry_after_s)
             raise
 
-    def _await_slot(self, rate: str, *, may_defer: bool) -> None:
+    def _await_slot(self, rate: Rate, *, may_defer: bool) -> None:
         durations = self.policy.durations
         slot, self._slot = self._slot, None
         # A slot of long ago is gone: using many of those at once would be a burst.

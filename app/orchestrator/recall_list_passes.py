@@ -18,12 +18,13 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from app.errors import AccountRefused, CursorRefused, QueueUnavailable, RecallBusy
-from app.orchestrator.command_context import READS_PER_WINDOW, Workspace
+from app.orchestrator.command_context import Workspace
 from app.orchestrator.ports import AccountPauses, Liveness, Moments, Outbox, Queue
 from app.orchestrator.ports_recall import ListPasses, RecallAnswers
 from app.orchestrator.rate_limits import next_slot
 from app.orchestrator.reconcile import Found, Reconciler
 from app.orchestrator.records import LIST_READ, HeldPass
+from app.recall.limits import RATE_LIMITED, READS_PER_WINDOW
 
 if TYPE_CHECKING:
     from app.orchestrator.command_runner import Service
@@ -291,7 +292,7 @@ class _Job:
         service.log.warning("reconcile_put_off", workspace=name, cause=str(trouble))
         if isinstance(trouble, AccountRefused):
             service.account.on_refusal(self._workspace, trouble.status)
-        elif trouble.cause == "http_429":
+        elif trouble.cause == RATE_LIMITED:
             service.store.push_rate(name, "list", after_s=trouble.retry_after_s)
 
     def _leave(self) -> None:

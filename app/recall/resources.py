@@ -15,6 +15,7 @@ from typing import Any
 from app.core.events import RecordingCondition
 from app.recall import json_fields
 from app.recall.json_fields import Unreadable
+from app.recall.providers import is_realtime_provider
 from app.recall.types import Artifact, RecordingFacts, RecordingSeen
 from app.recall.webhook_events import ordinal_of
 
@@ -169,16 +170,6 @@ def providers_of(artifact: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
     filled = (key for key, value in providers.items() if value is not None and json_fields.code(key))
     return tuple(islice(filled, _MOST_PROVIDERS))
-
-
-def is_realtime_provider(key: str | None) -> bool:
-    """
-    True for a provider that works during the meeting: `*_streaming`, `meeting_captions`, `zoom_rtms`,
-    and any that does not say `_async` (once it did: `assembly_ai_async_chunked`).
-
-    None, a transcript of unknown origin, is not real-time: in doubt it was paid for.
-    """
-    return key is not None and "_async" not in key
 
 
 def _text(value: Any) -> str | None:

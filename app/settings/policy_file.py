@@ -14,24 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from app.core.durations import Durations
-from app.core.policy import BUILT_IN_PROVIDERS, CEILING, Policy, ProviderChoice, Selection
+from app.core.policy import CEILING, Policy, ProviderChoice, Selection
+from app.recall.limits import TRANSCRIPTS_PER_RECORDING
+from app.recall.providers import ASYNC_PROVIDERS, BUILT_IN_PROVIDERS, may_be_async
 
-# Recall's asynchronous providers known in 2026; others may be added without notice.
-# https://docs.recall.ai/docs/async-transcription
-KNOWN_PROVIDERS = frozenset(
-    f"{name}_async"
-    for name in (
-        "recallai",
-        "assembly_ai",
-        "deepgram",
-        "gladia_v2",
-        "rev",
-        "speechmatics",
-        "elevenlabs",
-        "aws_transcribe",
-        "google_speech_v2",
-    )
-)
 _KEYS = {
     "providers": list,
     "options": dict,
@@ -121,14 +107,14 @@ def _providers(
         problem("providers: name at least one of Recall's asynchronous providers, e.g. recallai_async.")
         return BUILT_IN_PROVIDERS
     for key in names:
-        if not re.fullmatch(r"[a-z0-9_]+_async", key):
+        if not may_be_async(key):
             problem(
                 f"providers: {key!r} is not an asynchronous provider of Recall's; those end in _async, "
                 f"real-time ones cannot transcribe a finished recording{_did_you_mean(key)}"
             )
-        elif key not in KNOWN_PROVIDERS and _is_misspelt(key):
+        elif key not in ASYNC_PROVIDERS and _is_misspelt(key):
             problem(f"providers: {key!r} is none of Recall's{_did_you_mean(key)}")
-        elif key not in KNOWN_PROVIDERS:
+        elif key not in ASYNC_PROVIDERS:
             warn(f"providers: {key!r} is new to this version, Recall may refuse it{_did_you_mean(key)}")
     if len(set(names)) != len(names):
         problem("providers: each provider is tried once; one is named twice.")
@@ -137,10 +123,10 @@ def _providers(
 
 def _did_you_mean(key: str) -> str:
     """`; did you mean …?` after a vendor's name or a misspelt key of Recall's, else the sentence's end."""
-    known, letters = {_letters(name): name for name in sorted(KNOWN_PROVIDERS)}, _letters(key)
+    known, letters = {_letters(name): name for name in sorted(ASYNC_PROVIDERS)}, _letters(key)
     near = difflib.get_close_matches(letters, known, 1, cutoff=0.75)
     near += [name for name in known if letters and name.startswith(letters)]
-    return f"; did you mean {known[near[0]]}?" if near and key not in KNOWN_PROVIDERS else "."
+    return f"; did you mean {known[near[0]]}?" if near and key not in ASYNC_PROVIDERS else "."
 
 
 def _is_misspelt(key: str) -> bool:
@@ -148,9 +134,9 @@ def _is_misspelt(key: str) -> bool:
     Whether a key that Recall may have added is so near to a known one that it was meant. A known provider of
     another version (`gladia_v3_async`) is not misspelt.
     """
-    if any(re.sub(r"_v[0-9]+", "", key) == re.sub(r"_v[0-9]+", "", name) for name in KNOWN_PROVIDERS):
+    if any(re.sub(r"_v[0-9]+", "", key) == re.sub(r"_v[0-9]+", "", name) for name in ASYNC_PROVIDERS):
         return re.search(r"_v[0-9]+_async$", key) is None
-    letters, known = _letters(key), [_letters(name) for name in KNOWN_PROVIDERS]
+    letters, known = _letters(key), [_letters(name) for name in ASYNC_PROVIDERS]
     is_beginning = len(letters) > 2 and any(name.startswith(letters) for name in known)
     return is_beginning or bool(difflib.get_close_matches(letters, known, 1, cutoff=0.85))
 
@@ -181,7 +167,8 @@ def _is_json(options: Mapping[str, Any]) -> bool:
 def _attempts(value: int, problem: Say) -> int:
     if not 1 <= value <= CEILING:
         problem(
-            f"attempts: {value} is outside 1 to {CEILING} (Recall stops at ten transcripts per recording)."
+            f"attempts: {value} is outside 1 to {CEILING} (Recall stops at "
+            f"{TRANSCRIPTS_PER_RECORDING} transcripts per recording)."
         )
         return 1
     return value

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from app.core import events as ev
 from app.core.commands import Command
 from app.core.machine import Decision, decide
-from app.core.policy import Policy, built_in
+from app.core.policy import Policy
 from app.core.state import Goal, Transcription
+from tests.policies import built_in
 
 RECORDING = "03d06804-0cb2-42f8-a255-5b950dde7c57"
 T1 = "7d7387b1-874f-4950-a5b9-1ba6660e2f95"

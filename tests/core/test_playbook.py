@@ -26,7 +26,7 @@ from app.core.commands import (
     to_record,
 )
 from app.core.durations import Durations
-from app.core.policy import Policy, ProviderChoice, Selection, built_in, why_not_selected
+from app.core.policy import Policy, ProviderChoice, Selection, why_not_selected
 from app.core.rules_create import why_not_send
 from app.core.state import Goal, Transcription
 from app.core.state import from_record as state_from_record
@@ -45,6 +45,7 @@ from tests.core.playbook import (
     silent_then_asked_again,
     stored,
 )
+from tests.policies import built_in
 
 FIRST, SECOND, THIRD = (choice.key for choice in built_in().providers)
 

@@ -11,10 +11,10 @@ import pytest
 
 from app.core import events as ev
 from app.core.commands import CreateTranscript, FetchTranscript, LookUpTranscript, PruneTranscript
-from app.core.policy import built_in
 from app.core.rules_create import why_not_send
 from app.core.state import Goal
 from tests.core.playbook import HOUR, T1, T2, Dialogue
+from tests.policies import built_in
 
 FIRST, SECOND = (choice.key for choice in built_in().providers[:2])
 

@@ -9,13 +9,13 @@ import pytest
 
 from app.core.commands import CreateTranscript
 from app.core.events import CreateRefused, RecordingDone, Refusal
-from app.core.policy import built_in
 from app.core.state import Attempt, Fate
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.effects import create_transcript
 from app.orchestrator.records import Source
 from app.recall.types import CreateAnswer
 from tests.orchestrator.list_stage import Stage
+from tests.policies import built_in
 
 COMMAND = CreateTranscript(1, "p", 1)
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from app.core.durations import Durations
-from app.core.policy import BUILT_IN_PROVIDERS, Policy, ProviderChoice, Selection, built_in
+from app.core.policy import Policy, ProviderChoice, Selection
+from app.recall.providers import BUILT_IN_PROVIDERS
 from app.settings import environment, policy_file
+from tests.policies import built_in
 from tests.settings.conftest import Load, Problems
 
 EXAMPLE = environment.ROOT / "policy.example.toml"
@@ -160,7 +162,7 @@ FAULTS = [
     ("[options.deepgram_async]\na = 2026-01-01", "options.deepgram_async: a date, nan or inf is not JSON"),
     ("[options.deepgram_async.b]\na = [nan]", "options.deepgram_async: a date, nan or inf is not JSON"),
     ("attempts = 0", "attempts: 0 is outside 1 to 9"),
-    ("attempts = 10", "Recall stops at ten transcripts per recording"),
+    ("attempts = 10", "Recall stops at 10 transcripts per recording"),
     ("attempts = 1.5", "attempts has the wrong type"),
     ("attempts = true", "attempts has the wrong type"),
     ("patience_s = 29", "patience_s: must be between 30 seconds and a day"),
