@@ -15,19 +15,32 @@ from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from app.core.commands import CreateTranscript
+from app.core import events
+from app.core.commands import Command, CreateTranscript
+from app.core.events import Refusal
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.key_visibility import KeySight, KeySightStore
-from app.orchestrator.ports import Clock, Leases
+from app.orchestrator.outcome import Later
+from app.orchestrator.ports import Clock
 from app.orchestrator.ports_recall import RecallAnswers
 from app.orchestrator.rate_limits import await_slot
-from app.orchestrator.records import CREATES_ONLY, PAUSED_BY_KEY, Leased
+from app.orchestrator.records import CREATES_ONLY, PAUSED_BY_KEY
 from app.recall.limits import RATE_LIMITED, remedy_of
 
+# Refusals that say nothing about the request: any other proves that the account is accepted.
+_ABOUT_US = frozenset({Refusal.ACCOUNT, Refusal.PAYLOAD, Refusal.BUSY})
 
-class AccountStore(KeySightStore, Leases, RecallAnswers, Protocol):
-    """Pauses, commands put off meanwhile, and what Recall answered."""
+
+def proves_account(event: events.Event) -> bool:
+    """Whether a create was answered as only an accepted account is answered."""
+    if isinstance(event, events.CreateRefused):
+        return event.refusal not in _ABOUT_US
+    return isinstance(event, events.Created)
+
+
+class AccountStore(KeySightStore, RecallAnswers, Protocol):
+    """Pauses, and what Recall answered."""
 
 
 class Account:
@@ -63,15 +76,14 @@ class Account:
         self.refused(workspace, status)
         return None
 
-    def must_wait(self, leased: Leased, workspace: Workspace) -> bool:
-        """True when nothing may be asked for this command now; it is then put off to the next probe."""
-        if self.may_ask(workspace, is_create=isinstance(leased.command, CreateTranscript)):
-            return False
-        every_s = workspace.policy.durations.account_probe_every_s
+    def why_wait(self, workspace: Workspace, command: Command) -> Later | None:
+        """Until the next probe, when nothing may be asked for this command now."""
+        if self.may_ask(workspace, is_create=isinstance(command, CreateTranscript)):
+            return None
         paused = self._store.paused(workspace.name)
         is_by_key = paused is not None and paused.cause == PAUSED_BY_KEY
-        self._store.defer(leased, after_s=every_s, cause=PAUSED_BY_KEY if is_by_key else "account")
-        return True
+        every_s = workspace.policy.durations.account_probe_every_s
+        return Later(every_s, PAUSED_BY_KEY if is_by_key else "account", is_exact=True)
 
     def may_ask(self, workspace: Workspace, *, is_create: bool = False) -> bool:
         """

@@ -30,7 +30,7 @@ from app.recall.limits import READS_PER_WINDOW
 from app.recall.types import RecordingSeen
 
 if TYPE_CHECKING:
-    from app.orchestrator.command_runner import Service
+    from app.orchestrator.service import Service
 
 _MOST_TRIES_PER_PAGE = 8
 _MOST_BEGINNINGS = 3  # of one run by hand, whose cursor is refused again and again

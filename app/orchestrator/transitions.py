@@ -14,7 +14,7 @@ from typing import Protocol
 from structlog.typing import FilteringBoundLogger
 
 from app.core import events
-from app.core.blame import verdicts
+from app.core.circuit_breaker import verdicts
 from app.core.commands import kind_of
 from app.core.machine import Decision, decide, is_wanted
 from app.core.policy import Policy

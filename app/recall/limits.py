@@ -12,6 +12,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
+from app.core.seen import FailureCause
+
 # -- where -------------------------------------------------------------------------------------
 # Each region is a deployment of its own: https://docs.recall.ai/docs/regions
 REGIONS = ("us-east-1", "us-west-2", "eu-central-1", "ap-northeast-1")
@@ -61,6 +63,15 @@ class EventName(StrEnum):
     TRANSCRIPT_DONE = "transcript.done"
     TRANSCRIPT_FAILED = "transcript.failed"
     TRANSCRIPT_DELETED = "transcript.deleted"
+
+
+# How the sub codes of a failed transcript begin: an open set. https://docs.recall.ai/docs/recording-webhooks
+_CAUSES = (("provider_", FailureCause.PROVIDER), ("zoom_", FailureCause.PLATFORM))
+
+
+def failure_cause(sub_code: str | None) -> FailureCause:
+    """Of a failed transcript; `OTHER` without a sub code and for one that is not known."""
+    return next((cause for start, cause in _CAUSES if (sub_code or "").startswith(start)), FailureCause.OTHER)
 
 
 # -- how it answers -------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from app.core.events import RecordingCondition
+from app.core.seen import TranscriptStatus
 from app.recall import json_fields
 from app.recall.json_fields import Unreadable
 from app.recall.providers import is_realtime_provider
@@ -132,7 +133,7 @@ def _artifact(artifact: Mapping[str, Any], asked_id: str) -> Artifact:
         raise Unreadable("a transcript that names no recording")
     return Artifact(
         transcript_id=transcript_id,
-        status=status,
+        status=_STATUSES.get(status, TranscriptStatus.OTHER),
         sub_code=json_fields.code(json_fields.at(artifact, "status", "sub_code")),
         provider=next(iter(providers), None),
         ordinal=ordinal,
@@ -176,6 +177,7 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+_STATUSES = {status.value: status for status in TranscriptStatus}
 # `paused`, `processing` and whatever comes next: not done, so asking again is right.
 _CONDITIONS = {
     "done": RecordingCondition.DONE,

@@ -17,7 +17,7 @@ from typing import Any
 from app.core import events
 from app.recall import json_fields
 from app.recall.json_fields import Unreadable
-from app.recall.limits import EventName
+from app.recall.limits import EventName, failure_cause
 
 MAX_DELIVERY_BYTES = 1024 * 1024
 _KIND = re.compile(r"[A-Za-z0-9_.-]{1,100}")
@@ -99,7 +99,8 @@ def _transcript_done(body: _Body, recording_id: str, at: float) -> events.Event:
 
 
 def _transcript_failed(body: _Body, recording_id: str, at: float) -> events.Event:
-    return events.TranscriptFailed(at, *_transcript(body, recording_id), sub_code=_sub_code(body))
+    code = _sub_code(body)
+    return events.TranscriptFailed(at, *_transcript(body, recording_id), code, failure_cause(code))
 
 
 def _transcript_deleted(body: _Body, recording_id: str, at: float) -> events.Event:

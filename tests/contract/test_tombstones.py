@@ -19,10 +19,11 @@ from app.core.events import RecordingCondition
 from app.core.machine import Decision
 from app.core.state import Attempt, Fate, Goal, Transcription
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.command_runner import Service
-from app.orchestrator.recall_list_passes import ask_for_passes, reconcile_all
+from app.orchestrator.housekeeping import ask_for_passes
+from app.orchestrator.recall_list_passes import reconcile_all
 from app.orchestrator.reconcile import Found, Reconciler
 from app.orchestrator.records import KEY_ACCEPTED
+from app.orchestrator.service import Service
 from app.recall.types import Answer, RecordingFacts, RecordingSeen
 from tests.contract.conftest import AnyStore
 from tests.contract.store_words import CREATE, DONE, HAND, WORKSPACE, delivery, state_of

@@ -8,6 +8,7 @@ from app.core import events as ev
 from app.core.commands import Command
 from app.core.machine import Decision, decide
 from app.core.policy import Policy
+from app.core.seen import FailureCause
 from app.core.state import Goal, Transcription
 from tests.policies import built_in
 
@@ -46,7 +47,8 @@ class Dialogue:
 
     def attempt_fails(self, ordinal: int, transcript_id: str) -> tuple[Command, ...]:
         self.attempt_runs(ordinal, transcript_id)
-        return self.told(ev.TranscriptFailed(0, transcript_id, ordinal, "provider_connection_failed"))
+        code, cause = "provider_connection_failed", FailureCause.PROVIDER
+        return self.told(ev.TranscriptFailed(0, transcript_id, ordinal, code, cause))
 
     @property
     def goal(self) -> Goal:

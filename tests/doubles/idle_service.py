@@ -8,7 +8,7 @@ from typing import Any, cast
 import structlog
 
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.command_runner import Service
+from app.orchestrator.service import Service
 from tests.contract.store_words import WORKSPACE
 from tests.doubles.full_queue import FullQueue
 from tests.doubles.memory_store import MemoryStore
