@@ -22,7 +22,6 @@ from app.cli.reading import read_store, why_no_database
 from app.cli.words import open_console, say
 from app.clock import SystemClock
 from app.errors import AccountRefused, AfterwordError, ConfigError, RecallBusy, StoreUnavailable
-from app.orchestrator.records import PAUSED_BY_KEY
 from app.recall.limits import RATE_LIMITED, READS_PER_MINUTE, STATUS_PAGE
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import pasteable
@@ -279,7 +278,7 @@ def _in_use(asked: _Asked) -> str | None:
     if found.down:
         asked.warn(account_status.why_passed_over(found.down))
     is_mended = account_status.is_mended(found, has_recall_accepted=asked.is_key_accepted)
-    if found.is_key_foreign and (found.pause is None or found.pause.cause != PAUSED_BY_KEY):
+    if found.is_key_foreign and (found.pause is None or not found.pause.is_by_key):
         also = "" if found.pause is None or is_mended else f" {account_status.why_paused(found.pause)}"
         return f"{account_status.why_foreign()}{also}"
     if found.pause is not None and is_mended:

@@ -17,12 +17,13 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.inbox import ACCEPTED_AT, REFUSED_AT
 from app.adapters.sql.installation import FIRST_START, MARK, Installation
 from app.adapters.sql.tallies import DOWNLOAD_TROUBLE, TROUBLE
+from app.core import commands
 from app.orchestrator.records import KEY_FOREIGN, KEY_UNSEEING, LIST_READ, MADE_UP_FOR, Pause
 
 # Commands looked at for the oldest: those due first, and those made first. A backlog of a million is not read
 # for it; the oldest wish is among the one or the other, or little older than the oldest there.
 _DUE_FIRST, _MADE_FIRST = 2000, 500
-_FETCH = "fetch_transcript"  # as `app.core.commands.kind_of` names it
+_FETCH = commands.name_of(commands.FetchTranscript)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class Health(Installation):
                 heartbeats={name: (abs(now - moment), detail) for name, moment, detail in beats},
                 oldest_undone_s=undone_s,
                 oldest_undone_of=undone_of,
-                pause=Pause(*found) if found is not None else None,
+                pause=Pause.read(*found) if found is not None else None,
                 recall_trouble_since=at.get(TROUBLE + workspace),
                 download_trouble_since=blocked_since,
                 first_start_at=at.get(FIRST_START),

@@ -18,7 +18,7 @@ from app.adapters.sql.installation import MARK, TURN, Installation
 from app.adapters.sql.sends_and_rates import STEADY
 from app.adapters.sql.tallies import DOWNLOAD_TROUBLE, TROUBLE
 from app.core.state import Goal
-from app.orchestrator.records import EVERY_WORKSPACE, LIST_READ, LOST_TIME, MADE_UP_FOR, BootClock
+from app.orchestrator.records import EVERY_WORKSPACE, LIST_READ, MADE_UP_FOR, BootClock, PauseSubject
 
 RESUMED = "resumed"  # when a long silence last ended
 _ALIVE = "alive"
@@ -92,7 +92,9 @@ class Liveness(Installation):
         if step.lost_s:
             # Nothing is moved: what comes too early only asks, and ages of first sends must not get smaller.
             lost = {"began_at": reading.now - step.lost_s, "ended_at": reading.now}
-            line = t.pause_log.insert().values(workspace=EVERY_WORKSPACE, cause=LOST_TIME, **lost)
+            line = t.pause_log.insert().values(
+                workspace=EVERY_WORKSPACE, cause=PauseSubject.LOST_TIME, **lost
+            )
             connection.execute(line)  # patience stood still for that long
         if step.is_step:
             self.put_moment(connection, STEADY, reading.now)

@@ -11,13 +11,14 @@ import sqlalchemy as sa
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
-from app.orchestrator.records import NOT_SENT, SendTimes
+from app.orchestrator.records import NOT_SENT, SendOutcome, SendTimes
 
 STEADY = "steady"  # since when the database's clock ran without a step
+_REFUSED = SendOutcome("refused", 403)
 
 
 class SendsAndRates(Database):
-    """`app.orchestrator.ports.RateLimits`, and `Sends` but for refusals elsewhere."""
+    """`app.orchestrator.ports.RateLimits` and `Sends`."""
 
     def send_times(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> SendTimes:
         """
@@ -57,11 +58,36 @@ class SendsAndRates(Database):
         with self.reading() as connection:
             return connection.execute(first).scalar()
 
-    def settle_send(self, send_id: int, *, outcome: str) -> None:
+    def settle_send(self, send_id: int, *, outcome: SendOutcome) -> None:
         """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""
         settled = t.sends.update().where(t.sends.c.id == send_id)
         with self.writing() as connection:
-            connection.execute(settled.values(outcome=outcome, settled_at=self.db_now))
+            connection.execute(settled.values(outcome=outcome.stored, settled_at=self.db_now))
+
+    def creates_refused_elsewhere(self, workspace: str, recording_id: str, *, within_s: float) -> bool:
+        """
+        Whether another recording was refused with 403 lately and nothing was created since.
+
+        An answer counts from when its request was stamped. A send of that recording which is still
+        without an answer says nothing yet; one answered otherwise takes its refusal back.
+        """
+        refused, later = t.sends.alias("refused"), t.sends.alias("later")
+        has_another_answer = sa.or_(
+            _is_created(later.c.outcome),
+            sa.and_(later.c.recording_id == refused.c.recording_id, later.c.outcome.is_not(None)),
+        )
+        is_outdated = sa.exists().where(
+            later.c.workspace == workspace, later.c.stamped_at > refused.c.stamped_at, has_another_answer
+        )
+        standing = sa.select(refused.c.id).where(
+            refused.c.workspace == workspace,
+            refused.c.recording_id != recording_id,
+            refused.c.outcome == _REFUSED.stored,
+            refused.c.stamped_at >= self.db_now - within_s,
+            ~is_outdated,
+        )
+        with self.reading() as connection:
+            return connection.execute(standing.limit(1)).first() is not None
 
     def reserve(self, workspace: str, rate: str, *, gap_s: float) -> float:
         """Takes the next slot of a rate; returns its time. One row for all workers of all machines."""
@@ -88,9 +114,14 @@ class SendsAndRates(Database):
 
 def may_have_left() -> sa.ColumnElement[bool]:
     """All sends but those that certainly never left: Recall cannot know of these."""
-    return sa.or_(t.sends.c.outcome.is_(None), t.sends.c.outcome != NOT_SENT)
+    return sa.or_(t.sends.c.outcome.is_(None), t.sends.c.outcome != NOT_SENT.stored)
 
 
 def _is_of_attempt(workspace: str, recording_id: str, ordinal: int) -> sa.ColumnElement[bool]:
     row = t.sends
     return sa.and_(row.c.workspace == workspace, row.c.recording_id == recording_id, row.c.ordinal == ordinal)
+
+
+def _is_created(outcome: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """With or without a status."""
+    return outcome.startswith(SendOutcome("created").stored)
