@@ -18,6 +18,7 @@ from app.adapters.sql.store import SqlStore
 from app.orchestrator.records import Closing
 from app.recall.client import RecallClient
 from app.settings.environment import Settings, load_settings
+from app.settings.workspaces import workspaces_of
 from app.web.health import PARTS, Probe, Readiness, Report
 from tests.bench.receivers import hung_valkey, receiver, valkey
 from tests.contract.store_words import delivery
@@ -148,7 +149,7 @@ def test_storage_on_a_dead_mount_is_unknown_asked_once_and_well_once_it_is_back(
     mount: Any = HungMount()
     readiness = Readiness(
         store, wiring.open_queue(settings), mount,
-        workspace="default", fingerprint="x", providers=[], has_secrets=True, durations=settings.durations,
+        workspaces=workspaces_of(settings).values(), durations=settings.durations,
     )  # fmt: skip
     started = time.monotonic()
     states = [within_a_second(readiness).parts["storage"] for _ in range(50)]
