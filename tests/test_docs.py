@@ -102,8 +102,15 @@ def test_options_named_in_readme_table_exist() -> None:
 
 
 # -- settings ------------------------------------------------------------------------------------------
-def test_settings_of_readme_are_those_of_the_program() -> None:
-    assert set(_first_column(_section(README, "## Settings"))) == set(environment.NAMES)
+def test_settings_of_readme_are_those_of_the_program_with_meaning_and_default() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.+?) \| (.+) \|$", _section(README, "## Settings"), re.MULTILINE)
+    assert {name for name, _, _ in rows} == set(environment.NAMES)
+    assert len(rows) == len(environment.NAMES)
+    for name, default, meaning in rows:
+        field = environment.FIELDS[name]
+        assert meaning.startswith(str(field.description)), name
+        if field.default:
+            assert f"`{field.default}`" in default, name
 
 
 def test_settings_of_the_example_file_are_those_of_the_program() -> None:
