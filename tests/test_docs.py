@@ -16,7 +16,7 @@ import pytest
 from app import wiring
 from app.cli import cli
 from app.cli.testing import clean_environment
-from app.core import reasons
+from app.orchestrator.next_steps import NEXT_STEPS
 from app.recall.limits import EventName
 from app.recall.signatures import RejectionKind
 from app.results.result_folder import PROVIDER_RAW, RAW
@@ -178,7 +178,7 @@ def test_stored_files_in_readme_are_those_that_are_written() -> None:
 # -- what the person on call reads -----------------------------------------------------------------------
 def test_every_reason_has_a_section_and_no_section_outlives_its_reason() -> None:
     section = _section(OPERATING, "## Why a recording failed")
-    assert set(re.findall(r"^### `(\w+)`$", section, re.MULTILINE)) == set(reasons.NEXT_STEPS)
+    assert set(re.findall(r"^### `(\w+)`$", section, re.MULTILINE)) == set(NEXT_STEPS)
 
 
 def test_every_alarm_has_a_section() -> None:
