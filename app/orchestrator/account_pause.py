@@ -26,13 +26,7 @@ from app.orchestrator.ports import Clock
 from app.orchestrator.ports_recall import RecallAnswers
 from app.orchestrator.rate_limits import await_slot
 from app.orchestrator.records import CREATES_ONLY, PAUSED_BY_KEY
-
-# By what Recall answers; a person reads them in the log and behind "To mend:".
-REMEDIES = {
-    401: "check RECALL_API_KEY and RECALL_REGION: the key is wrong, revoked or of another region",
-    402: "top up the balance in Recall's dashboard",
-    403: "look in Recall's dashboard why it refuses this account or address",
-}
+from app.recall.limits import RATE_LIMITED, remedy_of
 
 # Refusals that say nothing about the request: any other proves that the account is accepted.
 _ABOUT_US = frozenset({Refusal.ACCOUNT, Refusal.PAYLOAD, Refusal.BUSY})
@@ -61,9 +55,7 @@ class Account:
         probe_s = workspace.policy.durations.account_probe_every_s
         cause = f"{CREATES_ONLY if creates_only else 'recall_answers_'}{status}"
         self._store.pause(workspace.name, cause, probe_after_s=probe_s)
-        self._log.error(
-            "account_refused", workspace=workspace.name, status=status, remedy=REMEDIES.get(status)
-        )
+        self._log.error("account_refused", workspace=workspace.name, status=status, remedy=remedy_of(status))
 
     def accepted(self, workspace: Workspace) -> None:
         """A create went through, or a probe: whatever was wrong is mended."""
@@ -149,7 +141,7 @@ class Account:
         except AccountRefused:
             return False
         except RecallBusy as busy:
-            if busy.cause == "http_429":
+            if busy.cause == RATE_LIMITED:
                 store.push_rate(workspace.name, "list", after_s=busy.retry_after_s)
             return None
         store.set_mark(accepted, store.now())
@@ -161,7 +153,7 @@ class Account:
             self.accepted(workspace)
         elif is_accepted is False:
             status = cause.rpartition("_")[2]
-            remedy = REMEDIES.get(int(status)) if status.isdecimal() else None
+            remedy = remedy_of(int(status)) if status.isdecimal() else None
             self._log.error("account_still_refused", workspace=workspace.name, cause=cause, remedy=remedy)
         return bool(is_accepted)
 

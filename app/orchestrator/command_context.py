@@ -21,6 +21,7 @@ from app.orchestrator.ports_recall import Recall
 from app.orchestrator.rate_limits import CommandRates
 from app.orchestrator.records import Committed, Leased, Send, Source
 from app.orchestrator.transitions import Advancer
+from app.recall.limits import RATE_LIMITED, Rate
 from app.recall.types import Answer
 
 _T = TypeVar("_T")
@@ -95,12 +96,12 @@ class CommandContext:
         source = Source(command=self.leased, by="worker", is_finished=False)
         return self.transitions.advance(self.workspace.name, self.recording_id, event, source, send=send)
 
-    def read(self, rate: str, call: Callable[[], _T], *, may_defer: bool = True) -> _T | Unanswered:
+    def read(self, rate: Rate, call: Callable[[], _T], *, may_defer: bool = True) -> _T | Unanswered:
         """
         One question to Recall inside its rate. What Recall's client raises becomes a value here.
 
         Args:
-            rate: A key of `READS_PER_WINDOW`.
+            rate: Which of Recall's.
             may_defer: False in the middle of a longer reading, which would be lost.
         """
         later = self.rates.wait_for(rate, may_defer=may_defer)
@@ -109,7 +110,7 @@ class CommandContext:
         try:
             return call()
         except RecallBusy as busy:
-            if busy.cause == "http_429":
+            if busy.cause == RATE_LIMITED:
                 self.rates.push_back(rate, after_s=busy.retry_after_s)
             return Later(busy.retry_after_s, busy.cause)
         except AccountRefused as refused:

@@ -5,7 +5,7 @@ and the person on call sees a name instead of silence.
 
 from __future__ import annotations
 
-from app.core import events, reasons
+from app.core import events
 from app.core.commands import (
     AskRecording,
     AskTranscript,
@@ -16,6 +16,7 @@ from app.core.commands import (
 )
 from app.core.events import RecordingCondition
 from app.orchestrator.command_context import CommandContext
+from app.recall.limits import is_unexpected
 
 
 def patience_over(context: CommandContext, cause: str) -> events.Event | None:
@@ -27,7 +28,7 @@ def patience_over(context: CommandContext, cause: str) -> events.Event | None:
     """
     command, give_up_s = context.leased.command, context.policy.durations.give_up_s
     own = _by_its_own_name(context, cause)
-    if own is not None and (reasons.of_wait(cause) is None or isinstance(command, FetchTranscript)):
+    if own is not None and (not is_unexpected(cause) or isinstance(command, FetchTranscript)):
         return own
     since = context.leased.wanted_since
     waited_s = context.patient_now(since, for_creates=isinstance(command, CreateTranscript)) - since
@@ -39,6 +40,7 @@ def patience_over(context: CommandContext, cause: str) -> events.Event | None:
         cause,
         ordinal=getattr(command, "ordinal", None),
         transcript_id=getattr(command, "transcript_id", None),
+        is_unexpected=is_unexpected(cause),
     )
 
 
@@ -50,7 +52,8 @@ def _by_its_own_name(context: CommandContext, cause: str) -> events.Event | None
     match command:
         case FetchTranscript(transcript_id=tid):
             unread = state.unread_of(tid)
-            since, event = unread.since if unread else None, events.FetchBlocked(at, tid, f"recall_{cause}")
+            since = unread.since if unread else None
+            event = events.FetchBlocked(at, tid, f"recall_{cause}", is_unexpected(cause))
         case AskTranscript(transcript_id=tid):
             line = state.attempt_of(transcript_id=tid)
             since, event = line.since if line else None, events.StillProcessing(at, tid)

@@ -5,21 +5,22 @@ outside a command (probes, keys that are new, passes), which wait or are given u
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from app.core.policy import Policy
 from app.errors import RecallBusy
 from app.orchestrator.outcome import Later
 from app.orchestrator.ports import Clock, RateLimits
 from app.orchestrator.records import Slot
+from app.recall.limits import READS_PER_WINDOW, Rate
 
-# Recall allows 60 lists and 300 other reads a minute; two and seven are left for people. Further pages have
-# a share of their own: behind all the first pages that are reserved, a list of several would never end.
-# https://docs.recall.ai/reference/transcript_list, https://docs.recall.ai/reference/transcript_retrieve
-READS_PER_WINDOW = {"list": 46, "list_page": 12, "retrieve": 293}
-_TOGETHER = {"list": ("list", "list_page"), "list_page": ("list", "list_page")}  # one limit at Recall
 # Windows of a rate that a command sleeps through rather than lose what it has read. Its lease is renewed.
 _LONGEST_SLEEP = 2
+
+_TOGETHER: Mapping[Rate, tuple[Rate, ...]] = {  # one limit at Recall
+    "list": ("list", "list_page"),
+    "list_page": ("list", "list_page"),
+}
 
 
 class CommandRates:
@@ -45,12 +46,12 @@ class CommandRates:
         self._workspace, self._policy = workspace, policy
         self._brought = brought
 
-    def wait_for(self, rate: str, *, may_defer: bool) -> Later | None:
+    def wait_for(self, rate: Rate, *, may_defer: bool) -> Later | None:
         """
         None when the next place of the rate has come.
 
         Args:
-            rate: A key of `READS_PER_WINDOW`.
+            rate: Which of Recall's.
             may_defer: The command may come back for a place that is not worth sleeping for.
         """
         durations = self._policy.durations
@@ -64,12 +65,12 @@ class CommandRates:
             self._clock.sleep(wait_s)
         return None
 
-    def push_back(self, rate: str, *, after_s: float) -> None:
+    def push_back(self, rate: Rate, *, after_s: float) -> None:
         """Recall answered 429: no command gets a place before its Retry-After."""
         for of_rate in _TOGETHER.get(rate, (rate,)):
             self._store.push_rate(self._workspace, of_rate, after_s=after_s)
 
-    def _slot(self, rate: str) -> Slot:
+    def _slot(self, rate: Rate) -> Slot:
         brought, self._brought = self._brought, None
         # A slot of long ago is gone: using many of those at once would be a burst.
         late_at_most_s = self._policy.durations.slot_late_at_most_s
@@ -78,14 +79,14 @@ class CommandRates:
         return Slot(rate, next_slot(self._store, self._workspace, rate, self._policy))
 
 
-def next_slot(store: RateLimits, workspace: str, rate: str, policy: Policy) -> float:
+def next_slot(store: RateLimits, workspace: str, rate: Rate, policy: Policy) -> float:
     """Takes the next place of a rate ("list", "retrieve"); its time by the database's clock."""
     gap_s = policy.durations.rate_window_s / READS_PER_WINDOW[rate]
     return store.reserve(workspace, rate, gap_s=gap_s)
 
 
 def await_slot(
-    store: RateLimits, clock: Clock, workspace: str, rate: str, policy: Policy, *, at_most_s: float
+    store: RateLimits, clock: Clock, workspace: str, rate: Rate, policy: Policy, *, at_most_s: float
 ) -> None:
     """
     Returns when the next place of a rate has come.

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from app.errors import AccountRefused, CursorRefused, QueueUnavailable, RecallBusy
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.ports import Liveness, Moments
-from app.orchestrator.rate_limits import READS_PER_WINDOW, next_slot
+from app.orchestrator.rate_limits import next_slot
 from app.orchestrator.reconcile import Found, Reconciler
 from app.orchestrator.records import LIST_READ, HeldPass
+from app.recall.limits import RATE_LIMITED, READS_PER_WINDOW
 
 if TYPE_CHECKING:
     from app.orchestrator.service import Service
@@ -233,7 +234,7 @@ class _Job:
         service.log.warning("reconcile_put_off", workspace=name, cause=str(trouble))
         if isinstance(trouble, AccountRefused):
             service.account.on_refusal(self._workspace, trouble.status)
-        elif trouble.cause == "http_429":
+        elif trouble.cause == RATE_LIMITED:
             service.store.push_rate(name, "list", after_s=trouble.retry_after_s)
 
     def _leave(self) -> None:

@@ -24,8 +24,9 @@ from app.core.policy import why_not_selected
 from app.core.state import Goal
 from app.errors import CursorRefused, RecallBusy
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.rate_limits import READS_PER_WINDOW, await_slot
+from app.orchestrator.rate_limits import await_slot
 from app.orchestrator.records import MADE_UP_FOR, Source
+from app.recall.limits import READS_PER_WINDOW
 from app.recall.types import RecordingSeen
 
 if TYPE_CHECKING:

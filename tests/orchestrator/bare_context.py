@@ -13,12 +13,13 @@ from typing import Any, TypeVar, cast
 import structlog
 
 from app.core.commands import Command
-from app.core.policy import Policy, built_in
+from app.core.policy import Policy
 from app.core.state import Transcription
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.command_context import CommandContext, Workspace
 from app.orchestrator.outcome import Later, Refused, Unanswered
 from app.orchestrator.records import Leased
+from tests.policies import built_in
 
 _T = TypeVar("_T")
 NOW = 1_800_000_000.0

@@ -13,7 +13,7 @@ from typing import Any, cast
 import structlog
 
 from app.core.events import RecordingCondition
-from app.core.policy import Policy, built_in
+from app.core.policy import Policy
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.housekeeping import ask_for_passes
 from app.orchestrator.recall_list_passes import reconcile_all
@@ -23,6 +23,7 @@ from app.orchestrator.service import Service
 from app.recall.types import Answer, RecordingFacts, RecordingSeen
 from tests.doubles.full_queue import FullQueue
 from tests.doubles.memory_store import MemoryStore
+from tests.policies import built_in
 
 HOUR = 3600.0
 START = 1_800_000_000.0

@@ -24,13 +24,13 @@ from app.adapters.sql.migrations import migrate
 from app.adapters.sql.store import SqlStore
 from app.core import events
 from app.core.commands import CreateTranscript
-from app.core.policy import built_in
 from app.core.state import Goal, Transcription
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.records import KEY_ACCEPTED, Committed, Source
 from app.orchestrator.service import Service
 from app.recall.client import RecallClient
 from app.simulator.server import Simulator, SimulatorConfig
+from tests.policies import built_in
 
 STEPS = ("before the claim", "after the claim", "after the POST", "after its outcome", "after the event")
 _ROUND_S = 20.0  # longer than a lease, shorter than an absence

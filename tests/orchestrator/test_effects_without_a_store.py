@@ -12,13 +12,14 @@ import pytest
 from app.core import events
 from app.core.commands import AskRecording, AskTranscript, AwaitProvider, Command, PruneTranscript
 from app.core.events import RecordingCondition
-from app.core.policy import built_in
+from app.core.seen import TranscriptStatus
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects import prune_transcript, queries
 from app.orchestrator.outcome import Happened, Later, Outcome, Refused
 from app.recall.types import Artifact, RecordingFacts
 from tests.orchestrator.bare_context import NOW, context_of
+from tests.policies import built_in
 
 Effect = Callable[[CommandContext], Outcome]
 QUESTIONS: list[tuple[Effect, Command]] = [
@@ -54,7 +55,7 @@ class Recall(SimpleNamespace):
 
 
 def artifact(transcript_id: str, status: str, ordinal: int | None = 1) -> Artifact:
-    return Artifact(transcript_id, status, None, "p", ordinal, False)
+    return Artifact(transcript_id, TranscriptStatus(status), None, "p", ordinal, False)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 from app.core import events
 from app.core.commands import FetchTranscript
 from app.core.rules_results import NO_SUB_CODE
+from app.core.seen import TranscriptStatus
 from app.errors import BlobsUnavailable, DownloadBlocked, TranscriptUnreadable
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.outcome import Happened, Outcome, Unanswered
@@ -90,14 +91,16 @@ def _why_not(context: CommandContext, tid: str, artifact: Artifact | None) -> ev
     at = _patient(context, tid)
     if artifact is None:
         return events.TranscriptMissing(context.now(), tid, at, context.recall.fingerprint)
-    if artifact.status in ("deleted", "failed"):
-        sub_code = artifact.sub_code or NO_SUB_CODE
-        return events.TranscriptGone(at, tid, sub_code if artifact.status == "failed" else None)
-    # Was ordered, whatever its answer lacks.
-    is_ours = context.state.attempt_of(transcript_id=tid) is not None
+    if artifact.status is TranscriptStatus.FAILED:
+        return events.TranscriptGone(at, tid, artifact.sub_code or NO_SUB_CODE, artifact.failure)
+    if artifact.status is TranscriptStatus.DELETED:
+        return events.TranscriptGone(at, tid)
+    is_ours = (
+        context.state.attempt_of(transcript_id=tid) is not None
+    )  # was ordered, whatever its answer lacks
     if artifact.is_realtime and not is_ours and not context.policy.want_realtime:
         return events.Unwanted(at, tid, artifact.provider or "unknown")
-    if artifact.status != "done" or artifact.download_url is None:
+    if artifact.status is not TranscriptStatus.DONE or artifact.download_url is None:
         return events.NotYet(at, tid)
     return None
 

@@ -9,6 +9,7 @@ from functools import partial
 
 from app.core import events
 from app.core.commands import AskTranscript, LookUpTranscript
+from app.core.seen import Seen
 from app.core.state import Transcription
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.outcome import Happened, Later, Outcome, Unanswered
@@ -114,7 +115,8 @@ def _status(context: CommandContext, transcript_id: str, artifact: Artifact) -> 
         case "done":
             return events.TranscriptDone(at, transcript_id)
         case "failed":
-            return events.TranscriptFailed(at, transcript_id, sub_code=artifact.sub_code)
+            code = artifact.sub_code
+            return events.TranscriptFailed(at, transcript_id, sub_code=code, failure=artifact.failure)
         case "deleted":
             return events.TranscriptGone(at, transcript_id)
         case _:
@@ -146,13 +148,14 @@ def await_provider(context: CommandContext) -> Outcome:
     return Happened(events.ProviderAwaited(at))
 
 
-def _seen(artifact: Artifact, state: Transcription) -> events.Seen:
+def _seen(artifact: Artifact, state: Transcription) -> Seen:
     line = state.attempt_of(ordinal=artifact.ordinal, transcript_id=artifact.transcript_id)
-    return events.Seen(
+    return Seen(
         transcript_id=artifact.transcript_id,
         status=artifact.status,
         ordinal=artifact.ordinal,
         provider=artifact.provider_for(line.provider if line is not None else None),
         sub_code=artifact.sub_code,
         is_realtime=artifact.is_realtime,
+        failure=artifact.failure,
     )
