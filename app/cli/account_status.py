@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from app.adapters.sql.health import Facts
-from app.adapters.sql.store import SqlStore
+from app.adapters.sql.health import Facts, Health
 from app.cli.words import iso, span, time_of
 from app.orchestrator.key_visibility import PASS_REMEDY
 from app.orchestrator.key_visibility import REMEDY as KEY_REMEDY
@@ -68,7 +67,7 @@ class Standing:
         return {"paused": told, "providers_down": list(self.down), "key_is_foreign": self.is_key_foreign}
 
 
-def standing_of(store: SqlStore, workspace: str, *, api_key: str = "") -> Standing:
+def standing_of(store: Health, workspace: str, *, api_key: str = "") -> Standing:
     """
     As of now.
 

@@ -9,11 +9,11 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import click
 import structlog
 
-from app.adapters.sql.store import SqlStore
 from app.cli import preflight
 from app.cli.account_status import Standing
 from app.cli.alive import Service, service_of, why_no_web
@@ -21,18 +21,15 @@ from app.cli.presence import is_home_held, is_stopped, own_port, presence_of
 from app.cli.reading import read_store, why_no_database
 from app.cli.words import open_console, say
 from app.clock import SystemClock
-from app.errors import (
-    AccountRefused,
-    AfterwordError,
-    ConfigError,
-    RecallBusy,
-    StoreUnavailable,
-)
+from app.errors import AccountRefused, AfterwordError, ConfigError, RecallBusy, StoreUnavailable
 from app.orchestrator.records import PAUSED_BY_KEY
 from app.recall.limits import RATE_LIMITED, READS_PER_MINUTE, STATUS_PAGE
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import pasteable
 from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
+
+if TYPE_CHECKING:
+    from app.orchestrator.key_visibility import KeySightStore
 
 _RECORDINGS_PER_S = READS_PER_MINUTE / 60  # each needs one of Recall's reads
 # Of a worker's time, per recording: three connections to Recall (create, retrieve, download) and 60 ms of
@@ -293,7 +290,7 @@ def _in_use(asked: _Asked) -> str | None:
     return account_status.why_unseeing() if found.is_key_unseeing else None
 
 
-def _held_against_what_is_known(asked: _Asked, store: SqlStore, found: Standing) -> Standing:
+def _held_against_what_is_known(asked: _Asked, store: KeySightStore, found: Standing) -> Standing:
     """
     What the service will find out about a key that it has not used yet. Nothing is noted: it asks for itself.
     Each question takes its turn in the rate that the service shares.

@@ -19,8 +19,8 @@ _CREATED = "created"
 _CREATE = "create_transcript"  # as `app.core.commands.kind_of` names it
 
 
-class Accounts(Database):
-    """The pauses of `app.orchestrator.ports.Store`, and its question about refusals elsewhere."""
+class AccountPauses(Database):
+    """`app.orchestrator.ports.AccountPauses`, and its neighbours' questions about accounts."""
 
     def pause(self, workspace: str, cause: str, *, probe_after_s: float) -> None:
         """The account refuses us: nothing of this workspace is offered but a probe now and then."""

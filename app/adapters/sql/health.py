@@ -14,9 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
-from app.adapters.sql.engine import Database
 from app.adapters.sql.inbox import ACCEPTED_AT, REFUSED_AT
-from app.adapters.sql.queries import FIRST_START, MARK
+from app.adapters.sql.installation import FIRST_START, MARK, Installation
 from app.adapters.sql.tallies import DOWNLOAD_TROUBLE, TROUBLE
 from app.orchestrator.records import KEY_FOREIGN, KEY_UNSEEING, LIST_READ, MADE_UP_FOR, Pause
 
@@ -83,7 +82,7 @@ class Facts:
         return self.key_status == KEY_UNSEEING
 
 
-class Health(Database):
+class Health(Installation):
     """Questions about the whole service; see `Facts`."""
 
     def health(self, workspace: str, *, fingerprint: str) -> Facts:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from app.adapters.sql import tables as t
-from app.adapters.sql.tallies import Answers
+from app.adapters.sql.tallies import RecallAnswers
 from app.core import commands
 from app.core.state import ENDS, Goal
 from app.errors import LeaseLost
@@ -31,8 +31,8 @@ _EARLY_S = 0.05  # a command may be taken this much before its time: the offer w
 _CLOCK_WAS_SET_BACK_S = 600.0
 
 
-class Outbox(Answers):
-    """The outbox part of `app.orchestrator.ports.Store`."""
+class Outbox(RecallAnswers):
+    """`app.orchestrator.ports.Outbox` and `Leases`; of `Transcriptions` what reads only."""
 
     def take(self, command_id: int, *, lease_s: float) -> Leased | None:
         """The command with a new token, when it is due, unfinished and not leased; else None."""

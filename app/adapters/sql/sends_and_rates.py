@@ -1,5 +1,5 @@
 """
-Stamped sends, rates, and turns: who may do what, and when, among all workers of all machines.
+Stamped sends, and rates: who may ask Recall, and when, among all workers of all machines.
 
 A rate is one row with the time of its next free slot, for all workers of all machines. Slots are
 never given back: a worker that dies with one leaves a gap, which costs a fraction of a second.
@@ -13,12 +13,11 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
 from app.orchestrator.records import NOT_SENT, SendTimes
 
-TURN = "turn:"  # so begin the keys of turns
 STEADY = "steady"  # since when the database's clock ran without a step
 
 
-class Money(Database):
-    """The sends, rates and turns of `app.orchestrator.ports.Store`."""
+class SendsAndRates(Database):
+    """`app.orchestrator.ports.RateLimits`, and `Sends` but for refusals elsewhere."""
 
     def send_times(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> SendTimes:
         """
@@ -85,19 +84,6 @@ class Money(Database):
         )
         with self.writing() as connection:
             connection.execute(pushed)
-
-    def take_turn(self, name: str, *, every_s: float) -> bool:
-        """True for one caller of all processes per `every_s` seconds."""
-        row, key = t.installation, f"{TURN}{name}"
-        is_over = row.c.at <= self.db_now - every_s
-        new = self.insert(row).values(key=key, at=self.db_now)
-        taken = new.on_conflict_do_update(index_elements=["key"], set_={"at": self.db_now}, where=is_over)
-        # Read first: all ask every few seconds, and nearly always it is nobody's turn.
-        with self.reading() as connection:
-            if connection.execute(sa.select(row.c.key).where(row.c.key == key, ~is_over)).first() is not None:
-                return False
-        with self.writing() as connection:
-            return connection.execute(taken.returning(row.c.key)).first() is not None
 
 
 def may_have_left() -> sa.ColumnElement[bool]:
