@@ -12,8 +12,9 @@ from app.core import events
 from app.core.policy import Policy
 from app.errors import AlreadyApplied, StoreUnavailable
 from app.orchestrator.command_runner import POISON_AFTER
-from app.orchestrator.ports import DeliveryInbox
-from app.orchestrator.records import Closing, Delivery, Source
+from app.orchestrator.database_time import DatabaseTime
+from app.orchestrator.ports import Clock, DeliveryInbox
+from app.orchestrator.records import Closing, Delivery, Presence, Received, Source
 from app.orchestrator.transitions import Advancer
 from app.recall.examples import NOTE, is_example
 from app.recall.json_fields import Unreadable
@@ -25,39 +26,41 @@ class InboxConsumer:
     Holds no state between calls.
 
     Args:
-        sign: A sign of life, before any work (`ports.Store.sign`); returns when the last long silence ended.
+        presence: What is said before any work.
     """
 
     def __init__(
         self,
         *,
         store: DeliveryInbox,
+        clock: Clock,
         log: FilteringBoundLogger,
         transitions: Advancer,
         policy_of: Callable[[str], Policy],
-        sign: Callable[[], float],
+        presence: Presence,
     ) -> None:
-        self._store, self._log, self._transitions = store, log, transitions
-        self._policy_of, self._sign = policy_of, sign
+        self._store, self._clock, self._log, self._transitions = store, clock, log, transitions
+        self._policy_of, self._presence = policy_of, presence
 
     def receive(self, limit: int = 100) -> int:
         """Applies unapplied deliveries, oldest first; returns how many were looked at."""
-        total = 0
-        away_until = self._sign()
-        while deliveries := self._store.take_deliveries(limit):
-            self._apply_all(deliveries, away_until)
-            total += len(deliveries)
+        total, has_more = 0, True
+        while has_more:
+            received = self._store.receive(limit, self._presence)
+            self._apply_all(received)
+            total, has_more = total + len(received.deliveries), received.has_more
         return total
 
-    def _apply_all(self, deliveries: list[Delivery], away_until: float) -> None:
+    def _apply_all(self, received: Received) -> None:
         """One delivery's trouble is not its neighbours': only those begun keep the try that was counted."""
         failures: list[Exception] = []
         closings: list[Closing] = []  # in one transaction: most of Recall's kinds of webhook end so
-        begun = 0
+        begun, deliveries = 0, received.deliveries
+        time = DatabaseTime(self._store, self._clock, received.at)
         try:
             for delivery in deliveries:
                 try:
-                    closings += self._apply(delivery, away_until)
+                    closings += self._apply(delivery, time.now(), received.away_until)
                 except StoreUnavailable:
                     raise
                 # The outermost line of one delivery: it is logged, it stays for another try, and RQ is told.
@@ -75,12 +78,12 @@ class InboxConsumer:
         if failures:
             raise failures[0]
 
-    def _apply(self, delivery: Delivery, away_until: float) -> tuple[Closing, ...]:
+    def _apply(self, delivery: Delivery, at: float, away_until: float) -> tuple[Closing, ...]:
         """What is left to close, when it is about no transcription."""
         if delivery.tries > POISON_AFTER:
             return (Closing(delivery.id, "unreadable: eight tries ended without a word"),)
         try:
-            decoded = decode_delivery(delivery.body, at=self._store.now())
+            decoded = decode_delivery(delivery.body, at=at)
         except Unreadable as error:
             self._log.warning("delivery_unreadable", delivery=delivery.id, cause=error.reason)
             return (Closing(delivery.id, f"unreadable: {error.reason}"),)

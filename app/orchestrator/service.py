@@ -20,7 +20,7 @@ from app.orchestrator.command_runner import CommandRunner
 from app.orchestrator.housekeeping import Housekeeping
 from app.orchestrator.inbox_consumer import InboxConsumer
 from app.orchestrator.ports import Blobs, Clock, Queue, Store
-from app.orchestrator.records import BootClock
+from app.orchestrator.records import BootClock, Presence
 from app.orchestrator.transitions import Advancer
 
 
@@ -47,11 +47,16 @@ class Service:
         self.workspaces = workspaces
         self.account = Account(store, clock, log)
         durations = next(iter(workspaces.values())).policy.durations
-        self._silence_s = durations.silence_s
+        presence = Presence(durations.silence_s, BootClock(boot_id(), clock.boottime))
         transitions = Advancer(store, queue, clock, log, self.policy_of)
         self.advance = transitions.advance
         self.receive = InboxConsumer(
-            store=store, log=log, transitions=transitions, policy_of=self.policy_of, sign=self._sign
+            store=store,
+            clock=clock,
+            log=log,
+            transitions=transitions,
+            policy_of=self.policy_of,
+            presence=presence,
         ).receive
         self.perform = CommandRunner(
             store=store,
@@ -62,7 +67,7 @@ class Service:
             log=log,
             account=self.account,
             transitions=transitions,
-            sign=self._sign,
+            presence=presence,
             durations=durations,
         ).perform
         self.sweep = Housekeeping(
@@ -73,7 +78,7 @@ class Service:
             workspaces=workspaces,
             scratch=scratch,
             transitions=transitions,
-            sign=self._sign,
+            presence=presence,
             durations=durations,
         ).sweep
 
@@ -81,8 +86,3 @@ class Service:
         """The policy of a workspace; of any, for one that is no longer configured."""
         known = self.workspaces.get(workspace) or next(iter(self.workspaces.values()))
         return known.policy
-
-    def _sign(self) -> float:
-        """Before any work: an absence must be known before money is spent, and until when it was."""
-        boot = BootClock(boot_id(), self.clock.boottime)
-        return self.store.sign(quiet_s=self._silence_s, boot=boot)
