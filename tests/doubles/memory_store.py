@@ -205,9 +205,7 @@ class MemoryStore(MemoryInbox):
             self.now(),
             is_paused=of in self.pauses,
             keys=frozenset(f for (w, f), status in self.keys.items() if w == of and status in KEYS_IN_USE),
-            tripped=frozenset(
-                p for (w, p), b in self.breakers.items() if w == of and b.shut_until
-            ),
+            tripped=frozenset(p for (w, p), b in self.breakers.items() if w == of and b.shut_until),
         )
 
     def take(self, command_id: int, *, lease_s: float) -> Leased | None:
