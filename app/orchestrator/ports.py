@@ -19,6 +19,7 @@ from app.core.machine import Decision
 from app.orchestrator.ports_recall import ApiKeys, ListPasses, RecallAnswers
 from app.orchestrator.records import (
     ArtifactRow,
+    Begun,
     BootClock,
     Closing,
     Committed,
@@ -28,6 +29,8 @@ from app.orchestrator.records import (
     Offerable,
     Pause,
     PauseSubject,
+    Presence,
+    Received,
     Send,
     SendOutcome,
     SendTimes,
@@ -94,6 +97,10 @@ class Liveness(DatabaseClock, Protocol):
 class DeliveryInbox(DatabaseClock, Protocol):
     """Deliveries that are stored. They are added by `app.web.group_commit.InboxStore`."""
 
+    def receive(self, limit: int, presence: Presence) -> Received:
+        """`Liveness.sign`, then `take_deliveries`; as a rule in one transaction."""
+        ...
+
     def take_deliveries(self, limit: int) -> list[Delivery]:
         """
         Unapplied deliveries; counts one try for each. Those never tried come first and together, oldest
@@ -159,7 +166,8 @@ class Transcriptions(DatabaseClock, Protocol):
             What to offer now; or, with `wait_s`, that the bot's rate is used up (nothing is written).
 
         Raises:
-            Stale: The version moved. Nothing is written.
+            Stale: The version moved; or `send` is given, and by now the state is one of before a long
+                silence, which `before` does not say. Nothing is written.
             AlreadyApplied: The delivery has been applied. Nothing is written.
             LeaseLost: The command belongs to another worker. Nothing is written.
             BudgetExceeded: The claimed ordinal is above the budget. Nothing is written.
@@ -194,6 +202,10 @@ class Outbox(Protocol):
 
 class Leases(Protocol):
     """Commands in a worker's hands."""
+
+    def begin(self, command_id: int, presence: Presence, *, lease_s: float) -> Begun | None:
+        """`Liveness.sign`, then `take` and what is to be known first; as a rule in one transaction."""
+        ...
 
     def take(self, command_id: int, *, lease_s: float) -> Leased | None:
         """The command with a new token, when it is due, unfinished and not leased; else None."""

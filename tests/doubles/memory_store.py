@@ -22,12 +22,15 @@ from app.core.state import ENDS, Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale
 from app.orchestrator import history as history_line
 from app.orchestrator.records import (
+    KEYS_IN_USE,
     NOT_SENT,
     ArtifactRow,
+    Begun,
     Committed,
     Leased,
     Loaded,
     Offerable,
+    Presence,
     Send,
     SendOutcome,
     SendTimes,
@@ -89,6 +92,8 @@ class MemoryStore(MemoryInbox):
         with self._lock:
             known = self._recording(recording)
             self._check(known, before, source)
+            if send is not None and not before.is_from_before and known.updated_at < self.resumed_at:
+                raise Stale("the state is from before a long silence")
             budgets = _budgets(known, decision, budget, is_claim=is_claim)
             wait_s = self._wait_for_bot(after.workspace, send, bot_limit)
             if wait_s is not None:
@@ -188,6 +193,21 @@ class MemoryStore(MemoryInbox):
         return self.now() + max(command.after_s, 0.0)
 
     # -- the outbox ------------------------------------------------------------------------------
+
+    def begin(self, command_id: int, presence: Presence, *, lease_s: float) -> Begun | None:
+        self.sign(quiet_s=presence.quiet_s, boot=presence.boot)
+        leased = self.take(command_id, lease_s=lease_s)
+        if leased is None:
+            return None
+        of = leased.workspace
+        return Begun(
+            leased,
+            self.load(of, leased.recording_id),
+            self.now(),
+            is_paused=of in self.pauses,
+            keys=frozenset(f for (w, f), status in self.keys.items() if w == of and status in KEYS_IN_USE),
+            tripped=frozenset(p for (w, p), b in self.breakers.items() if w == of and b.shut_until),
+        )
 
     def take(self, command_id: int, *, lease_s: float) -> Leased | None:
         with self._lock:

@@ -29,6 +29,7 @@ class Desk:
         self.steps: list[str] = []
         self.claims: Any = None
         self.others_refused = False
+        self.is_tripped = True
         stage = Stage()
         done = RecordingDone(stage.at, "a bot", ())
         stage.service.advance("default", "r", done, Source(by="webhook"))
@@ -46,6 +47,7 @@ class Desk:
             transitions=self,
             probe=self._probe,
             keeper=SimpleNamespace(is_lost=False),
+            tripped=[self.command.provider] * self.is_tripped,
         )
         return create_transcript.create(context)
 

@@ -66,13 +66,17 @@ class DeliveryInbox(Installation):
         first (as they reached the database); one that was tried before comes alone. None of a workspace that
         is not in the settings.
         """
+        with self.writing() as connection:
+            return self.take_deliveries_in(connection, limit)
+
+    def take_deliveries_in(self, connection: Connection, limit: int) -> list[Delivery]:
+        """`take_deliveries` within a transaction."""
         row = t.deliveries
         waiting = sa.select(row.c.id).where(_is_waiting())
         untried = waiting.where(row.c.tries == 0).order_by(row.c.id).limit(limit)
         # The least tried one: a bad one at the head must not keep the others waiting.
         one_tried = waiting.order_by(row.c.tries, row.c.id).limit(1)
-        with self.writing() as connection:
-            found = _take(connection, untried) or _take(connection, one_tried)
+        found = _take(connection, untried) or _take(connection, one_tried)
         found.sort(key=lambda values: values.id)  # RETURNING has no order
         return [
             Delivery(v.id, v.workspace, v.webhook_id, v.received_at, v.body or b"", v.tries) for v in found

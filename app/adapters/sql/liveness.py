@@ -33,7 +33,7 @@ class Liveness(Installation):
     def sign(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
         """See `ports.Liveness.sign`. Nearly always one read: it is written ten times per `quiet_s`."""
         with self.reading() as connection:
-            reading, resumed_at = self._read(connection, boot)
+            reading, resumed_at = self.read_presence(connection, boot)
         if reading.is_ordinary(quiet_s):
             return resumed_at
         row = t.installation
@@ -42,7 +42,7 @@ class Liveness(Installation):
             first = self.insert(row).values(key=_ALIVE, at=self.db_now).on_conflict_do_nothing()
             connection.execute(first)
             connection.execute(alive.with_for_update()).one()
-            reading, _ = self._read(connection, boot)  # again: another may have been faster
+            reading, _ = self.read_presence(connection, boot)  # again: another may have been faster
             self._follow(connection, reading, quiet_s=quiet_s)
             self.put_moment(connection, _ALIVE, reading.now)
             if boot is not None and reading.distance is not None:
@@ -74,13 +74,13 @@ class Liveness(Installation):
             found = connection.execute(sa.select(row.c.name, self.db_now - row.c.at, row.c.detail))
             return {name: (abs(age_s), detail) for name, age_s, detail in found}
 
-    def _read(self, connection: Connection, boot: BootClock | None) -> tuple[Reading, float]:
-        """And when the last long silence ended."""
+    def read_presence(self, connection: Connection, boot: BootClock | None) -> tuple[Reading, float]:
+        """What `judged` is asked about, and when the last long silence ended."""
         row, own = t.installation, f"{_DISTANCE}{boot.boot_id}" if boot is not None else ""
         begun_s = boot.now_s() if boot is not None else 0.0
         found = sa.select(row.c.key, row.c.at).where(row.c.key.in_((_ALIVE, RESUMED, own)))
         noted = {key: float(at) for key, at in connection.execute(found)}
-        now = float(connection.execute(sa.select(self.db_now)).scalar_one())
+        now = self.now_in(connection)
         distance = boot.distance_of(now, begun_s=begun_s) if boot is not None else None
         reading = Reading(now, noted.get(_ALIVE), distance, noted.get(own))
         return reading, noted.get(RESUMED, 0.0)
