@@ -14,7 +14,8 @@ from typing import Any
 
 from app import log
 from app.processes import venv_lock
-from app.web.gunicorn_app import address, die_with_parent
+from app.processes.parent_death import die_with_parent
+from app.web.gunicorn_app import address
 
 if venv_lock.hold() is not None:
     raise SystemExit(75)

@@ -9,8 +9,8 @@ import click
 
 from app import wiring
 from app.adapters.sql.inbox import DeliveryInbox
-from app.cli.alive import why_idle
 from app.cli.confirm import is_agreed
+from app.cli.presence import why_idle
 from app.cli.reading import read_store
 from app.cli.show import find, workspace_option
 from app.cli.words import short_id

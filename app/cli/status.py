@@ -15,7 +15,7 @@ from rich.console import Console
 from app import wiring
 from app.adapters.sql.health import Facts
 from app.cli.account_status import Standings, standings_of, why_old
-from app.cli.alive import Service, is_gone, service_of, why_no_web
+from app.cli.presence import Service, is_gone, service_of
 from app.cli.reading import read_store
 from app.cli.words import iso, open_console, printable, say, span, time_of
 from app.core.state import Goal
@@ -60,7 +60,7 @@ def status_command(as_json: bool) -> int:
             click.echo(pasteable(service_of(settings).sentence()))
         raise
     service = service_of(settings)
-    no_web = why_no_web(settings) if service.is_running else None
+    no_web = service.why_no_web(settings) if service.is_running else None
     wrong = misconfigured + ([no_web] if no_web is not None else [])
     seen = Seen(settings, report, report.facts, service, standings, counts, wrong)
     if as_json:
@@ -138,7 +138,7 @@ class Seen:
             "status": self.report.status,
             "version": version("afterword"),
             "now": iso(facts.now),
-            "service": {"is_running": self.service.is_running, "pid": self.service.presence.holder},
+            "service": {"is_running": self.service.is_running, "pid": self.service.holder},
             "processes": self.processes(),
             "parts": dict(self.report.parts),
             "oldest_undone_s": self.report.oldest_undone_s,
@@ -192,8 +192,8 @@ def _runs(service: Service) -> str:
         return "not known"
     if not service.is_running:
         return "does not run"
-    pid = service.presence.holder
-    here = "up" if service.presence.is_home_held else "by hand"
+    pid = service.holder
+    here = "up" if service.is_home_held else "by hand"
     return f"runs ({here}, process {pid})" if pid else f"runs ({here})"
 
 

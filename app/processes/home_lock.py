@@ -21,6 +21,7 @@ from pathlib import Path
 from app.errors import Away, ConfigError, HeldByAnother
 
 CHILDREN_VANISH_WITHIN_S = 6.0
+FILES = ("up.alive", "up.lock")
 BACKLOG = 512  # as in gunicorn.conf.py
 _NOTE_BYTES = 16
 _DYING_S = 0.5  # a killed process holds its locks until the kernel has taken it apart
@@ -43,8 +44,7 @@ def hold_home(home: Path, *, patience_s: float = CHILDREN_VANISH_WITHIN_S) -> It
     with ExitStack() as opened:
         try:
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            alive = _open(home / "up.alive", opened)
-            lock = _open(home / "up.lock", opened)
+            alive, lock = (_open(home / name, opened) for name in FILES)
             _take_alive(alive, lock, home)
             _take_lock(lock, home, patience_s)
         except OSError as error:
@@ -52,6 +52,33 @@ def hold_home(home: Path, *, patience_s: float = CHILDREN_VANISH_WITHIN_S) -> It
         _note(lock, str(os.getpid()))
         yield
         _note(lock, "")
+
+
+def is_held(home: Path) -> bool:
+    """Whether an `up` runs in this home, or the children of one."""
+    try:
+        with (home / "up.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go at once, by closing
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def is_stopped(home: Path) -> bool:
+    """Whether the last `up` of this home ended as it was told to: one that was killed leaves its number."""
+    try:
+        return not (home / "up.lock").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return False
+
+
+def holder(home: Path) -> int | None:
+    """The process id of the `up` that holds this home, where it could note it."""
+    with suppress(OSError, ValueError):
+        return int((home / "up.lock").read_text("ascii"))
+    return None
 
 
 def _open(path: Path, opened: ExitStack) -> int:

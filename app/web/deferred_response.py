@@ -12,18 +12,18 @@ that is not settled in time, or settled badly, is replaced by the other one its 
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from gunicorn import util
 from gunicorn.http.wsgi import Response
 
 from app.web.bounded_worker import LINGER_BYTES, LINGER_S, BoundedWorker, Connection
+from app.web.group_commit import settle
 
 # status line, headers, body
 Plain = tuple[str, list[tuple[str, str]], bytes]
@@ -31,59 +31,31 @@ Plain = tuple[str, list[tuple[str, str]], bytes]
 _KEY = "afterword.late_answer"
 
 
-class LateAnswer:
+class LateAnswer(Future[bool]):
     """
-    One answer that may not be sent yet. `settle` may be called by any thread, any number of times.
+    One answer that may not be sent yet. Its result, which any thread may set, is whether it is sent or the
+    other one is.
 
     Attributes:
-        is_over: It is settled, for good or ill; nobody needs to do anything for it any more.
-        deadline: time.monotonic() when it is settled badly.
+        deadline: time.monotonic() when the other one is sent.
+        conn: Set once the thread is done with the connection.
     """
 
-    __slots__ = (
-        "_settled",
-        "_steps",
-        "_tell",
-        "body",
-        "conn",
-        "deadline",
-        "is_good",
-        "is_over",
-        "otherwise",
-        "response",
-    )
-
-    def __init__(
-        self, tell: Callable[[LateAnswer], None], *, deadline: float, otherwise: Callable[[], Plain]
-    ) -> None:
+    def __init__(self, *, deadline: float, otherwise: Callable[[], Plain]) -> None:
+        super().__init__()
         self.deadline = deadline
         self.otherwise = otherwise
-        self.is_over = False
-        self.is_good = False
         self.conn: Connection | None = None
         self.response: Any = None
         self.body = b""
-        self._tell = tell
-        # `next` on these is one step of the interpreter: whoever gets the number has it alone.
-        self._settled = itertools.count()
-        self._steps = itertools.count()
 
-    def settle(self, *, is_stored: bool) -> None:
-        """The first call counts: `is_stored` sends the answer, else the other one is sent."""
-        if next(self._settled) == 0:
-            self.is_good = is_stored
-            self.is_over = True
-            self._step()
-
-    def release(self, conn: Connection) -> None:
-        """The thread is done with the connection; the last thing it does."""
+    def release(self, conn: Connection, tell: Callable[[LateAnswer], None]) -> None:
+        """
+        The thread is done with the connection; the last thing it does. `tell` is called once that and the
+        result are there, in whichever order: else two threads would have the connection.
+        """
         self.conn = conn
-        self._step()
-
-    def _step(self) -> None:
-        """Both must have happened, in whichever order: else two threads would have the connection."""
-        if next(self._steps) == 1:
-            self._tell(self)
+        self.add_done_callback(cast(Callable[[Future[bool]], None], tell))
 
 
 def answer_later(
@@ -158,7 +130,7 @@ class LateAnsweringWorker(BoundedWorker):
         raise _KeptBack(late)
 
     def _begin(self, *, deadline: float, otherwise: Callable[[], Plain]) -> LateAnswer:
-        late = LateAnswer(self._tell, deadline=deadline, otherwise=otherwise)
+        late = LateAnswer(deadline=deadline, otherwise=otherwise)
         self._unsettled.append(late)
         return late
 
@@ -184,7 +156,7 @@ class LateAnsweringWorker(BoundedWorker):
 
     def _handled(self, conn: Connection, handled: Future[Any]) -> None:
         if handled.exception() is None and isinstance(late := handled.result(), LateAnswer):
-            late.release(conn)
+            late.release(conn, self._tell)
         else:
             self.method_queue.defer(self.finish_request, conn, handled)
 
@@ -206,8 +178,8 @@ class LateAnsweringWorker(BoundedWorker):
         super().murder_pending()
         now = time.monotonic()
         waiting = self._unsettled
-        while waiting and (waiting[0].is_over or waiting[0].deadline <= now):
-            waiting.popleft().settle(is_stored=False)
+        while waiting and (waiting[0].done() or waiting[0].deadline <= now):
+            settle(waiting.popleft(), is_stored=False)
 
     def _send_ready(self) -> None:
         self._is_rung = False  # first: what is told from here on rings again
@@ -221,12 +193,13 @@ class LateAnsweringWorker(BoundedWorker):
                 self._drop(late.conn, status=None)
 
     def _send(self, late: LateAnswer, conn: Connection) -> None:
-        response = late.response if late.is_good else _other(late)
+        is_good = late.result()
+        response = late.response if is_good else _other(late)
         conn.sock.setblocking(False)
         # In flight they were not counted; kept alive, all at once, they would leave no room for anybody new.
         if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
             response.force_close()
-        if late.body and late.is_good:
+        if late.body and is_good:
             response.write(late.body)
         response.close()
         if not response.should_close():

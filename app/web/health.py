@@ -9,12 +9,13 @@ that. A question that hangs is not asked a second time meanwhile: one thread per
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import structlog
 
@@ -26,6 +27,10 @@ from app.errors import AfterwordError
 from app.ops import heartbeats
 from app.recall.limits import STATUS_PAGE
 from app.settings.workspaces import WorkspaceSettings
+
+if TYPE_CHECKING:  # workers have this module, and no Flask
+    from flask import Flask
+    from flask.typing import ResponseReturnValue
 
 PARTS = ("database", "queue", "storage", "workers", "recall", "providers", "inbox")
 PATIENCE_S = 0.7  # of the second in which /readyz answers
@@ -111,6 +116,22 @@ NO_WEB = (
 )
 
 log = structlog.get_logger()
+
+
+def add_health(app: Flask, readiness: Callable[[], tuple[Mapping[str, object], bool]]) -> None:
+    """Adds `/healthz` (200 while the process serves) and `/readyz` (200 while a delivery can be stored)."""
+
+    def healthz() -> ResponseReturnValue:
+        return {"status": "ok"}
+
+    def readyz() -> ResponseReturnValue:
+        body, is_ready = readiness()
+        return json.dumps(body), 200 if is_ready else 503, {"Content-Type": "application/json"}
+
+    app.add_url_rule("/healthz", "healthz", healthz, provide_automatic_options=False)
+    app.add_url_rule("/readyz", "readyz", readyz, provide_automatic_options=False)
+
+
 T = TypeVar("T")
 
 
@@ -275,6 +296,11 @@ class Readiness:
 
     def _facts_of_each(self) -> list[Facts]:
         return [self._store.health(one.name, fingerprint=one.fingerprint) for one in self._workspaces]
+
+    def answer(self) -> tuple[dict[str, object], bool]:
+        """The body of `/readyz`, and whether a write to the inbox works."""
+        report = self.ask()
+        return report.body(), report.is_ready
 
     def ask(self, *, within_s: float = PATIENCE_S) -> Report:
         """As of now, or of the last second. Never raises."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.cli.alive import IDLE
+from app.cli.presence import IDLE
 from app.core import events
 from app.core.machine import Decision
 from app.core.state import Goal

@@ -13,12 +13,13 @@ from app.core import events
 from app.core.machine import Decision
 from app.core.state import Attempt, Fate
 from app.errors import LeaseLost, Stale
-from app.orchestrator.records import PauseSubject, (
+from app.orchestrator.records import (
     KEY_ACCEPTED,
     KEY_BY_HAND,
     KEY_FOREIGN,
     BootClock,
     Leased,
+    PauseSubject,
     Presence,
     Send,
     Source,

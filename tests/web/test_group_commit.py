@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 
 from app.errors import StoreUnavailable
 from app.orchestrator.records import NewDelivery
-from app.web.group_commit import Committer, Counting
+from app.web.group_commit import Committer
+from app.web.rejections import Counting
 
 
 class Gate:
