@@ -20,6 +20,7 @@ from app.ops import heartbeats, metrics
 from app.orchestrator.records import LIST_READ, MADE_UP_FOR, BootClock
 from app.recall.types import Answer
 from app.web.health import NO_WEB, PARTS, Readiness, Report
+from tests import migrated
 from tests.contract.store_words import RECORDING, WORKSPACE, begin, delivery
 from tests.web.test_health import settings_of
 from workers.readiness_log import Watch
@@ -93,7 +94,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     settings = settings_of(tmp_path)
-    wiring.migrate(settings)
+    migrated.migrate(settings)
     made = Place(wiring.open_store(settings), LocalBlobs(tmp_path / "results"))
     made.begins()
     made.later(120)

@@ -21,6 +21,7 @@ from app.adapters.sql.store import SqlStore
 from app.ops.heartbeats import read
 from app.orchestrator.records import NewDelivery, Offerable
 from app.settings.environment import Settings, load_settings
+from tests import migrated
 from tests.workers.programs import Program, eventually
 from workers.rq_worker import wait_for_id
 
@@ -73,7 +74,7 @@ def install(tmp_path: Path, redis_url: str) -> Iterator[Callable[[str], Installa
             "REDIS_URL": redis_url,
         }
         settings = load_settings(environment)
-        wiring.migrate(settings)
+        migrated.migrate(settings)
         made.append(
             Installation(environment, settings, wiring.open_store(settings), wiring.open_queue(settings))
         )
