@@ -26,9 +26,13 @@ def _template() -> bytes:
 
 
 def migrate(settings: Settings) -> None:
-    """What `wiring.migrate` leaves on a new SQLite file."""
+    """What `wiring.migrate` leaves of a new installation on SQLite."""
     wiring.prepare_home(settings)
-    path = sqlite_path(sa.make_url(settings.database_url))
+    write(sqlite_path(sa.make_url(settings.database_url)))
+
+
+def write(path: Path) -> None:
+    """A migrated file that is not there yet; its first start is now."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(_template())
     with closing(sqlite3.connect(path)) as connection, connection:
