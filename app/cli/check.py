@@ -314,7 +314,8 @@ def _held_against_what_is_known(asked: _Asked, store: SqlStore, found: Standing)
 
 def _password(asked: _Asked) -> str | None:
     """A password that a host made for itself is no other host's."""
-    from app.ops import heartbeats, password
+    from app.ops import password
+    from app.processes import heartbeats
 
     if asked.settings.ops_password:
         return None

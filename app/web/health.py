@@ -25,7 +25,7 @@ from app.adapters.sql.health import Facts
 from app.adapters.sql.store import SqlStore
 from app.core.durations import Durations
 from app.errors import AfterwordError
-from app.ops import heartbeats
+from app.processes import heartbeats
 from app.recall.limits import STATUS_PAGE
 
 PARTS = ("database", "queue", "storage", "workers", "recall", "providers", "inbox")

@@ -16,8 +16,9 @@ from app.adapters.redis.job_queue import QueueCounts
 from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
 from app.core.durations import Durations
-from app.ops import heartbeats, metrics
+from app.ops import metrics
 from app.orchestrator.records import LIST_READ, MADE_UP_FOR, BootClock
+from app.processes import heartbeats
 from app.recall.types import Answer
 from app.web.health import NO_WEB, PARTS, Readiness, Report
 from tests import migrated

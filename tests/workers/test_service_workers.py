@@ -18,8 +18,8 @@ from redis import Redis
 from app import wiring
 from app.adapters.redis.job_queue import INBOX, RECALL, RqQueue
 from app.adapters.sql.store import SqlStore
-from app.ops.heartbeats import read
 from app.orchestrator.records import NewDelivery, Offerable
+from app.processes.heartbeats import read
 from app.settings.environment import Settings, load_settings
 from tests import migrated
 from tests.workers.programs import Program, eventually
