@@ -45,7 +45,7 @@ IMPURE = {
     "logging",
     "structlog",
 }
-# Each street with those that it may import: core <- recall <- orchestrator <- adapters <- web, ops, cli, workers,
+# Each street with those it may import: core <- recall <- orchestrator <- adapters <- web, ops, cli, workers,
 # and what stands beside. The root's errors, log and clock are free to all but the core, `wiring` to _ENTRIES.
 ARROWS: dict[str, tuple[str, ...]] = {
     "core": (),
