@@ -206,7 +206,7 @@ def _hide_secrets(settings: Settings) -> None:
 
 def _mount_ops(app: Any, *, settings: Settings, store: SqlStore, queue: RqQueue) -> None:
     from app.ops import rq_board
-    from app.ops.heartbeats import Beater
+    from app.processes.heartbeats import Beater
 
     names = lambda: queue.names  # noqa: E731  # asked when first needed
     rq_board.mount(

@@ -24,7 +24,7 @@ from app.adapters.redis.job_queue import QueueCounts, RqQueue
 from app.adapters.sql.health import Facts, Health
 from app.core.durations import Durations
 from app.errors import AfterwordError
-from app.ops import heartbeats
+from app.processes import heartbeats
 from app.recall.limits import STATUS_PAGE
 from app.settings.workspaces import WorkspaceSettings
 

@@ -19,13 +19,24 @@ from tests.core.walk import LATE, OURS, Cast, World
 
 pytestmark = pytest.mark.timeout(120)
 BEFORE_THE_KEY = (ev.Refusal.BUSY, ev.Refusal.ACCOUNT, ev.Refusal.PAYLOAD)
+# The casts that `--fast` walks; each of the others takes seconds.
+FAST = {
+    "one provider, captions beside",
+    "one provider, another party, deletions, our own faults",
+    "one provider, absences",
+    "one provider, commands are lost",
+    "one provider, and it is down",
+}
 Transition = tuple[World, ev.Event, Command | None, World, Decision]
 
 
 # One process walks for a cast: its transitions are computed once and looked at by every test.
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(cast, id=name.replace(" ", "_")) for name, cast in walk.CASTS.items()],
+    params=[
+        pytest.param(cast, id=name.replace(" ", "_"), marks=[] if name in FAST else pytest.mark.slow)
+        for name, cast in walk.CASTS.items()
+    ],
 )
 def cast(request: pytest.FixtureRequest) -> Cast:
     found: Cast = request.param

@@ -28,7 +28,6 @@ from app.orchestrator.command_context import CommandContext
 from app.orchestrator.outcome import Happened, Outcome, Unanswered
 from app.orchestrator.records import ArtifactRow
 from app.recall.types import Artifact
-from app.results.result_folder import MANIFEST, PROVIDER_RAW, RAW, folder_of
 from app.transcripts.formats import FORMATS, MEDIA_TYPES
 from app.transcripts.manifest import (
     MAX_BYTES,
@@ -41,6 +40,7 @@ from app.transcripts.manifest import (
 )
 from app.transcripts.model import UNREAD, Summary, Verdict
 from app.transcripts.render import render
+from app.transcripts.result_folder import MANIFEST, PROVIDER_RAW, RAW, folder_of
 
 # After a slower first download there is no time for a second one within one job.
 _LEAVES_TIME_S = 40.0
