@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, assert_never
 
 from app.core import events, reasons
 from app.core import rules_absence as absence
@@ -102,6 +102,8 @@ def is_wanted(t: Transcription, command: Command) -> bool:
             return transcript_id == t.publishing or is_beside
         case AskRecording() | PruneTranscript() | AwaitProvider():
             return _is_wait_wanted(t, command)
+        case _:
+            assert_never(command)
 
 
 def _is_look_wanted(t: Transcription, command: LookUpTranscript) -> bool:
@@ -153,6 +155,8 @@ def _is_wait_wanted(t: Transcription, command: AskRecording | PruneTranscript | 
         case AwaitProvider():
             is_idle = t.open_attempt is None and t.planned is None and not t.unread
             return t.goal is Goal.CREATING and is_idle
+        case _:
+            assert_never(command)
 
 
 def _is_parked(t: Transcription) -> bool:
@@ -210,9 +214,6 @@ def _after_a_look(t: Transcription, command: Command, policy: Policy) -> Command
     once: what a database put back has forgotten may be too young for Recall's list.
     """
     if not isinstance(command, CreateTranscript) or not t.look_first:
-        return command
-    line = t.attempt_of(ordinal=command.ordinal)
-    if line is not None and line.fate is Fate.SENDING:
         return command
     return LookUpTranscript(0, after_s=max(command.after_s, policy.durations.second_list_after_s))
 
@@ -279,7 +280,6 @@ Rule = Callable[[Transcription, Any, Policy], Step]
 
 RULES: dict[type[Any], Rule] = {
     events.RecordingDone: recording.on_recording_done,
-    events.RecordingNotSelected: recording.on_recording_not_selected,
     events.RecordingFailed: recording.on_recording_failed,
     events.RecordingDeleted: recording.on_recording_deleted,
     events.RecordingAsked: recording.on_recording_asked,

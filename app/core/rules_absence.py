@@ -99,7 +99,7 @@ def after_list(t: Transcription, e: events.Listed, p: Policy) -> Step:
         return Step(t)
     if absence is None or is_listed:
         again_s = p.durations.not_yet_at_most_every_s if waiting is not None else p.durations.first_ask_s
-        return Step(without_absence(t, tid), (replace(retrieve, after_s=again_s),))
+        return Step(_with_absence(t, tid, None), (replace(retrieve, after_s=again_s),))
     absence = lasting(absence, at=e.at, key=e.key).listed(e.at, apart_s=p.durations.second_list_after_s)
     t = _with_absence(t, tid, absence)
     if absence.is_for_the_recording:
@@ -107,18 +107,11 @@ def after_list(t: Transcription, e: events.Listed, p: Policy) -> Step:
     return Step(t, (replace(retrieve, after_s=p.durations.second_list_after_s),))
 
 
-def without_absence(t: Transcription, transcript_id: str) -> Transcription:
-    """Recall answered otherwise than 404: the row of absences is broken."""
-    return _with_absence(t, transcript_id, None)
-
-
 def _with_absence(t: Transcription, transcript_id: str, absence: Absence | None) -> Transcription:
     waiting, line = t.unread_of(transcript_id), t.attempt_of(transcript_id=transcript_id)
     if waiting is not None:
-        t = t.with_unread(replace(waiting, absence=absence))
-    elif line is not None:
-        t = t.with_attempt(replace(line, absence=absence))
-    return t
+        return t.with_unread(replace(waiting, absence=absence))
+    return t.with_attempt(replace(line, absence=absence)) if line is not None else t
 
 
 # -- the recording itself --------------------------------------------------------------------------
@@ -141,8 +134,6 @@ def _attempt_absent(t: Transcription, line: Attempt, e: events.RecordingAsked, p
     line = replace(line, absence=None)
     if line.fate is Fate.RUNNING:
         return Step(t.with_attempt(replace(line, fate=Fate.FAILED, error=_DELETED)))
-    if line.fate is not Fate.UNKNOWN:
-        return Step(t.with_attempt(line))
     if e.condition in (RecordingCondition.GONE, RecordingCondition.FAILED):
         return Step(t.with_attempt(replace(line, fate=Fate.REFUSED, error="it_did_not_happen")))
     fresh = replace(line, fate=Fate.CLAIMED, generation=line.generation + 1, tries=0, is_doubtful=False)
