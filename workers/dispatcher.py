@@ -16,13 +16,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FrameType, MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
 from app.core.durations import Durations, growing
 from app.errors import AfterwordError, QueueUnavailable, StoreUnavailable
-from app.orchestrator.ports import Queue, Store
+from app.orchestrator.ports import DeliveryInbox, Liveness, Outbox, Queue
 from app.processes.child import tell_ready
 from workers.program_report import Signs
 
@@ -75,12 +75,16 @@ class Outage:
             self.since = None
 
 
+class DispatcherStore(DeliveryInbox, Outbox, Liveness, Protocol):
+    """What is due, and its own sign of life."""
+
+
 class Dispatcher:
     """One loop's worth at a time; see `tick`."""
 
     def __init__(
         self,
-        store: Store,
+        store: DispatcherStore,
         queue: Queue,
         *,
         sweep: Callable[[], object],

@@ -73,11 +73,6 @@ _ONLY_WEB = {
 # Commands, and what only they use.
 _NOT_SERVICE = {
     "app.__main__",
-    "app.adapters.memory",
-    "app.adapters.memory_faults",
-    "app.adapters.memory_inbox",
-    "app.adapters.memory_passes",
-    "app.adapters.memory_rows",
     "app.adapters.sql.migrations",
     "app.cli",
     "app.demo",

@@ -16,8 +16,7 @@ from app.cli.words import iso, span, time_of
 from app.orchestrator.account_pause import REMEDIES
 from app.orchestrator.key_visibility import PASS_REMEDY
 from app.orchestrator.key_visibility import REMEDY as KEY_REMEDY
-from app.orchestrator.ports import Pause
-from app.orchestrator.records import KEYS_IN_USE, PAUSED_BY_KEY
+from app.orchestrator.records import KEYS_IN_USE, PAUSED_BY_KEY, Pause
 
 _TAKES = "after a change of `.env` it takes a restart, or SIGHUP to `up`"
 _LONG_S = 3600.0

@@ -21,7 +21,7 @@ from app.core.policy import CEILING, Policy
 from app.core.state import ENDS, Fate, Goal
 from app.core.step import budget as budget_of
 from app.errors import AfterwordError
-from app.orchestrator.ports import Source
+from app.orchestrator.records import Source
 from app.settings.environment import load_settings
 from app.settings.program_name import command as call
 from app.settings.program_name import pasteable
@@ -96,8 +96,9 @@ def replay_command(delivery: int, yes: bool) -> int:
 
 def _decoded(store: SqlStore, delivery: int, body: bytes) -> Decoded:
     """What it says; an example event says nothing. One that still cannot be read is put aside."""
-    from app.recall.endpoints import Unreadable, decode_delivery
     from app.recall.examples import NOTE, is_example
+    from app.recall.json_fields import Unreadable
+    from app.recall.webhook_events import decode_delivery
 
     try:
         decoded = decode_delivery(body, at=store.now())

@@ -11,15 +11,18 @@ quarter minute. Only a refusal is a refusal: silence and a busy Recall decide no
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from structlog.typing import FilteringBoundLogger
 
 from app.core.commands import CreateTranscript
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.key_visibility import KeySight
-from app.orchestrator.ports import Clock, Leased, Store
+from app.orchestrator.key_visibility import KeySight, KeySightStore
+from app.orchestrator.ports import Clock, Leases
+from app.orchestrator.ports_recall import RecallAnswers
 from app.orchestrator.rate_limits import await_slot
-from app.orchestrator.records import CREATES_ONLY, PAUSED_BY_KEY
+from app.orchestrator.records import CREATES_ONLY, PAUSED_BY_KEY, Leased
 
 # By what Recall answers; a person reads them in the log and behind "To mend:".
 REMEDIES = {
@@ -29,10 +32,14 @@ REMEDIES = {
 }
 
 
+class AccountStore(KeySightStore, Leases, RecallAnswers, Protocol):
+    """Pauses, commands put off meanwhile, and what Recall answered."""
+
+
 class Account:
     """The pause of a workspace; kept in the store, so that all workers of all machines share it."""
 
-    def __init__(self, store: Store, clock: Clock, log: FilteringBoundLogger) -> None:
+    def __init__(self, store: AccountStore, clock: Clock, log: FilteringBoundLogger) -> None:
         self._store, self._clock, self._log = store, clock, log
         self.sight = KeySight(store, clock, log)
 

@@ -19,18 +19,18 @@ from app.core.policy import Policy
 from app.core.state import Transcription
 from app.errors import LeaseLost, RecallBusy, StoreUnavailable
 from app.orchestrator.ports import (
-    Answer,
-    ArtifactRow,
+    AccountPauses,
     Blobs,
+    CircuitBreakers,
     Clock,
-    Committed,
-    Leased,
-    Send,
-    Slot,
-    Source,
-    Store,
+    Leases,
+    RateLimits,
+    Sends,
+    Transcriptions,
 )
 from app.orchestrator.ports_recall import Recall
+from app.orchestrator.records import ArtifactRow, Committed, Leased, Send, Slot, Source
+from app.recall.types import Answer
 
 _T = TypeVar("_T")
 # Windows of a rate that a command sleeps through rather than lose what it has read. Its lease is renewed.
@@ -64,7 +64,7 @@ class SlotLater(Exception):
 class Keeper(Thread):
     """Renews one lease in the background; remembers when it went to another."""
 
-    def __init__(self, store: Store, leased: Leased, *, lease_s: float, every_s: float) -> None:
+    def __init__(self, store: Leases, leased: Leased, *, lease_s: float, every_s: float) -> None:
         super().__init__(name="lease", daemon=True)
         self._store, self._leased = store, leased
         self._lease_s, self._every_s = lease_s, every_s
@@ -104,6 +104,10 @@ class Keeper(Thread):
             raise LeaseLost(self._leased.command.key)
 
 
+class EffectStore(Transcriptions, Leases, Sends, RateLimits, AccountPauses, CircuitBreakers, Protocol):
+    """What effects ask of the record."""
+
+
 class Advance(Protocol):
     """`Service.advance`."""
 
@@ -133,7 +137,7 @@ class Task:
     leased: Leased
     state: Transcription
     keeper: Keeper
-    store: Store
+    store: EffectStore
     blobs: Blobs
     clock: Clock
     scratch: Path

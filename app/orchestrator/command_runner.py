@@ -45,22 +45,13 @@ from app.orchestrator.account_pause import Account
 from app.orchestrator.command_context import Keeper, SlotLater, Task, Workspace
 from app.orchestrator.effects import create_transcript, fetch_transcript, publish_transcript, queries
 from app.orchestrator.giving_up import patience_over
-from app.orchestrator.ports import (
-    Blobs,
-    BootClock,
-    Clock,
-    Closing,
-    Delivery,
-    Leased,
-    Queue,
-    Slot,
-    Source,
-    Store,
-)
+from app.orchestrator.ports import Blobs, Clock, Queue, Store
 from app.orchestrator.recall_list_passes import ask_for_passes
+from app.orchestrator.records import BootClock, Closing, Delivery, Leased, Slot, Source
 from app.orchestrator.transitions import Advancer
-from app.recall.endpoints import Unreadable, decode_delivery
 from app.recall.examples import NOTE, is_example
+from app.recall.json_fields import Unreadable
+from app.recall.webhook_events import decode_delivery
 
 POISON_AFTER = 8
 _LEFTOVER_AFTER_S = 3600.0

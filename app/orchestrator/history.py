@@ -13,7 +13,7 @@ from typing import Any
 
 from app.core import events
 from app.core.machine import Decision
-from app.orchestrator.ports import Loaded, Source
+from app.orchestrator.records import Loaded, Source
 
 # fmt: off
 _KEPT = frozenset({

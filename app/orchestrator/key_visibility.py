@@ -10,12 +10,15 @@ nothing to hold a key against, and nothing to lose: its key is looked at when th
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from structlog.typing import FilteringBoundLogger
 
 from app.core.events import RecordingCondition
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.ports import Clock, Store
+from app.orchestrator.ports import AccountPauses, Clock, Moments, RateLimits
+from app.orchestrator.ports_recall import ApiKeys
 from app.orchestrator.rate_limits import await_slot
 from app.orchestrator.records import (
     KEY_ACCEPTED,
@@ -40,10 +43,14 @@ PASS_REMEDY = (
 )
 
 
+class KeySightStore(ApiKeys, AccountPauses, Moments, RateLimits, Protocol):
+    """What keys see, and the pause, the interval and the slots of looking."""
+
+
 class KeySight:
     """Kept in the store, so that all workers of all machines share the answer."""
 
-    def __init__(self, store: Store, clock: Clock, log: FilteringBoundLogger) -> None:
+    def __init__(self, store: KeySightStore, clock: Clock, log: FilteringBoundLogger) -> None:
         self._store, self._clock, self._log = store, clock, log
         self._accepted: set[tuple[str, str]] = set()  # which is for ever
 

@@ -1,68 +1,38 @@
 """
-What the service needs from the world, as protocols: Recall, Store, Queue, Blobs, Clock. Each
-promise in a docstring here is a test in `tests/contract/`, run against every implementation.
+What the orchestrator needs of the world, as protocols: each caller names the one it uses, or its own sum of
+some. Each promise in a docstring here is a test in `tests/contract/`, run against every implementation.
+Those about Recall are in `ports_recall`; questions for people are `app.adapters.sql.queries`.
 
-All times are seconds since the epoch by the database's clock, unless a name says otherwise.
+Each method of the record (all protocols but `Clock`, `Queue`, `Blobs`) is one transaction and raises
+`StoreUnavailable` when the record cannot be used. All times are seconds since the epoch by the database's
+clock, unless a name says otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 from app.core import events
 from app.core.machine import Decision
-from app.orchestrator.ports_sight import SightStore
+from app.orchestrator.ports_recall import ApiKeys, ListPasses, RecallAnswers
 from app.orchestrator.records import (
-    Answer,
-    Artifact,
     ArtifactRow,
     BootClock,
     Closing,
     Committed,
-    CreateAnswer,
-    CreateOrder,
     Delivery,
     Leased,
     Loaded,
-    NewDelivery,
     Offerable,
     Pause,
-    RecordingFacts,
-    RecordingSeen,
     Send,
     SendTimes,
     Slot,
     Source,
 )
-
-__all__ = [
-    "Answer",
-    "Artifact",
-    "ArtifactRow",
-    "Blobs",
-    "BootClock",
-    "Clock",
-    "Closing",
-    "Committed",
-    "CreateAnswer",
-    "CreateOrder",
-    "Delivery",
-    "Leased",
-    "Loaded",
-    "NewDelivery",
-    "Offerable",
-    "Pause",
-    "Queue",
-    "RecordingFacts",
-    "RecordingSeen",
-    "Send",
-    "SendTimes",
-    "Slot",
-    "Source",
-    "Store",
-]
+from app.recall.types import Answer
 
 
 class Clock(Protocol):
@@ -77,12 +47,14 @@ class Clock(Protocol):
         ...
 
 
-class Store(SightStore, Protocol):
-    """The record. Every method is one transaction; raises `StoreUnavailable` when it cannot be used."""
-
+class DatabaseClock(Protocol):
     def now(self) -> float:
         """The database's clock."""
         ...
+
+
+class Liveness(DatabaseClock, Protocol):
+    """Whether this installation ran, and its clock with it."""
 
     def sign(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
         """
@@ -108,10 +80,17 @@ class Store(SightStore, Protocol):
         """
         ...
 
-    # -- inbox -----------------------------------------------------------------------------------
-    def add_deliveries(self, rows: Sequence[NewDelivery]) -> None:
-        """All rows or none, durably. A known (workspace, webhook id) is kept as it is, no error."""
+    def beat(self, name: str, *, detail: str = "") -> None:
+        """A sign of life of a process."""
         ...
+
+    def first_start(self) -> float:
+        """When this installation first started; nothing older is ever taken up by itself."""
+        ...
+
+
+class DeliveryInbox(DatabaseClock, Protocol):
+    """Deliveries that are stored. They are added by `app.web.group_commit.InboxStore`."""
 
     def take_deliveries(self, limit: int) -> list[Delivery]:
         """
@@ -135,7 +114,10 @@ class Store(SightStore, Protocol):
         """
         ...
 
-    # -- the transcription ---------------------------------------------------------------------
+    def has_unapplied(self) -> bool: ...
+
+
+class Transcriptions(DatabaseClock, Protocol):
     def load(self, workspace: str, recording_id: str) -> Loaded: ...
 
     def commit(
@@ -182,7 +164,35 @@ class Store(SightStore, Protocol):
         """
         ...
 
-    # -- the outbox ------------------------------------------------------------------------------
+    def without_command(self, *, older_than_s: float, limit: int) -> list[tuple[str, str]]:
+        """
+        Transcriptions (workspace, recording) that are not at an end, have no command, and were last changed
+        more than `older_than_s` seconds ago. Reads only.
+        """
+        ...
+
+    def draft(self, workspace: str, recording_id: str, transcript_id: str) -> str | None:
+        """The manifest of a stored candidate that is not written yet (JSON); see `ArtifactRow.draft`."""
+        ...
+
+
+class Outbox(Protocol):
+    """Commands that are due, and handed to the queue."""
+
+    def due(self, limit: int, *, offer_again_s: float) -> list[Offerable]:
+        """Due commands neither leased nor offered within `offer_again_s`. Reads only."""
+        ...
+
+    def mark_offered(self, command_ids: Iterable[int]) -> None: ...
+
+    def has_create(self, workspace: str) -> bool:
+        """Whether any create waits, now or later: a pause about creates is for those alone."""
+        ...
+
+
+class Leases(Protocol):
+    """Commands in a worker's hands."""
+
     def take(self, command_id: int, *, lease_s: float) -> Leased | None:
         """The command with a new token, when it is due, unfinished and not leased; else None."""
         ...
@@ -212,26 +222,10 @@ class Store(SightStore, Protocol):
         """Finished without a change of state."""
         ...
 
-    def due(self, limit: int, *, offer_again_s: float) -> list[Offerable]:
-        """Due commands neither leased nor offered within `offer_again_s`. Reads only."""
-        ...
 
-    def mark_offered(self, command_ids: Iterable[int]) -> None: ...
+class Sends(Protocol):
+    """Stamped creates."""
 
-    def has_unapplied(self) -> bool: ...
-
-    def without_command(self, *, older_than_s: float, limit: int) -> list[tuple[str, str]]:
-        """
-        Transcriptions (workspace, recording) that are not at an end, have no command, and were last changed
-        more than `older_than_s` seconds ago. Reads only.
-        """
-        ...
-
-    def draft(self, workspace: str, recording_id: str, transcript_id: str) -> str | None:
-        """The manifest of a stored candidate that is not written yet (JSON); see `ArtifactRow.draft`."""
-        ...
-
-    # -- money and rates ---------------------------------------------------------------------------
     def send_times(
         self, workspace: str, recording_id: str, ordinal: int, *, generation: int
     ) -> SendTimes: ...
@@ -244,15 +238,29 @@ class Store(SightStore, Protocol):
         """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""
         ...
 
+    def creates_refused_elsewhere(self, workspace: str, recording_id: str, *, within_s: float) -> bool:
+        """
+        Whether another recording's latest send of the last `within_s` seconds was refused with 403 and
+        none was created after it.
+        """
+        ...
+
+
+class RateLimits(DatabaseClock, Protocol):
+    """Recall's rates: one row each, for all workers of all machines."""
+
     def reserve(self, workspace: str, rate: str, *, gap_s: float) -> float:
-        """Takes the next slot of a rate; returns its time. One row for all workers of all machines."""
+        """Takes the next slot of a rate; returns its time."""
         ...
 
     def push_rate(self, workspace: str, rate: str, *, after_s: float) -> None:
-        """Nobody gets a slot before now + after_s."""
+        """No slot is given before now + after_s."""
         ...
 
-    # -- whose fault -----------------------------------------------------------------------------
+
+class AccountPauses(Protocol):
+    """Workspaces whose account refuses us."""
+
     def pause(self, workspace: str, cause: str, *, probe_after_s: float) -> None: ...
 
     def unpause(self, workspace: str) -> None:
@@ -268,12 +276,13 @@ class Store(SightStore, Protocol):
         """
         ...
 
-    def creates_refused_elsewhere(self, workspace: str, recording_id: str, *, within_s: float) -> bool:
-        """
-        Whether another recording's latest send of the last `within_s` seconds was refused with 403 and
-        none was created after it.
-        """
+    def take_probe(self, workspace: str, *, every_s: float) -> bool:
+        """True for one caller per `every_s`: that one may ask Recall."""
         ...
+
+
+class Moments(DatabaseClock, Protocol):
+    """Moments noted by a name, for all processes."""
 
     def take_turn(self, name: str, *, every_s: float) -> bool:
         """True for one caller of all processes per `every_s` seconds."""
@@ -287,11 +296,10 @@ class Store(SightStore, Protocol):
         """Notes a moment, in place of the one before."""
         ...
 
-    def take_probe(self, workspace: str, *, every_s: float) -> bool:
-        """True for one caller per `every_s`: that one may ask Recall."""
-        ...
 
-    # -- providers that are down -----------------------------------------------------------------
+class CircuitBreakers(Protocol):
+    """Providers that are down."""
+
     def note_provider(self, workspace: str, provider: str, *, worked: bool, shut_s: float) -> None:
         """
         A transcript of this provider was finished (`worked`) or failed by its fault.
@@ -316,16 +324,24 @@ class Store(SightStore, Protocol):
         """After `enter_provider`, when nothing was tried after all: the place of the probe is free again."""
         ...
 
-    # -- for people ------------------------------------------------------------------------------
-    def beat(self, name: str, *, detail: str = "") -> None:
-        """A sign of life of a process."""
-        ...
 
-    def first_start(self) -> float:
-        """When this installation first started; nothing older is ever taken up by itself."""
-        ...
-
-    def history(self, workspace: str, recording_id: str) -> list[Mapping[str, Any]]: ...
+class Store(
+    DeliveryInbox,
+    Transcriptions,
+    Outbox,
+    Leases,
+    Sends,
+    RateLimits,
+    AccountPauses,
+    Moments,
+    CircuitBreakers,
+    ApiKeys,
+    RecallAnswers,
+    ListPasses,
+    Liveness,
+    Protocol,
+):
+    """The record: what a service hands on to its parts. No part asks for all of it."""
 
 
 class Queue(Protocol):

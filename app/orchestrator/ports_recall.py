@@ -1,18 +1,16 @@
-"""The part of `app.orchestrator.ports` about Recall: what the service asks of it, answers as values."""
+"""
+The part of `ports` about Recall: what is asked of it, answers as values; and what the record keeps of its
+keys, its answers and its list.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from app.orchestrator.records import (
-    Answer,
-    Artifact,
-    CreateAnswer,
-    CreateOrder,
-    RecordingFacts,
-    RecordingSeen,
-)
+from app.orchestrator.records import HeldPass
+from app.recall.types import Answer, Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 
 
 class Recall(Protocol):
@@ -82,4 +80,55 @@ class Recall(Protocol):
         A harmless list: returns when the account is accepted. `AccountRefused` is Recall's no; `RecallBusy`
         is no answer, which says nothing about the account.
         """
+        ...
+
+
+class ApiKeys(Protocol):
+    """Which API keys see this workspace's recordings."""
+
+    def key_status(self, workspace: str, fingerprint: str) -> str | None:
+        """One of `KEYS_IN_USE`, `KEY_FOREIGN`, or None for a key that was not held against anything yet."""
+        ...
+
+    def set_key_status(self, workspace: str, fingerprint: str, status: str) -> None:
+        """Notes it, in place of what was known of this key; a person's yes (`KEY_BY_HAND`) stays."""
+        ...
+
+    def newest_recordings(self, workspace: str, limit: int, *, gone_too: bool = False) -> list[str]:
+        """
+        The recordings heard of last, latest first, in any phase. One that is erased or known to be deleted
+        at Recall only with `gone_too`; one that Recall did not know, only where no other is left.
+        """
+        ...
+
+
+class RecallAnswers(Protocol):
+    """What Recall answered outside a command."""
+
+    def note_answers(self, workspace: str, answers: Sequence[Answer]) -> None:
+        """Counts what Recall answered outside a command, and whether it is in trouble, as with an outcome."""
+        ...
+
+    def recall_trouble_since(self, workspace: str) -> float | None:
+        """Since when Recall refuses or is silent; None while its last telling answer was a good one."""
+        ...
+
+
+class ListPasses(Protocol):
+    """Passes over Recall's list of recordings."""
+
+    def take_pass(self, workspace: str, name: str, *, lease_s: float) -> HeldPass | None:
+        """The pass with a new token, and where it stopped; None while another worker has it."""
+        ...
+
+    def keep_pass(self, held: HeldPass, *, lease_s: float, progress: str | None) -> bool:
+        """Notes how far it came and renews the lease; False, nothing noted, when it went to another."""
+        ...
+
+    def leave_pass(self, held: HeldPass, *, progress: str | None) -> bool:
+        """As `keep_pass`, and any worker may go on; `progress` None: it came to its end."""
+        ...
+
+    def has_pass_waiting(self) -> bool:
+        """Whether a pass stopped before its end and is in no worker's hands."""
         ...

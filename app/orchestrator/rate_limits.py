@@ -5,17 +5,17 @@ from __future__ import annotations
 from app.core.policy import Policy
 from app.errors import RecallBusy
 from app.orchestrator.command_context import READS_PER_WINDOW
-from app.orchestrator.ports import Clock, Store
+from app.orchestrator.ports import Clock, RateLimits
 
 
-def next_slot(store: Store, workspace: str, rate: str, policy: Policy) -> float:
+def next_slot(store: RateLimits, workspace: str, rate: str, policy: Policy) -> float:
     """Takes the next place of a rate ("list", "retrieve"); its time by the database's clock."""
     gap_s = policy.durations.rate_window_s / READS_PER_WINDOW[rate]
     return store.reserve(workspace, rate, gap_s=gap_s)
 
 
 def await_slot(
-    store: Store, clock: Clock, workspace: str, rate: str, policy: Policy, *, at_most_s: float
+    store: RateLimits, clock: Clock, workspace: str, rate: str, policy: Policy, *, at_most_s: float
 ) -> None:
     """
     Returns when the next place of a rate has come.

@@ -15,11 +15,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from app.errors import AccountRefused, CursorRefused, QueueUnavailable, RecallBusy
 from app.orchestrator.command_context import READS_PER_WINDOW, Workspace
-from app.orchestrator.ports import Queue, Store
+from app.orchestrator.ports import AccountPauses, Liveness, Moments, Outbox, Queue
+from app.orchestrator.ports_recall import ListPasses, RecallAnswers
 from app.orchestrator.rate_limits import next_slot
 from app.orchestrator.reconcile import Found, Reconciler
 from app.orchestrator.records import LIST_READ, HeldPass
@@ -77,10 +78,18 @@ class Progress:
         self.cursor, self.unfinished_since, self.found = None, None, {}
 
 
+class ReachStore(Moments, Liveness, Protocol):
+    """When the installation began, and when its passes ended."""
+
+
+class SweepStore(ReachStore, ListPasses, AccountPauses, Outbox, RecallAnswers, Protocol):
+    """Passes, and the pauses that a sweep ends or has probed."""
+
+
 class Reach:
     """How far back a workspace's pass looks. Kept in the store; moved only by a pass that came to its end."""
 
-    def __init__(self, store: Store, workspace: Workspace) -> None:
+    def __init__(self, store: ReachStore, workspace: Workspace) -> None:
         self._store, self._durations = store, workspace.policy.durations
         self._next, self._whole = f"reconcile:{workspace.name}", f"reconcile_whole:{workspace.name}"
 
@@ -108,7 +117,7 @@ class Reach:
 # -- asked for by the sweep ----------------------------------------------------------------------
 
 
-def ask_for_passes(store: Store, queue: Queue, workspaces: Mapping[str, Workspace]) -> None:
+def ask_for_passes(store: SweepStore, queue: Queue, workspaces: Mapping[str, Workspace]) -> None:
     """
     Begins the passes that are due, and asks for a worker where one has to be gone on with; also where a
     workspace is paused, or Recall was in trouble, and no command is there to see that it is over. One such
@@ -134,21 +143,21 @@ def ask_for_passes(store: Store, queue: Queue, workspaces: Mapping[str, Workspac
     store.set_mark("pass_asked", store.now())
 
 
-def _begin(store: Store, workspace: Workspace) -> None:
+def _begin(store: SweepStore, workspace: Workspace) -> None:
     held = store.take_pass(workspace.name, _NAME, lease_s=workspace.policy.durations.lease_s)
     if held is not None:  # else one is under way, and longer than its period
         progress = Progress.read(held.progress) or Reach(store, workspace).begin()
         store.leave_pass(held, progress=progress.to_json())
 
 
-def _end_idle_pause(store: Store, workspace: Workspace) -> None:
+def _end_idle_pause(store: SweepStore, workspace: Workspace) -> None:
     """A pause about creates while none waits: the next create sees for itself, and pauses again."""
     paused = store.paused(workspace.name)
     if paused is not None and paused.is_about_creates and not store.has_create(workspace.name):
         store.unpause(workspace.name)
 
 
-def _waits_for_a_probe(store: Store, workspace: Workspace) -> bool:
+def _waits_for_a_probe(store: SweepStore, workspace: Workspace) -> bool:
     paused = store.paused(workspace.name)
     if paused is None or paused.is_about_creates:
         return store.recall_trouble_since(workspace.name) is not None

@@ -24,9 +24,9 @@ from app.core.policy import why_not_selected
 from app.core.state import Goal
 from app.errors import CursorRefused, RecallBusy
 from app.orchestrator.command_context import READS_PER_WINDOW, Workspace
-from app.orchestrator.ports import RecordingSeen, Source
 from app.orchestrator.rate_limits import await_slot
-from app.orchestrator.records import MADE_UP_FOR
+from app.orchestrator.records import MADE_UP_FOR, Source
+from app.recall.types import RecordingSeen
 
 if TYPE_CHECKING:
     from app.orchestrator.command_runner import Service

@@ -1,18 +1,17 @@
 """
-The records that cross the ports: deliveries, commands under a lease, sends, answers of Recall. Frozen,
+The records that cross the ports: deliveries, commands under a lease, sends. Frozen,
 with a note where a field needs one. All times are seconds since the epoch by the database's clock,
 unless a name says otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from app.core import events
 from app.core.commands import Command
 from app.core.state import Transcription
+from app.recall.types import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Loaded:
     transcription: Transcription
     version: int
     pending: tuple[Command, ...] = ()
-    is_from_before: bool = False  # last changed before a long silence of ours: see `Store.sign`
+    is_from_before: bool = False  # last changed before a long silence of ours: see `Liveness.sign`
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +65,7 @@ class Slot:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """
-    How one request to Recall ended, for the counts.
-
-    `outcome`: "2xx", "4xx", "5xx", "http_401", "http_402", "http_403", "http_429", "unreadable", or "silence"
-    (no complete answer).
-    """
-
-    endpoint: str
-    outcome: str
-
-
-# Outcomes by which Recall counts as well: an answer to what was asked, be it "there is none".
-GOOD_OUTCOMES = frozenset({"2xx", "4xx"})
-
-# Moments of a workspace, see `ports.Store.mark`: a page of Recall's list was read; a recording on it was
+# Moments of a workspace, see `ports.Moments.mark`: a page of Recall's list was read; a recording on it was
 # taken up that no webhook had told of.
 LIST_READ, MADE_UP_FOR = "list_read:", "made_up_for:"
 
@@ -247,81 +230,3 @@ class ArtifactRow:
     folder: str
     files: tuple[str, ...] = ()
     draft: str | None = None  # the manifest, not written yet: the other files are whole
-
-
-@dataclass(frozen=True, slots=True)
-class CreateOrder:
-    """Everything a create POST says."""
-
-    recording_id: str
-    provider: str
-    options: Mapping[str, Any]
-    separate_streams: bool
-    marker: str
-    idempotency_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Artifact:
-    """
-    Recall's transcript as retrieved. `download_url` is a secret: never logged, never stored.
-
-    `provider` is the first of `providers`, the keys that Recall's answer has filled: one as a rule.
-    `recording_id` is the recording that was asked about; the answer has been held against it.
-    """
-
-    transcript_id: str
-    status: str
-    sub_code: str | None
-    provider: str | None
-    ordinal: int | None
-    is_realtime: bool
-    download_url: str | None = field(default=None, repr=False)
-    provider_data_url: str | None = field(default=None, repr=False)
-    recording_id: str | None = None
-    providers: tuple[str, ...] = ()
-
-    def provider_for(self, ordered: str | None) -> str | None:
-        """`ordered` where the answer has it filled, else the first provider."""
-        return ordered if ordered in self.providers else self.provider
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingFacts:
-    """
-    Recall's recording as retrieved. `duration_s` is None when Recall does not say; a value of `metadata`
-    may be null. Source: https://docs.recall.ai/docs/custom-metadata
-    """
-
-    condition: events.RecordingCondition
-    bot_id: str | None = None
-    metadata: tuple[tuple[str, str | None], ...] = ()
-    duration_s: float | None = None
-    has_media: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class CreateAnswer:
-    """What came of a POST, before the machine hears of it.
-
-    `kind`: "created", "refused" (a definite 4xx), "not_sent", or "unknown".
-    """
-
-    kind: str
-    transcript_id: str | None = None
-    provider: str | None = None
-    status: int | None = None
-    code: str = ""  # Recall's machine-readable code or the field names of a 400; never prose
-    names_provider: bool = False  # a 400 that is about the provider or its options
-    retry_after_s: float | None = None
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingSeen:
-    """A recording in Recall's list, in any state. Times are seconds since the epoch, None when not said."""
-
-    recording_id: str
-    facts: RecordingFacts
-    created_at: float | None = None
-    finished_at: float | None = None

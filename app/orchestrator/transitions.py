@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
@@ -21,7 +22,8 @@ from app.core.reasons import next_step
 from app.core.state import Goal
 from app.core.step import budget
 from app.errors import AlreadyApplied, QueueUnavailable, Stale
-from app.orchestrator.ports import ArtifactRow, Clock, Committed, Loaded, Queue, Send, Source, Store
+from app.orchestrator.ports import AccountPauses, CircuitBreakers, Clock, Liveness, Queue, Transcriptions
+from app.orchestrator.records import ArtifactRow, Committed, Loaded, Send, Source
 
 _MOST_COLLISIONS = 12
 # Recall's own number: five creates per minute and bot. https://docs.recall.ai/reference/recording_create_transcript_create
@@ -47,12 +49,16 @@ def _ended(event: events.Event, source: Source) -> events.WaitEnded:
     )
 
 
+class AdvancerStore(Transcriptions, CircuitBreakers, AccountPauses, Liveness, Protocol):
+    """States, and what they are held against."""
+
+
 class Advancer:
     """Holds no state between calls."""
 
     def __init__(
         self,
-        store: Store,
+        store: AdvancerStore,
         queue: Queue,
         clock: Clock,
         log: FilteringBoundLogger,

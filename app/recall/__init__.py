@@ -1,9 +1,12 @@
 """
-What we know about Recall.ai, and nothing about ourselves.
+What is known of Recall.ai, and nothing about this program: no table, queue or policy.
 
-`webhook`  is this POST from Recall? Pure functions of headers, bytes and time.
-`endpoints`     Recall's JSON and ours of it: requests out, outcomes in. Pure.
-`client`   moves those bytes over HTTP, within Recall's limits and with patience. The only one that does I/O.
+    types            the records: a transcript, a recording, what came of a create
+    signatures       is this POST from Recall?
+    webhook_events   a webhook's body into an event; `examples`, the portal's own
+    endpoints        the requests; `create_response` and `resources` read the answers
+    json_fields      tolerant readers of JSON; `url_checks`, which hosts may be spoken to
+    client           the bytes over HTTP; with `http_exchange` and `download` the only ones that do I/O
 
-Nothing here knows a table, a queue or a policy. `Any` and raw dicts are born in `endpoints` and die there.
+Raw JSON comes in and typed values go out: `Any` does not leave this folder.
 """

@@ -1,6 +1,7 @@
 """
-Moves bytes between `endpoints` and Recall: time-outs, repetition within seconds, and nothing else. What an
-answer means is decided in `endpoints`; what follows from it, by our callers.
+Moves bytes to Recall and back: time-outs, repetition within seconds, and nothing else. The requests are made
+in `endpoints`, what an answer means is decided in `create_response` and `resources`, what follows from it by
+the callers.
 
 The rule about money: `create` repeats a POST only while nothing of it was written to a socket, on a
 fresh connection each time, with the same key; everything after the first byte that is not a complete
@@ -24,18 +25,11 @@ import tenacity
 
 from app.core.durations import Durations
 from app.errors import AccountRefused, CursorRefused, DownloadBlocked, RecallBusy
-from app.orchestrator.ports import (
-    Answer,
-    Artifact,
-    Clock,
-    CreateAnswer,
-    CreateOrder,
-    RecordingFacts,
-    RecordingSeen,
-)
-from app.recall import download, endpoints
-from app.recall.endpoints import HttpRequest, Unreadable
+from app.recall import create_response, download, endpoints, resources, url_checks
+from app.recall.endpoints import HttpRequest
 from app.recall.http_exchange import TROUBLE, Call, Reply, Wire, Withheld, exchange, name_of
+from app.recall.json_fields import Unreadable
+from app.recall.types import Answer, Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 
 _STALE = "stale_stamp"
 # Recall's documented successes. What is accepted, partial or transformed on the way is none of them.
@@ -44,6 +38,14 @@ _DONE = {"GET": (200,), "DELETE": (200, 204)}
 _CURSOR_REFUSED = (400, 404, 410, 422)
 # What Recall itself answers to a create that it does not take. https://docs.recall.ai/docs/errors
 _CREATE_REFUSED = (400, 404, 409, 410, 422)
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def sleep(self, seconds: float) -> None: ...
 
 
 class Log(Protocol):
@@ -58,10 +60,10 @@ class _Hiccup(RecallBusy):
 
 class RecallClient:
     """
-    One workspace of Recall; implements `ports.Recall`. May be made before a fork and used after it.
+    One workspace of Recall; implements `ports_recall.Recall`. May be made before a fork and used after it.
 
     Args:
-        base_url: As `endpoints.check_base_url` returns it.
+        base_url: As `url_checks.check_base_url` returns it.
         api_key: Never shown: not in `repr`, logs or errors.
         clock: Sleeps between tries; `now` is only compared with a date in Retry-After and with
             a recording's `expires_at`.
@@ -75,7 +77,7 @@ class RecallClient:
     ) -> None:
         if not api_key.isascii() or not api_key.isprintable() or " " in api_key or not api_key:
             raise ValueError("the API key is empty or has blanks or unprintable characters in it")
-        self._base_url = endpoints.check_base_url(base_url)
+        self._base_url = url_checks.check_base_url(base_url)
         self._key = api_key
         self._durations = durations
         self._clock = clock
@@ -127,7 +129,7 @@ class RecallClient:
             return CreateAnswer("unknown" if call.has_written else "not_sent", detail=name_of(error, call))
         finally:
             fresh.close()
-        answer = endpoints.read_create_answer(
+        answer = create_response.read_create_answer(
             reply.status, reply.headers, reply.body, order=order, now=self._now(), cap_s=self._cap_s
         )
         is_page = answer.kind == "unknown" and 200 <= reply.status < 300  # a gateway's, most likely
@@ -146,7 +148,7 @@ class RecallClient:
         if reply.status == 404:
             return None
         with self._understanding():
-            return endpoints.read_artifact(reply.body, transcript_id=transcript_id, recording_id=recording_id)
+            return resources.read_artifact(reply.body, transcript_id=transcript_id, recording_id=recording_id)
 
     def list_page(self, recording_id: str, cursor: str | None, /) -> tuple[list[Artifact], str | None]:
         with self._understanding(RecallBusy if cursor is None else CursorRefused):
@@ -155,7 +157,7 @@ class RecallClient:
             )
         reply = self._page("list", request, cursor)
         with self._understanding():
-            found, following = endpoints.read_list(reply.body, recording_id=recording_id)
+            found, following = resources.read_list(reply.body, recording_id=recording_id)
             return found, _onward(cursor, following, "transcript")
 
     def recording(self, recording_id: str) -> RecordingFacts:
@@ -163,7 +165,7 @@ class RecallClient:
         reply = self._ask("recording", request, missing=(404,))
         with self._understanding():
             now = self._clock.now()
-            return endpoints.read_recording(reply.status, reply.body, recording_id=recording_id, now=now)
+            return resources.read_recording(reply.status, reply.body, recording_id=recording_id, now=now)
 
     def recordings_page(
         self, created_after: float, cursor: str | None, /
@@ -174,7 +176,7 @@ class RecallClient:
             )
         reply = self._page("recordings", request, cursor)
         with self._understanding():
-            found, following = endpoints.read_recordings_list(reply.body, now=self._clock.now())
+            found, following = resources.read_recordings_list(reply.body, now=self._clock.now())
             return found, _onward(cursor, following, "recording")
 
     def delete(self, transcript_id: str) -> None:
@@ -183,15 +185,15 @@ class RecallClient:
         reply = self._ask("delete", request, missing=(404, 410))
         if reply.status not in (404, 410):
             with self._understanding():
-                endpoints.read_deletion(reply.body, transcript_id=transcript_id)
+                resources.read_deletion(reply.body, transcript_id=transcript_id)
 
     def probe(self) -> None:
         reply = self._ask("list", endpoints.probe_request(self._base_url, self._key))
         with self._understanding():
-            endpoints.read_probe(reply.body)
+            resources.read_probe(reply.body)
 
     def download(self, url: str, target: Path, *, keep_going: Callable[[], object]) -> None:
-        is_local = endpoints.host_is_loopback(self._base_url)
+        is_local = url_checks.host_is_loopback(self._base_url)
         try:
             download.fetch(url, target, durations=self._durations, is_local=is_local, keep_going=keep_going)
         except DownloadBlocked as blocked:
@@ -245,7 +247,7 @@ class RecallClient:
             return AccountRefused(status)
         says_when = any(name.lower() == "retry-after" for name in reply.headers)
         if status == 429 or (says_when and status in (503, 507)):
-            wait_s = endpoints.retry_after_s(reply.headers, now=self._now(), cap_s=self._cap_s)
+            wait_s = create_response.retry_after_s(reply.headers, now=self._now(), cap_s=self._cap_s)
             return RecallBusy(cause, retry_after_s=self._jittered(wait_s))
         return RecallBusy(cause, retry_after_s=self._come_back_s)
 
@@ -282,7 +284,7 @@ class RecallClient:
 
     def _exchange(self, connections: Wire, prepared: requests.PreparedRequest, call: Call) -> Reply:
         timeout_s = (self._durations.connect_timeout_s, self._durations.read_timeout_s)
-        return exchange(connections, prepared, call, timeout_s=timeout_s, at_most=endpoints.MAX_ANSWER_BYTES)
+        return exchange(connections, prepared, call, timeout_s=timeout_s, at_most=resources.MAX_ANSWER_BYTES)
 
     @contextlib.contextmanager
     def _understanding(self, trouble: type[RecallBusy] = RecallBusy) -> Iterator[None]:

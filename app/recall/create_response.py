@@ -1,5 +1,5 @@
 """
-What an answer to a create means: created, refused, or unknown. PURE; `endpoints` re-exports it.
+What an answer to a create means: created, refused, or unknown. PURE.
 
 Money hangs on this file. An answer is judged by its status, by Recall's machine-readable code and by
 field names, never by prose. What must change together: this, and "Definite" and "Unknown" in the
@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from app.orchestrator.ports import CreateAnswer, CreateOrder
 from app.recall import json_fields
 from app.recall.json_fields import Unreadable
 from app.recall.resources import MAX_ANSWER_BYTES, names_another_recording, providers_of, recording_of
+from app.recall.types import CreateAnswer, CreateOrder
 
 
 def read_create_answer(

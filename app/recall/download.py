@@ -24,7 +24,7 @@ import requests
 
 from app.core.durations import Durations
 from app.errors import DownloadBlocked
-from app.recall.endpoints import VERSION
+from app.recall.endpoints import USER_AGENT
 from app.recall.http_exchange import TROUBLE, Call, Wire, chunks, name_of
 from app.recall.url_checks import host_is_loopback, is_public, is_public_name, origin
 
@@ -32,7 +32,7 @@ MAX_TRANSCRIPT_BYTES = 200 * 1024 * 1024
 _MAX_REDIRECTS = 3
 _REDIRECTS = (301, 302, 303, 307, 308)
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
-_HEADERS = {"User-Agent": f"afterword/{VERSION}", "Accept-Encoding": "gzip"}
+_HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"}
 
 
 def fetch(

@@ -1,10 +1,8 @@
 """
-Recall's HTTP, as pure functions of bytes. The requests are made here; this is also the one place to
-import from: what answers mean is in `answers` (a create: money) and `resources` (everything read),
-what a webhook body says in `deliveries`, which hosts may be spoken to in `addresses`.
+Requests to Recall as values: method, address, headers, body. PURE.
 
-It knows Recall's paths, headers and JSON; it refuses to know sockets, clocks and what we do with an
-outcome. What must change together: a request and the reader of its answer.
+Sockets, clocks and the meaning of answers are elsewhere. What must change together: a request and the
+reader of its answer (`create_response` for a create, `resources` for everything that is read).
 Source: https://docs.recall.ai/reference (schemas v1.11)
 """
 
@@ -13,59 +11,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlencode, urlsplit
 
-from app.orchestrator.ports import CreateOrder, RecordingSeen
 from app.recall import json_fields
-from app.recall.create_response import read_create_answer, retry_after_s
 from app.recall.json_fields import Unreadable
-from app.recall.resources import (
-    MAX_ANSWER_BYTES,
-    is_realtime_provider,
-    read_artifact,
-    read_deletion,
-    read_list,
-    read_probe,
-    read_recording,
-    read_recordings_list,
-)
-from app.recall.url_checks import check_base_url, host_is_loopback
-from app.recall.webhook_events import MAX_DELIVERY_BYTES, Decoded, decode_delivery, ordinal_of
+from app.recall.types import CreateOrder
 
-__all__ = [
-    "MAX_ANSWER_BYTES",
-    "MAX_DELIVERY_BYTES",
-    "Decoded",
-    "HttpRequest",
-    "RecordingSeen",
-    "Unreadable",
-    "check_base_url",
-    "create_body",
-    "create_request",
-    "cursor_of",
-    "decode_delivery",
-    "delete_request",
-    "host_is_loopback",
-    "is_realtime_provider",
-    "list_request",
-    "ordinal_of",
-    "probe_request",
-    "read_artifact",
-    "read_create_answer",
-    "read_deletion",
-    "read_list",
-    "read_probe",
-    "read_recording",
-    "read_recordings_list",
-    "recording_request",
-    "recordings_list_request",
-    "retrieve_request",
-    "retry_after_s",
-]
-
-VERSION = "0.1.0"
+USER_AGENT = "afterword"
+with suppress(PackageNotFoundError):  # a checkout that is not installed
+    USER_AGENT += f"/{version('afterword')}"
 _API = "/api/v1"
 _ADDRESS = re.compile(r"[!-~]{1,4000}")  # printable ASCII without blanks
 
@@ -198,7 +156,7 @@ def _headers(api_key: str) -> dict[str, str]:
     return {
         "Authorization": f"Token {api_key}",
         "Accept": "application/json",
-        "User-Agent": f"afterword/{VERSION}",
+        "User-Agent": USER_AGENT,
     }
 
 

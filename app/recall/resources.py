@@ -1,6 +1,5 @@
 """
-Recall's things as we see them: transcripts, recordings and pages of both. PURE; part of `endpoints`,
-which re-exports it.
+What Recall answers to a question: transcripts, recordings and pages of both. PURE.
 
 Values that are not as documented become None, unless money hangs on them: then `Unreadable`. So is an answer
 about another thing than was asked: a mixed-up cache or proxy must not decide about this recording.
@@ -14,9 +13,9 @@ from itertools import islice
 from typing import Any
 
 from app.core.events import RecordingCondition
-from app.orchestrator.ports import Artifact, RecordingFacts, RecordingSeen
 from app.recall import json_fields
 from app.recall.json_fields import Unreadable
+from app.recall.types import Artifact, RecordingFacts, RecordingSeen
 from app.recall.webhook_events import ordinal_of
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024

@@ -1,6 +1,5 @@
 """
-What a verified delivery says: Recall's webhook bodies into events. PURE; part of `endpoints`, which
-re-exports it.
+What a verified delivery says: Recall's webhook bodies into events. PURE.
 
 Kinds, codes and fields are open sets: Recall adds to them without notice, so an unknown one is a
 note, never an error. Bodies of older workspaces are read too (`type` for `event`, ids beside the

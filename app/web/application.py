@@ -21,7 +21,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import HTTPException, NotFound, Unauthorized
 
 from app.errors import ConfigError, StoreUnavailable
-from app.orchestrator.ports import NewDelivery
+from app.orchestrator.records import NewDelivery
 from app.recall.signatures import REMEDIES, RejectionKind, Secret, WebhookRejected, judge_headers, verify
 from app.web import near_misses
 from app.web.bounded_worker import REFUSED, BodyRefused, declared_length, hang_up_if_unread, read_body

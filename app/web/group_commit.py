@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from app.errors import StoreUnavailable
-from app.orchestrator.ports import NewDelivery
+from app.orchestrator.records import NewDelivery
 
 PATIENCE_S = 3.0  # Recall waits 15 s; a person restarting the database should not make its workers pile up
 BATCH_ROWS = 500

@@ -24,7 +24,7 @@ from app.adapters.sql.store import SqlStore
 from app.core import events
 from app.core.policy import built_in
 from app.orchestrator.command_runner import Service
-from app.orchestrator.ports import NewDelivery, Source
+from app.orchestrator.records import NewDelivery, Source
 from app.settings.environment import Settings
 from tests.flow.stage import Installation, installation
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from app.cli.backfill import _hand_over_what_is_due
-from app.orchestrator.ports import Offerable
+from app.orchestrator.records import Offerable
 from tests.cli.conftest import Home
 
 

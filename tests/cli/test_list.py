@@ -12,7 +12,7 @@ from app.cli.listing import Row, print_list
 from app.core import events, reasons
 from app.core.machine import Decision
 from app.core.state import Goal
-from app.orchestrator.ports import Source
+from app.orchestrator.records import Source
 from tests.cli.conftest import WORKSPACE, Home
 
 BOT = "e4b22b2d-d490-4874-a086-322922f07950"

@@ -13,7 +13,7 @@ from app.core import events
 from app.core.events import Refusal
 from app.core.machine import Decision
 from app.core.state import Attempt, Fate
-from app.orchestrator.ports import Source
+from app.orchestrator.records import Source
 from tests.cli.conftest import FIRST, WORKSPACE, Home, delivery
 
 

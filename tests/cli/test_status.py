@@ -17,7 +17,7 @@ from app.cli.alive import IDLE
 from app.core import events
 from app.core.machine import Decision
 from app.core.state import Goal
-from app.orchestrator.ports import ArtifactRow, Source
+from app.orchestrator.records import ArtifactRow, Source
 from app.processes.home_lock import hold_home
 from app.settings.changes import settings_fingerprint
 from app.settings.environment import ROOT

@@ -20,16 +20,16 @@ import pytest
 import requests
 import sqlalchemy as sa
 
-from app.adapters.memory import MemoryStore
 from app.adapters.sql.engine import Database
 from app.adapters.sql.migrations import migrate
 from app.adapters.sql.store import SqlStore, open_store
 from app.adapters.sql.tables import metadata
+from app.clock import SystemClock
 from app.recall.client import RecallClient
 from app.simulator.server import Simulator, SimulatorConfig
 from tests.chaos.database import without_fsync
 from tests.contract.recall_stage import DURATIONS, SCALE, Stage
-from tests.recall.stage import RealClock
+from tests.doubles.memory_store import MemoryStore
 
 AnyStore = MemoryStore | SqlStore
 
@@ -159,5 +159,5 @@ def simulator() -> Iterator[Simulator]:
 def stage(simulator: Simulator) -> Stage:
     """The simulator as new, and a client."""
     requests.post(f"{simulator.api_url}/_sim/reset", timeout=9)  # also the keys
-    recall = RecallClient(simulator.api_url, simulator.api_key, DURATIONS, clock=RealClock())
+    recall = RecallClient(simulator.api_url, simulator.api_key, DURATIONS, clock=SystemClock())
     return Stage(simulator, recall)

@@ -11,8 +11,8 @@ from typing import Any
 import requests
 
 from app.core.durations import Durations
-from app.orchestrator.ports import Artifact, CreateAnswer, CreateOrder, RecordingSeen
 from app.orchestrator.ports_recall import Recall
+from app.recall.types import Artifact, CreateAnswer, CreateOrder, RecordingSeen
 from app.simulator.server import Simulator
 
 SCALE = 200.0

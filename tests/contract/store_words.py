@@ -12,7 +12,8 @@ from app.core import events
 from app.core.commands import Command, CreateTranscript
 from app.core.machine import Decision
 from app.core.state import Attempt, Fate, Goal, Transcription
-from app.orchestrator.ports import Committed, Leased, Loaded, NewDelivery, Send, Source, Store
+from app.orchestrator.ports import Store
+from app.orchestrator.records import Committed, Leased, Loaded, NewDelivery, Send, Source
 
 WORKSPACE, RECORDING = "default", "5f0e1f2a-recording"
 DONE = events.RecordingDone(at=1.0, bot_id="bot-1", metadata=(("name", "Ada Lovelace"),))

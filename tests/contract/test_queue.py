@@ -29,7 +29,8 @@ from app.adapters.redis import embedded_server
 from app.adapters.redis.job_queue import INBOX, JOBS, PERFORM_JOB, RECALL, RECEIVE_JOB, RqQueue, queue_name
 from app.core.durations import Durations
 from app.errors import QueueUnavailable, StoreUnavailable
-from app.orchestrator.ports import Offerable, Queue
+from app.orchestrator.ports import Queue
+from app.orchestrator.records import Offerable
 
 WORKERS = 2
 QUEUE_ID = "0a1b2c3d"

@@ -11,8 +11,7 @@ from app.core.commands import AskTranscript, FetchTranscript, LookUpTranscript
 from app.core.machine import Decision
 from app.core.state import Goal, Unread
 from app.errors import LeaseLost, Stale
-from app.orchestrator.ports import ArtifactRow, SendTimes, Source
-from app.orchestrator.records import Closing
+from app.orchestrator.records import ArtifactRow, Closing, SendTimes, Source
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_words import (
     CREATE,

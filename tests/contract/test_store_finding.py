@@ -15,7 +15,7 @@ from app.adapters.sql.tables import transcription_id
 from app.core.commands import AskTranscript
 from app.core.machine import Decision
 from app.core.state import Attempt, Fate, Goal
-from app.orchestrator.ports import ArtifactRow
+from app.orchestrator.records import ArtifactRow
 from tests.contract.store_words import DONE, HAND, WORKSPACE, begin
 
 ONE, OTHER = "aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"

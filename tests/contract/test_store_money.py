@@ -10,8 +10,7 @@ from app.core import events
 from app.core.machine import Decision
 from app.core.state import Attempt, Fate
 from app.errors import BudgetExceeded, Stale
-from app.orchestrator.ports import SendTimes
-from app.orchestrator.records import NOT_SENT
+from app.orchestrator.records import NOT_SENT, SendTimes
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_words import (
     HAND,

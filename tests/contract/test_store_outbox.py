@@ -8,7 +8,7 @@ from app.adapters.sql.store import SqlStore
 from app.core import events
 from app.core.commands import AskTranscript, CreateTranscript, LookUpTranscript
 from app.errors import LeaseLost
-from app.orchestrator.ports import Leased, Slot, Source
+from app.orchestrator.records import Leased, Slot, Source
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_words import CREATE, RECORDING, WORKSPACE, at_once, begin, begun, creating
 

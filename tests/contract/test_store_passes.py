@@ -10,7 +10,8 @@ from app.adapters.sql.store import SqlStore
 from app.core import events, reasons
 from app.core.machine import Decision
 from app.core.state import Goal
-from app.orchestrator.records import KEY_ACCEPTED, KEY_BY_HAND, KEY_FOREIGN, KEY_UNSEEING, Answer
+from app.orchestrator.records import KEY_ACCEPTED, KEY_BY_HAND, KEY_FOREIGN, KEY_UNSEEING
+from app.recall.types import Answer
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_words import CREATE, HAND, WORKSPACE, at_once, begin
 

@@ -14,8 +14,7 @@ from app.core import events
 from app.core.commands import AskTranscript
 from app.core.machine import Decision
 from app.core.state import Goal
-from app.orchestrator.ports import ArtifactRow, Source
-from app.orchestrator.records import Closing
+from app.orchestrator.records import ArtifactRow, Closing, Source
 from tests.contract.store_words import (
     CREATE,
     DONE,

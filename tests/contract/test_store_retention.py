@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 
-from app.adapters.memory import MemoryStore
 from app.adapters.sql.store import SqlStore
 from app.core.machine import Decision
-from app.orchestrator.ports import Source
-from app.orchestrator.records import Closing
+from app.orchestrator.records import Closing, Source
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_words import DONE, RECORDING, WORKSPACE, delivery
+from tests.doubles.memory_store import MemoryStore
 
 DAY_S = 86_400.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.orchestrator.ports import Slot
+from app.orchestrator.records import Slot
 from tests.contract.conftest import AnyStore
 from tests.contract.store_words import RECORDING, WORKSPACE, begin, begun
 

@@ -24,7 +24,7 @@ from app.adapters.sql.store import SqlStore, open_store
 from app.adapters.sql.tables import metadata
 from app.core.machine import Decision
 from app.errors import ConfigError, Stale, StoreUnavailable
-from app.orchestrator.ports import Leased
+from app.orchestrator.records import Leased
 from tests.contract.conftest import Place
 from tests.contract.store_words import (
     CREATE,

@@ -11,7 +11,7 @@ from app.adapters.sql.store import SqlStore
 from app.core import events
 from app.core.machine import Decision
 from app.core.state import Fate, Goal
-from app.orchestrator.ports import Source
+from app.orchestrator.records import Source
 from tests.contract.store_words import DONE, HAND, RECORDING, WORKSPACE, at_once, begin, claim, delivery
 
 

@@ -21,12 +21,13 @@ from app.core.policy import built_in
 from app.core.state import Attempt, Fate, Goal, Transcription
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.command_runner import Service
-from app.orchestrator.ports import Answer, RecordingFacts, RecordingSeen
 from app.orchestrator.recall_list_passes import ask_for_passes, reconcile_all
 from app.orchestrator.reconcile import Found, Reconciler
 from app.orchestrator.records import KEY_ACCEPTED
+from app.recall.types import Answer, RecordingFacts, RecordingSeen
 from tests.contract.conftest import AnyStore
 from tests.contract.store_words import CREATE, DONE, HAND, WORKSPACE, delivery, state_of
+from tests.doubles.full_queue import FullQueue
 
 ERASED, OTHER = "0d4c1c8e-0000-4000-8000-000000000001", "77aa0b52-0000-4000-8000-000000000002"
 TRANSCRIPT = {ERASED: "11111111-0000-4000-8000-000000000003", OTHER: "22222222-0000-4000-8000-000000000004"}
@@ -49,15 +50,6 @@ class ListOnly:
         return []
 
 
-class FullQueue:
-    """Nothing is handed to workers: what follows is seen in the store."""
-
-    def room(self) -> int:
-        return 0
-
-    def ask_reconcile(self) -> None: ...
-
-
 class NoWaiting(SystemClock):
     """Slots of the list's rate are waited for by others."""
 
@@ -71,7 +63,7 @@ def service(store: AnyStore) -> Service:
     store.set_key_status(WORKSPACE, recall.fingerprint, KEY_ACCEPTED)
     return Service(
         store=store,
-        queue=cast(Any, FullQueue()),
+        queue=FullQueue(),
         blobs=cast(Any, None),
         clock=NoWaiting(),
         workspaces={WORKSPACE: Workspace(WORKSPACE, recall, _POLICY)},

@@ -256,7 +256,7 @@ def _fetch_answers(tid: str, cast: Cast) -> Iterator[ev.Event]:
 
 
 def step(world: World, event: ev.Event, source: Command | None, policy: Policy) -> tuple[World, Decision]:
-    """Applies the event as `Store.commit` would: the source is done, commands replace by key."""
+    """Applies the event as `Transcriptions.commit` would: the source is done, commands replace by key."""
     if isinstance(event, ev.ProviderAwaited):
         policy = replace(policy, shut=frozenset())  # the wait is over: somebody may try it
     state = _tried_often(world.state) if event.at == LATE else world.state

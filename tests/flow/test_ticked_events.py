@@ -7,7 +7,7 @@ import json
 import pytest
 
 from app.cli.up import EVENTS_TO_TICK
-from app.recall.endpoints import decode_delivery
+from app.recall.webhook_events import decode_delivery
 from app.simulator.api.shapes import payload
 from app.simulator.model.settings import DEFAULT_EVENTS
 

@@ -16,7 +16,7 @@ from redis import Redis
 from app.adapters.redis import embedded_server
 from app.adapters.redis.job_queue import INBOX, RECALL, queue_name
 from app.ops import metrics, rq_board
-from app.orchestrator.ports import NewDelivery
+from app.orchestrator.records import NewDelivery
 from app.web.application import WebParts, create_app
 from app.web.group_commit import Waiting
 

@@ -15,7 +15,7 @@ from werkzeug.serving import make_server
 
 from app.adapters.redis.job_queue import RECALL, RqQueue
 from app.core.durations import Durations
-from app.orchestrator.ports import Offerable
+from app.orchestrator.records import Offerable
 from tests.ops.conftest import NAMES, PASSWORD, QUEUE_ID, Console
 from tests.ops.test_rq_board import HOSTILE, busy_worker, jobs, work
 

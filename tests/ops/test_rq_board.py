@@ -28,7 +28,7 @@ from app.adapters.redis.job_queue import INBOX, RECALL, RqQueue
 from app.core.durations import Durations
 from app.errors import StoreUnavailable
 from app.ops import rq_board
-from app.orchestrator.ports import Offerable
+from app.orchestrator.records import Offerable
 from tests.ops.conftest import NAMES, QUEUE_ID, ROOT, Console, PrintedErrors, valkey
 
 QUEUE = NAMES[RECALL]

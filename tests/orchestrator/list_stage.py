@@ -12,33 +12,21 @@ from typing import Any, cast
 
 import structlog
 
-from app.adapters.memory import MemoryStore
 from app.core.events import RecordingCondition
 from app.core.policy import Policy, built_in
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.command_runner import Service
-from app.orchestrator.ports import RecordingFacts, RecordingSeen
 from app.orchestrator.recall_list_passes import ask_for_passes, reconcile_all
 from app.orchestrator.reconcile import Found
-from app.orchestrator.records import KEY_ACCEPTED, Answer
+from app.orchestrator.records import KEY_ACCEPTED
+from app.recall.types import Answer, RecordingFacts, RecordingSeen
+from tests.doubles.full_queue import FullQueue
+from tests.doubles.memory_store import MemoryStore
 
 HOUR = 3600.0
 START = 1_800_000_000.0
 POLICY = built_in()
 EVERY_S = POLICY.durations.reconcile_every_s
-
-
-class FullQueue:
-    """Nothing is handed to workers here: what was taken up is seen in the store."""
-
-    def __init__(self) -> None:
-        self.passes_asked = 0
-
-    def ask_reconcile(self) -> None:
-        self.passes_asked += 1
-
-    def room(self) -> int:
-        return 0
 
 
 @dataclass
@@ -87,7 +75,7 @@ class Stage:
         recall = cast(Any, self)
         return Service(
             store=self.store,
-            queue=cast(Any, self.queue),
+            queue=self.queue,
             blobs=recall,
             clock=self,
             workspaces={"default": Workspace("default", recall, self.policy)},
@@ -175,7 +163,7 @@ class Stage:
             self.at = START + at * HOUR
         self.store.turns.clear()
         total, troubles = Found(), len(self.put_off)
-        ask_for_passes(self.store, cast(Any, self.queue), self.service.workspaces)
+        ask_for_passes(self.store, self.queue, self.service.workspaces)
         for _ in range(40):
             total.add(reconcile_all(self.service))
             if not self.store.has_pass_waiting() or len(self.put_off) > troubles:

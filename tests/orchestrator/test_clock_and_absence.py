@@ -11,8 +11,7 @@ import pytest
 
 from app.core import events
 from app.core.state import Absence, Attempt, Fate, Goal, Transcription
-from app.orchestrator.ports import Source
-from app.orchestrator.records import BootClock
+from app.orchestrator.records import BootClock, Source
 from tests.orchestrator.list_stage import HOUR, Stage
 
 LISTED = Absence(since=1_000.0, lists=1, listed_at=1_500.0)

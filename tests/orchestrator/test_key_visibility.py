@@ -13,8 +13,7 @@ from app.cli.account_status import why_paused
 from app.core.events import RecordingDeleted, RecordingDone
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.key_visibility import HELD_AGAINST
-from app.orchestrator.ports import Source
-from app.orchestrator.records import KEY_ACCEPTED, KEY_FOREIGN, PAUSED_BY_KEY
+from app.orchestrator.records import KEY_ACCEPTED, KEY_FOREIGN, PAUSED_BY_KEY, Source
 from tests.orchestrator.list_stage import Stage
 
 EVERY_S = 15.0

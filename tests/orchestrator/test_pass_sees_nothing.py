@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from app.core.events import RecordingDeleted
 from app.errors import RecallBusy
-from app.orchestrator.ports import Source
-from app.orchestrator.records import KEY_ACCEPTED, KEY_BY_HAND, KEY_FOREIGN, KEY_UNSEEING, Answer
+from app.orchestrator.records import KEY_ACCEPTED, KEY_BY_HAND, KEY_FOREIGN, KEY_UNSEEING, Source
+from app.recall.types import Answer
 from tests.orchestrator.list_stage import HOUR, POLICY
 from tests.orchestrator.test_recall_list_passes import Hall
 

@@ -26,8 +26,10 @@ from app.core.policy import built_in
 from app.core.state import Goal, Transcription
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.command_runner import Service
-from app.orchestrator.ports import Answer, Artifact, Source
-from app.orchestrator.records import KEY_ACCEPTED
+from app.orchestrator.records import KEY_ACCEPTED, Source
+from app.recall.types import Answer, Artifact
+from tests.doubles.full_queue import FullQueue
+from tests.doubles.still_clock import StillClock
 from tests.transcripts.recall_json import spoke
 
 R1 = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -41,23 +43,6 @@ A_LEASE_S = 20.0
 
 class Killed(BaseException):
     """The process ends here."""
-
-
-class Queue:
-    def offer(self, items: object) -> None: ...
-
-    def room(self) -> int:
-        return 0
-
-
-class Clock:
-    def now(self) -> float:
-        return 0.0
-
-    def boottime(self) -> float:
-        return 0.0
-
-    def sleep(self, seconds: float) -> None: ...
 
 
 @dataclass
@@ -118,9 +103,9 @@ class World:
         blobs = Folder(self.folder / "results")
         service = Service(
             store=self.store(),
-            queue=cast(Any, Queue()),
+            queue=FullQueue(),
             blobs=blobs,
-            clock=cast(Any, Clock()),
+            clock=StillClock(at=0.0),
             workspaces={"default": Workspace("default", cast(Any, self.recall), POLICY)},
             scratch=self.folder / "scratch",
             log=structlog.wrap_logger(None, processors=[_drop]),

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
 
 import pytest
 
 from app.core.events import RecordingDone
 from app.errors import AccountRefused, CursorRefused, QueueUnavailable, RecallBusy
 from app.orchestrator.command_runner import Service
-from app.orchestrator.ports import RecordingSeen, Source
 from app.orchestrator.recall_list_passes import Progress, ask_for_passes, reconcile_all
-from app.orchestrator.records import KEY_FOREIGN, LIST_READ, MADE_UP_FOR, BootClock
+from app.orchestrator.records import KEY_FOREIGN, LIST_READ, MADE_UP_FOR, BootClock, Source
+from app.recall.types import RecordingSeen
 from tests.orchestrator.list_stage import EVERY_S, HOUR, POLICY, START, Stage
 
 SWEEP_S = 30.0
@@ -55,7 +54,7 @@ class Hall(Stage):
         self.service.advance("default", f"pressing {len(self.known)}", done, Source(by="webhook"))
 
     def sweeps(self) -> None:
-        ask_for_passes(self.store, cast(Any, self.queue), self.service.workspaces)
+        ask_for_passes(self.store, self.queue, self.service.workspaces)
 
     def works(self, service: Service | None = None) -> None:
         """A worker begins the job that was asked for."""

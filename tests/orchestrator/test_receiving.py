@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.adapters.memory import MemoryStore
 from app.errors import StoreUnavailable
-from app.orchestrator.ports import Closing, NewDelivery
+from app.orchestrator.records import Closing, NewDelivery
 from tests.contract.store_words import WORKSPACE
-from tests.orchestrator.test_retention import service_of
+from tests.doubles.idle_service import service_of
+from tests.doubles.memory_store import MemoryStore
 
 WAVED = json.dumps({"event": "bot.waved", "data": {}}).encode()
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
 
 import pytest
 
@@ -174,7 +173,7 @@ def test_look_ups_that_have_taken_the_next_ten_minutes_are_waited_for(stage: Sta
 
 def test_a_rate_whose_next_slot_is_far_away_costs_no_worker_its_time(stage: Stage) -> None:
     stage.store.push_rate("default", "list", after_s=10 * HOUR)
-    ask_for_passes(stage.store, cast(Any, stage.queue), stage.service.workspaces)
+    ask_for_passes(stage.store, stage.queue, stage.service.workspaces)
     began = stage.at
     reconcile_all(stage.service)
     assert (stage.at, stage.asked) == (began, [])

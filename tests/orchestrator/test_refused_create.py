@@ -13,7 +13,8 @@ from app.core.policy import built_in
 from app.core.state import Attempt, Fate
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.effects import create_transcript
-from app.orchestrator.ports import CreateAnswer, Source
+from app.orchestrator.records import Source
+from app.recall.types import CreateAnswer
 from tests.orchestrator.list_stage import Stage
 
 COMMAND = CreateTranscript(1, "p", 1)

@@ -2,50 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, cast
-
-import structlog
-
-from app.adapters.memory import MemoryStore
 from app.core.machine import Decision
-from app.core.policy import built_in
-from app.orchestrator.command_context import Workspace
-from app.orchestrator.command_runner import Service
-from app.orchestrator.ports import Source
+from app.orchestrator.records import Source
 from tests.contract.store_words import DONE, RECORDING, WORKSPACE, delivery
+from tests.doubles.idle_service import POLICY, service_of
+from tests.doubles.memory_store import MemoryStore
 
-POLICY = built_in()
 KEPT_S = POLICY.durations.bodies_kept_s
-
-
-@dataclass
-class Idle:
-    """A queue that is never asked for more, and results without leftovers."""
-
-    def ask_reconcile(self) -> None: ...
-
-    def room(self) -> int:
-        return 0
-
-    def sweep(self) -> int:
-        return 0
-
-    def now(self) -> float:
-        return 0.0
-
-    def boottime(self) -> float:
-        return 0.0
-
-
-def service_of(store: MemoryStore) -> Service:
-    idle = cast(Any, Idle())
-    workspaces = {WORKSPACE: Workspace(WORKSPACE, idle, POLICY)}
-    log = structlog.get_logger()
-    return Service(
-        store=store, queue=idle, blobs=idle, clock=idle, workspaces=workspaces, scratch=Path("/none"), log=log
-    )
 
 
 def applied(number: int) -> MemoryStore:

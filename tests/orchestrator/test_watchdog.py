@@ -10,7 +10,7 @@ import pytest
 from app.core import events, reasons
 from app.core.commands import AskTranscript, LookUpTranscript
 from app.core.state import Goal, Transcription
-from app.orchestrator.ports import Source
+from app.orchestrator.records import Source
 from tests.orchestrator.list_stage import HOUR, Stage
 
 RECORDING = "aaaaaaaa-0000-4000-8000-000000000001"

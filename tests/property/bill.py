@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from app.orchestrator.ports import CreateOrder
+from app.recall.types import CreateOrder
 
 # How a create goes. The first is what a healthy Recall does; repeated, because it is the usual.
 CREATES = (

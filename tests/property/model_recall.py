@@ -2,7 +2,7 @@
 One API key's way to Recall: implements `ports.Recall` on the `bill.RecallModel`.
 
 Each call is an effect at which a worker may be stopped. What Recall answers is bytes, read by the
-product's own `endpoints`: a misreading there costs money here.
+product's own readers: a misreading there costs money here.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.errors import AccountRefused, CursorRefused, DownloadBlocked, RecallBusy
-from app.orchestrator.ports import Answer as Counted
-from app.orchestrator.ports import Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
-from app.recall import endpoints
+from app.recall import create_response, endpoints, json_fields, resources
+from app.recall.types import Answer as Counted
+from app.recall.types import Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 from tests.property.bill import ABOUT, Answer, RecallModel, Transcript, iso
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class ModelRecall:
         said = b"<html>" if content is None else json.dumps(content).encode()
         now = datetime.fromtimestamp(model.now(), UTC)
         headers = {"Retry-After": "7"}
-        return endpoints.read_create_answer(status, headers, said, order=order, now=now, cap_s=120.0)
+        return create_response.read_create_answer(status, headers, said, order=order, now=now, cap_s=120.0)
 
     def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
         self._read(f"before GET {transcript_id}")
@@ -80,7 +80,7 @@ class ModelRecall:
             return None
         body = json.dumps(self._perhaps_astray(made)).encode()
         with _understanding():
-            return endpoints.read_artifact(body, transcript_id=transcript_id, recording_id=recording_id)
+            return resources.read_artifact(body, transcript_id=transcript_id, recording_id=recording_id)
 
     def list_page(self, recording_id: str, cursor: str | None, /) -> tuple[list[Artifact], str | None]:
         self._read(f"before a page of {recording_id}", has_cursor=cursor is not None)
@@ -90,7 +90,7 @@ class ModelRecall:
         following = f"https://recall.example/?cursor={stop}" if stop < len(rows) else None
         page = {"results": [self._perhaps_astray(t) for t in rows[start:stop]], "next": following}
         with _understanding():
-            return endpoints.read_list(json.dumps(page).encode(), recording_id=recording_id)
+            return resources.read_list(json.dumps(page).encode(), recording_id=recording_id)
 
     def recording(self, recording_id: str) -> RecordingFacts:
         self._read(f"before GET {recording_id}")
@@ -108,7 +108,7 @@ class ModelRecall:
             body["id"] = next((r.id for r in self.model.recordings.values() if r.id != known.id), known.id)
         with _understanding():
             status, said = (404 if is_unknown else 200), json.dumps(body).encode()
-            return endpoints.read_recording(status, said, recording_id=recording_id, now=self.model.now())
+            return resources.read_recording(status, said, recording_id=recording_id, now=self.model.now())
 
     def recordings_page(
         self, created_after: float, cursor: str | None, /
@@ -163,7 +163,7 @@ def _understanding() -> Iterator[None]:
     """An answer that is not what was asked is trouble on the way, as the client says it."""
     try:
         yield
-    except endpoints.Unreadable as error:
+    except json_fields.Unreadable as error:
         raise RecallBusy(f"unreadable: {error}", retry_after_s=_COME_BACK_S) from error
 
 

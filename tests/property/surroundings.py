@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from app.adapters.memory import MemoryStore
 from app.core.durations import Durations
 from app.errors import BlobsUnavailable, QueueUnavailable
-from app.orchestrator.ports import Committed, Leased, Loaded, Offerable
+from app.orchestrator.records import Committed, Leased, Loaded, Offerable
+from tests.doubles.memory_store import MemoryStore
 from tests.property.workers import current
 
 if TYPE_CHECKING:

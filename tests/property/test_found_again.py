@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from app.core.state import Goal
-from app.orchestrator.ports import CreateOrder
-from app.recall import endpoints
+from app.recall import create_response
+from app.recall.types import CreateOrder
 from tests.property.bill import RecallModel, Transcript
 from tests.property.test_found import announced, goal_of
 from tests.property.test_lies import HOUR_S, MINUTE_S, a_world, choosing, live, the_end
@@ -27,7 +27,7 @@ _T2 = "bbbbbbbb-0000-4000-8000-000000000002"
 def test_answer_to_a_create_that_names_neither_recording_nor_marker_is_unknown(more: str) -> None:
     order = CreateOrder(_R1, "recallai_async", {}, False, f"{_R1}/1", "key")
     body = f'{{"id": "{_T2}"{more}}}'.encode()
-    said = endpoints.read_create_answer(200, {}, body, order=order, now=datetime.now(UTC), cap_s=120.0)
+    said = create_response.read_create_answer(200, {}, body, order=order, now=datetime.now(UTC), cap_s=120.0)
     assert said.kind == "unknown", "it may be of any recording"
 
 

@@ -12,7 +12,7 @@ from app.core import reasons
 from app.core.policy import BUILT_IN_PROVIDERS, Policy
 from app.core.state import Goal
 from app.orchestrator.command_runner import POISON_AFTER
-from app.orchestrator.ports import Loaded
+from app.orchestrator.records import Loaded
 from tests.property import promises
 from tests.property.bill import Message, Recording
 from tests.property.surroundings import DURATIONS

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.core.policy import BUILT_IN_PROVIDERS, Policy
 from app.core.state import Fate
-from app.orchestrator.ports import SendTimes
+from app.orchestrator.records import SendTimes
 from tests.property import promises
 from tests.property.bill import Recording
 from tests.property.surroundings import DURATIONS

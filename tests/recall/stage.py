@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from app.core.durations import Durations
-from app.orchestrator.ports import CreateAnswer, CreateOrder
 from app.recall.client import RecallClient
+from app.recall.types import CreateAnswer, CreateOrder
+from tests.doubles.still_clock import StillClock
 
 R = "4cff97e4-f0c7-4915-b5a0-983238758f28"
 T = "fc8fcbb5-2795-48ca-a273-caf0bfe01dea"
@@ -32,35 +32,6 @@ QUICK = replace(
 PATIENT = replace(
     QUICK, connect_timeout_s=20.0, read_timeout_s=20.0, create_overall_s=40.0, get_overall_s=40.0
 )
-
-
-@dataclass
-class StillClock:
-    """Time stands; sleeping is noted."""
-
-    sleeps: list[float] = field(default_factory=list)
-
-    def now(self) -> float:
-        return 1_763_700_000.0
-
-    def sleep(self, seconds: float) -> None:
-        self.sleeps.append(seconds)
-
-    def boottime(self) -> float:
-        return 0.0
-
-
-class RealClock:
-    """Time passes; for the contract suite, whose simulator keeps real sockets waiting."""
-
-    def now(self) -> float:
-        return time.time()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
-
-    def boottime(self) -> float:
-        return time.monotonic()
 
 
 def client(url: str, durations: Durations = PATIENT, clock: StillClock | None = None) -> RecallClient:

@@ -12,9 +12,9 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.orchestrator.ports import CreateOrder
-from app.recall import endpoints, url_checks
-from app.recall.endpoints import Unreadable
+from app.recall import create_response, resources, url_checks, webhook_events
+from app.recall.json_fields import Unreadable
+from app.recall.types import CreateOrder
 
 R = "4cff97e4-f0c7-4915-b5a0-983238758f28"
 T = "fc8fcbb5-2795-48ca-a273-caf0bfe01dea"
@@ -62,7 +62,7 @@ deliveries = st.fixed_dictionaries({"event": kinds | json_values, "data": json_v
 
 def check_decoded(body: bytes) -> None:
     try:
-        result = endpoints.decode_delivery(body, at=AT)
+        result = webhook_events.decode_delivery(body, at=AT)
     except Unreadable:
         return
     assert (result.event is None) == (result.note is not None)
@@ -87,15 +87,15 @@ def test_no_shape_makes_the_decoder_raise_anything_but_unreadable(payload: Any) 
 @given(json_values | deliveries, st.integers(100, 599))
 def test_no_answer_makes_a_reader_raise_anything_but_unreadable(value: Any, status: int) -> None:
     body = json.dumps(value).encode()
-    judged = endpoints.read_create_answer(status, {}, body, order=order(), now=NOW, cap_s=120)
+    judged = create_response.read_create_answer(status, {}, body, order=order(), now=NOW, cap_s=120)
     assert judged.kind in {"created", "refused", "unknown"}
     for reader in (
-        lambda raw: endpoints.read_artifact(raw, transcript_id=T, recording_id=R),
-        lambda raw: endpoints.read_list(raw, recording_id=R),
-        lambda raw: endpoints.read_recordings_list(raw, now=AT),
-        lambda raw: endpoints.read_recording(200, raw, recording_id=R, now=AT),
-        lambda raw: endpoints.read_deletion(raw, transcript_id=T),
-        endpoints.read_probe,
+        lambda raw: resources.read_artifact(raw, transcript_id=T, recording_id=R),
+        lambda raw: resources.read_list(raw, recording_id=R),
+        lambda raw: resources.read_recordings_list(raw, now=AT),
+        lambda raw: resources.read_recording(200, raw, recording_id=R, now=AT),
+        lambda raw: resources.read_deletion(raw, transcript_id=T),
+        resources.read_probe,
     ):
         try:
             reader(body)
@@ -105,7 +105,7 @@ def test_no_answer_makes_a_reader_raise_anything_but_unreadable(value: Any, stat
 
 @given(st.text(max_size=40))
 def test_any_retry_after_is_a_wait_within_the_cap(value: str) -> None:
-    assert 0 <= endpoints.retry_after_s({"retry-after": value}, now=NOW) <= 300
+    assert 0 <= create_response.retry_after_s({"retry-after": value}, now=NOW) <= 300
 
 
 @given(st.text(max_size=40))

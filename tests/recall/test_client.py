@@ -16,10 +16,11 @@ import pytest
 
 from app.core.durations import Durations
 from app.errors import AccountRefused, CursorRefused, RecallBusy
-from app.orchestrator.ports import CreateAnswer
 from app.orchestrator.ports_recall import Recall
 from app.recall.client import RecallClient
-from app.recall.endpoints import MAX_ANSWER_BYTES
+from app.recall.resources import MAX_ANSWER_BYTES
+from app.recall.types import CreateAnswer
+from tests.doubles.still_clock import StillClock
 from tests.recall.raw_server import Behaviour, answer, drip, hang_up, raw_server, send, silence
 from tests.recall.stage import (
     CREATED,
@@ -29,7 +30,6 @@ from tests.recall.stage import (
     PATIENT,
     QUICK,
     R,
-    StillClock,
     T,
     client,
     closed_port,

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from app.orchestrator.ports import CreateAnswer
-from app.recall.endpoints import MAX_ANSWER_BYTES
+from app.recall.resources import MAX_ANSWER_BYTES
+from app.recall.types import CreateAnswer
+from tests.doubles.still_clock import StillClock
 from tests.recall.raw_server import Behaviour, RawServer, answer, drip, hang_up, raw_server, send, silence
 from tests.recall.stage import (
     CREATED,
@@ -28,7 +29,6 @@ from tests.recall.stage import (
     ORDER,
     PATIENT,
     QUICK,
-    StillClock,
     client,
     closed_port,
     create,

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.orchestrator.ports import CreateAnswer, CreateOrder
-from app.recall import endpoints
+from app.recall import create_response
+from app.recall.types import CreateAnswer, CreateOrder
 
 R = "4cff97e4-f0c7-4915-b5a0-983238758f28"
 T = "fc8fcbb5-2795-48ca-a273-caf0bfe01dea"
@@ -36,7 +36,7 @@ def order(provider: str = "deepgram_async", **options: Any) -> CreateOrder:
 
 def answer(status: int, body: Any = b"", headers: dict[str, str] | None = None, **to: Any) -> CreateAnswer:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return endpoints.read_create_answer(
+    return create_response.read_create_answer(
         status, headers or {}, raw, order=to.get("to", order()), now=NOW, cap_s=120
     )
 
@@ -201,9 +201,9 @@ def in_http(delta_s: float) -> str:
     ],
 )
 def test_retry_after_is_seconds_or_a_date_capped_or_one_second(value: str, seconds: float) -> None:
-    assert endpoints.retry_after_s({"RETRY-after": value}, now=NOW) == seconds
+    assert create_response.retry_after_s({"RETRY-after": value}, now=NOW) == seconds
 
 
 def test_a_cap_holds_for_the_default_too() -> None:
-    assert endpoints.retry_after_s({}, now=NOW) == 1.0
-    assert endpoints.retry_after_s({}, now=NOW, cap_s=0.5) == 0.5
+    assert create_response.retry_after_s({}, now=NOW) == 1.0
+    assert create_response.retry_after_s({}, now=NOW, cap_s=0.5) == 0.5

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.orchestrator.ports import CreateOrder
 from app.recall import endpoints, url_checks
-from app.recall.endpoints import Unreadable
+from app.recall.json_fields import Unreadable
+from app.recall.types import CreateOrder
 
 R = "4cff97e4-f0c7-4915-b5a0-983238758f28"
 T = "fc8fcbb5-2795-48ca-a273-caf0bfe01dea"
@@ -197,14 +197,14 @@ def test_an_id_that_is_no_uuid_never_becomes_part_of_an_address(id: str) -> None
     ],
 )
 def test_loopback_is_told_from_what_looks_like_it(url: str, is_loopback: bool) -> None:
-    assert endpoints.host_is_loopback(url) is is_loopback
+    assert url_checks.host_is_loopback(url) is is_loopback
 
 
 @pytest.mark.parametrize(
     "url", [BASE, BASE + "/", BASE + "//", "http://127.0.0.1:8001/", "https://proxy.example/recall/"]
 )
 def test_a_good_base_url_loses_its_trailing_slash(url: str) -> None:
-    assert endpoints.check_base_url(url) == url.rstrip("/")
+    assert url_checks.check_base_url(url) == url.rstrip("/")
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_good_base_url_loses_its_trailing_slash(url: str) -> None:
 )
 def test_a_bad_base_url_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(ValueError, match=r"^[^:]+$") as caught:
-        endpoints.check_base_url(url)
+        url_checks.check_base_url(url)
     assert "secret" not in str(caught.value)
 
 

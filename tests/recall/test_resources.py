@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from app.core.events import RecordingCondition
-from app.recall import endpoints
-from app.recall.endpoints import Unreadable
+from app.recall import resources, webhook_events
+from app.recall.json_fields import Unreadable
 
 R = "4cff97e4-f0c7-4915-b5a0-983238758f28"
 T = "fc8fcbb5-2795-48ca-a273-caf0bfe01dea"
@@ -38,7 +38,7 @@ def artifact(**changes: Any) -> dict[str, Any]:
 
 def read(**changes: Any) -> Any:
     body = json.dumps(artifact(**changes)).encode()
-    return endpoints.read_artifact(body, transcript_id=T, recording_id=R)
+    return resources.read_artifact(body, transcript_id=T, recording_id=R)
 
 
 def test_a_transcript_is_read() -> None:
@@ -110,14 +110,14 @@ def test_thousands_of_providers_are_not_carried_along() -> None:
 
 @pytest.mark.parametrize("key", ["deepgram_streaming", "meeting_captions", "zoom_rtms", "a_new_word"])
 def test_what_does_not_say_async_is_realtime_unless_it_bears_our_marker(key: str) -> None:
-    assert endpoints.is_realtime_provider(key)
+    assert resources.is_realtime_provider(key)
     assert read(provider={key: {}}, metadata={}).is_realtime
     assert not read(provider={key: {}}).is_realtime
 
 
 @pytest.mark.parametrize("key", ["recallai_async", "assembly_ai_async_chunked", "gladia_v2_async", None])
 def test_what_says_async_or_nothing_is_not_realtime(key: str | None) -> None:
-    assert not endpoints.is_realtime_provider(key)
+    assert not resources.is_realtime_provider(key)
 
 
 @pytest.mark.parametrize(
@@ -162,10 +162,10 @@ def page(*results: Any, next: Any = None) -> bytes:
 
 def test_a_page_lists_the_recordings_transcripts_and_where_to_go_on() -> None:
     body = page(artifact(), artifact(id=OTHER, recording=None), next="https://n/")
-    found, following = endpoints.read_list(body, recording_id=R)
+    found, following = resources.read_list(body, recording_id=R)
     assert [(a.transcript_id, a.ordinal) for a in found] == [(T, 3), (OTHER, 3)]
     assert following == "https://n/"
-    assert endpoints.read_list(page(next=""), recording_id=R) == ([], None)
+    assert resources.read_list(page(next=""), recording_id=R) == ([], None)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_page_lists_the_recordings_transcripts_and_where_to_go_on() -> None:
 )
 def test_a_page_that_is_not_one_is_never_taken_for_an_empty_list(body: bytes) -> None:
     with pytest.raises(Unreadable):
-        endpoints.read_list(body, recording_id=R)
+        resources.read_list(body, recording_id=R)
 
 
 def recording(**changes: Any) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def recording(**changes: Any) -> dict[str, Any]:
 
 def facts(**changes: Any) -> Any:
     body = json.dumps(recording(**changes)).encode()
-    return endpoints.read_recording(200, body, recording_id=R, now=AT)
+    return resources.read_recording(200, body, recording_id=R, now=AT)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_bot_and_metadata_of_a_recording() -> None:
 
 def test_a_recording_that_is_not_there() -> None:
     for status, body, condition in ((404, b"<html>", RecordingCondition.UNKNOWN),):
-        assert endpoints.read_recording(status, body, recording_id=R, now=AT).condition == condition
+        assert resources.read_recording(status, body, recording_id=R, now=AT).condition == condition
     for id in ("../", OTHER, None):
         with pytest.raises(Unreadable):
             facts(id=id)
@@ -278,18 +278,18 @@ def test_half_a_surrogate_pair_in_metadata_costs_one_character() -> None:
 )
 def test_what_json_does_not_allow_but_writers_write_is_read_everywhere(spoilt: Any) -> None:
     body = spoilt(json.dumps(artifact()).encode())
-    assert endpoints.read_artifact(body, transcript_id=T, recording_id=R) == read()
-    assert endpoints.read_list(spoilt(page(artifact())), recording_id=R) == ([read()], None)
+    assert resources.read_artifact(body, transcript_id=T, recording_id=R) == read()
+    assert resources.read_list(spoilt(page(artifact())), recording_id=R) == ([read()], None)
     whole = spoilt(json.dumps(recording()).encode())
-    assert endpoints.read_recording(200, whole, recording_id=R, now=AT) == facts()
+    assert resources.read_recording(200, whole, recording_id=R, now=AT) == facts()
     event = {"event": "transcript.done", "data": {"transcript": {"id": T}, "recording": {"id": R}}}
-    assert endpoints.decode_delivery(spoilt(json.dumps(event).encode()), at=AT).recording_id == R
+    assert webhook_events.decode_delivery(spoilt(json.dumps(event).encode()), at=AT).recording_id == R
 
 
 def test_a_list_of_recordings() -> None:
     body = page(recording(created_at="2026-01-01T00:00:00Z"), next="https://n/")
-    (seen,), following = endpoints.read_recordings_list(body, now=AT)
+    (seen,), following = resources.read_recordings_list(body, now=AT)
     assert (seen.recording_id, seen.facts.bot_id, following) == (R, B, "https://n/")
     assert seen.created_at == datetime(2026, 1, 1, tzinfo=UTC).timestamp()
     with pytest.raises(Unreadable):
-        endpoints.read_recordings_list(page({}), now=AT)
+        resources.read_recordings_list(page({}), now=AT)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from app.core import events
-from app.recall import endpoints, json_fields
-from app.recall.endpoints import Unreadable
+from app.recall import json_fields, webhook_events
+from app.recall.json_fields import Unreadable
 
 R = "4cff97e4-f0c7-4915-b5a0-983238758f28"
 T = "fc8fcbb5-2795-48ca-a273-caf0bfe01dea"
@@ -35,8 +35,8 @@ def transcript(metadata: Any = None, id: Any = T) -> dict[str, Any]:
     return {"id": id, "metadata": metadata}
 
 
-def decoded(body: bytes) -> endpoints.Decoded:
-    return endpoints.decode_delivery(body, at=AT)
+def decoded(body: bytes) -> webhook_events.Decoded:
+    return webhook_events.decode_delivery(body, at=AT)
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_a_marker_that_is_not_exactly_ours_is_foreign(marker: Any) -> None:
 
 
 def test_a_marker_in_capitals_is_ours() -> None:
-    assert endpoints.ordinal_of(f"{R.upper()}/9", R) == 9
-    assert endpoints.ordinal_of(f"{R}/9", None) is None
+    assert webhook_events.ordinal_of(f"{R.upper()}/9", R) == 9
+    assert webhook_events.ordinal_of(f"{R}/9", None) is None
 
 
 @pytest.mark.parametrize("ordinal", ["0", "10", "19", "99", "-1", "01", "1.0", "", " 1", "1\n", "\u0663"])
 def test_a_marker_with_an_ordinal_no_attempt_can_have_is_foreign(ordinal: str) -> None:
-    assert endpoints.ordinal_of(f"{R}/{ordinal}", R) is None
+    assert webhook_events.ordinal_of(f"{R}/{ordinal}", R) is None
 
 
 @pytest.mark.parametrize("metadata", [None, [], "x", 3])
@@ -214,7 +214,7 @@ def test_metadata_in_excess_is_cut_but_never_the_wish_to_be_left_alone() -> None
         (b'{"a":' * 100_000, "nested too deeply"),
         (b"[" * 500_000, "nested too deeply"),
         (b'{"n": ' + b"1" * 10_000 + b"}", "not JSON"),
-        (b" " * (endpoints.MAX_DELIVERY_BYTES + 1), "over-long"),
+        (b" " * (webhook_events.MAX_DELIVERY_BYTES + 1), "over-long"),
     ],
 )
 def test_what_cannot_be_read_says_why_and_quotes_nothing(body: bytes, reason: str) -> None:

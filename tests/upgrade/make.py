@@ -29,7 +29,7 @@ from app.core.events import Refusal
 from app.core.policy import built_in
 from app.errors import QueueUnavailable
 from app.orchestrator.effects.create_transcript import idempotency_key
-from app.orchestrator.ports import ArtifactRow, NewDelivery, Send, Source
+from app.orchestrator.records import ArtifactRow, NewDelivery, Send, Source
 from app.orchestrator.transitions import Advancer
 
 STOPPED = 1_800_000_000.0  # when the version before was stopped

@@ -24,8 +24,7 @@ from app.adapters.sql.engine import Database
 from app.adapters.sql.store import SqlStore
 from app.core.policy import built_in
 from app.core.state import ENDS, Attempt, Fate, Goal, Transcription
-from app.orchestrator.ports import Leased
-from app.orchestrator.records import KEY_ACCEPTED
+from app.orchestrator.records import KEY_ACCEPTED, Leased
 from tests.property.bill import Transcript
 from tests.property.surroundings import DURATIONS
 from tests.property.world import World

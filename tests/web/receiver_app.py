@@ -17,7 +17,7 @@ from typing import Any
 from flask import Flask
 
 from app.errors import StoreUnavailable
-from app.orchestrator.ports import NewDelivery
+from app.orchestrator.records import NewDelivery
 from app.recall.signatures import parse_secret
 from app.web.application import WebParts, create_app
 from app.web.group_commit import Committer

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
 from app.errors import StoreUnavailable
-from app.orchestrator.ports import NewDelivery
+from app.orchestrator.records import NewDelivery
 from app.recall.signatures import Secret, parse_secret
 from app.web.application import WebParts, create_app
 from app.web.group_commit import Waiting

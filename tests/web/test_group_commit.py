@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.errors import StoreUnavailable
-from app.orchestrator.ports import NewDelivery
+from app.orchestrator.records import NewDelivery
 from app.web.group_commit import Committer, Counting
 
 

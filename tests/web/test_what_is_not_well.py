@@ -17,8 +17,8 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
 from app.core.durations import Durations
 from app.ops import heartbeats, metrics
-from app.orchestrator.ports import Answer
 from app.orchestrator.records import LIST_READ, MADE_UP_FOR, BootClock
+from app.recall.types import Answer
 from app.web.health import NO_WEB, PARTS, Readiness, Report
 from tests.contract.store_words import RECORDING, WORKSPACE, begin, delivery
 from tests.web.test_health import settings_of

@@ -16,9 +16,9 @@ from rq.serializers import JSONSerializer
 from app.adapters.redis.job_queue import RECALL, RqQueue
 from app.core.durations import Durations
 from app.errors import AfterwordError, QueueUnavailable, StoreUnavailable
-from app.orchestrator.ports import Offerable, Store
+from app.orchestrator.records import Offerable
 from tests.workers.programs import Program, eventually
-from workers.dispatcher import Dispatcher, Pace
+from workers.dispatcher import Dispatcher, DispatcherStore, Pace
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Time:
 
 @dataclass
 class DueStore:
-    """What the dispatcher needs of a Store: commands that are due, and when each was offered."""
+    """What the dispatcher needs of its store: commands that are due, and when each was offered."""
 
     clock: Callable[[], float]
     commands: list[int] = field(default_factory=list)
@@ -119,7 +119,7 @@ class Scene:
     def __post_init__(self) -> None:
         self.store = DueStore(self.time)
         self.dispatcher = Dispatcher(
-            cast(Store, self.store),
+            cast(DispatcherStore, self.store),
             self.queue,
             sweep=self._sweep,
             clock=self.time,
@@ -272,7 +272,7 @@ def test_flushed_redis_is_filled_again_from_the_database(redis_url: str) -> None
     store = DueStore(time.monotonic, commands=[1, 2])
     queue = RqQueue(redis_url, 1, Durations(), "0a1b")
     dispatcher = Dispatcher(
-        cast(Store, store),
+        cast(DispatcherStore, store),
         queue,
         sweep=lambda: None,
         pace=Pace(offer_again_s=0.3),

@@ -14,7 +14,7 @@ import pytest
 from app.core.durations import Durations
 from app.errors import StoreUnavailable
 from app.orchestrator.command_runner import Service
-from app.orchestrator.ports import Offerable
+from app.orchestrator.records import Offerable
 from app.settings.environment import load_settings
 from workers import jobs
 from workers.jobs import GOES_ON_S, work_off

@@ -25,7 +25,7 @@ from rq.serializers import JSONSerializer
 
 from app.adapters.redis.job_queue import JOBS, RqQueue, connect, queue_name
 from app.core.durations import Durations
-from app.orchestrator.ports import Offerable
+from app.orchestrator.records import Offerable
 from tests.workers.programs import Program, eventually
 from tests.workers.stand_ins import JOBS as STAND_INS
 from workers import own_jobs

@@ -19,7 +19,7 @@ from app import wiring
 from app.adapters.redis.job_queue import INBOX, RECALL, RqQueue
 from app.adapters.sql.store import SqlStore
 from app.ops.heartbeats import read
-from app.orchestrator.ports import NewDelivery, Offerable
+from app.orchestrator.records import NewDelivery, Offerable
 from app.settings.environment import Settings, load_settings
 from tests.workers.programs import Program, eventually
 from workers.rq_worker import wait_for_id

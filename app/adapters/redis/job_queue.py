@@ -36,7 +36,7 @@ from app.adapters.redis.errors import forgetful, why_unusable
 from app.adapters.redis.private_socket import CheckedSocket
 from app.core.durations import Durations
 from app.errors import QueueUnavailable, StoreUnavailable
-from app.orchestrator.ports import Offerable
+from app.orchestrator.records import Offerable
 
 INBOX = "inbox"
 RECALL = "recall"

@@ -67,7 +67,7 @@ class Accounts(Database):
         return Pause(*found) if found is not None else None
 
     def has_create(self, workspace: str) -> bool:
-        """See `app.orchestrator.ports_sight.SightStore.has_create`."""
+        """See `app.orchestrator.ports.Outbox.has_create`."""
         row = t.commands
         waiting = sa.select(row.c.id).where(row.c.workspace == workspace, row.c.kind == _CREATE)
         with self.reading() as connection:

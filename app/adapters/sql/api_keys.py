@@ -22,14 +22,14 @@ class Keys(Database):
     """The keys part of `app.orchestrator.ports.Store`."""
 
     def key_status(self, workspace: str, fingerprint: str) -> str | None:
-        """See `app.orchestrator.ports_sight.SightStore.key_status`."""
+        """See `app.orchestrator.ports_recall.ApiKeys.key_status`."""
         row = t.recall_keys
         found = sa.select(row.c.status).where(row.c.workspace == workspace, row.c.fingerprint == fingerprint)
         with self.reading() as connection:
             return connection.execute(found).scalar()
 
     def set_key_status(self, workspace: str, fingerprint: str, status: str) -> None:
-        """See `app.orchestrator.ports_sight.SightStore.set_key_status`."""
+        """See `app.orchestrator.ports_recall.ApiKeys.set_key_status`."""
         new = self.insert(t.recall_keys).values(
             workspace=workspace, fingerprint=fingerprint, status=status, at=self.db_now
         )
@@ -42,7 +42,7 @@ class Keys(Database):
             connection.execute(noted)
 
     def newest_recordings(self, workspace: str, limit: int, *, gone_too: bool = False) -> list[str]:
-        """See `app.orchestrator.ports_sight.SightStore.newest_recordings`."""
+        """See `app.orchestrator.ports_recall.ApiKeys.newest_recordings`."""
         row = t.transcriptions
         newest = sa.select(row.c.recording_id).where(row.c.workspace == workspace)
         newest = newest.order_by(row.c.first_heard_at.desc(), row.c.id.desc()).limit(limit)

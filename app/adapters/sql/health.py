@@ -39,7 +39,7 @@ class Facts:
         download_trouble_since: No download has succeeded since then, and one is still wanted.
         list_read_at: A page of Recall's list of recordings was read last.
         made_up_for_at: A recording was found on it last that no webhook had told of.
-        key_status: What is known of the API key, see `app.orchestrator.ports_sight.SightStore.key_status`.
+        key_status: What is known of the API key, see `app.orchestrator.ports_recall.ApiKeys.key_status`.
         breakers: Providers that fail: "open" ones are passed over, "half_open" ones are tried once.
         passed_over: Providers that are passed over, or were a moment ago and have not worked since.
         last_webhook_at: By the web process's clock.

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from app.adapters.sql import tables as t
 from app.adapters.sql.dedicated_connection import KeptConnection
 from app.adapters.sql.engine import Database
-from app.orchestrator.ports import Closing, Delivery, NewDelivery
+from app.orchestrator.records import Closing, Delivery, NewDelivery
 
 ACCEPTED = "accepted"  # the counter of deliveries that were acknowledged, repetitions included
 # Moments in `installation`: of the last delivery acknowledged, and of the last one refused although it bore

@@ -30,7 +30,7 @@ class Signs(Database):
     """`sign` and `steady_since` of `app.orchestrator.ports.Store`."""
 
     def sign(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
-        """See `ports.Store.sign`. Nearly always one read: it is written ten times per `quiet_s`."""
+        """See `ports.Liveness.sign`. Nearly always one read: it is written ten times per `quiet_s`."""
         with self.reading() as connection:
             reading, resumed_at = self._read(connection, boot)
         if reading.is_ordinary(quiet_s):
@@ -49,7 +49,7 @@ class Signs(Database):
             return float(connection.execute(sa.select(row.c.at).where(row.c.key == RESUMED)).scalar() or 0.0)
 
     def steady_since(self) -> float:
-        """See `app.orchestrator.ports.Store.steady_since`."""
+        """See `app.orchestrator.ports.Liveness.steady_since`."""
         row = t.installation
         with self.reading() as connection:
             return float(connection.execute(sa.select(row.c.at).where(row.c.key == STEADY)).scalar() or 0.0)

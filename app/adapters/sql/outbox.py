@@ -20,8 +20,8 @@ from app.adapters.sql.tallies import Answers
 from app.core import commands
 from app.core.state import ENDS, Goal
 from app.errors import LeaseLost
-from app.orchestrator.ports import Answer, Leased, Offerable, Slot
-from app.orchestrator.records import CREATES_ONLY
+from app.orchestrator.records import CREATES_ONLY, Leased, Offerable, Slot
+from app.recall.types import Answer
 
 _LONGEST_CAUSE = 100
 _EARLY_S = 0.05  # a command may be taken this much before its time: the offer was on its way
@@ -80,7 +80,7 @@ class Outbox(Answers):
         slot: Slot | None = None,
         answers: Sequence[Answer] = (),
     ) -> None:
-        """See `app.orchestrator.ports.Store.defer`."""
+        """See `app.orchestrator.ports.Leases.defer`."""
         with self.writing() as connection:
             self.put_off(connection, leased, after_s=after_s, cause=cause, slot=slot)
             self.count_answers(connection, leased.workspace, answers)
@@ -113,7 +113,7 @@ class Outbox(Answers):
             self.count_answers(connection, leased.workspace, answers)
 
     def without_command(self, *, older_than_s: float, limit: int) -> list[tuple[str, str]]:
-        """See `ports.Store.without_command`. By the index on goals: what has ended is never touched."""
+        """See `ports.Transcriptions.without_command`. By the index on goals."""
         row, command = t.transcriptions, t.commands
         has_command = sa.exists().where(
             command.c.workspace == row.c.workspace, command.c.recording_id == row.c.recording_id
@@ -125,7 +125,7 @@ class Outbox(Answers):
             return [(found.workspace, found.recording_id) for found in connection.execute(stuck)]
 
     def draft(self, workspace: str, recording_id: str, transcript_id: str) -> str | None:
-        """See `app.orchestrator.ports.Store.draft`."""
+        """See `app.orchestrator.ports.Transcriptions.draft`."""
         row = t.artifacts
         of_this = sa.and_(
             row.c.workspace == workspace,

@@ -22,7 +22,7 @@ class Passes(Database):
     """The passes part of `app.orchestrator.ports.Store`."""
 
     def take_pass(self, workspace: str, name: str, *, lease_s: float) -> HeldPass | None:
-        """See `app.orchestrator.ports_sight.SightStore.take_pass`."""
+        """See `app.orchestrator.ports_recall.ListPasses.take_pass`."""
         row, token = t.passes, secrets.token_hex(8)
         values = {"token": token, "leased_until": self.db_now + lease_s}
         new = self.insert(row).values(workspace=workspace, name=name, **values)
@@ -34,11 +34,11 @@ class Passes(Database):
         return None if found is None else HeldPass(workspace, name, token, found.progress)
 
     def keep_pass(self, held: HeldPass, *, lease_s: float, progress: str | None) -> bool:
-        """See `app.orchestrator.ports_sight.SightStore.keep_pass`."""
+        """See `app.orchestrator.ports_recall.ListPasses.keep_pass`."""
         return self._write(held, leased_until=self.db_now + lease_s, progress=progress)
 
     def leave_pass(self, held: HeldPass, *, progress: str | None) -> bool:
-        """See `app.orchestrator.ports_sight.SightStore.leave_pass`."""
+        """See `app.orchestrator.ports_recall.ListPasses.leave_pass`."""
         return self._write(held, leased_until=None, token=None, progress=progress)
 
     def has_pass_waiting(self) -> bool:

@@ -11,8 +11,7 @@ import sqlalchemy as sa
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
-from app.orchestrator.ports import SendTimes
-from app.orchestrator.records import NOT_SENT
+from app.orchestrator.records import NOT_SENT, SendTimes
 
 TURN = "turn:"  # so begin the keys of turns
 STEADY = "steady"  # since when the database's clock ran without a step
@@ -47,7 +46,7 @@ class Money(Database):
         )
 
     def send_body(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> bytes | None:
-        """See `app.orchestrator.ports.Store.send_body`."""
+        """See `app.orchestrator.ports.Sends.send_body`."""
         row = t.sends
         first = sa.select(row.c.body).order_by(row.c.id).limit(1)
         first = first.where(

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
 from app.core.state import Goal, Transcription
-from app.orchestrator.records import GOOD_OUTCOMES, Answer
+from app.recall.types import GOOD_OUTCOMES, Answer
 
 TROUBLE, DOWNLOAD_TROUBLE = "recall_trouble:", "download_trouble:"
 _DOWNLOAD = "download"
@@ -31,12 +31,12 @@ class Answers(Database):
     """Mixed into what commits outcomes."""
 
     def note_answers(self, workspace: str, answers: Sequence[Answer]) -> None:
-        """See `app.orchestrator.ports_sight.SightStore.note_answers`."""
+        """See `app.orchestrator.ports_recall.RecallAnswers.note_answers`."""
         with self.writing() as connection:
             self.count_answers(connection, workspace, answers)
 
     def recall_trouble_since(self, workspace: str) -> float | None:
-        """See `app.orchestrator.ports_sight.SightStore.recall_trouble_since`."""
+        """See `app.orchestrator.ports_recall.RecallAnswers.recall_trouble_since`."""
         row = t.installation
         with self.reading() as connection:
             since = connection.execute(sa.select(row.c.at).where(row.c.key == f"{TROUBLE}{workspace}"))

@@ -30,7 +30,8 @@ from app.core.machine import Decision
 from app.core.state import Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale, StoreUnavailable
 from app.orchestrator import history
-from app.orchestrator.ports import Answer, ArtifactRow, Committed, Leased, Loaded, Offerable, Send, Source
+from app.orchestrator.records import ArtifactRow, Committed, Leased, Loaded, Offerable, Send, Source
+from app.recall.types import Answer
 
 
 class _BotBusy(Exception):
@@ -75,7 +76,7 @@ class Commits(Outbox):
         put_off_s: float | None = None,
         answers: Sequence[Answer] = (),
     ) -> Committed:
-        """See `app.orchestrator.ports.Store.commit`."""
+        """See `app.orchestrator.ports.Transcriptions.commit`."""
         after = decision.state
         try:
             with self.writing() as connection:

@@ -25,7 +25,8 @@ from app.core.state import Fate
 from app.errors import AccountRefused, BudgetExceeded, RecallBusy
 from app.orchestrator.command_context import SlotLater, Task
 from app.orchestrator.effects.queries import list_all
-from app.orchestrator.ports import CreateAnswer, CreateOrder, Send, Source
+from app.orchestrator.records import Send, Source
+from app.recall.types import CreateAnswer, CreateOrder
 
 _KEYS = uuid.UUID("6d1c1f6e-64a5-5e0c-9d0a-1f2f3ad8a1c7")  # the namespace of our Idempotency-Keys
 # Refusals that say nothing about the request: any other proves that the account is accepted.

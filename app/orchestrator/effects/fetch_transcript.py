@@ -24,7 +24,8 @@ from app.core.commands import FetchTranscript
 from app.core.rules_results import NO_SUB_CODE
 from app.errors import BlobsUnavailable, DownloadBlocked, TranscriptUnreadable
 from app.orchestrator.command_context import Task
-from app.orchestrator.ports import Artifact, ArtifactRow
+from app.orchestrator.records import ArtifactRow
+from app.recall.types import Artifact
 from app.results.result_folder import MANIFEST, PROVIDER_RAW, RAW, folder_of
 from app.transcripts.formats import FORMATS, MEDIA_TYPES
 from app.transcripts.manifest import (

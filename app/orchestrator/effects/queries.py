@@ -14,7 +14,7 @@ from app.core.policy import CEILING
 from app.core.state import Transcription
 from app.errors import RecallBusy
 from app.orchestrator.command_context import Task
-from app.orchestrator.ports import Artifact
+from app.recall.types import Artifact
 from app.results.result_folder import MANIFEST, folder_of
 
 # Ten transcripts per recording and Recall's own hundred attempts: more pages than this is a loop.

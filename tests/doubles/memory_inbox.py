@@ -1,4 +1,4 @@
-"""The deliveries of the record in memory; see `memory`."""
+"""The deliveries of the record in memory; see `memory_store`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.adapters.memory_faults import MemoryFaults
-from app.adapters.memory_rows import DeliveryRow
-from app.orchestrator.ports import Closing, Delivery, NewDelivery
+from app.orchestrator.records import Closing, Delivery, NewDelivery
+from tests.doubles.memory_faults import MemoryFaults
+from tests.doubles.memory_rows import DeliveryRow
 
 
 class MemoryInbox(MemoryFaults):

@@ -8,11 +8,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.adapters.memory_rows import Recording, RecordingRow
 from app.adapters.sql.tallies import telling_outcomes
 from app.core import reasons
 from app.core.state import Goal
-from app.orchestrator.records import GOOD_OUTCOMES, KEY_BY_HAND, Answer, HeldPass
+from app.orchestrator.records import KEY_BY_HAND, HeldPass
+from app.recall.types import GOOD_OUTCOMES, Answer
+from tests.doubles.memory_rows import Recording, RecordingRow
 
 
 class MemoryPasses(ABC):

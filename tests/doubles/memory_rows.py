@@ -8,7 +8,7 @@ from typing import Any
 
 from app.core import commands
 from app.core.state import Transcription
-from app.orchestrator.ports import ArtifactRow, NewDelivery, Send, Slot
+from app.orchestrator.records import ArtifactRow, NewDelivery, Send, Slot
 
 Recording = tuple[str, str]  # workspace and recording
 

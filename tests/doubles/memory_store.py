@@ -15,16 +15,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from app.adapters.memory_inbox import MemoryInbox
-from app.adapters.memory_rows import CommandRow, Recording, RecordingRow, Stamp
 from app.core import commands, events
 from app.core.machine import Decision
 from app.core.policy import CEILING
 from app.core.state import ENDS, Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale
 from app.orchestrator import history as history_line
-from app.orchestrator.ports import (
-    Answer,
+from app.orchestrator.records import (
+    NOT_SENT,
     ArtifactRow,
     Committed,
     Leased,
@@ -35,7 +33,9 @@ from app.orchestrator.ports import (
     Slot,
     Source,
 )
-from app.orchestrator.records import NOT_SENT
+from app.recall.types import Answer
+from tests.doubles.memory_inbox import MemoryInbox
+from tests.doubles.memory_rows import CommandRow, Recording, RecordingRow, Stamp
 
 if TYPE_CHECKING:
     from app.orchestrator.ports import Store

@@ -1,7 +1,7 @@
 """
 The part of the record in memory that belongs to no recording: rates, turns, pauses and breakers.
 
-Part of `memory.MemoryStore`, for tests; the same promises as `sql.sends_and_rates`,
+Part of `memory_store.MemoryStore`; the same promises as `sql.sends_and_rates`,
 `sql.account_pauses`, `sql.circuit_breakers`.
 """
 
@@ -11,9 +11,9 @@ from abc import abstractmethod
 from dataclasses import replace
 
 from app.adapters.breaker import Breaker
-from app.adapters.memory_passes import MemoryPasses
 from app.adapters.sql.clock_steps import Reading, covered_s, judged
 from app.orchestrator.records import EVERY_WORKSPACE, LOST_TIME, BootClock, Pause
+from tests.doubles.memory_passes import MemoryPasses
 
 
 class MemoryFaults(MemoryPasses):

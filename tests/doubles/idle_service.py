@@ -1,0 +1,38 @@
+"""A service around a store in memory that has a full queue, no results and no Recall."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import structlog
+
+from app.core.policy import built_in
+from app.orchestrator.command_context import Workspace
+from app.orchestrator.command_runner import Service
+from tests.contract.store_words import WORKSPACE
+from tests.doubles.full_queue import FullQueue
+from tests.doubles.memory_store import MemoryStore
+from tests.doubles.still_clock import StillClock
+
+POLICY = built_in()
+
+
+class NoResults:
+    """The one method of `ports.Blobs` that the sweep calls."""
+
+    def sweep(self) -> int:
+        return 0
+
+
+def service_of(store: MemoryStore) -> Service:
+    """What it does without Recall: applying the inbox, sweeping."""
+    return Service(
+        store=store,
+        queue=FullQueue(),
+        blobs=cast(Any, NoResults()),
+        clock=StillClock(at=0.0),
+        workspaces={WORKSPACE: Workspace(WORKSPACE, cast(Any, None), POLICY)},
+        scratch=Path("/none"),
+        log=structlog.get_logger(),
+    )
