@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.adapters.redis.job_queue import RqQueue
     from app.adapters.sql.store import SqlStore
     from app.orchestrator.command_context import Workspace
-    from app.orchestrator.command_runner import Service
+    from app.orchestrator.service import Service
     from app.web.application import WebParts
     from app.web.health import Readiness
 
@@ -120,7 +120,7 @@ def open_workspace(settings: Settings) -> Workspace:
 def open_service(settings: Settings, *, queue_id: str | None = None) -> Service:
     """Everything a worker needs; connects when first used. For `queue_id` see `open_queue`."""
     from app.clock import SystemClock
-    from app.orchestrator.command_runner import Service
+    from app.orchestrator.service import Service
 
     _hide_secrets(settings)
     workspace = open_workspace(settings)

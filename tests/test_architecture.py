@@ -26,6 +26,8 @@ PURE = (
             "url_checks",
             "json_fields",
             "types",
+            "limits",
+            "providers",
         )
     ),
 )

@@ -26,7 +26,7 @@ from app.orchestrator.recall_list_passes import (
 )
 
 if TYPE_CHECKING:
-    from app.orchestrator.command_runner import Service
+    from app.orchestrator.service import Service
     from app.settings.environment import Settings
 
 # No longer: what waits in the queue must be begun before it is offered again (`offer_again_s`).

@@ -13,10 +13,10 @@ from typing import Any
 from app.adapters.sql.health import Facts
 from app.adapters.sql.store import SqlStore
 from app.cli.words import iso, span, time_of
-from app.orchestrator.account_pause import REMEDIES
 from app.orchestrator.key_visibility import PASS_REMEDY
 from app.orchestrator.key_visibility import REMEDY as KEY_REMEDY
 from app.orchestrator.records import KEYS_IN_USE, PAUSED_BY_KEY, Pause
+from app.recall.limits import remedy_of
 
 _TAKES = "after a change of `.env` it takes a restart, or SIGHUP to `up`"
 _LONG_S = 3600.0
@@ -128,7 +128,7 @@ def why_paused(pause: Pause) -> str:
     status = pause.cause.rpartition("_")[2]
     waits = "no transcript is created" if pause.is_about_creates else "nothing is asked of Recall"
     number = int(status) if status.isdecimal() else 0
-    remedy = REMEDIES.get(number, "look at the account in Recall's dashboard")
+    remedy = remedy_of(number) or "look at the account in Recall's dashboard"
     then = "then it goes on by itself" + ("" if pause.is_about_creates else f"; {_TAKES}")
     return f"{since}, Recall answers {status}: {waits}. To mend: {remedy}; {then}."
 

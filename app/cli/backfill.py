@@ -17,8 +17,8 @@ from app.cli.words import seconds_of
 from app.core.policy import Policy
 from app.errors import AccountRefused, Away, QueueUnavailable, RecallBusy
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.command_runner import Service
 from app.orchestrator.reconcile import Found, Reconciler
+from app.orchestrator.service import Service
 from app.settings.environment import load_settings
 from app.settings.program_name import command, pasteable
 from app.settings.used_by_command import POLICY, QUEUE, RECALL, STORED

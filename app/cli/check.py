@@ -29,13 +29,12 @@ from app.errors import (
     StoreUnavailable,
 )
 from app.orchestrator.records import PAUSED_BY_KEY
+from app.recall.limits import RATE_LIMITED, READS_PER_MINUTE, STATUS_PAGE
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import pasteable
 from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
 
-# Recall lets a workspace retrieve 300 transcripts a minute, and each recording needs one.
-# https://docs.recall.ai/reference/transcript_retrieve
-_RECORDINGS_PER_S = 300 / 60
+_RECORDINGS_PER_S = READS_PER_MINUTE / 60  # each needs one of Recall's reads
 # Of a worker's time, per recording: three connections to Recall (create, retrieve, download) and 60 ms of
 # its own; half as much again, because answers do not come evenly. See docs/performance.md, "Drain".
 _CALLS, _OWN_S, _RESERVE = 3, 0.06, 1.5
@@ -162,15 +161,15 @@ def why_few_workers(workers: int, *, answer_s: float) -> str | None:
 def why_busy(busy: RecallBusy) -> str:
     """What a person can do about an answer, or none, that is no word about the account."""
     # Recall has no such answer to a list; 429 and 5xx are its own.
-    if busy.cause.startswith(("http_3", "http_4", "unreadable")) and busy.cause != "http_429":
+    if busy.cause.startswith(("http_3", "http_4", "unreadable")) and busy.cause != RATE_LIMITED:
         return (
             f"the answer to a harmless question is not Recall's ({busy.cause}): is this Recall's address? "
             "Mend RECALL_API_BASE_URL, or leave it out and set RECALL_REGION."
         )
-    if busy.cause == "http_429":
-        return "Recall cannot be asked now (http_429): it has too many requests of this workspace; it passes."
+    if busy.cause == RATE_LIMITED:
+        return f"Recall cannot be asked now ({busy.cause}): too many requests of this workspace; it passes."
     if busy.cause.startswith("http_5"):
-        return f"Recall cannot be asked now ({busy.cause}): see status.recall.ai, or a proxy."
+        return f"Recall cannot be asked now ({busy.cause}): see {STATUS_PAGE}, or a proxy."
     return f"Recall cannot be asked now ({busy.cause}): check the network."
 
 

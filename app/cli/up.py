@@ -11,18 +11,9 @@ import click
 
 from app import log
 from app.cli import preflight
+from app.recall.limits import EventName
 from app.settings.environment import Settings, load_settings
 from app.settings.used_by_command import STORED
-
-# The names to tick in Recall's dashboard: https://docs.recall.ai/docs/recording-webhooks
-EVENTS_TO_TICK = (
-    "recording.done",
-    "recording.failed",
-    "recording.deleted",
-    "transcript.done",
-    "transcript.failed",
-    "transcript.deleted",
-)
 
 
 @click.command("up")
@@ -105,6 +96,6 @@ def _start_ngrok(settings: Settings) -> subprocess.Popen[bytes] | None:
 def _tell_what_to_paste(url: str) -> None:
     click.echo(f"\nWebhook URL for the Recall dashboard (Webhooks > Add endpoint):\n\n  {url}\n")
     click.echo("Events to tick:")
-    for name in EVENTS_TO_TICK:
+    for name in EventName:
         click.echo(f"  {name}")
     click.echo("")

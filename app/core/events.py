@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from app.core.seen import FailureCause, Seen
+
 WhyUnwanted = Literal["deselected", "provider_left", "no_further_attempt"]
 
 
@@ -83,7 +85,8 @@ class TranscriptFailed:
     at: float
     transcript_id: str
     ordinal: int | None = None
-    sub_code: str | None = None
+    sub_code: str | None = None  # for people
+    failure: FailureCause = FailureCause.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,18 +187,6 @@ class CreateUnknown:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A transcript in Recall's list."""
-
-    transcript_id: str
-    status: str  # Recall's code: processing, done, failed, deleted
-    ordinal: int | None  # from our marker
-    provider: str | None
-    sub_code: str | None = None
-    is_realtime: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Listed:
     """All pages of Recall's transcripts of the recording, asked for attempt `ordinal` (0: before any)."""
 
@@ -242,6 +233,7 @@ class TranscriptGone:
     at: float
     transcript_id: str
     sub_code: str | None = None  # why it failed; None: it was deleted
+    failure: FailureCause = FailureCause.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +243,7 @@ class FetchBlocked:
     at: float
     transcript_id: str
     cause: str
+    is_unexpected: bool = False  # the question before the download had an answer of no known meaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +312,7 @@ class WaitEnded:
     cause: str
     ordinal: int | None = None
     transcript_id: str | None = None
+    is_unexpected: bool = False  # the cause is an answer of no known meaning
 
 
 @dataclass(frozen=True, slots=True)

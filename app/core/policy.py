@@ -11,14 +11,14 @@ from typing import Any, Literal
 
 from app.core.durations import Durations
 
-# Recall stops at ten transcripts per recording; one is left for a person's own use.
-# https://docs.recall.ai/docs/bot-async-transcription
+# Paid attempts that a recording may have at most, whatever the policy: one below the platform's own number of
+# transcripts per recording, which is left for a person's own use.
 CEILING = 9
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderChoice:
-    """A provider by Recall's key, e.g. `deepgram_async`, and its options exactly as sent."""
+    """A provider by the platform's key for it, and its options exactly as sent."""
 
     key: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -53,18 +53,6 @@ class Policy:
     def options_of(self, provider: str) -> Mapping[str, Any]:
         """Options for a provider key; empty when the policy no longer names it."""
         return next((choice.options for choice in self.providers if choice.key == provider), {})
-
-
-BUILT_IN_PROVIDERS = (
-    ProviderChoice("recallai_async", {"language_code": "auto"}),
-    ProviderChoice("assembly_ai_async", {"language_detection": True}),
-    ProviderChoice("deepgram_async", {"model": "nova-3", "language": "multi"}),
-)
-
-
-def built_in() -> Policy:
-    """The policy without a policy file: three providers, each once, everything selected."""
-    return Policy(providers=BUILT_IN_PROVIDERS, attempts=len(BUILT_IN_PROVIDERS))
 
 
 def why_not_selected(selection: Selection, metadata: Mapping[str, str | None]) -> str | None:

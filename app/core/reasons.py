@@ -30,15 +30,6 @@ STORAGE = "storage_unavailable"
 NOT_SETTLED = "left_without_an_event"
 UNEXPECTED_ANSWER = "recall_answers_unexpectedly"
 
-# Statuses that mean "later", whatever they are an answer to: waiting for these is no surprise.
-_LATER = frozenset({"http_408", "http_409", "http_425", "http_429"})
-
-
-def of_wait(cause: str) -> str | None:
-    """The reason of a wait that ended without an answer, where its cause has one: an unexpected status."""
-    is_unexpected = cause.startswith(("http_2", "http_3", "http_4")) and cause not in _LATER
-    return UNEXPECTED_ANSWER if is_unexpected else None
-
 
 _RETRY = "`./afterword retry RECORDING`"
 _PAY = "`./afterword retry RECORDING --budget N`"

@@ -25,11 +25,18 @@ from app.core.commands import (
 from app.core.durations import Durations, growing
 from app.core.events import RecordingCondition
 from app.core.policy import Policy
-from app.core.rules_results import TRIES_BEFORE_GIVING_UP, gone, has_waited_enough, stop_waiting, tried
+from app.core.rules_results import (
+    DELETED,
+    TRIES_BEFORE_GIVING_UP,
+    gone,
+    has_waited_enough,
+    stop_waiting,
+    tried,
+)
+from app.core.seen import TranscriptStatus
 from app.core.state import ENDS, OPEN, Absence, Attempt, Fate, Transcription, Unread, lasting
 from app.core.step import Step, ignore
 
-_DELETED = "deleted_at_recall"
 # How often a transcript that is missing is asked for while its absence lasts.
 _SAMPLES = 4
 
@@ -88,7 +95,9 @@ def after_list(t: Transcription, e: events.Listed, p: Policy) -> Step:
     """The list was read for a transcript that a retrieve did not find."""
     tid = e.transcript_id
     assert tid is not None
-    is_listed = any(seen.transcript_id == tid and seen.status != "deleted" for seen in e.seen)
+    is_listed = any(
+        seen.transcript_id == tid and seen.status is not TranscriptStatus.DELETED for seen in e.seen
+    )
     waiting, line = t.unread_of(tid), t.attempt_of(transcript_id=tid)
     retrieve: AskTranscript | FetchTranscript
     if waiting is not None:
@@ -133,7 +142,7 @@ def recording_seen(t: Transcription, e: events.RecordingAsked, p: Policy) -> Ste
 def _attempt_absent(t: Transcription, line: Attempt, e: events.RecordingAsked, p: Policy) -> Step:
     line = replace(line, absence=None)
     if line.fate is Fate.RUNNING:
-        return Step(t.with_attempt(replace(line, fate=Fate.FAILED, error=_DELETED)))
+        return Step(t.with_attempt(replace(line, fate=Fate.FAILED, error=DELETED)))
     if e.condition in (RecordingCondition.GONE, RecordingCondition.FAILED):
         return Step(t.with_attempt(replace(line, fate=Fate.REFUSED, error="it_did_not_happen")))
     fresh = replace(line, fate=Fate.CLAIMED, generation=line.generation + 1, tries=0, is_doubtful=False)

@@ -23,7 +23,8 @@ from app.core.durations import growing
 from app.core.events import Refusal
 from app.core.policy import Policy, why_not_selected
 from app.core.rules_recording import refused_for_good, set_aside, wait_for_recording
-from app.core.rules_results import transcript_done, transcript_failed
+from app.core.rules_results import DELETED, transcript_done, transcript_failed
+from app.core.seen import FailureCause, Seen, TranscriptStatus
 from app.core.state import ENDS, Attempt, Fate, Goal, Transcription, lasting
 from app.core.step import Step, budget, failed, ignore
 
@@ -211,7 +212,7 @@ def on_create_not_sent(t: Transcription, e: events.CreateNotSent, p: Policy) -> 
 
 def on_provider_down(t: Transcription, e: events.ProviderDown, p: Policy) -> Step:
     """Skipped is not used: the provider stays on the list for later."""
-    if t.attempt_of(ordinal=e.ordinal) is not None or t.planned != e.ordinal:
+    if t.planned != e.ordinal:
         return ignore(t, "this attempt was not waiting to be claimed")
     return Step(replace(t, planned=None))
 
@@ -270,7 +271,7 @@ def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:
     else:
         step = Step(replace(t, listed_empty_at=e.at, listed_empty_by=e.key), (AskRecording(),))
     # Failures last: one that no provider can cure ends nothing while another in the list runs or is done.
-    for seen in sorted(e.seen, key=lambda seen: seen.status == "failed"):
+    for seen in sorted(e.seen, key=lambda seen: seen.status is TranscriptStatus.FAILED):
         step = step.then(_on_seen(step.state, seen, e, p))
     if e.transcript_id is not None:
         return step.then(absence.after_list(step.state, e, p))
@@ -291,27 +292,29 @@ def _somebody_else_is_at_it(e: events.Listed) -> bool:
     """Another party's asynchronous transcript is being made; its result will be as welcome as ours."""
     is_ours = any(seen.ordinal is not None for seen in e.seen)
     others = (s for s in e.seen if s.ordinal is None and not s.is_realtime)
-    return not is_ours and any(s.status == "processing" for s in others)
+    return not is_ours and any(s.status is TranscriptStatus.PROCESSING for s in others)
 
 
-def _on_seen(t: Transcription, seen: events.Seen, e: events.Listed, p: Policy) -> Step:
-    line = t.attempt_of(ordinal=seen.ordinal, transcript_id=seen.transcript_id)
+def _on_seen(t: Transcription, seen: Seen, e: events.Listed, p: Policy) -> Step:
+    line = t.attempt_of(transcript_id=seen.transcript_id)
     if seen.ordinal is None and (line is None or seen.is_realtime):
-        is_news = seen.status == "done" and not seen.is_realtime
+        is_news = seen.status is TranscriptStatus.DONE and not seen.is_realtime
         return transcript_done(t, seen.transcript_id, None, at=e.at) if is_news else Step(t)
     ordinal = line.ordinal if line is not None else seen.ordinal
     assert ordinal is not None
     created = events.Created(e.at, ordinal, seen.transcript_id, seen.provider)
     step = Step(t).then(on_created(t, created, p))
-    if seen.status == "done":
+    if seen.status is TranscriptStatus.DONE:
         return step.then(transcript_done(step.state, seen.transcript_id, ordinal, at=e.at))
-    if seen.status == "failed":
-        code = seen.sub_code
-    elif seen.status == "deleted":  # it did happen, and it was paid for
-        code = "deleted_at_recall"
+    if seen.status is TranscriptStatus.FAILED:
+        code, failure = seen.sub_code, seen.failure
+    elif seen.status is TranscriptStatus.DELETED:  # it did happen, and it was paid for
+        code, failure = DELETED, FailureCause.OTHER
     else:
         return step
-    return step.then(transcript_failed(step.state, seen.transcript_id, ordinal, error=code, at=e.at))
+    return step.then(
+        transcript_failed(step.state, seen.transcript_id, ordinal, error=code, failure=failure, at=e.at)
+    )
 
 
 def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy) -> Step:

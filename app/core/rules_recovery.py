@@ -126,7 +126,7 @@ def on_wait_ended(t: Transcription, e: events.WaitEnded, policy: Policy) -> Step
     if e.transcript_id is not None and e.transcript_id == t.publishing:
         ended = replace(t, goal=Goal.FAILED, reason=reasons.STORAGE, detail=e.cause, completed_at=e.at)
         return Step(ended, alarm="finished_transcript_not_stored")
-    reason = reasons.of_wait(e.cause) or reasons.NOT_SETTLED
+    reason = reasons.UNEXPECTED_ANSWER if e.is_unexpected else reasons.NOT_SETTLED
     return failed(t, reason, f"{e.command}: {e.cause}", at=e.at)
 
 
@@ -147,5 +147,5 @@ def on_command_missing(t: Transcription, e: events.CommandMissing, policy: Polic
         commands.append(AskRecording())
     elif not commands:
         t = replace(t, look_first=True, listed_empty_at=0.0)
-        commands += [LookUpTranscript(0), AwaitProvider()]  # the second only where all providers are down
+        commands = [LookUpTranscript(0), AwaitProvider()]  # the second only where all providers are down
     return Step(t, tuple(commands), alarm="stuck")

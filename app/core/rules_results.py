@@ -13,12 +13,11 @@ from app.core import events, reasons
 from app.core.commands import AskTranscript, FetchTranscript, PublishTranscript
 from app.core.durations import growing
 from app.core.policy import Policy
+from app.core.seen import FailureCause
 from app.core.state import ENDS, OPEN, Attempt, Fate, Goal, Transcription, Unread
 from app.core.step import Step, failed, ignore
 
-# Sub codes about the meeting's platform, not the provider: https://docs.recall.ai/docs/recording-webhooks
-_PLATFORM_CODES = "zoom_"
-NO_SUB_CODE = "no_sub_code"
+NO_SUB_CODE, DELETED = "no_sub_code", "deleted_at_recall"  # stored as an attempt's error
 TRIES_BEFORE_GIVING_UP = 3
 _CAUSES = {
     "storage_unavailable": reasons.STORAGE,
@@ -49,7 +48,13 @@ def transcript_done(t: Transcription, transcript_id: str, ordinal: int | None, *
 
 
 def transcript_failed(
-    t: Transcription, transcript_id: str, ordinal: int | None, *, error: str | None, at: float
+    t: Transcription,
+    transcript_id: str,
+    ordinal: int | None,
+    *,
+    error: str | None,
+    failure: FailureCause = FailureCause.OTHER,
+    at: float,
 ) -> Step:
     """
     A failure counts only against the attempt it names. One that no provider can cure is the end of all,
@@ -65,11 +70,11 @@ def transcript_failed(
         return ignore(t, f"the attempt is {line.fate.value} already")
     code = error or NO_SUB_CODE
     t = t.with_attempt(replace(line, fate=Fate.FAILED, transcript_id=transcript_id, error=code))
-    return _unless_incurable(t, code, at=at)
+    return _unless_incurable(t, code, failure, at=at)
 
 
-def _unless_incurable(t: Transcription, code: str, *, at: float) -> Step:
-    if code.startswith(_PLATFORM_CODES) and t.open_attempt is None and not t.unread:
+def _unless_incurable(t: Transcription, code: str, failure: FailureCause, *, at: float) -> Step:
+    if failure is FailureCause.PLATFORM and t.open_attempt is None and not t.unread:
         return failed(t, reasons.PROVIDERS_CANNOT_CURE, code, at=at)
     return Step(t)
 
@@ -79,7 +84,8 @@ def on_transcript_done(t: Transcription, e: events.TranscriptDone, p: Policy) ->
 
 
 def on_transcript_failed(t: Transcription, e: events.TranscriptFailed, p: Policy) -> Step:
-    return transcript_failed(t, e.transcript_id, e.ordinal, error=e.sub_code, at=e.at)
+    code, failure = e.sub_code, e.failure
+    return transcript_failed(t, e.transcript_id, e.ordinal, error=code, failure=failure, at=e.at)
 
 
 def on_transcript_deleted(t: Transcription, e: events.TranscriptDeleted, p: Policy) -> Step:
@@ -131,9 +137,8 @@ def on_fetch_blocked(t: Transcription, e: events.FetchBlocked, p: Policy) -> Ste
     t = tried(t.with_unread(waiting), waiting)
     if has_waited_enough(waiting, e.at, p):
         hourly_s = p.durations.ask_at_most_every_s
-        own = e.cause.removeprefix("recall_")  # of the question before the download
-        unexpected = reasons.of_wait(own) if own != e.cause else None
-        reason = _CAUSES.get(e.cause) or unexpected or reasons.DOWNLOAD_BLOCKED
+        other = reasons.UNEXPECTED_ANSWER if e.is_unexpected else reasons.DOWNLOAD_BLOCKED
+        reason = _CAUSES.get(e.cause, other)
         return stop_waiting(t, waiting, reason, at=e.at, hourly_s=hourly_s, detail=e.cause)
     wait_s = growing(p.durations.blocked_first_s, waiting.tries, p.durations.blocked_at_most_every_s)
     return Step(t, (FetchTranscript(e.transcript_id, after_s=wait_s),))
@@ -143,7 +148,7 @@ def on_transcript_gone(t: Transcription, e: events.TranscriptGone, p: Policy) ->
     step = gone(t, e.transcript_id, error=e.sub_code)
     if step.ignored or e.sub_code is None or t.attempt_of(transcript_id=e.transcript_id) is None:
         return step
-    return _unless_incurable(step.state, e.sub_code, at=e.at)
+    return _unless_incurable(step.state, e.sub_code, e.failure, at=e.at)
 
 
 def gone(t: Transcription, transcript_id: str, *, error: str | None = None) -> Step:
@@ -154,7 +159,7 @@ def gone(t: Transcription, transcript_id: str, *, error: str | None = None) -> S
     elif line is None or line.fate is not Fate.RUNNING:
         return ignore(t, "nothing waits for this transcript")
     if line is not None:
-        t = t.with_attempt(replace(line, fate=Fate.FAILED, error=error or "deleted_at_recall"))
+        t = t.with_attempt(replace(line, fate=Fate.FAILED, error=error or DELETED))
     return Step(t)
 
 
@@ -206,7 +211,7 @@ def on_published(t: Transcription, e: events.Published, p: Policy) -> Step:
         return Step(replace(t, superseded=rest))
     if e.transcript_id != t.publishing:
         return ignore(t, "this manifest is not awaited")
-    return _completed(replace(t, publishing=None), e, "empty")
+    return _completed(t, e, "empty")
 
 
 def on_download_unreadable(t: Transcription, e: events.DownloadUnreadable, p: Policy) -> Step:

@@ -15,25 +15,32 @@ from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
-from app.core.commands import CreateTranscript
+from app.core import events
+from app.core.commands import Command, CreateTranscript
+from app.core.events import Refusal
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.key_visibility import KeySight, KeySightStore
-from app.orchestrator.ports import Clock, Leases
+from app.orchestrator.outcome import Later
+from app.orchestrator.ports import Clock
 from app.orchestrator.ports_recall import RecallAnswers
 from app.orchestrator.rate_limits import await_slot
-from app.orchestrator.records import CREATES_ONLY, PAUSED_BY_KEY, Leased
+from app.orchestrator.records import CREATES_ONLY, PAUSED_BY_KEY
+from app.recall.limits import RATE_LIMITED, remedy_of
 
-# By what Recall answers; a person reads them in the log and behind "To mend:".
-REMEDIES = {
-    401: "check RECALL_API_KEY and RECALL_REGION: the key is wrong, revoked or of another region",
-    402: "top up the balance in Recall's dashboard",
-    403: "look in Recall's dashboard why it refuses this account or address",
-}
+# Refusals that say nothing about the request: any other proves that the account is accepted.
+_ABOUT_US = frozenset({Refusal.ACCOUNT, Refusal.PAYLOAD, Refusal.BUSY})
 
 
-class AccountStore(KeySightStore, Leases, RecallAnswers, Protocol):
-    """Pauses, commands put off meanwhile, and what Recall answered."""
+def proves_account(event: events.Event) -> bool:
+    """Whether a create was answered as only an accepted account is answered."""
+    if isinstance(event, events.CreateRefused):
+        return event.refusal not in _ABOUT_US
+    return isinstance(event, events.Created)
+
+
+class AccountStore(KeySightStore, RecallAnswers, Protocol):
+    """Pauses, and what Recall answered."""
 
 
 class Account:
@@ -48,9 +55,7 @@ class Account:
         probe_s = workspace.policy.durations.account_probe_every_s
         cause = f"{CREATES_ONLY if creates_only else 'recall_answers_'}{status}"
         self._store.pause(workspace.name, cause, probe_after_s=probe_s)
-        self._log.error(
-            "account_refused", workspace=workspace.name, status=status, remedy=REMEDIES.get(status)
-        )
+        self._log.error("account_refused", workspace=workspace.name, status=status, remedy=remedy_of(status))
 
     def accepted(self, workspace: Workspace) -> None:
         """A create went through, or a probe: whatever was wrong is mended."""
@@ -71,15 +76,14 @@ class Account:
         self.refused(workspace, status)
         return None
 
-    def must_wait(self, leased: Leased, workspace: Workspace) -> bool:
-        """True when nothing may be asked for this command now; it is then put off to the next probe."""
-        if self.may_ask(workspace, is_create=isinstance(leased.command, CreateTranscript)):
-            return False
-        every_s = workspace.policy.durations.account_probe_every_s
+    def why_wait(self, workspace: Workspace, command: Command) -> Later | None:
+        """Until the next probe, when nothing may be asked for this command now."""
+        if self.may_ask(workspace, is_create=isinstance(command, CreateTranscript)):
+            return None
         paused = self._store.paused(workspace.name)
         is_by_key = paused is not None and paused.cause == PAUSED_BY_KEY
-        self._store.defer(leased, after_s=every_s, cause=PAUSED_BY_KEY if is_by_key else "account")
-        return True
+        every_s = workspace.policy.durations.account_probe_every_s
+        return Later(every_s, PAUSED_BY_KEY if is_by_key else "account", is_exact=True)
 
     def may_ask(self, workspace: Workspace, *, is_create: bool = False) -> bool:
         """
@@ -137,7 +141,7 @@ class Account:
         except AccountRefused:
             return False
         except RecallBusy as busy:
-            if busy.cause == "http_429":
+            if busy.cause == RATE_LIMITED:
                 store.push_rate(workspace.name, "list", after_s=busy.retry_after_s)
             return None
         store.set_mark(accepted, store.now())
@@ -149,7 +153,7 @@ class Account:
             self.accepted(workspace)
         elif is_accepted is False:
             status = cause.rpartition("_")[2]
-            remedy = REMEDIES.get(int(status)) if status.isdecimal() else None
+            remedy = remedy_of(int(status)) if status.isdecimal() else None
             self._log.error("account_still_refused", workspace=workspace.name, cause=cause, remedy=remedy)
         return bool(is_accepted)
 

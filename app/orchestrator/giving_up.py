@@ -5,7 +5,7 @@ and the person on call sees a name instead of silence.
 
 from __future__ import annotations
 
-from app.core import events, reasons
+from app.core import events
 from app.core.commands import (
     AskRecording,
     AskTranscript,
@@ -15,42 +15,45 @@ from app.core.commands import (
     kind_of,
 )
 from app.core.events import RecordingCondition
-from app.orchestrator.command_context import Task
+from app.orchestrator.command_context import CommandContext
+from app.recall.limits import is_unexpected
 
 
-def patience_over(task: Task, cause: str) -> events.Event | None:
+def patience_over(context: CommandContext, cause: str) -> events.Event | None:
     """
     The event that ends the waiting, or None while there is patience left.
 
     Args:
         cause: What Recall or the way to it answers each time; a short code.
     """
-    command, give_up_s = task.leased.command, task.policy.durations.give_up_s
-    own = _by_its_own_name(task, cause)
-    if own is not None and (reasons.of_wait(cause) is None or isinstance(command, FetchTranscript)):
+    command, give_up_s = context.leased.command, context.policy.durations.give_up_s
+    own = _by_its_own_name(context, cause)
+    if own is not None and (not is_unexpected(cause) or isinstance(command, FetchTranscript)):
         return own
-    since = task.leased.wanted_since
-    waited_s = task.patient_now(since, for_creates=isinstance(command, CreateTranscript)) - since
+    since = context.leased.wanted_since
+    waited_s = context.patient_now(since, for_creates=isinstance(command, CreateTranscript)) - since
     if own is None and waited_s < give_up_s:
         return None
     return events.WaitEnded(
-        task.now(),
+        context.now(),
         kind_of(command),
         cause,
         ordinal=getattr(command, "ordinal", None),
         transcript_id=getattr(command, "transcript_id", None),
+        is_unexpected=is_unexpected(cause),
     )
 
 
-def _by_its_own_name(task: Task, cause: str) -> events.Event | None:
-    state, command = task.state, task.leased.command
-    at = task.now()
+def _by_its_own_name(context: CommandContext, cause: str) -> events.Event | None:
+    state, command = context.state, context.leased.command
+    at = context.now()
     since: float | None = None
     event: events.Event | None = None
     match command:
         case FetchTranscript(transcript_id=tid):
             unread = state.unread_of(tid)
-            since, event = unread.since if unread else None, events.FetchBlocked(at, tid, f"recall_{cause}")
+            since = unread.since if unread else None
+            event = events.FetchBlocked(at, tid, f"recall_{cause}", is_unexpected(cause))
         case AskTranscript(transcript_id=tid):
             line = state.attempt_of(transcript_id=tid)
             since, event = line.since if line else None, events.StillProcessing(at, tid)
@@ -60,18 +63,18 @@ def _by_its_own_name(task: Task, cause: str) -> events.Event | None:
             event = events.LookUpImpossible(at, ordinal)
         case AskRecording():
             since = state.waiting_since or None
-            event = events.RecordingAsked(at, _last_heard(task), is_answer=False)
+            event = events.RecordingAsked(at, _last_heard(context), is_answer=False)
         case _:
             return None
     if since is None:
         return None
-    if task.patient_now(since) - since < task.policy.durations.give_up_s:
+    if context.patient_now(since) - since < context.policy.durations.give_up_s:
         return None
     return event
 
 
-def _last_heard(task: Task) -> RecordingCondition:
+def _last_heard(context: CommandContext) -> RecordingCondition:
     """What Recall said while it still answered: 404 to a create where the recording is unknown."""
-    line = task.state.open_attempt
+    line = context.state.open_attempt
     is_unknown = line is not None and (line.error or "").startswith("http_404")
     return RecordingCondition.UNKNOWN if is_unknown else RecordingCondition.NOT_DONE

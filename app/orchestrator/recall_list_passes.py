@@ -1,10 +1,10 @@
 """
 A pass over Recall's list of recordings, shared out among jobs: it may be longer than its period.
 
-The sweep begins a pass by a row in the store and asks for a worker, for one at a time. A job takes the pass
-under a lease, reads pages for some seconds and notes the cursor after each, so that a killed worker, a
-restart or a clock that steps loses no more than a page. Between two pages commands go first: while any is
-due, a job reads one page and leaves. One pass per workspace at a time, however long it takes.
+The sweep (`housekeeping`) begins a pass by a row in the store and asks for a worker, for one at a time. A job
+takes the pass under a lease, reads pages for some seconds and notes the cursor after each, so that a killed
+worker, a restart or a clock that steps loses no more than a page. Between two pages commands go first: while
+any is due, a job reads one page and leaves. One pass per workspace at a time, however long it takes.
 
 What a page means is in `reconcile`; the cursor is a path and query, and Recall may refuse it: then the pass
 begins anew.
@@ -18,17 +18,17 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from app.errors import AccountRefused, CursorRefused, QueueUnavailable, RecallBusy
-from app.orchestrator.command_context import READS_PER_WINDOW, Workspace
-from app.orchestrator.ports import AccountPauses, Liveness, Moments, Outbox, Queue
-from app.orchestrator.ports_recall import ListPasses, RecallAnswers
+from app.orchestrator.command_context import Workspace
+from app.orchestrator.ports import Liveness, Moments
 from app.orchestrator.rate_limits import next_slot
 from app.orchestrator.reconcile import Found, Reconciler
 from app.orchestrator.records import LIST_READ, HeldPass
+from app.recall.limits import RATE_LIMITED, READS_PER_WINDOW
 
 if TYPE_CHECKING:
-    from app.orchestrator.command_runner import Service
+    from app.orchestrator.service import Service
 
-_NAME = "reconcile"
+PASS = "reconcile"
 # In passes, ten minutes each, so that a scaled time scales them too: six hours, three, and one.
 _WHOLE_EVERY = 36
 # Held against what a list may not show: meetings under way, and clocks that differ.
@@ -82,10 +82,6 @@ class ReachStore(Moments, Liveness, Protocol):
     """When the installation began, and when its passes ended."""
 
 
-class SweepStore(ReachStore, ListPasses, AccountPauses, Outbox, RecallAnswers, Protocol):
-    """Passes, and the pauses that a sweep ends or has probed."""
-
-
 class Reach:
     """How far back a workspace's pass looks. Kept in the store; moved only by a pass that came to its end."""
 
@@ -114,59 +110,6 @@ class Reach:
             self._store.set_mark(self._whole, progress.began)
 
 
-# -- asked for by the sweep ----------------------------------------------------------------------
-
-
-def ask_for_passes(store: SweepStore, queue: Queue, workspaces: Mapping[str, Workspace]) -> None:
-    """
-    Begins the passes that are due, and asks for a worker where one has to be gone on with; also where a
-    workspace is paused, or Recall was in trouble, and no command is there to see that it is over. One such
-    job is outstanding at most.
-
-    Raises:
-        QueueUnavailable: The next sweep asks again.
-    """
-    for workspace in workspaces.values():
-        policy, durations = workspace.policy, workspace.policy.durations
-        every_s = durations.poll_every_s if policy.poll_only else durations.reconcile_every_s
-        if policy.reconcile and store.take_turn(f"{_NAME}:{workspace.name}", every_s=every_s):
-            _begin(store, workspace)
-        _end_idle_pause(store, workspace)
-    if not store.has_pass_waiting() and not any(_waits_for_a_probe(store, w) for w in workspaces.values()):
-        return
-    asked_at, begun_at = store.mark("pass_asked"), store.mark("pass_begun")
-    # A job that has not begun within a period of the passes is lost with the queue it was in.
-    period_s = min(w.policy.durations.reconcile_every_s for w in workspaces.values())
-    if asked_at is not None and asked_at > (begun_at or 0.0) and 0 <= store.now() - asked_at < period_s:
-        return
-    queue.ask_reconcile()
-    store.set_mark("pass_asked", store.now())
-
-
-def _begin(store: SweepStore, workspace: Workspace) -> None:
-    held = store.take_pass(workspace.name, _NAME, lease_s=workspace.policy.durations.lease_s)
-    if held is not None:  # else one is under way, and longer than its period
-        progress = Progress.read(held.progress) or Reach(store, workspace).begin()
-        store.leave_pass(held, progress=progress.to_json())
-
-
-def _end_idle_pause(store: SweepStore, workspace: Workspace) -> None:
-    """A pause about creates while none waits: the next create sees for itself, and pauses again."""
-    paused = store.paused(workspace.name)
-    if paused is not None and paused.is_about_creates and not store.has_create(workspace.name):
-        store.unpause(workspace.name)
-
-
-def _waits_for_a_probe(store: SweepStore, workspace: Workspace) -> bool:
-    paused = store.paused(workspace.name)
-    if paused is None or paused.is_about_creates:
-        return store.recall_trouble_since(workspace.name) is not None
-    return store.now() - paused.probe_at > workspace.policy.durations.account_probe_every_s
-
-
-# -- done by a worker ----------------------------------------------------------------------------
-
-
 def reconcile_all(service: Service) -> Found:
     """Goes on with the pass of every workspace; returns what those came to that ended."""
     service.store.set_mark("pass_begun", service.store.now())
@@ -176,7 +119,7 @@ def reconcile_all(service: Service) -> Found:
             continue
         if service.store.recall_trouble_since(workspace.name) is not None:
             service.account.look_again(workspace)
-        held = service.store.take_pass(workspace.name, _NAME, lease_s=_lease_s(workspace))
+        held = service.store.take_pass(workspace.name, PASS, lease_s=_lease_s(workspace))
         if held is None:
             continue  # another worker is at it
         progress = Progress.read(held.progress)
@@ -291,7 +234,7 @@ class _Job:
         service.log.warning("reconcile_put_off", workspace=name, cause=str(trouble))
         if isinstance(trouble, AccountRefused):
             service.account.on_refusal(self._workspace, trouble.status)
-        elif trouble.cause == "http_429":
+        elif trouble.cause == RATE_LIMITED:
             service.store.push_rate(name, "list", after_s=trouble.retry_after_s)
 
     def _leave(self) -> None:

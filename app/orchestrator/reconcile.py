@@ -23,13 +23,14 @@ from app.core.events import RecordingCondition
 from app.core.policy import why_not_selected
 from app.core.state import Goal
 from app.errors import CursorRefused, RecallBusy
-from app.orchestrator.command_context import READS_PER_WINDOW, Workspace
+from app.orchestrator.command_context import Workspace
 from app.orchestrator.rate_limits import await_slot
 from app.orchestrator.records import MADE_UP_FOR, Source
+from app.recall.limits import READS_PER_WINDOW
 from app.recall.types import RecordingSeen
 
 if TYPE_CHECKING:
-    from app.orchestrator.command_runner import Service
+    from app.orchestrator.service import Service
 
 _MOST_TRIES_PER_PAGE = 8
 _MOST_BEGINNINGS = 3  # of one run by hand, whose cursor is refused again and again

@@ -14,7 +14,7 @@ from typing import Protocol
 from structlog.typing import FilteringBoundLogger
 
 from app.core import events
-from app.core.blame import verdicts
+from app.core.circuit_breaker import verdicts
 from app.core.commands import kind_of
 from app.core.machine import Decision, decide, is_wanted
 from app.core.policy import Policy
@@ -24,10 +24,9 @@ from app.core.step import budget
 from app.errors import AlreadyApplied, QueueUnavailable, Stale
 from app.orchestrator.ports import AccountPauses, CircuitBreakers, Clock, Liveness, Queue, Transcriptions
 from app.orchestrator.records import ArtifactRow, Committed, Loaded, Send, Source
+from app.recall.limits import CREATES_PER_BOT
 
 _MOST_COLLISIONS = 12
-# Recall's own number: five creates per minute and bot. https://docs.recall.ai/reference/recording_create_transcript_create
-CREATES_PER_BOT = 5
 
 
 def _is_still_wanted(decision: Decision, source: Source) -> bool:

@@ -2,6 +2,7 @@
 What is known of Recall.ai, and nothing about this program: no table, queue or policy.
 
     types            the records: a transcript, a recording, what came of a create
+    limits           regions, rates, events, sub codes, statuses and their remedies; `providers`
     signatures       is this POST from Recall?
     webhook_events   a webhook's body into an event; `examples`, the portal's own
     endpoints        the requests; `create_response` and `resources` read the answers

@@ -29,6 +29,7 @@ from app.recall import create_response, download, endpoints, resources, url_chec
 from app.recall.endpoints import HttpRequest
 from app.recall.http_exchange import TROUBLE, Call, Reply, Wire, Withheld, exchange, name_of
 from app.recall.json_fields import Unreadable
+from app.recall.limits import ACCOUNT_STATUSES
 from app.recall.types import Answer, Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 
 _STALE = "stale_stamp"
@@ -243,7 +244,7 @@ class RecallClient:
 
     def _refusal(self, reply: Reply) -> Exception:
         status, cause = reply.status, f"http_{reply.status}"
-        if status in (401, 402, 403):
+        if status in ACCOUNT_STATUSES:
             return AccountRefused(status)
         says_when = any(name.lower() == "retry-after" for name in reply.headers)
         if status == 429 or (says_when and status in (503, 507)):
@@ -264,7 +265,7 @@ class RecallClient:
         """
         if outcome is None:
             outcome = "silence" if status is None else f"{status // 100}xx"
-            if status in (401, 402, 403, 429):
+            if status in (*ACCOUNT_STATUSES, 429):
                 outcome = f"http_{status}"
             elif outcome == "4xx" and not is_expected:
                 outcome = "unexpected"

@@ -13,8 +13,10 @@ from itertools import islice
 from typing import Any
 
 from app.core.events import RecordingCondition
+from app.core.seen import TranscriptStatus
 from app.recall import json_fields
 from app.recall.json_fields import Unreadable
+from app.recall.providers import is_realtime_provider
 from app.recall.types import Artifact, RecordingFacts, RecordingSeen
 from app.recall.webhook_events import ordinal_of
 
@@ -131,7 +133,7 @@ def _artifact(artifact: Mapping[str, Any], asked_id: str) -> Artifact:
         raise Unreadable("a transcript that names no recording")
     return Artifact(
         transcript_id=transcript_id,
-        status=status,
+        status=_STATUSES.get(status, TranscriptStatus.OTHER),
         sub_code=json_fields.code(json_fields.at(artifact, "status", "sub_code")),
         provider=next(iter(providers), None),
         ordinal=ordinal,
@@ -171,20 +173,11 @@ def providers_of(artifact: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(islice(filled, _MOST_PROVIDERS))
 
 
-def is_realtime_provider(key: str | None) -> bool:
-    """
-    True for a provider that works during the meeting: `*_streaming`, `meeting_captions`, `zoom_rtms`,
-    and any that does not say `_async` (once it did: `assembly_ai_async_chunked`).
-
-    None, a transcript of unknown origin, is not real-time: in doubt it was paid for.
-    """
-    return key is not None and "_async" not in key
-
-
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+_STATUSES = {status.value: status for status in TranscriptStatus}
 # `paused`, `processing` and whatever comes next: not done, so asking again is right.
 _CONDITIONS = {
     "done": RecordingCondition.DONE,

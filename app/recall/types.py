@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.events import RecordingCondition
+from app.core.seen import FailureCause, TranscriptStatus
+from app.recall.limits import failure_cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ class Artifact:
     """
 
     transcript_id: str
-    status: str
-    sub_code: str | None
+    status: TranscriptStatus
+    sub_code: str | None  # for people: `failure` is what it means
     provider: str | None
     ordinal: int | None
     is_realtime: bool
@@ -78,6 +80,11 @@ class Artifact:
     provider_data_url: str | None = field(default=None, repr=False)
     recording_id: str | None = None
     providers: tuple[str, ...] = ()
+
+    @property
+    def failure(self) -> FailureCause:
+        """Of a failed one: what made it fail."""
+        return failure_cause(self.sub_code)
 
     def provider_for(self, ordered: str | None) -> str | None:
         """`ordered` where the answer has it filled, else the first provider."""

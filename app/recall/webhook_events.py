@@ -17,6 +17,7 @@ from typing import Any
 from app.core import events
 from app.recall import json_fields
 from app.recall.json_fields import Unreadable
+from app.recall.limits import EventName, failure_cause
 
 MAX_DELIVERY_BYTES = 1024 * 1024
 _KIND = re.compile(r"[A-Za-z0-9_.-]{1,100}")
@@ -98,7 +99,8 @@ def _transcript_done(body: _Body, recording_id: str, at: float) -> events.Event:
 
 
 def _transcript_failed(body: _Body, recording_id: str, at: float) -> events.Event:
-    return events.TranscriptFailed(at, *_transcript(body, recording_id), sub_code=_sub_code(body))
+    code = _sub_code(body)
+    return events.TranscriptFailed(at, *_transcript(body, recording_id), code, failure_cause(code))
 
 
 def _transcript_deleted(body: _Body, recording_id: str, at: float) -> events.Event:
@@ -106,12 +108,12 @@ def _transcript_deleted(body: _Body, recording_id: str, at: float) -> events.Eve
 
 
 _EVENTS: dict[str, Callable[[_Body, str, float], events.Event]] = {
-    "recording.done": _recording_done,
-    "recording.failed": lambda body, _, at: events.RecordingFailed(at, sub_code=_sub_code(body)),
-    "recording.deleted": lambda body, _, at: events.RecordingDeleted(at),
-    "transcript.done": _transcript_done,
-    "transcript.failed": _transcript_failed,
-    "transcript.deleted": _transcript_deleted,
+    EventName.RECORDING_DONE: _recording_done,
+    EventName.RECORDING_FAILED: lambda body, _, at: events.RecordingFailed(at, sub_code=_sub_code(body)),
+    EventName.RECORDING_DELETED: lambda body, _, at: events.RecordingDeleted(at),
+    EventName.TRANSCRIPT_DONE: _transcript_done,
+    EventName.TRANSCRIPT_FAILED: _transcript_failed,
+    EventName.TRANSCRIPT_DELETED: _transcript_deleted,
 }
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from dotenv.parser import parse_stream
 
 from app.errors import ConfigError
-from app.settings.policy_file import Say
+from app.settings.problems import Say
 
 QUOTES = ('""', "''")
 # What a text program makes of them: neither a shell nor `.env` takes these away.

@@ -18,12 +18,14 @@ from urllib.parse import urlsplit
 from app.core.durations import Durations
 from app.core.policy import Policy
 from app.errors import ConfigError
+from app.recall.limits import REGIONS, base_url_of, region_of
 from app.recall.signatures import Secret, parse_secret
 from app.recall.url_checks import check_base_url, host_is_loopback
 from app.settings import env_file
 from app.settings.host_environment import NAMES as SURROUNDINGS
 from app.settings.host_environment import home_warnings, is_host, surroundings_problems
-from app.settings.policy_file import Say, build_policy, read_policy_file
+from app.settings.policy_file import read_policy
+from app.settings.problems import Say
 from app.settings.server_urls import (
     fits,
     postgresql_problems,
@@ -35,8 +37,6 @@ from app.settings.server_urls import (
 from app.settings.used_by_command import POLICY, is_about
 
 ROOT = Path(__file__).resolve().parents[2]
-# Each region is a deployment of its own: https://docs.recall.ai/docs/regions
-REGIONS = ("us-east-1", "us-west-2", "eu-central-1", "ap-northeast-1")
 SECRET_NAMES = (
     "RECALL_API_KEY",
     "RECALL_WEBHOOK_SECRETS",
@@ -255,7 +255,7 @@ class _Reader:
             )
         if url is None:
             self._check_isolation("")
-            return f"https://{region or REGIONS[0]}.recall.ai"
+            return base_url_of(region or REGIONS[0])
         try:
             url = check_base_url(url)
         except ValueError as error:
@@ -266,9 +266,8 @@ class _Reader:
         return self._not_contradicting(url, region)
 
     def _not_contradicting(self, url: str, region: str | None) -> str:
-        host = urlsplit(url).hostname or ""
-        named = host.removesuffix(".").removesuffix(".recall.ai")
-        if region is not None and named in REGIONS and named != region:
+        named = region_of(urlsplit(url).hostname or "")
+        if region is not None and named is not None and named != region:
             self.problem("RECALL_API_BASE_URL and RECALL_REGION name different regions; unset one of them.")
         self._check_isolation(url)
         return url
@@ -383,9 +382,9 @@ class _Reader:
             self.of_policy.add(sentence)
             self.problem(sentence)
 
-        tables = read_policy_file(path, say) if reads_file else {}
         order = self.values.get("AFTERWORD_PROVIDERS")
-        return build_policy(tables, order=order, time_scale=time_scale, problem=say, warn=self.warn)
+        file = path if reads_file else None
+        return read_policy(file, order=order, time_scale=time_scale, problem=say, warn=self.warn)
 
     def api_keys(self) -> tuple[ApiKey, ...]:
         keys = []

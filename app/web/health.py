@@ -26,6 +26,7 @@ from app.adapters.sql.store import SqlStore
 from app.core.durations import Durations
 from app.errors import AfterwordError
 from app.ops import heartbeats
+from app.recall.limits import STATUS_PAGE
 
 PARTS = ("database", "queue", "storage", "workers", "recall", "providers", "inbox")
 PATIENCE_S = 0.7  # of the second in which /readyz answers
@@ -66,7 +67,7 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
     "recall": {
         DOWN: (
             "Recall refuses everything or does not answer, for a minute or longer: work waits and is tried "
-            "again. See status.recall.ai and this machine's way to the internet."
+            f"again. See {STATUS_PAGE} and this machine's way to the internet."
         ),
         PAUSED: "Recall's account or key needs a hand: see ./afterword check.",
         UNKNOWN: "How Recall answers is not known while the database does not answer.",

@@ -12,9 +12,9 @@ from app.adapters.sql.migrations import migrate
 from app.adapters.sql.store import open_store
 from app.core import events
 from app.core.machine import decide
-from app.core.policy import built_in
 from app.orchestrator.records import Source
 from tests.bench.crowd import BOT, RECORDING, WORKSPACE
+from tests.policies import built_in
 
 # n becomes the end of the recording's id, everywhere it stands.
 _COPY = """

@@ -23,8 +23,8 @@ from app.adapters.sql.migrations import migrate
 from app.adapters.sql.store import SqlStore, open_store
 from app.core import events
 from app.core.machine import decide
-from app.core.policy import built_in
 from app.orchestrator.records import ArtifactRow, Leased, NewDelivery, Send, Source
+from tests.policies import built_in
 
 WORKSPACE = "default"
 RECORDING = "5eed0000-0000-4000-8000-000000000001"

@@ -26,7 +26,6 @@ from app.adapters.sql.store import SqlStore, open_store
 from app.core import events
 from app.core.commands import AskTranscript
 from app.core.machine import Decision, decide
-from app.core.policy import built_in
 from app.core.state import Goal
 from app.ops import metrics
 from app.orchestrator.records import NewDelivery, Source
@@ -35,6 +34,7 @@ from tests.bench.growth_services import MOST_GROWTH, rows_of_services
 from tests.bench.pour import bytes_by_relation, pour
 from tests.bench.receivers import postgresql
 from tests.bench.report import Options, Result, Row, at_most, median
+from tests.policies import built_in
 
 SIZES = (1_000, 100_000, 1_000_000)
 _QUICK_SIZES = (50, 500)

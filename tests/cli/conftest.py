@@ -22,11 +22,11 @@ import structlog
 from app import cli, log, wiring
 from app.adapters.sql.store import SqlStore
 from app.core import events
-from app.core.policy import built_in
-from app.orchestrator.command_runner import Service
 from app.orchestrator.records import NewDelivery, Source
+from app.orchestrator.service import Service
 from app.settings.environment import Settings
 from tests.flow.stage import Installation, installation
+from tests.policies import built_in
 
 WORKSPACE = "default"
 FIRST = built_in().providers[0].key

@@ -12,6 +12,7 @@ from app.cli import history_view
 from app.core import events
 from app.core.events import Refusal
 from app.core.machine import Decision
+from app.core.seen import Seen, TranscriptStatus
 from app.core.state import Attempt, Fate
 from app.orchestrator.records import Source
 from tests.cli.conftest import FIRST, WORKSPACE, Home, delivery
@@ -76,8 +77,8 @@ def test_what_recall_listed_is_told_with_whose_it_is(home: Home) -> None:
     recording = home.hears()
     ours, theirs = str(uuid.uuid4()), str(uuid.uuid4())
     seen = (
-        events.Seen(ours, "failed", 1, FIRST, "provider_connection_failed"),
-        events.Seen(theirs, "done", None, "rev_async"),
+        Seen(ours, TranscriptStatus.FAILED, 1, FIRST, "provider_connection_failed"),
+        Seen(theirs, TranscriptStatus.DONE, None, "rev_async"),
     )
     at = home.store.now()
     home.happens(recording, events.Sending(at, 1, FIRST, 0), events.CreateUnknown(at, 1, "read_timeout"))

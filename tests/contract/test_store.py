@@ -9,6 +9,7 @@ import pytest
 from app.core import events
 from app.core.commands import AskTranscript, FetchTranscript, LookUpTranscript
 from app.core.machine import Decision
+from app.core.seen import Seen, TranscriptStatus
 from app.core.state import Goal, Unread
 from app.errors import LeaseLost, Stale
 from app.orchestrator.records import ArtifactRow, Closing, SendTimes, Source
@@ -260,7 +261,7 @@ def test_commands_of_other_recordings_are_left_alone(store: AnyStore) -> None:
 
 def test_the_history_keeps_codes_and_ids_but_no_names(store: AnyStore) -> None:
     begin(store, CREATE)
-    seen = events.Seen("t1", "done", 1, "deepgram_async")
+    seen = Seen("t1", TranscriptStatus.DONE, 1, "deepgram_async")
     before = store.load(WORKSPACE, RECORDING)
     state = replace(before.transcription, waits=1)
     listed = events.Listed(2.0, 1, seen=(seen,), since_first_send_s=7.0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.adapters.breaker import LONGEST, SHUT_AFTER
 from app.adapters.sql.store import SqlStore
+from app.core.circuit_breaker import LONGEST, SHUT_AFTER
 from app.core.commands import AskTranscript, CreateTranscript
 from app.orchestrator.records import CREATES_ONLY
 from tests.contract.conftest import AnyStore, Place

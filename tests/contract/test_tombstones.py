@@ -17,17 +17,18 @@ from app.clock import SystemClock
 from app.core.durations import Durations
 from app.core.events import RecordingCondition
 from app.core.machine import Decision
-from app.core.policy import built_in
 from app.core.state import Attempt, Fate, Goal, Transcription
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.command_runner import Service
-from app.orchestrator.recall_list_passes import ask_for_passes, reconcile_all
+from app.orchestrator.housekeeping import ask_for_passes
+from app.orchestrator.recall_list_passes import reconcile_all
 from app.orchestrator.reconcile import Found, Reconciler
 from app.orchestrator.records import KEY_ACCEPTED
+from app.orchestrator.service import Service
 from app.recall.types import Answer, RecordingFacts, RecordingSeen
 from tests.contract.conftest import AnyStore
 from tests.contract.store_words import CREATE, DONE, HAND, WORKSPACE, delivery, state_of
 from tests.doubles.full_queue import FullQueue
+from tests.policies import built_in
 
 ERASED, OTHER = "0d4c1c8e-0000-4000-8000-000000000001", "77aa0b52-0000-4000-8000-000000000002"
 TRANSCRIPT = {ERASED: "11111111-0000-4000-8000-000000000003", OTHER: "22222222-0000-4000-8000-000000000004"}

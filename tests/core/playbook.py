@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from app.core import events as ev
 from app.core.commands import Command
 from app.core.machine import Decision, decide
-from app.core.policy import Policy, built_in
+from app.core.policy import Policy
+from app.core.seen import FailureCause
 from app.core.state import Goal, Transcription
+from tests.policies import built_in
 
 RECORDING = "03d06804-0cb2-42f8-a255-5b950dde7c57"
 T1 = "7d7387b1-874f-4950-a5b9-1ba6660e2f95"
@@ -45,7 +47,8 @@ class Dialogue:
 
     def attempt_fails(self, ordinal: int, transcript_id: str) -> tuple[Command, ...]:
         self.attempt_runs(ordinal, transcript_id)
-        return self.told(ev.TranscriptFailed(0, transcript_id, ordinal, "provider_connection_failed"))
+        code, cause = "provider_connection_failed", FailureCause.PROVIDER
+        return self.told(ev.TranscriptFailed(0, transcript_id, ordinal, code, cause))
 
     @property
     def goal(self) -> Goal:

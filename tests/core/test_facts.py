@@ -7,12 +7,10 @@ import pytest
 from app.core import reasons
 from app.core.durations import Durations, growing
 from app.core.policy import (
-    BUILT_IN_PROVIDERS,
     CEILING,
     Policy,
     ProviderChoice,
     Selection,
-    built_in,
     why_not_selected,
 )
 from app.core.state import Absence, Attempt, Fate, Transcription, Unread, lasting
@@ -86,6 +84,7 @@ def test_an_absence_is_older_than_a_step_of_the_clock_or_younger_than_now() -> N
     )
     assert t.absences == (Absence(100.0),)
     assert not t.has_absence_before(0.0, now=500.0)
+    assert not t.has_absence_before(0.0, now=50.0)
     assert not t.has_absence_before(100.0, now=500.0)
     assert not t.has_absence_before(50.0, now=100.0)
     assert t.has_absence_before(100.5, now=500.0)
@@ -182,29 +181,7 @@ def test_options_are_those_of_the_provider() -> None:
     assert policy.options_of("gone") == {}
 
 
-def test_the_built_in_policy_tries_each_of_its_providers_once() -> None:
-    assert built_in() == Policy(BUILT_IN_PROVIDERS, 3)
-
-
 # -- reasons ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("cause", "is_unexpected"),
-    [
-        ("http_204", True),
-        ("http_302", True),
-        ("http_418", True),
-        ("http_408", False),
-        ("http_409", False),
-        ("http_425", False),
-        ("http_429", False),
-        ("http_500", False),
-        ("lease_lost", False),
-    ],
-)
-def test_a_status_that_means_nothing_here_is_named(cause: str, is_unexpected: bool) -> None:
-    assert reasons.of_wait(cause) == (reasons.UNEXPECTED_ANSWER if is_unexpected else None)
 
 
 def test_the_next_step_names_the_recording_and_the_attempt() -> None:

@@ -26,8 +26,9 @@ from app.core.commands import (
     to_record,
 )
 from app.core.durations import Durations
-from app.core.policy import Policy, ProviderChoice, Selection, built_in, why_not_selected
+from app.core.policy import Policy, ProviderChoice, Selection, why_not_selected
 from app.core.rules_create import why_not_send
+from app.core.seen import FailureCause, Seen, TranscriptStatus
 from app.core.state import Goal, Transcription
 from app.core.state import from_record as state_from_record
 from app.core.state import to_record as state_to_record
@@ -45,6 +46,7 @@ from tests.core.playbook import (
     silent_then_asked_again,
     stored,
 )
+from tests.policies import built_in
 
 FIRST, SECOND, THIRD = (choice.key for choice in built_in().providers)
 
@@ -118,7 +120,9 @@ def test_captions_failure_during_our_attempt_changes_nothing() -> None:
     d.told(ev.RecordingDone(0))
     d.attempt_runs(1, T1)
     before = d.state
-    assert d.told(ev.TranscriptFailed(1, CAPTIONS, None, "zoom_captions_failure")) == ()
+    assert (
+        d.told(ev.TranscriptFailed(1, CAPTIONS, None, "zoom_captions_failure", FailureCause.PLATFORM)) == ()
+    )
     assert (d.state, d.ignored) == (before, "not a transcript of ours")
 
 
@@ -282,7 +286,7 @@ def test_platform_trouble_is_final_since_no_provider_can_cure_it() -> None:
     d = Dialogue()
     d.told(ev.RecordingDone(0))
     d.attempt_runs(1, T1)
-    assert d.told(ev.TranscriptFailed(1, T1, 1, "zoom_captions_failure")) == ()
+    assert d.told(ev.TranscriptFailed(1, T1, 1, "zoom_captions_failure", FailureCause.PLATFORM)) == ()
     assert d.state.reason == reasons.PROVIDERS_CANNOT_CURE
 
 
@@ -294,20 +298,21 @@ def test_platform_trouble_found_by_listing_is_as_final_as_when_it_is_announced(o
     d = lost_answer() if ordinal else Dialogue()
     if not ordinal:
         d.told(ev.RecordingDone(0, look_first=True))
-    seen = ev.Seen(T1, "failed", 1, FIRST, ZOOM)
+    seen = Seen(T1, TranscriptStatus.FAILED, 1, FIRST, ZOOM, failure=FailureCause.PLATFORM)
     assert d.told(ev.Listed(5, ordinal, (seen,), 5, 5)) == ()
     assert (d.goal, d.state.reason, d.state.detail) == (Goal.FAILED, reasons.PROVIDERS_CANNOT_CURE, ZOOM)
     assert (d.fates(), d.outbox) == (["failed"], {})
 
 
 @pytest.mark.parametrize("is_failure_first", [True, False])
-@pytest.mark.parametrize("status", ["done", "processing"])
+@pytest.mark.parametrize("status", [TranscriptStatus.DONE, TranscriptStatus.PROCESSING])
 def test_platform_trouble_in_a_list_ends_nothing_while_another_attempt_of_the_list_may_still_bring_words(
-    status: str, is_failure_first: bool
+    status: TranscriptStatus, is_failure_first: bool
 ) -> None:
     d = Dialogue()
     d.told(ev.RecordingDone(0, look_first=True))
-    seen = [ev.Seen(T1, "failed", 1, FIRST, ZOOM), ev.Seen(T2, status, 2, SECOND)]
+    failed = Seen(T1, TranscriptStatus.FAILED, 1, FIRST, ZOOM, failure=FailureCause.PLATFORM)
+    seen = [failed, Seen(T2, status, 2, SECOND)]
     d.told(ev.Listed(5, 0, tuple(seen if is_failure_first else seen[::-1]), 5, 5))
     assert d.goal is (Goal.FETCHING if status == "done" else Goal.TRANSCRIBING)
     assert set(d.outbox) == {f"fetch:{T2}" if status == "done" else f"ask:{T2}"}
@@ -322,7 +327,7 @@ def test_platform_trouble_of_an_earlier_attempt_does_not_end_the_one_that_runs()
     d.told(ev.StillProcessing(26 * HOUR, T1))
     d.attempt_runs(2, T2, at=26 * HOUR)
     assert d.fates() == ["silent", "running"]
-    assert d.told(ev.TranscriptFailed(27 * HOUR, T1, 1, ZOOM)) == ()
+    assert d.told(ev.TranscriptFailed(27 * HOUR, T1, 1, ZOOM, FailureCause.PLATFORM)) == ()
     assert (d.goal, d.fates()) == (Goal.TRANSCRIBING, ["failed", "running"])
 
 
@@ -333,7 +338,7 @@ def test_platform_trouble_of_a_silent_attempt_stops_the_next_one_before_it_is_pa
     for hour in (1, 2, 25):
         d.told(ev.StillProcessing(hour * HOUR, T1))
     assert d.told(ev.StillProcessing(26 * HOUR, T1)) == (CreateTranscript(2, SECOND),)
-    assert d.told(ev.TranscriptFailed(26 * HOUR, T1, 1, ZOOM)) == ()
+    assert d.told(ev.TranscriptFailed(26 * HOUR, T1, 1, ZOOM, FailureCause.PLATFORM)) == ()
     assert (d.goal, d.state.reason, d.outbox) == (Goal.FAILED, reasons.PROVIDERS_CANNOT_CURE, {})
 
 
@@ -350,7 +355,7 @@ def lost_answer() -> Dialogue:
 
 def test_a_lost_answer_is_looked_up_and_found() -> None:
     d = lost_answer()
-    found = ev.Seen(T1, "processing", 1, FIRST)
+    found = Seen(T1, TranscriptStatus.PROCESSING, 1, FIRST)
     assert d.told(ev.Listed(3, 1, (found,))) == (AskTranscript(T1, after_s=600),)
     assert d.fates() == ["running"]
 
@@ -415,12 +420,14 @@ def test_another_api_key_is_never_used_to_repeat_a_request() -> None:
 
 def test_a_deleted_transcript_with_our_marker_proves_that_it_happened() -> None:
     d = lost_answer()
-    assert d.told(ev.Listed(3, 1, (ev.Seen(T1, "deleted", 1, FIRST),))) == (CreateTranscript(2, SECOND),)
+    assert d.told(ev.Listed(3, 1, (Seen(T1, TranscriptStatus.DELETED, 1, FIRST),))) == (
+        CreateTranscript(2, SECOND),
+    )
 
 
 def test_a_foreign_finished_transcript_found_on_the_way_is_taken_in() -> None:
     d = lost_answer()
-    commands = d.told(ev.Listed(3, 1, (ev.Seen(T3, "done", None, "rev_async"),), 5, 5))
+    commands = d.told(ev.Listed(3, 1, (Seen(T3, TranscriptStatus.DONE, None, "rev_async"),), 5, 5))
     assert FetchTranscript(T3) in commands
     assert not any(isinstance(c, CreateTranscript) for c in commands), "nothing is sent while it is unread"
 
@@ -610,7 +617,7 @@ def test_a_transcript_missing_for_ten_minutes_is_looked_for_in_the_list_before_i
 def test_a_create_that_no_list_showed_lends_its_absence_to_no_transcript() -> None:
     d = lost_answer()
     d.told(ev.Listed(4_300, 1, (), 4_300, 4_300))
-    d.told(ev.Listed(4_900, 1, (ev.Seen(T1, "processing", 1, FIRST),), 4_900, 4_900))
+    d.told(ev.Listed(4_900, 1, (Seen(T1, TranscriptStatus.PROCESSING, 1, FIRST),), 4_900, 4_900))
     assert d.state.attempts[0].absence is None
     (again,) = d.told(missing(5_500))
     assert isinstance(again, AskTranscript), "the row of absences has just begun"
@@ -646,7 +653,7 @@ def missing(at: float, transcript_id: str = T1) -> ev.TranscriptMissing:
     return ev.TranscriptMissing(at, transcript_id, patient_at=at)
 
 
-def listed_without(at: float, transcript_id: str = T1, *seen: ev.Seen) -> ev.Listed:
+def listed_without(at: float, transcript_id: str = T1, *seen: Seen) -> ev.Listed:
     return ev.Listed(at, 1, seen, transcript_id=transcript_id)
 
 
@@ -667,7 +674,7 @@ def test_one_moment_of_absence_after_twenty_minutes_is_no_absence_of_twenty_minu
     "answer",
     [
         ev.StillProcessing(700, T1),
-        listed_without(700, T1, ev.Seen(T1, "processing", 1, FIRST)),
+        listed_without(700, T1, Seen(T1, TranscriptStatus.PROCESSING, 1, FIRST)),
         ev.LongSilence(700),
     ],
 )

@@ -11,10 +11,11 @@ import pytest
 
 from app.core import events as ev
 from app.core.commands import CreateTranscript, FetchTranscript, LookUpTranscript, PruneTranscript
-from app.core.policy import built_in
 from app.core.rules_create import why_not_send
+from app.core.seen import FailureCause, Seen, TranscriptStatus
 from app.core.state import Goal
 from tests.core.playbook import HOUR, T1, T2, Dialogue
+from tests.policies import built_in
 
 FIRST, SECOND = (choice.key for choice in built_in().providers[:2])
 
@@ -31,7 +32,7 @@ def test_create_answered_with_the_transcript_of_an_earlier_attempt_is_looked_up(
     d = second_is_sent()
     assert d.told(ev.Created(2, 2, T1, SECOND)) == (LookUpTranscript(2, after_s=2),)
     assert d.fates() == ["failed", "unknown"]
-    seen = (ev.Seen(T1, "failed", 1, FIRST), ev.Seen(T2, "processing", 2, SECOND))
+    seen = (Seen(T1, TranscriptStatus.FAILED, 1, FIRST), Seen(T2, TranscriptStatus.PROCESSING, 2, SECOND))
     d.told(ev.Listed(5, 2, seen, 4, 4))
     assert d.state.attempts[1].transcript_id == T2
     assert d.fates() == ["failed", "running"]
@@ -40,7 +41,7 @@ def test_create_answered_with_the_transcript_of_an_earlier_attempt_is_looked_up(
 def test_a_list_that_gives_an_earlier_attempts_transcript_another_marker_moves_nothing() -> None:
     d = second_is_sent()
     d.told(ev.CreateUnknown(2, 2))
-    d.told(ev.Listed(5, 2, (ev.Seen(T1, "failed", 2, FIRST),), 4, 4))
+    d.told(ev.Listed(5, 2, (Seen(T1, TranscriptStatus.FAILED, 2, FIRST),), 4, 4))
     assert d.fates() == ["failed", "claimed"]
     assert d.state.attempts[1].transcript_id is None
 
@@ -64,7 +65,7 @@ def test_transcript_that_failed_after_all_for_its_platform_is_cured_by_no_other_
     d.told(ev.RecordingDone(0))
     d.attempt_runs(1, T1)
     d.told(ev.TranscriptDone(1, T1, 1))
-    assert d.told(ev.TranscriptGone(2, T1, "zoom_captions_failure")) == ()
+    assert d.told(ev.TranscriptGone(2, T1, "zoom_captions_failure", FailureCause.PLATFORM)) == ()
     assert (d.goal, d.state.reason) == (Goal.FAILED, "no_provider_can_cure")
 
 
@@ -115,3 +116,29 @@ def test_what_one_key_began_to_miss_and_another_went_on_missing_is_missed_by_nei
         d.told(ev.Listed(at, 0, transcript_id=T1, key="b"))
     d.told(ev.RecordingAsked(901, ev.RecordingCondition.DONE, key="a"))
     assert d.fates() == ["running"], "key b may be another workspace's, and key a saw one 404"
+
+
+@pytest.mark.parametrize(
+    ("is_unexpected", "reason"), [(True, "recall_answers_unexpectedly"), (False, "left_without_an_event")]
+)
+def test_a_wait_that_ends_on_an_answer_without_a_meaning_says_so(is_unexpected: bool, reason: str) -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(ev.WaitEnded(1, "ask_transcript", "http_418", transcript_id=T1, is_unexpected=is_unexpected))
+    assert (d.goal, d.state.reason, d.state.detail) == (Goal.FAILED, reason, "ask_transcript: http_418")
+
+
+@pytest.mark.parametrize(
+    ("is_unexpected", "reason"), [(True, "recall_answers_unexpectedly"), (False, "download_blocked")]
+)
+def test_a_download_that_its_question_never_led_to_has_the_reason_of_the_question(
+    is_unexpected: bool, reason: str
+) -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.attempt_runs(1, T1)
+    d.told(ev.TranscriptDone(0, T1, 1))
+    for hour in (0, 8, 16, 24):
+        d.told(ev.FetchBlocked(3_600 * hour, T1, "recall_http_418", is_unexpected))
+    assert (d.goal, d.state.reason) == (Goal.FAILED, reason)

@@ -19,7 +19,6 @@ from app.core.commands import (
     PublishTranscript,
 )
 from app.core.machine import is_wanted
-from app.core.policy import built_in
 from app.core.state import Goal
 from tests.core.playbook import (
     HOUR,
@@ -32,6 +31,7 @@ from tests.core.playbook import (
     silent_then_asked_again,
     stored,
 )
+from tests.policies import built_in
 
 FIRST, SECOND = (choice.key for choice in built_in().providers[:2])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.core import events as ev
 from app.core.commands import AskRecording, CreateTranscript, FetchTranscript, LookUpTranscript
+from app.core.seen import Seen, TranscriptStatus
 from app.core.state import Fate, Goal
 from tests.core.playbook import T1, T2, Dialogue
 
@@ -26,7 +27,7 @@ def test_what_the_look_finds_is_taken_and_not_paid_again() -> None:
     d = Dialogue()
     d.told(ev.RecordingDone(0))
     d.told(ev.LongSilence(1))
-    found = (ev.Seen(T1, "failed", 1, FIRST, "x"), ev.Seen(T2, "done", 2, SECOND))
+    found = (Seen(T1, TranscriptStatus.FAILED, 1, FIRST, "x"), Seen(T2, TranscriptStatus.DONE, 2, SECOND))
     assert FetchTranscript(T2) in d.told(ev.Listed(2, 0, found))
     assert d.fates() == ["failed", "done"]
     assert not any(isinstance(c, CreateTranscript) for c in d.outbox.values())

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from app.core import events as ev
 from app.core.commands import LookUpTranscript
-from app.core.policy import built_in
 from app.core.state import Goal
 from tests.core.playbook import HOUR, T1, T2, Dialogue
+from tests.policies import built_in
 
 FIRST, SECOND = "recallai_async", "deepgram_async"
 DAY = 86_400.0

@@ -29,6 +29,7 @@ from app.core.commands import (
 from app.core.machine import Decision, decide
 from app.core.policy import Policy, ProviderChoice
 from app.core.rules_create import why_not_send
+from app.core.seen import FailureCause, Seen, TranscriptStatus
 from app.core.state import ENDS, Absence, Attempt, Fate, Goal, Transcription, Unread
 
 NOW = 1_000.0
@@ -129,8 +130,8 @@ def webhooks(state: Transcription, cast: Cast) -> Iterator[ev.Event]:
         if not cast.has_forgotten and state.attempt_of(ordinal=ordinal) is None:
             continue
         yield ev.TranscriptDone(NOW, OURS[ordinal], ordinal)
-        yield ev.TranscriptFailed(NOW, OURS[ordinal], ordinal, "provider_connection_failed")
-        yield ev.TranscriptFailed(NOW, OURS[ordinal], ordinal, INCURABLE)
+        yield ev.TranscriptFailed(NOW, OURS[ordinal], ordinal, "x", FailureCause.PROVIDER)
+        yield ev.TranscriptFailed(NOW, OURS[ordinal], ordinal, INCURABLE, FailureCause.PLATFORM)
     for other in cast.others:
         yield ev.TranscriptDone(NOW, other)
         yield ev.TranscriptFailed(NOW, other)
@@ -177,7 +178,7 @@ def _ask_answers(tid: str, cast: Cast) -> Iterator[ev.Event]:
     yield ev.StillProcessing(LATE, tid)
     yield ev.TranscriptDone(NOW, tid)
     yield ev.TranscriptFailed(NOW, tid, None, "x")
-    yield ev.TranscriptFailed(NOW, tid, None, INCURABLE)
+    yield ev.TranscriptFailed(NOW, tid, None, INCURABLE, FailureCause.PLATFORM)
     yield ev.TranscriptGone(NOW, tid)
     if cast.has_absences:
         yield from _missing(tid)
@@ -229,12 +230,16 @@ def _lists(command: LookUpTranscript, cast: Cast) -> Iterator[ev.Event]:
         yield ev.Listed(SOON, ordinal, (), first_s, last_s)
     yield ev.Listed(NOW, ordinal, (), 1.0, 1.0, is_resendable=False)
     ours = ordinal or 1
-    for status in ("processing", "done", "failed", "deleted"):
-        yield ev.Listed(NOW, ordinal, (ev.Seen(OURS[ours], status, ours, "a_async"),), 1.0, 1.0)
-    yield ev.Listed(NOW, ordinal, (ev.Seen(OURS[ours], "failed", ours, "a_async", INCURABLE),), 1.0, 1.0)
+    for status in TranscriptStatus:
+        yield ev.Listed(NOW, ordinal, (Seen(OURS[ours], status, ours, "a_async"),), 1.0, 1.0)
+    failed = Seen(
+        OURS[ours], TranscriptStatus.FAILED, ours, "a_async", INCURABLE, failure=FailureCause.PLATFORM
+    )
+    yield ev.Listed(NOW, ordinal, (failed,), 1.0, 1.0)
     for other in cast.others:
         is_realtime = other == REALTIME
-        yield ev.Listed(NOW, ordinal, (ev.Seen(other, "done", None, "z", is_realtime=is_realtime),), 1.0, 1.0)
+        done = Seen(other, TranscriptStatus.DONE, None, "z", is_realtime=is_realtime)
+        yield ev.Listed(NOW, ordinal, (done,), 1.0, 1.0)
 
 
 def _fetch_answers(tid: str, cast: Cast) -> Iterator[ev.Event]:

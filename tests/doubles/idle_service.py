@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import structlog
 
-from app.core.policy import built_in
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.command_runner import Service
+from app.orchestrator.service import Service
 from tests.contract.store_words import WORKSPACE
 from tests.doubles.full_queue import FullQueue
 from tests.doubles.memory_store import MemoryStore
 from tests.doubles.still_clock import StillClock
+from tests.policies import built_in
 
 POLICY = built_in()
 

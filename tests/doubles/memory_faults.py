@@ -10,8 +10,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import replace
 
-from app.adapters.breaker import Breaker
 from app.adapters.sql.clock_steps import Reading, covered_s, judged
+from app.core.circuit_breaker import Breaker
 from app.orchestrator.records import EVERY_WORKSPACE, LOST_TIME, BootClock, Pause
 from tests.doubles.memory_passes import MemoryPasses
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from app.cli.up import EVENTS_TO_TICK
+from app.recall.limits import EventName
 from app.recall.webhook_events import decode_delivery
 from app.simulator.api.shapes import payload
 from app.simulator.model.settings import DEFAULT_EVENTS
@@ -15,7 +15,7 @@ _RECORDING = "5f0c2b60-31f6-4d0f-9a44-5d7d34a2b0b1"
 _TRANSCRIPT = "0d9a4a52-7c7e-4f9e-8a55-9a3d7f0f6c11"
 
 
-@pytest.mark.parametrize("name", EVENTS_TO_TICK)
+@pytest.mark.parametrize("name", list(EventName))
 def test_a_ticked_event_means_something_to_us(name: str) -> None:
     status = {"code": name.rpartition(".")[2], "sub_code": None, "updated_at": "2026-01-05T10:00:00.000000Z"}
     body = payload(
@@ -40,4 +40,4 @@ def test_an_event_nobody_ticks_is_noted_and_means_nothing() -> None:
 
 
 def test_what_is_ticked_is_what_the_simulator_sends() -> None:
-    assert set(EVENTS_TO_TICK) == set(DEFAULT_EVENTS)
+    assert set(EventName) == set(DEFAULT_EVENTS)

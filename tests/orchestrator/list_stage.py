@@ -13,15 +13,17 @@ from typing import Any, cast
 import structlog
 
 from app.core.events import RecordingCondition
-from app.core.policy import Policy, built_in
+from app.core.policy import Policy
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.command_runner import Service
-from app.orchestrator.recall_list_passes import ask_for_passes, reconcile_all
+from app.orchestrator.housekeeping import ask_for_passes
+from app.orchestrator.recall_list_passes import reconcile_all
 from app.orchestrator.reconcile import Found
 from app.orchestrator.records import KEY_ACCEPTED
+from app.orchestrator.service import Service
 from app.recall.types import Answer, RecordingFacts, RecordingSeen
 from tests.doubles.full_queue import FullQueue
 from tests.doubles.memory_store import MemoryStore
+from tests.policies import built_in
 
 HOUR = 3600.0
 START = 1_800_000_000.0

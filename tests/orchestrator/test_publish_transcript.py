@@ -22,14 +22,15 @@ from app.adapters.sql.migrations import migrate
 from app.adapters.sql.store import SqlStore, open_store
 from app.core import events
 from app.core.commands import Command, FetchTranscript, PublishTranscript
-from app.core.policy import built_in
+from app.core.seen import TranscriptStatus
 from app.core.state import Goal, Transcription
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.command_runner import Service
 from app.orchestrator.records import KEY_ACCEPTED, Source
+from app.orchestrator.service import Service
 from app.recall.types import Answer, Artifact
 from tests.doubles.full_queue import FullQueue
 from tests.doubles.still_clock import StillClock
+from tests.policies import built_in
 from tests.transcripts.recall_json import spoke
 
 R1 = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -58,7 +59,13 @@ class Recall:
 
     def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
         return Artifact(
-            transcript_id, "done", None, "deepgram_async", None, False, download_url=transcript_id
+            transcript_id,
+            TranscriptStatus.DONE,
+            None,
+            "deepgram_async",
+            None,
+            False,
+            download_url=transcript_id,
         )
 
     def download(self, url: str, target: Path, *, keep_going: Any) -> None:

@@ -12,9 +12,10 @@ import pytest
 
 from app.core.events import RecordingDone
 from app.errors import AccountRefused, CursorRefused, QueueUnavailable, RecallBusy
-from app.orchestrator.command_runner import Service
-from app.orchestrator.recall_list_passes import Progress, ask_for_passes, reconcile_all
+from app.orchestrator.housekeeping import ask_for_passes
+from app.orchestrator.recall_list_passes import Progress, reconcile_all
 from app.orchestrator.records import KEY_FOREIGN, LIST_READ, MADE_UP_FOR, BootClock, Source
+from app.orchestrator.service import Service
 from app.recall.types import RecordingSeen
 from tests.orchestrator.list_stage import EVERY_S, HOUR, POLICY, START, Stage
 

@@ -12,7 +12,8 @@ import pytest
 
 from app.core.events import RecordingCondition
 from app.errors import AccountRefused, RecallBusy
-from app.orchestrator.recall_list_passes import ask_for_passes, reconcile_all
+from app.orchestrator.housekeeping import ask_for_passes
+from app.orchestrator.recall_list_passes import reconcile_all
 from app.orchestrator.reconcile import Found, Reconciler
 from tests.orchestrator.list_stage import HOUR, POLICY, START, Stage
 

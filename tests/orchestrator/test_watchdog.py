@@ -9,6 +9,7 @@ import pytest
 
 from app.core import events, reasons
 from app.core.commands import AskTranscript, LookUpTranscript
+from app.core.seen import FailureCause
 from app.core.state import Goal, Transcription
 from app.orchestrator.records import Source
 from tests.orchestrator.list_stage import HOUR, Stage
@@ -93,7 +94,7 @@ def test_the_sweep_leaves_alone_what_has_a_command_or_an_end() -> None:
     before = dict(stage.store.commands)
     stage.service.sweep()
     assert stage.store.commands == before
-    tell(stage, events.TranscriptFailed(stage.at, "t1", 1, "zoom_captions_failure"))
+    tell(stage, events.TranscriptFailed(stage.at, "t1", 1, "zoom_captions_failure", FailureCause.PLATFORM))
     assert state(stage).goal is Goal.FAILED
     stage.at += 61
     stage.service.sweep()

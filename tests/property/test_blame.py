@@ -14,9 +14,10 @@ import pytest
 from app.core import events, reasons
 from app.core.commands import CreateTranscript
 from app.core.machine import decide
-from app.core.policy import BUILT_IN_PROVIDERS, Policy
+from app.core.policy import Policy
 from app.core.rules_create import why_not_send
 from app.core.state import Goal, Transcription
+from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property.bill import Recording
 from tests.property.surroundings import DURATIONS
 from tests.property.test_found import announced, everything, goal_of, one_that

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from app.core.policy import BUILT_IN_PROVIDERS, Policy
+from app.core.policy import Policy
 from app.core.state import Goal
-from app.orchestrator.command_context import READS_PER_WINDOW
+from app.recall.limits import READS_PER_WINDOW
+from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import promises
 from tests.property.bill import Message, Recording
 from tests.property.surroundings import DURATIONS

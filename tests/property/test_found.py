@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from app.core import reasons
-from app.core.policy import BUILT_IN_PROVIDERS, Policy
+from app.core.policy import Policy
 from app.core.state import ENDS, Goal
+from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import promises
 from tests.property.bill import ENDINGS, Message, Recording
 from tests.property.surroundings import DURATIONS

@@ -28,7 +28,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.core.policy import BUILT_IN_PROVIDERS, Policy
+from app.core.policy import Policy
+from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import promises, whims
 from tests.property.bill import Message
 from tests.property.surroundings import DURATIONS

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from app.core.policy import BUILT_IN_PROVIDERS, Policy, Selection
+from app.core.policy import Policy, Selection
 from app.core.state import Goal
+from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import lies, promises
 from tests.property.bill import ABOUT, ENDINGS, FOREIGN_KEY, FORGOTTEN_S, Recording
 from tests.property.surroundings import DURATIONS

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.core import reasons
-from app.core.policy import BUILT_IN_PROVIDERS, Policy
+from app.core.policy import Policy
 from app.core.state import Goal
 from app.orchestrator.command_runner import POISON_AFTER
 from app.orchestrator.records import Loaded
+from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import promises
 from tests.property.bill import Message, Recording
 from tests.property.surroundings import DURATIONS

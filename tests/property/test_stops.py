@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.core.policy import BUILT_IN_PROVIDERS, Policy
+from app.core.policy import Policy
 from app.core.state import Fate
 from app.orchestrator.records import SendTimes
+from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import promises
 from tests.property.bill import Recording
 from tests.property.surroundings import DURATIONS

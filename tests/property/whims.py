@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from app.core.policy import BUILT_IN_PROVIDERS, ProviderChoice, Selection
+from app.core.policy import ProviderChoice, Selection
 from app.core.state import Goal
+from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import lies
 from tests.property.bill import ENDINGS, FOREIGN_KEY, FORGOTTEN_S
 from tests.property.world import World

@@ -21,8 +21,8 @@ from app.core import events
 from app.core.policy import Policy, why_not_selected
 from app.core.state import Transcription
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.command_runner import Service
 from app.orchestrator.records import KEY_ACCEPTED, BootClock, Leased, NewDelivery, Source
+from app.orchestrator.service import Service
 from app.recall.types import CreateOrder
 from tests.property import lies
 from tests.property.bill import (

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.core.events import RecordingCondition
-from app.recall import resources, webhook_events
+from app.recall import providers, resources, webhook_events
 from app.recall.json_fields import Unreadable
 
 R = "4cff97e4-f0c7-4915-b5a0-983238758f28"
@@ -110,14 +110,14 @@ def test_thousands_of_providers_are_not_carried_along() -> None:
 
 @pytest.mark.parametrize("key", ["deepgram_streaming", "meeting_captions", "zoom_rtms", "a_new_word"])
 def test_what_does_not_say_async_is_realtime_unless_it_bears_our_marker(key: str) -> None:
-    assert resources.is_realtime_provider(key)
+    assert providers.is_realtime_provider(key)
     assert read(provider={key: {}}, metadata={}).is_realtime
     assert not read(provider={key: {}}).is_realtime
 
 
 @pytest.mark.parametrize("key", ["recallai_async", "assembly_ai_async_chunked", "gladia_v2_async", None])
 def test_what_says_async_or_nothing_is_not_realtime(key: str | None) -> None:
-    assert not resources.is_realtime_provider(key)
+    assert not providers.is_realtime_provider(key)
 
 
 @pytest.mark.parametrize(

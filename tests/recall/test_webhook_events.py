@@ -13,6 +13,7 @@ import pytest
 from app.core import events
 from app.recall import json_fields, webhook_events
 from app.recall.json_fields import Unreadable
+from app.recall.limits import failure_cause
 
 R = "4cff97e4-f0c7-4915-b5a0-983238758f28"
 T = "fc8fcbb5-2795-48ca-a273-caf0bfe01dea"
@@ -114,7 +115,7 @@ def test_a_legacy_body_names_its_kind_type_and_its_ids_beside_the_objects() -> N
 )
 def test_a_sub_code_is_found_in_each_of_its_places(extra: dict[str, Any], found: str | None) -> None:
     result = decoded(delivery("transcript.failed", transcript=transcript(), **extra))
-    assert result.event == events.TranscriptFailed(AT, T, sub_code=found)
+    assert result.event == events.TranscriptFailed(AT, T, None, found, failure_cause(found))
     result = decoded(delivery("recording.failed", **extra))
     assert result.event == events.RecordingFailed(AT, sub_code=found)
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from app.core.durations import Durations
-from app.core.policy import BUILT_IN_PROVIDERS, Policy, ProviderChoice, Selection, built_in
-from app.settings import environment, policy_file
-from tests.settings.conftest import Load, Problems
+from app.core.policy import Policy, ProviderChoice, Selection
+from app.recall.providers import BUILT_IN_PROVIDERS
+from app.settings import environment
+from app.settings.environment import load_settings
+from app.settings.policy_file import PolicyTables
+from app.settings.problems import Lines, Table, key, sentences
+from tests.policies import built_in
+from tests.settings.conftest import GOOD, Load, Problems
 
 EXAMPLE = environment.ROOT / "policy.example.toml"
 
@@ -25,12 +36,41 @@ def test_example_says_exactly_what_is_built_in(load: Load, root: Path) -> None:
     assert policy_of(load, root, EXAMPLE.read_text("utf-8")) == built_in()
 
 
-def test_example_shows_every_key() -> None:
-    tables = tomllib.loads(EXAMPLE.read_text("utf-8"))
-    assert tables.keys() == policy_file._KEYS.keys()
-    commented = {"include"}
-    assert tables["select"].keys() == policy_file._SELECT_KEYS.keys() - commented
-    assert "#[select.include]" in EXAMPLE.read_text("utf-8")
+def test_example_shows_every_key_with_its_meaning() -> None:
+    text = EXAMPLE.read_text("utf-8")
+    shown = re.sub(r"^#(?=\[|[a-z_.]+ = )", "", text, flags=re.MULTILINE)
+    assert _keys(tomllib.loads(shown)) == set(_fields(PolicyTables))
+    words = re.sub(r"\s+", " ", text.replace("#", " ")).lower()
+    for name, field in _fields(PolicyTables).items():
+        assert field.description, name
+        assert field.description.lower() in words, name
+
+
+def test_every_key_that_core_knows_by_the_same_name_has_the_default_of_core(load: Load) -> None:
+    """`Policy` has defaults for those that make one by hand; the model's are those of the file."""
+    names = {field.name for field in dataclasses.fields(Policy)} & PolicyTables.model_fields.keys()
+    assert len(names) > 8
+    assert load().policy == built_in()
+
+
+def _fields(model: type[Table], *, around: str = "") -> dict[str, FieldInfo]:
+    """Every key, those of a table in a table with a dot."""
+    found = {}
+    for name, field in model.model_fields.items():
+        found[around + name] = field
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Table):
+            found |= _fields(field.annotation, around=f"{name}.")
+    return found
+
+
+def _keys(tables: Mapping[str, Any], *, around: str = "") -> set[str]:
+    """The same of what stands in a file; a table that is a value itself is one key."""
+    found = set()
+    for name, value in tables.items():
+        found.add(around + name)
+        if name == "select":
+            found |= _keys(value, around=f"{name}.")
+    return found
 
 
 def test_empty_file_is_the_built_in_policy(load: Load, root: Path) -> None:
@@ -160,7 +200,7 @@ FAULTS = [
     ("[options.deepgram_async]\na = 2026-01-01", "options.deepgram_async: a date, nan or inf is not JSON"),
     ("[options.deepgram_async.b]\na = [nan]", "options.deepgram_async: a date, nan or inf is not JSON"),
     ("attempts = 0", "attempts: 0 is outside 1 to 9"),
-    ("attempts = 10", "Recall stops at ten transcripts per recording"),
+    ("attempts = 10", "Recall stops at 10 transcripts per recording"),
     ("attempts = 1.5", "attempts has the wrong type"),
     ("attempts = true", "attempts has the wrong type"),
     ("patience_s = 29", "patience_s: must be between 30 seconds and a day"),
@@ -200,8 +240,8 @@ def test_faulty_policy_is_one_problem_that_says_what_would_be_right(
 
 
 def test_table_of_faults_has_a_row_for_every_key() -> None:
-    for key in {*policy_file._KEYS, *policy_file._SELECT_KEYS}:
-        assert [text for text, _ in FAULTS if key in text], key
+    for name in _fields(PolicyTables):
+        assert [text for text, _ in FAULTS if name.rpartition(".")[2] in text], name
 
 
 def test_policy_that_is_not_text_or_a_folder_is_a_problem(problems: Problems, root: Path) -> None:
@@ -209,3 +249,102 @@ def test_policy_that_is_not_text_or_a_folder_is_a_problem(problems: Problems, ro
     assert "cannot be read" in problems()[0]
     (root / "folder").mkdir()
     assert "cannot be read" in problems(AFTERWORD_POLICY="folder")[0]
+
+
+TEXT = """# a comment
+providers = [
+  "recallai_async", # [select]
+  'deepgram',
+]
+
+attemps = 2
+"patience_s" = 12
+options.deepgram_async.note = '''
+attempts = 3
+'''
+[select]
+default = "al"
+[select.exclude]
+team = 3 # the first
+
+afterword = 4
+"""
+
+
+def test_each_problem_has_its_line_its_key_and_the_nearest_name(problems: Problems, root: Path) -> None:
+    (root / "policy.toml").write_text(TEXT)
+    found = [problem.replace("policy.toml, line ", "") for problem in problems()]
+    assert sorted(found, key=lambda problem: int(problem.partition(":")[0])) == [
+        "2: providers: 'deepgram' is not an asynchronous provider of Recall's; those end in _async, "
+        "real-time ones cannot transcribe a finished recording; did you mean deepgram_async?",
+        "7: Unknown key 'attemps' in policy; did you mean 'attempts'?",
+        "8: patience_s: must be between 30 seconds and a day.",
+        "13: select.default: 'al' is not one of all, none; did you mean 'all'?",
+        "15: select.exclude.team: metadata values are strings at Recall.",
+        "17: select.exclude.afterword: metadata values are strings at Recall.",
+    ]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lines_are_those_an_editor_shows(end: str) -> None:
+    text = end.join(
+        ["", "a = 1", "# b = 2", "[[c]]", "d = 1", "[[c]]", "e = [", "1]", "f.g = 1", "f.h = 2", ""]
+    )
+    lines = Lines(text)
+    places = [("a",), ("c",), ("c", 0, "d"), ("c", 1), ("c", 1, "e"), ("c", 1, "f", "h")]
+    assert [lines.of(place) for place in places] == [2, 4, 5, 6, 7, 10]
+    assert lines.of(("c", 1, "missing")) == 6, "of the table where it belongs"
+    assert lines.of(("b",)) is None
+
+
+def test_a_wrong_key_leaves_the_others_in_force(root: Path) -> None:
+    """A command that uses no policy is told nothing of it, and what it is told of webhooks is right."""
+    (root / "policy.toml").write_text("poll_only = true\nattempts = 0\npatience_s = 1")
+    environ = {name: value for name, value in GOOD.items() if name != "RECALL_WEBHOOK_SECRETS"}
+    settings = load_settings(environ, root=root, used={"RECALL_WEBHOOK_SECRETS"})
+    assert settings.policy.poll_only
+    assert "AFTERWORD_POLICY" in settings.wrong
+
+
+class Hook(Table):
+    url: str = key("", "an address", min_length=9, fault="{value!r} is no address")
+    kinds: list[Literal["done", "failed"]] = key(["done"], "which")
+
+
+class Rule(Table):
+    providers: list[str] = key([], "in this order")
+    hook: Hook | None = key(None, "of its own")
+
+
+class Grown(Table):
+    rules: list[Rule] = key([], "the first that fits")
+    hooks: dict[str, Hook] = key({}, "by name")
+
+
+GROWN = """
+[[rules]]
+providers = ["a"]
+[[rules]]
+provider = ["a"]
+hook = { url = "x" }
+[hooks.url]
+urls = "a"
+kinds = ["done", "fail"]
+[hooks.other]
+url = 3
+"""
+
+
+def test_tables_in_lists_and_tables_by_name_have_the_same_sentences_without_a_word_of_their_own() -> None:
+    with pytest.raises(ValidationError) as error:
+        Grown.model_validate(tomllib.loads(GROWN))
+    lines = Lines(GROWN)
+    assert [
+        f"{lines.of(path)}: {sentence}" for path, sentence in sentences(Grown, error.value, where="policy")
+    ] == [
+        "6: rules.hook.url: 'x' is no address.",
+        "5: Unknown key 'provider' in policy [rules.1]; did you mean 'providers'?",
+        "9: hooks.url.kinds: 'fail' is not one of done, failed; did you mean 'failed'?",
+        "8: Unknown key 'urls' in policy [hooks.url]; did you mean 'url'?",
+        "11: policy [hooks.other]: url has the wrong type; see policy.example.toml.",
+    ]

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from app.core.policy import built_in
 from app.errors import ConfigError
+from app.recall import limits
 from app.recall.signatures import parse_secret
 from app.settings import environment
 from app.settings.environment import load_settings
 from app.wiring import prepare_home
+from tests.policies import built_in
 from tests.settings.conftest import GOOD, OTHER_WEBHOOK_SECRET, WEBHOOK_SECRET, Load, Problems
 
 
@@ -32,7 +33,7 @@ def test_three_settings_are_enough_and_the_rest_is_as_documented(load: Load, roo
     assert settings.durations == settings.policy.durations
 
 
-@pytest.mark.parametrize("region", environment.REGIONS)
+@pytest.mark.parametrize("region", limits.REGIONS)
 def test_region_makes_the_address(load: Load, region: str) -> None:
     assert load(RECALL_REGION=region).api_base_url == f"https://{region}.recall.ai"
 

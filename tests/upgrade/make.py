@@ -26,11 +26,11 @@ from app.adapters.sql.tables import metadata
 from app.clock import SystemClock
 from app.core import events
 from app.core.events import Refusal
-from app.core.policy import built_in
 from app.errors import QueueUnavailable
 from app.orchestrator.effects.create_transcript import idempotency_key
 from app.orchestrator.records import ArtifactRow, NewDelivery, Send, Source
 from app.orchestrator.transitions import Advancer
+from tests.policies import built_in
 
 STOPPED = 1_800_000_000.0  # when the version before was stopped
 _PROVIDERS = [choice.key for choice in built_in().providers]

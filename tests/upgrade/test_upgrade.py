@@ -22,9 +22,9 @@ from app.adapters.sql import migrations
 from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
 from app.adapters.sql.store import SqlStore
-from app.core.policy import built_in
 from app.core.state import ENDS, Attempt, Fate, Goal, Transcription
 from app.orchestrator.records import KEY_ACCEPTED, Leased
+from tests.policies import built_in
 from tests.property.bill import Transcript
 from tests.property.surroundings import DURATIONS
 from tests.property.world import World

@@ -13,8 +13,8 @@ import pytest
 
 from app.core.durations import Durations
 from app.errors import StoreUnavailable
-from app.orchestrator.command_runner import Service
 from app.orchestrator.records import Offerable
+from app.orchestrator.service import Service
 from app.settings.environment import load_settings
 from workers import jobs
 from workers.jobs import GOES_ON_S, work_off

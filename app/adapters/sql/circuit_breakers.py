@@ -1,8 +1,8 @@
 """
 Providers that are down: one breaker per workspace and provider, for all workers of all machines.
 
-The rule is in `breaker`; here it is applied to a locked row, by the database's clock. A provider without
-a row is open, which is nearly always: then nothing is written and nobody waits for anybody.
+The rule is `core.circuit_breaker`'s; here it is applied to a locked row, by the database's clock. A provider
+without a row is closed, as a rule: then nothing is written and no lock is taken.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import asdict
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from app.adapters.breaker import Breaker
 from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
+from app.core.circuit_breaker import Breaker
 
 _BREAKER = sa.select(
     t.breakers.c.failures, t.breakers.c.shut_until, t.breakers.c.shut_for_s, t.breakers.c.probing_until

@@ -1,19 +1,19 @@
 """
 The one effect that costs money. Time-line of a create, and what a crash leaves behind:
 
-    claim, stamp and key committed ──── POST ──── answer committed
+    claim, stamp, key and bytes committed ──── POST ──── the send's outcome ──── event committed
       | crash: nothing was sent, or something was: the line says `sending`, so it is looked up
-                                          | crash: the same
+                                                | crash: the same, at each of the two
 
-The claim is a compare-and-set, so one worker of all passes it. Whoever finds `sending` under its
-lease knows that somebody died between stamp and answer. What must change together: this file and
+The claim is a compare-and-set, so one worker of all passes it. A worker that finds `sending` under its lease
+knows that another died between stamp and event. What must change together: this file and
 `core/rules_create.py`.
 """
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from app.core import events
 from app.core.commands import CreateTranscript
@@ -21,247 +21,266 @@ from app.core.events import RecordingCondition, Refusal
 from app.core.machine import is_wanted
 from app.core.policy import CEILING
 from app.core.rules_create import why_not_send
-from app.core.state import Fate
-from app.errors import AccountRefused, BudgetExceeded, RecallBusy
-from app.orchestrator.command_context import SlotLater, Task
+from app.core.state import Attempt, Fate
+from app.errors import BudgetExceeded
+from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects.queries import list_all
-from app.orchestrator.records import Send, Source
+from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused, Unanswered
+from app.orchestrator.records import Send
 from app.recall.types import CreateAnswer, CreateOrder
 
 _KEYS = uuid.UUID("6d1c1f6e-64a5-5e0c-9d0a-1f2f3ad8a1c7")  # the namespace of our Idempotency-Keys
-# Refusals that say nothing about the request: any other proves that the account is accepted.
-_ABOUT_US = frozenset({Refusal.ACCOUNT, Refusal.PAYLOAD, Refusal.BUSY})
 
 
-def create(task: Task) -> None:
-    """Claim, stamp, POST once, and say what came of it."""
-    command = task.leased.command
+def create(context: CommandContext) -> Outcome:
+    """Claim, stamp, POST once, note how the request ended, and say what came of it."""
+    command = context.leased.command
     assert isinstance(command, CreateTranscript)
-    line = task.state.attempt_of(ordinal=command.ordinal)
+    line = context.state.attempt_of(ordinal=command.ordinal)
     if line is not None and line.fate is Fate.SENDING:
-        task.happened(events.CreateUnknown(task.now(), command.ordinal, "no_word_after_the_stamp"))
-        return
-    if not _is_still_wanted(task, command):
-        return
-    if line is None and not _may_begin(task, command):
-        return
+        return Happened(events.CreateUnknown(context.now(), command.ordinal, "no_word_after_the_stamp"))
+    before = _why_not(context, command, line)
+    if before is not None:
+        return before
     # Before the key's age is asked and the stamp committed: neither is underestimated, however long we stop.
-    stamped_at = task.clock.boottime()
-    if _is_too_late_to_repeat(task, command):
-        task.happened(events.CreateUnknown(task.now(), command.ordinal, "too_late_to_repeat"))
-        return
-    body = _body(task, command)
-    send_id = None
+    stamped_at = context.clock.boottime()
+    if _is_too_late_to_repeat(context, command):
+        return Happened(events.CreateUnknown(context.now(), command.ordinal, "too_late_to_repeat"))
+    body = _body(context, command)
+    claim: int | Outcome | None = None
     try:
-        send_id = _claim(task, command, body)
+        claim = _claim(context, command, body)
     finally:
-        if send_id is None and line is None:  # nothing was tried: another may be the provider's probe
-            task.store.leave_provider(task.workspace.name, command.provider)
-    if send_id is None:
-        return
-    limit_s = task.policy.durations.stamp_max_age_s
-    answer = task.recall.create(
-        _order(task, command),
+        if not isinstance(claim, int) and line is None:  # nothing was tried: another may be the probe
+            context.store.leave_provider(context.workspace.name, command.provider)
+    if not isinstance(claim, int):
+        return claim
+    limit_s = context.policy.durations.stamp_max_age_s
+    answer = context.recall.create(
+        _order(context, command),
         body,
-        is_still_fresh=lambda: task.clock.boottime() - stamped_at <= limit_s and not task.keeper.is_lost,
+        is_still_fresh=lambda: (
+            context.clock.boottime() - stamped_at <= limit_s and not context.keeper.is_lost
+        ),
     )
     # First, so that two recordings refused at the same moment see each other (`_whose_payload`).
-    outcome = f"{answer.kind} {answer.status or ''}".strip()
-    task.store.settle_send(send_id, outcome=outcome)
-    event = _outcome(task, command, answer)
-    task.happened(event)
-    if isinstance(event, events.Created) or (
-        isinstance(event, events.CreateRefused) and event.refusal not in _ABOUT_US
-    ):
-        task.accepted(task.workspace)
+    context.store.settle_send(claim, outcome=f"{answer.kind} {answer.status or ''}".strip())
+    return _concluded(context, command, answer)
 
 
-def _is_still_wanted(task: Task, command: CreateTranscript) -> bool:
-    """Before every send under a fresh key: does the policy of now want this recording, with this provider?"""
-    unwanted = why_not_send(task.state, command.ordinal, command.provider, task.policy)
-    line = task.state.attempt_of(ordinal=command.ordinal)
-    if unwanted is None and (line is None or not line.is_doubtful):
-        unwanted = _why_too_short(task, command)
+# -- before the claim ------------------------------------------------------------------------------
+
+
+def _why_not(context: CommandContext, command: CreateTranscript, line: Attempt | None) -> Outcome | None:
+    """
+    Before every send under a fresh key: does the policy of now want this recording, with this provider? And
+    before the first claim of an attempt: is its provider up?
+    """
+    unwanted = why_not_send(context.state, command.ordinal, command.provider, context.policy)
     if unwanted is not None:
-        task.happened(replace(unwanted, at=task.now()))
-    return unwanted is None
+        return Happened(replace(unwanted, at=context.now()))
+    if line is None or not line.is_doubtful:
+        too_short = _why_too_short(context, command)
+        if too_short is not None:
+            return too_short
+    if line is not None:
+        return None
+    probe_s = context.policy.durations.provider_probe_at_most_s
+    if context.store.enter_provider(context.workspace.name, command.provider, probe_s=probe_s):
+        return None
+    at = context.patient_now(context.state.waiting_since or context.now(), for_creates=True)
+    return Happened(events.ProviderDown(at, command.ordinal, command.provider))
 
 
-def _may_begin(task: Task, command: CreateTranscript) -> bool:
-    """Before the first claim of an attempt: is its provider up?"""
-    probe_s = task.policy.durations.provider_probe_at_most_s
-    if task.store.enter_provider(task.workspace.name, command.provider, probe_s=probe_s):
-        return True
-    at = task.patient_now(task.state.waiting_since or task.now(), for_creates=True)
-    task.happened(events.ProviderDown(at, command.ordinal, command.provider))
-    return False
+def _why_too_short(context: CommandContext, command: CreateTranscript) -> Outcome | None:
+    """Only asks Recall when the policy has a minimum duration, and before anything was made."""
+    minimum_s, state = context.policy.select.minimum_duration_s, context.state
+    is_first = all(a.ordinal == command.ordinal for a in state.attempts)
+    if minimum_s <= 0 or not is_first or state.is_by_hand:
+        return None
+    facts = context.read("retrieve", lambda: context.recall.recording(context.recording_id))
+    if isinstance(facts, Unanswered):
+        return facts
+    if facts.duration_s is None or facts.duration_s >= minimum_s:
+        return None
+    why = f"shorter than {minimum_s:g} seconds"
+    return Happened(events.NoLongerWanted(context.now(), command.ordinal, "deselected", why))
+
+
+def _is_too_late_to_repeat(context: CommandContext, command: CreateTranscript) -> bool:
+    """A key is safe to repeat for Recall's hour, and only under the API key it was first sent with."""
+    times = context.store.send_times(
+        context.workspace.name, context.recording_id, command.ordinal, generation=command.generation
+    )
+    if times.since_first_s is None:
+        return False
+    is_old = times.since_first_s >= context.policy.durations.resend_until_s
+    return is_old or not times.has_body or not times.fingerprints <= {context.recall.fingerprint}
 
 
 def idempotency_key(workspace: str, recording_id: str, ordinal: int, generation: int) -> str:
-    """The same for whoever repeats this very request: a forgotten claim repeats itself harmlessly."""
+    """The same for every repetition of this very request: a forgotten claim repeats itself harmlessly."""
     return str(uuid.uuid5(_KEYS, f"{workspace}/{recording_id}/{ordinal}/{generation}"))
 
 
-def _body(task: Task, command: CreateTranscript) -> bytes:
+def _body(context: CommandContext, command: CreateTranscript) -> bytes:
     """What was sent first under this key, or for a fresh one what the policy of now says."""
-    kept = task.store.send_body(
-        task.workspace.name, task.recording_id, command.ordinal, generation=command.generation
+    kept = context.store.send_body(
+        context.workspace.name, context.recording_id, command.ordinal, generation=command.generation
     )
-    return kept if kept is not None else task.recall.create_body(_order(task, command))
+    return kept if kept is not None else context.recall.create_body(_order(context, command))
 
 
-def _claim(task: Task, command: CreateTranscript, body: bytes) -> int | None:
-    """Commits claim, stamp and key at once; the stamp's id. None: not wanted any more, or not this second."""
-    key = idempotency_key(task.workspace.name, task.recording_id, command.ordinal, command.generation)
-    send = Send(
-        ordinal=command.ordinal,
-        generation=command.generation,
-        key=key,
-        fingerprint=task.recall.fingerprint,
-        # Recall counts creates per bot; a recording without a bot stands for itself.
-        bot=task.state.bot_id or task.recording_id,
-        body=body,
-    )
-    sending = events.Sending(task.now(), command.ordinal, command.provider, command.generation)
-    source = Source(command=task.leased, by="worker", is_finished=False)
-    try:
-        decision, committed = task.advance(task.workspace.name, task.recording_id, sending, source, send=send)
-    except BudgetExceeded:
-        task.happened(events.BudgetSpent(task.now(), command.ordinal))
-        return None
-    if decision.ignored and is_wanted(decision.state, command):
-        raise RecallBusy("claim_refused", retry_after_s=task.policy.durations.put_off_first_s)
-    if decision.ignored:
-        task.store.drop(task.leased)
-        return None
-    if committed.wait_s is not None:
-        task.store.defer(task.leased, after_s=committed.wait_s, cause="rate_of_the_bot")
-        return None
-    return committed.send_id
-
-
-def _order(task: Task, command: CreateTranscript) -> CreateOrder:
+def _order(context: CommandContext, command: CreateTranscript) -> CreateOrder:
     return CreateOrder(
-        recording_id=task.recording_id,
+        recording_id=context.recording_id,
         provider=command.provider,
-        options=task.policy.options_of(command.provider),
-        separate_streams=task.policy.separate_streams,
-        marker=f"{task.recording_id}/{command.ordinal}",
+        options=context.policy.options_of(command.provider),
+        separate_streams=context.policy.separate_streams,
+        marker=f"{context.recording_id}/{command.ordinal}",
         idempotency_key=idempotency_key(
-            task.workspace.name, task.recording_id, command.ordinal, command.generation
+            context.workspace.name, context.recording_id, command.ordinal, command.generation
         ),
     )
 
 
-def _is_too_late_to_repeat(task: Task, command: CreateTranscript) -> bool:
-    """A key is safe to repeat for Recall's hour, and only under the API key it was first sent with."""
-    times = task.store.send_times(
-        task.workspace.name, task.recording_id, command.ordinal, generation=command.generation
+def _claim(context: CommandContext, command: CreateTranscript, body: bytes) -> int | Outcome:
+    """Commits claim, stamp, key and bytes at once; the stamp's id, or why nothing was committed."""
+    order = _order(context, command)
+    send = Send(
+        ordinal=command.ordinal,
+        generation=command.generation,
+        key=order.idempotency_key,
+        fingerprint=context.recall.fingerprint,
+        # Recall counts creates per bot; a recording without a bot stands for itself.
+        bot=context.state.bot_id or context.recording_id,
+        body=body,
     )
-    if times.since_first_s is None:
-        return False
-    is_old = times.since_first_s >= task.policy.durations.resend_until_s
-    return is_old or not times.has_body or not times.fingerprints <= {task.recall.fingerprint}
+    sending = events.Sending(context.now(), command.ordinal, command.provider, command.generation)
+    try:
+        decision, committed = context.claim(sending, send)
+    except BudgetExceeded:
+        return Happened(events.BudgetSpent(context.now(), command.ordinal))
+    if decision.ignored and is_wanted(decision.state, command):
+        return Later(context.policy.durations.put_off_first_s, "claim_refused")
+    if decision.ignored:
+        return NotWanted()
+    if committed.wait_s is not None:
+        return Later(committed.wait_s, "rate_of_the_bot", is_exact=True)
+    assert committed.send_id is not None
+    return committed.send_id
 
 
-def _why_too_short(task: Task, command: CreateTranscript) -> events.NoLongerWanted | None:
-    """Only asks Recall when the policy has a minimum duration, and before anything was made."""
-    minimum_s, state = task.policy.select.minimum_duration_s, task.state
-    is_first = all(a.ordinal == command.ordinal for a in state.attempts)
-    if minimum_s <= 0 or not is_first or state.is_by_hand:
-        return None
-    facts = task.read("retrieve", lambda: task.recall.recording(task.recording_id))
-    if facts.duration_s is None or facts.duration_s >= minimum_s:
-        return None
-    why = f"shorter than {minimum_s:g} seconds"
-    return events.NoLongerWanted(task.now(), command.ordinal, "deselected", why)
+# -- after the POST --------------------------------------------------------------------------------
 
 
-def _outcome(task: Task, command: CreateTranscript, answer: CreateAnswer) -> events.Event:
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """
+    Whose fault a definite 4xx is, and how long to wait where waiting helps.
+
+    Attributes:
+        counted: What was counted at Recall, for people.
+        account: Where the account is meant.
+    """
+
+    refusal: Refusal
+    wait_s: float = 0.0
+    counted: str = ""
+    account: Refused | None = None
+
+
+def _concluded(context: CommandContext, command: CreateTranscript, answer: CreateAnswer) -> Outcome:
     ordinal = command.ordinal
     if answer.kind == "created" and answer.transcript_id is not None:
-        return events.Created(task.now(), ordinal, answer.transcript_id, answer.provider)
-    patient_at = _patient(task, ordinal)
+        return Happened(events.Created(context.now(), ordinal, answer.transcript_id, answer.provider))
+    line = context.state.attempt_of(ordinal=ordinal)
+    patient_at = context.patient_now(line.since if line is not None else context.now(), for_creates=True)
     if answer.kind == "not_sent":
-        return events.CreateNotSent(patient_at, ordinal, answer.detail)
+        return Happened(events.CreateNotSent(patient_at, ordinal, answer.detail))
     if answer.kind == "unknown":
-        return events.CreateUnknown(task.now(), ordinal, answer.detail or f"http_{answer.status}")
-    counted = ""
-    try:
-        refusal, wait_s, counted = _why_refused(task, answer)
-    except (RecallBusy, SlotLater):
-        # The cause cannot be looked into now. Nothing was made; the same attempt asks again later.
-        refusal, wait_s = Refusal.BUSY, task.policy.durations.blocked_at_most_every_s
-    except AccountRefused as refused:
-        if refused.status == 403 and task.probe(task.workspace) is not False:  # about this recording
-            refusal, wait_s = Refusal.BUSY, task.policy.durations.blocked_at_most_every_s
-        else:
-            task.pause(task.workspace, refused.status)
-            refusal, wait_s = Refusal.ACCOUNT, task.policy.durations.account_probe_every_s
-    detail = " ".join(filter(None, (f"http_{answer.status}", answer.code, counted)))
-    return events.CreateRefused(task.now(), ordinal, refusal, detail, wait_s, patient_at)
+        detail = answer.detail or f"http_{answer.status}"
+        return Happened(events.CreateUnknown(context.now(), ordinal, detail))
+    fault = _why_refused(context, answer)
+    detail = " ".join(filter(None, (f"http_{answer.status}", answer.code, fault.counted)))
+    event = events.CreateRefused(context.now(), ordinal, fault.refusal, detail, fault.wait_s, patient_at)
+    return Happened(event) if fault.account is None else replace(fault.account, event=event)
 
 
-def _patient(task: Task, ordinal: int) -> float:
-    line = task.state.attempt_of(ordinal=ordinal)
-    return task.patient_now(line.since if line is not None else task.now(), for_creates=True)
-
-
-def _why_refused(task: Task, answer: CreateAnswer) -> tuple[Refusal, float, str]:
-    """Whose fault a definite 4xx is, how long to wait where waiting helps, and what was counted at Recall."""
-    probe_s = task.policy.durations.account_probe_every_s
+def _why_refused(context: CommandContext, answer: CreateAnswer) -> _Fault:
+    durations = context.policy.durations
     match answer.status:
         case 401 | 402:
-            task.pause(task.workspace, answer.status, creates_only=answer.status == 402)
-            return Refusal.ACCOUNT, probe_s, ""
+            return _of_account(context, answer.status, creates_only=answer.status == 402)
         case 403:
-            return _whose_403(task), probe_s, ""
+            return _whose_403(context)
         case 429 | 507:
-            return Refusal.BUSY, answer.retry_after_s or task.policy.durations.blocked_first_s, ""
+            return _Fault(Refusal.BUSY, answer.retry_after_s or durations.blocked_first_s)
         case 400 | 404 | 422 if answer.names_provider:
-            return Refusal.PROVIDER, 0.0, ""
+            return _Fault(Refusal.PROVIDER)
         case 400 | 404 | 422:
-            return _look_into_recording(task)
+            return _look_into_recording(context)
         case _:  # a proxy's or a firewall's word, not one about this provider
-            return Refusal.BUSY, answer.retry_after_s or probe_s, ""
+            return _Fault(Refusal.BUSY, answer.retry_after_s or durations.account_probe_every_s)
 
 
-def _whose_403(task: Task) -> Refusal:
-    """The account's, this payload's, or not known yet: then the same attempt asks again."""
-    is_accepted = task.probe(task.workspace)
+def _of_account(context: CommandContext, status: int, *, creates_only: bool = False) -> _Fault:
+    probe_s = context.policy.durations.account_probe_every_s
+    return _Fault(Refusal.ACCOUNT, probe_s, account=Refused(status, creates_only=creates_only))
+
+
+def _whose_403(context: CommandContext) -> _Fault:
+    """
+    The account's, this payload's, or not known yet: then the same attempt asks again. Recall's firewall
+    judges payloads: it is all of ours only when another recording is refused too.
+    """
+    durations = context.policy.durations
+    is_accepted = context.probe(context.workspace)
     if is_accepted is None:
-        return Refusal.BUSY
-    if is_accepted:
-        return _whose_payload(task)
-    task.pause(task.workspace, 403)
-    return Refusal.ACCOUNT
+        return _Fault(Refusal.BUSY, durations.account_probe_every_s)
+    if not is_accepted:
+        return _of_account(context, 403)
+    workspace, within_s = context.workspace.name, durations.give_up_s / 24
+    if context.store.creates_refused_elsewhere(workspace, context.recording_id, within_s=within_s):
+        return _of_account(context, 403, creates_only=True)
+    return _Fault(Refusal.PAYLOAD, durations.account_probe_every_s)
 
 
-def _whose_payload(task: Task) -> Refusal:
-    """Recall's firewall judges payloads: it is all of us only when another recording is refused too."""
-    within_s = task.policy.durations.give_up_s / 24
-    if not task.store.creates_refused_elsewhere(task.workspace.name, task.recording_id, within_s=within_s):
-        return Refusal.PAYLOAD
-    task.pause(task.workspace, 403, creates_only=True)
-    return Refusal.ACCOUNT
-
-
-def _look_into_recording(task: Task) -> tuple[Refusal, float, str]:
+def _look_into_recording(context: CommandContext) -> _Fault:
     """A refusal that names no provider: is it the recording, or Recall's limit?"""
-    facts = task.read("retrieve", lambda: task.recall.recording(task.recording_id), may_defer=False)
+    facts = context.read("retrieve", lambda: context.recall.recording(context.recording_id), may_defer=False)
+    if isinstance(facts, Unanswered):
+        return _cannot_look(context, facts)
     match facts.condition:
         case RecordingCondition.UNKNOWN:
-            return Refusal.RECORDING_UNKNOWN, 0.0, ""
+            return _Fault(Refusal.RECORDING_UNKNOWN)
         case RecordingCondition.NOT_DONE:
-            return Refusal.RECORDING_NOT_DONE, 0.0, ""
+            return _Fault(Refusal.RECORDING_NOT_DONE)
         case RecordingCondition.GONE | RecordingCondition.FAILED:
-            return Refusal.RECORDING_GONE, 0.0, ""
+            return _Fault(Refusal.RECORDING_GONE)
         case RecordingCondition.DONE if not facts.has_media:
-            return Refusal.NO_AUDIO, 0.0, ""
+            return _Fault(Refusal.NO_AUDIO)
         case RecordingCondition.DONE:
-            alive = [a for a in list_all(task) if a.status != "deleted"]
-            ours = sum(1 for a in alive if a.ordinal is not None)
-            counted = f"({len(alive)} transcripts at Recall, {ours} of them ours)"
-            if len(alive) > CEILING:
-                return Refusal.LIMIT, 0.0, counted
-            return Refusal.UNEXPLAINED, task.policy.durations.unexplained_every_s, counted
+            return _count_at_recall(context)
+
+
+def _count_at_recall(context: CommandContext) -> _Fault:
+    listed = list_all(context)
+    if isinstance(listed, Unanswered):
+        return _cannot_look(context, listed)
+    alive = [a for a in listed if a.status != "deleted"]
+    ours = sum(1 for a in alive if a.ordinal is not None)
+    counted = f"({len(alive)} transcripts at Recall, {ours} of them ours)"
+    if len(alive) > CEILING:
+        return _Fault(Refusal.LIMIT, counted=counted)
+    return _Fault(Refusal.UNEXPLAINED, context.policy.durations.unexplained_every_s, counted)
+
+
+def _cannot_look(context: CommandContext, answer: Unanswered) -> _Fault:
+    """
+    The cause cannot be looked into now. Nothing was made; the same attempt asks again later, unless the look
+    was refused for the account's sake (a 403 may be about this recording alone).
+    """
+    if isinstance(answer, Refused) and (answer.status != 403 or context.probe(context.workspace) is False):
+        return _of_account(context, answer.status)
+    return _Fault(Refusal.BUSY, context.policy.durations.blocked_at_most_every_s)

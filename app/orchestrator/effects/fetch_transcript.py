@@ -22,8 +22,10 @@ from tempfile import TemporaryDirectory
 from app.core import events
 from app.core.commands import FetchTranscript
 from app.core.rules_results import NO_SUB_CODE
+from app.core.seen import TranscriptStatus
 from app.errors import BlobsUnavailable, DownloadBlocked, TranscriptUnreadable
-from app.orchestrator.command_context import Task
+from app.orchestrator.command_context import CommandContext
+from app.orchestrator.outcome import Happened, Outcome, Unanswered
 from app.orchestrator.records import ArtifactRow
 from app.recall.types import Artifact
 from app.results.result_folder import MANIFEST, PROVIDER_RAW, RAW, folder_of
@@ -44,125 +46,133 @@ from app.transcripts.render import render
 _LEAVES_TIME_S = 40.0
 
 
-def fetch(task: Task) -> None:
+def fetch(context: CommandContext) -> Outcome:
     """One finished transcript, from Recall's word to the manifest; of an empty one all but the manifest."""
-    command = task.leased.command
+    command = context.leased.command
     assert isinstance(command, FetchTranscript)
     tid = command.transcript_id
-    kept = _kept(task, tid)
+    kept = _kept(context, tid)
     if kept is not None and kept.summary.is_readable:
-        _finish(task, kept)
-        return
-    if kept is not None and not _has_bytes_of(task, kept):
+        return _finished(context, kept)
+    if kept is not None and not _has_bytes_of(context, kept):
         kept = None
     artifact: Artifact | None = None
     if kept is None:
-        ask = partial(task.recall.retrieve, tid, recording_id=task.recording_id)
-        artifact = task.read("retrieve", ask)
-        event = _why_not(task, tid, artifact)
+        ask = partial(context.recall.retrieve, tid, recording_id=context.recording_id)
+        answer = context.read("retrieve", ask)
+        if isinstance(answer, Unanswered):
+            return answer
+        event = _why_not(context, tid, answer)
         if event is not None:
-            task.happened(event)
-            return
+            return Happened(event)
+        artifact = answer
     try:
-        with _scratch(task) as folder:
-            _store(task, artifact, kept, folder)
+        with _scratch(context) as folder:
+            return _store(context, artifact, kept, folder)
     except DownloadBlocked as blocked:
-        _blocked(task, command, blocked.cause)
+        return _blocked(context, command, blocked.cause)
     except (BlobsUnavailable, OSError) as trouble:
-        task.log.error("storage_unavailable", recording=task.recording_id, cause=_plainly(trouble))
-        _blocked(task, command, "storage_unavailable")
+        context.log.error("storage_unavailable", recording=context.recording_id, cause=_plainly(trouble))
+        return _blocked(context, command, "storage_unavailable")
 
 
-def _blocked(task: Task, command: FetchTranscript, cause: str) -> None:
+def _blocked(context: CommandContext, command: FetchTranscript, cause: str) -> Outcome:
     tid = command.transcript_id
-    task.happened(events.FetchBlocked(_patient(task, tid), tid, cause))
+    return Happened(events.FetchBlocked(_patient(context, tid), tid, cause))
 
 
-def _patient(task: Task, transcript_id: str) -> float:
-    waiting = task.state.unread_of(transcript_id)
-    return task.patient_now(waiting.since if waiting is not None else task.now())
+def _patient(context: CommandContext, transcript_id: str) -> float:
+    waiting = context.state.unread_of(transcript_id)
+    return context.patient_now(waiting.since if waiting is not None else context.now())
 
 
-def _why_not(task: Task, tid: str, artifact: Artifact | None) -> events.Event | None:
+def _why_not(context: CommandContext, tid: str, artifact: Artifact | None) -> events.Event | None:
     """The event that ends the fetch before its download, or None when there is something to download."""
-    at = _patient(task, tid)
+    at = _patient(context, tid)
     if artifact is None:
-        return events.TranscriptMissing(task.now(), tid, at, task.recall.fingerprint)
-    if artifact.status in ("deleted", "failed"):
-        sub_code = artifact.sub_code or NO_SUB_CODE
-        return events.TranscriptGone(at, tid, sub_code if artifact.status == "failed" else None)
-    is_ours = task.state.attempt_of(transcript_id=tid) is not None  # was ordered, whatever its answer lacks
-    if artifact.is_realtime and not is_ours and not task.policy.want_realtime:
+        return events.TranscriptMissing(context.now(), tid, at, context.recall.fingerprint)
+    if artifact.status is TranscriptStatus.FAILED:
+        return events.TranscriptGone(at, tid, artifact.sub_code or NO_SUB_CODE, artifact.failure)
+    if artifact.status is TranscriptStatus.DELETED:
+        return events.TranscriptGone(at, tid)
+    is_ours = (
+        context.state.attempt_of(transcript_id=tid) is not None
+    )  # was ordered, whatever its answer lacks
+    if artifact.is_realtime and not is_ours and not context.policy.want_realtime:
         return events.Unwanted(at, tid, artifact.provider or "unknown")
-    if artifact.status != "done" or artifact.download_url is None:
+    if artifact.status is not TranscriptStatus.DONE or artifact.download_url is None:
         return events.NotYet(at, tid)
     return None
 
 
-def _store(task: Task, artifact: Artifact | None, kept: Manifest | None, folder: Path) -> None:
+def _store(
+    context: CommandContext, artifact: Artifact | None, kept: Manifest | None, folder: Path
+) -> Outcome:
     """
     Args:
         artifact: What Recall offers to download; None where `kept` says that its bytes are stored already
             and could not be read.
     """
-    command = task.leased.command
+    command = context.leased.command
     assert isinstance(command, FetchTranscript)
-    raw, began_at = folder / RAW, task.clock.boottime()
+    raw, began_at = folder / RAW, context.clock.boottime()
     if artifact is None:
-        key = f"{_folder(task, command.transcript_id)}/{RAW}"
-        with task.blobs.open(key) as stream, raw.open("wb") as file:
+        key = f"{_folder(context, command.transcript_id)}/{RAW}"
+        with context.blobs.open(key) as stream, raw.open("wb") as file:
             shutil.copyfileobj(stream, file)
     else:
         assert artifact.download_url is not None
-        task.recall.download(artifact.download_url, raw, keep_going=task.keeper.go_on)
+        context.recall.download(artifact.download_url, raw, keep_going=context.keeper.go_on)
     try:
         summary = _render(raw, folder)
     except TranscriptUnreadable:
-        _keep_unreadable(task, artifact, kept, folder)
-        return
+        return _keep_unreadable(context, artifact, kept, folder)
     if artifact is not None:
-        _add_provider_data(task, artifact, folder, began_at=began_at)
-    _finish(task, _put(task, artifact, kept, summary, folder))
+        _add_provider_data(context, artifact, folder, began_at=began_at)
+    return _finished(context, _put(context, artifact, kept, summary, folder))
 
 
-def _keep_unreadable(task: Task, artifact: Artifact | None, kept: Manifest | None, folder: Path) -> None:
+def _keep_unreadable(
+    context: CommandContext, artifact: Artifact | None, kept: Manifest | None, folder: Path
+) -> Outcome:
     """
     What is no transcript is stored as it is once three downloads were equal, a minute apart. What is stored
     already gets its row all the same: a worker may have ended between its manifest and its commit.
     """
-    command = task.leased.command
+    command = context.leased.command
     assert isinstance(command, FetchTranscript)
     tid, digest = command.transcript_id, _described(folder / RAW).sha256
-    waiting, at = task.state.unread_of(tid), task.now()
-    apart_s = task.policy.durations.unreadable_again_s / 2
+    waiting, at = context.state.unread_of(tid), context.now()
+    apart_s = context.policy.durations.unreadable_again_s / 2
     is_last = waiting is not None and waiting.unreadable(digest, at, apart_s=apart_s).is_unreadable
     if kept is None and is_last:
         for path in folder.iterdir():
             if path.name != RAW:
                 path.unlink()
-        kept = _put(task, artifact, None, UNREAD, folder)
-    task.log.warning("transcript_unreadable", recording=task.recording_id, transcript=tid, sha256=digest)
-    row = artifact_row(task, kept) if kept is not None else None
-    task.happened(events.DownloadUnreadable(at, tid, digest, is_kept=kept is not None), artifact=row)
+        kept = _put(context, artifact, None, UNREAD, folder)
+    line = context.log.bind(recording=context.recording_id, transcript=tid)
+    line.warning("transcript_unreadable", sha256=digest)
+    row = artifact_row(context, kept) if kept is not None else None
+    return Happened(events.DownloadUnreadable(at, tid, digest, is_kept=kept is not None), row)
 
 
 def _put(
-    task: Task, artifact: Artifact | None, kept: Manifest | None, summary: Summary, folder: Path
+    context: CommandContext, artifact: Artifact | None, kept: Manifest | None, summary: Summary, folder: Path
 ) -> Manifest:
     """Every file in its place; the manifest last, unless it is held back (`_is_held_back`)."""
-    command = task.leased.command
+    command = context.leased.command
     assert isinstance(command, FetchTranscript)
-    base = _folder(task, command.transcript_id)
+    base = _folder(context, command.transcript_id)
     files = [_described(path) for path in sorted(folder.iterdir())]
-    task.keeper.check()
+    context.keeper.check()
     for file in files:
-        task.blobs.put(f"{base}/{file.name}", folder / file.name)
-    manifest = _manifest(task, artifact, kept, summary, files)
+        context.blobs.put(f"{base}/{file.name}", folder / file.name)
+    manifest = _manifest(context, artifact, kept, summary, files)
     if not _is_held_back(manifest):
         path = folder / MANIFEST
         path.write_bytes(build_manifest(manifest))
-        task.keeper.check()
-        task.blobs.put(f"{base}/{MANIFEST}", path)
+        context.keeper.check()
+        context.blobs.put(f"{base}/{MANIFEST}", path)
     return manifest
 
 
@@ -171,16 +181,17 @@ def _is_held_back(manifest: Manifest) -> bool:
     return manifest.summary.verdict is Verdict.EMPTY
 
 
-def _add_provider_data(task: Task, artifact: Artifact, folder: Path, *, began_at: float) -> None:
+def _add_provider_data(context: CommandContext, artifact: Artifact, folder: Path, *, began_at: float) -> None:
     """The provider's own answer, where Recall offers it: welcome, but never worth losing a result for."""
-    is_late = task.clock.boottime() - began_at > _LEAVES_TIME_S
+    is_late = context.clock.boottime() - began_at > _LEAVES_TIME_S
     if artifact.provider_data_url is None or is_late:
         return
+    target, keep_going = folder / PROVIDER_RAW, context.keeper.go_on
     try:
-        task.recall.download(artifact.provider_data_url, folder / PROVIDER_RAW, keep_going=task.keeper.go_on)
+        context.recall.download(artifact.provider_data_url, target, keep_going=keep_going)
     except DownloadBlocked as blocked:
-        (folder / PROVIDER_RAW).unlink(missing_ok=True)
-        task.log.warning("provider_data_left_out", recording=task.recording_id, cause=blocked.cause)
+        target.unlink(missing_ok=True)
+        context.log.warning("provider_data_left_out", recording=context.recording_id, cause=blocked.cause)
 
 
 def _render(raw: Path, folder: Path) -> Summary:
@@ -194,10 +205,14 @@ def _render(raw: Path, folder: Path) -> Summary:
 
 
 def _manifest(
-    task: Task, artifact: Artifact | None, kept: Manifest | None, summary: Summary, files: list[StoredFile]
+    context: CommandContext,
+    artifact: Artifact | None,
+    kept: Manifest | None,
+    summary: Summary,
+    files: list[StoredFile],
 ) -> Manifest:
     """About the transcript of the command: the answer has been held against it."""
-    state, command = task.state, task.leased.command
+    state, command = context.state, context.leased.command
     assert isinstance(command, FetchTranscript)
     line = state.attempt_of(transcript_id=command.transcript_id)
     ordered = line.provider if line is not None else None
@@ -211,83 +226,83 @@ def _manifest(
         provider=provider or ordered or "unknown",
         attempts=tuple(AttemptLine(a.ordinal, a.provider, a.fate.value) for a in state.attempts),
         summary=summary,
-        created_at=datetime.fromtimestamp(task.now(), UTC),
+        created_at=datetime.fromtimestamp(context.now(), UTC),
         files=tuple(files),
     )
 
 
-def _kept(task: Task, transcript_id: str) -> Manifest | None:
+def _kept(context: CommandContext, transcript_id: str) -> Manifest | None:
     """
     The draft in the store of one whose manifest is held back. Or what a worker that died before its commit
     left whole: a manifest in the storage.
     """
-    draft = drafted(task, transcript_id)
+    draft = drafted(context, transcript_id)
     if draft is not None:
         return draft
     with suppress(BlobsUnavailable):
-        return manifest_stored(task, transcript_id)
+        return manifest_stored(context, transcript_id)
     return None
 
 
-def _has_bytes_of(task: Task, manifest: Manifest) -> bool:
+def _has_bytes_of(context: CommandContext, manifest: Manifest) -> bool:
     """Whether the bytes that could not be read are still those of the manifest. Else: fetched anew."""
-    key = f"{_folder(task, manifest.transcript_id)}/{RAW}"
+    key = f"{_folder(context, manifest.transcript_id)}/{RAW}"
     with suppress(BlobsUnavailable):
-        return task.blobs.exists(key) and task.blobs.sha256(key) == manifest.files[0].sha256
+        return context.blobs.exists(key) and context.blobs.sha256(key) == manifest.files[0].sha256
     return False
 
 
-def drafted(task: Task, transcript_id: str) -> Manifest | None:
+def drafted(context: CommandContext, transcript_id: str) -> Manifest | None:
     """What the manifest of a candidate is to say, kept until it is written."""
-    draft = task.store.draft(task.workspace.name, task.recording_id, transcript_id)
+    draft = context.store.draft(context.workspace.name, context.recording_id, transcript_id)
     return parse_manifest(draft.encode()) if draft is not None else None
 
 
-def manifest_stored(task: Task, transcript_id: str) -> Manifest | None:
+def manifest_stored(context: CommandContext, transcript_id: str) -> Manifest | None:
     """The manifest in the storage, where it is one and about this transcript. Raises `BlobsUnavailable`."""
-    key = f"{_folder(task, transcript_id)}/{MANIFEST}"
-    if not task.blobs.exists(key):
+    key = f"{_folder(context, transcript_id)}/{MANIFEST}"
+    if not context.blobs.exists(key):
         return None
     try:
-        with task.blobs.open(key) as stream:
+        with context.blobs.open(key) as stream:
             manifest = parse_manifest(stream.read(MAX_BYTES + 1))
     except ManifestUnreadable:
         return None
-    return manifest if manifest.is_about(task.recording_id, transcript_id) else None
+    return manifest if manifest.is_about(context.recording_id, transcript_id) else None
 
 
-def artifact_row(task: Task, manifest: Manifest, *, draft: str | None = None) -> ArtifactRow:
+def artifact_row(context: CommandContext, manifest: Manifest, *, draft: str | None = None) -> ArtifactRow:
     """The row about a stored transcript; with `draft`, its manifest is still to be written."""
-    line = task.state.attempt_of(transcript_id=manifest.transcript_id)
+    line = context.state.attempt_of(transcript_id=manifest.transcript_id)
     return ArtifactRow(
-        workspace=task.workspace.name,
-        recording_id=task.recording_id,
+        workspace=context.workspace.name,
+        recording_id=context.recording_id,
         transcript_id=manifest.transcript_id,
         ordinal=line.ordinal if line is not None else None,
         provider=manifest.provider,
         verdict=manifest.summary.verdict.value,
         language=manifest.summary.language,
-        folder=_folder(task, manifest.transcript_id),
+        folder=_folder(context, manifest.transcript_id),
         files=(*(f.name for f in manifest.files), *(() if draft is not None else (MANIFEST,))),
         draft=draft,
     )
 
 
-def _finish(task: Task, manifest: Manifest) -> None:
+def _finished(context: CommandContext, manifest: Manifest) -> Outcome:
     is_empty = manifest.summary.verdict is Verdict.EMPTY
     stored = events.Stored(
-        at=task.now(),
+        at=context.now(),
         transcript_id=manifest.transcript_id,
         provider=manifest.provider,
         language=manifest.summary.language,
         is_empty=is_empty,
     )
     draft = build_manifest(manifest).decode() if is_empty else None
-    task.happened(stored, artifact=artifact_row(task, manifest, draft=draft))
+    return Happened(stored, artifact_row(context, manifest, draft=draft))
 
 
-def _folder(task: Task, transcript_id: str) -> str:
-    return folder_of(task.workspace.name, task.recording_id, transcript_id)
+def _folder(context: CommandContext, transcript_id: str) -> str:
+    return folder_of(context.workspace.name, context.recording_id, transcript_id)
 
 
 def _described(path: Path) -> StoredFile:
@@ -297,9 +312,9 @@ def _described(path: Path) -> StoredFile:
 
 
 @contextmanager
-def _scratch(task: Task) -> Iterator[Path]:
-    task.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=task.scratch, prefix="fetch-") as folder:
+def _scratch(context: CommandContext) -> Iterator[Path]:
+    context.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=context.scratch, prefix="fetch-") as folder:
         yield Path(folder)
 
 

@@ -19,29 +19,35 @@ from tempfile import TemporaryDirectory
 from app.core import events
 from app.core.commands import PublishTranscript
 from app.errors import BlobsUnavailable
-from app.orchestrator.command_context import Task
+from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects.fetch_transcript import artifact_row, drafted, manifest_stored
+from app.orchestrator.outcome import Happened, Outcome
 from app.results.result_folder import MANIFEST, folder_of
 from app.transcripts.manifest import AttemptLine, Manifest, build_manifest
 from app.transcripts.model import Verdict
 
 
-def publish(task: Task) -> None:
-    """One manifest; harmless to repeat, since one that is true is left as it is."""
-    command = task.leased.command
+def publish(context: CommandContext) -> Outcome:
+    """
+    One manifest; harmless to repeat, since one that is true is left as it is.
+
+    Raises:
+        BlobsUnavailable: It is gone, or the storage cannot be used.
+    """
+    command = context.leased.command
     assert isinstance(command, PublishTranscript)
     tid = command.transcript_id
-    written = manifest_stored(task, tid)
-    known = drafted(task, tid) or written
+    written = manifest_stored(context, tid)
+    known = drafted(context, tid) or written
     if known is None or known.summary.verdict is not Verdict.EMPTY:
         raise BlobsUnavailable(f"the manifest of {tid} is gone from the storage: put it back")
-    manifest = _final(task, known)
+    manifest = _final(context, known)
     if written is not None and _is_true(written, manifest):
         manifest = written
     else:
-        _put(task, manifest)
-    published = events.Published(task.now(), tid, manifest.provider, manifest.summary.language)
-    task.happened(published, artifact=artifact_row(task, manifest))
+        _put(context, manifest)
+    published = events.Published(context.now(), tid, manifest.provider, manifest.summary.language)
+    return Happened(published, artifact_row(context, manifest))
 
 
 def _is_true(written: Manifest, final: Manifest) -> bool:
@@ -50,23 +56,23 @@ def _is_true(written: Manifest, final: Manifest) -> bool:
     return told == (final.summary, final.files, final.superseded_by)
 
 
-def _final(task: Task, draft: Manifest) -> Manifest:
+def _final(context: CommandContext, draft: Manifest) -> Manifest:
     """The draft as of now: what became of all attempts, and which transcript is the result instead."""
-    state = task.state
+    state = context.state
     is_result = draft.transcript_id == state.publishing
     return replace(
         draft,
         attempts=tuple(AttemptLine(a.ordinal, a.provider, a.fate.value) for a in state.attempts),
         superseded_by=None if is_result else state.current,
-        created_at=datetime.fromtimestamp(task.now(), UTC),
+        created_at=datetime.fromtimestamp(context.now(), UTC),
     )
 
 
-def _put(task: Task, manifest: Manifest) -> None:
-    folder = folder_of(task.workspace.name, task.recording_id, manifest.transcript_id)
-    task.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=task.scratch, prefix="fetch-") as scratch:
+def _put(context: CommandContext, manifest: Manifest) -> None:
+    folder = folder_of(context.workspace.name, context.recording_id, manifest.transcript_id)
+    context.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=context.scratch, prefix="fetch-") as scratch:
         path = Path(scratch) / MANIFEST
         path.write_bytes(build_manifest(manifest))
-        task.keeper.check()
-        task.blobs.put(f"{folder}/{MANIFEST}", path)
+        context.keeper.check()
+        context.blobs.put(f"{folder}/{MANIFEST}", path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.core import events as ev
 from app.core.events import RecordingCondition as Condition
+from app.core.seen import Seen
 from tests.core.dialogues import Scene
 from tests.core.scenes.beginnings import (
     C1,
@@ -20,6 +21,7 @@ from tests.core.scenes.beginnings import (
     UNKNOWN,
     A,
     Events,
+    seen,
 )
 
 
@@ -27,8 +29,8 @@ def missing(at: float, transcript_id: str = T1, key: str = "k", patient_at: floa
     return ev.TranscriptMissing(at, transcript_id, at if patient_at is None else patient_at, key)
 
 
-def listed(at: float, *seen: ev.Seen, transcript_id: str = T1, key: str = "k", ordinal: int = 1) -> ev.Event:
-    return ev.Listed(at, ordinal, seen, transcript_id=transcript_id, key=key)
+def listed(at: float, *found: Seen, transcript_id: str = T1, key: str = "k", ordinal: int = 1) -> ev.Event:
+    return ev.Listed(at, ordinal, found, transcript_id=transcript_id, key=key)
 
 
 _TWO_LISTS = (missing(700.0), listed(701.0), missing(761.0), listed(762.0))
@@ -72,6 +74,7 @@ SCENES: tuple[Scene, ...] = (
             missing(106.0),
             missing(700.0),
             listed(701.0),
+            missing(710.0),
             missing(761.0),
             listed(762.0),
             missing(763.0),
@@ -122,7 +125,7 @@ SCENES: tuple[Scene, ...] = (
     *(
         Scene(
             f"it is in the list after all, as {status}: {title}",
-            (listed(701.0, ev.Seen(T1, status, 1, A)),),
+            (listed(701.0, seen(T1, status, 1, A)),),
             (*given, missing(100.0), missing(700.0)),
         )
         for status in ("processing", "done", "deleted")
@@ -130,7 +133,7 @@ SCENES: tuple[Scene, ...] = (
     ),
     Scene(
         "only another one is in the list",
-        (listed(701.0, ev.Seen(T2, "done", 2, A)),),
+        (listed(701.0, seen(T2, "done", 2, A)),),
         (*RUNNING, missing(100.0), missing(700.0)),
     ),
     Scene("a list for a transcript that is stored by now", (listed(701.0),), STORED),

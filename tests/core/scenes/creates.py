@@ -104,7 +104,7 @@ SCENES: tuple[Scene, ...] = (
             ev.Sending(19.0, 1, A, 0),
             ev.CreateNotSent(10.0 + DAY, 1, "stamp_too_old"),
             ev.Sending(10.5 + DAY, 1, A, 0),
-            ev.CreateNotSent(11.0 + DAY, 1, "stamp_too_old"),
+            ev.CreateNotSent(11.0 + DAY, 1, "no_connection"),
         ),
         SENDING,
     ),

@@ -23,6 +23,7 @@ from tests.core.scenes.beginnings import (
     A,
     B,
     Events,
+    failed,
 )
 
 _SECOND: Events = (*EMPTY_LONG, ev.Sending(40.0, 2, B, 0), ev.Created(41.0, 2, T2, B))
@@ -53,6 +54,21 @@ SCENES: tuple[Scene, ...] = (
         (ev.RecordingAsked(99.0, Condition.NOT_DONE), ev.RecordingAsked(99.0 + DAY, Condition.NOT_DONE)),
         EMPTY,
     ),
+    Scene(
+        "the length is said at last",
+        (
+            ev.RecordingAsked(99.0, Condition.NOT_DONE),
+            ev.RecordingAsked(199.0, Condition.DONE, duration_s=99.0),
+        ),
+        EMPTY,
+    ),
+    Scene(
+        "a second opinion is planned and then not wanted",
+        (ev.ClockStepped(99.0),),
+        EMPTY_LONG,
+        policy=_NO_FALLBACK,
+        policy_before=TWO,
+    ),
     Scene("a second opinion is not wanted", EMPTY[-1:], EMPTY[:-1], policy=_NO_FALLBACK),
     Scene("there is no second provider", EMPTY[-1:], EMPTY[:-1], policy=ONE),
     Scene(
@@ -65,10 +81,10 @@ SCENES: tuple[Scene, ...] = (
         (stored(60.0, T2, is_empty=True), ev.Published(61.0, T2, B, "de"), ev.Published(62.0, T1, A, "en")),
         _SECOND_DONE,
     ),
-    Scene("the second fails", (ev.TranscriptFailed(50.0, T2, 2, "provider_error"),), _SECOND),
+    Scene("the second fails", (failed(50.0, T2, 2, "provider_error"),), _SECOND),
     Scene(
         "the second fails for a reason that no provider cures",
-        (ev.TranscriptFailed(50.0, T2, 2, "zoom_x"),),
+        (failed(50.0, T2, 2, "zoom_x"),),
         _SECOND,
     ),
     Scene(
@@ -154,7 +170,7 @@ SCENES: tuple[Scene, ...] = (
     ),
     Scene(
         "an attempt that runs while an empty one is kept",
-        (stored(99.0, C1, is_empty=True), ev.TranscriptFailed(100.0, T1, 1, "provider_error")),
+        (stored(99.0, C1, is_empty=True), failed(100.0, T1, 1, "provider_error")),
         (*RUNNING, ev.TranscriptDone(50.0, C1)),
     ),
 )

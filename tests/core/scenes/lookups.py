@@ -14,6 +14,7 @@ from tests.core.scenes.beginnings import (
     T1,
     UNKNOWN,
     A,
+    seen,
 )
 
 SCENES: tuple[Scene, ...] = (
@@ -54,6 +55,17 @@ SCENES: tuple[Scene, ...] = (
         UNKNOWN,
     ),
     Scene(
+        "a lost answer that was repeated: a new key begins anew",
+        (ev.RecordingAsked(5_000.0, Condition.DONE, key="k"),),
+        (
+            *UNKNOWN,
+            ev.Listed(20.0, 1, (), 9.0, 9.0),
+            ev.Sending(30.0, 1, A, 0),
+            ev.CreateUnknown(31.0, 1, "timeout"),
+            *(ev.Listed(at, 1, (), at, at, key="k") for at in (4_300.0, 4_900.0)),
+        ),
+    ),
+    Scene(
         "a lost answer: the lists of two keys are two beginnings",
         (
             ev.Listed(4_212.0, 1, (), 4_200.0, 4_200.0, key="k"),
@@ -87,7 +99,7 @@ SCENES: tuple[Scene, ...] = (
     *(
         Scene(
             f"a lost answer is found in the list: {status}",
-            (ev.Listed(14.0, 1, (ev.Seen(T1, status, 1, A, sub_code),), 3.0, 3.0),),
+            (ev.Listed(14.0, 1, (seen(T1, status, 1, A, sub_code),), 3.0, 3.0),),
             UNKNOWN,
         )
         for status, sub_code in (
@@ -103,7 +115,7 @@ SCENES: tuple[Scene, ...] = (
             ev.Listed(
                 14.0,
                 1,
-                (ev.Seen(T1, "failed", 1, A, "zoom_captions_failure"), ev.Seen(C1, "done", None, "x")),
+                (seen(T1, "failed", 1, A, "zoom_captions_failure"), seen(C1, "done", None, "x")),
                 3.0,
                 3.0,
             ),
@@ -112,7 +124,7 @@ SCENES: tuple[Scene, ...] = (
     ),
     Scene(
         "in the list: failed for good",
-        (ev.Listed(14.0, 1, (ev.Seen(T1, "failed", 1, A, "zoom_captions_failure"),), 3.0, 3.0),),
+        (ev.Listed(14.0, 1, (seen(T1, "failed", 1, A, "zoom_captions_failure"),), 3.0, 3.0),),
         UNKNOWN,
     ),
     Scene(
@@ -122,9 +134,9 @@ SCENES: tuple[Scene, ...] = (
                 14.0,
                 1,
                 (
-                    ev.Seen("captions", "done", None, "x", is_realtime=True),
-                    ev.Seen(C1, "processing", None, "x"),
-                    ev.Seen("ours-3", "processing", 3, "c_async"),
+                    seen("captions", "done", None, "x", is_realtime=True),
+                    seen(C1, "processing", None, "x"),
+                    seen("ours-3", "processing", 3, "c_async"),
                 ),
                 3.0,
                 3.0,
@@ -132,9 +144,17 @@ SCENES: tuple[Scene, ...] = (
         ),
         UNKNOWN,
     ),
+    *(
+        Scene(
+            f"in the list: another one with the marker, {status}",
+            (ev.Listed(14.0, 0, (seen("other", status, 1, A, "x"),)),),
+            RUNNING,
+        )
+        for status in ("processing", "done", "failed")
+    ),
     Scene(
         "in the list: one of ours without its marker",
-        (ev.Listed(14.0, 0, (ev.Seen(T1, "failed", None, A, "provider_error"),)),),
+        (ev.Listed(14.0, 0, (seen(T1, "failed", None, A, "provider_error"),)),),
         RUNNING,
     ),
     Scene(
@@ -169,20 +189,20 @@ SCENES: tuple[Scene, ...] = (
     ),
     Scene(
         "others are at it: an hour's wait and no more",
-        tuple(ev.Listed(80.0 + n, 0, (ev.Seen(C1, "processing", None, "x"),)) for n in range(7)),
+        tuple(ev.Listed(80.0 + n, 0, (seen(C1, "processing", None, "x"),)) for n in range(7)),
         (ev.RecordingDone(10.0, look_first=True),),
     ),
     *(
         Scene(
             f"others are not at it: {title}",
-            (ev.Listed(80.0, 0, seen),),
+            (ev.Listed(80.0, 0, found),),
             (ev.RecordingDone(10.0, look_first=True),),
         )
-        for title, seen in (
-            ("captions", (ev.Seen("captions", "processing", None, "x", is_realtime=True),)),
-            ("ours beside", (ev.Seen(C1, "processing", None, "x"), ev.Seen(T1, "processing", 1, A))),
-            ("failed", (ev.Seen(C1, "failed", None, "x"),)),
-            ("done", (ev.Seen(C1, "done", None, "x"),)),
+        for title, found in (
+            ("captions", (seen("captions", "processing", None, "x", is_realtime=True),)),
+            ("ours beside", (seen(C1, "processing", None, "x"), seen(T1, "processing", 1, A))),
+            ("failed", (seen(C1, "failed", None, "x"),)),
+            ("done", (seen(C1, "done", None, "x"),)),
         )
     ),
     Scene("a list that could not be read for a day", (ev.LookUpImpossible(99.0, 1),), UNKNOWN),

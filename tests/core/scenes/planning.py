@@ -27,12 +27,14 @@ from tests.core.scenes.beginnings import (
     A,
     B,
     Events,
+    failed,
 )
 
 _A_DOWN = replace(TWO, shut=frozenset({A}))
 _ALL_DOWN = replace(TWO, shut=frozenset({A, B}))
 _OTHER = Policy((ProviderChoice("c_async"),), 2)
 REFUSED: Events = (*SENDING, ev.CreateRefused(12.0, 1, Refusal.BUSY, "http_429"))
+BLOCKED: Events = (*SENDING, ev.CreateRefused(12.0, 1, Refusal.PAYLOAD, "http_403"))
 
 SCENES: tuple[Scene, ...] = (
     Scene(
@@ -66,6 +68,12 @@ SCENES: tuple[Scene, ...] = (
         policy=replace(TWO, attempts=1),
         policy_before=TWO,
     ),
+    Scene(
+        "the budget of a person is spent before the claim",
+        (ev.BudgetSpent(99.0, 2),),
+        (*RUNNING, failed(20.0, T1, 1, "provider_error"), ev.RetryAsked(50.0, 2)),
+        policy=ONE,
+    ),
     Scene("a budget is spent for no attempt", (ev.BudgetSpent(99.0, 1),), RUNNING),
     *(
         Scene(
@@ -80,6 +88,7 @@ SCENES: tuple[Scene, ...] = (
             ("planned", (DONE,), TWO),
             ("claimed", REFUSED, TWO),
             ("claimed, all others used", REFUSED, ONE),
+            ("claimed, refused by its payload", BLOCKED, TWO),
             ("sent", SENDING, TWO),
             ("of unknown end", UNKNOWN, TWO),
             ("running", RUNNING, TWO),
@@ -108,14 +117,14 @@ SCENES: tuple[Scene, ...] = (
     Scene("all attempts failed", ALL_FAILED[-1:], ALL_FAILED[:-1]),
     Scene(
         "all attempts failed, one of an unknown provider",
-        (ev.TranscriptFailed(30.0, T1, 1, None),),
+        (failed(30.0, T1, 1, None),),
         (DONE,),
         policy=ONE,
         policy_before=TWO,
     ),
     Scene(
         "an empty transcript and a second opinion that fails",
-        (ev.TranscriptFailed(50.0, T2, 2, "x"),),
+        (failed(50.0, T2, 2, "x"),),
         (*EMPTY_LONG, ev.Sending(40.0, 2, B, 0), ev.Created(41.0, 2, T2, B)),
     ),
     Scene("the long silence of a service, before anything", (ev.LongSilence(500.0),)),

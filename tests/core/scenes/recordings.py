@@ -21,6 +21,7 @@ from tests.core.scenes.beginnings import (
     T1,
     UNKNOWN,
     A,
+    failed,
 )
 
 _NOTHING_SELECTED = Policy(BOTH, 2, select=Selection(default="none"))
@@ -47,7 +48,7 @@ SCENES: tuple[Scene, ...] = (
     Scene(
         "news of a recording whose transcript is at work skips nothing",
         (DONE,),
-        (ev.TranscriptFailed(5.0, T1, 1, "x"), ev.TranscriptDone(6.0, "theirs-1")),
+        (failed(5.0, T1, 1, "x"), ev.TranscriptDone(6.0, "theirs-1")),
         policy=_NOTHING_SELECTED,
     ),
     Scene("news after the transcript is stored changes no end", (DONE,), STORED[2:]),
@@ -69,6 +70,11 @@ SCENES: tuple[Scene, ...] = (
         (ev.TranscriptDone(6.0, T1, 1),),
     ),
     Scene("deleted before it was done", (ev.RecordingDeleted(5.0), DONE)),
+    Scene(
+        "deleted before it was done, while a transcript is unread",
+        (ev.RecordingDeleted(15.0),),
+        (ev.TranscriptDone(6.0, "theirs-1"),),
+    ),
     Scene("deleted while the create is planned", (ev.RecordingDeleted(15.0),), (DONE,)),
     Scene("deleted while a request may be on the wire", (ev.RecordingDeleted(15.0),), SENDING),
     Scene("deleted while an answer is lost", (ev.RecordingDeleted(15.0),), UNKNOWN),
@@ -80,13 +86,13 @@ SCENES: tuple[Scene, ...] = (
     Scene("deleted after it was passed by", (ev.RecordingDeleted(99.0),), SKIPPED),
     Scene(
         "deleted, and then nothing else is planned",
-        (ev.TranscriptFailed(30.0, T1, 1, "provider_error"),),
+        (failed(30.0, T1, 1, "provider_error"),),
         (*RUNNING, ev.RecordingDeleted(15.0)),
     ),
     Scene(
         "news that was lost is asked for",
         (
-            ev.TranscriptFailed(5.0, T1, 1, "x"),
+            failed(5.0, T1, 1, "x"),
             ev.RecordingAsked(100.0, Condition.NOT_DONE),
             ev.RecordingAsked(200.0, Condition.UNKNOWN),
             ev.RecordingAsked(300.0, Condition.DONE, "bot-1", (("team", "blue"),)),
@@ -95,7 +101,7 @@ SCENES: tuple[Scene, ...] = (
     Scene(
         "a recording that is never done is asked for a day, ever more seldom",
         (
-            ev.TranscriptFailed(5.0, T1, 1, "x"),
+            failed(5.0, T1, 1, "x"),
             *_HELD,
             ev.RecordingAsked(4.0 + DAY, Condition.NOT_DONE),
             ev.RecordingAsked(5.0 + DAY, Condition.NOT_DONE),
@@ -105,7 +111,7 @@ SCENES: tuple[Scene, ...] = (
     Scene(
         "a day without an answer ends the wait for a recording",
         (ev.RecordingAsked(5.0 + DAY, Condition.NOT_DONE, is_answer=False),),
-        (ev.TranscriptFailed(5.0, T1, 1, "x"),),
+        (failed(5.0, T1, 1, "x"),),
     ),
     Scene(
         "time in which the account was refused is no waiting for a recording",
@@ -113,17 +119,17 @@ SCENES: tuple[Scene, ...] = (
             ev.RecordingAsked(5.0 + DAY, Condition.NOT_DONE, patient_at=9_000.0),
             ev.RecordingAsked(9.0 + DAY, Condition.UNKNOWN, patient_at=5.0 + DAY),
         ),
-        (ev.TranscriptFailed(5.0, T1, 1, "x"),),
+        (failed(5.0, T1, 1, "x"),),
     ),
     Scene(
         "asked for: deleted",
         (ev.RecordingAsked(100.0, Condition.GONE),),
-        (ev.TranscriptFailed(5.0, T1, 1, "x"),),
+        (failed(5.0, T1, 1, "x"),),
     ),
     Scene(
         "asked for: failed",
         (ev.RecordingAsked(100.0, Condition.FAILED),),
-        (ev.TranscriptFailed(5.0, T1, 1, "x"),),
+        (failed(5.0, T1, 1, "x"),),
     ),
     Scene(
         "an answer about the recording that was not waited for",
@@ -147,6 +153,11 @@ SCENES: tuple[Scene, ...] = (
             ev.RecordingAsked(11.0 + DAY, Condition.NOT_DONE),
             ev.RecordingAsked(12.0 + DAY, Condition.UNKNOWN),
         ),
+        CLAIMED,
+    ),
+    Scene(
+        "the create waits: not done is what the end says",
+        (ev.RecordingAsked(99.0, Condition.NOT_DONE), ev.RecordingAsked(99.0 + DAY, Condition.NOT_DONE)),
         CLAIMED,
     ),
     Scene(

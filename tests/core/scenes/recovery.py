@@ -31,6 +31,7 @@ from tests.core.scenes.beginnings import (
     A,
     B,
     Events,
+    failed,
 )
 
 _GAVE_UP = 99.0
@@ -41,7 +42,8 @@ def fault(command: str = "x:1", transcript_id: str | None = None, at: float = _G
 
 
 def ended(cause: str = "lease_lost", transcript_id: str | None = None) -> ev.Event:
-    return ev.WaitEnded(_GAVE_UP, "x", cause, transcript_id=transcript_id)
+    is_unexpected = cause in ("http_418", "http_302", "http_204")
+    return ev.WaitEnded(_GAVE_UP, "x", cause, transcript_id=transcript_id, is_unexpected=is_unexpected)
 
 
 def retry(budget: int = 0) -> ev.Event:
@@ -100,9 +102,14 @@ SCENES: tuple[Scene, ...] = (
         (retry(12),),
         (
             *ALL_FAILED[:-1],
-            ev.TranscriptFailed(30.0, "ours-9", 9, "x"),
-            ev.TranscriptFailed(31.0, T2, 2, "x"),
+            failed(30.0, "ours-9", 9, "x"),
+            failed(31.0, T2, 2, "x"),
         ),
+    ),
+    Scene(
+        "asked again, eight attempts are used",
+        (retry(),),
+        (*RUNNING, failed(30.0, "ours-8", 8, "x"), failed(31.0, T1, 1, "x")),
     ),
     Scene("asked again, while it goes on", (retry(),), RUNNING),
     Scene("asked again, and the recording is done", (retry(),), STORED),
@@ -118,13 +125,13 @@ SCENES: tuple[Scene, ...] = (
     ),
     Scene(
         "asked again, what follows is the policy's",
-        (ev.TranscriptFailed(300.0, T1, 1, "x"),),
+        (failed(300.0, T1, 1, "x"),),
         (*RUNNING, fault(), retry()),
         policy=ONE,
     ),
     Scene(
         "asked again, what follows is paid for",
-        (ev.TranscriptFailed(300.0, T1, 1, "x"), ev.Sending(301.0, 2, A, 0)),
+        (failed(300.0, T1, 1, "x"), ev.Sending(301.0, 2, A, 0)),
         (*RUNNING, fault(), retry(2)),
         policy=ONE,
     ),
@@ -191,7 +198,7 @@ SCENES: tuple[Scene, ...] = (
     *(
         Scene(f"a command is missing: {title}", (ev.CommandMissing(99.0),), given, policy=policy)
         for title, given, policy in (
-            ("nothing heard", (ev.TranscriptFailed(5.0, T1, 1, "x"),), TWO),
+            ("nothing heard", (failed(5.0, T1, 1, "x"),), TWO),
             ("planned", (DONE,), TWO),
             ("claimed", CLAIMED, TWO),
             ("sending", SENDING, TWO),

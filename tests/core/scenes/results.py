@@ -28,15 +28,20 @@ from tests.core.scenes.beginnings import (
     A,
     B,
     Events,
+    failed,
+    gone,
 )
 
 _ZOOM = "zoom_captions_failure"
-_GIVEN_UP: Events = (*FETCHING, *(ev.FetchBlocked(20.0 + DAY + n, T1, "refused") for n in range(3)))
+_GIVEN_UP: Events = (*FETCHING, *(ev.FetchBlocked(20.0 + DAY + n, T1, "refused") for n in range(4)))
 _BESIDE: Events = (*SECOND_RUNNING, ev.TranscriptDone(30.0, C1))
 
 
 def blocked(cause: str, transcript_id: str = T1, *, after: float = DAY) -> tuple[ev.Event, ...]:
-    return tuple(ev.FetchBlocked(20.0 + after + n, transcript_id, cause) for n in range(3))
+    return tuple(
+        ev.FetchBlocked(20.0 + after + n, transcript_id, cause, is_unexpected="418" in cause)
+        for n in range(4)
+    )
 
 
 SCENES: tuple[Scene, ...] = (
@@ -78,31 +83,37 @@ SCENES: tuple[Scene, ...] = (
         (ev.TranscriptDone(99.0, C1), ev.Stored(100.0, C1, "x", None, is_empty=False)),
         SKIPPED,
     ),
-    Scene("failed: without a code", (ev.TranscriptFailed(20.0, T1, 1),), RUNNING),
-    Scene("failed: not of ours", (ev.TranscriptFailed(20.0, C1),), RUNNING),
-    Scene("failed: by its id alone", (ev.TranscriptFailed(20.0, T1, None, "provider_error"),), RUNNING),
+    Scene("failed: without a code", (failed(20.0, T1, 1),), RUNNING),
+    Scene("failed: not of ours", (failed(20.0, C1),), RUNNING),
+    Scene("failed: by its id alone", (failed(20.0, T1, None, "provider_error"),), RUNNING),
     Scene(
         "failed: an attempt that this database does not know",
-        (ev.TranscriptFailed(20.0, "ours-3", 3, "x"),),
+        (failed(20.0, "ours-3", 3, "x"),),
         (DONE,),
     ),
-    Scene("failed: another one with the marker", (ev.TranscriptFailed(20.0, "other", 1, "x"),), RUNNING),
-    Scene("failed: after it was done", (ev.TranscriptFailed(99.0, T1, 1, "x"),), FETCHING),
-    Scene("failed: after it was stored", (ev.TranscriptFailed(99.0, T1, 1, "x"),), STORED),
-    Scene("failed: after it failed", (ev.TranscriptFailed(99.0, T1, 1, "x"),), FAILED_ONCE),
-    Scene("failed: after a day of silence", (ev.TranscriptFailed(99.0 + DAY, T1, 1, "x"),), SILENT),
-    Scene("failed: for a reason that no provider cures", (ev.TranscriptFailed(20.0, T1, 1, _ZOOM),), RUNNING),
+    Scene("failed: another one with the marker", (failed(20.0, "other", 1, "x"),), RUNNING),
+    Scene("failed: after it was done", (failed(99.0, T1, 1, "x"),), FETCHING),
+    Scene("failed: after it was stored", (failed(99.0, T1, 1, "x"),), STORED),
+    Scene("failed: after it failed", (failed(99.0, T1, 1, "x"),), FAILED_ONCE),
+    Scene("failed: after a day of silence", (failed(99.0 + DAY, T1, 1, "x"),), SILENT),
+    Scene("failed: for a reason that no provider cures", (failed(20.0, T1, 1, _ZOOM),), RUNNING),
     Scene(
         "failed: for such a reason, beside an open attempt",
-        (ev.TranscriptFailed(99.0, T1, 1, _ZOOM),),
+        (failed(99.0, T1, 1, _ZOOM),),
         (*RUNNING, ev.Created(21.0, 2, T2, B)),
     ),
     Scene(
         "failed: for such a reason, beside an unread one",
-        (ev.TranscriptFailed(99.0, T1, 1, _ZOOM),),
+        (failed(99.0, T1, 1, _ZOOM),),
         (*RUNNING, ev.TranscriptDone(21.0, C1)),
     ),
     Scene("deleted: while it runs", (ev.TranscriptDeleted(20.0, T1, 1),), RUNNING),
+    Scene("deleted: by its id alone", (ev.TranscriptDeleted(20.0, T1),), RUNNING),
+    Scene(
+        "deleted: after the request was repeated",
+        (ev.TranscriptDeleted(40.0, T1, 1),),
+        (*UNKNOWN, ev.Listed(20.0, 1, (), 9.0, 9.0), ev.Sending(30.0, 1, A, 0)),
+    ),
     Scene("deleted: while it is unread", (ev.TranscriptDeleted(21.0, T1, 1),), FETCHING),
     Scene(
         "deleted: while the answer to its create is lost",
@@ -182,7 +193,7 @@ SCENES: tuple[Scene, ...] = (
         FETCHING,
     ),
     *(
-        Scene(f"blocked for a day: {cause}", blocked(cause)[2:], (*FETCHING, *blocked(cause)[:2]))
+        Scene(f"blocked for a day: {cause}", blocked(cause)[3:], (*FETCHING, *blocked(cause)[:3]))
         for cause in (
             "refused",
             "storage_unavailable",
@@ -200,7 +211,7 @@ SCENES: tuple[Scene, ...] = (
     ),
     Scene(
         "blocked for a day, beside one that waits",
-        tuple(ev.FetchBlocked(99.0 + DAY + n, C1, "refused") for n in range(3)),
+        tuple(ev.FetchBlocked(99.0 + DAY + n, C1, "refused") for n in range(4)),
         (*CLAIMED, ev.TranscriptDone(99.0, C1)),
     ),
     Scene(
@@ -210,7 +221,7 @@ SCENES: tuple[Scene, ...] = (
     ),
     Scene(
         "blocked for a day, after another is stored",
-        tuple(ev.FetchBlocked(40.0 + DAY + n, C1, "refused") for n in range(3)),
+        tuple(ev.FetchBlocked(40.0 + DAY + n, C1, "refused") for n in range(4)),
         (*STORED, ev.TranscriptDone(40.0, C1)),
     ),
     Scene(
@@ -219,20 +230,20 @@ SCENES: tuple[Scene, ...] = (
         (*FETCHING, ev.TranscriptMissing(100.0, T1, 100.0)),
     ),
     Scene("blocked, but nothing waits for it", (ev.FetchBlocked(99.0, T1, "refused"),), STORED),
-    Scene("gone: while it runs", (ev.TranscriptGone(99.0, T1),), RUNNING),
-    Scene("gone: failed while it runs", (ev.TranscriptGone(99.0, T1, "provider_error"),), RUNNING),
-    Scene("gone: failed for a reason that no provider cures", (ev.TranscriptGone(99.0, T1, _ZOOM),), RUNNING),
-    Scene("gone: while it is unread", (ev.TranscriptGone(99.0, T1),), FETCHING),
-    Scene("gone: failed while it is unread", (ev.TranscriptGone(99.0, T1, _ZOOM),), FETCHING),
-    Scene("gone: another party's", (ev.TranscriptGone(99.0, C1),), (*RUNNING, ev.TranscriptDone(20.0, C1))),
+    Scene("gone: while it runs", (gone(99.0, T1),), RUNNING),
+    Scene("gone: failed while it runs", (gone(99.0, T1, "provider_error"),), RUNNING),
+    Scene("gone: failed for a reason that no provider cures", (gone(99.0, T1, _ZOOM),), RUNNING),
+    Scene("gone: while it is unread", (gone(99.0, T1),), FETCHING),
+    Scene("gone: failed while it is unread", (gone(99.0, T1, _ZOOM),), FETCHING),
+    Scene("gone: another party's", (gone(99.0, C1),), (*RUNNING, ev.TranscriptDone(20.0, C1))),
     Scene(
         "gone: another party's has failed",
-        (ev.TranscriptGone(99.0, C1, _ZOOM),),
+        (gone(99.0, C1, _ZOOM),),
         (DONE, ev.TranscriptDone(20.0, C1)),
     ),
     Scene(
         "gone, but nothing waits for it",
-        (ev.TranscriptGone(99.0, T1, _ZOOM), ev.TranscriptGone(99.0, C1)),
+        (gone(99.0, T1, _ZOOM), gone(99.0, C1)),
         STORED,
     ),
     Scene(

@@ -1,5 +1,5 @@
 """
-When a provider counts as down: the rule of one breaker, without a database or a clock. PURE.
+When a provider counts as down: the rule of one breaker, and what the end of an attempt tells it. PURE.
 
     open --SHUT_AFTER failures in a row--> shut --its time is over--> due for a probe
     due --one caller enters--> probing --it fails--> shut for twice as long (at most 8 times the first)
@@ -11,7 +11,12 @@ are only counted; while a probe is out, the first failure is taken for the probe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+
+from app.core import events
+from app.core.seen import FailureCause, TranscriptStatus
+from app.core.state import Attempt, Fate, Transcription
 
 SHUT_AFTER = 5
 LONGEST = 8  # times the first
@@ -55,3 +60,32 @@ class Breaker:
     def probed(self, *, now: float, probe_s: float) -> Breaker:
         """Somebody tries it for all; not before `probe_s` seconds are over does another."""
         return replace(self, probing_until=now + probe_s)
+
+
+def verdicts(before: Transcription, after: Transcription, event: events.Event) -> Iterator[tuple[str, bool]]:
+    """
+    Each provider of which something was learnt, and whether it worked: a transcript of it was finished, or
+    it is what made one fail. A failure by the recording or by us is nothing against a provider.
+    """
+    for line in after.attempts:
+        old = before.attempt_of(ordinal=line.ordinal)
+        if old is None or old.fate is line.fate or not line.provider:
+            continue
+        if line.fate in (Fate.DONE, Fate.EMPTY):
+            yield line.provider, True
+        elif _is_by_provider(line, event):
+            yield line.provider, False
+
+
+def _is_by_provider(line: Attempt, event: events.Event) -> bool:
+    match event:
+        case events.CreateRefused(refusal=refusal):
+            return line.fate is Fate.REFUSED and refusal is events.Refusal.PROVIDER
+        case events.TranscriptFailed(failure=failure) | events.TranscriptGone(failure=failure):
+            return line.fate is Fate.FAILED and failure is FailureCause.PROVIDER
+        case events.Listed(seen=seen):
+            failed = (s for s in seen if s.status is TranscriptStatus.FAILED)
+            by_provider = {s.transcript_id for s in failed if s.failure is FailureCause.PROVIDER}
+            return line.fate is Fate.FAILED and line.transcript_id in by_provider
+        case _:
+            return False

@@ -1,0 +1,113 @@
+"""Applies what was received: a delivery becomes an event, and `transitions` commits what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+from structlog.typing import FilteringBoundLogger
+
+from app.core import events
+from app.core.policy import Policy
+from app.errors import AlreadyApplied, StoreUnavailable
+from app.orchestrator.command_runner import POISON_AFTER
+from app.orchestrator.ports import DeliveryInbox
+from app.orchestrator.records import Closing, Delivery, Source
+from app.orchestrator.transitions import Advancer
+from app.recall.examples import NOTE, is_example
+from app.recall.json_fields import Unreadable
+from app.recall.webhook_events import decode_delivery
+
+
+class InboxConsumer:
+    """
+    Holds no state between calls.
+
+    Args:
+        sign: A sign of life, before any work (`ports.Store.sign`); returns when the last long silence ended.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: DeliveryInbox,
+        log: FilteringBoundLogger,
+        transitions: Advancer,
+        policy_of: Callable[[str], Policy],
+        sign: Callable[[], float],
+    ) -> None:
+        self._store, self._log, self._transitions = store, log, transitions
+        self._policy_of, self._sign = policy_of, sign
+
+    def receive(self, limit: int = 100) -> int:
+        """Applies unapplied deliveries, oldest first; returns how many were looked at."""
+        total = 0
+        away_until = self._sign()
+        while deliveries := self._store.take_deliveries(limit):
+            self._apply_all(deliveries, away_until)
+            total += len(deliveries)
+        return total
+
+    def _apply_all(self, deliveries: list[Delivery], away_until: float) -> None:
+        """One delivery's trouble is not its neighbours': only those begun keep the try that was counted."""
+        failures: list[Exception] = []
+        closings: list[Closing] = []  # in one transaction: most of Recall's kinds of webhook end so
+        begun = 0
+        try:
+            for delivery in deliveries:
+                try:
+                    closings += self._apply(delivery, away_until)
+                except StoreUnavailable:
+                    raise
+                # The outermost line of one delivery: it is logged, it stays for another try, and RQ is told.
+                except Exception as error:
+                    self._log.exception("delivery_failed", delivery=delivery.id, tries=delivery.tries)
+                    failures.append(error)
+                begun += 1
+            self._store.close_deliveries(closings)
+        except StoreUnavailable:
+            # Nobody's fault here: none of these tries counts.
+            with suppress(StoreUnavailable):
+                unclosed = [c.delivery_id for c in closings]
+                self._store.return_deliveries([*unclosed, *(d.id for d in deliveries[begun:])])
+            raise
+        if failures:
+            raise failures[0]
+
+    def _apply(self, delivery: Delivery, away_until: float) -> tuple[Closing, ...]:
+        """What is left to close, when it is about no transcription."""
+        if delivery.tries > POISON_AFTER:
+            return (Closing(delivery.id, "unreadable: eight tries ended without a word"),)
+        try:
+            decoded = decode_delivery(delivery.body, at=self._store.now())
+        except Unreadable as error:
+            self._log.warning("delivery_unreadable", delivery=delivery.id, cause=error.reason)
+            return (Closing(delivery.id, f"unreadable: {error.reason}"),)
+        if is_example(decoded.recording_id):
+            self._log.info("delivery_ignored", delivery=delivery.id, kind=decoded.kind, why=NOTE)
+            return (Closing(delivery.id, NOTE, decoded.kind),)
+        if decoded.event is None or decoded.recording_id is None:
+            self._log.info("delivery_ignored", delivery=delivery.id, kind=decoded.kind, why=decoded.note)
+            return (Closing(delivery.id, decoded.note or "nothing to do", decoded.kind),)
+        event = self._dated(delivery, decoded.event, decoded.happened_at, away_until=away_until)
+        source = Source(delivery_id=delivery.id, by="webhook")
+        try:
+            self._transitions.advance(delivery.workspace, decoded.recording_id, event, source)
+        except AlreadyApplied:
+            self._log.info("delivery_taken_by_another", delivery=delivery.id)
+        return ()
+
+    def _dated(
+        self, delivery: Delivery, event: events.Event, happened_at: float | None, *, away_until: float
+    ) -> events.Event:
+        """
+        Old news of a recording, or news from before we were away, is looked up before it is paid for. News
+        from the future is of unknown age: the database's clock is behind Recall's.
+        """
+        if not isinstance(event, events.RecordingDone) or happened_at is None:
+            return event
+        durations = self._policy_of(delivery.workspace).durations
+        age_s = event.at - happened_at
+        is_fresh = -durations.news_ahead_at_most_s <= age_s <= durations.news_is_old_after_s
+        return replace(event, look_first=not is_fresh or happened_at < away_until)

@@ -1,0 +1,11 @@
+"""The policy without a policy file; a test of the settings holds theirs against it."""
+
+from __future__ import annotations
+
+from app.core.policy import Policy
+from app.recall.providers import BUILT_IN_PROVIDERS
+
+
+def built_in() -> Policy:
+    """Three providers, each once, everything selected."""
+    return Policy(providers=BUILT_IN_PROVIDERS, attempts=len(BUILT_IN_PROVIDERS))
