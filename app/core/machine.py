@@ -166,7 +166,18 @@ def _is_parked(t: Transcription) -> bool:
 
 
 def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
-    """The one place that draws conclusions from all facts together."""
+    """
+    The one place that draws conclusions from all facts together. The first station that holds decides:
+
+    1. failed or skipped, and an empty transcript is all there is: it becomes the result after all
+    2. any other end: stays
+    3. an empty transcript becomes the result: fetching, until its manifest is written
+    4. an attempt is open: transcribing while it runs, else creating
+    5. a finished transcript is unread: fetching
+    6. the recording is not known to be done: new, and Recall is asked about it
+    7. the recording is gone: failed
+    8. nothing is under way: another paid attempt, a wait, or an end (`_next`)
+    """
     if t.goal in (Goal.FAILED, Goal.SKIPPED) and t.is_candidate_all and t.publishing is None:
         return complete_with_candidate(t)
     if t.goal in ENDS:
@@ -219,7 +230,12 @@ def _after_a_look(t: Transcription, command: Command, policy: Policy) -> Command
 
 
 def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
-    """Another paid attempt, or an end. Reached only when nothing is open and nothing unread."""
+    """
+    Another paid attempt, a wait, or an end. Reached only when nothing is open and nothing unread. In order:
+    an empty transcript is the result (a second opinion was heard, or none is wanted); what is planned stays
+    planned; an attempt was silent and the policy pays no further; providers or budget are used up; the length
+    of a silent recording is being asked for; all that are left are down; the next attempt is planned.
+    """
     if t.candidate is not None and _is_empty_final(t, policy):
         return complete_with_candidate(t)
     if t.planned == t.next_ordinal:

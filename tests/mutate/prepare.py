@@ -59,6 +59,7 @@ def opened(source: str) -> str:
 def prepare(root: Path, into: Path, paths: str) -> None:
     """The repository's files in `into`, those of app/`paths` opened, with mutmut's settings."""
     into.mkdir(parents=True, exist_ok=True)
+    _forget(root, into / "mutants")
     for name in _COPIED:
         if (root / name).is_dir():
             shutil.rmtree(into / name, ignore_errors=True)
@@ -71,3 +72,12 @@ def prepare(root: Path, into: Path, paths: str) -> None:
     with (into / "pyproject.toml").open("a", encoding="utf-8") as pyproject:
         pyproject.write(_MUTMUT.format(paths=paths, ignored=ignored))
     (into / "pytest.ini").write_text(_PYTEST_INI, "utf-8")
+
+
+def _forget(root: Path, earlier: Path) -> None:
+    """What an earlier run left of files that are gone; its verdicts about functions that are the same stay."""
+    shutil.rmtree(earlier / "tests", ignore_errors=True)
+    for meta in earlier.rglob("*.py.meta"):
+        if not (root / meta.relative_to(earlier).with_suffix("")).is_file():
+            meta.unlink()
+            meta.with_suffix("").unlink(missing_ok=True)
