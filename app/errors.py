@@ -49,6 +49,17 @@ class AccountRefused(AfterwordError):
         self.status = status
 
 
+class WorkspaceUnknown(AfterwordError):
+    """A recording's workspace is not in the settings: nothing of it is decided by another one's policy."""
+
+    def __init__(self, workspace: str) -> None:
+        super().__init__(
+            f"the workspace {workspace!r} is not in these settings: its recordings stand still, nothing "
+            "of them is asked, paid or lost; put its settings back and they go on"
+        )
+        self.workspace = workspace
+
+
 class Stale(AfterwordError):
     """Somebody moved first: load again and decide again. Nothing was written."""
 

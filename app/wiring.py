@@ -13,21 +13,22 @@ import structlog
 
 from app.errors import ConfigError
 from app.settings.environment import Settings, load_settings
+from app.settings.workspaces import workspaces_of
 
 if TYPE_CHECKING:
     from app.adapters.local_files import LocalBlobs
     from app.adapters.redis.job_queue import RqQueue
     from app.adapters.sql.store import SqlStore
+    from app.core.durations import Durations
     from app.orchestrator.command_context import Workspace
     from app.orchestrator.service import Service
+    from app.settings.workspaces import WorkspaceSettings
     from app.web.application import WebParts
     from app.web.health import Readiness
 
-DEFAULT_WORKSPACE = "default"
 _COUNTING_PATIENCE_S = 2.0  # a scraper waits ten seconds
 
 __all__ = [
-    "DEFAULT_WORKSPACE",
     "load_settings",
     "migrate",
     "open_blobs",
@@ -101,36 +102,48 @@ def open_blobs(settings: Settings) -> LocalBlobs:
     return local_files.from_url(settings.storage_url)
 
 
-def open_workspace(settings: Settings) -> Workspace:
-    """The workspace of the RECALL_* settings."""
+def open_workspace(described: WorkspaceSettings, durations: Durations) -> Workspace:
+    """Its client, and its policy. `durations`: this machine's time-outs."""
     from app.clock import SystemClock
     from app.orchestrator.command_context import Workspace
     from app.recall.client import RecallClient
 
     client = RecallClient(
-        settings.api_base_url,
-        settings.api_key,
-        settings.durations,
+        described.api_base_url,
+        described.api_key,
+        durations,
         clock=SystemClock(),
         log=structlog.get_logger(),
     )
-    return Workspace(DEFAULT_WORKSPACE, client, settings.policy)
+    return Workspace(described.name, client, described.policy)
 
 
-def open_service(settings: Settings, *, queue_id: str | None = None) -> Service:
-    """Everything a worker needs; connects when first used. For `queue_id` see `open_queue`."""
+def open_service(
+    settings: Settings,
+    *,
+    queue_id: str | None = None,
+    workspaces: Mapping[str, WorkspaceSettings] | None = None,
+) -> Service:
+    """
+    Everything a worker needs; connects when first used.
+
+    Args:
+        queue_id: See `open_queue`.
+        workspaces: Instead of those of the settings.
+    """
     from app.clock import SystemClock
     from app.orchestrator.service import Service
 
     _hide_secrets(settings)
-    workspace = open_workspace(settings)
+    described = workspaces_of(settings) if workspaces is None else workspaces
     store = open_store(settings)
     return Service(
         store=store,
         queue=open_queue(settings, store=store, queue_id=queue_id),
         blobs=open_blobs(settings),
         clock=SystemClock(),
-        workspaces={workspace.name: workspace},
+        workspaces={name: open_workspace(one, settings.durations) for name, one in described.items()},
+        timing=settings.durations,
         scratch=settings.home / "scratch",
         log=structlog.get_logger(),
     )
@@ -150,7 +163,7 @@ def web_parts(settings: Settings | None = None) -> WebParts:
     watching = open_store(settings)
     readiness = open_readiness(settings, store=watching, queue=queue)
     return WebParts(
-        secrets_by_workspace={DEFAULT_WORKSPACE: settings.webhook_secrets},
+        secrets_by_workspace={name: one.webhook_secrets for name, one in workspaces_of(settings).items()},
         committer=Committer(store, queue.wake_inbox),
         readiness=functools.partial(_readyz, readiness),
         ops=functools.partial(_mount_ops, settings=settings, store=watching, queue=queue),
@@ -162,21 +175,13 @@ def open_readiness(
     settings: Settings, *, store: SqlStore | None = None, queue: RqQueue | None = None
 ) -> Readiness:
     """How the service is: `/readyz`, `/metrics`, `check`, `status`. Connects when it is first asked."""
-    import hashlib
-
     from app.web.health import Readiness
 
     return Readiness(
         store or open_store(settings),
         queue or open_queue(settings),
         open_blobs(settings),
-        workspace=DEFAULT_WORKSPACE,
-        # As `RecallClient.fingerprint`, without the client: web never asks Recall, and need not load it.
-        fingerprint=hashlib.sha256(settings.api_key.encode()).hexdigest()[:8],
-        providers=[choice.key for choice in settings.policy.providers],
-        has_secrets=bool(settings.webhook_secrets),
-        is_poll_only=settings.policy.poll_only,
-        is_list_read=settings.policy.reconcile,
+        workspaces=workspaces_of(settings).values(),
         durations=settings.durations,
     )
 
@@ -191,7 +196,7 @@ def _hide_secrets(settings: Settings) -> None:
     from app import log
 
     own = (
-        settings.api_key,
+        *(one.api_key for one in workspaces_of(settings).values()),
         settings.ops_password,
         settings.metrics_token,
         settings.database_url,
@@ -221,7 +226,8 @@ def _metrics_of(settings: Settings, readiness: Readiness, store: SqlStore) -> Ca
     from app.ops import metrics
     from app.web.health import Probe
 
-    providers = [choice.key for choice in settings.policy.providers]
+    policies = [one.policy for one in workspaces_of(settings).values()]
+    providers = sorted({choice.key for policy in policies for choice in policy.providers})
     counts, measures = Probe(store.counts), Probe(store.measures)
 
     def show() -> bytes:

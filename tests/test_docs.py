@@ -132,7 +132,7 @@ def test_policy_in_readme_is_accepted_without_a_word(tmp_path: Path) -> None:
     words: list[str] = []
     (example,) = _blocks(_section(README, "## The policy file"), "toml")
     (tmp_path / "policy.toml").write_text(example, "utf-8")
-    read_policy(tmp_path / "policy.toml", order=None, time_scale=1, problem=words.append, warn=words.append)
+    read_policy(tmp_path / "policy.toml", order=None, problem=words.append, warn=words.append)
     assert words == []
 
 

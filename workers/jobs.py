@@ -92,9 +92,8 @@ def work_off(service: Service, command_id: int, *, monotonic: Callable[[], float
 
 def _waiting(service: Service) -> int | None:
     """A command that is due and in no queue."""
-    durations = next(iter(service.workspaces.values())).policy.durations
     try:
-        due = service.store.due(_LOOKS_AT, offer_again_s=durations.offer_again_s)
+        due = service.store.due(_LOOKS_AT, offer_again_s=service.timing.offer_again_s)
     except StoreUnavailable:
         return None  # the job's own command is done; the rest is the dispatcher's
     return random.choice(due).id if due else None

@@ -7,7 +7,6 @@ listens on is bound here and handed down, so that no request is lost while one w
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import pkgutil
 import socket
@@ -27,7 +26,7 @@ from app.processes.child import ChildSpec, is_told, tell_ready
 from app.processes.home_lock import hold_home, listen_on
 from app.processes.parent_death import die_with_parent
 from app.processes.supervisor import Renewal, Supervisor
-from app.settings.changes import settings_fingerprint
+from app.settings.changes import names_by_field, settings_fingerprint
 
 if TYPE_CHECKING:
     from app.settings.environment import Settings
@@ -39,28 +38,6 @@ DRAIN_S = 25.0
 
 _WEB, _DISPATCHER, _WORKERS, _VALKEY = range(4)
 
-# What may change while the service runs; all else waits for a restart. By the field of `Settings`.
-_RELOADED = {
-    "api_key": "RECALL_API_KEY",
-    "webhook_secrets": "RECALL_WEBHOOK_SECRETS",
-    "ops_password": "AFTERWORD_OPS_PASSWORD",
-    "metrics_token": "AFTERWORD_METRICS_TOKEN",
-    "api_keys": "AFTERWORD_API_KEYS",
-    "policy": "the policy",
-    "warnings": "",
-}
-_FIXED = {
-    "home": "AFTERWORD_HOME",
-    "host": "HOST",
-    "port": "PORT",
-    "database_url": "DATABASE_URL",
-    "redis_url": "REDIS_URL",
-    "storage_url": "STORAGE_URL",
-    "region": "RECALL_REGION",
-    "api_base_url": "RECALL_API_BASE_URL",
-    "workers": "AFTERWORD_WORKERS",
-    "time_scale": "AFTERWORD_TIME_SCALE",
-}
 # 19 MB that only web needs.
 _ONLY_WEB = {
     "app.web.bounded_worker",
@@ -149,27 +126,27 @@ def with_changes(running: Settings, read: Settings) -> tuple[Settings, list[str]
     Returns:
         Them, and the names of the changed ones that wait for a restart.
     """
-    waiting = {field for field in _FIXED if getattr(running, field) != getattr(read, field)}
+    reloaded, fixed = names_by_field(reload=True), names_by_field(reload=False)
+    taken = {*reloaded, "warnings"}
+    waiting = {field for field in fixed if getattr(running, field) != getattr(read, field)}
     if "home" in waiting:  # both lie in the home unless told otherwise
         waiting -= {
             field
             for field in ("database_url", "storage_url")
             if str(getattr(read, field)).endswith(str(getattr(running, field)).rpartition("/")[2])
         }
-    taken = {field.name for field in dataclasses.fields(read)} & set(_RELOADED)
     if waiting & {"region", "api_base_url"} and running.api_key != read.api_key:
         # A key belongs to its region: it would only be refused at the old one.
         taken.discard("api_key")
         waiting.add("api_key")
-    names = {**_FIXED, **_RELOADED}
-    changed = dataclasses.replace(running, **{field: getattr(read, field) for field in taken})
-    return changed, sorted(names[field] for field in waiting)
+    changed = running.model_copy(update={field: getattr(read, field) for field in taken})
+    return changed, sorted({**fixed, **reloaded}[field] for field in waiting)
 
 
 def changed_names(before: Settings, after: Settings) -> list[str]:
     """Which settings differ, by name; never a value."""
-    fields = (field.name for field in dataclasses.fields(after) if field.name in _RELOADED)
-    return sorted(_RELOADED[f] for f in fields if _RELOADED[f] and getattr(before, f) != getattr(after, f))
+    names = names_by_field(reload=True)
+    return sorted({names[field] for field in names if getattr(before, field) != getattr(after, field)})
 
 
 def _announce(settings: Settings) -> None:

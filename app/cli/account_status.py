@@ -5,18 +5,19 @@ known here, providers that are down. Told wherever a person looks, because the r
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.adapters.sql.health import Facts
 from app.adapters.sql.store import SqlStore
 from app.cli.words import iso, span, time_of
+from app.errors import WorkspaceUnknown
 from app.orchestrator.key_visibility import PASS_REMEDY
 from app.orchestrator.key_visibility import REMEDY as KEY_REMEDY
-from app.orchestrator.records import KEYS_IN_USE, PAUSED_BY_KEY, Pause
+from app.orchestrator.records import KEYS_IN_USE, PAUSED_BY_KEY, WORKSPACE_UNKNOWN, Pause
 from app.recall.limits import remedy_of
+from app.settings.workspaces import WorkspaceSettings
 
 _TAKES = "after a change of `.env` it takes a restart, or SIGHUP to `up`"
 _LONG_S = 3600.0
@@ -30,6 +31,7 @@ class Standing:
     Of one workspace.
 
     Attributes:
+        unknown: Its name, when the settings do not have it.
         down: Providers that are passed over just now.
         is_key_foreign: The API key of the settings sees none of the recordings known here.
         is_key_accepted: It was seen to see one, or a person accepted it.
@@ -41,6 +43,7 @@ class Standing:
     is_key_foreign: bool = False
     is_key_accepted: bool = False
     is_key_unseeing: bool = False
+    unknown: str | None = None
 
     def lines(self) -> Iterable[str]:
         """One sentence each, with its remedy; none when all is well."""
@@ -54,7 +57,9 @@ class Standing:
 
     def problems(self) -> Iterable[str]:
         """What holds up everything."""
-        if self.pause is not None:
+        if self.unknown is not None:
+            yield why_unknown(self.unknown)
+        elif self.pause is not None:
             yield why_paused(self.pause)
         elif self.is_key_foreign:
             yield why_foreign()
@@ -68,22 +73,54 @@ class Standing:
         return {"paused": told, "providers_down": list(self.down), "key_is_foreign": self.is_key_foreign}
 
 
-def standing_of(store: SqlStore, workspace: str, *, api_key: str = "") -> Standing:
+def standing_of(store: SqlStore, workspace: str, described: WorkspaceSettings | None) -> Standing:
     """
     As of now.
 
     Args:
-        api_key: Of the settings; without one it is not known whether it sees anything.
+        described: The workspace as the settings have it; None where they do not.
     """
-    fingerprint = hashlib.sha256(api_key.encode()).hexdigest()[:8]  # as `RecallClient.fingerprint`
-    facts = store.health(workspace, fingerprint=fingerprint)
+    facts = store.health(workspace, fingerprint=described.fingerprint if described else "")
     return Standing(
         facts.pause,
         tuple(sorted(facts.passed_over)),
         facts.is_key_foreign,
         is_key_accepted=facts.key_status in KEYS_IN_USE,
         is_key_unseeing=facts.is_key_unseeing,
+        unknown=None if described else workspace,
     )
+
+
+class Standings(dict[str, Standing]):
+    """By workspace: those of the settings, and others in which something is undone."""
+
+    def problems(self) -> Iterable[str]:
+        """What holds up everything in one of them."""
+        return self._said(lambda one: one.problems())
+
+    def notes(self) -> Iterable[str]:
+        """What is no trouble while others are asked instead."""
+        return self._said(lambda one: filter(None, (one.note(),)))
+
+    def _said(self, said: Callable[[Standing], Iterable[str]]) -> Iterable[str]:
+        for name, standing in self.items():
+            about = f"Workspace {name}: " if len(self) > 1 and standing.unknown is None else ""
+            yield from (f"{about}{sentence}" for sentence in said(standing))
+
+    def record(self) -> dict[str, Any]:
+        """For programs: the pause that stands first, all providers that are down."""
+        records = [standing.record() for standing in self.values()]
+        return {
+            "paused": next((r["paused"] for r in records if r["paused"] is not None), None),
+            "providers_down": sorted({name for r in records for name in r["providers_down"]}),
+            "key_is_foreign": any(r["key_is_foreign"] for r in records),
+        }
+
+
+def standings_of(store: SqlStore, workspaces: Mapping[str, WorkspaceSettings]) -> Standings:
+    """As of now."""
+    names = [*workspaces, *sorted(store.undone_elsewhere(workspaces))]
+    return Standings((name, standing_of(store, name, workspaces.get(name))) for name in names)
 
 
 def is_mended(standing: Standing, *, has_recall_accepted: bool) -> bool:
@@ -107,6 +144,12 @@ def why_mended(pause: Pause) -> str:
     )
 
 
+def why_unknown(workspace: str) -> str:
+    """What stands still where the settings do not have the workspace of recordings that are here."""
+    told = str(WorkspaceUnknown(workspace))
+    return f"{told[0].upper()}{told[1:]}."
+
+
 def why_foreign() -> str:
     """What to do about a key of another workspace."""
     return f"{_SEES_NOTHING[0].upper()}{_SEES_NOTHING[1:]}. To mend: {KEY_REMEDY}."
@@ -123,6 +166,8 @@ def why_unseeing() -> str:
 def why_paused(pause: Pause) -> str:
     """Since when, what waits, and what to do."""
     since = f"Paused since {time_of(pause.since)}"
+    if pause.cause == WORKSPACE_UNKNOWN:
+        return f"{since}: this workspace was not in the settings of the service. It is in these: {_TAKES}."
     if pause.cause == PAUSED_BY_KEY:
         return f"{since}, {_SEES_NOTHING}. To mend: {KEY_REMEDY}; {_TAKES}."
     status = pause.cause.rpartition("_")[2]

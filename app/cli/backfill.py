@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import click
@@ -11,8 +11,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from app import wiring
 from app.cli.alive import why_idle
-from app.cli.check import why_busy
+from app.cli.check_recall import why_busy
 from app.cli.confirm import is_agreed, is_terminal
+from app.cli.show import workspace_option
 from app.cli.words import seconds_of
 from app.core.policy import Policy
 from app.errors import AccountRefused, Away, QueueUnavailable, RecallBusy
@@ -28,9 +29,10 @@ _RESUMES = "Run again, it goes on where it stopped: what was taken up is passed 
 
 
 @click.command("reconcile")
+@workspace_option
 @click.option("--dry-run", is_flag=True, help="only count")
 @click.option("--yes", is_flag=True, help="do not ask")
-def reconcile_command(dry_run: bool, yes: bool) -> int:
+def reconcile_command(workspace: str | None, dry_run: bool, yes: bool) -> int:
     """
     Take up recordings of the last 48 hours whose webhooks were lost.
 
@@ -39,34 +41,42 @@ def reconcile_command(dry_run: bool, yes: bool) -> int:
     here is accepted after a yes.
     """
     service = _service()
-    if not _is_key_accepted(service, yes=yes, is_dry=dry_run):
+    chosen = _chosen(service, workspace)
+    if not _is_key_accepted(service, chosen, yes=yes, is_dry=dry_run):
         return 1
-    durations = next(iter(service.workspaces.values())).policy.durations
-    since = max(service.store.first_start(), service.store.now() - durations.reconcile_reach_s)
-    code = _take_up(service, since, by="reconcile", is_dry=dry_run, yes=yes)
-    if not code and not dry_run:
+    if not take_up(service, chosen, by="reconcile", is_dry=dry_run, yes=yes):
+        return 1
+    if not dry_run:
         _hand_over_what_is_due(service)
-    return code
+    return 0
 
 
 @click.command("backfill")
+@workspace_option
 @click.option("--since", required=True, help="how far back: 12h, 7d, 2w")
 @click.option("--dry-run", is_flag=True, help="only count")
 @click.option("--yes", is_flag=True, help="do not ask; needed without a terminal")
-def backfill_command(since: str, dry_run: bool, yes: bool) -> int:
+def backfill_command(since: str, workspace: str | None, dry_run: bool, yes: bool) -> int:
     """Transcribe recordings from before Afterword, or from longer ago than reconcile reaches."""
     reach_s = seconds_of(since, "--since")
     service = _service()
-    if not _is_key_accepted(service, yes=False, is_dry=True):
+    chosen = _chosen(service, workspace)
+    if not _is_key_accepted(service, chosen, yes=False, is_dry=True):
         return 1
-    began = service.store.now() - reach_s
-    return _take_up(service, began, by="backfill", is_dry=dry_run, yes=yes)
+    return 0 if take_up(service, chosen, by="backfill", reach_s=reach_s, is_dry=dry_run, yes=yes) else 1
 
 
-def _is_key_accepted(service: Service, *, yes: bool, is_dry: bool) -> bool:
+def _chosen(service: Service, name: str | None) -> list[Workspace]:
+    """All, or the one of this name."""
+    if name is not None and name not in service.workspaces:
+        raise click.BadParameter(f"known are {', '.join(service.workspaces)}", param_hint="--workspace")
+    return [service.workspaces[name]] if name is not None else list(service.workspaces.values())
+
+
+def _is_key_accepted(service: Service, chosen: Sequence[Workspace], *, yes: bool, is_dry: bool) -> bool:
     """Holds a key not used before against what is known here; a person may accept one that sees nothing."""
     sight = service.account.sight
-    for workspace in service.workspaces.values():
+    for workspace in chosen:
         known = sight.held_against(workspace)
         if not known or sight.is_by_hand(workspace):
             continue
@@ -107,33 +117,56 @@ def _told_when_away(service: Service, workspace: Workspace) -> Iterator[None]:
         service.account.count_answers(workspace)
 
 
-def _take_up(service: Service, since: float, *, by: str, is_dry: bool, yes: bool) -> int:
-    """Counts, names the cost, asks, and does it; returns the exit code."""
-    planned = _pass(service, since, by=by, is_dry=True)
-    click.echo(_told(planned, next(iter(service.workspaces.values())).policy))
-    if not planned.taken_up:
+def take_up(
+    service: Service,
+    chosen: Sequence[Workspace],
+    *,
+    by: str,
+    reach_s: float | None = None,
+    is_dry: bool,
+    yes: bool,
+) -> bool:
+    """
+    Counts, names the cost, asks, and does it; False when it was not agreed to.
+
+    Args:
+        reach_s: How far back; None: as far as each workspace's policy lets a pass look.
+    """
+    now, first_start = service.store.now(), service.store.first_start()
+    began = {
+        one.name: now - reach_s
+        if reach_s is not None
+        else max(first_start, now - one.policy.durations.reconcile_reach_s)
+        for one in chosen
+    }
+    planned = _pass(service, chosen, began, by=by, is_dry=True)
+    for workspace, found in zip(chosen, planned, strict=True):
+        about = f"Workspace {workspace.name}: " if len(chosen) > 1 else ""
+        click.echo(about + _told(found, workspace.policy))
+    number = sum(found.taken_up for found in planned)
+    if not number:
         click.echo("Nothing to transcribe.")
-        return 0
+        return True
     click.echo(
-        f"{planned.taken_up} to transcribe: up to {planned.taken_up} paid transcripts, and a further one "
+        f"{number} to transcribe: up to {number} paid transcripts, and a further one "
         "for each failure. What Recall has a transcript of already is fetched and costs nothing."
     )
     if is_dry:
-        return 0
+        return True
     if not is_agreed(yes=yes, is_named=by == "reconcile"):
-        return 1
-    found = _pass(service, since, by=by, is_dry=False)
-    click.echo(f"{found.taken_up} taken up; the service transcribes them. {_RESUMES}")
+        return False
+    done = _pass(service, chosen, began, by=by, is_dry=False)
+    number = sum(found.taken_up for found in done)
+    click.echo(f"{number} taken up; the service transcribes them. {_RESUMES}")
     if (idle := why_idle(load_settings(used=_USED))) is not None:
         click.echo(pasteable(idle))
-    return 0
+    return True
 
 
 def _hand_over_what_is_due(service: Service) -> None:
     """What the dispatcher does each second, once: read, offer, mark."""
-    durations = next(iter(service.workspaces.values())).policy.durations
     try:
-        due = service.store.due(service.queue.room(), offer_again_s=durations.offer_again_s)
+        due = service.store.due(service.queue.room(), offer_again_s=service.timing.offer_again_s)
         service.queue.offer(due)
     except QueueUnavailable:
         click.echo("The queue is away: what is due is looked at once the service runs.", err=True)
@@ -147,26 +180,27 @@ def _service() -> Service:
     return wiring.open_service(load_settings(used=_USED))
 
 
-def _pass(service: Service, since: float, *, by: str, is_dry: bool) -> Found:
-    total = Found()
+def _pass(
+    service: Service, chosen: Sequence[Workspace], began: Mapping[str, float], *, by: str, is_dry: bool
+) -> list[Found]:
+    """What was found, for each workspace."""
+    found: list[Found] = []
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         shown = progress.add_task("asking Recall")
 
-        def tell(found: Found) -> None:
-            progress.update(
-                shown, description=f"asking Recall: {found.listed} recordings, {found.taken_up} new"
-            )
+        def tell(one: Found) -> None:
+            progress.update(shown, description=f"asking Recall: {one.listed} recordings, {one.taken_up} new")
 
-        for workspace in service.workspaces.values():
+        for workspace in chosen:
             reconciler = Reconciler(service, workspace, by=by, is_dry=is_dry, tell=tell)
             try:
                 with _told_when_away(service, workspace):
-                    total.add(reconciler.run(since=since))
+                    found.append(reconciler.run(since=began[workspace.name]))
             except KeyboardInterrupt:
                 click.echo(f"Interrupted. {_RESUMES}", err=True)
                 raise
-    return total
+    return found
 
 
 def _told(found: Found, policy: Policy) -> str:

@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import click
-import structlog
 
-from app.adapters.sql.store import SqlStore
 from app.cli import preflight
-from app.cli.account_status import Standing
 from app.cli.alive import Service, service_of, why_no_web
+from app.cli.check_recall import Accounts
 from app.cli.presence import is_home_held, is_stopped, own_port, presence_of
 from app.cli.reading import read_store, why_no_database
 from app.cli.words import open_console, say
-from app.clock import SystemClock
-from app.errors import (
-    AccountRefused,
-    AfterwordError,
-    ConfigError,
-    RecallBusy,
-    StoreUnavailable,
-)
-from app.orchestrator.records import PAUSED_BY_KEY
-from app.recall.limits import RATE_LIMITED, READS_PER_MINUTE, STATUS_PAGE
+from app.errors import AfterwordError, ConfigError, StoreUnavailable
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import pasteable
 from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
 
-_RECORDINGS_PER_S = READS_PER_MINUTE / 60  # each needs one of Recall's reads
-# Of a worker's time, per recording: three connections to Recall (create, retrieve, download) and 60 ms of
-# its own; half as much again, because answers do not come evenly. See docs/performance.md, "Drain".
-_CALLS, _OWN_S, _RESERVE = 3, 0.06, 1.5
 _ALIVE_WITHIN_S = 30.0  # of a process's last sign of life; as for /readyz
 _PATIENCE_S = 3.0  # with each part
 # Parts of readiness that nothing else here asks about.
@@ -119,82 +102,28 @@ def problems_of(settings: Settings, *, warn: Warn = lambda note: None) -> Iterat
     Args:
         warn: Gets what is no problem and may become one.
     """
-    asked = _Asked(settings, warn)
+    asked = _Asked(settings, warn, Accounts(settings, warn))
     for ask, used in _QUESTIONS:
         if used & settings.wrong:
             continue
         try:
-            problem = ask(asked)
+            said = ask(asked)
         except AfterwordError as error:
-            problem = str(error)  # one that cannot be asked does not hide the others
-        if problem is not None:
-            yield problem
+            said = str(error)  # one that cannot be asked does not hide the others
+        yield from [said] if isinstance(said, str) else said or ()
 
 
 @dataclass
 class _Asked:
-    """What each question knows; `is_key_accepted`: Recall has just taken the key of these settings."""
+    """What each question knows."""
 
     settings: Settings
     warn: Warn
-    is_key_accepted: bool = False
+    accounts: Accounts
 
 
-def why_few_workers(workers: int, *, answer_s: float) -> str | None:
-    """
-    A sentence when so many workers cannot use all that Recall's limit allows, else None.
-
-    Args:
-        answer_s: How long Recall took for one question, with its connection.
-    """
-    per_recording_s = _RESERVE * (_CALLS * answer_s + _OWN_S)
-    needed = math.ceil(_RECORDINGS_PER_S * per_recording_s)
-    if workers >= needed:
-        return None
-    return (
-        f"AFTERWORD_WORKERS={workers} is enough for about {60 * workers / per_recording_s:.0f} recordings a "
-        f"minute; Recall's limit allows {60 * _RECORDINGS_PER_S:.0f}. Where more end at once they "
-        f"wait. Recall answers in {1000 * answer_s:.0f} ms from here: {needed} would do."
-    )
-
-
-def why_busy(busy: RecallBusy) -> str:
-    """What a person can do about an answer, or none, that is no word about the account."""
-    # Recall has no such answer to a list; 429 and 5xx are its own.
-    if busy.cause.startswith(("http_3", "http_4", "unreadable")) and busy.cause != RATE_LIMITED:
-        return (
-            f"the answer to a harmless question is not Recall's ({busy.cause}): is this Recall's address? "
-            "Mend RECALL_API_BASE_URL, or leave it out and set RECALL_REGION."
-        )
-    if busy.cause == RATE_LIMITED:
-        return f"Recall cannot be asked now ({busy.cause}): too many requests of this workspace; it passes."
-    if busy.cause.startswith("http_5"):
-        return f"Recall cannot be asked now ({busy.cause}): see {STATUS_PAGE}, or a proxy."
-    return f"Recall cannot be asked now ({busy.cause}): check the network."
-
-
-def _recall(asked: _Asked) -> str | None:
-    from app import wiring
-
-    settings = asked.settings
-    recall = wiring.open_workspace(settings).recall
-    began_at = time.monotonic()
-    try:
-        recall.probe()
-    except AccountRefused as refused:
-        if refused.status == 401:
-            where = settings.region or settings.api_base_url
-            return f"Recall refuses the API key at {where}: wrong, revoked, or of another region."
-        return (
-            f"Recall answers {refused.status} to a harmless question: look at the account in its dashboard."
-        )
-    except RecallBusy as busy:
-        return f"{settings.api_base_url}: {why_busy(busy)}"
-    asked.is_key_accepted = True
-    note = why_few_workers(settings.workers, answer_s=time.monotonic() - began_at)
-    if note is not None:
-        asked.warn(note)
-    return None
+def _recall(asked: _Asked) -> list[str]:
+    return asked.accounts.problems()
 
 
 def _home(asked: _Asked) -> str | None:
@@ -235,7 +164,7 @@ def _gives_signs_of_life(settings: Settings) -> bool | None:
         return None
 
 
-def _database(asked: _Asked) -> str | None:
+def _database(asked: _Asked) -> str | list[str] | None:
     from app.adapters.sql import migrations
 
     settings = asked.settings
@@ -265,51 +194,13 @@ def _fresh(settings: Settings) -> str | None:
     return "The database has no tables yet: run `./afterword migrate` (`up` does it too)."
 
 
-def _in_use(asked: _Asked) -> str | None:
-    """
-    Whether it can be written, and what it knows of the account, the key and of providers, whatever a harmless
-    question is answered.
-    """
+def _in_use(asked: _Asked) -> list[str]:
+    """Whether it can be written, and what it knows of accounts, keys and providers."""
     from app import wiring
-    from app.cli import account_status
 
-    settings = asked.settings
-    with contextlib.closing(wiring.open_store(settings)) as store:
+    with contextlib.closing(wiring.open_store(asked.settings)) as store:
         store.check_write()
-        found = account_status.standing_of(store, wiring.DEFAULT_WORKSPACE, api_key=settings.api_key)
-        if asked.is_key_accepted and not found.is_key_foreign and not found.is_key_accepted:
-            found = _held_against_what_is_known(asked, store, found)
-    if found.down:
-        asked.warn(account_status.why_passed_over(found.down))
-    is_mended = account_status.is_mended(found, has_recall_accepted=asked.is_key_accepted)
-    if found.is_key_foreign and (found.pause is None or found.pause.cause != PAUSED_BY_KEY):
-        also = "" if found.pause is None or is_mended else f" {account_status.why_paused(found.pause)}"
-        return f"{account_status.why_foreign()}{also}"
-    if found.pause is not None and is_mended:
-        asked.warn(account_status.why_mended(found.pause))
-        return None
-    if found.pause is not None:
-        return account_status.why_paused(found.pause)
-    return account_status.why_unseeing() if found.is_key_unseeing else None
-
-
-def _held_against_what_is_known(asked: _Asked, store: SqlStore, found: Standing) -> Standing:
-    """
-    What the service will find out about a key that it has not used yet. Nothing is noted: it asks for itself.
-    Each question takes its turn in the rate that the service shares.
-    """
-    from app import wiring
-    from app.orchestrator.key_visibility import KeySight
-
-    workspace = wiring.open_workspace(asked.settings)
-    sight = KeySight(store, SystemClock(), structlog.get_logger())
-    known = sight.held_against(workspace)
-    if not known:
-        return found
-    sees = sight.sees_one_of(workspace, known)
-    if sees is None:
-        asked.warn("Whether this API key sees the recordings known here is not known: Recall is busy.")
-    return replace(found, is_key_foreign=sees is False, is_key_accepted=sees is True)
+        return list(asked.accounts.problems_known(store))
 
 
 def _password(asked: _Asked) -> str | None:
@@ -362,7 +253,7 @@ def _storage(asked: _Asked) -> str | None:
     return None
 
 
-_QUESTIONS: tuple[tuple[Callable[[_Asked], str | None], frozenset[str]], ...] = (
+_QUESTIONS: tuple[tuple[Callable[[_Asked], str | list[str] | None], frozenset[str]], ...] = (
     (_recall, RECALL),
     (_home, frozenset({"AFTERWORD_HOME"})),
     (_port, STORED | {"HOST", "PORT"}),

@@ -23,8 +23,7 @@ from app.demo.stage import Stage, open_stage
 from app.errors import Away, StoreUnavailable
 from app.ops import USER
 from app.ops.password import FILE_NAME, kept_password
-from app.settings.environment import ROOT
-from app.settings.program_name import program
+from app.settings.program_name import ROOT, program
 
 _PATIENCE_S = 120.0
 # Its home and nothing else; commands that only read need no Recall settings.

@@ -11,7 +11,7 @@ import click
 
 from app.cli.testing import clean_environment
 from app.errors import Away
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 
 _PASSED_ON = {"ignore_unknown_options": True}
 

@@ -12,13 +12,13 @@ from app.adapters.sql.store import SqlStore
 from app.cli.alive import why_idle
 from app.cli.confirm import is_agreed
 from app.cli.reading import read_store
-from app.cli.show import find
+from app.cli.show import find, workspace_option
 from app.cli.words import short_id
 from app.core import events
 from app.core.commands import AskTranscript, CreateTranscript, LookUpTranscript
 from app.core.machine import Decision, decide
 from app.core.policy import CEILING, Policy
-from app.core.state import ENDS, Fate, Goal
+from app.core.state import ENDS, Fate, Goal, Transcription
 from app.core.step import budget as budget_of
 from app.errors import AfterwordError
 from app.orchestrator.records import Source
@@ -28,6 +28,7 @@ from app.settings.program_name import pasteable
 from app.settings.used_by_command import POLICY, QUEUE, STORED
 
 if TYPE_CHECKING:
+    from app.orchestrator.service import Service
     from app.recall.webhook_events import Decoded
 
 # Recall itself is the service's to ask.
@@ -40,26 +41,37 @@ _HIGHEST = 2**63 - 1  # that a database can number
 @click.option(
     "--budget", type=click.IntRange(1, CEILING), default=None, help="paid attempts in all, at most nine"
 )
+@workspace_option
 @click.option("--yes", is_flag=True, help="do not ask")
-def retry_command(recording: str, budget: int | None, yes: bool) -> int:
+def retry_command(recording: str, budget: int | None, workspace: str | None, yes: bool) -> int:
     """Try a failed or skipped recording again. What costs nothing is tried before another paid attempt."""
     settings = load_settings(used=_USED)
     service, store = wiring.open_service(settings), read_store(settings)
-    state = find(store, recording).transcription.state
-    event = events.RetryAsked(service.store.now(), budget or 0)
-    decision = decide(state, event, settings.policy)
-    click.echo(pasteable(_what_it_costs(decision, settings.policy)))
-    if decision.ignored is not None:
-        return 1
-    if _may_cost(decision) and not is_agreed(yes=yes):
-        return 1
-    decision, _ = service.advance(state.workspace, state.recording_id, event, Source(by="person"))
-    if decision.ignored is not None:
-        click.echo(pasteable(f"Nothing done: {decision.ignored}."))
+    state = find(store, recording, workspace=workspace).transcription.state
+    if not retry(service, state, budget=budget or 0, yes=yes):
         return 1
     click.echo(pasteable(why_idle(settings) or "Under way."))
     click.echo(f"{call(f'show {short_id(store, state.recording_id)}')} tells how it goes.")
     return 0
+
+
+def retry(service: Service, state: Transcription, *, budget: int, yes: bool) -> bool:
+    """
+    Says what it costs by the policy of the recording's own workspace, asks, and does it; False: nothing done.
+
+    Raises:
+        WorkspaceUnknown: The settings do not have that workspace.
+    """
+    policy = service.policy_of(state.workspace)
+    event = events.RetryAsked(service.store.now(), budget)
+    decision = decide(state, event, policy)
+    click.echo(pasteable(_what_it_costs(decision, policy)))
+    if decision.ignored is not None or (_may_cost(decision) and not is_agreed(yes=yes)):
+        return False
+    decision, _ = service.advance(state.workspace, state.recording_id, event, Source(by="person"))
+    if decision.ignored is not None:
+        click.echo(pasteable(f"Nothing done: {decision.ignored}."))
+    return decision.ignored is None
 
 
 @click.command("replay")
@@ -69,29 +81,36 @@ def replay_command(delivery: int, yes: bool) -> int:
     """Apply a stored delivery once more, past the deduplication. Its number is in `show` and in the log."""
     settings = load_settings(used=_USED)
     service, store = wiring.open_service(settings), read_store(settings)
+    if not replay(service, store, delivery, yes=yes):
+        return 1
+    click.echo(pasteable(f"Applied. {why_idle(settings) or ''}".rstrip()))
+    return 0
+
+
+def replay(service: Service, store: SqlStore, delivery: int, *, yes: bool) -> bool:
+    """As `retry`, with a delivery that is stored."""
     workspace, body = _stored(store, delivery)
     decoded = _decoded(store, delivery, body)
     event, recording = decoded.event, decoded.recording_id
     if event is None or recording is None:
         click.echo(f"Nothing to do: {decoded.note or decoded.kind}.")
         store.put_aside(delivery, kind=decoded.kind)
-        return 1
+        return False
     if isinstance(event, events.RecordingDone):
         # A replay never pays for what may exist: it looks first.
         event = events.RecordingDone(event.at, event.bot_id, event.metadata, look_first=True)
     before = service.store.load(workspace, recording)
-    planned = decide(before.transcription, event, settings.policy, pending=before.pending)
+    policy = service.policy_of(workspace)
+    planned = decide(before.transcription, event, policy, pending=before.pending)
     if planned.ignored is None:  # else it is said once, below
-        click.echo(_what_it_costs(planned, settings.policy))
+        click.echo(_what_it_costs(planned, policy))
     if _may_cost(planned) and not is_agreed(yes=yes):
-        return 1
+        return False
     done, _ = service.advance(workspace, recording, event, Source(by="replay"))
     store.put_aside(delivery, kind=decoded.kind, recording_id=recording)
     if done.ignored:
         click.echo(f"Nothing done: {done.ignored}.")
-        return 1
-    click.echo(pasteable(f"Applied. {why_idle(settings) or ''}".rstrip()))
-    return 0
+    return not done.ignored
 
 
 def _decoded(store: SqlStore, delivery: int, body: bytes) -> Decoded:

@@ -14,7 +14,7 @@ from app.adapters.sql.finding import MOST_FOUND, Filters, Listed
 from app.adapters.sql.queries import Shown
 from app.adapters.sql.store import SqlStore
 from app.cli import history_view
-from app.cli.account_status import Standing, standing_of
+from app.cli.account_status import Standing, standing_of, standings_of
 from app.cli.listing import Row, print_list
 from app.cli.reading import read_store
 from app.cli.words import harmless_json, moment_of, open_console, printable, say, short_id, span, time_of
@@ -34,7 +34,9 @@ from app.results.transcription_object import (
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import command as call
 from app.settings.used_by_command import RESULTS, STORED
+from app.settings.workspaces import workspaces_of
 
+workspace_option = click.option("--workspace", metavar="NAME", help="of this workspace alone")
 _PAID = {True: "paid", False: "not paid", None: "not known whether paid"}
 
 
@@ -65,7 +67,8 @@ def list_command(
     filters = Filters(Goal(phase) if phase else None, bot, pairs, provider, verdict, began)
     found = store.list_transcriptions(filters, limit=limit)
     pending = store.pending(found)
-    for line in standing_of(store, wiring.DEFAULT_WORKSPACE, api_key=settings.api_key).lines():
+    standings = standings_of(store, workspaces_of(settings))
+    for line in (*standings.problems(), *standings.notes()):
         say(open_console(is_stderr=as_json), line)  # stdout is one object per line then
     if as_json:
         files = store.files(found)
@@ -94,19 +97,20 @@ def _pair(text: str) -> tuple[str, str]:
 
 @click.command("show")
 @click.argument("id")
+@workspace_option
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
     help="the transcription object with the whole transcript, the history and the deliveries; docs/json.md",
 )
-def show_command(id: str, as_json: bool) -> int:
+def show_command(id: str, workspace: str | None, as_json: bool) -> int:
     """Everything about one recording, by its id, its bot's or a transcript's; the beginning is enough."""
     settings = load_settings(used=STORED | RESULTS)
     store = read_store(settings)
-    shown = find(store, id)
+    shown = find(store, id, workspace=workspace)
     state = shown.transcription.state
-    standing = standing_of(store, state.workspace, api_key=settings.api_key)
+    standing = standing_of(store, state.workspace, workspaces_of(settings).get(state.workspace))
     deliveries = store.deliveries_of(state.workspace, state.recording_id)
     if as_json:
         whole = {
@@ -129,15 +133,16 @@ def _is_unicode() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
-def find(store: SqlStore, text: str) -> Shown:
-    """The one recording that `text` names. Raises `AfterwordError` for none or several."""
-    found = store.find_recording(text)
+def find(store: SqlStore, text: str, *, workspace: str | None = None) -> Shown:
+    """The one recording that `text` names, in any workspace or in one. Raises `AfterwordError`."""
+    found = [one for one in store.find_recording(text) if workspace in (None, one[0])]
     if not found:
         raise AfterwordError(
             f"no recording, bot or transcript has an id beginning {printable(text)!r}; see `./afterword list`"
         )
     if len(found) > 1:
-        ids = "".join(f"\n  {recording}" for _, recording in found)
+        is_of_several = len({of for of, _ in found}) > 1
+        ids = "".join(f"\n  {id_}" + f"  --workspace {of}" * is_of_several for of, id_ in found)
         number = f"{len(found)} or more" if len(found) >= MOST_FOUND else str(len(found))
         raise AfterwordError(f"{printable(text)!r} names {number} recordings, among them:{ids}")
     shown = store.show(*found[0])

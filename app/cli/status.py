@@ -14,7 +14,7 @@ from rich.console import Console
 
 from app import wiring
 from app.adapters.sql.health import Facts
-from app.cli.account_status import Standing, standing_of, why_old
+from app.cli.account_status import Standings, standings_of, why_old
 from app.cli.alive import Service, is_gone, service_of, why_no_web
 from app.cli.reading import read_store
 from app.cli.words import iso, open_console, printable, say, span, time_of
@@ -25,6 +25,7 @@ from app.settings.environment import Settings, load_settings
 from app.settings.program_name import command as call
 from app.settings.program_name import pasteable
 from app.settings.used_by_command import POLICY, QUEUE, RESULTS, STORED
+from app.settings.workspaces import workspaces_of
 from app.web.health import Report
 
 _LABEL = 14  # columns
@@ -48,7 +49,7 @@ def status_command(as_json: bool) -> int:
     try:
         with contextlib.closing(read_store(settings)) as store:
             counts = store.counts().transcriptions
-            standing = standing_of(store, wiring.DEFAULT_WORKSPACE, api_key=settings.api_key)
+            standings = standings_of(store, workspaces_of(settings))
         report = wiring.open_readiness(settings).ask(within_s=PATIENCE_S)
         if report.facts is None:
             raise StoreUnavailable("the database does not answer")
@@ -61,7 +62,7 @@ def status_command(as_json: bool) -> int:
     service = service_of(settings)
     no_web = why_no_web(settings) if service.is_running else None
     wrong = misconfigured + ([no_web] if no_web is not None else [])
-    seen = Seen(settings, report, report.facts, service, standing, counts, wrong)
+    seen = Seen(settings, report, report.facts, service, standings, counts, wrong)
     if as_json:
         click.echo(json.dumps(seen.record(), indent=2))
     else:
@@ -86,7 +87,7 @@ class Seen:
     report: Report
     facts: Facts
     service: Service
-    standing: Standing
+    standings: Standings
     counts: Mapping[str, int]  # recordings by phase
     wrong: Sequence[str] = ()  # further problems, a sentence each
 
@@ -111,7 +112,8 @@ class Seen:
 
     def providers(self) -> dict[str, str]:
         """Of the policy, and those that fail: `closed` breakers let through, `open` ones do not."""
-        known = {choice.key: "closed" for choice in self.settings.policy.providers}
+        policies = [one.policy for one in workspaces_of(self.settings).values()]
+        known = {choice.key: "closed" for policy in policies for choice in policy.providers}
         return {**known, **self.facts.breakers}
 
     def problems(self) -> list[str]:
@@ -120,12 +122,12 @@ class Seen:
         ailing = self.report.by_part()
         if not self.service.is_running:
             ailing.pop("web", None)  # of course
-        said += [*ailing.values(), *self.standing.problems()]
+        said += [*ailing.values(), *self.standings.problems()]
         return [pasteable(sentence) for sentence in dict.fromkeys(said)]
 
     def notes(self) -> list[str]:
         """What is no trouble, and should be known."""
-        said = (self.service.why_changed(), why_old(self.facts), self.standing.note())
+        said = (self.service.why_changed(), why_old(self.facts), *self.standings.notes())
         return [pasteable(sentence) for sentence in said if sentence is not None]
 
     def record(self) -> dict[str, Any]:
@@ -144,7 +146,7 @@ class Seen:
             "last_stored_at": iso(facts.last_stored_at),
             "recordings": {goal.value: self.counts.get(goal.value, 0) for goal in Goal},
             "providers": [{"provider": name, "breaker": at} for name, at in self.providers().items()],
-            **self.standing.record(),
+            **self.standings.record(),
             "recall_trouble_since": iso(facts.recall_trouble_since),
             "changed_settings": list(self.service.changed),
             "problems": self.problems(),
@@ -181,7 +183,8 @@ def _lines(seen: Seen) -> Iterable[tuple[str, str, str | None]]:
     yield ("recordings", f"{told}{why}" if told else "none yet", None)
     breakers = [f"{name} {_BREAKERS.get(at, at)}" for name, at in seen.providers().items()]
     yield ("providers", ", ".join(breakers), None)
-    yield ("paused", "no" if seen.standing.pause is None else seen.standing.pause.cause, None)
+    paused = seen.standings.record()["paused"]
+    yield ("paused", "no" if paused is None else paused["cause"], None)
 
 
 def _runs(service: Service) -> str:

@@ -12,7 +12,7 @@ import sys
 
 import click
 
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 
 # None of these may reach a test: what is real stays untouched.
 _REAL = ("RECALL_", "AFTERWORD_", "DATABASE_URL", "REDIS_URL", "STORAGE_URL", "NGROK_", "HOST", "PORT")

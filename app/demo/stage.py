@@ -22,7 +22,8 @@ from typing import Any
 import requests
 
 from app.errors import Away, HeldByAnother
-from app.settings.environment import ROOT, Settings, load_settings
+from app.settings.environment import Settings, load_settings
+from app.settings.program_name import ROOT
 from app.simulator.server import Simulator, SimulatorConfig, default_key, default_secret
 from app.web.gunicorn_app import die_with_parent
 

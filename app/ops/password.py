@@ -5,7 +5,6 @@ a file of the home that only its owner may read. It is shown to a person at a te
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import secrets
 import stat
@@ -41,7 +40,7 @@ def with_password(settings: Settings) -> Settings:
     try:
         if _read(path) is None:
             _make(path)
-        return dataclasses.replace(settings, ops_password=_read(path))
+        return settings.model_copy(update={"ops_password": _read(path)})
     except Away as error:
         structlog.get_logger(__name__).warning("console_shut", cause=str(error))
         return settings

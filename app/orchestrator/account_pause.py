@@ -11,6 +11,7 @@ quarter minute. Only a refusal is a refusal: silence and a busy Recall decide no
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
@@ -25,8 +26,8 @@ from app.orchestrator.outcome import Later
 from app.orchestrator.ports import Clock
 from app.orchestrator.ports_recall import RecallAnswers
 from app.orchestrator.rate_limits import await_slot
-from app.orchestrator.records import CREATES_ONLY, PAUSED_BY_KEY
-from app.recall.limits import RATE_LIMITED, remedy_of
+from app.orchestrator.records import CREATES_ONLY, PAUSED_BY_KEY, WORKSPACE_UNKNOWN
+from app.recall.limits import FORBIDDEN, RATE_LIMITED, remedy_of
 
 # Refusals that say nothing about the request: any other proves that the account is accepted.
 _ABOUT_US = frozenset({Refusal.ACCOUNT, Refusal.PAYLOAD, Refusal.BUSY})
@@ -63,6 +64,24 @@ class Account:
             self._store.unpause(workspace.name)
             self._log.info("account_accepted_again", workspace=workspace.name)
 
+    def suspend(self, workspace: str, *, probe_after_s: float) -> None:
+        """
+        The recordings of a workspace that is not in the settings stand still: its deliveries stay in the
+        inbox, its commands come back after `resume`, and patience stands still meanwhile.
+        """
+        paused = self._store.paused(workspace)
+        self._store.pause(workspace, WORKSPACE_UNKNOWN, probe_after_s=probe_after_s)
+        if paused is None or paused.cause != WORKSPACE_UNKNOWN:
+            self._log.error("workspace_unknown", workspace=workspace, remedy="put its settings back")
+
+    def resume(self, workspaces: Mapping[str, Workspace]) -> None:
+        """Those of them go on that were missing from the settings of this or another process."""
+        for name in workspaces:
+            paused = self._store.paused(name)
+            if paused is not None and paused.cause == WORKSPACE_UNKNOWN:
+                self._store.unpause(name)
+                self._log.info("workspace_known_again", workspace=name)
+
     def on_refusal(self, workspace: Workspace, status: int) -> float | None:
         """
         A question was answered 401, 402 or 403: is it the account, or this one thing?
@@ -71,7 +90,7 @@ class Account:
             Seconds after which this one thing may be asked about again; None when the whole workspace waits
             from now on.
         """
-        if status == 403 and self.probe(workspace) is not False:
+        if status == FORBIDDEN and self.probe(workspace) is not False:
             return workspace.policy.durations.blocked_at_most_every_s
         self.refused(workspace, status)
         return None

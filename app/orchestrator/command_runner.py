@@ -46,7 +46,7 @@ from app.orchestrator.lease import Keeper
 from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused
 from app.orchestrator.ports import Blobs, Clock, Leases, RateLimits
 from app.orchestrator.rate_limits import CommandRates
-from app.orchestrator.records import Leased, Source
+from app.orchestrator.records import WORKSPACE_UNKNOWN, Leased, Source
 from app.orchestrator.transitions import Advancer
 
 POISON_AFTER = 8
@@ -104,9 +104,9 @@ class CommandRunner:
             return
         workspace = self._workspaces.get(leased.workspace)
         if workspace is None:
-            self._log.error("workspace_unknown", workspace=leased.workspace, command=command_id)
             after_s = self._durations.recording_ask_every_s
-            self._store.defer(leased, after_s=after_s, cause="workspace_unknown")
+            self._account.suspend(leased.workspace, probe_after_s=after_s)
+            self._store.defer(leased, after_s=after_s, cause=WORKSPACE_UNKNOWN)
             return
         lease_s, renew_s = self._durations.lease_s, self._durations.lease_renew_s
         try:

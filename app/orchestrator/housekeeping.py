@@ -41,6 +41,7 @@ class Housekeeping:
     Args:
         scratch: A folder for downloads under way; emptied of what is old.
         sign: A sign of life (`ports.Store.sign`): having nothing to do is not being away.
+        resume: Ends the pauses of workspaces that are in the settings again.
         durations: Of this installation.
     """
 
@@ -55,17 +56,19 @@ class Housekeeping:
         scratch: Path,
         transitions: Advancer,
         sign: Callable[[], float],
+        resume: Callable[[Mapping[str, Workspace]], None],
         durations: Durations,
     ) -> None:
         self._store, self._queue, self._blobs, self._clock = store, queue, blobs, clock
         self._workspaces, self._scratch, self._transitions = workspaces, scratch, transitions
-        self._sign, self._durations = sign, durations
+        self._sign, self._resume, self._durations = sign, resume, durations
 
     def sweep(self) -> None:
         """Raises `QueueUnavailable` when a pass could not be asked for: the next sweep asks again."""
         self._sign()
         self._remove_leftovers()
         self._blobs.sweep()
+        self._resume(self._workspaces)
         self._forget_bodies()
         self._give_commands()
         ask_for_passes(self._store, self._queue, self._workspaces)
@@ -92,6 +95,8 @@ class Housekeeping:
         """
         older_than_s = self._durations.stuck_after_s
         for workspace, recording_id in self._store.without_command(older_than_s=older_than_s, limit=100):
+            if workspace not in self._workspaces:
+                continue
             event = events.CommandMissing(self._store.now())
             self._transitions.advance(workspace, recording_id, event, Source(by="sweep"))
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
 from structlog.typing import FilteringBoundLogger
 
 from app.core import events
-from app.core.policy import Policy
 from app.errors import AlreadyApplied, StoreUnavailable
+from app.orchestrator.command_context import Workspace
 from app.orchestrator.command_runner import POISON_AFTER
 from app.orchestrator.ports import DeliveryInbox
 from app.orchestrator.records import Closing, Delivery, Source
@@ -25,6 +25,7 @@ class InboxConsumer:
     Holds no state between calls.
 
     Args:
+        suspend: Called with the name of a workspace that is not in the settings.
         sign: A sign of life, before any work (`ports.Store.sign`); returns when the last long silence ended.
     """
 
@@ -34,20 +35,30 @@ class InboxConsumer:
         store: DeliveryInbox,
         log: FilteringBoundLogger,
         transitions: Advancer,
-        policy_of: Callable[[str], Policy],
+        workspaces: Mapping[str, Workspace],
+        suspend: Callable[[str], None],
         sign: Callable[[], float],
     ) -> None:
         self._store, self._log, self._transitions = store, log, transitions
-        self._policy_of, self._sign = policy_of, sign
+        self._workspaces, self._suspend, self._sign = workspaces, suspend, sign
 
     def receive(self, limit: int = 100) -> int:
         """Applies unapplied deliveries, oldest first; returns how many were looked at."""
         total = 0
         away_until = self._sign()
         while deliveries := self._store.take_deliveries(limit):
-            self._apply_all(deliveries, away_until)
+            self._apply_all(self._without_unknown(deliveries), away_until)
             total += len(deliveries)
         return total
+
+    def _without_unknown(self, deliveries: list[Delivery]) -> list[Delivery]:
+        """Those of workspaces in the settings; the others go back, untried, and wait for theirs."""
+        unknown = [d for d in deliveries if d.workspace not in self._workspaces]
+        for workspace in sorted({d.workspace for d in unknown}):
+            self._suspend(workspace)
+        if unknown:
+            self._store.return_deliveries([d.id for d in unknown])
+        return [d for d in deliveries if d not in unknown]
 
     def _apply_all(self, deliveries: list[Delivery], away_until: float) -> None:
         """One delivery's trouble is not its neighbours': only those begun keep the try that was counted."""
@@ -107,7 +118,7 @@ class InboxConsumer:
         """
         if not isinstance(event, events.RecordingDone) or happened_at is None:
             return event
-        durations = self._policy_of(delivery.workspace).durations
+        durations = self._workspaces[delivery.workspace].policy.durations
         age_s = event.at - happened_at
         is_fresh = -durations.news_ahead_at_most_s <= age_s <= durations.news_is_old_after_s
         return replace(event, look_first=not is_fresh or happened_at < away_until)

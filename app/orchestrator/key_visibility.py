@@ -28,6 +28,7 @@ from app.orchestrator.records import (
     KEYS_IN_USE,
     PAUSED_BY_KEY,
 )
+from app.recall.limits import FORBIDDEN
 
 # Some of the newest may have been deleted at Recall since.
 HELD_AGAINST = 10
@@ -114,7 +115,7 @@ class KeySight:
                 if busy == _MOST_BUSY:
                     break
             except AccountRefused as trouble:
-                if trouble.status != 403:  # which may be about this one thing
+                if trouble.status != FORBIDDEN:  # which may be about this one thing
                     raise
                 refused = trouble
         if refused is not None:

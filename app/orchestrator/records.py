@@ -204,6 +204,8 @@ KEY_UNSEEING, KEY_BY_HAND = "unseeing", "by_hand"
 KEYS_IN_USE = frozenset({KEY_ACCEPTED, KEY_UNSEEING, KEY_BY_HAND})
 # Why a workspace is paused whose key is foreign; all other causes end in what Recall answers.
 PAUSED_BY_KEY = "key_sees_no_known_recording"
+# Why the recordings of a workspace stand still that is not in the settings (any more).
+WORKSPACE_UNKNOWN = "workspace_unknown"
 
 
 @dataclass(frozen=True, slots=True)

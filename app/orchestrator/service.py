@@ -13,7 +13,9 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from app.clock import boot_id
+from app.core.durations import Durations
 from app.core.policy import Policy
+from app.errors import WorkspaceUnknown
 from app.orchestrator.account_pause import Account
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.command_runner import CommandRunner
@@ -30,6 +32,7 @@ class Service:
 
     Args:
         scratch: A folder for downloads under way; emptied by `sweep`.
+        timing: What belongs to this machine and to no workspace: leases, offers, housekeeping.
     """
 
     def __init__(
@@ -40,18 +43,23 @@ class Service:
         blobs: Blobs,
         clock: Clock,
         workspaces: Mapping[str, Workspace],
+        timing: Durations,
         scratch: Path,
         log: FilteringBoundLogger,
     ) -> None:
         self.store, self.queue, self.clock, self.log = store, queue, clock, log
         self.workspaces = workspaces
         self.account = Account(store, clock, log)
-        durations = next(iter(workspaces.values())).policy.durations
-        self._silence_s = durations.silence_s
+        self.timing = timing
         transitions = Advancer(store, queue, clock, log, self.policy_of)
         self.advance = transitions.advance
         self.receive = InboxConsumer(
-            store=store, log=log, transitions=transitions, policy_of=self.policy_of, sign=self._sign
+            store=store,
+            log=log,
+            transitions=transitions,
+            workspaces=workspaces,
+            suspend=self._suspend,
+            sign=self._sign,
         ).receive
         self.perform = CommandRunner(
             store=store,
@@ -63,7 +71,7 @@ class Service:
             account=self.account,
             transitions=transitions,
             sign=self._sign,
-            durations=durations,
+            durations=timing,
         ).perform
         self.sweep = Housekeeping(
             store=store,
@@ -74,15 +82,20 @@ class Service:
             scratch=scratch,
             transitions=transitions,
             sign=self._sign,
-            durations=durations,
+            resume=self.account.resume,
+            durations=timing,
         ).sweep
 
     def policy_of(self, workspace: str) -> Policy:
-        """The policy of a workspace; of any, for one that is no longer configured."""
-        known = self.workspaces.get(workspace) or next(iter(self.workspaces.values()))
+        """Raises `WorkspaceUnknown`: no other one's policy is a substitute."""
+        if (known := self.workspaces.get(workspace)) is None:
+            raise WorkspaceUnknown(workspace)
         return known.policy
+
+    def _suspend(self, workspace: str) -> None:
+        self.account.suspend(workspace, probe_after_s=self.timing.recording_ask_every_s)
 
     def _sign(self) -> float:
         """Before any work: an absence must be known before money is spent, and until when it was."""
         boot = BootClock(boot_id(), self.clock.boottime)
-        return self.store.sign(quiet_s=self._silence_s, boot=boot)
+        return self.store.sign(quiet_s=self.timing.silence_s, boot=boot)

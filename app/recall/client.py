@@ -11,7 +11,6 @@ answer is "unknown". Long waits are never slept here: they are `RecallBusy`.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ import tenacity
 from app.core.durations import Durations
 from app.errors import AccountRefused, CursorRefused, DownloadBlocked, RecallBusy
 from app.recall import create_response, download, endpoints, resources, url_checks
+from app.recall.api_key import fingerprint_of
 from app.recall.endpoints import HttpRequest
 from app.recall.http_exchange import TROUBLE, Call, Reply, Wire, Withheld, exchange, name_of
 from app.recall.json_fields import Unreadable
@@ -91,7 +91,7 @@ class RecallClient:
 
     @property
     def fingerprint(self) -> str:
-        return hashlib.sha256(self._key.encode()).hexdigest()[:8]
+        return fingerprint_of(self._key)
 
     def answers(self) -> list[Answer]:
         found, self._answers = self._answers, []

@@ -75,13 +75,36 @@ def failure_cause(sub_code: str | None) -> FailureCause:
 
 
 # -- how it answers -------------------------------------------------------------------------------
-# About the account or the key, or (403) the one request. https://docs.recall.ai/docs/errors
-ACCOUNT_STATUSES = (401, 402, 403)
+# https://docs.recall.ai/docs/errors
+FORBIDDEN = 403  # the account, or this one question: its firewall judges payloads
+ACCOUNT_STATUSES = (401, 402, FORBIDDEN)
+
+
+class CreateFault(StrEnum):
+    """What a refused create is about, by its status."""
+
+    KEY = "key"
+    BALANCE = "balance"
+    FORBIDDEN = "forbidden"
+    BUSY = "busy"
+    REQUEST = "request"  # the recording, the provider, its options, or Recall's limit
+    PROVIDER = "provider"  # a request's, where it names the provider or its options
+    ON_THE_WAY = "on_the_way"  # a status that Recall has not for a create: a proxy's or a firewall's
+
+
+CREATE_FAULTS: Mapping[int | None, CreateFault] = {
+    401: CreateFault.KEY,
+    402: CreateFault.BALANCE,
+    FORBIDDEN: CreateFault.FORBIDDEN,
+    429: CreateFault.BUSY,
+    507: CreateFault.BUSY,
+    **dict.fromkeys((400, 404, 422), CreateFault.REQUEST),
+}
 RATE_LIMITED = "http_429"  # as the cause of `RecallBusy`
 _REMEDIES: Mapping[int, str] = {
     401: "check RECALL_API_KEY and RECALL_REGION: the key is wrong, revoked or of another region",
     402: "top up the balance in Recall's dashboard",
-    403: "look in Recall's dashboard why it refuses this account or address",
+    FORBIDDEN: "look in Recall's dashboard why it refuses this account or address",
 }
 # Statuses that mean "later", whatever they are an answer to: waiting for these is no surprise.
 _LATER = frozenset({"http_408", "http_409", "http_425", RATE_LIMITED})

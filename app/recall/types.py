@@ -11,7 +11,7 @@ from typing import Any
 
 from app.core.events import RecordingCondition
 from app.core.seen import FailureCause, TranscriptStatus
-from app.recall.limits import failure_cause
+from app.recall.limits import CREATE_FAULTS, CreateFault, failure_cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,13 @@ class CreateAnswer:
     names_provider: bool = False  # a 400 that is about the provider or its options
     retry_after_s: float | None = None
     detail: str = ""
+
+    @property
+    def fault(self) -> CreateFault:
+        """Of a refused one."""
+        fault = CREATE_FAULTS.get(self.status, CreateFault.ON_THE_WAY)
+        is_of_provider = fault is CreateFault.REQUEST and self.names_provider
+        return CreateFault.PROVIDER if is_of_provider else fault
 
 
 @dataclass(frozen=True, slots=True)

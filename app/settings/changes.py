@@ -14,25 +14,26 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import ConfigError
-from app.settings.env_file import ENVIRONMENT_ONLY, read_env_file, read_secret_files, variables
+from app.settings.env_file import ENVIRONMENT_ONLY, is_isolated, read_all
 from app.settings.environment import NAMES as SETTINGS
-from app.settings.environment import ROOT, SECRET_NAMES, is_isolated
+from app.settings.environment import RELOADABLE, SECRET_NAMES, Settings, extra_of
+from app.settings.faults import Faults
+from app.settings.program_name import ROOT
 
-# What a running service takes up; the others wait for a restart.
-RELOADABLE = frozenset(
-    {
-        "RECALL_API_KEY",
-        "RECALL_WEBHOOK_SECRETS",
-        "RECALL_WORKSPACE_VERIFICATION_SECRET",
-        "AFTERWORD_OPS_PASSWORD",
-        "AFTERWORD_METRICS_TOKEN",
-        "AFTERWORD_API_KEYS",
-        "AFTERWORD_POLICY",
-        "AFTERWORD_PROVIDERS",
-    }
-)
 _POLICY = "AFTERWORD_POLICY"
+# What it is made of, and it.
+_OF_POLICY = ("policy_file", "provider_order", "policy")
 _DIGITS = 4  # hexadecimal
+
+
+def names_by_field(*, reload: bool) -> dict[str, str]:
+    """Of the settings that a running service takes up at a reload, or only at a restart; by their field."""
+    names = {
+        field: str(its.validation_alias)
+        for field, its in Settings.model_fields.items()
+        if extra_of(its).get("reload") is reload
+    }
+    return {**names, **dict.fromkeys(_OF_POLICY, "the policy")} if reload else names
 
 
 def is_reloadable(name: str) -> bool:
@@ -84,15 +85,9 @@ def _path_of(name: str, value: str) -> str:
 
 
 def _digests(environ: Mapping[str, str], root: Path, salt: str) -> dict[str, str]:
-    def ignore(_sentence: str) -> None:
-        """What is wrong with the settings is for `check` to say."""
-
-    in_file = {} if is_isolated(environ) else read_env_file(root / ".env", problem=ignore, warn=ignore)
-    values = variables(environ, in_file)
-    on_disk = {name for name in in_file if name not in environ} | {
-        name for name in SECRET_NAMES if f"{name}_FILE" in values
-    }
-    read_secret_files(values, SECRET_NAMES, root, problem=ignore)
+    faults = Faults(root)  # which are for `check` to say
+    values = read_all(environ, (), SECRET_NAMES, faults)
+    on_disk = {*faults.lines, *(name for name in SECRET_NAMES if f"{name}_FILE" in values)}
     texts = {name: values[name].encode() for name in on_disk if name in values and name in SETTINGS}
     if _POLICY in values or not is_isolated(environ):
         texts |= _content(root, values.get(_POLICY, "policy.toml"))

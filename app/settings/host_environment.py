@@ -66,9 +66,9 @@ def home_warnings(home: Path, *, user: int) -> Iterator[str]:
         yield f"AFTERWORD_HOME: everyone may write to {home} and replace what is in it: chmod 700 it."
 
 
-def surroundings_problems(environ: Mapping[str, str], *, host: str) -> Iterator[str]:
+def surroundings_problems(environ: Mapping[str, str], *, host: str) -> Iterator[tuple[str, str]]:
     """
-    Each a sentence, without the value: a proxy's address may hold a password.
+    The variable, and what is wrong with it without the value: a proxy's address may hold a password.
 
     Args:
         host: Recall's, which is reached through a proxy unless `no_proxy` names it.
@@ -76,12 +76,13 @@ def surroundings_problems(environ: Mapping[str, str], *, host: str) -> Iterator[
     for name in _FILES:
         path = environ.get(name, "").strip()
         if path and (why := _why_no_certificates(name, path)) is not None:
-            yield f"{name}: {why}; correct it or unset it."
+            yield name, f"{why}; correct it or unset it"
     no_proxy = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
     if proxy_bypass_environment(host, {"no": no_proxy}):
         return
     for name in [name for name in _PROXIES if environ.get(name, "").strip()][:1]:
-        yield from _proxy_problems(name, environ[name].strip())
+        if (why := _why_no_proxy(environ[name].strip())) is not None:
+            yield name, why
 
 
 def _why_no_certificates(name: str, path: str) -> str | None:
@@ -100,7 +101,7 @@ def _why_no_certificates(name: str, path: str) -> str | None:
     return None
 
 
-def _proxy_problems(name: str, value: str) -> Iterator[str]:
+def _why_no_proxy(value: str) -> str | None:
     address = value if "://" in value else f"http://{value}"
     try:
         parts = urlsplit(address)
@@ -108,12 +109,12 @@ def _proxy_problems(name: str, value: str) -> Iterator[str]:
     except ValueError:
         is_good = False
     if not is_good:
-        yield f"{name}: must be an address as in http://proxy.example:3128; correct it or unset it."
-    elif parts.scheme.startswith("socks"):
-        if importlib.util.find_spec("socks") is None:
-            yield (
-                f"{name}: names a SOCKS proxy, for which PySocks is needed and not installed: use an "
-                "http:// proxy, unset it, or run `.venv/bin/pip install pysocks` in the program's folder."
-            )
-    elif parts.scheme not in ("http", "https"):
-        yield f"{name}: a proxy's address begins with http://, https:// or socks5h://."
+        return "must be an address as in http://proxy.example:3128; correct it or unset it"
+    if parts.scheme.startswith("socks") and importlib.util.find_spec("socks") is None:
+        return (
+            "names a SOCKS proxy, for which PySocks is needed and not installed: use an http:// proxy, unset "
+            "it, or run `.venv/bin/pip install pysocks` in the program's folder"
+        )
+    if not parts.scheme.startswith(("socks", "http")):
+        return "a proxy's address begins with http://, https:// or socks5h://"
+    return None

@@ -8,60 +8,60 @@ a field of the same name in `Policy` receives it.
 
 from __future__ import annotations
 
-import functools
 import json
-import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from app.core.durations import Durations
 from app.core.policy import CEILING, Policy, ProviderChoice, Selection
 from app.recall.limits import TRANSCRIPTS_PER_RECORDING
-from app.recall.providers import ASYNC_PROVIDERS, BUILT_IN_PROVIDERS, may_be_async
-from app.settings.problems import KeyPath, Lines, Say, Table, ended, key, nearest, sentences
+from app.recall.providers import ASYNC_PROVIDERS, BUILT_IN_PROVIDERS, is_misspelt, may_be_async, meant_by
+from app.settings.faults import Say, Table, ended, line_of, must, sentences
 
+_NAME_ONE = "name at least one of Recall's asynchronous providers, e.g. recallai_async"
 _BUILT_IN_OPTIONS = {choice.key: choice.options for choice in BUILT_IN_PROVIDERS}
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """What the checks of a value need besides it."""
+def key(default: Any, about: str) -> Any:
+    """
+    A key of a table, all of it in one place with its type. Its unit is the end of its name.
 
-    warn: Say
-    providers: Sequence[Any]  # as they are to be tried
-    also_named: Sequence[Any]  # by the file, where AFTERWORD_PROVIDERS names others
-
-
-def _reading(info: ValidationInfo) -> _Reading:
-    assert isinstance(info.context, _Reading)
-    return info.context
+    Args:
+        default: What is built in.
+        about: Its meaning, as `policy.example.toml` says it.
+    """
+    return Field(default, description=about)
 
 
-def _provider(name: str, info: ValidationInfo) -> str:
+def _did_you_mean(name: str) -> str:
+    return f"; did you mean {meant}?" if (meant := meant_by(name)) else ""
+
+
+def _provider(name: Any, info: Any) -> str:
+    if not isinstance(name, str):
+        raise ValueError(_NAME_ONE)
+    hint = _did_you_mean(name)
     if not may_be_async(name):
         raise ValueError(
             f"{name!r} is not an asynchronous provider of Recall's; those end in _async, "
-            f"real-time ones cannot transcribe a finished recording{_did_you_mean(name)}"
+            f"real-time ones cannot transcribe a finished recording{hint}"
         )
-    if name not in ASYNC_PROVIDERS and _is_misspelt(name):
-        raise ValueError(f"{name!r} is none of Recall's{_did_you_mean(name)}")
-    if _reading(info).providers.count(name) > 1:
+    if is_misspelt(name):
+        raise ValueError(f"{name!r} is none of Recall's{hint}")
+    if info.context["providers"].count(name) > 1:
         raise ValueError("each provider is tried once; one is named twice")
     if name not in ASYNC_PROVIDERS:
-        hint = _did_you_mean(name)
-        _reading(info).warn(ended(f"providers: {name!r} is new to this version, Recall may refuse it{hint}"))
+        info.context["warn"](ended(f"providers: {name!r} is new to this version, Recall may refuse it{hint}"))
     return name
 
 
-def _of_a_named_provider(name: str, info: ValidationInfo) -> str:
-    reading = _reading(info)
-    named = (*reading.providers, *reading.also_named, *_BUILT_IN_OPTIONS)
-    if name not in named:
+def _of_a_named_provider(name: str, info: Any) -> str:
+    # The file's own list counts too: AFTERWORD_PROVIDERS may leave one out whose options are then not wrong.
+    if name not in [*info.context["providers"], *info.context["in_file"], *_BUILT_IN_OPTIONS]:
         raise ValueError(f"this provider is not in the list of providers{_did_you_mean(name)}")
     return name
 
@@ -76,13 +76,19 @@ def _as_sent(options: Any) -> Any:
     return options
 
 
-def _after_patience(give_up_after_h: float, info: ValidationInfo) -> float:
-    if info.data.get("patience_s", 0) > give_up_after_h * 3600:
+def _metadata(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("metadata values are strings at Recall")
+    return value
+
+
+def _after_patience(give_up_after_h: float, info: Any) -> float:
+    if (info.data.get("patience_s") or 0) > give_up_after_h * 3600:
         raise ValueError("patience_s is longer than give_up_after_h: Recall would never be asked")
     return give_up_after_h
 
 
-def _with_webhooks(is_on: bool, info: ValidationInfo) -> bool:
+def _with_webhooks(is_on: bool, info: Any) -> bool:
     if not is_on and info.data.get("poll_only", False):
         raise ValueError(
             "reconcile = false contradicts poll_only = true: without webhooks that list is the only news; "
@@ -91,54 +97,43 @@ def _with_webhooks(is_on: bool, info: ValidationInfo) -> bool:
     return is_on
 
 
-_METADATA = "metadata values are strings at Recall"
-_DAY = "must be between {} and a day"
+_Metadata = dict[str, Annotated[str, BeforeValidator(_metadata)]]
+_ATTEMPTS = (
+    f"{{}} is outside 1 to {CEILING} (Recall stops at {TRANSCRIPTS_PER_RECORDING} transcripts per recording)"
+)
+_HOURS = "must be between 2 and 720 hours; settling one lost answer may take over one"
 
 
 class SelectTable(Table):
     """Which recordings, by the metadata of the recording or its bot."""
 
     default: Literal["all", "none"] = key("all", "what neither names")
-    include: dict[str, str] = key({}, "those with one of these", fault=_METADATA)
-    exclude: dict[str, str] = key({}, "none of those with one of these", fault=_METADATA)
-    minimum_duration_s: float = key(
-        0.0, "shorter ones are skipped", ge=0, le=86_400, fault=_DAY.format("0 seconds")
-    )
+    include: _Metadata = key({}, "those with one of these")
+    exclude: _Metadata = key({}, "none of those with one of these")
+    minimum_duration_s: Annotated[
+        float, must(lambda n: 0 <= n <= 86_400, "must be between 0 seconds and a day")
+    ] = key(0.0, "shorter ones are skipped")
 
 
 class PolicyTables(Table):
-    """The whole file. What one check needs of another key stands below that key."""
+    """The whole file. What the check of one key needs of another one stands below that."""
 
-    providers: list[Annotated[str, AfterValidator(_provider)]] = key(
+    providers: Annotated[list[Annotated[str, BeforeValidator(_provider)]], must(bool, _NAME_ONE)] = key(
         [choice.key for choice in BUILT_IN_PROVIDERS],
         "Recall's keys, in the order in which they are tried",
-        min_length=1,
-        fault="name at least one of Recall's asynchronous providers, e.g. recallai_async",
     )
     options: dict[
         Annotated[str, AfterValidator(_of_a_named_provider)], Annotated[Any, BeforeValidator(_as_sent)]
     ] = key({}, "sent to the provider as they are")
-    attempts: int | None = key(
-        None,
-        "the budget: paid attempts per recording",
-        ge=1,
-        le=CEILING,
-        fault=f"{{value}} is outside 1 to {CEILING} (Recall stops at {TRANSCRIPTS_PER_RECORDING} transcripts per recording)",
+    attempts: Annotated[int | None, must(lambda n: 1 <= n <= CEILING, _ATTEMPTS)] = key(
+        None, "the budget: paid attempts per recording"
     )
-    patience_s: float | None = key(
-        None,
-        "without news of a running attempt before Recall is asked about it",
-        ge=30,
-        le=86_400,
-        fault=_DAY.format("30 seconds"),
-    )
-    give_up_after_h: Annotated[float, AfterValidator(_after_patience)] = key(
-        24.0,
-        "after which a recording without an answer fails visibly",
-        ge=2,
-        le=720,
-        fault="must be between 2 and 720 hours; settling one lost answer may take over one",
-    )
+    patience_s: Annotated[
+        float | None, must(lambda n: 30 <= n <= 86_400, "must be between 30 seconds and a day")
+    ] = key(None, "without news of a running attempt before Recall is asked about it")
+    give_up_after_h: Annotated[
+        float, must(lambda n: 2 <= n <= 720, _HOURS), AfterValidator(_after_patience)
+    ] = key(24.0, "after which a recording without an answer fails visibly")
     on_silence: Literal["fail", "next"] = key("fail", "of an attempt of which nothing was heard")
     fallback_on_empty: bool = key(True, "a transcript without a word: try one further provider")
     separate_streams: bool = key(True, "use each participant's own audio stream")
@@ -173,80 +168,38 @@ class PolicyTables(Table):
         return Policy(**{name: getattr(self, name) for name in names} | made)
 
 
-def read_policy(
-    path: Path | None, *, order: str | None, time_scale: float, problem: Say, warn: Say
-) -> Policy:
+def read_policy(path: Path | None, *, order: str | None, problem: Say, warn: Say) -> PolicyTables:
     """
-    The policy of a file, without one the built-in.
+    The tables of a file, without one what is built in.
 
     Args:
         order: AFTERWORD_PROVIDERS, which takes precedence over the file's `providers`.
         problem, warn: Called with one sentence each, for every fault; what is wrong counts as not given.
     """
     text, tables = "", {}
+    name = "" if path is None else path.name
     try:
         if path is not None:
             text = path.read_text("utf-8")
             tables = tomllib.loads(text)
     except FileNotFoundError:
-        problem(f"AFTERWORD_POLICY: there is no file {path and path.name}; write one or unset the variable.")
+        problem(f"AFTERWORD_POLICY: there is no file {name}; write one or unset the variable.")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        problem(f"The policy file {path and path.name} cannot be read: {error}.")
-
-    lines = functools.cache(lambda: Lines(text))
-
-    def say(place: KeyPath, sentence: str) -> None:
-        line = lines().of(place) if order is None or place[0] != "providers" else None
-        problem(sentence if line is None or path is None else f"{path.name}, line {line}: {sentence}")
-
-    return build_policy(tables, order=order, say=say, warn=warn).policy(time_scale=time_scale)
-
-
-def build_policy(
-    tables: Mapping[str, Any], *, order: str | None, say: Callable[[KeyPath, str], None], warn: Say
-) -> PolicyTables:
-    """
-    The tables of a file, checked.
-
-    Args:
-        say: Called with the place of each fault and a sentence; what is wrong counts as not given.
-    """
-    in_file = tables.get("providers", [])
+        problem(f"The policy file {name} cannot be read: {error}.")
+    context = {"warn": warn, "in_file": _list(tables.get("providers"))}
     if order is not None:
-        tables = {**tables, "providers": [name for part in order.split(",") if (name := part.strip())]}
-    given = tables.get("providers", [])
-    lists = [names if isinstance(names, list) else [] for names in (given, in_file)]
-    reading = _Reading(warn, *lists)
+        tables["providers"] = [part.strip() for part in order.split(",") if part.strip()]
+    context["providers"] = _list(tables.get("providers"))
     try:
-        return PolicyTables.model_validate(tables, context=reading)
+        return PolicyTables.model_validate(tables, context=context)
     except ValidationError as error:
         for place, sentence in sentences(PolicyTables, error, where="policy"):
-            say(place, sentence)
+            line = line_of(text, place) if order is None or place[0] != "providers" else None
+            problem(sentence if line is None else f"{name}, line {line}: {sentence}")
         wrong = {one["loc"][0] for one in error.errors()}
-        good = {name: value for name, value in tables.items() if name not in wrong}
-        return PolicyTables.model_validate(good, context=_Reading(lambda _: None, *lists))
+    good = {key_: value for key_, value in tables.items() if key_ not in wrong}
+    return PolicyTables.model_validate(good, context={**context, "warn": lambda _: None})
 
 
-def _did_you_mean(name: str) -> str:
-    """`; did you mean …?` after a vendor's name or a misspelt key of Recall's, else nothing."""
-    known, letters = {_letters(each): each for each in sorted(ASYNC_PROVIDERS)}, _letters(name)
-    near = nearest(letters, known, cutoff=0.75)
-    meant = [near] if near else [each for each in known if letters and each.startswith(letters)]
-    return f"; did you mean {known[meant[0]]}?" if meant and name not in ASYNC_PROVIDERS else ""
-
-
-def _is_misspelt(name: str) -> bool:
-    """
-    Whether a key that Recall may have added is so near to a known one that it was meant. A known provider of
-    another version (`gladia_v3_async`) is not misspelt.
-    """
-    if any(re.sub(r"_v[0-9]+", "", name) == re.sub(r"_v[0-9]+", "", each) for each in ASYNC_PROVIDERS):
-        return re.search(r"_v[0-9]+_async$", name) is None
-    letters, known = _letters(name), [_letters(each) for each in ASYNC_PROVIDERS]
-    is_beginning = len(letters) > 2 and any(each.startswith(letters) for each in known)
-    return is_beginning or nearest(letters, known, cutoff=0.85) is not None
-
-
-def _letters(name: str) -> str:
-    """What the spellings of a name share: `assemblyai` of assembly_ai_async and AssemblyAI."""
-    return re.sub(r"(_v[0-9]+)?(_async|_streaming)?$|[_\- ]", "", name.lower())
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -7,7 +7,6 @@ none belongs.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections import Counter
@@ -17,10 +16,11 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from app.errors import ConfigError
+from app.settings.faults import nearest
 from app.settings.host_environment import can_be_asked_for
 
 _ENCODE = "should a special sign in user or password be %-encoded (@ is %40, / is %2F, # is %23)?"
-_NO_NAME = "{setting}: a host is no name or address: one of its parts is empty or too long."
+_NO_NAME = "a host is no name or address: one of its parts is empty or too long."
 # What the addresses of other programs have, and what stands for it here.
 _FOREIGN = {
     "pgbouncer": "leave it out, PgBouncer is fine without",
@@ -108,7 +108,7 @@ def postgresql_problems(url: str) -> Iterator[str]:
 
     rest = url.partition("://")[2]
     if re.search(r"@[^/?]*@", rest):  # the second half of the password would be taken for the host
-        yield "DATABASE_URL: an @ in user or password must be written %40."
+        yield "an @ in user or password must be written %40."
         return
     credentials = re.match(r"[^@/]*@|", rest)
     head = credentials[0] if credentials else ""
@@ -116,30 +116,40 @@ def postgresql_problems(url: str) -> Iterator[str]:
     pairs = [pair.partition("=") for pair in query.split("&") if pair]
     known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()} | {"ssl"}
     names = [unquote(name) for name, _, _ in pairs]
-    yield from _strange("DATABASE_URL", names, known, _FOREIGN, is_hidden="@" in query)
+    yield from _strange(names, known, _FOREIGN, is_hidden="@" in query)
     kept = "&".join("".join(pair) for pair in pairs if unquote(pair[0]) in known)
     given = _read_by_libpq(f"{head}{front}?{kept}")
     if given is None:
-        yield f"DATABASE_URL: libpq cannot read it; {_ENCODE}"
+        yield f"libpq cannot read it; {_ENCODE}"
         return
-    yield from _wrong_ports(given)
     hosts = (given.get("host") or os.environ.get("PGHOST", "")).split(",")
-    if not all(can_be_asked_for(host) for host in hosts if not host.startswith(("/", "@"))):
-        yield _NO_NAME.format(setting="DATABASE_URL")
-    yield from _without_writes(given)
-    yield from _missing_files("DATABASE_URL", given, _FILES)
+    ports = given.get("port", "").split(",")
+    are_good = all(not port or re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535 for port in ports)
+    are_enough = len(ports) in (1, len((given.get("hostaddr") or given.get("host", "")).split(",")))
+    yield from _broken(
+        (not are_good, f"a port is not a number from 1 to 65535; {_ENCODE}"),
+        (are_good and not are_enough, "name one port, or one for each host"),
+        (not all(can_be_asked_for(host) for host in hosts if not host.startswith(("/", "@"))), _NO_NAME),
+        # https://www.postgresql.org/docs/current/protocol-replication.html
+        ("replication" in given, "its parameter replication makes a connection without tables; leave it out"),
+        (
+            given.get("target_session_attrs") in ("read-only", "standby", "prefer-standby"),
+            "target_session_attrs must find a server that takes writes, as read-write does",
+        ),
+    )
+    yield from _missing_files(given, _FILES)
     yield from _refused_values(given)
 
 
 def redis_problems(url: str) -> Iterator[str]:
     """What redis-py would refuse, ignore or misread in an address, each a sentence."""
     if not re.match(r"(redis|rediss|unix)://.", url):
-        yield "REDIS_URL: must begin with redis://, rediss:// or unix://."
+        yield "must begin with redis://, rediss:// or unix://."
         return
     try:
         unquote(url, errors="strict")
     except UnicodeDecodeError:  # redis-py would send another password
-        yield "REDIS_URL: holds %-encoded bytes that are not UTF-8; write it anew."
+        yield "holds %-encoded bytes that are not UTF-8; write it anew."
         return
     try:
         parts = urlsplit(url)
@@ -147,25 +157,46 @@ def redis_problems(url: str) -> Iterator[str]:
     except ValueError:
         is_good_port = False
     if not is_good_port or parts.fragment:
-        yield f"REDIS_URL: its port is not a number from 1 to 65535; {_ENCODE}"
+        yield f"its port is not a number from 1 to 65535; {_ENCODE}"
         return
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     names = [name for name, _ in pairs]
-    yield from _strange("REDIS_URL", names, _REDIS, _REDIS_FOREIGN, is_hidden="@" in parts.query)
+    yield from _strange(names, _REDIS, _REDIS_FOREIGN, is_hidden="@" in parts.query)
     given = {name: value for name, value in pairs if name in _REDIS}
-    yield from (f"REDIS_URL: its parameter {name} has no value." for name in given if not given[name])
-    if not re.fullmatch(r"[!-~]*", given.get("client_name", "")):  # https://redis.io/commands/client-setname
-        yield "REDIS_URL: client_name must be letters, digits and signs without blanks."
-    yield from _missing_files("REDIS_URL", given, _REDIS_FILES)
-    where = _wrong_unix(parts.hostname, parts.path) if parts.scheme == "unix" else _wrong_host(parts.hostname)
-    yield from where
-    if parts.scheme != "unix":
-        yield from _wrong_number(parts.path, given.get("db"))
+    yield from (f"its parameter {name} has no value." for name in given if not given[name])
+    yield from _missing_files(given, _REDIS_FILES)
+    host, is_socket = parts.hostname or "", parts.scheme == "unix"
+    number = unquote(parts.path).removeprefix("/")
+    is_number = re.fullmatch(r"[0-9]{0,9}", number) is not None
+    name = given.get("client_name", "")  # https://redis.io/commands/client-setname
+    yield from _broken(
+        (not re.fullmatch(r"[!-~]*", name), "client_name must be letters, digits and signs without blanks"),
+        (
+            is_socket and (host or len(parts.path) < 2),
+            "a socket's path has three slashes: unix:///run/redis.sock",
+        ),
+        ("," in host, "names several hosts; name one (Sentinel and cluster mode are not supported)"),
+        (host and "," not in host and not can_be_asked_for(unquote(host)), _NO_NAME),
+        # redis-py would take database 0
+        (
+            not (is_socket or is_number),
+            f"after the host stands the database's number alone, as in /0; {_ENCODE}",
+        ),
+        (
+            not is_socket and is_number and number and given.get("db", number) != number,
+            "/NUMBER and ?db=NUMBER name different databases; leave one of them out",
+        ),
+    )
     yield from _refused_by_redis(f"{parts.scheme}://{parts.netloc}{parts.path}", given)
 
 
+def _broken(*rules: tuple[object, str]) -> Iterator[str]:
+    """The sentences of those that are broken."""
+    return (sentence for is_broken, sentence in rules if is_broken)
+
+
 def _strange(
-    setting: str, names: list[str], known: Collection[str], foreign: Mapping[str, str], *, is_hidden: bool
+    names: list[str], known: Collection[str], foreign: Mapping[str, str], *, is_hidden: bool
 ) -> Iterator[str]:
     """
     Args:
@@ -173,19 +204,19 @@ def _strange(
     """
     for name, times in Counter(names).items():
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1, cutoff=0.75)
-            hint = foreign.get(name) or (f"did you mean {near[0]}?" if near else "leave it out")
+            near = nearest(name, known, cutoff=0.75)
+            hint = foreign.get(name) or (f"did you mean {near}?" if near else "leave it out")
             shown = name if re.fullmatch(r"[a-z_]{2,30}", name) and not is_hidden else "(not shown)"
-            yield f"{setting}: there is no parameter {shown}; {hint}" + ("" if hint.endswith("?") else ".")
+            yield f"there is no parameter {shown}; {hint}"
         elif times > 1:
-            yield f"{setting}: its parameter {name} stands there {times} times; join the values or leave one."
+            yield f"its parameter {name} stands there {times} times; join the values or leave one."
 
 
-def _missing_files(setting: str, given: Mapping[str, str], names: Collection[str]) -> Iterator[str]:
+def _missing_files(given: Mapping[str, str], names: Collection[str]) -> Iterator[str]:
     for name in names:
         path = given.get(name)
         if path and path != "system" and not os.path.exists(path):  # https://www.postgresql.org: sslrootcert
-            yield f"{setting}: its parameter {name} names a file that is not there."
+            yield f"its parameter {name} names a file that is not there."
 
 
 def _read_by_libpq(rest: str) -> dict[str, str] | None:
@@ -196,22 +227,6 @@ def _read_by_libpq(rest: str) -> dict[str, str] | None:
         return {name: str(value) for name, value in conninfo_to_dict(f"postgresql://{rest}").items()}
     except (Error, ValueError):  # its own sentence quotes the address; a null byte is a ValueError
         return None
-
-
-def _wrong_ports(given: Mapping[str, str]) -> Iterator[str]:
-    ports = given.get("port", "").split(",")
-    hosts = (given.get("hostaddr") or given.get("host", "")).split(",")
-    if any(port and not (re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535) for port in ports):
-        yield f"DATABASE_URL: a port is not a number from 1 to 65535; {_ENCODE}"
-    elif len(ports) not in (1, len(hosts)):
-        yield "DATABASE_URL: name one port, or one for each host."
-
-
-def _without_writes(given: Mapping[str, str]) -> Iterator[str]:
-    if "replication" in given:  # https://www.postgresql.org/docs/current/protocol-replication.html
-        yield "DATABASE_URL: its parameter replication makes a connection without tables; leave it out."
-    if given.get("target_session_attrs") in ("read-only", "standby", "prefer-standby"):
-        yield "DATABASE_URL: target_session_attrs must find a server that takes writes, as read-write does."
 
 
 def _refused_values(given: Mapping[str, str]) -> Iterator[str]:
@@ -228,29 +243,9 @@ def _refused_values(given: Mapping[str, str]) -> Iterator[str]:
     named = re.match(r'invalid "?(\w+)"? value|weak (sslmode)|definition of (service)', said)
     name = next((group for group in (named.groups() if named else ()) if group), "one of its parameters")
     yield (
-        f"DATABASE_URL: {name} has a value that libpq refuses; the right ones are listed at "
+        f"{name} has a value that libpq refuses; the right ones are listed at "
         "https://www.postgresql.org/docs/current/libpq-connect.html."
     )
-
-
-def _wrong_host(host: str | None) -> Iterator[str]:
-    if host is not None and "," in host:
-        yield "REDIS_URL: names several hosts; name one (Sentinel and cluster mode are not supported)."
-    elif host is not None and not can_be_asked_for(unquote(host)):
-        yield _NO_NAME.format(setting="REDIS_URL")
-
-
-def _wrong_unix(host: str | None, path: str) -> Iterator[str]:
-    if host or len(path) < 2:
-        yield "REDIS_URL: a socket's path has three slashes: unix:///run/redis.sock."
-
-
-def _wrong_number(path: str, parameter: str | None) -> Iterator[str]:
-    in_path = unquote(path).removeprefix("/")
-    if not re.fullmatch(r"[0-9]{0,9}", in_path):  # redis-py would take database 0
-        yield f"REDIS_URL: after the host stands the database's number alone, as in /0; {_ENCODE}"
-    elif in_path and parameter is not None and parameter != in_path:
-        yield "REDIS_URL: /NUMBER and ?db=NUMBER name different databases; leave one of them out."
 
 
 def _refused_by_redis(address: str, given: Mapping[str, str]) -> Iterator[str]:
@@ -263,6 +258,6 @@ def _refused_by_redis(address: str, given: Mapping[str, str]) -> Iterator[str]:
             read = parse_url(f"{address}?{urlencode({name: text})}")  # type: ignore[no-untyped-call]
             kind(**{name: read[name]} if text else {})
         except TypeError:
-            yield f"REDIS_URL: its parameter {name} belongs to an encrypted connection, rediss://."
+            yield f"its parameter {name} belongs to an encrypted connection, rediss://."
         except (ValueError, RedisError):
-            yield f"REDIS_URL: its parameter {name} has a value that cannot be used."
+            yield f"its parameter {name} has a value that cannot be used."

@@ -5,9 +5,6 @@ Which settings a command uses, by their names: what is wrong with any other is n
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-
 from app.settings.host_environment import NAMES as SURROUNDINGS
 
 STORED = frozenset({"AFTERWORD_HOME", "DATABASE_URL"})
@@ -16,11 +13,3 @@ QUEUE = frozenset({"AFTERWORD_HOME", "REDIS_URL", "AFTERWORD_WORKERS"})
 POLICY = frozenset({"AFTERWORD_POLICY", "AFTERWORD_PROVIDERS", "AFTERWORD_TIME_SCALE"})
 RECALL = frozenset({"RECALL_API_KEY", "RECALL_REGION", "RECALL_API_BASE_URL", *SURROUNDINGS})
 CONSOLE = frozenset({"AFTERWORD_HOME", "HOST", "PORT", "AFTERWORD_OPS_PASSWORD"})
-
-_NAME = re.compile(r"[A-Z]+(_[A-Z]+)*|[a-z]+_proxy")
-
-
-def is_about(problem: str, used: Iterable[str]) -> bool:
-    """Whether a problem is with one of these settings, or with none by name (a line of `.env`)."""
-    match = _NAME.match(problem)
-    return match is None or match[0] in used or match[0].removesuffix("_FILE") in used

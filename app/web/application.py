@@ -23,6 +23,7 @@ from werkzeug.exceptions import HTTPException, NotFound, Unauthorized
 from app.errors import ConfigError, StoreUnavailable
 from app.orchestrator.records import NewDelivery
 from app.recall.signatures import REMEDIES, RejectionKind, Secret, WebhookRejected, judge_headers, verify
+from app.settings.workspaces import DEFAULT_WORKSPACE
 from app.web import near_misses
 from app.web.bounded_worker import REFUSED, BodyRefused, declared_length, hang_up_if_unread, read_body
 from app.web.deferred_response import Plain, answer_later
@@ -32,7 +33,6 @@ from app.web.near_misses import is_plausible, is_plausible_head, signature_heade
 
 BODY_BYTES = 1024 * 1024
 RETRY_AFTER_S = 5
-DEFAULT_WORKSPACE = "default"
 
 _KEPT_HEADERS = frozenset({"Allow", "WWW-Authenticate", "Retry-After"})
 _ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

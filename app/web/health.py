@@ -12,9 +12,8 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 import structlog
@@ -27,6 +26,7 @@ from app.core.durations import Durations
 from app.errors import AfterwordError
 from app.ops import heartbeats
 from app.recall.limits import STATUS_PAGE
+from app.settings.workspaces import WorkspaceSettings
 
 PARTS = ("database", "queue", "storage", "workers", "recall", "providers", "inbox")
 PATIENCE_S = 0.7  # of the second in which /readyz answers
@@ -253,12 +253,7 @@ class Readiness:
     Asks every part.
 
     Args:
-        workspace: Whose Recall account.
-        fingerprint: Of the API key in use.
-        providers: Those of the policy.
-        has_secrets: Whether webhooks can be verified.
-        is_poll_only: Recordings are found in Recall's list alone.
-        is_list_read: Passes over that list are wanted.
+        workspaces: A part of which one ails is said to ail, in the words of the first such one.
     """
 
     def __init__(
@@ -267,24 +262,20 @@ class Readiness:
         queue: RqQueue,
         blobs: LocalBlobs,
         *,
-        workspace: str,
-        fingerprint: str,
-        providers: Collection[str],
-        has_secrets: bool,
+        workspaces: Collection[WorkspaceSettings],
         durations: Durations,
-        is_poll_only: bool = False,
-        is_list_read: bool = True,
     ) -> None:
-        self._providers = frozenset(providers)
-        self._has_secrets = has_secrets
-        self._is_poll_only = is_poll_only
-        self._is_list_read = is_list_read
+        self._workspaces = tuple(workspaces)
         self._durations = durations
+        self._store = store
         self._write = Probe(store.check_write)
-        self._facts = Probe(partial(store.health, workspace, fingerprint=fingerprint))
+        self._facts = Probe(self._facts_of_each)
         self._queue = Probe(queue.check_write)
         self._queues = Probe(queue.counts)  # by names that the database keeps: hangs with either
         self._blobs = Probe(blobs.check)
+
+    def _facts_of_each(self) -> list[Facts]:
+        return [self._store.health(one.name, fingerprint=one.fingerprint) for one in self._workspaces]
 
     def ask(self, *, within_s: float = PATIENCE_S) -> Report:
         """As of now, or of the last second. Never raises."""
@@ -295,28 +286,32 @@ class Readiness:
         storage, _ = self._blobs.result(within_s)
         queue, _ = self._queue.result(within_s)
         _, queues = self._queues.result(within_s)
-        _, facts = self._facts.result(within_s)
+        _, found = self._facts.result(within_s)
         parts = {"database": database, "queue": queue, "storage": storage}
-        if facts is None:
+        if found is None:
             return Report(parts | dict.fromkeys(PARTS[3:], UNKNOWN), None, queues)
+        pairs = list(zip(self._workspaces, found, strict=True))
+        recall = [self._recall(*pair) for pair in pairs]
+        facts = next((f for f, state in zip(found, recall, strict=True) if state != OK), found[0])
+        facts = replace(facts, breakers={k: v for one in found for k, v in one.breakers.items()})
         silent = heartbeats.silent(facts.heartbeats, now=facts.now)
         states = {
             "workers": _workers(facts, queues, silent),
-            "recall": self._recall(facts),
-            "providers": DOWN if self._providers and self._providers <= facts.passed_over else OK,
-            "inbox": self._inbox(facts),
+            "recall": _worst(recall),
+            "providers": _worst(_providers(*pair) for pair in pairs),
+            "inbox": _worst(self._inbox(*pair) for pair in pairs),
         }
         causes = {part: state for part, state in states.items() if state not in (OK, DOWN, PAUSED, UNKNOWN)}
         return Report(parts | states | dict.fromkeys(causes, DOWN), facts, queues, causes, silent)
 
-    def _recall(self, facts: Facts) -> str:
+    def _recall(self, workspace: WorkspaceSettings, facts: Facts) -> str:
         if facts.pause is not None or facts.is_key_foreign or facts.is_key_unseeing:
             return PAUSED
         told_after_s = self._durations.trouble_told_after_s
         for since, state in ((facts.recall_trouble_since, DOWN), (facts.download_trouble_since, _BLOCKED)):
             if since is not None and facts.now - since >= told_after_s:
                 return state
-        return _UNREAD if self._is_list_read and self._is_list_unread(facts) else OK
+        return _UNREAD if workspace.policy.reconcile and self._is_list_unread(facts) else OK
 
     def _is_list_unread(self, facts: Facts) -> bool:
         began = heartbeats.started_at(facts.heartbeats)
@@ -325,17 +320,28 @@ class Readiness:
         last = max(began, facts.first_start_at or 0.0, facts.list_read_at or 0.0)
         return facts.now - last >= self._durations.unread_list_told_after_s
 
-    def _inbox(self, facts: Facts) -> str:
+    def _inbox(self, workspace: WorkspaceSettings, facts: Facts) -> str:
         if facts.has_unreadable:
             return _UNREADABLE
         accepted, lately_s = (facts.accepted_at, facts.last_webhook_at), self._durations.refusals_told_for_s
-        is_refused = self._has_secrets and _is_of_the_last(lately_s, facts, facts.refused_at)
+        is_refused = bool(workspace.webhook_secrets) and _is_of_the_last(lately_s, facts, facts.refused_at)
         if is_refused and not _is_of_the_last(lately_s, facts, *accepted):
             return DOWN
         day_s = self._durations.no_webhook_told_after_s
-        is_made_up_for = not self._is_poll_only and _is_of_the_last(day_s, facts, facts.made_up_for_at)
+        is_made_up_for = not workspace.policy.poll_only and _is_of_the_last(
+            day_s, facts, facts.made_up_for_at
+        )
         has_heard = _is_of_the_last(day_s, facts, *accepted, facts.first_start_at)  # a day is given to begin
         return _NONE_COME if is_made_up_for and not has_heard else OK
+
+
+def _worst(states: Iterable[str]) -> str:
+    return next((state for state in states if state != OK), OK)
+
+
+def _providers(workspace: WorkspaceSettings, facts: Facts) -> str:
+    wanted = {choice.key for choice in workspace.policy.providers}
+    return DOWN if wanted and wanted <= facts.passed_over else OK
 
 
 def _is_of_the_last(seconds: float, facts: Facts, *moments: float | None) -> bool:

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 
 NAME = "tests.bench.load (Python, one thread, raw kept-alive sockets)"
 # More than any server here takes; preparing costs 20 µs each, and signatures hold for five minutes.

@@ -26,7 +26,7 @@ from app import wiring
 from app.adapters.sql import tables
 from app.core.state import ENDS
 from app.errors import Away
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 from tests.bench.report import Options
 from tests.chaos.database import open_database
 from tests.flow.stage import Installation, installation

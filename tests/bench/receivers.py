@@ -25,7 +25,8 @@ from app.adapters.redis import embedded_server
 from app.adapters.sql import tables
 from app.cli.testing import clean_environment
 from app.errors import Away
-from app.settings.environment import ROOT, Settings, load_settings
+from app.settings.environment import Settings, load_settings
+from app.settings.program_name import ROOT
 from tests.chaos.database import open_database
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

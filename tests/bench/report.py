@@ -26,7 +26,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 
 # Those whose version changes a number here.
 _PACKAGES = (

@@ -19,7 +19,7 @@ from pathlib import Path
 import requests
 
 from app.errors import Away
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 from tests.bench.report import Options, Row, at_most, median
 from tests.flow.stage import Installation, installation
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.cli.check import why_few_workers
+from app.cli.check_recall import why_few_workers
 from tests.bench import drain
 from tests.bench.drain import Scenario, bottleneck, sustained_per_minute
 from tests.bench.report import Options

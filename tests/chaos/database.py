@@ -17,7 +17,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 
 # Somebody else's program with the file open and a write transaction begun. It gives up the lock when its
 # standard input ends, so that nothing stays locked if this process dies.

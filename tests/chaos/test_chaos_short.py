@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.testing import clean_environment
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 from tests.chaos import lies
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(360), pytest.mark.xdist_group("chaos")]

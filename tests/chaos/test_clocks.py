@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.adapters.sql.store import open_store
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 from tests.chaos.database import open_database
 
 _ASK = (

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 
 
 def test_copy_is_for_its_owner_alone_and_has_what_the_database_has(tmp_path: Path) -> None:

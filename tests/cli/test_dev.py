@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.cli.up import _start_ngrok
-from app.settings.environment import ROOT, load_settings
+from app.settings.environment import load_settings
+from app.settings.program_name import ROOT
 from tests.settings.conftest import GOOD
 
 

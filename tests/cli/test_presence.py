@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -41,7 +40,7 @@ def hold(home: Home, tmp_path: Path) -> Iterator[Callable[[], Program]]:
 
 
 def without_database(settings: Settings) -> Settings:
-    return dataclasses.replace(settings, database_url="postgresql://nobody@127.0.0.1:9/none")
+    return settings.model_copy(update={"database_url": "postgresql://nobody@127.0.0.1:9/none"})
 
 
 def test_nothing_runs_and_that_is_known(home: Home) -> None:

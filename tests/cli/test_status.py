@@ -20,7 +20,7 @@ from app.core.state import Goal
 from app.orchestrator.records import ArtifactRow, Source
 from app.processes.home_lock import hold_home
 from app.settings.changes import settings_fingerprint
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 from app.web.health import NO_WEB
 from tests.cli.conftest import FIRST, WORKSPACE, Home, Said, delivery
 from tests.cli.test_check import dead_process, gives_a_sign

@@ -68,6 +68,7 @@ def service(store: AnyStore) -> Service:
         blobs=cast(Any, None),
         clock=NoWaiting(),
         workspaces={WORKSPACE: Workspace(WORKSPACE, recall, _POLICY)},
+        timing=_POLICY.durations,
         scratch=Path("/nonexistent"),
         log=structlog.wrap_logger(None, processors=[_drop], wrapper_class=structlog.BoundLogger),
     )

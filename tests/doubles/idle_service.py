@@ -33,6 +33,7 @@ def service_of(store: MemoryStore) -> Service:
         blobs=cast(Any, NoResults()),
         clock=StillClock(at=0.0),
         workspaces={WORKSPACE: Workspace(WORKSPACE, cast(Any, None), POLICY)},
+        timing=POLICY.durations,
         scratch=Path("/none"),
         log=structlog.get_logger(),
     )

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.orchestrator.records import Closing, Delivery, NewDelivery
+from app.orchestrator.records import WORKSPACE_UNKNOWN, Closing, Delivery, NewDelivery
 from tests.doubles.memory_faults import MemoryFaults
 from tests.doubles.memory_rows import DeliveryRow
 
@@ -28,7 +28,7 @@ class MemoryInbox(MemoryFaults):
 
     def take_deliveries(self, limit: int) -> list[Delivery]:
         with self._lock:
-            waiting = [d for d in self.deliveries.values() if d.applied_at is None]
+            waiting = [d for d in self.deliveries.values() if self._is_waiting(d)]
             untried = [d for d in waiting if d.tries == 0][:limit]
             taken = untried or sorted(waiting, key=lambda d: (d.tries, d.id))[:1]
             for delivery in taken:
@@ -64,7 +64,11 @@ class MemoryInbox(MemoryFaults):
 
     def has_unapplied(self) -> bool:
         with self._lock:
-            return any(d.applied_at is None for d in self.deliveries.values())
+            return any(self._is_waiting(d) for d in self.deliveries.values())
+
+    def _is_waiting(self, row: DeliveryRow) -> bool:
+        pause = self.pauses.get(row.new.workspace)
+        return row.applied_at is None and (pause is None or pause.cause != WORKSPACE_UNKNOWN)
 
     def _unapplied(self, delivery_id: int) -> DeliveryRow | None:
         found = (d for d in self.deliveries.values() if d.id == delivery_id and d.applied_at is None)

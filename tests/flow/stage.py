@@ -33,7 +33,8 @@ from app.adapters.sql.store import SqlStore
 from app.core.state import ENDS, Goal
 from app.errors import StoreUnavailable
 from app.ops.password import kept_password
-from app.settings.environment import ROOT, Settings, load_settings
+from app.settings.environment import Settings, load_settings
+from app.settings.program_name import ROOT
 from app.simulator.server import Simulator, SimulatorConfig, default_key, default_secret
 from tests.chaos.database import Database, open_database
 from tests.flow.recall import Recall

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.adapters.sql import tables
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 from tests.flow.programme import assert_each_is_paid_once_and_stored, assert_whole
 from tests.flow.stage import Installation, installation, wait_until
 

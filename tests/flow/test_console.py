@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from app.ops.heartbeats import read
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 from tests.flow.stage import Installation, running, wait_until
 from tests.ports import free_port
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 from tests.flow.deliveries import deliver
 from tests.flow.stage import Installation, installation, wait_until
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 from tests.flow.stage import running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.adapters.redis import embedded_server
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import Installation, installation, running
 from tests.ports import free_port

@@ -20,7 +20,7 @@ import pytest
 import requests
 from svix.webhooks import Webhook
 
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 from app.simulator.server import default_key, default_secret
 from tests.flow.stage import Installation, installation, is_port_free, wait_until
 from tests.ports import free_port

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.adapters.sql import tables as t
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 from tests.flow.stage import installation, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.xdist_group("standing log")]

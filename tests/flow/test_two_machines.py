@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import Installation, running, wait_until
 

@@ -81,6 +81,7 @@ class Stage:
             blobs=recall,
             clock=self,
             workspaces={"default": Workspace("default", recall, self.policy)},
+            timing=self.policy.durations,
             scratch=Path("/nonexistent"),
             log=structlog.wrap_logger(
                 None,

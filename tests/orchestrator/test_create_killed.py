@@ -108,6 +108,7 @@ class Installation:
             blobs=LocalBlobs(self.folder / "results"),
             clock=self.clock,
             workspaces={"default": Workspace("default", recall, policy)},
+            timing=policy.durations,
             scratch=self.folder / "scratch",
             log=log,
         )

@@ -114,6 +114,7 @@ class World:
             blobs=blobs,
             clock=StillClock(at=0.0),
             workspaces={"default": Workspace("default", cast(Any, self.recall), POLICY)},
+            timing=POLICY.durations,
             scratch=self.folder / "scratch",
             log=structlog.wrap_logger(None, processors=[_drop]),
         )

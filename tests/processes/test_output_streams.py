@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.core import events
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 from tests.cli.conftest import Home
 
 pytestmark = pytest.mark.slow

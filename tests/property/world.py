@@ -113,6 +113,7 @@ class World:
             blobs=self.blobs,
             clock=self.clock,
             workspaces={"default": workspace},
+            timing=self.policy.durations,
             scratch=self.scratch,
             log=self._log,
         )

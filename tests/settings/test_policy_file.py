@@ -17,14 +17,14 @@ from pydantic.fields import FieldInfo
 from app.core.durations import Durations
 from app.core.policy import Policy, ProviderChoice, Selection
 from app.recall.providers import BUILT_IN_PROVIDERS
-from app.settings import environment
 from app.settings.environment import load_settings
-from app.settings.policy_file import PolicyTables
-from app.settings.problems import Lines, Table, key, sentences
+from app.settings.faults import Table, line_of, sentences
+from app.settings.policy_file import PolicyTables, key
+from app.settings.program_name import ROOT
 from tests.policies import built_in
 from tests.settings.conftest import GOOD, Load, Problems
 
-EXAMPLE = environment.ROOT / "policy.example.toml"
+EXAMPLE = ROOT / "policy.example.toml"
 
 
 def policy_of(load: Load, root: Path, text: str, **changes: str) -> Policy:
@@ -290,11 +290,10 @@ def test_lines_are_those_an_editor_shows(end: str) -> None:
     text = end.join(
         ["", "a = 1", "# b = 2", "[[c]]", "d = 1", "[[c]]", "e = [", "1]", "f.g = 1", "f.h = 2", ""]
     )
-    lines = Lines(text)
     places = [("a",), ("c",), ("c", 0, "d"), ("c", 1), ("c", 1, "e"), ("c", 1, "f", "h")]
-    assert [lines.of(place) for place in places] == [2, 4, 5, 6, 7, 10]
-    assert lines.of(("c", 1, "missing")) == 6, "of the table where it belongs"
-    assert lines.of(("b",)) is None
+    assert [line_of(text, place) for place in places] == [2, 4, 5, 6, 7, 10]
+    assert line_of(text, ("c", 1, "missing")) == 6, "of the table where it belongs"
+    assert line_of(text, ("b",)) is None
 
 
 def test_a_wrong_key_leaves_the_others_in_force(root: Path) -> None:
@@ -307,7 +306,7 @@ def test_a_wrong_key_leaves_the_others_in_force(root: Path) -> None:
 
 
 class Hook(Table):
-    url: str = key("", "an address", min_length=9, fault="{value!r} is no address")
+    url: str = key("", "an address")
     kinds: list[Literal["done", "failed"]] = key(["done"], "which")
 
 
@@ -326,7 +325,7 @@ GROWN = """
 providers = ["a"]
 [[rules]]
 provider = ["a"]
-hook = { url = "x" }
+hook = { url = 3 }
 [hooks.url]
 urls = "a"
 kinds = ["done", "fail"]
@@ -338,11 +337,11 @@ url = 3
 def test_tables_in_lists_and_tables_by_name_have_the_same_sentences_without_a_word_of_their_own() -> None:
     with pytest.raises(ValidationError) as error:
         Grown.model_validate(tomllib.loads(GROWN))
-    lines = Lines(GROWN)
     assert [
-        f"{lines.of(path)}: {sentence}" for path, sentence in sentences(Grown, error.value, where="policy")
+        f"{line_of(GROWN, path)}: {sentence}"
+        for path, sentence in sentences(Grown, error.value, where="policy")
     ] == [
-        "6: rules.hook.url: 'x' is no address.",
+        "6: policy [rules.1.hook]: url has the wrong type; see policy.example.toml.",
         "5: Unknown key 'provider' in policy [rules.1]; did you mean 'providers'?",
         "9: hooks.url.kinds: 'fail' is not one of done, failed; did you mean 'failed'?",
         "8: Unknown key 'urls' in policy [hooks.url]; did you mean 'url'?",

@@ -13,6 +13,7 @@ from app.recall import limits
 from app.recall.signatures import parse_secret
 from app.settings import environment
 from app.settings.environment import load_settings
+from app.settings.program_name import ROOT
 from app.wiring import prepare_home
 from tests.policies import built_in
 from tests.settings.conftest import GOOD, OTHER_WEBHOOK_SECRET, WEBHOOK_SECRET, Load, Problems
@@ -238,7 +239,7 @@ def test_home_that_cannot_be_made_is_a_problem_with_a_remedy(load: Load, root: P
 
 
 def test_env_example_names_only_settings_that_exist_and_all_a_person_needs() -> None:
-    text = (environment.ROOT / ".env.example").read_text("utf-8")
+    text = (ROOT / ".env.example").read_text("utf-8")
     lines = [line.removeprefix("#") for line in text.splitlines()]
     named = {name for name, sign, _ in (line.partition("=") for line in lines) if sign and name.isupper()}
     assert named <= environment.NAMES
@@ -252,7 +253,7 @@ def test_env_example_names_only_settings_that_exist_and_all_a_person_needs() -> 
 
 
 def test_env_example_copied_as_it_is_asks_for_exactly_the_three_first(root: Path) -> None:
-    (root / ".env").write_text((environment.ROOT / ".env.example").read_text("utf-8"))
+    (root / ".env").write_text((ROOT / ".env.example").read_text("utf-8"))
     with pytest.raises(ConfigError) as error:
         load_settings({}, root=root)
     assert [problem.split()[0] for problem in error.value.problems] == [

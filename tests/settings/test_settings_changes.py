@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.settings import environment as config
-from app.settings.changes import RELOADABLE, changed_since, is_reloadable, settings_fingerprint
+from app.settings.changes import changed_since, is_reloadable, settings_fingerprint
 from tests.settings.conftest import GOOD, OTHER_WEBHOOK_SECRET
 
 ENV_FILE = "RECALL_API_KEY=Zq9-first\nPORT=8001\nOTHER_PROGRAMS=x\n"
@@ -98,7 +98,7 @@ def test_what_is_no_fingerprint_has_no_changes(found: dict[str, Any]) -> None:
 
 
 def test_what_a_running_service_takes_up_is_told_from_what_waits_for_a_restart() -> None:
-    assert RELOADABLE <= config.NAMES
+    assert config.RELOADABLE <= config.NAMES
     assert is_reloadable("RECALL_API_KEY")
     assert is_reloadable("policy.toml")
     for name in ("AFTERWORD_HOME", "HOST", "PORT", "DATABASE_URL", "REDIS_URL", "STORAGE_URL", ".env"):

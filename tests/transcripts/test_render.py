@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.errors import TranscriptUnreadable
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 from app.transcripts import FORMATS, MEDIA_TYPES, Summary, Verdict, render
 from tests.transcripts.recall_json import rendered_bytes, said, sentences_of, spoke, summary_of, turn
 

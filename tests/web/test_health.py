@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from app.adapters.sql.store import SqlStore
 from app.orchestrator.records import Closing
 from app.recall.client import RecallClient
 from app.settings.environment import Settings, load_settings
+from app.settings.workspaces import workspaces_of
 from app.web.health import PARTS, Probe, Readiness, Report
 from tests.bench.receivers import hung_valkey, receiver, valkey
 from tests.contract.store_words import delivery
@@ -149,7 +149,7 @@ def test_storage_on_a_dead_mount_is_unknown_asked_once_and_well_once_it_is_back(
     mount: Any = HungMount()
     readiness = Readiness(
         store, wiring.open_queue(settings), mount,
-        workspace="default", fingerprint="x", providers=[], has_secrets=True, durations=settings.durations,
+        workspaces=workspaces_of(settings).values(), durations=settings.durations,
     )  # fmt: skip
     started = time.monotonic()
     states = [within_a_second(readiness).parts["storage"] for _ in range(50)]
@@ -326,7 +326,7 @@ def test_inbox_is_down_while_webhooks_are_refused_and_none_accepted_or_unreadabl
 def test_policy_without_webhooks_has_no_inbox_to_be_down(settings: Settings, store: SqlStore) -> None:
     refused(store)
 
-    without = replace(settings, webhook_secrets=())
+    without = settings.model_copy(update={"webhook_secrets": ()})
     assert wiring.open_readiness(without, store=store).ask().parts["inbox"] == "ok"
 
 

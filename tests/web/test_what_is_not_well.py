@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,15 @@ from app.adapters.redis.job_queue import QueueCounts
 from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
 from app.core.durations import Durations
+from app.core.policy import ProviderChoice
 from app.ops import heartbeats, metrics
 from app.orchestrator.records import LIST_READ, MADE_UP_FOR, BootClock
+from app.recall.signatures import Secret
 from app.recall.types import Answer
+from app.settings.workspaces import WorkspaceSettings
 from app.web.health import NO_WEB, PARTS, Readiness, Report
 from tests.contract.store_words import RECORDING, WORKSPACE, begin, delivery
+from tests.policies import built_in
 from tests.web.test_health import settings_of
 from workers.readiness_log import Watch
 
@@ -51,6 +55,17 @@ class Place:
     def now(self) -> float:
         return self.store.now()
 
+    @property
+    def workspace(self) -> WorkspaceSettings:
+        policy = replace(
+            built_in(),
+            providers=(ProviderChoice("a"),),
+            poll_only=self.is_poll_only,
+            reconcile=self.is_list_read,
+        )
+        secrets = (Secret("label", b"s" * 24),)
+        return WorkspaceSettings(WORKSPACE, "https://recall.test", "key", secrets, policy)
+
     def later(self, seconds: float) -> None:
         """All who live give signs."""
         self.store.clock_offset_s += seconds
@@ -71,9 +86,7 @@ class Place:
     def readiness(self) -> Readiness:
         queue: Any = WellQueue()
         return Readiness(
-            self.store, queue, self.blobs, workspace=WORKSPACE, fingerprint="0a1b2c3d", providers=["a"],
-            has_secrets=True, durations=Durations(),
-            is_poll_only=self.is_poll_only, is_list_read=self.is_list_read,
+            self.store, queue, self.blobs, workspaces=[self.workspace], durations=Durations()
         )  # fmt: skip
 
     def report(self) -> Report:

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -18,8 +17,6 @@ from app.orchestrator.service import Service
 from app.settings.environment import load_settings
 from workers import jobs
 from workers.jobs import GOES_ON_S, work_off
-
-_POLICY = SimpleNamespace(durations=Durations())
 
 
 @dataclass
@@ -32,7 +29,7 @@ class Outbox:
     is_away: bool = False
     done: list[int] = field(default_factory=list)
     now: float = 100.0
-    workspaces: Any = field(default_factory=lambda: {"default": SimpleNamespace(policy=_POLICY)})
+    timing: Durations = Durations()
 
     @property
     def store(self) -> Outbox:

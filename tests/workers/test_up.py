@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from app.settings.environment import ROOT, Settings, load_settings
+from app.settings.changes import names_by_field
+from app.settings.environment import Settings, load_settings
+from app.settings.program_name import ROOT
 from workers.up import changed_names, with_changes
 
 BASE = {
@@ -54,7 +55,7 @@ def test_what_may_not_change_while_running_is_named_and_stays(
     assert names == waits
     assert after.ops_password == "another one"
     assert changed_names(before, after) == ["AFTERWORD_OPS_PASSWORD"]
-    assert dataclasses.replace(after, ops_password=None) == before
+    assert after.model_copy(update={"ops_password": None}) == before
 
 
 @pytest.mark.parametrize(
@@ -74,12 +75,10 @@ def test_what_may_change_is_taken_and_named_without_its_value(
     assert changed_names(before, read) == [name]
 
 
-def test_every_setting_either_may_change_or_waits(tmp_path: Path) -> None:
-    """A new field of `Settings` has to be put into one of the two."""
-    from workers.up import _FIXED, _RELOADED
-
-    fields = {field.name for field in dataclasses.fields(Settings)}
-    assert fields - set(_FIXED) - set(_RELOADED) <= {"root", "ngrok_domain", "public_url", "wrong"}
+def test_every_setting_either_may_change_or_waits_and_so_does_what_is_made_of_them() -> None:
+    named = {*names_by_field(reload=True), *names_by_field(reload=False)}
+    not_the_services = {"ngrok_domain", "python", "isolated"}
+    assert Settings.model_fields.keys() - named == {"root", "warnings", "wrong"} | not_the_services
 
 
 @pytest.mark.parametrize("source", ["children", "web"])

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from app.adapters.sql import tables as t
 from app.adapters.sql.dedicated_connection import KeptConnection
 from app.adapters.sql.engine import Database
-from app.orchestrator.records import Closing, Delivery, NewDelivery
+from app.orchestrator.records import WORKSPACE_UNKNOWN, Closing, Delivery, NewDelivery
 
 ACCEPTED = "accepted"  # the counter of deliveries that were acknowledged, repetitions included
 # Moments in `installation`: of the last delivery acknowledged, and of the last one refused although it bore
@@ -58,10 +58,11 @@ class Inbox(Database):
     def take_deliveries(self, limit: int) -> list[Delivery]:
         """
         Unapplied deliveries; counts one try for each. Those never tried come first and together, oldest
-        first (as they reached the database); one that was tried before comes alone.
+        first (as they reached the database); one that was tried before comes alone. None of a workspace that
+        is not in the settings.
         """
         row = t.deliveries
-        waiting = sa.select(row.c.id).where(row.c.applied_at.is_(None))
+        waiting = sa.select(row.c.id).where(_is_waiting())
         untried = waiting.where(row.c.tries == 0).order_by(row.c.id).limit(limit)
         # The least tried one: a bad one at the head must not keep the others waiting.
         one_tried = waiting.order_by(row.c.tries, row.c.id).limit(1)
@@ -97,8 +98,8 @@ class Inbox(Database):
             connection.execute(unread.values(kind=kind, recording_id=recording_id))
 
     def has_unapplied(self) -> bool:
-        """Whether any delivery waits."""
-        waiting = sa.select(sa.exists().where(t.deliveries.c.applied_at.is_(None)))
+        """Whether any delivery waits that can be applied."""
+        waiting = sa.select(sa.exists().where(_is_waiting()))
         with self.reading() as connection:
             return bool(connection.execute(waiting).scalar())
 
@@ -127,6 +128,12 @@ class Inbox(Database):
                 connection.execute(
                     noted.on_conflict_do_update(index_elements=["key"], set_={"at": self.db_now})
                 )
+
+
+def _is_waiting() -> sa.ColumnElement[bool]:
+    row, pause = t.deliveries, t.pauses
+    unknown = sa.select(pause.c.workspace).where(pause.c.cause == WORKSPACE_UNKNOWN)
+    return sa.and_(row.c.applied_at.is_(None), row.c.workspace.not_in(unknown))
 
 
 def _take(connection: Connection, ids: sa.Select[tuple[int]]) -> list[sa.Row[Any]]:

@@ -8,7 +8,7 @@ Reads, but for `beat`, `check_write` and notes of moments. Nothing here decides 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,6 +144,23 @@ class People(Finding):
         wanted = sa.select(*columns).where(_is_of(row, workspace, recording_id)).order_by(row.c.id)
         with self.reading() as connection:
             return [dict(values) for values in connection.execute(wanted).mappings()]
+
+    def undone_elsewhere(self, known: Collection[str]) -> dict[str, int]:
+        """Workspaces beside these that have something undone: how many commands and unapplied deliveries."""
+        row, delivery = t.commands, t.deliveries
+        of_commands = sa.select(row.c.workspace, sa.func.count()).where(row.c.workspace.not_in(known))
+        of_deliveries = sa.select(delivery.c.workspace, sa.func.count()).where(
+            delivery.c.applied_at.is_(None), delivery.c.workspace.not_in(known)
+        )
+        undone: dict[str, int] = {}
+        with self.reading() as connection:
+            for asked in (
+                of_commands.group_by(row.c.workspace),
+                of_deliveries.group_by(delivery.c.workspace),
+            ):
+                for workspace, number in connection.execute(asked):
+                    undone[workspace] = undone.get(workspace, 0) + number
+        return undone
 
     def counts(self) -> Counts:
         """

@@ -21,12 +21,14 @@ from app.core.events import RecordingCondition, Refusal
 from app.core.machine import is_wanted
 from app.core.policy import CEILING
 from app.core.rules_create import why_not_send
+from app.core.seen import TranscriptStatus
 from app.core.state import Attempt, Fate
 from app.errors import BudgetExceeded
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects.queries import list_all
 from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused, Unanswered
 from app.orchestrator.records import Send
+from app.recall.limits import FORBIDDEN, CreateFault
 from app.recall.types import CreateAnswer, CreateOrder
 
 _KEYS = uuid.UUID("6d1c1f6e-64a5-5e0c-9d0a-1f2f3ad8a1c7")  # the namespace of our Idempotency-Keys
@@ -209,18 +211,19 @@ def _concluded(context: CommandContext, command: CreateTranscript, answer: Creat
 
 def _why_refused(context: CommandContext, answer: CreateAnswer) -> _Fault:
     durations = context.policy.durations
-    match answer.status:
-        case 401 | 402:
-            return _of_account(context, answer.status, creates_only=answer.status == 402)
-        case 403:
+    match answer.fault:
+        case CreateFault.KEY | CreateFault.BALANCE as fault:
+            assert answer.status is not None
+            return _of_account(context, answer.status, creates_only=fault is CreateFault.BALANCE)
+        case CreateFault.FORBIDDEN:
             return _whose_403(context)
-        case 429 | 507:
+        case CreateFault.BUSY:
             return _Fault(Refusal.BUSY, answer.retry_after_s or durations.blocked_first_s)
-        case 400 | 404 | 422 if answer.names_provider:
+        case CreateFault.PROVIDER:
             return _Fault(Refusal.PROVIDER)
-        case 400 | 404 | 422:
+        case CreateFault.REQUEST:
             return _look_into_recording(context)
-        case _:  # a proxy's or a firewall's word, not one about this provider
+        case CreateFault.ON_THE_WAY:
             return _Fault(Refusal.BUSY, answer.retry_after_s or durations.account_probe_every_s)
 
 
@@ -239,10 +242,10 @@ def _whose_403(context: CommandContext) -> _Fault:
     if is_accepted is None:
         return _Fault(Refusal.BUSY, durations.account_probe_every_s)
     if not is_accepted:
-        return _of_account(context, 403)
+        return _of_account(context, FORBIDDEN)
     workspace, within_s = context.workspace.name, durations.give_up_s / 24
     if context.store.creates_refused_elsewhere(workspace, context.recording_id, within_s=within_s):
-        return _of_account(context, 403, creates_only=True)
+        return _of_account(context, FORBIDDEN, creates_only=True)
     return _Fault(Refusal.PAYLOAD, durations.account_probe_every_s)
 
 
@@ -268,7 +271,7 @@ def _count_at_recall(context: CommandContext) -> _Fault:
     listed = list_all(context)
     if isinstance(listed, Unanswered):
         return _cannot_look(context, listed)
-    alive = [a for a in listed if a.status != "deleted"]
+    alive = [a for a in listed if a.status is not TranscriptStatus.DELETED]
     ours = sum(1 for a in alive if a.ordinal is not None)
     counted = f"({len(alive)} transcripts at Recall, {ours} of them ours)"
     if len(alive) > CEILING:
@@ -281,6 +284,8 @@ def _cannot_look(context: CommandContext, answer: Unanswered) -> _Fault:
     The cause cannot be looked into now. Nothing was made; the same attempt asks again later, unless the look
     was refused for the account's sake (a 403 may be about this recording alone).
     """
-    if isinstance(answer, Refused) and (answer.status != 403 or context.probe(context.workspace) is False):
+    if isinstance(answer, Refused) and (
+        answer.status != FORBIDDEN or context.probe(context.workspace) is False
+    ):
         return _of_account(context, answer.status)
     return _Fault(Refusal.BUSY, context.policy.durations.blocked_at_most_every_s)

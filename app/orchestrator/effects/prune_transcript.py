@@ -10,6 +10,7 @@ from app.core import events
 from app.core.commands import PruneTranscript
 from app.core.events import RecordingCondition
 from app.core.policy import CEILING
+from app.core.seen import TranscriptStatus
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects.queries import list_all
 from app.orchestrator.outcome import Happened, Later, Outcome, Unanswered
@@ -30,11 +31,12 @@ def prune(context: CommandContext) -> Outcome:
             return facts
         if facts.condition is RecordingCondition.UNKNOWN:
             return Later(context.policy.durations.blocked_at_most_every_s, "recording_not_seen")
-    alive = [a for a in listed if a.status != "deleted"]
+    alive = [a for a in listed if a.status is not TranscriptStatus.DELETED]
     ours = [a for a in alive if a.ordinal is not None]
-    given_up = [a for a in ours if a.status == "failed"]
+    given_up = [a for a in ours if a.status is TranscriptStatus.FAILED]
     if not given_up and context.policy.prune_stored:
-        given_up = [a for a in ours if a.status == "done" and _is_kept_here(context, a.transcript_id)]
+        done = [a for a in ours if a.status is TranscriptStatus.DONE]
+        given_up = [a for a in done if _is_kept_here(context, a.transcript_id)]
     if len(alive) <= CEILING or not given_up:
         return Happened(events.Pruned(context.now(), command.ordinal, has_room=len(alive) <= CEILING))
     tid = given_up[0].transcript_id

@@ -9,7 +9,7 @@ from functools import partial
 
 from app.core import events
 from app.core.commands import AskTranscript, LookUpTranscript
-from app.core.seen import Seen
+from app.core.seen import Seen, TranscriptStatus
 from app.core.state import Transcription
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.outcome import Happened, Later, Outcome, Unanswered
@@ -112,14 +112,14 @@ def patient_at(context: CommandContext, transcript_id: str) -> float:
 def _status(context: CommandContext, transcript_id: str, artifact: Artifact) -> events.Event:
     at = context.now()
     match artifact.status:
-        case "done":
+        case TranscriptStatus.DONE:
             return events.TranscriptDone(at, transcript_id)
-        case "failed":
+        case TranscriptStatus.FAILED:
             code = artifact.sub_code
             return events.TranscriptFailed(at, transcript_id, sub_code=code, failure=artifact.failure)
-        case "deleted":
+        case TranscriptStatus.DELETED:
             return events.TranscriptGone(at, transcript_id)
-        case _:
+        case TranscriptStatus.PROCESSING | TranscriptStatus.OTHER:
             return events.StillProcessing(patient_at(context, transcript_id), transcript_id)
 
 

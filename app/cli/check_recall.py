@@ -1,0 +1,155 @@
+"""The part of `check` about Recall: is each workspace's account accepted, does its key see what is here?"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import structlog
+
+from app import wiring
+from app.adapters.sql.store import SqlStore
+from app.cli import account_status
+from app.cli.account_status import Standing
+from app.clock import SystemClock
+from app.errors import AccountRefused, RecallBusy
+from app.orchestrator.key_visibility import KeySight
+from app.orchestrator.records import PAUSED_BY_KEY
+from app.recall.limits import RATE_LIMITED, READS_PER_MINUTE, STATUS_PAGE
+from app.settings.environment import Settings
+from app.settings.workspaces import WorkspaceSettings, workspaces_of
+
+_RECORDINGS_PER_S = READS_PER_MINUTE / 60  # each needs one of Recall's reads
+# Of a worker's time, per recording: three connections to Recall (create, retrieve, download) and 60 ms of
+# its own; half as much again, because answers do not come evenly. See docs/performance.md, "Drain".
+_CALLS, _OWN_S, _RESERVE = 3, 0.06, 1.5
+
+
+class Accounts:
+    """
+    One harmless question for each workspace, and what the database knows of it.
+
+    Args:
+        warn: Gets what is no problem and may become one.
+        workspaces: Instead of those of the settings.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        warn: Callable[[str], None],
+        *,
+        workspaces: Mapping[str, WorkspaceSettings] | None = None,
+    ) -> None:
+        self._settings, self._warn = settings, warn
+        self._workspaces = workspaces_of(settings) if workspaces is None else workspaces
+        self._accepted: set[str] = set()  # workspaces whose keys Recall has just taken
+
+    def problems(self) -> list[str]:
+        """Of the questions' answers."""
+        return [
+            self._named(name, problem)
+            for name, described in self._workspaces.items()
+            if (problem := self._ask(described)) is not None
+        ]
+
+    def problems_known(self, store: SqlStore) -> Iterator[str]:
+        """Of what the database knows, whatever the questions were answered."""
+        for name, found in account_status.standings_of(store, self._workspaces).items():
+            if found.unknown is not None:
+                yield account_status.why_unknown(name)
+            elif (problem := self._known(store, self._workspaces[name], found)) is not None:
+                yield self._named(name, problem)
+
+    def _named(self, workspace: str, sentence: str) -> str:
+        return sentence if len(self._workspaces) == 1 else f"Workspace {workspace}: {sentence}"
+
+    def _ask(self, described: WorkspaceSettings) -> str | None:
+        recall = wiring.open_workspace(described, self._settings.durations).recall
+        began_at = time.monotonic()
+        try:
+            recall.probe()
+        except AccountRefused as refused:
+            if refused.status == 401:
+                where = self._settings.region or described.api_base_url
+                return f"Recall refuses the API key at {where}: wrong, revoked, or of another region."
+            return (
+                f"Recall answers {refused.status} to a harmless question: look at the account in its "
+                "dashboard."
+            )
+        except RecallBusy as busy:
+            return f"{described.api_base_url}: {why_busy(busy)}"
+        self._accepted.add(described.name)
+        note = why_few_workers(self._settings.workers, answer_s=time.monotonic() - began_at)
+        if note is not None:
+            self._warn(note)
+        return None
+
+    def _known(self, store: SqlStore, described: WorkspaceSettings, found: Standing) -> str | None:
+        is_accepted = described.name in self._accepted
+        if is_accepted and not found.is_key_foreign and not found.is_key_accepted:
+            found = self._held_against_what_is_known(store, described, found)
+        if found.down:
+            self._warn(account_status.why_passed_over(found.down))
+        is_mended = account_status.is_mended(found, has_recall_accepted=is_accepted)
+        if found.is_key_foreign and (found.pause is None or found.pause.cause != PAUSED_BY_KEY):
+            also = "" if found.pause is None or is_mended else f" {account_status.why_paused(found.pause)}"
+            return f"{account_status.why_foreign()}{also}"
+        if found.pause is not None and is_mended:
+            self._warn(account_status.why_mended(found.pause))
+            return None
+        if found.pause is not None:
+            return account_status.why_paused(found.pause)
+        return account_status.why_unseeing() if found.is_key_unseeing else None
+
+    def _held_against_what_is_known(
+        self, store: SqlStore, described: WorkspaceSettings, found: Standing
+    ) -> Standing:
+        """
+        What the service will find out about a key that it has not used yet. Nothing is noted: it asks for
+        itself. Each question takes its turn in the rate that the service shares.
+        """
+        workspace = wiring.open_workspace(described, self._settings.durations)
+        sight = KeySight(store, SystemClock(), structlog.get_logger())
+        known = sight.held_against(workspace)
+        if not known:
+            return found
+        sees = sight.sees_one_of(workspace, known)
+        if sees is None:
+            self._warn("Whether this API key sees the recordings known here is not known: Recall is busy.")
+        return replace(found, is_key_foreign=sees is False, is_key_accepted=sees is True)
+
+
+def why_few_workers(workers: int, *, answer_s: float) -> str | None:
+    """
+    A sentence when so many workers cannot use all that Recall's limit allows, else None.
+
+    Args:
+        answer_s: How long Recall took for one question, with its connection.
+    """
+    per_recording_s = _RESERVE * (_CALLS * answer_s + _OWN_S)
+    needed = math.ceil(_RECORDINGS_PER_S * per_recording_s)
+    if workers >= needed:
+        return None
+    return (
+        f"AFTERWORD_WORKERS={workers} is enough for about {60 * workers / per_recording_s:.0f} recordings a "
+        f"minute; Recall's limit allows {60 * _RECORDINGS_PER_S:.0f}. Where more end at once they "
+        f"wait. Recall answers in {1000 * answer_s:.0f} ms from here: {needed} would do."
+    )
+
+
+def why_busy(busy: RecallBusy) -> str:
+    """What a person can do about an answer, or none, that is no word about the account."""
+    # Recall has no such answer to a list; 429 and 5xx are its own.
+    if busy.cause.startswith(("http_3", "http_4", "unreadable")) and busy.cause != RATE_LIMITED:
+        return (
+            f"the answer to a harmless question is not Recall's ({busy.cause}): is this Recall's address? "
+            "Mend RECALL_API_BASE_URL, or leave it out and set RECALL_REGION."
+        )
+    if busy.cause == RATE_LIMITED:
+        return f"Recall cannot be asked now ({busy.cause}): too many requests of this workspace; it passes."
+    if busy.cause.startswith("http_5"):
+        return f"Recall cannot be asked now ({busy.cause}): see {STATUS_PAGE}, or a proxy."
+    return f"Recall cannot be asked now ({busy.cause}): check the network."
