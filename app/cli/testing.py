@@ -17,8 +17,8 @@ from app.settings.program_name import ROOT
 # None of these may reach a test: what is real stays untouched.
 _REAL = ("RECALL_", "AFTERWORD_", "DATABASE_URL", "REDIS_URL", "STORAGE_URL", "NGROK_", "HOST", "PORT")
 _KEPT = ("HOSTNAME", "HOSTTYPE")
-# What measures coverage (pyproject.toml, `tool.coverage`): the tests beside the code, ten seconds. The walk and
-# what is slow in rendering reach no other line; under measurement the whole suite would take twice as long.
+# What measures coverage (pyproject.toml, `tool.coverage`): the tests beside the code, ten seconds. The walk
+# and what is slow in rendering reach no other line; measured, the whole suite would take twice as long.
 _COVERED = (
     ["tests/core", "--ignore=tests/core/test_walk.py"]
     + ["tests/recall/test_signatures.py", "tests/recall/test_endpoints.py"]

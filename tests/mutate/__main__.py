@@ -1,6 +1,6 @@
 """
-`python -m tests.mutate`, which `./afterword mutate` runs: each mutant of the code goes through the tests beside it.
-A mutant that no test notices is a line that could be wrong unseen.
+`./afterword mutate`: each mutant of the code goes through the tests beside it. One that no test notices is
+a line that could be wrong unseen.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from app.settings.environment import ROOT
+from app.settings.program_name import ROOT
 from tests.mutate.prepare import prepare
 from tests.mutate.results import Mutant, changes, equivalents, mutants
 

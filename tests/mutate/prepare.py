@@ -75,7 +75,7 @@ def prepare(root: Path, into: Path, paths: str) -> None:
 
 
 def _forget(root: Path, earlier: Path) -> None:
-    """What an earlier run left of files that are gone; its verdicts about functions that are the same stay."""
+    """What an earlier run left of files that are gone; its verdicts about unchanged functions stay."""
     shutil.rmtree(earlier / "tests", ignore_errors=True)
     for meta in earlier.rglob("*.py.meta"):
         if not (root / meta.relative_to(earlier).with_suffix("")).is_file():
