@@ -43,8 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _allowed_s(item: pytest.Item) -> int:
-    """What is not slow hardly waits: it fills the processors at the end, when no service is in a hurry."""
+    """What only computes hardly waits: it fills the processors at the end, when no service is in a hurry."""
     mark = item.get_closest_marker("timeout")
-    if item.get_closest_marker("slow") is None:
+    if item.get_closest_marker("slow") is None or item.path.parent.name == "core":
         return 0
     return 60 if mark is None else int(mark.args[0])
