@@ -77,7 +77,7 @@ def redis_url(settings: Settings) -> str:
 
 def ask_queue_id(store: SqlStore) -> str:
     """What is in the names of this database's queues. Raises `StoreUnavailable`."""
-    from app.adapters.sql.identity import QUEUE_ID
+    from app.adapters.sql.installation import QUEUE_ID
 
     return store.identity(QUEUE_ID)
 

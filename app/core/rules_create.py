@@ -121,7 +121,8 @@ def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
         begun = t.with_attempt(claimed)
         return Step(replace(begun, planned=None, is_insisted=False, waiting_since=0.0, waits=0))
     if line is not None and line.fate is Fate.CLAIMED and line.generation == e.generation:
-        return Step(replace(t.with_attempt(replace(line, fate=Fate.SENDING)), is_insisted=False))
+        sending = replace(line, fate=Fate.SENDING, is_recording_unknown=False)
+        return Step(replace(t.with_attempt(sending), is_insisted=False))
     return ignore(t, "this attempt is not waiting to be sent")
 
 
@@ -169,6 +170,7 @@ def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: 
         tries=line.tries + 1,
         blocked=line.blocked + (e.refusal in _ABOUT_THE_REQUEST),
         error=e.detail,
+        is_recording_unknown=e.refusal is Refusal.RECORDING_UNKNOWN,
     )
     is_over = (e.patient_at or e.at) - line.since >= p.durations.give_up_s
     match e.refusal:

@@ -46,7 +46,7 @@ from app.orchestrator.lease import Keeper
 from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused
 from app.orchestrator.ports import Blobs, Clock, Leases, RateLimits
 from app.orchestrator.rate_limits import CommandRates
-from app.orchestrator.records import WORKSPACE_UNKNOWN, Leased, Source
+from app.orchestrator.records import Leased, PauseSubject, Source
 from app.orchestrator.transitions import Advancer
 
 POISON_AFTER = 8
@@ -106,7 +106,7 @@ class CommandRunner:
         if workspace is None:
             after_s = self._durations.recording_ask_every_s
             self._account.suspend(leased.workspace, probe_after_s=after_s)
-            self._store.defer(leased, after_s=after_s, cause=WORKSPACE_UNKNOWN)
+            self._store.defer(leased, after_s=after_s, cause=PauseSubject.WORKSPACE_UNKNOWN)
             return
         lease_s, renew_s = self._durations.lease_s, self._durations.lease_renew_s
         try:

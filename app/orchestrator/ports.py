@@ -27,7 +27,9 @@ from app.orchestrator.records import (
     Loaded,
     Offerable,
     Pause,
+    PauseSubject,
     Send,
+    SendOutcome,
     SendTimes,
     Slot,
     Source,
@@ -234,7 +236,7 @@ class Sends(Protocol):
         """What was sent first under this key; None once the attempt is settled."""
         ...
 
-    def settle_send(self, send_id: int, *, outcome: str) -> None:
+    def settle_send(self, send_id: int, *, outcome: SendOutcome) -> None:
         """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""
         ...
 
@@ -261,7 +263,11 @@ class RateLimits(DatabaseClock, Protocol):
 class AccountPauses(Protocol):
     """Workspaces whose account refuses us."""
 
-    def pause(self, workspace: str, cause: str, *, probe_after_s: float) -> None: ...
+    def pause(
+        self, workspace: str, subject: PauseSubject, status: int | None = None, *, probe_after_s: float
+    ) -> None:
+        """Nothing that it is about is offered but a probe now and then. One under way keeps its `since`."""
+        ...
 
     def unpause(self, workspace: str) -> None:
         """Also makes the workspace's waiting commands due now."""

@@ -18,10 +18,10 @@ from app.core.circuit_breaker import verdicts
 from app.core.commands import kind_of
 from app.core.machine import Decision, decide, is_wanted
 from app.core.policy import Policy
-from app.core.reasons import next_step
 from app.core.state import Goal
 from app.core.step import budget
 from app.errors import AlreadyApplied, QueueUnavailable, Stale
+from app.orchestrator.next_steps import next_step
 from app.orchestrator.ports import AccountPauses, CircuitBreakers, Clock, Liveness, Queue, Transcriptions
 from app.orchestrator.records import ArtifactRow, Committed, Loaded, Send, Source
 from app.recall.limits import CREATES_PER_BOT

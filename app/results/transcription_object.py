@@ -14,8 +14,8 @@ from typing import Any
 from app.adapters.local_files import BlobMissing, LocalBlobs
 from app.adapters.sql.finding import Listed, Pending
 from app.adapters.sql.queries import Shown
-from app.core.reasons import next_step
 from app.core.state import ENDS, Attempt, Fate, Goal, Transcription
+from app.orchestrator.next_steps import next_step
 from app.results.result_folder import folder_of
 from app.transcripts.manifest import Manifest, ManifestUnreadable, parse_manifest
 

@@ -12,9 +12,9 @@ from app.core import events as ev
 from app.core.commands import Command, CreateTranscript
 from app.core.machine import is_wanted
 from app.core.policy import Policy
-from app.core.reasons import NEXT_STEPS
 from app.core.state import ENDS, OPEN, Attempt, Fate, Goal
 from app.core.step import budget
+from app.orchestrator.next_steps import NEXT_STEPS
 from tests.core import diagram, walk
 from tests.core.walk import LATE, OURS, Cast, World
 

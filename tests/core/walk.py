@@ -230,7 +230,7 @@ def _lists(command: LookUpTranscript, cast: Cast) -> Iterator[ev.Event]:
         yield ev.Listed(SOON, ordinal, (), first_s, last_s)
     yield ev.Listed(NOW, ordinal, (), 1.0, 1.0, is_resendable=False)
     ours = ordinal or 1
-    for status in TranscriptStatus:
+    for status in set(TranscriptStatus) - {TranscriptStatus.OTHER}:  # which is as processing
         yield ev.Listed(NOW, ordinal, (Seen(OURS[ours], status, ours, "a_async"),), 1.0, 1.0)
     failed = Seen(
         OURS[ours], TranscriptStatus.FAILED, ours, "a_async", INCURABLE, failure=FailureCause.PLATFORM

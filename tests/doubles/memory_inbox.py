@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.orchestrator.records import WORKSPACE_UNKNOWN, Closing, Delivery, NewDelivery
+from app.orchestrator.records import Closing, Delivery, NewDelivery, PauseSubject
 from tests.doubles.memory_faults import MemoryFaults
 from tests.doubles.memory_rows import DeliveryRow
 
@@ -68,7 +68,9 @@ class MemoryInbox(MemoryFaults):
 
     def _is_waiting(self, row: DeliveryRow) -> bool:
         pause = self.pauses.get(row.new.workspace)
-        return row.applied_at is None and (pause is None or pause.cause != WORKSPACE_UNKNOWN)
+        return row.applied_at is None and (
+            pause is None or pause.subject is not PauseSubject.WORKSPACE_UNKNOWN
+        )
 
     def _unapplied(self, delivery_id: int) -> DeliveryRow | None:
         found = (d for d in self.deliveries.values() if d.id == delivery_id and d.applied_at is None)

@@ -29,6 +29,7 @@ from app.orchestrator.records import (
     Loaded,
     Offerable,
     Send,
+    SendOutcome,
     SendTimes,
     Slot,
     Source,
@@ -301,7 +302,7 @@ class MemoryStore(MemoryInbox):
             of_key = (s for s in stamps if s.send.generation == generation and s.outcome != NOT_SENT)
             return next((s.body for s in of_key if s.body is not None), None)
 
-    def settle_send(self, send_id: int, *, outcome: str) -> None:
+    def settle_send(self, send_id: int, *, outcome: SendOutcome) -> None:
         with self._lock:
             stamps = (stamp for known in self.recordings.values() for stamp in known.sends)
             for stamp in stamps:
@@ -329,13 +330,13 @@ class MemoryStore(MemoryInbox):
                 for stamp in known.sends
                 if of == workspace and stamp.outcome is not None
             ]
-            created_at = max(
-                (at for at, _, outcome in answered if outcome.startswith("created")), default=0.0
-            )
+            created_at = max((at for at, _, outcome in answered if outcome.kind == "created"), default=0.0)
             # What is answered later takes the place of what was answered before.
-            latest = {owner: (at, outcome) for at, owner, outcome in sorted(answered)}
+            latest = {
+                owner: (at, outcome) for at, owner, outcome in sorted(answered, key=lambda one: one[:2])
+            }
             return any(
-                outcome == "refused 403" and at >= max(created_at, self.now() - within_s)
+                outcome == SendOutcome("refused", 403) and at >= max(created_at, self.now() - within_s)
                 for owner, (at, outcome) in latest.items()
                 if owner != recording_id
             )

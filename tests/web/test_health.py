@@ -15,7 +15,7 @@ import pytest
 from app import wiring
 from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
-from app.orchestrator.records import Closing
+from app.orchestrator.records import Closing, PauseSubject
 from app.recall.client import RecallClient
 from app.settings.environment import Settings, load_settings
 from app.settings.workspaces import workspaces_of
@@ -241,9 +241,10 @@ def test_recall_is_down_after_a_minute_of_trouble_and_paused_while_a_hand_is_nee
         report = wiring.open_readiness(settings, store=store).ask()
         assert report.parts["recall"] == "paused"
         assert report.body()["recall_paused"] == {"cause": cause, "since_s": None}
-    store.pause("default", "refused_402", probe_after_s=60)
+    store.pause("default", PauseSubject.ACCOUNT, 402, probe_after_s=60)
     report = wiring.open_readiness(settings, store=store).ask()
-    assert report.body()["recall_paused"] == {"cause": "refused_402", "since_s": pytest.approx(0, abs=3)}
+    since_s = pytest.approx(0, abs=3)
+    assert report.body()["recall_paused"] == {"cause": "recall_answers_402", "since_s": since_s}
 
 
 def fingerprint_of(settings: Settings) -> str:

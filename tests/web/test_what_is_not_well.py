@@ -18,7 +18,7 @@ from app.adapters.sql.store import SqlStore
 from app.core.durations import Durations
 from app.core.policy import ProviderChoice
 from app.ops import heartbeats, metrics
-from app.orchestrator.records import LIST_READ, MADE_UP_FOR, BootClock
+from app.orchestrator.records import LIST_READ, MADE_UP_FOR, BootClock, PauseSubject
 from app.recall.signatures import Secret
 from app.recall.types import Answer
 from app.settings.workspaces import WorkspaceSettings
@@ -334,7 +334,7 @@ def list_is_read(place: Place) -> None:
 
 
 def account_is_refused(place: Place) -> None:
-    place.store.pause(WORKSPACE, "creates_refused_402", probe_after_s=9)
+    place.store.pause(WORKSPACE, PauseSubject.CREATES, 402, probe_after_s=9)
 
 
 def account_is_accepted(place: Place) -> None:

@@ -16,13 +16,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from app.adapters.sql import tables as t
-from app.adapters.sql.tallies import Answers
+from app.adapters.sql.account_pauses import is_about_creates
+from app.adapters.sql.tallies import RecallAnswers
 from app.core import commands
 from app.core.state import ENDS, Goal
 from app.errors import LeaseLost
-from app.orchestrator.records import CREATES_ONLY, Leased, Offerable, Slot
+from app.orchestrator.records import Leased, Offerable, Slot
 from app.recall.types import Answer
 
+_CREATE = commands.name_of(commands.CreateTranscript)
 _LONGEST_CAUSE = 100
 _EARLY_S = 0.05  # a command may be taken this much before its time: the offer was on its way
 
@@ -31,8 +33,8 @@ _EARLY_S = 0.05  # a command may be taken this much before its time: the offer w
 _CLOCK_WAS_SET_BACK_S = 600.0
 
 
-class Outbox(Answers):
-    """The outbox part of `app.orchestrator.ports.Store`."""
+class Outbox(RecallAnswers):
+    """`app.orchestrator.ports.Outbox` and `Leases`; of `Transcriptions` what reads only."""
 
     def take(self, command_id: int, *, lease_s: float) -> Leased | None:
         """The command with a new token, when it is due, unfinished and not leased; else None."""
@@ -152,9 +154,7 @@ class Outbox(Answers):
             waiting = sa.select(row.c.id, row.c.args, row.c.recording_id)
             waiting = waiting.where(row.c.due_at <= now, _is_free(sa.literal(now, sa.Double)), is_quiet)
             waiting = waiting.order_by(row.c.due_at, row.c.id)
-            stops_it = sa.or_(
-                ~pause.c.cause.startswith(CREATES_ONLY, autoescape=True), row.c.kind == "create_transcript"
-            )
+            stops_it = sa.or_(~is_about_creates(pause.c.cause), row.c.kind == _CREATE)
             is_paused = sa.exists().where(pause.c.workspace == row.c.workspace, stops_it)
             found = list(connection.execute(waiting.where(~is_paused).limit(limit)))
             probing = connection.execute(
@@ -163,6 +163,13 @@ class Outbox(Answers):
             for workspace in probing.all():
                 found += _first_of(connection, waiting.where(is_paused), workspace)
         return [_offerable(values) for values in found[:limit]]
+
+    def has_create(self, workspace: str) -> bool:
+        """See `app.orchestrator.ports.Outbox.has_create`."""
+        row = t.commands
+        waiting = sa.select(row.c.id).where(row.c.workspace == workspace, row.c.kind == _CREATE)
+        with self.reading() as connection:
+            return connection.execute(waiting.limit(1)).first() is not None
 
     def mark_offered(self, command_ids: Iterable[int]) -> None:
         """They are in the queue now; `due` is silent about them for a while."""

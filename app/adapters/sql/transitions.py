@@ -41,8 +41,8 @@ class _BotBusy(Exception):
         self.wait_s = wait_s
 
 
-class Commits(Outbox):
-    """`load` and `commit` of `app.orchestrator.ports.Store`."""
+class Transitions(Outbox):
+    """`load` and `commit` of `app.orchestrator.ports.Transcriptions`."""
 
     def load(self, workspace: str, recording_id: str) -> Loaded:
         """The transcription with its pending commands; version 0 when there is none."""

@@ -27,7 +27,7 @@ from app.errors import BudgetExceeded
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects.queries import list_all
 from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused, Unanswered
-from app.orchestrator.records import Send
+from app.orchestrator.records import Send, SendOutcome
 from app.recall.limits import FORBIDDEN, CreateFault
 from app.recall.types import CreateAnswer, CreateOrder
 
@@ -66,7 +66,7 @@ def create(context: CommandContext) -> Outcome:
         ),
     )
     # First, so that two recordings refused at the same moment see each other (`_whose_payload`).
-    context.store.settle_send(claim, outcome=f"{answer.kind} {answer.status or ''}".strip())
+    context.store.settle_send(claim, outcome=SendOutcome(answer.kind, answer.status))
     return _concluded(context, command, answer)
 
 

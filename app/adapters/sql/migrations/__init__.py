@@ -114,7 +114,7 @@ def _config() -> Config:
 
 
 def _wait_for_others(connection: Connection) -> None:
-    from app.adapters.sql.silent_server import (  # not for SQLite: it imports the driver
+    from app.adapters.sql.postgresql import (  # not for SQLite: it imports the driver
         SILENCE_S,
         allow_silence,
     )
