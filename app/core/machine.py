@@ -140,11 +140,6 @@ def _is_nothing_sent(t: Transcription) -> bool:
     return all(a.fate is Fate.CLAIMED for a in t.attempts if a.fate in OPEN)
 
 
-def _is_ready_to_send(t: Transcription) -> bool:
-    """An attempt that has its ordinal, and nothing else to wait for in the transcription itself."""
-    return t.goal is Goal.CREATING and not t.unread and _is_parked(t)
-
-
 def _is_wait_wanted(t: Transcription, command: AskRecording | PruneTranscript | AwaitProvider) -> bool:
     match command:
         case AskRecording():
@@ -210,7 +205,7 @@ def _unblock(step: Step, pending: tuple[Command, ...], policy: Policy) -> Step:
     t, line = step.state, step.state.open_attempt
     if t.lacks_length and not any(c.key == "ask_recording" for c in pending):
         return Step(t, (AskRecording(),))
-    if line is None or not _is_ready_to_send(t):
+    if line is None or line.fate is not Fate.CLAIMED:
         return Step(t)
     send = CreateTranscript(line.ordinal, line.provider, line.generation)
     moving = {_after_a_look(t, send, policy).key, f"prune:{line.ordinal}", "ask_recording"}
@@ -239,7 +234,7 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
     if t.candidate is not None and _is_empty_final(t, policy):
         return complete_with_candidate(t)
     if t.planned == t.next_ordinal:
-        return Step(replace(t, goal=Goal.CREATING))
+        return Step(t)
     if (ended := _silence(t, policy, at=at)) is not None:
         return ended
     provider = create.unused_provider(t, policy)
@@ -277,9 +272,7 @@ def _await_provider(t: Transcription, provider: str, policy: Policy, *, at: floa
 
 
 def _plan(t: Transcription, provider: str) -> Step:
-    planned = replace(
-        t, goal=Goal.CREATING, planned=t.next_ordinal, reason=None, detail=None, completed_at=None
-    )
+    planned = replace(t, goal=Goal.CREATING, planned=t.next_ordinal)
     return Step(planned, (CreateTranscript(t.next_ordinal, provider),))
 
 

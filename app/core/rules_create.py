@@ -119,7 +119,7 @@ def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
     if line is None and t.planned == e.ordinal == t.next_ordinal:
         claimed = Attempt(e.ordinal, e.provider, Fate.SENDING, e.generation, since=e.at)
         begun = t.with_attempt(claimed)
-        return Step(replace(begun, planned=None, is_insisted=False, waiting_since=0.0, waits=0))
+        return Step(replace(begun, is_insisted=False, waiting_since=0.0, waits=0))
     if line is not None and line.fate is Fate.CLAIMED and line.generation == e.generation:
         sending = replace(line, fate=Fate.SENDING, is_recording_unknown=False)
         return Step(replace(t.with_attempt(sending), is_insisted=False))
@@ -143,7 +143,7 @@ def on_created(t: Transcription, e: events.Created, p: Policy) -> Step:
         return Step(t.with_attempt(replace(line, fate=Fate.DONE)), alarm=alarm)
     running = t.with_attempt(replace(line, fate=Fate.RUNNING, since=e.at))
     ask = AskTranscript(e.transcript_id, after_s=p.durations.first_ask_s)
-    running = replace(running, planned=None, waiting_since=0.0, waits=0)
+    running = replace(running, waiting_since=0.0, waits=0)
     return Step(running, (ask,), alarm=alarm)
 
 
@@ -245,7 +245,7 @@ def on_create_unknown(t: Transcription, e: events.CreateUnknown, p: Policy) -> S
     if line is None or line.fate not in (Fate.SENDING, Fate.CLAIMED):
         return ignore(t, "the attempt's fate is known by now")
     since = line.since if line.is_doubtful else e.at  # a day from the first request without an answer
-    unknown = replace(line, fate=Fate.UNKNOWN, error=e.detail, is_doubtful=True, absence=None, since=since)
+    unknown = replace(line, fate=Fate.UNKNOWN, error=e.detail, is_doubtful=True, since=since)
     look = LookUpTranscript(line.ordinal, after_s=p.durations.first_look_up_s)
     return Step(t.with_attempt(unknown), (look,))
 

@@ -35,7 +35,7 @@ def on_recording_done(t: Transcription, e: events.RecordingDone, p: Policy) -> S
     )
     was_about_recording = t.reason in (reasons.RECORDING_FAILED, reasons.RECORDING_NEVER_DONE)
     if t.goal is Goal.FAILED and was_about_recording and not t.unread and t.open_attempt is None:
-        heard = replace(heard, goal=Goal.NEW, reason=None, detail=None)
+        heard = replace(heard, goal=Goal.NEW, reason=None, detail=None, completed_at=None)
     if heard.goal in (Goal.STORED, Goal.FAILED):
         return Step(heard)
     why = why_not_selected(p.select, dict(heard.metadata))
@@ -66,7 +66,7 @@ def on_recording_deleted(t: Transcription, e: events.RecordingDeleted, p: Policy
 
 def on_recording_asked(t: Transcription, e: events.RecordingAsked, p: Policy) -> Step:
     if e.condition is RecordingCondition.UNKNOWN or not e.is_answer:
-        step = absence.recording_not_seen(t, e, p)
+        step = absence.recording_not_seen(t, p)
     else:
         step = absence.recording_seen(t, e, p)
     step = _with_length(step, e, p)

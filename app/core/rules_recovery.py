@@ -44,7 +44,6 @@ def on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> St
         waiting_since=0.0,
         waits=0,
         is_recording_gone=False,
-        planned=None,
     )
     is_more = e.budget >= t.next_ordinal  # the person wants another one paid
     t = _taken_up_again(t, is_more=is_more, most=budget(t, policy))

@@ -69,10 +69,11 @@ def lines_of(scene: Scene) -> Iterator[str]:
 def _command(command: Command) -> str:
     """Its key, and in brackets what the key does not say."""
     rest = {f.name: getattr(command, f.name) for f in fields(command)}
+    in_key = {"transcript_id"} if rest.get("transcript_id") is not None else {"ordinal"}
     told = ", ".join(
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in rest.items()
-        if value and name not in ("ordinal", "transcript_id")
+        if value and name not in in_key
     )
     return f"{command.key} ({told})" if told else command.key
 

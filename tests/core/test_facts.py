@@ -1,13 +1,11 @@
-"""Questions about a state, durations, selection and reasons: small, pure, and each at its edges."""
+"""Questions about a state, durations and selection: small, pure, and each at its edges."""
 
 from __future__ import annotations
 
 import pytest
 
-from app.core import reasons
 from app.core.durations import Durations, growing
 from app.core.policy import (
-    CEILING,
     Policy,
     ProviderChoice,
     Selection,
@@ -179,33 +177,3 @@ def test_options_are_those_of_the_provider() -> None:
     policy = Policy((ProviderChoice("a", {"x": 1}), ProviderChoice("b", {"y": 2})), 2)
     assert policy.options_of("b") == {"y": 2}
     assert policy.options_of("gone") == {}
-
-
-# -- reasons ---------------------------------------------------------------------------------------
-
-
-def test_the_next_step_names_the_recording_and_the_attempt() -> None:
-    assert reasons.next_step(None) is None
-    asks = reasons.next_step(reasons.ALL_PROVIDERS_FAILED, recording="03d0", next_ordinal=4)
-    assert asks is not None
-    assert "`./afterword retry 03d0 --budget 4`" in asks
-    assert "--budget N" in (reasons.next_step(reasons.ALL_PROVIDERS_FAILED) or "")
-    assert reasons.next_step("of_another_version", recording="03d0") == (
-        "See the history: `./afterword show 03d0`."
-    )
-    assert " RECORDING" in (reasons.next_step(reasons.NO_ANSWER) or "")
-
-
-@pytest.mark.parametrize("reason", [reasons.ALL_PROVIDERS_FAILED, reasons.NO_ANSWER])
-def test_where_nine_attempts_are_used_no_further_one_is_offered(reason: str) -> None:
-    last = reasons.next_step(reason, next_ordinal=CEILING)
-    assert last is not None
-    assert "--budget 9" in last
-    over = reasons.next_step(reason, next_ordinal=CEILING + 1)
-    assert over == (
-        "See each attempt's error. All nine attempts that a recording may have are used up: "
-        "no further one can be ordered."
-    )
-    free = reasons.next_step(reasons.STORAGE, recording="03d0", next_ordinal=CEILING + 1)
-    assert free is not None
-    assert "`./afterword retry 03d0`" in free

@@ -45,6 +45,7 @@ _BOTH_MISSING: Events = (
         for event in (listed(701.0, transcript_id=tid), listed(762.0, transcript_id=tid))
     ),
 )
+_SECOND_LISTS = tuple(listed(at, transcript_id=T2, ordinal=2) for at in (701.0, 762.0))
 _CONDITIONS = (Condition.DONE, Condition.GONE, Condition.NOT_DONE, Condition.UNKNOWN)
 
 SCENES: tuple[Scene, ...] = (
@@ -144,11 +145,10 @@ SCENES: tuple[Scene, ...] = (
         "a running transcript is missing for a day",
         (
             missing(11.0 + DAY, key="k2"),
-            missing(13.0 + DAY, key="k3"),
-            missing(14.0 + DAY, patient_at=900.0, key="k4"),
-            missing(15.0 + DAY, key="k5"),
+            missing(13.0 + DAY, patient_at=900.0, key="k3"),
+            missing(14.0 + DAY, patient_at=12.0 + DAY, key="k4"),
         ),
-        (*RUNNING, missing(100.0)),
+        (*RUNNING, *(missing(at) for at in (100.0, 200.0, 300.0))),
     ),
     Scene(
         "a running transcript is missing for a day, after one look",

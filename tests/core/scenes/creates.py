@@ -23,6 +23,7 @@ from tests.core.scenes.beginnings import (
     UNKNOWN,
     A,
     B,
+    failed,
 )
 
 _PRUNES = replace(TWO, at_limit="prune")
@@ -62,6 +63,19 @@ SCENES: tuple[Scene, ...] = (
         "refused after a day, not counting that of all",
         (ev.CreateRefused(12.0 + 2 * DAY, 1, Refusal.BUSY, "http_429", patient_at=11.0 + DAY),),
         SENDING,
+    ),
+    *(
+        Scene(
+            f"refused again after a day: {refusal.value}",
+            (ev.CreateRefused(12.0 + DAY, 1, refusal, "http_4xx"),),
+            (*CLAIMED, ev.Sending(99.0, 1, A, 1)),
+        )
+        for refusal in (Refusal.RECORDING_UNKNOWN, Refusal.RECORDING_NOT_DONE)
+    ),
+    Scene(
+        "refused: the recording is not known, and was deleted",
+        (ev.CreateRefused(99.0, 1, Refusal.RECORDING_UNKNOWN, "http_404"),),
+        (*CLAIMED, ev.RecordingDeleted(20.0), ev.Sending(90.0, 1, A, 1)),
     ),
     Scene("refused without a request", (ev.CreateRefused(12.0, 1, Refusal.BUSY, "http_429"),), CLAIMED),
     Scene("refused without an attempt", (ev.CreateRefused(12.0, 1, Refusal.BUSY, "http_429"),), (DONE,)),
@@ -119,6 +133,7 @@ SCENES: tuple[Scene, ...] = (
         ),
         (DONE,),
     ),
+    Scene("a claim under a later key", (ev.Sending(11.0, 1, A, 2),), (DONE,)),
     Scene("a claim before the recording is done", (ev.Sending(11.0, 1, A, 0),)),
     Scene("a claim under a key that is used up", (ev.Sending(99.0, 1, A, 0),), CLAIMED),
     Scene("a claim after the next is planned", (ev.Sending(99.0, 1, A, 0),), FAILED_ONCE),
@@ -160,6 +175,22 @@ SCENES: tuple[Scene, ...] = (
         (ev.Created(24.0, 2, T1, B),),
         (*FAILED_ONCE, ev.Sending(21.0, 2, B, 0)),
     ),
+    Scene(
+        "created, and it was taken for another party's",
+        (ev.Created(24.0, 1, C1, A),),
+        (DONE, ev.TranscriptDone(20.0, C1)),
+    ),
+    Scene(
+        "created a second time after the first failed, and it was taken for another party's",
+        (ev.Created(34.0, 1, C1, A),),
+        (*FAILED_ONCE, ev.TranscriptDone(30.0, C1)),
+    ),
+    Scene(
+        "created by another installation, whose first attempt failed",
+        (ev.Created(34.0, 3, "other-3", "c_async"),),
+        (DONE, failed(20.0, "ours-3", 3, "x")),
+    ),
+    Scene("created, while the recording is waited for", (ev.Created(99.0, 1, T1, A),), CLAIMED),
     Scene("created, as is known", (ev.Created(13.0, 1, T1, A),), RUNNING),
     Scene("created a second time while the first runs", (ev.Created(13.0, 1, T2, A),), RUNNING),
     Scene("created a second time after the first failed", (ev.Created(23.0, 1, T2, A),), FAILED_ONCE),

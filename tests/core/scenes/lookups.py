@@ -7,6 +7,8 @@ from app.core.events import RecordingCondition as Condition
 from tests.core.dialogues import Scene
 from tests.core.scenes.beginnings import (
     C1,
+    C2,
+    CLAIMED,
     DAY,
     RUNNING,
     SENDING,
@@ -64,6 +66,21 @@ SCENES: tuple[Scene, ...] = (
             ev.CreateUnknown(31.0, 1, "timeout"),
             *(ev.Listed(at, 1, (), at, at, key="k") for at in (4_300.0, 4_900.0)),
         ),
+    ),
+    Scene(
+        "a lost answer of a request that never left, after a list",
+        (ev.Listed(4_900.0, 1, (), 4_900.0, 4_900.0, is_unsent=True),),
+        (*UNKNOWN, ev.Listed(4_212.0, 1, (), 4_200.0, 4_200.0, key="k")),
+    ),
+    Scene(
+        "a lost answer under a later key is repeated under it",
+        (ev.Listed(20.0, 1, (), 3.0, 3.0), ev.Sending(25.0, 1, A, 1), ev.CreateUnknown(26.0, 1)),
+        (*CLAIMED, ev.Sending(14.0, 1, A, 1), ev.CreateUnknown(15.0, 1, "timeout")),
+    ),
+    Scene(
+        "a lost answer under a later key never left",
+        (ev.Listed(20.0, 1, (), 3.0, 3.0, is_unsent=True),),
+        (*CLAIMED, ev.Sending(14.0, 1, A, 1), ev.CreateUnknown(15.0, 1, "timeout")),
     ),
     Scene(
         "a lost answer: the lists of two keys are two beginnings",
@@ -177,10 +194,13 @@ SCENES: tuple[Scene, ...] = (
             ("before the list", 79.0, "k"),
         )
     ),
-    Scene(
-        "a look is clean for ten minutes",
-        (ev.RecordingAsked(680.0, Condition.DONE, key="k"),),
-        (ev.RecordingDone(10.0, look_first=True), ev.Listed(80.0, 0, (), key="k")),
+    *(
+        Scene(
+            f"a look is clean {title}",
+            (ev.RecordingAsked(at, Condition.DONE, key="k"),),
+            (ev.RecordingDone(10.0, look_first=True), ev.Listed(80.0, 0, (), key="k")),
+        )
+        for title, at in (("at once", 80.0), ("for ten minutes", 680.0))
     ),
     Scene(
         "a look whose recording is not seen decides nothing",
@@ -191,6 +211,26 @@ SCENES: tuple[Scene, ...] = (
         "others are at it: an hour's wait and no more",
         tuple(ev.Listed(80.0 + n, 0, (seen(C1, "processing", None, "x"),)) for n in range(7)),
         (ev.RecordingDone(10.0, look_first=True),),
+    ),
+    Scene(
+        "others are at it, but the list was read for a lost answer",
+        (ev.Listed(600.0, 1, (seen(C1, "processing", None, "x"),), 500.0, 500.0),),
+        (*UNKNOWN, ev.LongSilence(500.0)),
+    ),
+    Scene(
+        "others are at it, but the list was read for a transcript",
+        (ev.Listed(701.0, 0, (seen(C2, "processing", None, "x"),), transcript_id=C1, key="k"),),
+        (
+            ev.RecordingDone(10.0, look_first=True),
+            ev.TranscriptDone(20.0, C1),
+            ev.TranscriptMissing(100.0, C1, 100.0, "k"),
+            ev.TranscriptMissing(700.0, C1, 700.0, "k"),
+        ),
+    ),
+    Scene(
+        "a look that found nothing, and another that did",
+        (ev.Listed(90.0, 0, (seen(C1, "failed", None, "x"),), key="k"),),
+        (ev.RecordingDone(10.0, look_first=True), ev.Listed(80.0, 0, (), key="k")),
     ),
     *(
         Scene(

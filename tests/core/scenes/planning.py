@@ -58,6 +58,12 @@ SCENES: tuple[Scene, ...] = (
         (DONE, ev.ProviderAwaited(130.0), ev.ProviderAwaited(9.0 + DAY), ev.ProviderAwaited(10.0 + DAY)),
         policy=_ALL_DOWN,
     ),
+    Scene(
+        "a provider that was awaited is claimed",
+        (ev.ProviderAwaited(130.0), ev.Sending(131.0, 1, A, 0)),
+        (DONE,),
+        policy_before=_ALL_DOWN,
+    ),
     Scene("a provider is awaited for nothing", (ev.ProviderAwaited(99.0),), (DONE,)),
     Scene("a provider is awaited while a transcript runs", (ev.ProviderAwaited(99.0),), RUNNING),
     Scene("a provider is awaited after the end", (ev.ProviderAwaited(99.0),), STORED),

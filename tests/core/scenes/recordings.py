@@ -51,6 +51,14 @@ SCENES: tuple[Scene, ...] = (
         (failed(5.0, T1, 1, "x"), ev.TranscriptDone(6.0, "theirs-1")),
         policy=_NOTHING_SELECTED,
     ),
+    Scene(
+        "news after our own code failed changes no end",
+        SKIPPED,
+        (ev.TranscriptDone(5.0, T1, 1), ev.Unwanted(6.0, T1, "x"), ev.CommandFailed(7.0, "ask_recording")),
+    ),
+    Scene(
+        "news after our own code failed, before anything", SKIPPED, (ev.CommandFailed(7.0, "ask_recording"),)
+    ),
     Scene("news after the transcript is stored changes no end", (DONE,), STORED[2:]),
     Scene("a recording that failed", (ev.RecordingFailed(5.0, "bot_kicked"), DONE)),
     Scene(
@@ -137,6 +145,11 @@ SCENES: tuple[Scene, ...] = (
         RUNNING,
     ),
     Scene("an answer about the recording after the end", (ev.RecordingAsked(99.0, Condition.DONE),), STORED),
+    Scene(
+        "an answer about the recording, asked for a look, ends no attempt that runs",
+        (ev.RecordingAsked(600.0, Condition.GONE),),
+        (*RUNNING, ev.LongSilence(500.0)),
+    ),
     Scene("the create waits: the recording is done", (ev.RecordingAsked(99.0, Condition.DONE),), CLAIMED),
     Scene("the create waits: the recording is gone", (ev.RecordingAsked(99.0, Condition.GONE),), CLAIMED),
     Scene("the create waits: the recording failed", (ev.RecordingAsked(99.0, Condition.FAILED),), CLAIMED),

@@ -56,6 +56,7 @@ _STOPPED: dict[str, Events] = {
     "claimed": (*CLAIMED, fault()),
     "sending": (*SENDING, fault()),
     "of unknown end": (*UNKNOWN, fault()),
+    "of unknown end, and listed": (*UNKNOWN, ev.Listed(4_212.0, 1, (), 4_200.0, 4_200.0, key="k"), fault()),
     "running": (*RUNNING, fault()),
     "running, and missing": (*RUNNING, ev.TranscriptMissing(20.0, T1, 20.0, "k"), fault()),
     "unread": (*FETCHING, fault()),
@@ -84,6 +85,15 @@ _STOPPED: dict[str, Events] = {
         ),
     ),
 }
+
+_TWO_ENDED: Events = (
+    *SENDING,
+    ev.CreateRefused(12.0, 1, Refusal.BUSY, "http_429"),
+    ev.NoLongerWanted(13.0, 1, "no_further_attempt", "attempts"),
+    ev.Sending(14.0, 2, B, 0),
+    ev.CreateRefused(15.0, 2, Refusal.BUSY, "http_429"),
+    ev.NoLongerWanted(16.0, 2, "no_further_attempt", "attempts"),
+)
 
 SCENES: tuple[Scene, ...] = (
     *(Scene(f"asked again: {title}", (retry(),), given) for title, given in _STOPPED.items()),
@@ -138,17 +148,15 @@ SCENES: tuple[Scene, ...] = (
     Scene("asked again, passed by or not", (ev.Sending(201.0, 1, A, 0),), (*SKIPPED, retry())),
     Scene("asked again, the silent one stays silent", (ev.StillProcessing(201.0, T1),), (*SILENT, retry())),
     Scene("asked again, with an empty one kept", (retry(),), (*EMPTY, fault())),
-    Scene(
-        "asked again after two that the policy ended",
-        (retry(),),
-        (
-            *SENDING,
-            ev.CreateRefused(12.0, 1, Refusal.BUSY, "http_429"),
-            ev.NoLongerWanted(13.0, 1, "no_further_attempt", "attempts"),
-            ev.Sending(14.0, 2, B, 0),
-            ev.CreateRefused(15.0, 2, Refusal.BUSY, "http_429"),
-            ev.NoLongerWanted(16.0, 2, "no_further_attempt", "attempts"),
-        ),
+    *(
+        Scene(
+            f"asked again after two that the policy ended, {title}",
+            (retry(),),
+            _TWO_ENDED,
+            policy=policy,
+            policy_before=TWO,
+        )
+        for title, policy in (("both allowed", TWO), ("one allowed", replace(TWO, attempts=1)))
     ),
     Scene(
         "asked again after one that the policy ended, beyond its budget",

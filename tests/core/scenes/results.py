@@ -58,6 +58,7 @@ SCENES: tuple[Scene, ...] = (
         (ev.TranscriptDone(21.0, "other", 1),),
         (*RUNNING, ev.TranscriptDone(20.0, "other", 1)),
     ),
+    Scene("finished: by its id alone", (ev.TranscriptDone(20.0, T1),), RUNNING),
     Scene("finished: known to be", (ev.TranscriptDone(21.0, T1, 1),), FETCHING),
     Scene("finished: stored by now", (ev.TranscriptDone(99.0, T1, 1),), STORED),
     Scene("finished: given up by now", (ev.TranscriptDone(99.0 + DAY, T1, 1),), _GIVEN_UP),
@@ -321,6 +322,11 @@ SCENES: tuple[Scene, ...] = (
             ev.TranscriptDone(21.0, C1),
             *(ev.DownloadUnreadable(at, T1, "aa") for at in (22.0, 82.0, 142.0)),
         ),
+    ),
+    Scene(
+        "unreadable for a day, beside one that runs",
+        tuple(ev.DownloadUnreadable(30.0 + DAY + n, C1, "aa") for n in range(4)),
+        _BESIDE,
     ),
     Scene("unreadable, but nothing waits for it", (ev.DownloadUnreadable(99.0, T1, "aa"),), STORED),
     Scene(
