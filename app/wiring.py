@@ -63,7 +63,7 @@ def redis_url(settings: Settings) -> str:
 
 def ask_queue_id(store: SqlStore) -> str:
     """What is in the names of this database's queues. Raises `StoreUnavailable`."""
-    from app.adapters.sql.identity import QUEUE_ID
+    from app.adapters.sql.installation import QUEUE_ID
 
     return store.identity(QUEUE_ID)
 
@@ -194,7 +194,7 @@ def _hide_secrets(settings: Settings) -> None:
 
 def _mount_ops(app: Any, *, settings: Settings, store: SqlStore, queue: RqQueue) -> None:
     from app.ops import rq_board
-    from app.ops.heartbeats import Beater
+    from app.processes.heartbeats import Beater
 
     names = lambda: queue.names  # noqa: E731  # asked when first needed
     rq_board.mount(

@@ -16,13 +16,13 @@ import pytest
 from app import wiring
 from app.cli import cli
 from app.cli.testing import clean_environment
-from app.core import reasons
+from app.orchestrator.next_steps import NEXT_STEPS
 from app.recall.limits import EventName
 from app.recall.signatures import RejectionKind
-from app.results.result_folder import PROVIDER_RAW, RAW
 from app.settings import environment
 from app.settings.policy_file import read_policy
 from app.transcripts.formats import FORMATS
+from app.transcripts.result_folder import PROVIDER_RAW, RAW
 from app.web import near_misses
 from app.web.application import create_app
 
@@ -102,8 +102,15 @@ def test_options_named_in_readme_table_exist() -> None:
 
 
 # -- settings ------------------------------------------------------------------------------------------
-def test_settings_of_readme_are_those_of_the_program() -> None:
-    assert set(_first_column(_section(README, "## Settings"))) == set(environment.NAMES)
+def test_settings_of_readme_are_those_of_the_program_with_meaning_and_default() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.+?) \| (.+) \|$", _section(README, "## Settings"), re.MULTILINE)
+    assert {name for name, _, _ in rows} == set(environment.NAMES)
+    assert len(rows) == len(environment.NAMES)
+    for name, default, meaning in rows:
+        field = environment.FIELDS[name]
+        assert meaning.startswith(str(field.description)), name
+        if field.default:
+            assert f"`{field.default}`" in default, name
 
 
 def test_settings_of_the_example_file_are_those_of_the_program() -> None:
@@ -171,7 +178,7 @@ def test_stored_files_in_readme_are_those_that_are_written() -> None:
 # -- what the person on call reads -----------------------------------------------------------------------
 def test_every_reason_has_a_section_and_no_section_outlives_its_reason() -> None:
     section = _section(OPERATING, "## Why a recording failed")
-    assert set(re.findall(r"^### `(\w+)`$", section, re.MULTILINE)) == set(reasons.NEXT_STEPS)
+    assert set(re.findall(r"^### `(\w+)`$", section, re.MULTILINE)) == set(NEXT_STEPS)
 
 
 def test_every_alarm_has_a_section() -> None:

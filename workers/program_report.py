@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from app import log
 
 if TYPE_CHECKING:
-    from app.adapters.sql.store import SqlStore
+    from app.adapters.sql.liveness import Liveness
 
 
 class Signs:
     """Signs of life named `up@HOST`, or `dispatcher@HOST` where it was started by itself."""
 
     def __init__(
-        self, store: SqlStore, *, told: Mapping[str, Any], up: int | None, workers: int | None = None
+        self, store: Liveness, *, told: Mapping[str, Any], up: int | None, workers: int | None = None
     ) -> None:
         """
         Args:

@@ -165,7 +165,7 @@ def work_for(settings: Settings, kind: str, name: str) -> None:
         name: For people, e.g. `worker-1`.
     """
     from app import wiring
-    from app.ops.heartbeats import Beater
+    from app.processes.heartbeats import Beater
     from workers import jobs
 
     store = wiring.open_store(settings)

@@ -32,6 +32,10 @@ _COMMANDS = {
     "simulate": ("app.cli.up", "a Recall.ai of your own, to develop against"),
     "test": ("app.cli.testing", "the whole test suite"),
     "chaos": ("app.cli.dev_tools", "the proof: faults of every kind, and what became of every recording"),
+    "mutate": (
+        "app.cli.dev_tools",
+        "which wrong lines no test would notice: --paths core, --only, --survivors",
+    ),
     "bench": ("app.cli.dev_tools", "how fast: ack, drain, latency, growth, memory, each beside its limit"),
 }
 _EXITS: tuple[tuple[type[Exception], int], ...] = (

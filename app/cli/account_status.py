@@ -9,19 +9,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.adapters.sql.health import Facts
-from app.adapters.sql.store import SqlStore
+from app.adapters.sql.health import Facts, Health
 from app.cli.words import iso, span, time_of
 from app.errors import WorkspaceUnknown
 from app.orchestrator.key_visibility import PASS_REMEDY
 from app.orchestrator.key_visibility import REMEDY as KEY_REMEDY
-from app.orchestrator.records import KEYS_IN_USE, PAUSED_BY_KEY, WORKSPACE_UNKNOWN, Pause
+from app.orchestrator.records import KEYS_IN_USE, Pause, PauseSubject
 from app.recall.limits import remedy_of
 from app.settings.workspaces import WorkspaceSettings
 
 _TAKES = "after a change of `.env` it takes a restart, or SIGHUP to `up`"
 _LONG_S = 3600.0
-_KEY_REFUSED = "recall_answers_401"
 _SEES_NOTHING = "this API key sees none of the recordings known here: nothing is taken up, concluded or paid"
 
 
@@ -73,7 +71,7 @@ class Standing:
         return {"paused": told, "providers_down": list(self.down), "key_is_foreign": self.is_key_foreign}
 
 
-def standing_of(store: SqlStore, workspace: str, described: WorkspaceSettings | None) -> Standing:
+def standing_of(store: Health, workspace: str, described: WorkspaceSettings | None) -> Standing:
     """
     As of now.
 
@@ -117,7 +115,7 @@ class Standings(dict[str, Standing]):
         }
 
 
-def standings_of(store: SqlStore, workspaces: Mapping[str, WorkspaceSettings]) -> Standings:
+def standings_of(store: Health, workspaces: Mapping[str, WorkspaceSettings]) -> Standings:
     """As of now."""
     names = [*workspaces, *sorted(store.undone_elsewhere(workspaces))]
     return Standings((name, standing_of(store, name, workspaces.get(name))) for name in names)
@@ -130,10 +128,12 @@ def is_mended(standing: Standing, *, has_recall_accepted: bool) -> bool:
     Args:
         has_recall_accepted: A harmless question with that key has just been answered.
     """
-    cause = standing.pause.cause if standing.pause is not None else ""
-    if cause == PAUSED_BY_KEY:
-        return has_recall_accepted and standing.is_key_accepted
-    return has_recall_accepted and cause == _KEY_REFUSED
+    pause = standing.pause
+    if pause is None or not has_recall_accepted:
+        return False
+    if pause.is_by_key:
+        return standing.is_key_accepted
+    return pause.subject is PauseSubject.ACCOUNT and pause.status == 401
 
 
 def why_mended(pause: Pause) -> str:
@@ -166,16 +166,14 @@ def why_unseeing() -> str:
 def why_paused(pause: Pause) -> str:
     """Since when, what waits, and what to do."""
     since = f"Paused since {time_of(pause.since)}"
-    if pause.cause == WORKSPACE_UNKNOWN:
+    if pause.subject is PauseSubject.WORKSPACE_UNKNOWN:
         return f"{since}: this workspace was not in the settings of the service. It is in these: {_TAKES}."
-    if pause.cause == PAUSED_BY_KEY:
+    if pause.is_by_key:
         return f"{since}, {_SEES_NOTHING}. To mend: {KEY_REMEDY}; {_TAKES}."
-    status = pause.cause.rpartition("_")[2]
     waits = "no transcript is created" if pause.is_about_creates else "nothing is asked of Recall"
-    number = int(status) if status.isdecimal() else 0
-    remedy = remedy_of(number) or "look at the account in Recall's dashboard"
+    remedy = remedy_of(pause.status or 0) or "look at the account in Recall's dashboard"
     then = "then it goes on by itself" + ("" if pause.is_about_creates else f"; {_TAKES}")
-    return f"{since}, Recall answers {status}: {waits}. To mend: {remedy}; {then}."
+    return f"{since}, Recall answers {pause.status}: {waits}. To mend: {remedy}; {then}."
 
 
 def why_passed_over(down: Iterable[str]) -> str:

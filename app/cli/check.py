@@ -191,7 +191,8 @@ def _in_use(asked: _Asked) -> list[str]:
 
 def _password(asked: _Asked) -> str | None:
     """A password that a host made for itself is no other host's."""
-    from app.ops import heartbeats, password
+    from app.ops import password
+    from app.processes import heartbeats
 
     if asked.settings.ops_password:
         return None

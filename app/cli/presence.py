@@ -16,8 +16,8 @@ from pathlib import Path
 
 from app.cli.words import span
 from app.errors import AfterwordError
-from app.ops.heartbeats import ALIVE_WITHIN_S, Beat, programs, read
 from app.processes import home_lock, web_probe
+from app.processes.heartbeats import ALIVE_WITHIN_S, Beat, programs, read
 from app.settings.changes import changed_since, is_reloadable
 from app.settings.environment import Settings
 

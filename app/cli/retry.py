@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app import wiring
-from app.adapters.sql.store import SqlStore
+from app.adapters.sql.inbox import DeliveryInbox
 from app.cli.confirm import is_agreed
 from app.cli.presence import why_idle
 from app.cli.reading import read_store
@@ -87,7 +87,7 @@ def replay_command(delivery: int, yes: bool) -> int:
     return 0
 
 
-def replay(service: Service, store: SqlStore, delivery: int, *, yes: bool) -> bool:
+def replay(service: Service, store: DeliveryInbox, delivery: int, *, yes: bool) -> bool:
     """As `retry`, with a delivery that is stored."""
     workspace, body = _stored(store, delivery)
     decoded = _decoded(store, delivery, body)
@@ -113,7 +113,7 @@ def replay(service: Service, store: SqlStore, delivery: int, *, yes: bool) -> bo
     return not done.ignored
 
 
-def _decoded(store: SqlStore, delivery: int, body: bytes) -> Decoded:
+def _decoded(store: DeliveryInbox, delivery: int, body: bytes) -> Decoded:
     """What it says; an example event says nothing. One that still cannot be read is put aside."""
     from app.recall.examples import NOTE, is_example
     from app.recall.json_fields import Unreadable
@@ -128,7 +128,7 @@ def _decoded(store: SqlStore, delivery: int, body: bytes) -> Decoded:
     return replace(decoded, event=None, note=NOTE) if is_example(decoded.recording_id) else decoded
 
 
-def _stored(store: SqlStore, delivery: int) -> tuple[str, bytes]:
+def _stored(store: DeliveryInbox, delivery: int) -> tuple[str, bytes]:
     kept = store.delivery(delivery) if 0 < delivery <= _HIGHEST else None
     workspace, body = kept or (None, None)
     if workspace is None or body is None:

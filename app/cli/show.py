@@ -11,8 +11,7 @@ from rich.console import Console
 
 from app import wiring
 from app.adapters.sql.finding import MOST_FOUND, Filters, Listed
-from app.adapters.sql.queries import Shown
-from app.adapters.sql.store import SqlStore
+from app.adapters.sql.queries import Queries, Shown
 from app.cli import history_view
 from app.cli.account_status import Standing, standing_of, standings_of
 from app.cli.listing import Row, print_list
@@ -133,7 +132,7 @@ def _is_unicode() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
-def find(store: SqlStore, text: str, *, workspace: str | None = None) -> Shown:
+def find(store: Queries, text: str, *, workspace: str | None = None) -> Shown:
     """The one recording that `text` names, in any workspace or in one. Raises `AfterwordError`."""
     found = [one for one in store.find_recording(text) if workspace in (None, one[0])]
     if not found:

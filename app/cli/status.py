@@ -20,7 +20,7 @@ from app.cli.reading import read_store
 from app.cli.words import iso, open_console, printable, say, span, time_of
 from app.core.state import Goal
 from app.errors import Away, ConfigError, StoreUnavailable
-from app.ops import heartbeats
+from app.processes import heartbeats
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import command as call
 from app.settings.program_name import pasteable

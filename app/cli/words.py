@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import click
 from rich.console import Console
 
-from app.adapters.sql.store import SqlStore
+from app.adapters.sql.finding import Finding
 from app.settings.program_name import pasteable
 
 _SHORT = 8  # characters of an id; enough among thousands of random ones
@@ -59,7 +59,7 @@ def moment_of(text: str, *, now: float, name: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def short_id(store: SqlStore, recording: str) -> str:
+def short_id(store: Finding, recording: str) -> str:
     """As much of a recording's id as names it alone."""
     return recording[:_SHORT] if len(store.find_recording(recording[:_SHORT])) == 1 else recording
 

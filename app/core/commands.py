@@ -147,9 +147,14 @@ _KINDS: dict[str, type[Command]] = {
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
+def name_of(kind: type[Command]) -> str:
+    """The name under which commands of this class are stored and logged."""
+    return _NAMES[kind]
+
+
 def kind_of(command: Command) -> str:
     """The name under which the command is stored and logged."""
-    return _NAMES[type(command)]
+    return name_of(type(command))
 
 
 def to_record(command: Command) -> dict[str, Any]:

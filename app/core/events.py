@@ -49,14 +49,6 @@ class RecordingDone:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingNotSelected:
-    """The policy passes it by for something only Recall could tell, such as its length."""
-
-    at: float
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class RecordingFailed:
     at: float
     sub_code: str | None = None
@@ -357,7 +349,6 @@ class CommandFailed:
 
 Event = (
     RecordingDone
-    | RecordingNotSelected
     | RecordingFailed
     | RecordingDeleted
     | RecordingAsked

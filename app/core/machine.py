@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, assert_never
 
 from app.core import events, reasons
 from app.core import rules_absence as absence
@@ -102,6 +102,8 @@ def is_wanted(t: Transcription, command: Command) -> bool:
             return transcript_id == t.publishing or is_beside
         case AskRecording() | PruneTranscript() | AwaitProvider():
             return _is_wait_wanted(t, command)
+        case _:
+            assert_never(command)
 
 
 def _is_look_wanted(t: Transcription, command: LookUpTranscript) -> bool:
@@ -138,11 +140,6 @@ def _is_nothing_sent(t: Transcription) -> bool:
     return all(a.fate is Fate.CLAIMED for a in t.attempts if a.fate in OPEN)
 
 
-def _is_ready_to_send(t: Transcription) -> bool:
-    """An attempt that has its ordinal, and nothing else to wait for in the transcription itself."""
-    return t.goal is Goal.CREATING and not t.unread and _is_parked(t)
-
-
 def _is_wait_wanted(t: Transcription, command: AskRecording | PruneTranscript | AwaitProvider) -> bool:
     match command:
         case AskRecording():
@@ -153,6 +150,8 @@ def _is_wait_wanted(t: Transcription, command: AskRecording | PruneTranscript | 
         case AwaitProvider():
             is_idle = t.open_attempt is None and t.planned is None and not t.unread
             return t.goal is Goal.CREATING and is_idle
+        case _:
+            assert_never(command)
 
 
 def _is_parked(t: Transcription) -> bool:
@@ -162,7 +161,18 @@ def _is_parked(t: Transcription) -> bool:
 
 
 def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
-    """The one place that draws conclusions from all facts together."""
+    """
+    The one place that draws conclusions from all facts together. The first station that holds decides:
+
+    1. failed or skipped, and an empty transcript is all there is: it becomes the result after all
+    2. any other end: stays
+    3. an empty transcript becomes the result: fetching, until its manifest is written
+    4. an attempt is open: transcribing while it runs, else creating
+    5. a finished transcript is unread: fetching
+    6. the recording is not known to be done: new, and Recall is asked about it
+    7. the recording is gone: failed
+    8. nothing is under way: another paid attempt, a wait, or an end (`_next`)
+    """
     if t.goal in (Goal.FAILED, Goal.SKIPPED) and t.is_candidate_all and t.publishing is None:
         return complete_with_candidate(t)
     if t.goal in ENDS:
@@ -195,7 +205,7 @@ def _unblock(step: Step, pending: tuple[Command, ...], policy: Policy) -> Step:
     t, line = step.state, step.state.open_attempt
     if t.lacks_length and not any(c.key == "ask_recording" for c in pending):
         return Step(t, (AskRecording(),))
-    if line is None or not _is_ready_to_send(t):
+    if line is None or line.fate is not Fate.CLAIMED:
         return Step(t)
     send = CreateTranscript(line.ordinal, line.provider, line.generation)
     moving = {_after_a_look(t, send, policy).key, f"prune:{line.ordinal}", "ask_recording"}
@@ -211,18 +221,20 @@ def _after_a_look(t: Transcription, command: Command, policy: Policy) -> Command
     """
     if not isinstance(command, CreateTranscript) or not t.look_first:
         return command
-    line = t.attempt_of(ordinal=command.ordinal)
-    if line is not None and line.fate is Fate.SENDING:
-        return command
     return LookUpTranscript(0, after_s=max(command.after_s, policy.durations.second_list_after_s))
 
 
 def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
-    """Another paid attempt, or an end. Reached only when nothing is open and nothing unread."""
+    """
+    Another paid attempt, a wait, or an end. Reached only when nothing is open and nothing unread. In order:
+    an empty transcript is the result (a second opinion was heard, or none is wanted); what is planned stays
+    planned; an attempt was silent and the policy pays no further; providers or budget are used up; the length
+    of a silent recording is being asked for; all that are left are down; the next attempt is planned.
+    """
     if t.candidate is not None and _is_empty_final(t, policy):
         return complete_with_candidate(t)
     if t.planned == t.next_ordinal:
-        return Step(replace(t, goal=Goal.CREATING))
+        return Step(t)
     if (ended := _silence(t, policy, at=at)) is not None:
         return ended
     provider = create.unused_provider(t, policy)
@@ -260,9 +272,7 @@ def _await_provider(t: Transcription, provider: str, policy: Policy, *, at: floa
 
 
 def _plan(t: Transcription, provider: str) -> Step:
-    planned = replace(
-        t, goal=Goal.CREATING, planned=t.next_ordinal, reason=None, detail=None, completed_at=None
-    )
+    planned = replace(t, goal=Goal.CREATING, planned=t.next_ordinal)
     return Step(planned, (CreateTranscript(t.next_ordinal, provider),))
 
 
@@ -279,7 +289,6 @@ Rule = Callable[[Transcription, Any, Policy], Step]
 
 RULES: dict[type[Any], Rule] = {
     events.RecordingDone: recording.on_recording_done,
-    events.RecordingNotSelected: recording.on_recording_not_selected,
     events.RecordingFailed: recording.on_recording_failed,
     events.RecordingDeleted: recording.on_recording_deleted,
     events.RecordingAsked: recording.on_recording_asked,

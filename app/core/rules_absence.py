@@ -86,7 +86,7 @@ def _next_look(
         return replace(retrieve, after_s=min(left_s, d.gone_after_s / _SAMPLES))
     if absence.is_for_the_recording:
         return AskRecording()
-    apart_s = absence.listed_at + d.second_list_after_s - at if absence.lists else 0.0
+    apart_s = absence.listed_at + d.second_list_after_s - at  # long ago, where there was none
     ordinal = line.ordinal if line is not None else 0
     return LookUpTranscript(ordinal, retrieve.transcript_id, after_s=max(apart_s, 0.0))
 
@@ -108,7 +108,7 @@ def after_list(t: Transcription, e: events.Listed, p: Policy) -> Step:
         return Step(t)
     if absence is None or is_listed:
         again_s = p.durations.not_yet_at_most_every_s if waiting is not None else p.durations.first_ask_s
-        return Step(without_absence(t, tid), (replace(retrieve, after_s=again_s),))
+        return Step(_with_absence(t, tid, None), (replace(retrieve, after_s=again_s),))
     absence = lasting(absence, at=e.at, key=e.key).listed(e.at, apart_s=p.durations.second_list_after_s)
     t = _with_absence(t, tid, absence)
     if absence.is_for_the_recording:
@@ -116,18 +116,12 @@ def after_list(t: Transcription, e: events.Listed, p: Policy) -> Step:
     return Step(t, (replace(retrieve, after_s=p.durations.second_list_after_s),))
 
 
-def without_absence(t: Transcription, transcript_id: str) -> Transcription:
-    """Recall answered otherwise than 404: the row of absences is broken."""
-    return _with_absence(t, transcript_id, None)
-
-
 def _with_absence(t: Transcription, transcript_id: str, absence: Absence | None) -> Transcription:
     waiting, line = t.unread_of(transcript_id), t.attempt_of(transcript_id=transcript_id)
     if waiting is not None:
-        t = t.with_unread(replace(waiting, absence=absence))
-    elif line is not None:
-        t = t.with_attempt(replace(line, absence=absence))
-    return t
+        return t.with_unread(replace(waiting, absence=absence))
+    assert line is not None, "one of the two is what was looked for"
+    return t.with_attempt(replace(line, absence=absence))
 
 
 # -- the recording itself --------------------------------------------------------------------------
@@ -142,16 +136,14 @@ def recording_seen(t: Transcription, e: events.RecordingAsked, p: Policy) -> Ste
             step = step.then(gone(step.state, waiting.transcript_id))
     for line in t.attempts:
         if line.fate in OPEN and line.absence is not None and line.absence.is_for_the_recording:
-            step = step.then(_attempt_absent(step.state, line, e, p))
+            step = step.then(_attempt_absent(step.state, line, e))
     return step.then(_look_was_clean(step.state, e, p))
 
 
-def _attempt_absent(t: Transcription, line: Attempt, e: events.RecordingAsked, p: Policy) -> Step:
+def _attempt_absent(t: Transcription, line: Attempt, e: events.RecordingAsked) -> Step:
     line = replace(line, absence=None)
     if line.fate is Fate.RUNNING:
         return Step(t.with_attempt(replace(line, fate=Fate.FAILED, error=DELETED)))
-    if line.fate is not Fate.UNKNOWN:
-        return Step(t.with_attempt(line))
     if e.condition in (RecordingCondition.GONE, RecordingCondition.FAILED):
         return Step(t.with_attempt(replace(line, fate=Fate.REFUSED, error="it_did_not_happen")))
     fresh = replace(line, fate=Fate.CLAIMED, generation=line.generation + 1, tries=0, is_doubtful=False)
@@ -168,7 +160,7 @@ def _look_was_clean(t: Transcription, e: events.RecordingAsked, p: Policy) -> St
     return Step(replace(t, look_first=False, listed_empty_at=0.0, planned=None))
 
 
-def recording_not_seen(t: Transcription, e: events.RecordingAsked, p: Policy) -> Step:
+def recording_not_seen(t: Transcription, p: Policy) -> Step:
     """404 for the recording too: nothing is proven by what is not there. Asked again, hourly."""
     d = p.durations
     commands: list[Command] = []
@@ -216,7 +208,7 @@ def begun_anew(t: Transcription, *, but: str | None = None) -> Step:
 
 def is_recording_awaited(t: Transcription) -> bool:
     """Whether an answer about the recording itself decides something about an absence, or a length."""
-    is_look = t.look_first and t.listed_empty_at > 0
+    is_look = t.look_first and bool(t.listed_empty_at)
     return t.lacks_length or is_look or any(a.is_for_the_recording for a in t.absences)
 
 

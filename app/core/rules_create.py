@@ -119,9 +119,10 @@ def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
     if line is None and t.planned == e.ordinal == t.next_ordinal:
         claimed = Attempt(e.ordinal, e.provider, Fate.SENDING, e.generation, since=e.at)
         begun = t.with_attempt(claimed)
-        return Step(replace(begun, planned=None, is_insisted=False, waiting_since=0.0, waits=0))
+        return Step(replace(begun, is_insisted=False, waiting_since=0.0, waits=0))
     if line is not None and line.fate is Fate.CLAIMED and line.generation == e.generation:
-        return Step(replace(t.with_attempt(replace(line, fate=Fate.SENDING)), is_insisted=False))
+        sending = replace(line, fate=Fate.SENDING, is_recording_unknown=False)
+        return Step(replace(t.with_attempt(sending), is_insisted=False))
     return ignore(t, "this attempt is not waiting to be sent")
 
 
@@ -142,7 +143,7 @@ def on_created(t: Transcription, e: events.Created, p: Policy) -> Step:
         return Step(t.with_attempt(replace(line, fate=Fate.DONE)), alarm=alarm)
     running = t.with_attempt(replace(line, fate=Fate.RUNNING, since=e.at))
     ask = AskTranscript(e.transcript_id, after_s=p.durations.first_ask_s)
-    running = replace(running, planned=None, waiting_since=0.0, waits=0)
+    running = replace(running, waiting_since=0.0, waits=0)
     return Step(running, (ask,), alarm=alarm)
 
 
@@ -169,6 +170,7 @@ def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: 
         tries=line.tries + 1,
         blocked=line.blocked + (e.refusal in _ABOUT_THE_REQUEST),
         error=e.detail,
+        is_recording_unknown=e.refusal is Refusal.RECORDING_UNKNOWN,
     )
     is_over = (e.patient_at or e.at) - line.since >= p.durations.give_up_s
     match e.refusal:
@@ -212,7 +214,7 @@ def on_create_not_sent(t: Transcription, e: events.CreateNotSent, p: Policy) -> 
 
 def on_provider_down(t: Transcription, e: events.ProviderDown, p: Policy) -> Step:
     """Skipped is not used: the provider stays on the list for later."""
-    if t.attempt_of(ordinal=e.ordinal) is not None or t.planned != e.ordinal:
+    if t.planned != e.ordinal:
         return ignore(t, "this attempt was not waiting to be claimed")
     return Step(replace(t, planned=None))
 
@@ -243,7 +245,7 @@ def on_create_unknown(t: Transcription, e: events.CreateUnknown, p: Policy) -> S
     if line is None or line.fate not in (Fate.SENDING, Fate.CLAIMED):
         return ignore(t, "the attempt's fate is known by now")
     since = line.since if line.is_doubtful else e.at  # a day from the first request without an answer
-    unknown = replace(line, fate=Fate.UNKNOWN, error=e.detail, is_doubtful=True, absence=None, since=since)
+    unknown = replace(line, fate=Fate.UNKNOWN, error=e.detail, is_doubtful=True, since=since)
     look = LookUpTranscript(line.ordinal, after_s=p.durations.first_look_up_s)
     return Step(t.with_attempt(unknown), (look,))
 
@@ -296,7 +298,7 @@ def _somebody_else_is_at_it(e: events.Listed) -> bool:
 
 
 def _on_seen(t: Transcription, seen: Seen, e: events.Listed, p: Policy) -> Step:
-    line = t.attempt_of(ordinal=seen.ordinal, transcript_id=seen.transcript_id)
+    line = t.attempt_of(transcript_id=seen.transcript_id)
     if seen.ordinal is None and (line is None or seen.is_realtime):
         is_news = seen.status is TranscriptStatus.DONE and not seen.is_realtime
         return transcript_done(t, seen.transcript_id, None, at=e.at) if is_news else Step(t)

@@ -7,6 +7,7 @@ something does not exist (`rules_absence`), and for the length of a silent meeti
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from app.core import events, reasons
 from app.core import rules_absence as absence
@@ -14,7 +15,7 @@ from app.core.commands import AskRecording, AskTranscript, Command, CreateTransc
 from app.core.durations import growing
 from app.core.events import RecordingCondition
 from app.core.policy import Policy, why_not_selected
-from app.core.state import ENDS, Attempt, Fate, Goal, Transcription
+from app.core.state import Attempt, Fate, Goal, Transcription
 from app.core.step import Step, failed, ignore
 
 
@@ -34,19 +35,13 @@ def on_recording_done(t: Transcription, e: events.RecordingDone, p: Policy) -> S
     )
     was_about_recording = t.reason in (reasons.RECORDING_FAILED, reasons.RECORDING_NEVER_DONE)
     if t.goal is Goal.FAILED and was_about_recording and not t.unread and t.open_attempt is None:
-        heard = replace(heard, goal=Goal.NEW, reason=None, detail=None)
+        heard = replace(heard, goal=Goal.NEW, reason=None, detail=None, completed_at=None)
     if heard.goal in (Goal.STORED, Goal.FAILED):
         return Step(heard)
     why = why_not_selected(p.select, dict(heard.metadata))
     if why is not None and not heard.attempts:
         return Step(replace(heard, goal=Goal.SKIPPED, reason=reasons.NOT_SELECTED, detail=why))
     return Step(heard)
-
-
-def on_recording_not_selected(t: Transcription, e: events.RecordingNotSelected, p: Policy) -> Step:
-    if t.goal in ENDS or t.attempts or t.unread:
-        return ignore(t, "the transcription is past its selection")
-    return Step(replace(t, goal=Goal.SKIPPED, reason=reasons.NOT_SELECTED, detail=e.why, planned=None))
 
 
 def on_recording_failed(t: Transcription, e: events.RecordingFailed, p: Policy) -> Step:
@@ -71,7 +66,7 @@ def on_recording_deleted(t: Transcription, e: events.RecordingDeleted, p: Policy
 
 def on_recording_asked(t: Transcription, e: events.RecordingAsked, p: Policy) -> Step:
     if e.condition is RecordingCondition.UNKNOWN or not e.is_answer:
-        step = absence.recording_not_seen(t, e, p)
+        step = absence.recording_not_seen(t, p)
     else:
         step = absence.recording_seen(t, e, p)
     step = _with_length(step, e, p)
@@ -114,6 +109,8 @@ def _recording_answered(t: Transcription, line: Attempt | None, e: events.Record
             return wait_for_recording(t, line, reasons.RECORDING_UNKNOWN, at=at, policy=p)
         case RecordingCondition.NOT_DONE:
             return wait_for_recording(t, line, reasons.RECORDING_NEVER_DONE, at=at, policy=p)
+        case _:
+            assert_never(e.condition)
 
 
 def refused_for_good(

@@ -44,7 +44,6 @@ def on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> St
         waiting_since=0.0,
         waits=0,
         is_recording_gone=False,
-        planned=None,
     )
     is_more = e.budget >= t.next_ordinal  # the person wants another one paid
     t = _taken_up_again(t, is_more=is_more, most=budget(t, policy))
@@ -147,5 +146,5 @@ def on_command_missing(t: Transcription, e: events.CommandMissing, policy: Polic
         commands.append(AskRecording())
     elif not commands:
         t = replace(t, look_first=True, listed_empty_at=0.0)
-        commands += [LookUpTranscript(0), AwaitProvider()]  # the second only where all providers are down
+        commands = [LookUpTranscript(0), AwaitProvider()]  # the second only where all providers are down
     return Step(t, tuple(commands), alarm="stuck")

@@ -43,7 +43,7 @@ def transcript_done(t: Transcription, transcript_id: str, ordinal: int | None, *
         return ignore(t, "this transcript is known to be finished", alarm=alarm)
     if line is not None:
         t = t.with_attempt(replace(line, fate=Fate.DONE, transcript_id=transcript_id, error=None))
-    t = replace(t, unread=(*t.unread, Unread(transcript_id, since=at)), planned=None)
+    t = replace(t, unread=(*t.unread, Unread(transcript_id, since=at)))
     return Step(t, (FetchTranscript(transcript_id),), alarm=alarm)
 
 
@@ -176,7 +176,7 @@ def on_stored(t: Transcription, e: events.Stored, p: Policy) -> Step:
     line = t.attempt_of(transcript_id=e.transcript_id)
     if line is not None:
         fate = Fate.EMPTY if e.is_empty else Fate.DONE
-        t = t.with_attempt(replace(line, fate=fate, provider=line.provider or e.provider, error=None))
+        t = t.with_attempt(replace(line, fate=fate, provider=line.provider or e.provider))
     if not e.is_empty:
         is_better = t.goal is not Goal.STORED or t.verdict == "empty"
         return _completed(t, e, "spoken") if is_better else Step(t, _rest_of(t))
@@ -211,7 +211,7 @@ def on_published(t: Transcription, e: events.Published, p: Policy) -> Step:
         return Step(replace(t, superseded=rest))
     if e.transcript_id != t.publishing:
         return ignore(t, "this manifest is not awaited")
-    return _completed(replace(t, publishing=None), e, "empty")
+    return _completed(t, e, "empty")
 
 
 def on_download_unreadable(t: Transcription, e: events.DownloadUnreadable, p: Policy) -> Step:
@@ -250,7 +250,6 @@ def _completed(t: Transcription, e: events.Stored | events.Published, verdict: s
         provider=e.provider,
         reason=None,
         detail=None,
-        planned=None,
         completed_at=e.at,
     )
     manifests = tuple(PublishTranscript(tid) for tid in t.superseded)

@@ -90,6 +90,7 @@ class Attempt:
     tries: int = 0  # asks, look-ups or waits in its present fate
     is_doubtful: bool = False  # an earlier request with this generation's key has no known end
     absence: Absence | None = None  # running: of its transcript; unknown: of one, after the last send's hour
+    is_recording_unknown: bool = False  # why its latest request was refused
 
     @property
     def is_unsent(self) -> bool:
@@ -156,7 +157,7 @@ class Transcription:
     verdict: str | None = None  # spoken, empty
     language: str | None = None
     provider: str | None = None  # of the current transcript
-    reason: str | None = None  # why failed or skipped: a key of `reasons.NEXT_STEPS`
+    reason: str | None = None  # why failed or skipped: one of `reasons`
     detail: str | None = None
     budget: int = 0  # raised by hand; the policy's own budget counts as well
     is_insisted: bool = False  # a person wants another attempt; until one is claimed

@@ -35,7 +35,7 @@ def ignore(t: Transcription, why: str, *, alarm: str | None = None) -> Step:
 
 def failed(t: Transcription, reason: str, detail: str | None, *, at: float) -> Step:
     """
-    An end with a name, unless there is one already or a result is being published; see `reasons.NEXT_STEPS`.
+    An end with a name, unless there is one already or a result is being published; see `reasons`.
     An empty transcript that was kept is a result once nothing else may bring words.
     """
     if t.goal in ENDS or t.publishing is not None:

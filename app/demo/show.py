@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from app.adapters.sql.queries import Listed
+from app.adapters.sql.finding import Listed
 from app.core.state import ENDS, Goal
 from app.demo.script import Scene
 from app.results.transcription_object import number_paid

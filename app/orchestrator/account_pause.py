@@ -26,7 +26,7 @@ from app.orchestrator.outcome import Later
 from app.orchestrator.ports import Clock
 from app.orchestrator.ports_recall import RecallAnswers
 from app.orchestrator.rate_limits import await_slot
-from app.orchestrator.records import CREATES_ONLY, PAUSED_BY_KEY, WORKSPACE_UNKNOWN
+from app.orchestrator.records import Pause, PauseSubject
 from app.recall.limits import FORBIDDEN, RATE_LIMITED, remedy_of
 
 # Refusals that say nothing about the request: any other proves that the account is accepted.
@@ -54,8 +54,8 @@ class Account:
     def refused(self, workspace: Workspace, status: int, *, creates_only: bool = False) -> None:
         """Everybody waits from now on; or everybody with a create."""
         probe_s = workspace.policy.durations.account_probe_every_s
-        cause = f"{CREATES_ONLY if creates_only else 'recall_answers_'}{status}"
-        self._store.pause(workspace.name, cause, probe_after_s=probe_s)
+        subject = PauseSubject.CREATES if creates_only else PauseSubject.ACCOUNT
+        self._store.pause(workspace.name, subject, status, probe_after_s=probe_s)
         self._log.error("account_refused", workspace=workspace.name, status=status, remedy=remedy_of(status))
 
     def accepted(self, workspace: Workspace) -> None:
@@ -70,15 +70,15 @@ class Account:
         inbox, its commands come back after `resume`, and patience stands still meanwhile.
         """
         paused = self._store.paused(workspace)
-        self._store.pause(workspace, WORKSPACE_UNKNOWN, probe_after_s=probe_after_s)
-        if paused is None or paused.cause != WORKSPACE_UNKNOWN:
+        self._store.pause(workspace, PauseSubject.WORKSPACE_UNKNOWN, probe_after_s=probe_after_s)
+        if paused is None or paused.subject is not PauseSubject.WORKSPACE_UNKNOWN:
             self._log.error("workspace_unknown", workspace=workspace, remedy="put its settings back")
 
     def resume(self, workspaces: Mapping[str, Workspace]) -> None:
         """Those of them go on that were missing from the settings of this or another process."""
         for name in workspaces:
             paused = self._store.paused(name)
-            if paused is not None and paused.cause == WORKSPACE_UNKNOWN:
+            if paused is not None and paused.subject is PauseSubject.WORKSPACE_UNKNOWN:
                 self._store.unpause(name)
                 self._log.info("workspace_known_again", workspace=name)
 
@@ -100,9 +100,8 @@ class Account:
         if self.may_ask(workspace, is_create=isinstance(command, CreateTranscript)):
             return None
         paused = self._store.paused(workspace.name)
-        is_by_key = paused is not None and paused.cause == PAUSED_BY_KEY
-        every_s = workspace.policy.durations.account_probe_every_s
-        return Later(every_s, PAUSED_BY_KEY if is_by_key else "account", is_exact=True)
+        cause = str(PauseSubject.KEY) if paused is not None and paused.is_by_key else "account"
+        return Later(workspace.policy.durations.account_probe_every_s, cause, is_exact=True)
 
     def may_ask(self, workspace: Workspace, *, is_create: bool = False) -> bool:
         """
@@ -126,17 +125,15 @@ class Account:
 
     def _may_ask(self, workspace: Workspace, *, is_create: bool) -> bool:
         paused = self._store.paused(workspace.name)
-        is_by_key = paused is not None and paused.cause == PAUSED_BY_KEY
-        is_about_creates = paused is not None and paused.is_about_creates
-        if paused is not None and (is_create or not is_about_creates):
+        if paused is not None and (is_create or not paused.is_about_creates):
             every_s = workspace.policy.durations.account_probe_every_s
             if not self._store.take_probe(workspace.name, every_s=every_s):
                 return False
-            if not is_about_creates and not is_by_key and not self._is_mended(workspace, paused.cause):
+            if paused.subject is PauseSubject.ACCOUNT and not self._is_mended(workspace, paused):
                 return False
         if not self._is_seeing(workspace):
             return False
-        if is_by_key:
+        if paused is not None and paused.is_by_key:
             self.accepted(workspace)
         return True
 
@@ -166,14 +163,15 @@ class Account:
         store.set_mark(accepted, store.now())
         return True
 
-    def _is_mended(self, workspace: Workspace, cause: str) -> bool:
+    def _is_mended(self, workspace: Workspace, paused: Pause) -> bool:
         is_accepted = self.probe(workspace)
         if is_accepted:
             self.accepted(workspace)
         elif is_accepted is False:
-            status = cause.rpartition("_")[2]
-            remedy = remedy_of(int(status)) if status.isdecimal() else None
-            self._log.error("account_still_refused", workspace=workspace.name, cause=cause, remedy=remedy)
+            remedy = remedy_of(paused.status or 0)
+            self._log.error(
+                "account_still_refused", workspace=workspace.name, cause=paused.cause, remedy=remedy
+            )
         return bool(is_accepted)
 
     def _is_seeing(self, workspace: Workspace) -> bool:

@@ -74,7 +74,7 @@ def _by_its_own_name(context: CommandContext, cause: str) -> events.Event | None
 
 
 def _last_heard(context: CommandContext) -> RecordingCondition:
-    """What Recall said while it still answered: 404 to a create where the recording is unknown."""
+    """What Recall said while it still answered."""
     line = context.state.open_attempt
-    is_unknown = line is not None and (line.error or "").startswith("http_404")
+    is_unknown = line is not None and line.is_recording_unknown
     return RecordingCondition.UNKNOWN if is_unknown else RecordingCondition.NOT_DONE

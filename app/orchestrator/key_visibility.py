@@ -26,7 +26,7 @@ from app.orchestrator.records import (
     KEY_FOREIGN,
     KEY_UNSEEING,
     KEYS_IN_USE,
-    PAUSED_BY_KEY,
+    PauseSubject,
 )
 from app.recall.limits import FORBIDDEN
 
@@ -162,7 +162,7 @@ class KeySight:
         self._accepted.add((name, fingerprint))
         self._log.info("key_accepted", workspace=name, key=fingerprint)
         paused = self._store.paused(name)
-        if paused is not None and paused.cause == PAUSED_BY_KEY:
+        if paused is not None and paused.is_by_key:
             self._store.unpause(name)
 
     def _refuse(self, workspace: Workspace, number: int) -> None:
@@ -173,4 +173,4 @@ class KeySight:
                 "key_sees_nothing", workspace=name, key=fingerprint, held_against=number, remedy=REMEDY
             )
         probe_s = workspace.policy.durations.account_probe_every_s
-        self._store.pause(name, PAUSED_BY_KEY, probe_after_s=probe_s)
+        self._store.pause(name, PauseSubject.KEY, probe_after_s=probe_s)

@@ -19,6 +19,7 @@ from app.core.machine import Decision
 from app.orchestrator.ports_recall import ApiKeys, ListPasses, RecallAnswers
 from app.orchestrator.records import (
     ArtifactRow,
+    Begun,
     BootClock,
     Closing,
     Committed,
@@ -27,7 +28,11 @@ from app.orchestrator.records import (
     Loaded,
     Offerable,
     Pause,
+    PauseSubject,
+    Presence,
+    Received,
     Send,
+    SendOutcome,
     SendTimes,
     Slot,
     Source,
@@ -91,6 +96,10 @@ class Liveness(DatabaseClock, Protocol):
 
 class DeliveryInbox(DatabaseClock, Protocol):
     """Deliveries that are stored. They are added by `app.web.group_commit.InboxStore`."""
+
+    def receive(self, limit: int, presence: Presence) -> Received:
+        """`Liveness.sign`, then `take_deliveries`; as a rule in one transaction."""
+        ...
 
     def take_deliveries(self, limit: int) -> list[Delivery]:
         """
@@ -157,7 +166,8 @@ class Transcriptions(DatabaseClock, Protocol):
             What to offer now; or, with `wait_s`, that the bot's rate is used up (nothing is written).
 
         Raises:
-            Stale: The version moved. Nothing is written.
+            Stale: The version moved; or `send` is given, and by now the state is one of before a long
+                silence, which `before` does not say. Nothing is written.
             AlreadyApplied: The delivery has been applied. Nothing is written.
             LeaseLost: The command belongs to another worker. Nothing is written.
             BudgetExceeded: The claimed ordinal is above the budget. Nothing is written.
@@ -192,6 +202,10 @@ class Outbox(Protocol):
 
 class Leases(Protocol):
     """Commands in a worker's hands."""
+
+    def begin(self, command_id: int, presence: Presence, *, lease_s: float) -> Begun | None:
+        """`Liveness.sign`, then `take` and what is to be known first; as a rule in one transaction."""
+        ...
 
     def take(self, command_id: int, *, lease_s: float) -> Leased | None:
         """The command with a new token, when it is due, unfinished and not leased; else None."""
@@ -234,7 +248,7 @@ class Sends(Protocol):
         """What was sent first under this key; None once the attempt is settled."""
         ...
 
-    def settle_send(self, send_id: int, *, outcome: str) -> None:
+    def settle_send(self, send_id: int, *, outcome: SendOutcome) -> None:
         """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""
         ...
 
@@ -261,7 +275,11 @@ class RateLimits(DatabaseClock, Protocol):
 class AccountPauses(Protocol):
     """Workspaces whose account refuses us."""
 
-    def pause(self, workspace: str, cause: str, *, probe_after_s: float) -> None: ...
+    def pause(
+        self, workspace: str, subject: PauseSubject, status: int | None = None, *, probe_after_s: float
+    ) -> None:
+        """Nothing that it is about is offered but a probe now and then. One under way keeps its `since`."""
+        ...
 
     def unpause(self, workspace: str) -> None:
         """Also makes the workspace's waiting commands due now."""

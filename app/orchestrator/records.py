@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Self
 
 from app.core.commands import Command
 from app.core.state import Transcription
-from app.recall.types import Answer
+from app.recall.types import Answer, CreateKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,43 @@ class Leased:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """
+    A command under a lease, and what is to be known before anything is done for it; read in one transaction.
+
+    Attributes:
+        at: The database's clock.
+        is_paused: The workspace is, for whatever cause.
+        keys: Fingerprints of the workspace's API keys that are in use.
+        tripped: Providers whose circuit breaker is not closed.
+    """
+
+    leased: Leased
+    before: Loaded
+    at: float
+    is_paused: bool = False
+    keys: frozenset[str] = frozenset()
+    tripped: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """
+    Deliveries to be applied now, and what is to be known before; read in one transaction.
+
+    Attributes:
+        at: The database's clock.
+        away_until: When the last long silence of this installation ended; 0.0 when there was none.
+        has_more: Others wait.
+    """
+
+    deliveries: list[Delivery]
+    at: float
+    away_until: float
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """What an event came from; marked as done in the commit that applies it."""
 
@@ -145,16 +184,23 @@ class Committed:
     send_id: int | None = None
 
 
-# The outcome of a stamped request that certainly never left this machine.
-NOT_SENT = "not_sent"
+@dataclass(frozen=True, slots=True)
+class SendOutcome:
+    """How a stamped request ended. `status`: of a complete answer."""
 
-# Pauses whose cause begins so are about creates alone: every other question goes on.
-CREATES_ONLY = "creates_refused_"
+    kind: CreateKind
+    status: int | None = None
 
+    @property
+    def stored(self) -> str:
+        """As it is stored, and shown to people."""
+        return self.kind if self.status is None else f"{self.kind} {self.status}"
+
+
+NOT_SENT = SendOutcome("not_sent")
 
 # In the log of pauses: patience stood still in all of them.
 EVERY_WORKSPACE = ""
-LOST_TIME = "lost_time"  # a pause that no account made: nothing worked, or the clock jumped
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,19 +228,60 @@ class BootClock:
         return database_now - ended_s if ended_s - begun_s <= 2.0 else None
 
 
+class PauseSubject(StrEnum):
+    """What a pause is about; the values are, or with the status begin, a cause as it is stored and shown."""
+
+    ACCOUNT = "recall_answers_"  # nothing is asked
+    CREATES = "creates_refused_"  # every other question goes on
+    KEY = "key_sees_no_known_recording"  # all other pauses end in what Recall answers
+    WORKSPACE_UNKNOWN = "workspace_unknown"  # not in the settings (any more): its recordings stand still
+    LOST_TIME = "lost_time"  # of no account, in the log alone: nothing worked, or the clock jumped
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What is said before any work: see `ports.Liveness.sign`."""
+
+    quiet_s: float
+    boot: BootClock | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A workspace whose account refuses us."""
+    """A workspace whose account refuses us. `status`: what Recall answers; None where it was not asked."""
 
     workspace: str
-    cause: str
+    subject: PauseSubject
+    status: int | None
     since: float
     probe_at: float
+
+    @classmethod
+    def read(cls, workspace: str, cause: str, since: float, probe_at: float) -> Self:
+        """From a stored `cause`; one that is not known is the account's."""
+        subject = next((s for s in PauseSubject if cause.startswith(s)), PauseSubject.ACCOUNT)
+        status = cause.removeprefix(subject)
+        return cls(workspace, subject, int(status) if status.isdecimal() else None, since, probe_at)
+
+    @property
+    def cause(self) -> str:
+        """As it is stored, and shown to people and programs."""
+        return pause_cause(self.subject, self.status)
 
     @property
     def is_about_creates(self) -> bool:
         """Every other question goes on."""
-        return self.cause.startswith(CREATES_ONLY)
+        return self.subject is PauseSubject.CREATES
+
+    @property
+    def is_by_key(self) -> bool:
+        """The key sees none of the recordings known here."""
+        return self.subject is PauseSubject.KEY
+
+
+def pause_cause(subject: PauseSubject, status: int | None) -> str:
+    """See `Pause.cause`."""
+    return f"{subject}{'' if status is None else status}"
 
 
 # Of an API key: it was seen to see this workspace's recordings; it sees none of those known here.
@@ -202,10 +289,6 @@ KEY_ACCEPTED, KEY_FOREIGN = "accepted", "foreign"
 # Accepted, and a pass over the list saw none of the recordings known here since; accepted by a person's yes.
 KEY_UNSEEING, KEY_BY_HAND = "unseeing", "by_hand"
 KEYS_IN_USE = frozenset({KEY_ACCEPTED, KEY_UNSEEING, KEY_BY_HAND})
-# Why a workspace is paused whose key is foreign; all other causes end in what Recall answers.
-PAUSED_BY_KEY = "key_sees_no_known_recording"
-# Why the recordings of a workspace stand still that is not in the settings (any more).
-WORKSPACE_UNKNOWN = "workspace_unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ from app.core.circuit_breaker import verdicts
 from app.core.commands import kind_of
 from app.core.machine import Decision, decide, is_wanted
 from app.core.policy import Policy
-from app.core.reasons import next_step
 from app.core.state import Goal
 from app.core.step import budget
 from app.errors import AlreadyApplied, QueueUnavailable, Stale
+from app.orchestrator.next_steps import next_step
 from app.orchestrator.ports import AccountPauses, CircuitBreakers, Clock, Liveness, Queue, Transcriptions
 from app.orchestrator.records import ArtifactRow, Committed, Loaded, Send, Source
 from app.recall.limits import CREATES_PER_BOT
@@ -75,19 +75,24 @@ class Advancer:
         *,
         send: Send | None = None,
         artifact: ArtifactRow | None = None,
+        before: Loaded | None = None,
     ) -> tuple[Decision, Committed]:
         """
+        Args:
+            before: As `load` gave it a moment ago; it is loaded again where it has moved on.
+
         Raises:
             Stale: The delivery has been applied by another, or the state never stood still.
             LeaseLost: The command has another worker by now.
         """
         for collision in range(_MOST_COLLISIONS):
-            before = self.load(workspace, recording_id)
             try:
-                return self._try(before, event, source, send, artifact)
+                known = before or self.load(workspace, recording_id)
+                return self._try(known, event, source, send, artifact)
             except AlreadyApplied:
                 raise
             except Stale:
+                before = None
                 self._clock.sleep(random.uniform(0, 0.02) * collision)
         raise Stale(f"{recording_id} was changed {_MOST_COLLISIONS} times under our hands")
 
@@ -96,13 +101,16 @@ class Advancer:
         The transcription, after what happened to it unnoticed: a long silence of this installation (once,
         since the state says so itself until Recall's list has been read), or a step of the clock.
         """
-        before = self._store.load(workspace, recording_id)
+        return self.noticed(self._store.load(workspace, recording_id))
+
+    def noticed(self, before: Loaded) -> Loaded:
+        """What was just loaded, after what happened to it unnoticed; see `load`."""
         event = self._unnoticed(before)
         if event is None:
             return before
         with suppress(Stale):  # another worker was faster
             self._try(before, event, Source(by="worker"))
-        return self._store.load(workspace, recording_id)
+        return self._store.load(before.transcription.workspace, before.transcription.recording_id)
 
     def _unnoticed(self, before: Loaded) -> events.Event | None:
         t = before.transcription

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from app.core.events import RecordingCondition
 from app.core.seen import FailureCause, TranscriptStatus
@@ -43,15 +43,15 @@ class CreateOrder:
     idempotency_key: str
 
 
+# "refused" is a definite 4xx; "not_sent" certainly never left this machine.
+CreateKind = Literal["created", "refused", "not_sent", "unknown"]
+
+
 @dataclass(frozen=True, slots=True)
 class CreateAnswer:
-    """
-    What came of a POST.
+    """What came of a POST."""
 
-    `kind`: "created", "refused" (a definite 4xx), "not_sent", or "unknown".
-    """
-
-    kind: str
+    kind: CreateKind
     transcript_id: str | None = None
     provider: str | None = None
     status: int | None = None

@@ -14,10 +14,10 @@ from typing import Any
 from app.adapters.local_files import BlobMissing, LocalBlobs
 from app.adapters.sql.finding import Listed, Pending
 from app.adapters.sql.queries import Shown
-from app.core.reasons import next_step
 from app.core.state import ENDS, Attempt, Fate, Goal, Transcription
-from app.results.result_folder import folder_of
+from app.orchestrator.next_steps import next_step
 from app.transcripts.manifest import Manifest, ManifestUnreadable, parse_manifest
+from app.transcripts.result_folder import folder_of
 
 _STATUS = {
     Goal.NEW: "pending",

@@ -91,7 +91,7 @@ class Settings(BaseModel):
         "AFTERWORD_TIME_SCALE", "1", "divides every wait"
     )
     policy_file: Annotated[Path, ReadBy(values.path)] = setting(
-        "AFTERWORD_POLICY", "policy.toml", "see below", reload=True
+        "AFTERWORD_POLICY", "./policy.toml", "see below", reload=True
     )
     provider_order: str | None = setting(
         "AFTERWORD_PROVIDERS", None, "Recall's provider keys in order", reload=True
@@ -177,12 +177,10 @@ class Settings(BaseModel):
         return self.policy.durations
 
 
-_FIELDS = {
-    field.validation_alias: field for field in Settings.model_fields.values() if field.validation_alias
-}
-NAMES = frozenset(map(str, _FIELDS))
-SECRET_NAMES = tuple(str(name) for name, field in _FIELDS.items() if not field.repr)
-RELOADABLE = frozenset(str(name) for name, field in _FIELDS.items() if extra_of(field)["reload"])
+FIELDS = {str(f.validation_alias): f for f in Settings.model_fields.values() if f.validation_alias}
+NAMES = frozenset(FIELDS)
+SECRET_NAMES = tuple(name for name, field in FIELDS.items() if not field.repr)
+RELOADABLE = frozenset(name for name, field in FIELDS.items() if extra_of(field)["reload"])
 _QUOTABLE = NAMES | {f"{name}_FILE" for name in SECRET_NAMES} | frozenset(SURROUNDINGS)
 
 

@@ -21,11 +21,10 @@ import structlog
 
 from app.adapters.local_files import LocalBlobs
 from app.adapters.redis.job_queue import QueueCounts, RqQueue
-from app.adapters.sql.health import Facts
-from app.adapters.sql.store import SqlStore
+from app.adapters.sql.health import Facts, Health
 from app.core.durations import Durations
 from app.errors import AfterwordError
-from app.ops import heartbeats
+from app.processes import heartbeats
 from app.recall.limits import STATUS_PAGE
 from app.settings.workspaces import WorkspaceSettings
 
@@ -279,7 +278,7 @@ class Readiness:
 
     def __init__(
         self,
-        store: SqlStore,
+        store: Health,
         queue: RqQueue,
         blobs: LocalBlobs,
         *,

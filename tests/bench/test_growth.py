@@ -56,6 +56,7 @@ def test_bodies_are_in_the_database_where_they_are_wanted(tmp_path: Path) -> Non
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database", ["sqlite", _POSTGRESQL])
 def test_every_question_is_asked_of_every_size_and_has_a_ratio(database: str) -> None:
     if database == "postgresql":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.orchestrator.records import Pause, PauseSubject
 from tests.cli.conftest import FIRST, WORKSPACE, Home
 
 REMEDIES = [
@@ -20,7 +21,8 @@ def test_a_pause_is_said_with_its_remedy_and_check_says_no(
     recording = home.hears(recording=home.recorded(days_ago=0.1))
     assert "Paused" not in home.run("list").out + home.run("show", recording).out
     assert home.run("check").code == 0
-    home.store.pause(WORKSPACE, cause, probe_after_s=60)
+    stored = Pause.read(WORKSPACE, cause, 0, 0)
+    home.store.pause(WORKSPACE, stored.subject, stored.status, probe_after_s=60)
     if cause == "recall_answers_401":  # else `check` is told by Recall that the key is good
         home.monkeypatch.setenv("RECALL_API_KEY", "revoked")
     for command in (("list",), ("show", recording), ("check",)):
@@ -49,7 +51,7 @@ def test_a_provider_that_is_passed_over_is_said_and_is_no_problem(home: Home) ->
 
 def test_programs_get_it_beside_their_json_not_in_it(home: Home) -> None:
     recording = home.hears()
-    home.store.pause(WORKSPACE, "creates_refused_402", probe_after_s=60)
+    home.store.pause(WORKSPACE, PauseSubject.CREATES, 402, probe_after_s=60)
     listed = home.run("list", "--json")
     assert listed.json["recording_id"] == recording
     assert "Paused since" in listed.err

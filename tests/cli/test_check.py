@@ -24,7 +24,7 @@ from app.adapters.sql import tables
 from app.cli import preflight
 from app.cli.demo import demo_home
 from app.errors import ConfigError, HeldByAnother
-from app.orchestrator.records import PAUSED_BY_KEY
+from app.orchestrator.records import PauseSubject
 from app.processes.home_lock import ensure_port_free, hold_home
 from app.settings.changes import settings_fingerprint
 from tests.cli.conftest import WORKSPACE, Home
@@ -349,7 +349,7 @@ def test_another_programs_port_stays_another_programs(
 
 
 def test_a_mended_key_is_not_called_paused(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    home.store.pause(WORKSPACE, "recall_answers_401", probe_after_s=60)
+    home.store.pause(WORKSPACE, PauseSubject.ACCOUNT, 401, probe_after_s=60)
     said = home.run("check")
     assert (said.code, "Paused" in said.out) == (0, False), said
     assert "Recall accepts the one of these settings" in said.out
@@ -362,7 +362,7 @@ def test_a_mended_key_is_not_called_paused(home: Home, monkeypatch: pytest.Monke
 def test_a_key_that_sees_nothing_known_here_is_a_problem_until_the_right_one_is_back(home: Home) -> None:
     fingerprint = hashlib.sha256(home.settings.api_key.encode()).hexdigest()[:8]
     home.store.set_key_status(WORKSPACE, fingerprint, "foreign")
-    home.store.pause(WORKSPACE, PAUSED_BY_KEY, probe_after_s=60)
+    home.store.pause(WORKSPACE, PauseSubject.KEY, probe_after_s=60)
     (found,) = problems(home)
     assert "sees none of the recordings known here" in found
     home.store.set_key_status(WORKSPACE, fingerprint, "accepted")

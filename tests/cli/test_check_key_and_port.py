@@ -10,7 +10,7 @@ import pytest
 
 from app.adapters.sql import tables
 from app.cli.presence import service_of
-from app.orchestrator.records import PAUSED_BY_KEY
+from app.orchestrator.records import PauseSubject
 from app.processes.home_lock import hold_home
 from app.settings.environment import load_settings
 from tests.cli.conftest import WORKSPACE, Home
@@ -50,7 +50,7 @@ def test_a_new_key_of_another_workspace_is_a_problem_before_the_service_has_it(h
 def test_a_new_key_that_sees_them_is_fine_also_after_a_foreign_one_and_nothing_is_noted(home: Home) -> None:
     home.hears(recording=home.recorded(days_ago=0.1))
     home.store.set_key_status(WORKSPACE, "another1", "foreign")
-    home.store.pause(WORKSPACE, PAUSED_BY_KEY, probe_after_s=60)
+    home.store.pause(WORKSPACE, PauseSubject.KEY, probe_after_s=60)
     before = rows(home)
     assert problems(home) == []
     assert rows(home) == before

@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 
 from app.cli.listing import Row, print_list
-from app.core import events, reasons
+from app.core import events
 from app.core.machine import Decision
 from app.core.state import Goal
+from app.orchestrator.next_steps import NEXT_STEPS
 from app.orchestrator.records import Source
 from tests.cli.conftest import WORKSPACE, Home
 
@@ -22,7 +23,7 @@ def listed(home: Home, *, width: int, is_terminal: bool) -> list[str]:
     """What a terminal or a pipe of this width gets for one failed recording, with the longest reason."""
     home.hears()
     (row,) = home.store.list_transcriptions(limit=1)
-    longest = max(reasons.NEXT_STEPS, key=len)
+    longest = max(NEXT_STEPS, key=len)
     out = io.StringIO()
     console = Console(file=out, width=width, force_terminal=is_terminal, color_system=None, highlight=False)
     metadata = (("title", "The quarterly look at everything that was planned"), ("team", "sales"))

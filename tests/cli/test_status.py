@@ -17,7 +17,7 @@ from app.cli.presence import IDLE
 from app.core import events
 from app.core.machine import Decision
 from app.core.state import Goal
-from app.orchestrator.records import ArtifactRow, Source
+from app.orchestrator.records import ArtifactRow, PauseSubject, Source
 from app.processes.home_lock import hold_home
 from app.settings.changes import settings_fingerprint
 from app.settings.program_name import ROOT
@@ -98,7 +98,7 @@ def test_one_screen_has_each_of_what_a_person_asks(home: Home) -> None:
 
 
 def test_what_is_paused_passed_over_and_in_trouble_is_said_with_its_remedy(home: Home) -> None:
-    home.store.pause(WORKSPACE, "creates_refused_402", probe_after_s=60)
+    home.store.pause(WORKSPACE, PauseSubject.CREATES, 402, probe_after_s=60)
     for _ in range(5):
         home.store.note_provider(WORKSPACE, FIRST, worked=False, shut_s=120)
     with home.store.writing() as connection:
@@ -161,7 +161,7 @@ def test_a_machine_that_left_yesterday_is_forgotten_and_one_of_an_hour_ago_is_re
 @pytest.mark.parametrize("command", [("status",), ("list",), ("check",)])
 def test_sixty_columns_are_enough(home: Home, command: tuple[str, ...]) -> None:
     stored(home)
-    home.store.pause(WORKSPACE, "creates_refused_402", probe_after_s=60)
+    home.store.pause(WORKSPACE, PauseSubject.CREATES, 402, probe_after_s=60)
     for line in in_a_terminal(home, *command, columns=60):
         assert len(line) <= 60, line
 
@@ -218,7 +218,9 @@ def ordered(home: Home, command: str) -> Said:
     if command == "replay":
         home.store.add_deliveries([delivery("recording.done", recording)])
         return home.run("replay", "1", "--yes")
-    home.happens(recording, events.RecordingNotSelected(home.store.now(), "no"), by="webhook")
+    home.happens(
+        recording, events.RecordingDone(home.store.now(), None, (("afterword", "skip"),)), by="webhook"
+    )
     return home.run("retry", recording, "--yes")
 
 

@@ -24,7 +24,7 @@ from app.core import events
 from app.core.policy import ProviderChoice
 from app.core.state import Goal, Transcription
 from app.errors import AfterwordError, QueueUnavailable, WorkspaceUnknown
-from app.orchestrator.records import WORKSPACE_UNKNOWN, Source
+from app.orchestrator.records import PauseSubject, Source
 from app.orchestrator.service import Service
 from app.settings.workspaces import WorkspaceSettings, workspaces_of
 from tests.cli.conftest import FIRST, Home, delivery
@@ -225,7 +225,7 @@ def test_a_removed_workspaces_steps_wait_uncounted_and_go_on_when_it_is_back(pai
     assert pair.home.store.due(9, offer_again_s=0.0) == []
     pause = pair.home.store.paused(THEIRS)
     assert pause is not None
-    assert pause.cause == WORKSPACE_UNKNOWN
+    assert pause.subject is PauseSubject.WORKSPACE_UNKNOWN
     back = pair.service
     with suppress(QueueUnavailable):  # no Redis here, which the end of a sweep needs
         back.sweep()

@@ -191,8 +191,8 @@ def test_replay_of_a_webhook_that_still_waits_leaves_it_to_be_read(home: Home) -
 
 # -- sixty columns ---------------------------------------------------------------------------------
 def test_a_command_to_paste_stays_on_one_line_and_an_error_is_folded_too(home: Home) -> None:
-    home.happens(RECORDING, events.RecordingDone(home.store.now(), None, ()), by="webhook")
-    home.happens(RECORDING, events.RecordingNotSelected(home.store.now(), "metadata afterword=skip"))
+    news = events.RecordingDone(home.store.now(), None, (("afterword", "skip"),))
+    home.happens(RECORDING, news, by="webhook")
     told = in_a_terminal(home, "show", RECORDING, columns=60)
     assert any(f"`./afterword retry {RECORDING[:8]}`" in line for line in told), told
     error = in_a_terminal(home, "show", "f0000000-0000-4000-8000-000000000000", columns=60)

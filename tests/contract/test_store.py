@@ -12,7 +12,7 @@ from app.core.machine import Decision
 from app.core.seen import Seen, TranscriptStatus
 from app.core.state import Goal, Unread
 from app.errors import LeaseLost, Stale
-from app.orchestrator.records import WORKSPACE_UNKNOWN, ArtifactRow, Closing, SendTimes, Source
+from app.orchestrator.records import ArtifactRow, Closing, PauseSubject, SendTimes, Source
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_words import (
     CREATE,
@@ -372,8 +372,8 @@ def test_a_stored_result_comes_with_the_commit(store: AnyStore) -> None:
 
 def test_deliveries_of_a_workspace_that_no_settings_have_wait_for_it_untried(store: AnyStore) -> None:
     store.add_deliveries([delivery("m1", workspace="removed"), delivery("m2")])
-    store.pause("removed", WORKSPACE_UNKNOWN, probe_after_s=3600)
-    store.pause(WORKSPACE, "recall_answers_401", probe_after_s=3600)  # which keeps none from being applied
+    store.pause("removed", PauseSubject.WORKSPACE_UNKNOWN, probe_after_s=3600)
+    store.pause(WORKSPACE, PauseSubject.ACCOUNT, 401, probe_after_s=3600)  # keeps none from being applied
     assert tries_of(store) == [("m2", 1)]
     store.close_deliveries([Closing(2, "nothing to do", "bot.waved")])
     assert (store.has_unapplied(), tries_of(store)) == (False, [])

@@ -7,7 +7,7 @@ import pytest
 from app.adapters.sql.store import SqlStore
 from app.core.circuit_breaker import LONGEST, SHUT_AFTER
 from app.core.commands import AskTranscript, CreateTranscript
-from app.orchestrator.records import CREATES_ONLY
+from app.orchestrator.records import PauseSubject, SendOutcome
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_words import RECORDING, WORKSPACE, at_once, begin, claim
 
@@ -156,7 +156,7 @@ def test_counts_name_the_providers_that_are_down_until_they_work(sql_store: SqlS
 
 
 def paused_for(store: AnyStore, seconds: float, *, workspace: str = WORKSPACE) -> None:
-    store.pause(workspace, "402", probe_after_s=15)
+    store.pause(workspace, PauseSubject.ACCOUNT, 402, probe_after_s=15)
     store.clock_offset_s += seconds
     store.unpause(workspace)
 
@@ -168,7 +168,7 @@ def test_the_time_paused_is_the_sum_of_its_pauses_and_of_the_running_one(store: 
     store.clock_offset_s += 1000
     paused_for(store, 20)
     store.clock_offset_s += 1000
-    store.pause(WORKSPACE, "401", probe_after_s=15)
+    store.pause(WORKSPACE, PauseSubject.ACCOUNT, 401, probe_after_s=15)
     store.clock_offset_s += 3
     assert store.paused_since(WORKSPACE, began_at) == pytest.approx(123, abs=1)
 
@@ -177,7 +177,7 @@ def test_a_pause_about_creates_alone_stops_no_clock_and_no_command_of_anything_e
     began_at = store.now()
     begin(store, CreateTranscript(1, P), recording_id=RECORDING)
     begin(store, AskTranscript("t"), recording_id=OTHER)
-    store.pause(WORKSPACE, f"{CREATES_ONLY}402", probe_after_s=60)
+    store.pause(WORKSPACE, PauseSubject.CREATES, 402, probe_after_s=60)
     store.clock_offset_s += 30
     offered = [item.description for item in store.due(10, offer_again_s=1)]
     assert [d for d in offered if d.startswith("ask")], "reads go on"
@@ -194,7 +194,7 @@ def test_of_a_pause_only_what_came_after_a_time_counts(store: AnyStore) -> None:
     assert store.paused_since(WORKSPACE, store.now() + 9) == 0.0
     store.clock_offset_s += 50
     assert store.paused_since(WORKSPACE, store.now() - 40) == 0.0
-    store.pause(WORKSPACE, "402", probe_after_s=15)
+    store.pause(WORKSPACE, PauseSubject.ACCOUNT, 402, probe_after_s=15)
     store.clock_offset_s += 60
     assert store.paused_since(WORKSPACE, store.now() - 40) == pytest.approx(40, abs=1)
 
@@ -209,7 +209,7 @@ def test_pauses_of_another_workspace_do_not_count_and_ending_none_leaves_nothing
 def test_a_pause_ended_by_many_at_once_is_counted_once(place: Place) -> None:
     stores = [place.open() for _ in range(6)]
     began_at = stores[0].now()
-    stores[0].pause(WORKSPACE, "402", probe_after_s=15)
+    stores[0].pause(WORKSPACE, PauseSubject.ACCOUNT, 402, probe_after_s=15)
     for store in set(stores):
         store.clock_offset_s += 100
     assert at_once(lambda store: store.unpause(WORKSPACE), stores) == [None] * 6
@@ -219,7 +219,7 @@ def test_a_pause_ended_by_many_at_once_is_counted_once(place: Place) -> None:
 # -- a 403: the payload's fault or the account's -------------------------------------------------
 
 
-def sent(store: AnyStore, recording_id: str, outcome: str | None, *, ordinal: int = 1) -> None:
+def sent(store: AnyStore, recording_id: str, outcome: SendOutcome | None, *, ordinal: int = 1) -> None:
     """A create of a recording, answered."""
     if store.load(WORKSPACE, recording_id).version == 0:
         begin(store, recording_id=recording_id)
@@ -236,37 +236,47 @@ def is_refused_elsewhere(store: AnyStore) -> bool:
 
 def test_a_403_of_this_recording_alone_points_at_its_payload(store: AnyStore) -> None:
     assert not is_refused_elsewhere(store)
-    sent(store, RECORDING, "refused 403")
+    sent(store, RECORDING, SendOutcome("refused", 403))
     assert not is_refused_elsewhere(store)
 
 
 def test_a_403_of_another_recording_points_at_the_account(store: AnyStore) -> None:
-    sent(store, "another", "refused 403")
-    sent(store, RECORDING, "refused 403")
+    sent(store, "another", SendOutcome("refused", 403))
+    sent(store, RECORDING, SendOutcome("refused", 403))
     assert is_refused_elsewhere(store)
     assert not store.creates_refused_elsewhere("other", RECORDING, within_s=600)
 
 
 def test_a_403_of_long_ago_points_at_nothing(store: AnyStore) -> None:
-    sent(store, "another", "refused 403")
+    sent(store, "another", SendOutcome("refused", 403))
     store.clock_offset_s += 600
     assert not is_refused_elsewhere(store)
 
 
 @pytest.mark.parametrize("who", [RECORDING, "another", "a third"])
 def test_a_create_that_worked_since_clears_the_account(store: AnyStore, who: str) -> None:
-    sent(store, "another", "refused 403")
-    sent(store, who, "created 200", ordinal=2)
+    sent(store, "another", SendOutcome("refused", 403))
+    sent(store, who, SendOutcome("created", 200), ordinal=2)
     assert not is_refused_elsewhere(store)
-    sent(store, "another", "refused 403", ordinal=3)
+    sent(store, "another", SendOutcome("refused", 403), ordinal=3)
     assert is_refused_elsewhere(store)
 
 
-@pytest.mark.parametrize("outcome", ["refused 400", "refused 429", "unknown", "not_sent"])
-def test_other_outcomes_are_no_403_and_take_back_that_recordings_own(store: AnyStore, outcome: str) -> None:
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        SendOutcome("refused", 400),
+        SendOutcome("refused", 429),
+        SendOutcome("unknown"),
+        SendOutcome("not_sent"),
+    ],
+)
+def test_other_outcomes_are_no_403_and_take_back_that_recordings_own(
+    store: AnyStore, outcome: SendOutcome
+) -> None:
     sent(store, "another", outcome)
     assert not is_refused_elsewhere(store)
-    sent(store, "another", "refused 403", ordinal=2)
+    sent(store, "another", SendOutcome("refused", 403), ordinal=2)
     assert is_refused_elsewhere(store)
     sent(store, "a third", outcome)
     assert is_refused_elsewhere(store), "a third recording says nothing about the second"
@@ -275,7 +285,7 @@ def test_other_outcomes_are_no_403_and_take_back_that_recordings_own(store: AnyS
 
 
 def test_a_send_without_an_answer_yet_says_nothing(store: AnyStore) -> None:
-    sent(store, "another", "refused 403")
+    sent(store, "another", SendOutcome("refused", 403))
     sent(store, "another", None, ordinal=2)
     assert is_refused_elsewhere(store)
 

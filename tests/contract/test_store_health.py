@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from app.adapters.sql import tables as t
 from app.adapters.sql.health import Facts
 from app.adapters.sql.store import SqlStore
-from app.orchestrator.records import Closing
+from app.orchestrator.records import Closing, PauseSubject
 from tests.contract.store_words import RECORDING, WORKSPACE, begin, delivery
 
 KEY = "0a1b2c3d"
@@ -125,18 +125,18 @@ def test_trouble_pause_and_key_are_of_this_workspace_and_this_key(sql_store: Sql
     put(sql_store, t.installation, key="recall_trouble:other", at=now - 500)
     put(sql_store, t.recall_keys, workspace=WORKSPACE, fingerprint="ffffffff", status="foreign", at=now)
     put(sql_store, t.recall_keys, workspace="other", fingerprint=KEY, status="foreign", at=now)
-    sql_store.pause("other", "refused_401", probe_after_s=60)
+    sql_store.pause("other", PauseSubject.ACCOUNT, 401, probe_after_s=60)
     found = facts(sql_store)
     assert (found.recall_trouble_since, found.is_key_foreign, found.pause) == (None, False, None)
 
     put(sql_store, t.installation, key=f"recall_trouble:{WORKSPACE}", at=now - 70)
     put(sql_store, t.recall_keys, workspace=WORKSPACE, fingerprint=KEY, status="foreign", at=now)
-    sql_store.pause(WORKSPACE, "refused_401", probe_after_s=60)
+    sql_store.pause(WORKSPACE, PauseSubject.ACCOUNT, 401, probe_after_s=60)
     found = facts(sql_store)
     assert found.recall_trouble_since == pytest.approx(now - 70)
     assert found.is_key_foreign
     assert found.pause is not None
-    assert found.pause.cause == "refused_401"
+    assert found.pause.cause == "recall_answers_401"
 
 
 def test_provider_is_passed_over_while_it_is_shut_and_until_what_waits_has_tried_it(

@@ -8,7 +8,7 @@ import threading
 import sqlalchemy as sa
 
 from app.adapters.sql import tables as t
-from app.adapters.sql.identity import QUEUE_ID
+from app.adapters.sql.installation import QUEUE_ID
 from app.adapters.sql.store import SqlStore
 from tests.contract.conftest import Place
 

@@ -8,7 +8,7 @@ from app.adapters.sql.store import SqlStore
 from app.core import events
 from app.core.commands import AskTranscript, CreateTranscript, LookUpTranscript
 from app.errors import LeaseLost
-from app.orchestrator.records import Leased, Slot, Source
+from app.orchestrator.records import Leased, PauseSubject, Slot, Source
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_words import CREATE, RECORDING, WORKSPACE, at_once, begin, begun, creating
 
@@ -180,7 +180,7 @@ def test_a_paused_workspace_is_offered_one_command_when_its_probe_is_due(store: 
         begin(store, CREATE, recording_id=f"r{number}")
     begin(store, CREATE, workspace="other")
     store.clock_offset_s += 16
-    store.pause(WORKSPACE, "402", probe_after_s=15)
+    store.pause(WORKSPACE, PauseSubject.ACCOUNT, 402, probe_after_s=15)
     assert [offer.description[-len(RECORDING) :] for offer in store.due(10, offer_again_s=15)] == [RECORDING]
     store.clock_offset_s += 15.1
     assert len(store.due(10, offer_again_s=15)) == 2
@@ -191,16 +191,16 @@ def test_a_paused_workspace_is_offered_one_command_when_its_probe_is_due(store: 
 def test_one_of_many_takes_the_probe(place: Place) -> None:
     stores = [place.open() for _ in range(4)]
     assert not stores[0].take_probe(WORKSPACE, every_s=15), "nothing is paused"
-    stores[0].pause(WORKSPACE, "401", probe_after_s=0)
+    stores[0].pause(WORKSPACE, PauseSubject.ACCOUNT, 401, probe_after_s=0)
     results = at_once(lambda store: store.take_probe(WORKSPACE, every_s=15), stores * 3)
     assert sorted(map(bool, results)) == [False] * 11 + [True]
 
 
 def test_a_pause_keeps_its_beginning_and_takes_the_latest_cause(store: AnyStore) -> None:
-    store.pause(WORKSPACE, "401", probe_after_s=15)
+    store.pause(WORKSPACE, PauseSubject.ACCOUNT, 401, probe_after_s=15)
     first = store.paused(WORKSPACE)
     store.clock_offset_s += 5
-    store.pause(WORKSPACE, "402", probe_after_s=15)
+    store.pause(WORKSPACE, PauseSubject.ACCOUNT, 402, probe_after_s=15)
     second = store.paused(WORKSPACE)
     assert first is not None
     assert second is not None
@@ -212,7 +212,7 @@ def test_a_pause_keeps_its_beginning_and_takes_the_latest_cause(store: AnyStore)
 def test_the_end_of_a_pause_wakes_what_waited_for_it_and_nothing_else(store: AnyStore) -> None:
     leased = begun(store, CREATE, recording_id="waits")
     begin(store, AskTranscript("t1", after_s=600), recording_id="alarm")
-    store.pause(WORKSPACE, "402", probe_after_s=15)
+    store.pause(WORKSPACE, PauseSubject.ACCOUNT, 402, probe_after_s=15)
     store.defer(leased, after_s=300, cause="x")
     assert store.due(10, offer_again_s=15) == []
     store.unpause(WORKSPACE)
@@ -226,7 +226,7 @@ def test_a_create_refused_for_the_accounts_sake_wakes_with_the_account(store: An
     refused = events.CreateRefused(1.0, 1, events.Refusal.ACCOUNT, wait_s=900)
     again = creating(before, CreateTranscript(1, "p", 1, after_s=900), waits=1)
     store.commit(before, again, event=refused, source=Source(command=leased))
-    store.pause(WORKSPACE, "402", probe_after_s=15)
+    store.pause(WORKSPACE, PauseSubject.ACCOUNT, 402, probe_after_s=15)
     store.unpause(WORKSPACE)
     assert len(store.due(10, offer_again_s=15)) == 1
 

@@ -14,7 +14,7 @@ from app.core import events
 from app.core.commands import AskTranscript
 from app.core.machine import Decision
 from app.core.state import Goal
-from app.orchestrator.records import ArtifactRow, Closing, Source
+from app.orchestrator.records import ArtifactRow, Closing, PauseSubject, SendOutcome, Source
 from tests.contract.store_words import (
     CREATE,
     DONE,
@@ -32,7 +32,7 @@ def test_everything_about_a_recording_is_shown(sql_store: SqlStore) -> None:
     leased = begun(sql_store)
     send_id = claim(sql_store, source=Source(command=leased, is_finished=False), budget=3).send_id
     assert send_id is not None
-    sql_store.settle_send(send_id, outcome="created")
+    sql_store.settle_send(send_id, outcome=SendOutcome("created"))
     shown = sql_store.show(WORKSPACE, RECORDING)
     assert shown is not None
     assert shown.transcription.id == transcription_id(WORKSPACE, RECORDING)
@@ -120,7 +120,7 @@ def test_counts_tell_what_there_is_and_how_old_the_oldest_is(sql_store: SqlStore
     sql_store.close_deliveries([Closing(second.id, "unknown event", "bot.waved")])
     for number in (3, 4):
         sql_store.count_deliveries({"forged": number}, accepted=0, is_refused=False)
-    sql_store.pause(WORKSPACE, "402", probe_after_s=1)
+    sql_store.pause(WORKSPACE, PauseSubject.ACCOUNT, 402, probe_after_s=1)
     before = sql_store.load(WORKSPACE, RECORDING)
     sql_store.commit(before, Decision(before.transcription, alarm="odd"), event=DONE, source=HAND)
     counts = sql_store.counts()

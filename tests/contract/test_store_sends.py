@@ -6,12 +6,24 @@ from typing import Any
 
 import pytest
 
+from app.orchestrator.records import SendOutcome
 from tests.contract.conftest import AnyStore
 from tests.contract.store_words import RECORDING, WORKSPACE, begin, claim
 
 
-@pytest.mark.parametrize("outcome", ["created 201", "refused 429", "unknown", "unknown 503", "unknown 409"])
-def test_answered_send_has_its_age_and_counts_against_the_bots_rate(store: AnyStore, outcome: str) -> None:
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        SendOutcome("created", 201),
+        SendOutcome("refused", 429),
+        SendOutcome("unknown"),
+        SendOutcome("unknown", 503),
+        SendOutcome("unknown", 409),
+    ],
+)
+def test_answered_send_has_its_age_and_counts_against_the_bots_rate(
+    store: AnyStore, outcome: SendOutcome
+) -> None:
     begin(store)
     limit: dict[str, Any] = {"budget": 3, "bot_limit": (1, 60.0)}
     send_id = claim(store, **limit).send_id

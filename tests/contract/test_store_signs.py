@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.orchestrator.records import PauseSubject
 from tests.contract.conftest import AnyStore
 from tests.contract.store_words import RECORDING, WORKSPACE, begin, begun, claim
 
@@ -59,7 +60,7 @@ def test_nothing_waits_an_hour_longer_because_the_clock_was_set_back(store: AnyS
     store.sign(quiet_s=QUIET_S)
     store.defer(leased, after_s=10, cause="x")
     slot_at = store.reserve(WORKSPACE, "list", gap_s=5.0)
-    store.pause("paused", "recall_answers_401", probe_after_s=10)
+    store.pause("paused", PauseSubject.ACCOUNT, 401, probe_after_s=10)
     assert store.take_turn("reconcile", every_s=60)
     store.clock_offset_s -= 3_600
     store.sign(quiet_s=QUIET_S)

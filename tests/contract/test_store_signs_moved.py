@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.orchestrator.records import Slot
+from app.orchestrator.records import PauseSubject, Slot
 from tests.contract.conftest import AnyStore
 from tests.contract.store_words import RECORDING, WORKSPACE, begin, begun
 
@@ -37,7 +37,7 @@ def test_what_is_from_before_a_silence_stays_so_when_the_clock_is_set_back_after
 
 def test_a_pause_that_ended_before_the_clock_was_set_back_counts_as_long_as_it_was(store: AnyStore) -> None:
     store.sign(quiet_s=QUIET_S)
-    store.pause(WORKSPACE, "recall_answers_401", probe_after_s=1)
+    store.pause(WORKSPACE, PauseSubject.ACCOUNT, 401, probe_after_s=1)
     store.clock_offset_s += 70
     store.unpause(WORKSPACE)
     store.sign(quiet_s=QUIET_S)

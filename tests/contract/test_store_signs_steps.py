@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from app.adapters.sql.clock_steps import Reading, judged
-from app.orchestrator.records import BootClock
+from app.orchestrator.records import BootClock, PauseSubject
 from tests.contract.conftest import AnyStore
 from tests.contract.store_words import RECORDING, WORKSPACE, begin, claim
 
@@ -102,7 +102,7 @@ def test_patience_stands_still_while_nothing_works_and_an_account_that_is_paused
 ) -> None:
     began = store.now()
     machine.waits(600)
-    store.pause(WORKSPACE, "402", probe_after_s=15)
+    store.pause(WORKSPACE, PauseSubject.ACCOUNT, 402, probe_after_s=15)
     machine.waits(26 * HOUR, signs=False)
     machine.signs()
     store.unpause(WORKSPACE)

@@ -17,7 +17,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from app.adapters.sql.silent_server import SILENCE_S, allow_silence
+from app.adapters.sql.postgresql import SILENCE_S, allow_silence
 from app.adapters.sql.store import SqlStore, open_store
 from app.errors import StoreUnavailable
 from tests.contract.conftest import emptied

@@ -24,7 +24,7 @@ from app.adapters.sql.store import SqlStore, open_store
 from app.adapters.sql.tables import metadata
 from app.core.machine import Decision
 from app.errors import ConfigError, Stale, StoreUnavailable
-from app.orchestrator.records import Leased
+from app.orchestrator.records import Leased, PauseSubject
 from tests.contract.conftest import Place
 from tests.contract.store_words import (
     CREATE,
@@ -336,7 +336,7 @@ def test_two_handles_commit_beside_each_other_without_deadlock(sql_place: Place)
                 store.commit(before, Decision(state, (CREATE,)), event=DONE, source=HAND)
                 done += 1
             except Stale:
-                store.pause(WORKSPACE, "x", probe_after_s=0)
+                store.pause(WORKSPACE, PauseSubject.ACCOUNT, probe_after_s=0)
                 store.unpause(WORKSPACE)
             store.mark_offered(range(1, 100))
         return done

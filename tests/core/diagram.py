@@ -10,38 +10,44 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from app.core.state import Goal
+from app.core import events as ev
+from app.core.commands import Command
+from app.core.machine import Decision
+from app.core.state import ENDS, Goal
 from tests.core import walk
 
 README = Path(__file__).resolve().parents[2] / "app/core/README.md"
 BEGIN, END = "<!-- drawn by tests/core/diagram.py -->", "<!-- end of the drawing -->"
 Edge = tuple[Goal, str, Goal]
+Transition = tuple[walk.World, ev.Event, Command | None, walk.World, Decision]
 
 
 def edges() -> set[Edge]:
-    """(goal before, event, goal after) of everything reachable in any of the casts."""
-    found: set[Edge] = set()
-    for cast in walk.CASTS.values():
-        found |= edges_of(
-            (b.state.goal, type(e).__name__, a.state.goal) for b, e, _, a, _ in walk.reachable(cast)
-        )
-    # The walks' policies select everything; this edge is `why_not_selected`, see the playbook.
-    found.add((Goal.NEW, "RecordingDone", Goal.SKIPPED))
+    """Of everything reachable in any of the casts."""
+    return set().union(*(moves_of(walk.reachable(cast)) for cast in walk.CASTS.values()))
+
+
+def moves_of(transitions: Iterable[Transition]) -> set[Edge]:
+    """(goal before, event, goal after) where the goal moves."""
+    found = set()
+    for before, event, _, after, _ in transitions:
+        if before.state.goal is not after.state.goal:
+            found.add((before.state.goal, type(event).__name__, after.state.goal))
     return found
 
 
-def edges_of(transitions: Iterable[Edge]) -> set[Edge]:
-    return {edge for edge in transitions if edge[0] is not edge[2]}
-
-
 def mermaid(found: set[Edge]) -> str:
-    """A state diagram; the labels are the events that move the goal."""
+    """
+    A state diagram; the labels are the events that move the goal: from an end all of them, which revive it.
+    """
     by_pair: dict[tuple[Goal, Goal], list[str]] = defaultdict(list)
-    for before, event, after in sorted(found):
+    # The walks' policies select everything; this edge is `why_not_selected`, see the playbook.
+    for before, event, after in sorted({*found, (Goal.NEW, "RecordingDone", Goal.SKIPPED)}):
         by_pair[before, after].append(event)
     lines = ["```mermaid", "stateDiagram-v2", "    [*] --> new"]
     for (before, after), names in by_pair.items():
-        label = ", ".join(names) if len(names) <= 4 else ", ".join(names[:3]) + f" and {len(names) - 3} more"
+        is_short = before in ENDS or len(names) <= 4
+        label = ", ".join(names) if is_short else ", ".join(names[:3]) + f" and {len(names) - 3} more"
         lines.append(f"    {before.value} --> {after.value}: {label}")
     lines += [f"    {goal} --> [*]" for goal in ("stored", "failed", "skipped")]
     return "\n".join([*lines, "```"])

@@ -32,6 +32,7 @@ from app.core.seen import FailureCause, Seen, TranscriptStatus
 from app.core.state import Goal, Transcription
 from app.core.state import from_record as state_from_record
 from app.core.state import to_record as state_to_record
+from app.orchestrator.next_steps import next_step
 from tests.core.playbook import (
     CAPTIONS,
     HOUR,
@@ -514,7 +515,7 @@ def test_what_no_provider_can_change_ends_with_its_name(refusal: ev.Refusal, rea
     d.told(ev.Sending(0, 1, FIRST, 0))
     assert d.told(ev.CreateRefused(1, 1, refusal, "http_400")) == ()
     assert (d.goal, d.state.reason) == (Goal.FAILED, reason)
-    assert reasons.next_step(reason)
+    assert next_step(reason)
 
 
 def test_recording_failed_ends_and_a_later_done_revives() -> None:

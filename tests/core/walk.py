@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from app.core import events as ev
 from app.core import reasons
@@ -58,12 +59,20 @@ class Cast:
     has_commands_lost: bool = False
     has_looks: bool = True  # old news: Recall is looked at before a create
     has_empties: bool = True  # transcripts without a word, short recordings
+    has_waits_ended: bool = False  # a command put off for a day, a list that could not be read for as long
+    has_forgotten: bool = True  # webhooks about attempts that this database does not know
+    retries: tuple[int, ...] = ()  # budgets that a person names with a retry; 0: none
 
 
 CASTS = {
-    "two providers, captions beside": Cast(Policy(BOTH, 2), (REALTIME,), has_looks=False, has_empties=False),
+    "two providers, captions beside": Cast(
+        Policy(BOTH, 2), (REALTIME,), has_looks=False, has_empties=False, has_forgotten=False
+    ),
     "one provider, captions beside": Cast(Policy(BOTH[:1], 1), (REALTIME,)),
-    "two providers, empty transcripts": Cast(Policy(BOTH, 2), has_looks=False),
+    "two providers, empty transcripts": Cast(Policy(BOTH, 2), has_looks=False, has_forgotten=False),
+    "one provider, policy, room and service change": Cast(
+        Policy(BOTH[:1], 1, at_limit="prune"), has_policy_changes=True, has_silences=True
+    ),
     "two providers, silence goes on": Cast(
         Policy(BOTH, 2, on_silence="next"), has_deletions=True, has_empties=False
     ),
@@ -73,12 +82,25 @@ CASTS = {
     "two providers, the first is down, room is made at the limit": Cast(
         Policy(BOTH, 2, at_limit="prune", shut=frozenset({"a_async"})), has_looks=False, has_empties=False
     ),
-    "two providers, long silences": Cast(Policy(BOTH, 2), has_silences=True, has_empties=False),
+    "two providers, long silences": Cast(
+        Policy(BOTH, 2), has_silences=True, has_empties=False, has_forgotten=False
+    ),
     "one provider, absences": Cast(Policy(BOTH[:1], 1), has_absences=True),
     "two providers, the policy changes": Cast(
         Policy(BOTH, 2), has_policy_changes=True, has_looks=False, has_empties=False
     ),
     "one provider, commands are lost": Cast(Policy(BOTH[:1], 1), has_commands_lost=True),
+    "one provider, a person asks again": Cast(
+        Policy(BOTH[:1], 1), has_waits_ended=True, retries=(0, 2), has_looks=False, has_empties=False
+    ),
+    "two providers, a person asks again": Cast(
+        Policy(BOTH, 2),
+        has_policy_changes=True,
+        retries=(0,),
+        has_looks=False,
+        has_empties=False,
+        has_forgotten=False,
+    ),
     "one provider, and it is down": Cast(Policy(BOTH[:1], 1, shut=frozenset({"a_async"})), (REALTIME,)),
 }
 
@@ -94,7 +116,7 @@ class World:
 START = World(Transcription("default", "rec"), frozenset())
 
 
-def webhooks(cast: Cast) -> Iterator[ev.Event]:
+def webhooks(state: Transcription, cast: Cast) -> Iterator[ev.Event]:
     """Whatever Recall may say at any moment, in any order."""
     yield ev.RecordingDone(NOW)
     if cast.has_looks:
@@ -105,6 +127,8 @@ def webhooks(cast: Cast) -> Iterator[ev.Event]:
     if cast.has_absences:
         yield ev.ClockStepped(NOW)
     for ordinal in range(1, cast.policy.attempts + 1):
+        if not cast.has_forgotten and state.attempt_of(ordinal=ordinal) is None:
+            continue
         yield ev.TranscriptDone(NOW, OURS[ordinal], ordinal)
         yield ev.TranscriptFailed(NOW, OURS[ordinal], ordinal, "x", FailureCause.PROVIDER)
         yield ev.TranscriptFailed(NOW, OURS[ordinal], ordinal, INCURABLE, FailureCause.PLATFORM)
@@ -183,6 +207,8 @@ def _create_answers(state: Transcription, command: CreateTranscript, cast: Cast)
             yield ev.NoLongerWanted(NOW, command.ordinal, "no_further_attempt", "attempts")
         if cast.policy.shut and line is None:
             yield ev.ProviderDown(NOW, command.ordinal, command.provider)
+        if cast.has_policy_changes and line is None:
+            yield ev.BudgetSpent(NOW, command.ordinal)
         return
     tid = OURS.get(command.ordinal, f"ours-{command.ordinal}")
     yield ev.Created(NOW, command.ordinal, tid, command.provider)
@@ -204,7 +230,7 @@ def _lists(command: LookUpTranscript, cast: Cast) -> Iterator[ev.Event]:
         yield ev.Listed(SOON, ordinal, (), first_s, last_s)
     yield ev.Listed(NOW, ordinal, (), 1.0, 1.0, is_resendable=False)
     ours = ordinal or 1
-    for status in TranscriptStatus:
+    for status in set(TranscriptStatus) - {TranscriptStatus.OTHER}:  # which is as processing
         yield ev.Listed(NOW, ordinal, (Seen(OURS[ours], status, ours, "a_async"),), 1.0, 1.0)
     failed = Seen(
         OURS[ours], TranscriptStatus.FAILED, ours, "a_async", INCURABLE, failure=FailureCause.PLATFORM
@@ -260,11 +286,15 @@ def _tried_often(state: Transcription) -> Transcription:
     return replace(state, attempts=lines, unread=tuple(replace(u, tries=9) for u in state.unread))
 
 
+# What no rule reads any more once a transcript is stored.
+_PAST: dict[str, Any] = {"is_heard": True, "is_insisted": False, "budget": 0}
+
+
 @lru_cache(10_000)
 def forget(state: Transcription) -> Transcription:
     """Without what only lengthens waits or is only read by people."""
     lines = tuple(_forget_line(a) for a in state.attempts)
-    return replace(
+    bare = replace(
         state,
         attempts=lines,
         unread=tuple(sorted((_forget_unread(u) for u in state.unread), key=str)),
@@ -279,7 +309,9 @@ def forget(state: Transcription) -> Transcription:
         detail=None,
         language=None,
         provider=None,
+        is_by_hand=False,  # asked about by `select` alone, and these policies select everything
     )
+    return replace(bare, **_PAST) if bare.goal is Goal.STORED else bare
 
 
 @lru_cache(10_000)
@@ -309,14 +341,26 @@ def _forget_wait(command: Command) -> Command:
 def moves(world: World, cast: Cast) -> Iterator[tuple[ev.Event, Command | None]]:
     if cast.has_commands_lost and not is_end(world) and world != START:
         yield ev.CommandMissing(NOW), None
-    for event in webhooks(cast):
+    for budget in cast.retries:
+        yield ev.RetryAsked(NOW, budget), None
+    for event in webhooks(world.state, cast):
         yield event, None
     for command in world.pending:
         for event in answers(world.state, command, cast):
             yield event, command
-        if cast.has_our_faults:
-            tid = getattr(command, "transcript_id", None)
-            yield ev.CommandFailed(NOW, command.key, transcript_id=tid), command
+        for event in _troubles(command, cast):
+            yield event, command
+
+
+def _troubles(command: Command, cast: Cast) -> Iterator[ev.Event]:
+    """What may become of any command: our code fails at it, or it is put off for a day."""
+    tid = getattr(command, "transcript_id", None)
+    if cast.has_our_faults:
+        yield ev.CommandFailed(NOW, command.key, transcript_id=tid)
+    if cast.has_waits_ended:
+        yield ev.WaitEnded(LATE, command.key, "http_418", transcript_id=tid)
+    if cast.has_waits_ended and isinstance(command, LookUpTranscript):
+        yield ev.LookUpImpossible(LATE, command.ordinal)
 
 
 def reachable(

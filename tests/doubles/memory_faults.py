@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from app.adapters.sql.clock_steps import Reading, covered_s, judged
 from app.core.circuit_breaker import Breaker
-from app.orchestrator.records import EVERY_WORKSPACE, LOST_TIME, BootClock, Pause
+from app.orchestrator.records import EVERY_WORKSPACE, BootClock, Pause, PauseSubject
 from tests.doubles.memory_passes import MemoryPasses
 
 
@@ -46,7 +46,7 @@ class MemoryFaults(MemoryPasses):
             if step.back_s:
                 self._move_back(step.back_s)
             if step.lost_s:
-                lost = Pause(EVERY_WORKSPACE, LOST_TIME, now - step.lost_s, now)
+                lost = Pause(EVERY_WORKSPACE, PauseSubject.LOST_TIME, None, now - step.lost_s, now)
                 self.pause_log.append((lost, now))
             if step.is_step:
                 self.steady_at, self.distances = now, {}
@@ -97,11 +97,13 @@ class MemoryFaults(MemoryPasses):
 
     # -- accounts --------------------------------------------------------------------------------
 
-    def pause(self, workspace: str, cause: str, *, probe_after_s: float) -> None:
+    def pause(
+        self, workspace: str, subject: PauseSubject, status: int | None = None, *, probe_after_s: float
+    ) -> None:
         with self._lock:
             old, now = self.pauses.get(workspace), self.now()
             since = old.since if old is not None else now
-            self.pauses[workspace] = Pause(workspace, cause, since, now + probe_after_s)
+            self.pauses[workspace] = Pause(workspace, subject, status, since, now + probe_after_s)
 
     def unpause(self, workspace: str) -> None:
         with self._lock:

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.core import commands
 from app.core.state import Transcription
-from app.orchestrator.records import ArtifactRow, NewDelivery, Send, Slot
+from app.orchestrator.records import ArtifactRow, NewDelivery, Send, SendOutcome, Slot
 
 Recording = tuple[str, str]  # workspace and recording
 
@@ -48,7 +48,7 @@ class Stamp:
     id: int
     send: Send
     at: float
-    outcome: str | None = None
+    outcome: SendOutcome | None = None
     body: bytes | None = None
 
 

@@ -22,13 +22,17 @@ from app.core.state import ENDS, Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale
 from app.orchestrator import history as history_line
 from app.orchestrator.records import (
+    KEYS_IN_USE,
     NOT_SENT,
     ArtifactRow,
+    Begun,
     Committed,
     Leased,
     Loaded,
     Offerable,
+    Presence,
     Send,
+    SendOutcome,
     SendTimes,
     Slot,
     Source,
@@ -88,6 +92,8 @@ class MemoryStore(MemoryInbox):
         with self._lock:
             known = self._recording(recording)
             self._check(known, before, source)
+            if send is not None and not before.is_from_before and known.updated_at < self.resumed_at:
+                raise Stale("the state is from before a long silence")
             budgets = _budgets(known, decision, budget, is_claim=is_claim)
             wait_s = self._wait_for_bot(after.workspace, send, bot_limit)
             if wait_s is not None:
@@ -187,6 +193,21 @@ class MemoryStore(MemoryInbox):
         return self.now() + max(command.after_s, 0.0)
 
     # -- the outbox ------------------------------------------------------------------------------
+
+    def begin(self, command_id: int, presence: Presence, *, lease_s: float) -> Begun | None:
+        self.sign(quiet_s=presence.quiet_s, boot=presence.boot)
+        leased = self.take(command_id, lease_s=lease_s)
+        if leased is None:
+            return None
+        of = leased.workspace
+        return Begun(
+            leased,
+            self.load(of, leased.recording_id),
+            self.now(),
+            is_paused=of in self.pauses,
+            keys=frozenset(f for (w, f), status in self.keys.items() if w == of and status in KEYS_IN_USE),
+            tripped=frozenset(p for (w, p), b in self.breakers.items() if w == of and b.shut_until),
+        )
 
     def take(self, command_id: int, *, lease_s: float) -> Leased | None:
         with self._lock:
@@ -301,7 +322,7 @@ class MemoryStore(MemoryInbox):
             of_key = (s for s in stamps if s.send.generation == generation and s.outcome != NOT_SENT)
             return next((s.body for s in of_key if s.body is not None), None)
 
-    def settle_send(self, send_id: int, *, outcome: str) -> None:
+    def settle_send(self, send_id: int, *, outcome: SendOutcome) -> None:
         with self._lock:
             stamps = (stamp for known in self.recordings.values() for stamp in known.sends)
             for stamp in stamps:
@@ -329,13 +350,13 @@ class MemoryStore(MemoryInbox):
                 for stamp in known.sends
                 if of == workspace and stamp.outcome is not None
             ]
-            created_at = max(
-                (at for at, _, outcome in answered if outcome.startswith("created")), default=0.0
-            )
+            created_at = max((at for at, _, outcome in answered if outcome.kind == "created"), default=0.0)
             # What is answered later takes the place of what was answered before.
-            latest = {owner: (at, outcome) for at, owner, outcome in sorted(answered)}
+            latest = {
+                owner: (at, outcome) for at, owner, outcome in sorted(answered, key=lambda one: one[:2])
+            }
             return any(
-                outcome == "refused 403" and at >= max(created_at, self.now() - within_s)
+                outcome == SendOutcome("refused", 403) and at >= max(created_at, self.now() - within_s)
                 for owner, (at, outcome) in latest.items()
                 if owner != recording_id
             )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.ops.heartbeats import read
+from app.processes.heartbeats import read
 from app.settings.program_name import ROOT
 from tests.flow.stage import Installation, running, wait_until
 from tests.ports import free_port

@@ -94,7 +94,7 @@ def test_changed_lock_is_installed_and_unchanged_one_is_not(fresh: Clone) -> Non
 
 def test_only_the_commands_that_test_install_the_test_packages(fresh: Clone) -> None:
     assert fresh.run("demo").said["tests"] is None
-    for version, command in enumerate(["test", "chaos", "bench"], start=1):
+    for version, command in enumerate(["test", "chaos", "mutate", "bench"], start=1):
         fresh.lock("tiny-tests", f"{version}.0", file="requirements-test.lock")
         assert fresh.run("demo").err == ""
         assert fresh.run(command).said["tests"] == f"{version}.0"

@@ -58,7 +58,7 @@ def basic(user: str, password: str) -> str:
 Console = Callable[..., FlaskClient]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def console() -> Console:
     """Makes a client of a web application with the console in it; it knows the password unless told."""
 

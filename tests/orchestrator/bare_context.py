@@ -18,7 +18,7 @@ from app.core.state import Transcription
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.command_context import CommandContext, Workspace
 from app.orchestrator.outcome import Later, Refused, Unanswered
-from app.orchestrator.records import Leased
+from app.orchestrator.records import Leased, Loaded
 from tests.policies import built_in
 
 _T = TypeVar("_T")
@@ -53,7 +53,9 @@ def context_of(
     return BareContext(
         workspace=Workspace("default", cast(Any, recall), policy or built_in()),
         leased=Leased(1, "default", "r", command, "token", 1),
-        state=state or Transcription("default", "r"),
+        before=Loaded(state or Transcription("default", "r"), 1),
+        tripped=frozenset(parts.get("tripped", ())),
+        time=nothing,
         keeper=parts.get("keeper", nothing),
         store=parts.get("store", nothing),
         blobs=parts.get("blobs", nothing),

@@ -20,7 +20,6 @@ import structlog
 
 from app.adapters.local_files import LocalBlobs
 from app.adapters.sql import tables as t
-from app.adapters.sql.migrations import migrate
 from app.adapters.sql.store import SqlStore
 from app.core import events
 from app.core.commands import CreateTranscript
@@ -30,6 +29,7 @@ from app.orchestrator.records import KEY_ACCEPTED, Committed, Source
 from app.orchestrator.service import Service
 from app.recall.client import RecallClient
 from app.simulator.server import Simulator, SimulatorConfig
+from tests import migrated
 from tests.policies import built_in
 
 STEPS = ("before the claim", "after the claim", "after the POST", "after its outcome", "after the event")
@@ -89,7 +89,7 @@ class Installation:
     def __init__(self, folder: Path, simulator: Simulator) -> None:
         self.folder, self.simulator = folder, simulator
         self.url = f"sqlite:///{folder}/afterword.db"
-        migrate(self.url)
+        migrated.write(folder / "afterword.db")
         self.clock = Clock()
         made = requests.post(f"{simulator.api_url}/_sim/recordings", json={"script": {}}, timeout=9).json()
         self.recording = str(made["recording_id"])

@@ -13,7 +13,7 @@ from app.cli.account_status import why_paused
 from app.core.events import RecordingDeleted, RecordingDone
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.key_visibility import HELD_AGAINST
-from app.orchestrator.records import KEY_ACCEPTED, KEY_FOREIGN, PAUSED_BY_KEY, Source
+from app.orchestrator.records import KEY_ACCEPTED, KEY_FOREIGN, PauseSubject, Source
 from tests.orchestrator.list_stage import Stage
 
 EVERY_S = 15.0
@@ -72,7 +72,7 @@ def test_while_a_key_sees_nothing_known_here_everything_waits_and_says_why(desk:
     assert len(desk.retrieved) <= 3 * 11, "each quarter minute at most"
     pause = desk.store.paused("default")
     assert pause is not None
-    assert pause.cause == PAUSED_BY_KEY
+    assert pause.cause == PauseSubject.KEY
     assert "another workspace" in why_paused(pause)
     told = [line for line in desk.lines if line["event"] == "key_sees_nothing"]
     assert len(told) == 1

@@ -18,7 +18,6 @@ import structlog
 
 from app.adapters.local_files import LocalBlobs
 from app.adapters.sql import tables as t
-from app.adapters.sql.migrations import migrate
 from app.adapters.sql.store import SqlStore, open_store
 from app.core import events
 from app.core.commands import Command, FetchTranscript, PublishTranscript
@@ -28,6 +27,7 @@ from app.orchestrator.command_context import Workspace
 from app.orchestrator.records import KEY_ACCEPTED, Source
 from app.orchestrator.service import Service
 from app.recall.types import Answer, Artifact
+from tests import migrated
 from tests.doubles.full_queue import FullQueue
 from tests.doubles.still_clock import StillClock
 from tests.policies import built_in
@@ -183,7 +183,7 @@ def _drop(*_: Any) -> str:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path, Recall({T1: EMPTY, T2: WORDS, T3: EMPTY}))
-    migrate(world.url)
+    migrated.write(tmp_path / "afterword.db")
     world.store().first_start()
     world.store().set_key_status("default", world.recall.fingerprint, KEY_ACCEPTED)
     yield world

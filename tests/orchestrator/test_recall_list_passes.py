@@ -14,7 +14,7 @@ from app.core.events import RecordingDone
 from app.errors import AccountRefused, CursorRefused, QueueUnavailable, RecallBusy
 from app.orchestrator.housekeeping import ask_for_passes
 from app.orchestrator.recall_list_passes import Progress, reconcile_all
-from app.orchestrator.records import KEY_FOREIGN, LIST_READ, MADE_UP_FOR, BootClock, Source
+from app.orchestrator.records import KEY_FOREIGN, LIST_READ, MADE_UP_FOR, BootClock, PauseSubject, Source
 from app.orchestrator.service import Service
 from app.recall.types import RecordingSeen
 from tests.orchestrator.list_stage import EVERY_S, HOUR, POLICY, START, Stage
@@ -342,7 +342,7 @@ def test_a_list_of_another_workspace_under_an_accepted_key_is_not_taken_up() -> 
 
 def test_a_workspace_that_is_paused_is_probed_by_a_job_where_no_command_is_there_to_do_it() -> None:
     hall = Hall()
-    hall.store.pause("default", "recall_answers_401", probe_after_s=15)
+    hall.store.pause("default", PauseSubject.ACCOUNT, 401, probe_after_s=15)
     hall.raises = lambda: AccountRefused(401)
     hall.goes_on(until_s=120)
     assert 2 <= len(hall.probes) <= 6

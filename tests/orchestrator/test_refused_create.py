@@ -13,7 +13,7 @@ from app.core.state import Attempt, Fate, Transcription
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.effects import create_transcript
 from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused
-from app.orchestrator.records import Committed, Source
+from app.orchestrator.records import Committed, SendOutcome, Source
 from app.recall.types import CreateAnswer
 from tests.orchestrator.bare_context import NOW, context_of
 from tests.orchestrator.list_stage import Stage
@@ -29,6 +29,7 @@ class Desk:
         self.steps: list[str] = []
         self.claims: Any = None
         self.others_refused = False
+        self.is_tripped = True
         stage = Stage()
         done = RecordingDone(stage.at, "a bot", ())
         stage.service.advance("default", "r", done, Source(by="webhook"))
@@ -46,6 +47,7 @@ class Desk:
             transitions=self,
             probe=self._probe,
             keeper=SimpleNamespace(is_lost=False),
+            tripped=[self.command.provider] * self.is_tripped,
         )
         return create_transcript.create(context)
 
@@ -86,9 +88,9 @@ class Desk:
     def send_body(self, *_: Any, **__: Any) -> None:
         return None
 
-    def settle_send(self, send_id: int, *, outcome: str) -> None:
+    def settle_send(self, send_id: int, *, outcome: SendOutcome) -> None:
         assert send_id == 7
-        self.steps.append(outcome)
+        self.steps.append(outcome.stored)
 
     def creates_refused_elsewhere(self, *_: Any, **__: Any) -> bool:
         self.steps.append("others?")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from app.core import reasons
 from app.core.policy import CEILING
 from app.core.state import ENDS, Fate, Goal, Transcription
+from app.orchestrator.next_steps import NEXT_STEPS
 from app.transcripts.manifest import parse_manifest
 from tests.property.bill import Transcript
 from tests.property.world import World
@@ -136,7 +137,7 @@ def unended(world: World) -> Iterator[str]:
     for state in states(world):
         if state.goal not in ENDS:
             yield f"{state.recording_id} is {state.goal.value} for ever: {state}"
-        if state.goal in (Goal.FAILED, Goal.SKIPPED) and state.reason not in reasons.NEXT_STEPS:
+        if state.goal in (Goal.FAILED, Goal.SKIPPED) and state.reason not in NEXT_STEPS:
             yield f"{state.recording_id} is {state.goal.value} without a named reason: {state.reason}"
         if state.goal is Goal.STORED and not is_stored(world, state.recording_id, state.current or ""):
             yield f"{state.recording_id} is stored, but its current transcript is not"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from app.core.durations import Durations
 from app.errors import BlobsUnavailable, QueueUnavailable
-from app.orchestrator.records import Committed, Leased, Loaded, Offerable
+from app.orchestrator.records import Committed, Leased, Loaded, Offerable, SendOutcome
 from tests.doubles.memory_store import MemoryStore
 from tests.property.workers import current
 
@@ -104,7 +104,7 @@ class WatchedStore(MemoryStore):
         self._world.pause("before asking for the lease")
         return super().renew(leased, lease_s=lease_s)
 
-    def settle_send(self, send_id: int, *, outcome: str) -> None:
+    def settle_send(self, send_id: int, *, outcome: SendOutcome) -> None:
         self._world.pause("before the note on the send")
         super().settle_send(send_id, outcome=outcome)
 

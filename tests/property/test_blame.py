@@ -17,6 +17,7 @@ from app.core.machine import decide
 from app.core.policy import Policy
 from app.core.rules_create import why_not_send
 from app.core.state import Goal, Transcription
+from app.orchestrator.records import PauseSubject
 from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property.bill import Recording
 from tests.property.surroundings import DURATIONS
@@ -301,7 +302,7 @@ def test_a_days_pause_of_the_account_is_not_held_against_a_provider_that_is_foun
         announced(world, recording)
     world.live(world.clock.at + 5, delivers=everything)
     world.recall.account = 401
-    world.store.pause("default", "recall_answers_401", probe_after_s=15.0)
+    world.store.pause("default", PauseSubject.ACCOUNT, 401, probe_after_s=15.0)
     world.live(world.clock.at + 26 * HOUR_S)
     world.recall.account = 200
     world.store.unpause("default")
@@ -311,6 +312,7 @@ def test_a_days_pause_of_the_account_is_not_held_against_a_provider_that_is_foun
     assert all(state_of(world, recording).reason is None for recording in recordings), world.told("ended")
 
 
+@pytest.mark.slow
 def test_a_day_without_money_does_not_shorten_the_day_in_which_a_recording_may_become_ready(
     tmp_path: Path,
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.account_status import why_foreign
-from app.core.reasons import NEXT_STEPS
+from app.orchestrator.next_steps import NEXT_STEPS
 from app.settings import program_name
 from app.settings.program_name import pasteable, program
 

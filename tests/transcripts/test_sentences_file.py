@@ -128,3 +128,10 @@ def test_a_silent_recording_is_an_empty_list() -> None:
 def test_a_hostile_row_of_dots_costs_no_time() -> None:
     hostile = "." * 200_000 + "x"
     assert texts(turn([said(hostile), said("a.a." * 50_000 + "!a"), said("end")])) != []
+
+
+def test_where_names_would_outweigh_the_words_a_sentence_has_sixty_of_them() -> None:
+    name = "Ana Maria " * 20
+    found = [len(text.split()) for text in texts(spoke("no! " * 20_000, who=name))]
+    assert (found[0], max(found)) == (1, 60)
+    assert sum(found) == 20_000

@@ -206,6 +206,7 @@ def test_the_data_has_an_attempt_in_every_state_and_an_outbox_under_way() -> Non
         assert any(column in line for line in commands), column
 
 
+@pytest.mark.slow
 def test_everything_of_the_version_before_ends_and_nothing_is_paid_again(world: Upgraded) -> None:
     world.live(world.clock.at + 4 * _DAY_S, delivers=lambda message: True)
     assert not world.wrongs, world.told("paid too early")

@@ -15,11 +15,12 @@ import pytest
 from app import wiring
 from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
-from app.orchestrator.records import Closing
+from app.orchestrator.records import Closing, PauseSubject
 from app.recall.client import RecallClient
 from app.settings.environment import Settings, load_settings
 from app.settings.workspaces import workspaces_of
 from app.web.health import PARTS, Probe, Readiness, Report
+from tests import migrated
 from tests.bench.receivers import hung_valkey, receiver, valkey
 from tests.contract.store_words import delivery
 from tests.web.receiver import Receiver, head
@@ -51,7 +52,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def settings(tmp_path: Path, redis_url: str) -> Settings:
     """Of an installation that is migrated; its Valkey runs."""
     made = settings_of(tmp_path, REDIS_URL=redis_url)
-    wiring.migrate(made)
+    migrated.migrate(made)
     return made
 
 
@@ -95,7 +96,7 @@ def silent_server() -> Iterator[int]:
 def test_valkey_that_stands_still_is_unknown_within_a_second_and_holds_one_thread(tmp_path: Path) -> None:
     with hung_valkey(tmp_path / "valkey") as url:
         settings = settings_of(tmp_path / "home", REDIS_URL=url)
-        wiring.migrate(settings)
+        migrated.migrate(settings)
         wiring.open_store(settings).beat("dispatcher")
         readiness = wiring.open_readiness(settings)
         before = probes()
@@ -241,9 +242,10 @@ def test_recall_is_down_after_a_minute_of_trouble_and_paused_while_a_hand_is_nee
         report = wiring.open_readiness(settings, store=store).ask()
         assert report.parts["recall"] == "paused"
         assert report.body()["recall_paused"] == {"cause": cause, "since_s": None}
-    store.pause("default", "refused_402", probe_after_s=60)
+    store.pause("default", PauseSubject.ACCOUNT, 402, probe_after_s=60)
     report = wiring.open_readiness(settings, store=store).ask()
-    assert report.body()["recall_paused"] == {"cause": "refused_402", "since_s": pytest.approx(0, abs=3)}
+    since_s = pytest.approx(0, abs=3)
+    assert report.body()["recall_paused"] == {"cause": "recall_answers_402", "since_s": since_s}
 
 
 def fingerprint_of(settings: Settings) -> str:

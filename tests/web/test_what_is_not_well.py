@@ -17,12 +17,14 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
 from app.core.durations import Durations
 from app.core.policy import ProviderChoice
-from app.ops import heartbeats, metrics
-from app.orchestrator.records import LIST_READ, MADE_UP_FOR, BootClock
+from app.ops import metrics
+from app.orchestrator.records import LIST_READ, MADE_UP_FOR, BootClock, PauseSubject
+from app.processes import heartbeats
 from app.recall.signatures import Secret
 from app.recall.types import Answer
 from app.settings.workspaces import WorkspaceSettings
 from app.web.health import NO_WEB, PARTS, Readiness, Report
+from tests import migrated
 from tests.contract.store_words import RECORDING, WORKSPACE, begin, delivery
 from tests.policies import built_in
 from tests.web.test_health import settings_of
@@ -106,7 +108,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     settings = settings_of(tmp_path)
-    wiring.migrate(settings)
+    migrated.migrate(settings)
     made = Place(wiring.open_store(settings), LocalBlobs(tmp_path / "results"))
     made.begins()
     made.later(120)
@@ -334,7 +336,7 @@ def list_is_read(place: Place) -> None:
 
 
 def account_is_refused(place: Place) -> None:
-    place.store.pause(WORKSPACE, "creates_refused_402", probe_after_s=9)
+    place.store.pause(WORKSPACE, PauseSubject.CREATES, 402, probe_after_s=9)
 
 
 def account_is_accepted(place: Place) -> None:

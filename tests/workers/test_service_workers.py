@@ -18,9 +18,10 @@ from redis import Redis
 from app import wiring
 from app.adapters.redis.job_queue import INBOX, RECALL, RqQueue
 from app.adapters.sql.store import SqlStore
-from app.ops.heartbeats import read
 from app.orchestrator.records import NewDelivery, Offerable
+from app.processes.heartbeats import read
 from app.settings.environment import Settings, load_settings
+from tests import migrated
 from tests.workers.programs import Program, eventually
 from workers.rq_worker import wait_for_id
 
@@ -73,7 +74,7 @@ def install(tmp_path: Path, redis_url: str) -> Iterator[Callable[[str], Installa
             "REDIS_URL": redis_url,
         }
         settings = load_settings(environment)
-        wiring.migrate(settings)
+        migrated.migrate(settings)
         made.append(
             Installation(environment, settings, wiring.open_store(settings), wiring.open_queue(settings))
         )

@@ -12,18 +12,17 @@ import sqlalchemy as sa
 from app.adapters.sql import tables as t
 from app.adapters.sql.clock_steps import covered_s
 from app.adapters.sql.engine import Database
-from app.orchestrator.records import CREATES_ONLY, EVERY_WORKSPACE, Pause
-
-_REFUSED = "refused 403"  # as the service words outcomes: kind and status of a create's answer
-_CREATED = "created"
-_CREATE = "create_transcript"  # as `app.core.commands.kind_of` names it
+from app.orchestrator.records import EVERY_WORKSPACE, Pause, PauseSubject, pause_cause
 
 
-class Accounts(Database):
-    """The pauses of `app.orchestrator.ports.Store`, and its question about refusals elsewhere."""
+class AccountPauses(Database):
+    """`app.orchestrator.ports.AccountPauses`."""
 
-    def pause(self, workspace: str, cause: str, *, probe_after_s: float) -> None:
-        """The account refuses us: nothing of this workspace is offered but a probe now and then."""
+    def pause(
+        self, workspace: str, subject: PauseSubject, status: int | None = None, *, probe_after_s: float
+    ) -> None:
+        """See `app.orchestrator.ports.AccountPauses.pause`."""
+        cause = pause_cause(subject, status)
         probe_at = self.db_now + probe_after_s
         new = self.insert(t.pauses).values(
             workspace=workspace, cause=cause, since=self.db_now, probe_at=probe_at
@@ -64,14 +63,7 @@ class Accounts(Database):
         pause = sa.select(row.c.workspace, row.c.cause, row.c.since, row.c.probe_at)
         with self.reading() as connection:
             found = connection.execute(pause.where(row.c.workspace == workspace)).first()
-        return Pause(*found) if found is not None else None
-
-    def has_create(self, workspace: str) -> bool:
-        """See `app.orchestrator.ports.Outbox.has_create`."""
-        row = t.commands
-        waiting = sa.select(row.c.id).where(row.c.workspace == workspace, row.c.kind == _CREATE)
-        with self.reading() as connection:
-            return connection.execute(waiting.limit(1)).first() is not None
+        return Pause.read(*found) if found is not None else None
 
     def paused_since(self, workspace: str, at: float, *, for_creates: bool = True) -> float:
         """Seconds since `at` in which the workspace was paused, the running pause included."""
@@ -81,37 +73,12 @@ class Accounts(Database):
         )
         running = sa.select(pause.c.since, self.db_now).where(pause.c.workspace == workspace)
         if not for_creates:
-            ended = ended.where(~log.c.cause.startswith(CREATES_ONLY, autoescape=True))
-            running = running.where(~pause.c.cause.startswith(CREATES_ONLY, autoescape=True))
+            ended = ended.where(~is_about_creates(log.c.cause))
+            running = running.where(~is_about_creates(pause.c.cause))
         # One statement, one snapshot: a pause that ends meanwhile is in it once.
         with self.reading() as connection:
             spans = connection.execute(sa.union_all(ended.where(log.c.ended_at > at), running)).all()
         return covered_s(((float(began), float(end)) for began, end in spans), since=at)
-
-    def creates_refused_elsewhere(self, workspace: str, recording_id: str, *, within_s: float) -> bool:
-        """
-        Whether another recording was refused with 403 lately and nothing was created since.
-
-        An answer counts from when its request was stamped. A send of that recording which is still
-        without an answer says nothing yet; one answered otherwise takes its refusal back.
-        """
-        refused, later = t.sends.alias("refused"), t.sends.alias("later")
-        has_another_answer = sa.or_(
-            later.c.outcome.startswith(_CREATED),
-            sa.and_(later.c.recording_id == refused.c.recording_id, later.c.outcome.is_not(None)),
-        )
-        is_outdated = sa.exists().where(
-            later.c.workspace == workspace, later.c.stamped_at > refused.c.stamped_at, has_another_answer
-        )
-        standing = sa.select(refused.c.id).where(
-            refused.c.workspace == workspace,
-            refused.c.recording_id != recording_id,
-            refused.c.outcome == _REFUSED,
-            refused.c.stamped_at >= self.db_now - within_s,
-            ~is_outdated,
-        )
-        with self.reading() as connection:
-            return connection.execute(standing.limit(1)).first() is not None
 
     def take_probe(self, workspace: str, *, every_s: float) -> bool:
         """True for one caller per `every_s`: that one may ask Recall. False when nothing is paused."""
@@ -119,3 +86,8 @@ class Accounts(Database):
         taken = row.update().where(row.c.workspace == workspace, row.c.probe_at <= self.db_now)
         with self.writing() as connection:
             return connection.execute(taken.values(probe_at=self.db_now + every_s)).rowcount == 1
+
+
+def is_about_creates(cause: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """`Pause.is_about_creates` of a stored cause."""
+    return cause.startswith(PauseSubject.CREATES, autoescape=True)

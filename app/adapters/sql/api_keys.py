@@ -18,8 +18,8 @@ from app.orchestrator.records import KEY_BY_HAND
 _IS_GONE = '"is_recording_gone":true'
 
 
-class Keys(Database):
-    """The keys part of `app.orchestrator.ports.Store`."""
+class ApiKeys(Database):
+    """`app.orchestrator.ports_recall.ApiKeys`."""
 
     def key_status(self, workspace: str, fingerprint: str) -> str | None:
         """See `app.orchestrator.ports_recall.ApiKeys.key_status`."""

@@ -21,8 +21,8 @@ _BREAKER = sa.select(
 )
 
 
-class Breakers(Database):
-    """The breakers of `app.orchestrator.ports.Store`."""
+class CircuitBreakers(Database):
+    """`app.orchestrator.ports.CircuitBreakers`."""
 
     def note_provider(self, workspace: str, provider: str, *, worked: bool, shut_s: float) -> None:
         """A transcript of this provider was finished (`worked`) or failed by its fault."""

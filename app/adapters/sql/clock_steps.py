@@ -1,5 +1,5 @@
 """
-Did the database's clock step? PURE; asked by the store in SQL and by the one in memory.
+Did the database's clock step? PURE; asked by `liveness`.
 
 A clock cannot tell its own step from time that passed. It is held against a machine's seconds since its
 start, which nothing sets: their distance is kept per start of a machine; one that grew is a step forward, one

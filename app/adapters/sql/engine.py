@@ -70,7 +70,11 @@ class Database:
     def now(self) -> float:
         """The database's clock, seconds since the epoch."""
         with self.reading() as connection:
-            return float(connection.execute(sa.select(self.db_now)).scalar_one())
+            return self.now_in(connection)
+
+    def now_in(self, connection: Connection) -> float:
+        """`now` within a transaction."""
+        return float(connection.execute(sa.select(self.db_now)).scalar_one())
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

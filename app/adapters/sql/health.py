@@ -7,23 +7,23 @@ Reads only. Every question goes by an index or to a table of a few rows, and is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
-from app.adapters.sql.engine import Database
 from app.adapters.sql.inbox import ACCEPTED_AT, REFUSED_AT
-from app.adapters.sql.queries import FIRST_START, MARK
+from app.adapters.sql.installation import FIRST_START, MARK, Installation
 from app.adapters.sql.tallies import DOWNLOAD_TROUBLE, TROUBLE
+from app.core import commands
 from app.orchestrator.records import KEY_FOREIGN, KEY_UNSEEING, LIST_READ, MADE_UP_FOR, Pause
 
 # Commands looked at for the oldest: those due first, and those made first. A backlog of a million is not read
 # for it; the oldest wish is among the one or the other, or little older than the oldest there.
 _DUE_FIRST, _MADE_FIRST = 2000, 500
-_FETCH = "fetch_transcript"  # as `app.core.commands.kind_of` names it
+_FETCH = commands.name_of(commands.FetchTranscript)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,25 @@ class Facts:
         return self.key_status == KEY_UNSEEING
 
 
-class Health(Database):
+class Health(Installation):
     """Questions about the whole service; see `Facts`."""
+
+    def undone_elsewhere(self, known: Collection[str]) -> dict[str, int]:
+        """Workspaces beside these that have something undone: how many commands and unapplied deliveries."""
+        row, delivery = t.commands, t.deliveries
+        of_commands = sa.select(row.c.workspace, sa.func.count()).where(row.c.workspace.not_in(known))
+        of_deliveries = sa.select(delivery.c.workspace, sa.func.count()).where(
+            delivery.c.applied_at.is_(None), delivery.c.workspace.not_in(known)
+        )
+        undone: dict[str, int] = {}
+        with self.reading() as connection:
+            for asked in (
+                of_commands.group_by(row.c.workspace),
+                of_deliveries.group_by(delivery.c.workspace),
+            ):
+                for workspace, number in connection.execute(asked):
+                    undone[workspace] = undone.get(workspace, 0) + number
+        return undone
 
     def health(self, workspace: str, *, fingerprint: str) -> Facts:
         """
@@ -122,7 +139,7 @@ class Health(Database):
                 heartbeats={name: (abs(now - moment), detail) for name, moment, detail in beats},
                 oldest_undone_s=undone_s,
                 oldest_undone_of=undone_of,
-                pause=Pause(*found) if found is not None else None,
+                pause=Pause.read(*found) if found is not None else None,
                 recall_trouble_since=at.get(TROUBLE + workspace),
                 download_trouble_since=blocked_since,
                 first_start_at=at.get(FIRST_START),

@@ -1,23 +1,28 @@
 """
-The inbox: deliveries as they came, and the counters of those that were turned away.
+The inbox: deliveries as they came, the counters of those that were turned away, and bodies that are dropped.
 
 `add_deliveries` is the acknowledged path: a sender waits while it runs, and the budget of a whole
-request is a quarter of a millisecond. It is one prepared statement, one transaction, one fsync.
+request is a quarter of a millisecond. It is one prepared statement, one transaction, one fsync; on SQLite by
+a connection of its own. A row is never deleted: its sender may repeat a delivery any day.
 """
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 from app.adapters.sql import tables as t
-from app.adapters.sql.dedicated_connection import KeptConnection
-from app.adapters.sql.engine import Database
-from app.orchestrator.records import WORKSPACE_UNKNOWN, Closing, Delivery, NewDelivery
+from app.adapters.sql.engine import BUSY_S, Database, file_identity, sqlite_path
+from app.adapters.sql.errors import translated
+from app.adapters.sql.installation import Installation
+from app.orchestrator.records import Closing, Delivery, NewDelivery, PauseSubject
 
 ACCEPTED = "accepted"  # the counter of deliveries that were acknowledged, repetitions included
 # Moments in `installation`: of the last delivery acknowledged, and of the last one refused although it bore
@@ -28,8 +33,8 @@ _COLUMNS = ("workspace", "webhook_id", "received_at", "sent_at", "secret_label",
 _ADD = "INSERT INTO deliveries ({}) VALUES ({}) ON CONFLICT (workspace, webhook_id) DO NOTHING"
 
 
-class Inbox(Database):
-    """The inbox part of `app.orchestrator.ports.Store`."""
+class DeliveryInbox(Installation):
+    """`app.orchestrator.ports.DeliveryInbox`, and `app.web.group_commit.InboxStore`."""
 
     def add_deliveries(self, rows: Sequence[NewDelivery]) -> None:
         """All rows or none, durably. A known (workspace, webhook id) is kept as it is, no error."""
@@ -61,13 +66,17 @@ class Inbox(Database):
         first (as they reached the database); one that was tried before comes alone. None of a workspace that
         is not in the settings.
         """
+        with self.writing() as connection:
+            return self.take_deliveries_in(connection, limit)
+
+    def take_deliveries_in(self, connection: Connection, limit: int) -> list[Delivery]:
+        """`take_deliveries` within a transaction."""
         row = t.deliveries
         waiting = sa.select(row.c.id).where(_is_waiting())
         untried = waiting.where(row.c.tries == 0).order_by(row.c.id).limit(limit)
         # The least tried one: a bad one at the head must not keep the others waiting.
         one_tried = waiting.order_by(row.c.tries, row.c.id).limit(1)
-        with self.writing() as connection:
-            found = _take(connection, untried) or _take(connection, one_tried)
+        found = _take(connection, untried) or _take(connection, one_tried)
         found.sort(key=lambda values: values.id)  # RETURNING has no order
         return [
             Delivery(v.id, v.workspace, v.webhook_id, v.received_at, v.body or b"", v.tries) for v in found
@@ -97,6 +106,61 @@ class Inbox(Database):
         with self.writing() as connection:
             connection.execute(unread.values(kind=kind, recording_id=recording_id))
 
+    def delivery(self, delivery_id: int) -> tuple[str, bytes | None] | None:
+        """(workspace, body) of a stored delivery, applied or not; the body may have been dropped by now."""
+        row = t.deliveries
+        wanted = sa.select(row.c.workspace, row.c.body).where(row.c.id == delivery_id)
+        with self.reading() as connection:
+            found = connection.execute(wanted).first()
+        return None if found is None else (found.workspace, found.body)
+
+    def deliveries_of(self, workspace: str, recording_id: str) -> list[Mapping[str, Any]]:
+        """The applied deliveries of a recording, without their bodies."""
+        row = t.deliveries
+        columns = [column for column in row.c if column.name != "body"]
+        wanted = (
+            sa.select(*columns)
+            .where(row.c.workspace == workspace, row.c.recording_id == recording_id)
+            .order_by(row.c.id)
+        )
+        with self.reading() as connection:
+            return [dict(values) for values in connection.execute(wanted).mappings()]
+
+    def forget_bodies(self, *, older_than_s: float, limit: int) -> int:
+        """
+        Drops the bodies of at most `limit` deliveries applied more than `older_than_s` seconds ago, the
+        oldest first; returns of how many. They can be replayed no more.
+        """
+        row = t.deliveries
+        with (
+            self.reading() as connection
+        ):  # a number, so that the index can be used; and mostly nothing to do
+            until = connection.execute(sa.select(self.db_now - older_than_s)).scalar_one()
+            old = sa.select(row.c.id).where(
+                row.c.body.is_not(None), row.c.kind.is_not(None), row.c.applied_at < until
+            )
+            ids = connection.execute(old.order_by(row.c.applied_at).limit(limit)).scalars().all()
+        if not ids:
+            return 0
+        # Again, for what was reopened meanwhile.
+        is_meant = sa.and_(row.c.id.in_(sorted(ids)), row.c.body.is_not(None), row.c.kind.is_not(None))
+        return self._forget_on_sqlite(is_meant) if self.is_sqlite else self._forget(is_meant)
+
+    def _forget(self, is_meant: sa.ColumnElement[bool]) -> int:
+        with self.writing() as connection:
+            return connection.execute(t.deliveries.update().where(is_meant).values(body=None)).rowcount
+
+    def _forget_on_sqlite(self, is_meant: sa.ColumnElement[bool]) -> int:
+        # Not by UPDATE: SQLite never joins pages that shrank in place, and since rows are added at the end
+        # nothing would ever be written into the gaps. Rows that go and come back do give their pages free.
+        row = t.deliveries
+        others = [column for column in row.c if column is not row.c.body]
+        with self.writing() as connection:
+            gone = connection.execute(row.delete().where(is_meant).returning(*others)).mappings().all()
+            if gone:
+                connection.execute(row.insert(), [dict(values) for values in gone])
+            return len(gone)
+
     def has_unapplied(self) -> bool:
         """Whether any delivery waits that can be applied."""
         waiting = sa.select(sa.exists().where(_is_waiting()))
@@ -114,25 +178,78 @@ class Inbox(Database):
         """
         numbers = {f"rejected:{kind}": number for kind, number in rejected.items()}
         numbers |= {ACCEPTED: accepted} if accepted else {}
-        new = self.insert(t.counters)
-        added = new.on_conflict_do_update(
-            index_elements=["name"], set_={"value": t.counters.c.value + new.excluded.value}
-        )
         moments = [key for key, is_now in ((ACCEPTED_AT, accepted), (REFUSED_AT, is_refused)) if is_now]
         with self.writing(is_urgent=True) as connection:  # the receiver's own process waits behind it
             # In the order of their names, as every process: two at once never wait for each other.
             for name, number in sorted(numbers.items()):
-                connection.execute(added, {"name": name, "value": number})
+                self.add_to_counter(connection, name, number)
             for key in moments:
-                noted = self.insert(t.installation).values(key=key, at=self.db_now)
-                connection.execute(
-                    noted.on_conflict_do_update(index_elements=["key"], set_={"at": self.db_now})
-                )
+                self.put_moment(connection, key, self.db_now)
+
+
+class KeptConnection:
+    """
+    One SQLite connection that is kept, used in the driver's own words: a transaction through the pool costs
+    0.1 ms of processor, most of a receiver's budget; here it is three calls. Everything that makes it safe
+    comes from `Database`: the pragmas of its connections, its turn to write, its errors. After a fork the
+    child opens its own and leaves its parent's alone.
+
+    Args:
+        database: On SQLite. Its pool opens the connection, which never goes back there.
+    """
+
+    def __init__(self, database: Database) -> None:
+        assert database.turn is not None
+        self._database = database
+        self._turn = database.turn
+        self._connection: sqlite3.Connection | None = None
+        self._path = sqlite_path(database.url)
+        self._file: tuple[int, int] | None = None  # that it was opened on
+        self._owner = 0
+        # Never closed: SQLite forbids it across a fork. See `Database.forget_parent`.
+        self._left_to_parent: list[sqlite3.Connection | None] = []
+
+    def execute_many(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """One transaction, durable on return. Raises `StoreUnavailable`; then nothing of it is there."""
+        with translated():
+            self._own()  # before the turn: opening a database that is not in WAL yet takes one itself
+        with translated(), self._turn.taken(wait_s=BUSY_S, is_urgent=True):
+            try:
+                connection = self._own()
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany(statement, rows)
+                connection.execute("COMMIT")
+            except BaseException as error:
+                self.close()  # which rolls back; the next transaction begins with a new one
+                if isinstance(error, sqlite3.Error):
+                    raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
+                raise
+
+    def close(self) -> None:
+        """The next transaction opens a new one."""
+        if self._connection is not None and self._owner == os.getpid():
+            self._connection.close()
+            self._connection = None
+
+    def _own(self) -> sqlite3.Connection:
+        if self._connection is not None and self._file != file_identity(self._path):
+            self.close()  # see `sql.engine._keep_to_one_file`
+        if self._connection is None or self._owner != os.getpid():
+            self._left_to_parent.append(self._connection)
+            try:
+                pooled = self._database.engine.raw_connection()
+            except sqlite3.Error as error:  # unlike everything else, the pool's own way is not wrapped
+                raise DBAPIError.instance("connect", None, error, sqlite3.Error) from error
+            self._connection, self._owner = pooled.driver_connection, os.getpid()
+            self._file = pooled.info["file"]
+            pooled.detach()
+            assert self._connection is not None
+        return self._connection
 
 
 def _is_waiting() -> sa.ColumnElement[bool]:
     row, pause = t.deliveries, t.pauses
-    unknown = sa.select(pause.c.workspace).where(pause.c.cause == WORKSPACE_UNKNOWN)
+    unknown = sa.select(pause.c.workspace).where(pause.c.cause == PauseSubject.WORKSPACE_UNKNOWN)
     return sa.and_(row.c.applied_at.is_(None), row.c.workspace.not_in(unknown))
 
 

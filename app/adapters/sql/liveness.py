@@ -1,5 +1,6 @@
 """
-Signs of life: was this installation away for long, is the database a backup, did its clock step?
+Signs of life of processes and of the installation: was it away for long, is the database a backup, did its
+clock step?
 
 One row says when anybody last worked here. Whoever works signs first, so that the question is answered
 before money is spent. What a step is, is in `clock_steps`; nothing here knows what follows from the answer.
@@ -12,27 +13,27 @@ from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.clock_steps import Reading, judged
-from app.adapters.sql.engine import Database
 from app.adapters.sql.inbox import ACCEPTED_AT, REFUSED_AT
-from app.adapters.sql.queries import MARK
-from app.adapters.sql.sends_and_rates import STEADY, TURN
+from app.adapters.sql.installation import MARK, TURN, Installation
+from app.adapters.sql.sends_and_rates import STEADY
 from app.adapters.sql.tallies import DOWNLOAD_TROUBLE, TROUBLE
 from app.core.state import Goal
-from app.orchestrator.records import EVERY_WORKSPACE, LIST_READ, LOST_TIME, MADE_UP_FOR, BootClock
+from app.orchestrator.records import EVERY_WORKSPACE, LIST_READ, MADE_UP_FOR, BootClock, PauseSubject
 
 RESUMED = "resumed"  # when a long silence last ended
 _ALIVE = "alive"
+_HEARTBEATS_KEPT_S = 7 * 86_400  # hosts come and go, with names of their own
 _MOMENT_S = 0.001
 _DISTANCE = "distance:"  # and the start of a machine: see `clock_steps.Reading`
 
 
-class Signs(Database):
-    """`sign` and `steady_since` of `app.orchestrator.ports.Store`."""
+class Liveness(Installation):
+    """`app.orchestrator.ports.Liveness`, with `first_start` in `Installation`."""
 
     def sign(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
         """See `ports.Liveness.sign`. Nearly always one read: it is written ten times per `quiet_s`."""
         with self.reading() as connection:
-            reading, resumed_at = self._read(connection, boot)
+            reading, resumed_at = self.read_presence(connection, boot)
         if reading.is_ordinary(quiet_s):
             return resumed_at
         row = t.installation
@@ -41,11 +42,11 @@ class Signs(Database):
             first = self.insert(row).values(key=_ALIVE, at=self.db_now).on_conflict_do_nothing()
             connection.execute(first)
             connection.execute(alive.with_for_update()).one()
-            reading, _ = self._read(connection, boot)  # again: another may have been faster
+            reading, _ = self.read_presence(connection, boot)  # again: another may have been faster
             self._follow(connection, reading, quiet_s=quiet_s)
-            self._put(connection, _ALIVE, reading.now)
+            self.put_moment(connection, _ALIVE, reading.now)
             if boot is not None and reading.distance is not None:
-                self._put(connection, f"{_DISTANCE}{boot.boot_id}", reading.distance)
+                self.put_moment(connection, f"{_DISTANCE}{boot.boot_id}", reading.distance)
             return float(connection.execute(sa.select(row.c.at).where(row.c.key == RESUMED)).scalar() or 0.0)
 
     def steady_since(self) -> float:
@@ -54,13 +55,32 @@ class Signs(Database):
         with self.reading() as connection:
             return float(connection.execute(sa.select(row.c.at).where(row.c.key == STEADY)).scalar() or 0.0)
 
-    def _read(self, connection: Connection, boot: BootClock | None) -> tuple[Reading, float]:
-        """And when the last long silence ended."""
+    def beat(self, name: str, *, detail: str = "") -> None:
+        """A sign of life of a process."""
+        values = {"at": self.db_now, "detail": detail}
+        new = self.insert(t.heartbeats).values(name=name, **values)
+        long_gone = t.heartbeats.delete().where(t.heartbeats.c.at < self.db_now - _HEARTBEATS_KEPT_S)
+        with self.writing() as connection:
+            connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=values))
+            connection.execute(long_gone)
+
+    def heartbeats(self) -> dict[str, tuple[float, str]]:
+        """
+        Name to (seconds since the last sign of life, detail). One that a clock set back since has put into
+        the future is as old as it is early.
+        """
+        row = t.heartbeats
+        with self.reading() as connection:
+            found = connection.execute(sa.select(row.c.name, self.db_now - row.c.at, row.c.detail))
+            return {name: (abs(age_s), detail) for name, age_s, detail in found}
+
+    def read_presence(self, connection: Connection, boot: BootClock | None) -> tuple[Reading, float]:
+        """What `judged` is asked about, and when the last long silence ended."""
         row, own = t.installation, f"{_DISTANCE}{boot.boot_id}" if boot is not None else ""
         begun_s = boot.now_s() if boot is not None else 0.0
         found = sa.select(row.c.key, row.c.at).where(row.c.key.in_((_ALIVE, RESUMED, own)))
         noted = {key: float(at) for key, at in connection.execute(found)}
-        now = float(connection.execute(sa.select(self.db_now)).scalar_one())
+        now = self.now_in(connection)
         distance = boot.distance_of(now, begun_s=begun_s) if boot is not None else None
         reading = Reading(now, noted.get(_ALIVE), distance, noted.get(own))
         return reading, noted.get(RESUMED, 0.0)
@@ -72,19 +92,17 @@ class Signs(Database):
         if step.lost_s:
             # Nothing is moved: what comes too early only asks, and ages of first sends must not get smaller.
             lost = {"began_at": reading.now - step.lost_s, "ended_at": reading.now}
-            line = t.pause_log.insert().values(workspace=EVERY_WORKSPACE, cause=LOST_TIME, **lost)
+            line = t.pause_log.insert().values(
+                workspace=EVERY_WORKSPACE, cause=PauseSubject.LOST_TIME, **lost
+            )
             connection.execute(line)  # patience stood still for that long
         if step.is_step:
-            self._put(connection, STEADY, reading.now)
+            self.put_moment(connection, STEADY, reading.now)
             # What other machines measured holds no longer; they begin anew.
             of_machines = t.installation.c.key.startswith(_DISTANCE, autoescape=True)
             connection.execute(t.installation.delete().where(of_machines))
         if step.is_silence:
-            self._put(connection, RESUMED, reading.now)
-
-    def _put(self, connection: Connection, key: str, at: float) -> None:
-        new = self.insert(t.installation).values(key=key, at=at)
-        connection.execute(new.on_conflict_do_update(index_elements=["key"], set_={"at": at}))
+            self.put_moment(connection, RESUMED, reading.now)
 
 
 def _move_back(connection: Connection, by_s: float, *, now: float) -> None:

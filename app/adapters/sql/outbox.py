@@ -11,18 +11,21 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from app.adapters.sql import tables as t
-from app.adapters.sql.tallies import Answers
+from app.adapters.sql.account_pauses import is_about_creates
+from app.adapters.sql.tallies import RecallAnswers
 from app.core import commands
 from app.core.state import ENDS, Goal
 from app.errors import LeaseLost
-from app.orchestrator.records import CREATES_ONLY, Leased, Offerable, Slot
+from app.orchestrator.records import Leased, Offerable, Slot
 from app.recall.types import Answer
 
+_CREATE = commands.name_of(commands.CreateTranscript)
 _LONGEST_CAUSE = 100
 _EARLY_S = 0.05  # a command may be taken this much before its time: the offer was on its way
 
@@ -31,39 +34,35 @@ _EARLY_S = 0.05  # a command may be taken this much before its time: the offer w
 _CLOCK_WAS_SET_BACK_S = 600.0
 
 
-class Outbox(Answers):
-    """The outbox part of `app.orchestrator.ports.Store`."""
+class Outbox(RecallAnswers):
+    """`app.orchestrator.ports.Outbox` and `Leases`; of `Transcriptions` what reads only."""
 
     def take(self, command_id: int, *, lease_s: float) -> Leased | None:
         """The command with a new token, when it is due, unfinished and not leased; else None."""
+        with self.writing() as connection:
+            found = self.take_in(connection, command_id, lease_s=lease_s)
+        return leased_of(found) if found is not None else None
+
+    def take_in(self, connection: Connection, command_id: int, *, lease_s: float) -> Row[Any] | None:
+        """
+        `take` within a transaction. The row is read by `leased_of` when that has ended: the try is counted
+        whatever the row holds.
+        """
         row, token = t.commands, secrets.token_hex(8)
         taken = row.update().where(row.c.id == command_id, row.c.due_at <= self.db_now + _EARLY_S)
         taken = taken.where(_is_free(self.db_now)).returning(
+            row.c.id,
             row.c.workspace,
             row.c.recording_id,
             row.c.args,
+            row.c.token,
             row.c.tries,
             row.c.slot_at,
             row.c.slot_rate,
             row.c.wanted_since,
         )
         values = {"token": token, "leased_until": self.db_now + lease_s, "tries": row.c.tries + 1}
-        with self.writing() as connection:
-            found = connection.execute(taken.values(values)).first()
-        if found is None:
-            return None
-        command = commands.from_record(json.loads(found.args))
-        slot = Slot(found.slot_rate, found.slot_at) if found.slot_rate and found.slot_at else None
-        return Leased(
-            command_id,
-            found.workspace,
-            found.recording_id,
-            command,
-            token,
-            found.tries,
-            slot,
-            found.wanted_since,
-        )
+        return connection.execute(taken.values(values)).first()
 
     def renew(self, leased: Leased, *, lease_s: float) -> bool:
         """False when the lease went to another, or the command is done."""
@@ -152,9 +151,7 @@ class Outbox(Answers):
             waiting = sa.select(row.c.id, row.c.args, row.c.recording_id)
             waiting = waiting.where(row.c.due_at <= now, _is_free(sa.literal(now, sa.Double)), is_quiet)
             waiting = waiting.order_by(row.c.due_at, row.c.id)
-            stops_it = sa.or_(
-                ~pause.c.cause.startswith(CREATES_ONLY, autoescape=True), row.c.kind == "create_transcript"
-            )
+            stops_it = sa.or_(~is_about_creates(pause.c.cause), row.c.kind == _CREATE)
             is_paused = sa.exists().where(pause.c.workspace == row.c.workspace, stops_it)
             found = list(connection.execute(waiting.where(~is_paused).limit(limit)))
             probing = connection.execute(
@@ -163,6 +160,13 @@ class Outbox(Answers):
             for workspace in probing.all():
                 found += _first_of(connection, waiting.where(is_paused), workspace)
         return [_offerable(values) for values in found[:limit]]
+
+    def has_create(self, workspace: str) -> bool:
+        """See `app.orchestrator.ports.Outbox.has_create`."""
+        row = t.commands
+        waiting = sa.select(row.c.id).where(row.c.workspace == workspace, row.c.kind == _CREATE)
+        with self.reading() as connection:
+            return connection.execute(waiting.limit(1)).first() is not None
 
     def mark_offered(self, command_ids: Iterable[int]) -> None:
         """They are in the queue now; `due` is silent about them for a while."""
@@ -174,6 +178,20 @@ class Outbox(Answers):
         marked = t.commands.update().where(t.commands.c.id.in_(idle)).values(offered_at=self.db_now)
         with self.writing() as connection:
             connection.execute(marked)
+
+
+def leased_of(found: Row[Any]) -> Leased:
+    """What `Outbox.take_in` returned."""
+    return Leased(
+        found.id,
+        found.workspace,
+        found.recording_id,
+        commands.from_record(json.loads(found.args)),
+        found.token,
+        found.tries,
+        Slot(found.slot_rate, found.slot_at) if found.slot_rate and found.slot_at else None,
+        found.wanted_since,
+    )
 
 
 def _is_free(now: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:

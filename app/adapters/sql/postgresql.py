@@ -6,20 +6,31 @@ Nothing is left in a session: behind a pooler that hands a server connection to 
 transaction (PgBouncer, `pool_mode = transaction`) it belongs to others, too. So: no prepared statements,
 settings for one transaction only, advisory locks of a transaction, no LISTEN, no temporary tables.
 https://www.pgbouncer.org/features.html
+
+A server that says nothing is given up. A stopped or swapped-out one holds its end of the TCP connection: the
+kernel there goes on acknowledging, so neither keepalives nor `tcp_user_timeout` notice, and
+`statement_timeout` is the server's own. psycopg waits in Python for the socket and looks up every 0.1 s;
+`PatientConnection` looks at the clock, too.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Generator
+from typing import Any, TypeVar
 
+import psycopg
 import sqlalchemy as sa
+from psycopg.abc import PQGen
+from psycopg.waiting import Ready, Wait
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
-from app.adapters.sql.silent_server import PatientConnection
 from app.errors import ConfigError
 from app.settings.server_urls import for_libpq
 
+# The server itself ends statements and waits for locks after 5 s, so that an honest one is heard by then.
+SILENCE_S = 6.0
 CONNECT_S = 3  # for each address of the host
 CONNECT_S_OF_SEVERAL = 2  # for each address of each host; psycopg knows no less
 _BEGIN = (
@@ -28,6 +39,8 @@ _BEGIN = (
     " SET LOCAL idle_in_transaction_session_timeout = '10s';"
     " SET LOCAL datestyle = 'ISO'"  # whatever role, database or server say: the driver reads no other
 )
+
+_Result = TypeVar("_Result")
 
 
 def postgresql_engine(url: str, *, pool_size: int, pool_timeout_s: float) -> Engine:
@@ -81,3 +94,41 @@ def postgresql_engine(url: str, *, pool_size: int, pool_timeout_s: float) -> Eng
         connection.exec_driver_sql(_BEGIN)
 
     return engine
+
+
+class PatientConnection(psycopg.Connection[Any]):
+    """
+    Closes itself and raises `psycopg.OperationalError` when the server is silent for `silence_s` seconds.
+
+    Silence, not duration: a long answer or a large batch under way is none. Who was waiting for a COMMIT
+    does not know whether it happened, as with every connection that is lost at that moment.
+    """
+
+    silence_s = SILENCE_S
+
+    def wait(self, gen: PQGen[_Result], *args: Any, **kwargs: Any) -> _Result:
+        """See `psycopg.Connection.wait`: whatever waits for the server after the log-in does it here."""
+        return super().wait(self._impatient(gen), *args, **kwargs)
+
+    def _impatient(self, gen: PQGen[_Result]) -> Generator[Wait, Ready | int, _Result]:
+        heard_at = time.monotonic()
+        try:
+            wish = next(gen)
+            while True:
+                ready = yield wish
+                if ready:
+                    heard_at = time.monotonic()
+                elif time.monotonic() - heard_at > self.silence_s:
+                    self.close()  # what it says later must not be taken for the next answer
+                    raise psycopg.OperationalError("the server is silent")
+                wish = gen.send(ready)
+        except StopIteration as end:
+            result: _Result = end.value
+            return result
+
+
+def allow_silence(connection: sa.Connection, silence_s: float) -> None:
+    """For work that may wait longer than usual; holds until the connection is closed."""
+    driver: object = connection.connection.dbapi_connection
+    if isinstance(driver, PatientConnection):
+        driver.silence_s = silence_s

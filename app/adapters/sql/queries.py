@@ -1,14 +1,12 @@
 """
-What people and programs that watch ask: one recording's whole story, counts, signs of life; lists are in
-`sql.finding`.
-
-Reads, but for `beat`, `check_write` and notes of moments. Nothing here decides anything.
+What people and programs that watch ask: one recording's whole story, counts; lists are in `sql.finding`, how
+the service is in `sql.health`. Reads only.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +15,6 @@ from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.finding import LISTED, Finding, Listed, listed
-
-__all__ = ["Counts", "Listed", "People", "Shown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,67 +47,8 @@ class Counts:
     sends: int = 0  # stamped POSTs that create, ever
 
 
-_HEARTBEATS_KEPT_S = 7 * 86_400  # hosts come and go, with names of their own
-
-
-MARK, FIRST_START = "mark:", "first_start"  # keys of `installation`
-
-
-class People(Finding):
-    """Questions beyond `app.orchestrator.ports.Store`, and that protocol's part for people."""
-
-    def beat(self, name: str, *, detail: str = "") -> None:
-        """A sign of life of a process."""
-        values = {"at": self.db_now, "detail": detail}
-        new = self.insert(t.heartbeats).values(name=name, **values)
-        long_gone = t.heartbeats.delete().where(t.heartbeats.c.at < self.db_now - _HEARTBEATS_KEPT_S)
-        with self.writing() as connection:
-            connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=values))
-            connection.execute(long_gone)
-
-    def heartbeats(self) -> dict[str, tuple[float, str]]:
-        """
-        Name to (seconds since the last sign of life, detail). One that a clock set back since has put into
-        the future is as old as it is early.
-        """
-        row = t.heartbeats
-        with self.reading() as connection:
-            found = connection.execute(sa.select(row.c.name, self.db_now - row.c.at, row.c.detail))
-            return {name: (abs(age_s), detail) for name, age_s, detail in found}
-
-    def count(self, name: str, number: int) -> None:
-        """Adds to a counter."""
-        new = self.insert(t.counters).values(name=name, value=number)
-        added = {"value": t.counters.c.value + new.excluded.value}
-        with self.writing() as connection:
-            connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=added))
-
-    def check_write(self) -> None:
-        """Writes and commits one row. Raises `StoreUnavailable`: the inbox could not be written either."""
-        self._note("write_check", is_moved=True)
-
-    def first_start(self) -> float:
-        """When this installation was first migrated or started: nothing before it is reconciled."""
-        moment = sa.select(t.installation.c.at).where(t.installation.c.key == FIRST_START)
-        with self.reading() as connection:
-            at = connection.execute(moment).scalar()
-        if at is None:
-            self._note(FIRST_START, is_moved=False)
-            return self.first_start()
-        return float(at)
-
-    def mark(self, name: str) -> float | None:
-        """A moment noted under this name; None when never."""
-        noted = sa.select(t.installation.c.at).where(t.installation.c.key == MARK + name)
-        with self.reading() as connection:
-            at = connection.execute(noted).scalar()
-        return None if at is None else float(at)
-
-    def set_mark(self, name: str, at: float) -> None:
-        """Notes a moment, in place of the one before."""
-        new = self.insert(t.installation).values(key=MARK + name, at=at)
-        with self.writing() as connection:
-            connection.execute(new.on_conflict_do_update(index_elements=["key"], set_={"at": at}))
+class Queries(Finding):
+    """Stories and counts."""
 
     def show(self, workspace: str, recording_id: str) -> Shown | None:
         """Everything about one recording; None when it is not known."""
@@ -128,39 +65,6 @@ class People(Finding):
         """One line per commit, oldest first; `commands` and `summary` are JSON values."""
         with self.reading() as connection:
             return _rows(connection, t.history, workspace, recording_id)
-
-    def delivery(self, delivery_id: int) -> tuple[str, bytes | None] | None:
-        """(workspace, body) of a stored delivery, applied or not; the body may have been dropped by now."""
-        row = t.deliveries
-        wanted = sa.select(row.c.workspace, row.c.body).where(row.c.id == delivery_id)
-        with self.reading() as connection:
-            found = connection.execute(wanted).first()
-        return None if found is None else (found.workspace, found.body)
-
-    def deliveries_of(self, workspace: str, recording_id: str) -> list[Mapping[str, Any]]:
-        """The applied deliveries of a recording, without their bodies."""
-        row = t.deliveries
-        columns = [column for column in row.c if column.name != "body"]
-        wanted = sa.select(*columns).where(_is_of(row, workspace, recording_id)).order_by(row.c.id)
-        with self.reading() as connection:
-            return [dict(values) for values in connection.execute(wanted).mappings()]
-
-    def undone_elsewhere(self, known: Collection[str]) -> dict[str, int]:
-        """Workspaces beside these that have something undone: how many commands and unapplied deliveries."""
-        row, delivery = t.commands, t.deliveries
-        of_commands = sa.select(row.c.workspace, sa.func.count()).where(row.c.workspace.not_in(known))
-        of_deliveries = sa.select(delivery.c.workspace, sa.func.count()).where(
-            delivery.c.applied_at.is_(None), delivery.c.workspace.not_in(known)
-        )
-        undone: dict[str, int] = {}
-        with self.reading() as connection:
-            for asked in (
-                of_commands.group_by(row.c.workspace),
-                of_deliveries.group_by(delivery.c.workspace),
-            ):
-                for workspace, number in connection.execute(asked):
-                    undone[workspace] = undone.get(workspace, 0) + number
-        return undone
 
     def counts(self) -> Counts:
         """
@@ -198,14 +102,6 @@ class People(Finding):
         waiting = [due_since] if due_since is not None and due_since <= now else []
         waiting += [received] if received is not None else []
         return max(0.0, now - min(waiting)) if waiting else None
-
-    def _note(self, key: str, *, is_moved: bool) -> None:
-        new = self.insert(t.installation).values(key=key, at=self.db_now)
-        kept = new.on_conflict_do_nothing()
-        moved = new.on_conflict_do_update(index_elements=["key"], set_={"at": self.db_now})
-        # Urgent: the receiver's own process asks, and what comes in meanwhile waits behind it.
-        with self.writing(is_urgent=True) as connection:
-            connection.execute(moved if is_moved else kept)
 
 
 _JSON = frozenset({"args", "commands", "summary", "files"})

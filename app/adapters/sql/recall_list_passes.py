@@ -18,8 +18,8 @@ from app.orchestrator.records import HeldPass
 _CLOCK_WAS_SET_BACK_S = 600.0
 
 
-class Passes(Database):
-    """The passes part of `app.orchestrator.ports.Store`."""
+class ListPasses(Database):
+    """`app.orchestrator.ports_recall.ListPasses`."""
 
     def take_pass(self, workspace: str, name: str, *, lease_s: float) -> HeldPass | None:
         """See `app.orchestrator.ports_recall.ListPasses.take_pass`."""

@@ -1,5 +1,5 @@
 """
-Stamped sends, rates, and turns: who may do what, and when, among all workers of all machines.
+Stamped sends, and rates: who may ask Recall, and when, among all workers of all machines.
 
 A rate is one row with the time of its next free slot, for all workers of all machines. Slots are
 never given back: a worker that dies with one leaves a gap, which costs a fraction of a second.
@@ -11,14 +11,14 @@ import sqlalchemy as sa
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
-from app.orchestrator.records import NOT_SENT, SendTimes
+from app.orchestrator.records import NOT_SENT, SendOutcome, SendTimes
 
-TURN = "turn:"  # so begin the keys of turns
 STEADY = "steady"  # since when the database's clock ran without a step
+_REFUSED = SendOutcome("refused", 403)
 
 
-class Money(Database):
-    """The sends, rates and turns of `app.orchestrator.ports.Store`."""
+class SendsAndRates(Database):
+    """`app.orchestrator.ports.RateLimits` and `Sends`."""
 
     def send_times(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> SendTimes:
         """
@@ -58,11 +58,36 @@ class Money(Database):
         with self.reading() as connection:
             return connection.execute(first).scalar()
 
-    def settle_send(self, send_id: int, *, outcome: str) -> None:
+    def settle_send(self, send_id: int, *, outcome: SendOutcome) -> None:
         """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""
         settled = t.sends.update().where(t.sends.c.id == send_id)
         with self.writing() as connection:
-            connection.execute(settled.values(outcome=outcome, settled_at=self.db_now))
+            connection.execute(settled.values(outcome=outcome.stored, settled_at=self.db_now))
+
+    def creates_refused_elsewhere(self, workspace: str, recording_id: str, *, within_s: float) -> bool:
+        """
+        Whether another recording was refused with 403 lately and nothing was created since.
+
+        An answer counts from when its request was stamped. A send of that recording which is still
+        without an answer says nothing yet; one answered otherwise takes its refusal back.
+        """
+        refused, later = t.sends.alias("refused"), t.sends.alias("later")
+        has_another_answer = sa.or_(
+            _is_created(later.c.outcome),
+            sa.and_(later.c.recording_id == refused.c.recording_id, later.c.outcome.is_not(None)),
+        )
+        is_outdated = sa.exists().where(
+            later.c.workspace == workspace, later.c.stamped_at > refused.c.stamped_at, has_another_answer
+        )
+        standing = sa.select(refused.c.id).where(
+            refused.c.workspace == workspace,
+            refused.c.recording_id != recording_id,
+            refused.c.outcome == _REFUSED.stored,
+            refused.c.stamped_at >= self.db_now - within_s,
+            ~is_outdated,
+        )
+        with self.reading() as connection:
+            return connection.execute(standing.limit(1)).first() is not None
 
     def reserve(self, workspace: str, rate: str, *, gap_s: float) -> float:
         """Takes the next slot of a rate; returns its time. One row for all workers of all machines."""
@@ -86,25 +111,17 @@ class Money(Database):
         with self.writing() as connection:
             connection.execute(pushed)
 
-    def take_turn(self, name: str, *, every_s: float) -> bool:
-        """True for one caller of all processes per `every_s` seconds."""
-        row, key = t.installation, f"{TURN}{name}"
-        is_over = row.c.at <= self.db_now - every_s
-        new = self.insert(row).values(key=key, at=self.db_now)
-        taken = new.on_conflict_do_update(index_elements=["key"], set_={"at": self.db_now}, where=is_over)
-        # Read first: all ask every few seconds, and nearly always it is nobody's turn.
-        with self.reading() as connection:
-            if connection.execute(sa.select(row.c.key).where(row.c.key == key, ~is_over)).first() is not None:
-                return False
-        with self.writing() as connection:
-            return connection.execute(taken.returning(row.c.key)).first() is not None
-
 
 def may_have_left() -> sa.ColumnElement[bool]:
     """All sends but those that certainly never left: Recall cannot know of these."""
-    return sa.or_(t.sends.c.outcome.is_(None), t.sends.c.outcome != NOT_SENT)
+    return sa.or_(t.sends.c.outcome.is_(None), t.sends.c.outcome != NOT_SENT.stored)
 
 
 def _is_of_attempt(workspace: str, recording_id: str, ordinal: int) -> sa.ColumnElement[bool]:
     row = t.sends
     return sa.and_(row.c.workspace == workspace, row.c.recording_id == recording_id, row.c.ordinal == ordinal)
+
+
+def _is_created(outcome: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """With or without a status."""
+    return outcome.startswith(SendOutcome("created").stored)

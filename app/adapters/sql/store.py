@@ -2,49 +2,38 @@
 The record in SQLite or PostgreSQL: everything `app.orchestrator.ports.Store` promises, and what people ask.
 
 Put together from one part per concern, all on the same `Database`: `inbox` (deliveries), `transitions` (the
-transcription), `outbox` (commands), `sends_and_rates` (sends, rates, turns), `account_pauses` (pauses),
-`api_keys` (API keys that see), `recall_list_passes` (passes over a list), `circuit_breakers` (providers that
-are down), `liveness` (signs of life), `identity` (names of its own), `tallies` (counts that belong to
-outcomes), `retention` (what is forgotten), `health` (how it is), `queries` (stories and counts), `finding`
-(lists).
+transcription), `outbox` (commands, leases), `sends_and_rates`, `account_pauses`, `api_keys` (keys that see),
+`recall_list_passes` (passes over a list), `circuit_breakers` (providers that are down), `liveness`
+(signs of life, the clock), `installation` (moments, intervals, names), `tallies` (counts that belong to
+outcomes), `health` (how it is), `queries` (stories and counts), `finding` (lists).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.adapters.sql.account_pauses import Accounts
-from app.adapters.sql.api_keys import Keys
-from app.adapters.sql.circuit_breakers import Breakers
+from app.adapters.sql.account_pauses import AccountPauses
+from app.adapters.sql.api_keys import ApiKeys
+from app.adapters.sql.beginnings import Beginnings
+from app.adapters.sql.circuit_breakers import CircuitBreakers
 from app.adapters.sql.health import Health
-from app.adapters.sql.identity import Identity
-from app.adapters.sql.inbox import Inbox
-from app.adapters.sql.liveness import Signs
-from app.adapters.sql.outbox import Outbox
-from app.adapters.sql.queries import People
-from app.adapters.sql.recall_list_passes import Passes
-from app.adapters.sql.retention import Retention
-from app.adapters.sql.sends_and_rates import Money
-from app.adapters.sql.transitions import Commits
+from app.adapters.sql.queries import Queries
+from app.adapters.sql.recall_list_passes import ListPasses
+from app.adapters.sql.sends_and_rates import SendsAndRates
 
 if TYPE_CHECKING:
     from app.orchestrator.ports import Store
 
 
 class SqlStore(
-    Inbox,
-    Commits,
-    Outbox,
-    Money,
-    Accounts,
-    Keys,
-    Passes,
-    Breakers,
-    Signs,
-    Retention,
-    Identity,
+    Beginnings,
+    SendsAndRates,
+    AccountPauses,
+    ApiKeys,
+    ListPasses,
+    CircuitBreakers,
     Health,
-    People,
+    Queries,
 ):
     """The store. See `Database` for its arguments, `app.orchestrator.ports.Store` for its promises."""
 

@@ -27,7 +27,7 @@ _BUCKETS = (1, 5, 15, 60, 300, 900, 3600, 86_400)
 _SHARDS = 64  # on PostgreSQL, so that two commits seldom want the same row; as in the migration 0002
 
 
-class Answers(Database):
+class RecallAnswers(Database):
     """Mixed into what commits outcomes."""
 
     def note_answers(self, workspace: str, answers: Sequence[Answer]) -> None:

@@ -27,7 +27,7 @@ from app.errors import BudgetExceeded
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects.queries import list_all
 from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused, Unanswered
-from app.orchestrator.records import Send
+from app.orchestrator.records import Send, SendOutcome
 from app.recall.limits import FORBIDDEN, CreateFault
 from app.recall.types import CreateAnswer, CreateOrder
 
@@ -46,14 +46,15 @@ def create(context: CommandContext) -> Outcome:
         return before
     # Before the key's age is asked and the stamp committed: neither is underestimated, however long we stop.
     stamped_at = context.clock.boottime()
-    if _is_too_late_to_repeat(context, command):
+    if line is not None and _is_too_late_to_repeat(context, command):
         return Happened(events.CreateUnknown(context.now(), command.ordinal, "too_late_to_repeat"))
-    body = _body(context, command)
+    body = _body(context, command, line)
     claim: int | Outcome | None = None
     try:
         claim = _claim(context, command, body)
     finally:
-        if not isinstance(claim, int) and line is None:  # nothing was tried: another may be the probe
+        is_probe = line is None and command.provider in context.tripped
+        if is_probe and not isinstance(claim, int):  # nothing was tried: another may be the probe
             context.store.leave_provider(context.workspace.name, command.provider)
     if not isinstance(claim, int):
         return claim
@@ -66,7 +67,7 @@ def create(context: CommandContext) -> Outcome:
         ),
     )
     # First, so that two recordings refused at the same moment see each other (`_whose_payload`).
-    context.store.settle_send(claim, outcome=f"{answer.kind} {answer.status or ''}".strip())
+    context.store.settle_send(claim, outcome=SendOutcome(answer.kind, answer.status))
     return _concluded(context, command, answer)
 
 
@@ -85,7 +86,7 @@ def _why_not(context: CommandContext, command: CreateTranscript, line: Attempt |
         too_short = _why_too_short(context, command)
         if too_short is not None:
             return too_short
-    if line is not None:
+    if line is not None or command.provider not in context.tripped:
         return None
     probe_s = context.policy.durations.provider_probe_at_most_s
     if context.store.enter_provider(context.workspace.name, command.provider, probe_s=probe_s):
@@ -125,11 +126,16 @@ def idempotency_key(workspace: str, recording_id: str, ordinal: int, generation:
     return str(uuid.uuid5(_KEYS, f"{workspace}/{recording_id}/{ordinal}/{generation}"))
 
 
-def _body(context: CommandContext, command: CreateTranscript) -> bytes:
-    """What was sent first under this key, or for a fresh one what the policy of now says."""
-    kept = context.store.send_body(
-        context.workspace.name, context.recording_id, command.ordinal, generation=command.generation
-    )
+def _body(context: CommandContext, command: CreateTranscript, line: Attempt | None) -> bytes:
+    """
+    What was sent first under this key, or for a fresh one what the policy of now says. An attempt without a
+    line has sent nothing: both are written in one commit.
+    """
+    kept = None
+    if line is not None:
+        kept = context.store.send_body(
+            context.workspace.name, context.recording_id, command.ordinal, generation=command.generation
+        )
     return kept if kept is not None else context.recall.create_body(_order(context, command))
 
 

@@ -28,7 +28,6 @@ from app.orchestrator.command_context import CommandContext
 from app.orchestrator.outcome import Happened, Outcome, Unanswered
 from app.orchestrator.records import ArtifactRow
 from app.recall.types import Artifact
-from app.results.result_folder import MANIFEST, PROVIDER_RAW, RAW, folder_of
 from app.transcripts.formats import FORMATS, MEDIA_TYPES
 from app.transcripts.manifest import (
     MAX_BYTES,
@@ -41,6 +40,7 @@ from app.transcripts.manifest import (
 )
 from app.transcripts.model import UNREAD, Summary, Verdict
 from app.transcripts.render import render
+from app.transcripts.result_folder import MANIFEST, PROVIDER_RAW, RAW, folder_of
 
 # After a slower first download there is no time for a second one within one job.
 _LEAVES_TIME_S = 40.0
@@ -88,6 +88,12 @@ def _patient(context: CommandContext, transcript_id: str) -> float:
 
 def _why_not(context: CommandContext, tid: str, artifact: Artifact | None) -> events.Event | None:
     """The event that ends the fetch before its download, or None when there is something to download."""
+    # Was ordered, whatever its answer lacks.
+    is_ours = context.state.attempt_of(transcript_id=tid) is not None
+    is_wanted = artifact is not None and (is_ours or not artifact.is_realtime or context.policy.want_realtime)
+    is_done = artifact is not None and artifact.status is TranscriptStatus.DONE
+    if artifact is not None and is_wanted and is_done and artifact.download_url is not None:
+        return None
     at = _patient(context, tid)
     if artifact is None:
         return events.TranscriptMissing(context.now(), tid, at, context.recall.fingerprint)
@@ -95,14 +101,9 @@ def _why_not(context: CommandContext, tid: str, artifact: Artifact | None) -> ev
         return events.TranscriptGone(at, tid, artifact.sub_code or NO_SUB_CODE, artifact.failure)
     if artifact.status is TranscriptStatus.DELETED:
         return events.TranscriptGone(at, tid)
-    is_ours = (
-        context.state.attempt_of(transcript_id=tid) is not None
-    )  # was ordered, whatever its answer lacks
-    if artifact.is_realtime and not is_ours and not context.policy.want_realtime:
+    if not is_wanted:
         return events.Unwanted(at, tid, artifact.provider or "unknown")
-    if artifact.status is not TranscriptStatus.DONE or artifact.download_url is None:
-        return events.NotYet(at, tid)
-    return None
+    return events.NotYet(at, tid)
 
 
 def _store(
@@ -254,6 +255,8 @@ def _has_bytes_of(context: CommandContext, manifest: Manifest) -> bool:
 
 def drafted(context: CommandContext, transcript_id: str) -> Manifest | None:
     """What the manifest of a candidate is to say, kept until it is written."""
+    if transcript_id not in context.state.looked_at:
+        return None  # a draft is written in the commit that notes that it was looked at
     draft = context.store.draft(context.workspace.name, context.recording_id, transcript_id)
     return parse_manifest(draft.encode()) if draft is not None else None
 

@@ -14,7 +14,7 @@ from app.core.seen import TranscriptStatus
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects.queries import list_all
 from app.orchestrator.outcome import Happened, Later, Outcome, Unanswered
-from app.results.result_folder import MANIFEST, folder_of
+from app.transcripts.result_folder import MANIFEST, folder_of
 
 
 def prune(context: CommandContext) -> Outcome:

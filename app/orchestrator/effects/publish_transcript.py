@@ -22,9 +22,9 @@ from app.errors import BlobsUnavailable
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects.fetch_transcript import artifact_row, drafted, manifest_stored
 from app.orchestrator.outcome import Happened, Outcome
-from app.results.result_folder import MANIFEST, folder_of
 from app.transcripts.manifest import AttemptLine, Manifest, build_manifest
 from app.transcripts.model import Verdict
+from app.transcripts.result_folder import MANIFEST, folder_of
 
 
 def publish(context: CommandContext) -> Outcome:

@@ -7,7 +7,7 @@ import os
 import socket
 
 from app.errors import StoreUnavailable
-from app.ops.heartbeats import Beat, Beater, hosts, read
+from app.processes.heartbeats import Beat, Beater, hosts, read
 
 
 class Rows:

@@ -1,0 +1,94 @@
+"""
+Facts about this installation by name: moments, intervals, counters, and ids that it made once.
+
+Knows: the keys' beginnings. What a moment means is the caller's.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.adapters.sql import tables as t
+from app.adapters.sql.engine import Database
+
+QUEUE_ID = "queue_id"  # in the names of our queues: two installations may share a Redis database
+MARK, TURN, FIRST_START = "mark:", "turn:", "first_start"  # so begin keys of `installation`
+
+
+class Installation(Database):
+    """`app.orchestrator.ports.Moments`, and what else has a name."""
+
+    def identity(self, name: str) -> str:
+        """16 hex digits, made by the first caller of all processes. Raises `StoreUnavailable`."""
+        row = t.identity
+        kept = sa.select(row.c.value).where(row.c.name == name)
+        with self.reading() as connection:
+            found = connection.execute(kept).scalar()
+        if found is None:
+            new = self.insert(row).values(name=name, value=secrets.token_hex(8))
+            with self.writing() as connection:
+                connection.execute(new.on_conflict_do_nothing())
+                found = connection.execute(kept).scalar_one()
+        return str(found)
+
+    def first_start(self) -> float:
+        """When this installation was first migrated or started: nothing before it is reconciled."""
+        moment = sa.select(t.installation.c.at).where(t.installation.c.key == FIRST_START)
+        with self.reading() as connection:
+            at = connection.execute(moment).scalar()
+        if at is None:
+            new = self.insert(t.installation).values(key=FIRST_START, at=self.db_now)
+            with self.writing() as connection:
+                connection.execute(new.on_conflict_do_nothing())
+            return self.first_start()
+        return float(at)
+
+    def mark(self, name: str) -> float | None:
+        """A moment noted under this name; None when never."""
+        noted = sa.select(t.installation.c.at).where(t.installation.c.key == MARK + name)
+        with self.reading() as connection:
+            at = connection.execute(noted).scalar()
+        return None if at is None else float(at)
+
+    def set_mark(self, name: str, at: float) -> None:
+        """Notes a moment, in place of the one before."""
+        with self.writing() as connection:
+            self.put_moment(connection, MARK + name, at)
+
+    def take_turn(self, name: str, *, every_s: float) -> bool:
+        """True for one caller of all processes per `every_s` seconds."""
+        row, key = t.installation, f"{TURN}{name}"
+        is_over = row.c.at <= self.db_now - every_s
+        new = self.insert(row).values(key=key, at=self.db_now)
+        taken = new.on_conflict_do_update(index_elements=["key"], set_={"at": self.db_now}, where=is_over)
+        # Read first: all ask every few seconds, and nearly always it is nobody's turn.
+        with self.reading() as connection:
+            if connection.execute(sa.select(row.c.key).where(row.c.key == key, ~is_over)).first() is not None:
+                return False
+        with self.writing() as connection:
+            return connection.execute(taken.returning(row.c.key)).first() is not None
+
+    def count(self, name: str, number: int) -> None:
+        """Adds to a counter."""
+        with self.writing() as connection:
+            self.add_to_counter(connection, name, number)
+
+    def check_write(self) -> None:
+        """Writes and commits one row. Raises `StoreUnavailable`: the inbox could not be written either."""
+        # Urgent: the receiver's own process asks, and what comes in meanwhile waits behind it.
+        with self.writing(is_urgent=True) as connection:
+            self.put_moment(connection, "write_check", self.db_now)
+
+    def put_moment(self, connection: Connection, key: str, at: float | sa.ColumnElement[float]) -> None:
+        """Notes a moment in a transaction, in place of the one before."""
+        new = self.insert(t.installation).values(key=key, at=at)
+        connection.execute(new.on_conflict_do_update(index_elements=["key"], set_={"at": at}))
+
+    def add_to_counter(self, connection: Connection, name: str, number: int) -> None:
+        """`count` within a transaction."""
+        new = self.insert(t.counters).values(name=name, value=number)
+        added = {"value": t.counters.c.value + new.excluded.value}
+        connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=added))

@@ -1,0 +1,16 @@
+"""What happens to the machine, scene by scene; `tests/core/dialogues.txt` has its answers."""
+
+from __future__ import annotations
+
+from tests.core.scenes import absences, creates, empties, lookups, planning, recordings, recovery, results
+
+SCENES = (
+    *recordings.SCENES,
+    *creates.SCENES,
+    *lookups.SCENES,
+    *planning.SCENES,
+    *absences.SCENES,
+    *results.SCENES,
+    *empties.SCENES,
+    *recovery.SCENES,
+)

@@ -1,0 +1,135 @@
+"""What is stored of commands and states, and what is read back."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.core import commands, state
+from app.core.commands import (
+    AskRecording,
+    AskTranscript,
+    AwaitProvider,
+    Command,
+    CreateTranscript,
+    FetchTranscript,
+    LookUpTranscript,
+    PruneTranscript,
+    PublishTranscript,
+)
+from app.core.state import Absence, Attempt, Fate, Goal, Transcription, Unread
+
+COMMANDS: list[tuple[Command, str, str, str]] = [
+    (
+        CreateTranscript(2, "a_async", 3),
+        "create_transcript",
+        "create:2",
+        "create transcript, attempt 2 with a_async",
+    ),
+    (LookUpTranscript(2), "look_up_transcript", "look_up:2", "look up whether the transcript exists"),
+    (
+        LookUpTranscript(2, "t-1"),
+        "look_up_transcript",
+        "look_up:t-1",
+        "look up whether the transcript exists",
+    ),
+    (AskTranscript("t-1"), "ask_transcript", "ask:t-1", "ask whether the transcript is finished"),
+    (FetchTranscript("t-1"), "fetch_transcript", "fetch:t-1", "fetch and store the transcript"),
+    (
+        PublishTranscript("t-1"),
+        "publish_transcript",
+        "publish:t-1",
+        "write the manifest of the stored transcript",
+    ),
+    (AskRecording(), "ask_recording", "ask_recording", "ask about the recording"),
+    (PruneTranscript(2), "prune_transcript", "prune:2", "make room at Recall's limit of transcripts"),
+    (AwaitProvider(), "await_provider", "await_provider", "wait for a provider to come back"),
+]
+_BY_KIND = pytest.mark.parametrize(
+    ("command", "kind", "key", "sentence"), COMMANDS, ids=[f"{key}" for _, _, key, _ in COMMANDS]
+)
+
+
+@_BY_KIND
+def test_a_command_has_a_kind_a_key_and_a_sentence(
+    command: Command, kind: str, key: str, sentence: str
+) -> None:
+    assert commands.kind_of(command) == kind
+    assert command.key == key
+    assert commands.sentence(command, "r-1") == f"{sentence}, for recording r-1"
+
+
+@_BY_KIND
+def test_a_command_is_read_back_without_its_wait(
+    command: Command, kind: str, key: str, sentence: str
+) -> None:
+    record = commands.to_record(command)
+    assert record["kind"] == kind
+    assert "after_s" not in record
+    assert commands.from_record({**record, "of_another_version": 1}) == command
+
+
+def test_every_command_is_among_these() -> None:
+    assert {type(command) for command, *_ in COMMANDS} == set(Command.__args__)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (CreateTranscript(1, "a"), LookUpTranscript(1), True),
+        (LookUpTranscript(0), CreateTranscript(2, "a"), True),
+        (CreateTranscript(2, "a"), LookUpTranscript(0), True),
+        (CreateTranscript(1, "a"), CreateTranscript(2, "a"), False),
+        (FetchTranscript("t"), FetchTranscript("t", 9.0), True),
+        (FetchTranscript("t"), FetchTranscript("u"), False),
+        (FetchTranscript("t"), CreateTranscript(1, "a"), False),
+        (AskTranscript("t"), AskTranscript("t"), False),
+        (AskRecording(), AskRecording(), False),
+        (CreateTranscript(1, "a"), PruneTranscript(1), False),
+        (AwaitProvider(), AwaitProvider(), True),
+    ],
+)
+def test_ages_count_on_for_the_same_wish_only(old: Command, new: Command, expected: bool) -> None:
+    assert commands.is_same_wish(old, new) is expected
+
+
+FULL = Transcription(
+    "default",
+    "r-1",
+    goal=Goal.FETCHING,
+    is_heard=True,
+    metadata=(("team", "blue"), ("skip", None)),
+    attempts=(
+        Attempt(1, "a_async", Fate.RUNNING, 2, "t-1", absence=Absence(5.0, 1, 6.0, "k")),
+        Attempt(2, "b_async", Fate.UNKNOWN),
+    ),
+    unread=(Unread("t-2", 3.0, 1, Absence(4.0), "aa", 2, 7.0), Unread("t-3", 3.0)),
+    looked_at=("t-4", "t-5"),
+    superseded=("t-5",),
+    is_short=False,
+    completed_at=9.0,
+)
+
+
+def test_a_state_is_read_back_as_it_was() -> None:
+    record = state.to_record(FULL)
+    assert state.from_record(record) == FULL
+    assert isinstance(record["attempts"][0], dict)
+
+
+def test_a_state_of_another_version_is_read_as_far_as_it_is_known() -> None:
+    record = state.to_record(FULL)
+    record["of_another_version"] = 1
+    record["attempts"] = [{**line, "of_another_version": 1} for line in record["attempts"]]
+    record["attempts"][0]["absence"] = {**record["attempts"][0]["absence"], "of_another_version": 1}
+    assert state.from_record(record) == FULL
+
+
+@pytest.mark.parametrize("missing", ["attempts", "unread", "metadata", "looked_at", "superseded"])
+def test_a_state_without_a_list_has_an_empty_one(missing: str) -> None:
+    record = {k: v for k, v in state.to_record(FULL).items() if k != missing}
+    assert getattr(state.from_record(record), missing) == ()
+
+
+def test_a_state_as_old_as_can_be() -> None:
+    record = {"workspace": "w", "recording_id": "r", "goal": "new"}
+    assert state.from_record(record) == Transcription("w", "r")
