@@ -21,7 +21,7 @@ from app.settings.environment import Settings, load_settings
 from app.settings.program_name import pasteable
 from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
 
-_PATIENCE_S = 3.0  # with each part
+_RESPONSE_TIMEOUT_S = 3.0  # with each part
 # Parts of readiness that nothing else here asks about.
 _PARTS = ("workers", "recall", "providers", "inbox", "web")
 
@@ -85,7 +85,7 @@ def _add_parts(found: _Checked, settings: Settings) -> None:
     from app import wiring
     from app.cli.account_status import why_old
 
-    report = wiring.open_readiness(settings).ask(within_s=_PATIENCE_S)
+    report = wiring.open_readiness(settings).ask(within_s=_RESPONSE_TIMEOUT_S)
     said = report.by_part()
     ailing = [said[part] for part in _PARTS if part in said and report.parts.get(part, "down") == "down"]
     found.problems += [sentence for sentence in ailing if sentence not in found.problems]
@@ -213,7 +213,7 @@ def _queue(asked: _Asked) -> str | None:
         embedded_server.find_binary()  # `up` brings its own, if there is one
         return _own_queue(settings) if home_lock.is_held(settings.home) else None
     wiring.open_queue(settings).check_write()
-    with contextlib.closing(job_queue.connect(settings.redis_url, patience="web")) as client:
+    with contextlib.closing(job_queue.connect(settings.redis_url, timeouts="web")) as client:
         if (note := errors.note_of(client)) is not None:
             asked.warn(note)
         return errors.why_unfit(client)
@@ -269,7 +269,7 @@ def _print(found: _Checked, *, as_json: bool) -> None:
     for problem in found.problems:
         say(console, f"  - {problem}", indent="  ")
     if found.problems:
-        console.print(f"{len(found.problems)} to mend.")
+        console.print(f"{len(found.problems)} problem{'' if len(found.problems) == 1 else 's'} found.")
     else:
         console.print("Everything needed is there.")
     if service is not None and pasteable(service.sentence()) not in found.problems:

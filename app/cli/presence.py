@@ -34,11 +34,11 @@ class Service:
 
     Attributes:
         is_running: None: not on this machine, and of others only the database knows, which is away.
-        has_run: It gave a sign of life once, or runs.
+        has_run: It gave a heartbeat once, or runs.
         has_signs: Any of its processes gave one lately; None: the database is away.
         is_home_held: An `up` runs in this home, on this machine.
         holder: Its process id, where it could note it.
-        programs: Those that gave a sign of life lately, on any host; by the database.
+        programs: Those that gave a heartbeat lately, on any host; by the database.
         changed: Names of settings that stand otherwise on this machine's disk than when it read them.
     """
 
@@ -123,7 +123,7 @@ def why_idle(settings: Settings) -> str | None:
 
 
 def is_gone(host: str, pid: int | None) -> bool:
-    """Of a process of this machine that has ended: its last sign of life may be younger than its end."""
+    """Of a process of this machine that has ended: its last heartbeat may be younger than its end."""
     if pid is None or host != socket.gethostname():
         return False
     try:

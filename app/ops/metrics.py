@@ -20,7 +20,7 @@ from app.adapters.sql.health import Facts
 from app.adapters.sql.inbox import ACCEPTED
 from app.adapters.sql.queries import Counts
 from app.adapters.sql.store import SqlStore
-from app.core.state import Goal
+from app.core.state import Phase
 from app.recall.signatures import RejectionKind
 from app.web import near_misses
 from app.web.health import DOWN, OK, PARTS, PAUSED, UNKNOWN, Probe, Readiness
@@ -156,7 +156,7 @@ def _of_parts(parts: Mapping[str, str]) -> Iterator[Metric]:
 
 
 def _of_store(store: Counts) -> Iterator[Metric]:
-    phases = {**dict.fromkeys((goal.value for goal in Goal), 0), **store.transcriptions}
+    phases = {**dict.fromkeys((phase.value for phase in Phase), 0), **store.transcriptions}
     yield _gauges(
         "afterword_transcriptions",
         "Recordings by where their transcription stands.",
@@ -166,7 +166,7 @@ def _of_store(store: Counts) -> Iterator[Metric]:
     yield _gauges(
         "afterword_attempts",
         "Paid attempts by provider and by what became of them.",
-        ["provider", "fate"],
+        ["provider", "status"],
         sorted(store.attempts.items()),
     )
     yield _gauge(
@@ -242,7 +242,7 @@ def _of_facts(facts: Facts, providers: Sequence[str]) -> Iterator[Metric]:
     )
     yield _gauges(
         "afterword_heartbeat_age_seconds",
-        "Seconds since a process last gave a sign of life.",
+        "Seconds since a process's last heartbeat.",
         ["process"],
         (([name], max(0.0, age_s)) for name, (age_s, _) in sorted(facts.heartbeats.items())),
     )

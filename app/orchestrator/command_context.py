@@ -15,7 +15,7 @@ from app.core.policy import Policy
 from app.core.state import Transcription
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.database_time import DatabaseTime
-from app.orchestrator.lease import Keeper
+from app.orchestrator.lease import LeaseRenewer
 from app.orchestrator.outcome import Later, Refused, Unanswered
 from app.orchestrator.ports import AccountPauses, Blobs, CircuitBreakers, Clock, Sends, Transcriptions
 from app.orchestrator.ports_recall import Recall
@@ -57,7 +57,7 @@ class CommandContext:
     before: Loaded
     tripped: frozenset[str]
     time: DatabaseTime
-    keeper: Keeper
+    renewer: LeaseRenewer
     store: EffectStore
     blobs: Blobs
     clock: Clock
@@ -87,7 +87,7 @@ class CommandContext:
         """The database's clock."""
         return self.time.now()
 
-    def patient_now(self, since: float, *, for_creates: bool = False) -> float:
+    def now_excluding_pauses(self, since: float, *, for_creates: bool = False) -> float:
         """Now, less the time since `since` in which the account was refused: patience stood still then."""
         return self.now() - self.store.paused_since(self.workspace.name, since, for_creates=for_creates)
 

@@ -30,7 +30,7 @@ from app.core.commands import (
 )
 from app.core.durations import Durations
 from app.core.machine import is_wanted
-from app.core.state import Fate
+from app.core.state import AttemptStatus
 from app.errors import BlobsUnavailable, LeaseLost
 from app.orchestrator.account_pause import Account, proves_account
 from app.orchestrator.command_context import CommandContext, EffectStore, Workspace
@@ -42,15 +42,15 @@ from app.orchestrator.effects import (
     publish_transcript,
     queries,
 )
-from app.orchestrator.giving_up import patience_over
-from app.orchestrator.lease import Keeper
+from app.orchestrator.giving_up import giving_up
+from app.orchestrator.lease import LeaseRenewer
 from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused
 from app.orchestrator.ports import Blobs, Clock, Leases, RateLimits
 from app.orchestrator.rate_limits import CommandRates
 from app.orchestrator.records import Begun, PauseSubject, Presence, Source
 from app.orchestrator.transitions import Advancer
 
-POISON_AFTER = 8
+DEAD_LETTER_AFTER = 8
 
 _EFFECTS: dict[type[Command], Callable[[CommandContext], Outcome]] = {
     CreateTranscript: create_transcript.create,
@@ -111,13 +111,13 @@ class CommandRunner:
             return
         lease_s, renew_s = self._durations.lease_s, self._durations.lease_renew_s
         try:
-            with Keeper(self._store, leased, lease_s=lease_s, every_s=renew_s) as keeper:
-                context = self._context(begun, workspace, keeper)
+            with LeaseRenewer(self._store, leased, lease_s=lease_s, every_s=renew_s) as renewer:
+                context = self._context(begun, workspace, renewer)
                 self._apply(context, self._outcome(context, begun))
         except LeaseLost:
             self._log.warning("lease_lost", recording=leased.recording_id, command=leased.command.key)
 
-    def _context(self, begun: Begun, workspace: Workspace, keeper: Keeper) -> CommandContext:
+    def _context(self, begun: Begun, workspace: Workspace, renewer: LeaseRenewer) -> CommandContext:
         store, clock, leased = self._store, self._clock, begun.leased
         time = DatabaseTime(store, clock, begun.at)
         rates = CommandRates(
@@ -129,7 +129,7 @@ class CommandRunner:
             before=self._transitions.noticed(begun.before),
             tripped=begun.tripped,
             time=time,
-            keeper=keeper,
+            renewer=renewer,
             store=store,
             blobs=self._blobs,
             clock=clock,
@@ -142,8 +142,8 @@ class CommandRunner:
 
     def _outcome(self, context: CommandContext, begun: Begun) -> Outcome:
         leased, command = context.leased, context.leased.command
-        if leased.tries > POISON_AFTER:
-            return Happened(self._end_poison(context))
+        if leased.tries > DEAD_LETTER_AFTER:
+            return Happened(self._end_dead_letter(context))
         if not is_wanted(context.state, command):
             return NotWanted()
         is_clear = not begun.is_paused and context.recall.fingerprint in begun.keys
@@ -156,12 +156,12 @@ class CommandRunner:
             self._log.error("storage_unavailable", recording=leased.recording_id, cause=str(trouble))
             return Later(context.policy.durations.blocked_first_s, "storage_unavailable")
 
-    def _end_poison(self, context: CommandContext) -> events.Event:
+    def _end_dead_letter(self, context: CommandContext) -> events.Event:
         leased, command, at = context.leased, context.leased.command, context.now()
         line = None
         if isinstance(command, CreateTranscript):
             line = context.state.attempt_of(ordinal=command.ordinal)
-        if line is not None and line.fate is Fate.SENDING:
+        if line is not None and line.status is AttemptStatus.SENDING:
             # Something may have been sent: that is looked up, whatever else went wrong.
             return events.CreateUnknown(at, line.ordinal, "eight_tries")
         self._log.error(
@@ -201,7 +201,7 @@ class CommandRunner:
         """The command comes back later; after a day of that its wait ends by an event."""
         leased, wait_s = context.leased, later.after_s
         if not later.is_exact:
-            ended = patience_over(context, later.cause)
+            ended = giving_up(context, later.cause)
             if ended is not None:
                 self._happened(context, Happened(ended))
                 return

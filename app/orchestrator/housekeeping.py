@@ -65,7 +65,7 @@ class Housekeeping:
 
     def sweep(self) -> None:
         """Raises `QueueUnavailable` when a pass could not be asked for: the next sweep asks again."""
-        self._store.sign(quiet_s=self._presence.quiet_s, boot=self._presence.boot)
+        self._store.record_heartbeat(quiet_s=self._presence.quiet_s, boot=self._presence.boot)
         self._remove_leftovers()
         self._blobs.sweep()
         self._resume(self._workspaces)
@@ -81,7 +81,7 @@ class Housekeeping:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _forget_bodies(self) -> None:
-        if not self._store.take_turn("bodies", every_s=_FORGET_EVERY_S):
+        if not self._store.claim_interval("bodies", every_s=_FORGET_EVERY_S):
             return
         kept_s = self._durations.bodies_kept_s
         for _ in range(_FORGET_BATCHES):
@@ -113,7 +113,7 @@ def ask_for_passes(store: SweepStore, queue: Queue, workspaces: Mapping[str, Wor
     for workspace in workspaces.values():
         policy, durations = workspace.policy, workspace.policy.durations
         every_s = durations.poll_every_s if policy.poll_only else durations.reconcile_every_s
-        if policy.reconcile and store.take_turn(f"{PASS}:{workspace.name}", every_s=every_s):
+        if policy.reconcile and store.claim_interval(f"{PASS}:{workspace.name}", every_s=every_s):
             _begin_pass(store, workspace)
         _end_idle_pause(store, workspace)
     if not store.has_pass_waiting() and not any(_waits_for_a_probe(store, w) for w in workspaces.values()):

@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from app.core import events
 from app.errors import AlreadyApplied, StoreUnavailable
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.command_runner import POISON_AFTER
+from app.orchestrator.command_runner import DEAD_LETTER_AFTER
 from app.orchestrator.database_time import DatabaseTime
 from app.orchestrator.ports import Clock, DeliveryInbox
 from app.orchestrator.records import Closing, Delivery, Presence, Received, Source
@@ -92,8 +92,8 @@ class InboxConsumer:
 
     def _apply(self, delivery: Delivery, at: float, away_until: float) -> tuple[Closing, ...]:
         """What is left to close, when it is about no transcription."""
-        if delivery.tries > POISON_AFTER:
-            return (Closing(delivery.id, "unreadable: eight tries ended without a word"),)
+        if delivery.tries > DEAD_LETTER_AFTER:
+            return (Closing(delivery.id, "unreadable: gave up after 8 crashed attempts"),)
         try:
             decoded = decode_delivery(delivery.body, at=at)
         except Unreadable as error:
@@ -125,4 +125,4 @@ class InboxConsumer:
         durations = self._workspaces[delivery.workspace].policy.durations
         age_s = event.at - happened_at
         is_fresh = -durations.news_ahead_at_most_s <= age_s <= durations.news_is_old_after_s
-        return replace(event, look_first=not is_fresh or happened_at < away_until)
+        return replace(event, lookup_required=not is_fresh or happened_at < away_until)

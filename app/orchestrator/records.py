@@ -56,7 +56,9 @@ class Loaded:
     transcription: Transcription
     version: int
     pending: tuple[Command, ...] = ()
-    is_from_before: bool = False  # last changed before a long silence of ours: see `Liveness.sign`
+    predates_downtime: bool = (
+        False  # last changed before a long silence of ours: see `Liveness.record_heartbeat`
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +139,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """A stamped POST. `generation` and the key belong together."""
+    """A stamped POST. `key_serial` and the key belong together."""
 
     ordinal: int
-    generation: int
+    key_serial: int
     key: str
     fingerprint: str
     bot: str  # the bot, or the recording where there is none: what Recall's rate counts by
@@ -240,7 +242,7 @@ class PauseSubject(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """What is said before any work: see `ports.Liveness.sign`."""
+    """What is said before any work: see `ports.Liveness.record_heartbeat`."""
 
     quiet_s: float
     boot: BootClock | None = None

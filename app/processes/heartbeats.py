@@ -1,5 +1,5 @@
 """
-Signs of life of processes, in the table `heartbeats`: a row per process and host, named `worker-1@host`, with
+Heartbeats of processes, in the table `heartbeats`: a row per process and host, named `worker-1@host`, with
 host, process id and start in its detail. Written each ten seconds at most, never per job or request.
 """
 
@@ -36,7 +36,7 @@ class BeatStore(Protocol):
 @dataclass(frozen=True, slots=True)
 class Beat:
     """
-    The last sign of life of a process.
+    The last heartbeat of a process.
 
     Attributes:
         role: "worker-1", "inbox", "web", "dispatcher", "up", …
@@ -84,7 +84,7 @@ def programs(beats: Collection[Beat]) -> tuple[Beat, ...]:
 
 
 def hosts(beats: Collection[Beat], *, within_s: float = ALIVE_WITHIN_S) -> frozenset[str]:
-    """The machines from which a sign of life came in the last seconds."""
+    """The machines from which a heartbeat came in the last seconds."""
     return frozenset(beat.host for beat in beats if beat.age_s <= within_s)
 
 
@@ -120,7 +120,7 @@ def silent(heartbeats: Mapping[str, tuple[float, str]], *, now: float) -> tuple[
 
 
 def has_lost_web(heartbeats: Mapping[str, tuple[float, str]], silent: Collection[str] = ()) -> bool:
-    """Whether no web process gives signs of life, and one did today or is among the silent ones."""
+    """Whether no web process gives heartbeats, and one did today or is among the silent ones."""
     age_s = min((age_s for name, (age_s, _) in heartbeats.items() if name.startswith("web@")), default=None)
     if age_s is not None and age_s <= SILENT_AFTER_S:
         return False
@@ -129,7 +129,7 @@ def has_lost_web(heartbeats: Mapping[str, tuple[float, str]], silent: Collection
 
 
 class Beater:
-    """Writes the sign of life of this process. To be made in the process itself."""
+    """Writes the heartbeat of this process. To be made in the process itself."""
 
     def __init__(
         self,

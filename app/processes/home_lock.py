@@ -28,7 +28,7 @@ _DYING_S = 0.5  # a killed process holds its locks until the kernel has taken it
 
 
 @contextmanager
-def hold_home(home: Path, *, patience_s: float = CHILDREN_VANISH_WITHIN_S) -> Iterator[None]:
+def hold_home(home: Path, *, timeout_s: float = CHILDREN_VANISH_WITHIN_S) -> Iterator[None]:
     """
     Holds `home` for this process and the children it forks meanwhile.
 
@@ -46,7 +46,7 @@ def hold_home(home: Path, *, patience_s: float = CHILDREN_VANISH_WITHIN_S) -> It
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
             alive, lock = (_open(home / name, opened) for name in FILES)
             _take_alive(alive, lock, home)
-            _take_lock(lock, home, patience_s)
+            _take_lock(lock, home, timeout_s)
         except OSError as error:
             raise _home_trouble(error, home) from error
         _note(lock, str(os.getpid()))
@@ -125,8 +125,8 @@ def _try_alive(alive: int) -> bool:
     return True
 
 
-def _take_lock(lock: int, home: Path, patience_s: float) -> None:
-    ends_at = time.monotonic() + patience_s
+def _take_lock(lock: int, home: Path, timeout_s: float) -> None:
+    ends_at = time.monotonic() + timeout_s
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -135,7 +135,7 @@ def _take_lock(lock: int, home: Path, patience_s: float) -> None:
             if time.monotonic() > ends_at:
                 raise HeldByAnother(
                     f"{home} is still in use by the children of an `afterword up` that was killed; they "
-                    f"did not end in {patience_s:g} s. Find them with `fuser {home / 'up.lock'}`."
+                    f"did not end in {timeout_s:g} s. Find them with `fuser {home / 'up.lock'}`."
                 ) from error
         time.sleep(0.05)
 

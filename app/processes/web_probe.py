@@ -12,7 +12,7 @@ from contextlib import closing
 from typing import Any
 
 # Short: the supervisor asks, and tends nothing meanwhile.
-_PATIENCE_S = 0.5
+_RESPONSE_TIMEOUT_S = 0.5
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # told, not bound
 
 
@@ -36,7 +36,7 @@ def addresses(host: str, port: int) -> Mapping[str, str]:
 
 def answers(host: str, port: int) -> bool:
     """Whether web answers there now; within half a second."""
-    return _get(host, port, "/healthz", patience_s=_PATIENCE_S)[0] == 200
+    return _get(host, port, "/healthz", patience_s=_RESPONSE_TIMEOUT_S)[0] == 200
 
 
 def is_ours(host: str, port: int) -> bool:

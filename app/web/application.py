@@ -24,8 +24,8 @@ from app.recall.signatures import REMEDIES, RejectionKind, Secret, WebhookReject
 from app.settings.workspaces import DEFAULT_WORKSPACE
 from app.web import near_misses
 from app.web.bounded_worker import REFUSED, BodyRefused, declared_length, hang_up_if_unread, read_body
-from app.web.deferred_response import Plain, answer_later
-from app.web.group_commit import PATIENCE_S
+from app.web.deferred_response import Plain, defer_response
+from app.web.group_commit import ACK_TIMEOUT_S
 from app.web.gunicorn_app import refuse_to_start, refuse_unless_served_by_ours
 from app.web.health import add_health
 from app.web.near_misses import is_plausible, is_plausible_head, signature_headers
@@ -89,11 +89,11 @@ def _add_webhook(app: Flask, parts: WebParts) -> None:
             body=body,
         )
         # Made now, sent when the row is committed.
-        late = answer_later(request.environ, within_s=PATIENCE_S, otherwise=_unavailable)
-        if late is None:
+        deferred = defer_response(request.environ, within_s=ACK_TIMEOUT_S, otherwise=_unavailable)
+        if deferred is None:
             parts.committer.submit(row)
         else:
-            parts.committer.submit_late(row, late)
+            parts.committer.submit_deferred(row, deferred)
         return Response(status=202)
 
     for rule in ("/webhooks/recall", "/webhooks/recall/<workspace>"):

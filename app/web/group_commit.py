@@ -25,7 +25,7 @@ from app.errors import StoreUnavailable
 from app.orchestrator.records import NewDelivery
 from app.web.rejections import Counting
 
-PATIENCE_S = 3.0  # Recall waits 15 s; a person restarting the database should not make its workers pile up
+ACK_TIMEOUT_S = 3.0  # Recall waits 15 s; a person restarting the database should not make its workers pile up
 BATCH_ROWS = 500
 WAKE_EVERY_S = 0.02  # one costs as much as a request, and whoever is awake takes all there is
 
@@ -49,7 +49,7 @@ def settle(answer: Future[bool], *, is_stored: bool) -> None:
         answer.set_result(is_stored)
 
 
-class Waker:
+class InboxNotifier:
     """
     Rings for the inbox worker from a thread of its own, so that a Redis that hangs delays no commit.
 
@@ -95,19 +95,19 @@ class Committer:
         store: InboxStore,
         wake: Callable[[], None],
         *,
-        patience_s: float = PATIENCE_S,
+        ack_timeout_s: float = ACK_TIMEOUT_S,
         batch_rows: int = BATCH_ROWS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._patience_s = patience_s
+        self._ack_timeout_s = ack_timeout_s
         self._batch_rows = batch_rows
-        self._waker = Waker(wake)
+        self._notifier = InboxNotifier(wake)
         self._counting = Counting(store.count_deliveries, monotonic=monotonic)
         self._waiting: deque[_Waiting] = deque()
         self._something = threading.Condition()
         self._away = 0  # failed commits in a row that were the store's fault
-        self._targets = {"committer": self._run, "waker": self._waker.run, "counter": self._counting.run}
+        self._targets = {"committer": self._run, "waker": self._notifier.run, "counter": self._counting.run}
         self._threads: dict[str, threading.Thread] = {}
 
     def submit(self, row: NewDelivery) -> None:
@@ -118,14 +118,14 @@ class Committer:
             StoreUnavailable: It is not known to be; the sender should come again.
         """
         answer: Future[bool] = Future()
-        self.submit_late(row, answer)
+        self.submit_deferred(row, answer)
         with suppress(TimeoutError):
-            answer.result(self._patience_s)
+            answer.result(self._ack_timeout_s)
         settle(answer, is_stored=False)
         if not answer.result():
             raise StoreUnavailable("the delivery could not be stored in time")
 
-    def submit_late(self, row: NewDelivery, answer: Future[bool]) -> None:
+    def submit_deferred(self, row: NewDelivery, answer: Future[bool]) -> None:
         """
         Returns at once; `answer` is settled when the row is durably stored, or is not known to be. Once it is
         settled, the row is not stored any more unless its commit has begun.
@@ -166,7 +166,7 @@ class Committer:
         if self._is_stored(batch):
             for _, answer in batch:
                 settle(answer, is_stored=True)
-            self._waker.ask()
+            self._notifier.ask()
             self._counting.note_accepted(len(batch))
         elif len(batch) == 1:
             settle(batch[0][1], is_stored=False)
@@ -184,7 +184,7 @@ class Committer:
             settle(waiting[1], is_stored=is_stored)
             if is_stored:
                 self._counting.note_accepted(1)
-        self._waker.ask()
+        self._notifier.ask()
 
     def _is_stored(self, batch: Sequence[_Waiting]) -> bool:
         try:

@@ -93,9 +93,9 @@ def address() -> str:
 
 def refuse_unless_served_by_ours() -> None:
     """Raises SystemExit, and says why, unless gunicorn runs here with the worker of gunicorn.conf.py."""
-    from app.web.deferred_response import LateAnsweringWorker
+    from app.web.deferred_response import DeferredResponseWorker
 
-    if not (LateAnsweringWorker.is_chosen or "--check-config" in sys.argv):
+    if not (DeferredResponseWorker.is_chosen or "--check-config" in sys.argv):
         refuse_to_start([_WRONG_SERVER])
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # workers have this module, and no Flask
     from flask.typing import ResponseReturnValue
 
 PARTS = ("database", "queue", "storage", "workers", "recall", "providers", "inbox")
-PATIENCE_S = 0.7  # of the second in which /readyz answers
+RESPONSE_TIMEOUT_S = 0.7  # of the second in which /readyz answers
 FRESH_FOR_S = 1.0
 
 OK, DOWN, PAUSED, UNKNOWN = "ok", "down", "paused", "unknown"
@@ -64,7 +64,7 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
         DOWN: "No worker or no dispatcher is at work: all waits. Start ./afterword up, or see its log.",
         UNKNOWN: "Whether workers are at work is not known while the database or Redis does not answer.",
         _SILENT: (
-            "No sign of life for a minute from {who}: stopped, hung, or it dies at each start. `up` starts "
+            "No heartbeat for a minute from {who}: stopped, hung, or it dies at each start. `up` starts "
             "again what has ended: see its log's lines child_died; what hangs has to be killed."
         ),
     },
@@ -210,7 +210,7 @@ class Report:
         facts: What the database knows; None when it did not answer in time.
         queues: What Redis knows; None when it did not answer in time.
         causes: Why a part is "down", where there is a sentence for that alone.
-        silent: Processes that should give signs of life, and do not.
+        silent: Processes that should give heartbeats, and do not.
     """
 
     parts: Mapping[str, str]
@@ -302,7 +302,7 @@ class Readiness:
         report = self.ask()
         return report.body(), report.is_ready
 
-    def ask(self, *, within_s: float = PATIENCE_S) -> Report:
+    def ask(self, *, within_s: float = RESPONSE_TIMEOUT_S) -> Report:
         """As of now, or of the last second. Never raises."""
         probes: tuple[Probe[object], ...] = (self._write, self._facts, self._queue, self._queues, self._blobs)  # type: ignore[assignment]
         for probe in probes:

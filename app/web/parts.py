@@ -21,7 +21,7 @@ class Inbox(Protocol):
         """Returns when the row is durable. Raises `StoreUnavailable`."""
         ...
 
-    def submit_late(self, row: NewDelivery, answer: Future[bool]) -> None:
+    def submit_deferred(self, row: NewDelivery, answer: Future[bool]) -> None:
         """Returns at once; the result of `answer` is whether the row is durable."""
         ...
 

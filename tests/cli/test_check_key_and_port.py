@@ -14,7 +14,7 @@ from app.orchestrator.records import PauseSubject
 from app.processes.home_lock import hold_home
 from app.settings.environment import load_settings
 from tests.cli.conftest import WORKSPACE, Home
-from tests.cli.test_check import gives_a_sign, problems
+from tests.cli.test_check import beats_now, problems
 from tests.cli.test_check_at_work import at_work
 from workers.dispatcher import _opened
 
@@ -62,7 +62,7 @@ def test_where_nothing_is_known_a_new_key_has_nothing_to_be_held_against(home: H
 
 
 def test_a_port_changed_while_up_runs_must_be_free(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    gives_a_sign(home, "up", pid=os.getpid(), settings={"port": home.settings.port})
+    beats_now(home, "up", pid=os.getpid(), settings={"port": home.settings.port})
     with at_work(home), socket.create_server(("127.0.0.1", home.settings.port)):
         assert problems(home) == []
         with socket.create_server(("127.0.0.1", 0)) as others:

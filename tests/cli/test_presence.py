@@ -1,4 +1,4 @@
-"""Whether the service runs: by its home, by its signs of life, and when neither can be asked."""
+"""Whether the service runs: by its home, by its heartbeats, and when neither can be asked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.processes import home_lock
 from app.settings.environment import Settings
 from tests.cli.conftest import Home
 from tests.workers.programs import Program, eventually
-from workers.program_report import Signs
+from workers.program_report import ProgramReport
 
 HOLDER = """
 from app.processes.home_lock import hold_home, listen_on
@@ -67,8 +67,8 @@ def test_up_of_this_home_is_known_without_its_database_and_its_port_is_its_own(
 
 def test_programs_tell_their_host_process_and_settings(home: Home) -> None:
     told = {"salt": "x", "digests": {"PORT": "1"}}
-    Signs(home.store, told=told, up=os.getppid()).give()
-    Signs(home.store, told={}, up=None).give()
+    ProgramReport(home.store, told=told, up=os.getppid()).give()
+    ProgramReport(home.store, told={}, up=None).give()
     home.store.beat("web@elsewhere", detail=json.dumps({"host": "elsewhere"}))
     home.store.beat("dispatcher")
     found = service_of(home.settings)
@@ -80,7 +80,7 @@ def test_programs_tell_their_host_process_and_settings(home: Home) -> None:
 
 
 @pytest.mark.parametrize("detail", ["", "no JSON", "[]", '{"settings": 7}'])
-def test_sign_of_life_of_another_version_is_one_all_the_same(home: Home, detail: str) -> None:
+def test_heartbeat_of_another_version_is_one_all_the_same(home: Home, detail: str) -> None:
     home.store.beat("up@elsewhere", detail=detail)
     (program,) = service_of(home.settings).programs
     assert (program.host, program.pid, program.settings) == ("elsewhere", None, {})

@@ -11,7 +11,7 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
 from app.core import events
 from app.core.machine import Decision
-from app.core.state import Attempt, Fate
+from app.core.state import Attempt, AttemptStatus
 from app.errors import LeaseLost, Stale
 from app.orchestrator.records import (
     KEY_ACCEPTED,
@@ -25,7 +25,7 @@ from app.orchestrator.records import (
     Source,
 )
 from tests.contract.conftest import AnyStore, Place
-from tests.contract.store_words import CREATE, RECORDING, WORKSPACE, at_once, begin, begun, claim, delivery
+from tests.contract.store_builders import CREATE, RECORDING, WORKSPACE, at_once, begin, begun, claim, delivery
 
 QUIET_S = 600.0
 HERE = Presence(QUIET_S)
@@ -39,9 +39,9 @@ def test_a_begun_command_is_leased_and_loaded_with_what_is_to_be_known_first(sto
     store.set_key_status(WORKSPACE, "f3", KEY_BY_HAND)
     store.set_key_status("another", "f4", KEY_ACCEPTED)
     for _ in range(5):
-        store.note_provider(WORKSPACE, "down_async", worked=False, shut_s=60)
-        store.note_provider("another", "fine_here_async", worked=False, shut_s=60)
-    store.note_provider(WORKSPACE, "failed_once_async", worked=False, shut_s=60)
+        store.record_result(WORKSPACE, "down_async", worked=False, open_s=60)
+        store.record_result("another", "fine_here_async", worked=False, open_s=60)
+    store.record_result(WORKSPACE, "failed_once_async", worked=False, open_s=60)
     found = store.begin(offer.id, HERE, lease_s=15)
     assert found is not None
     assert (found.leased.command, found.leased.tries) == (CREATE, 1)
@@ -94,15 +94,15 @@ def test_an_absence_is_noted_before_a_command_is_begun(store: AnyStore) -> None:
     (offer,) = begin(store, CREATE).offerable
     boot = BootClock("a boot", lambda: 5.0 + store.clock_offset_s)
     presence = Presence(QUIET_S, boot)
-    store.sign(quiet_s=QUIET_S, boot=boot)
+    store.record_heartbeat(quiet_s=QUIET_S, boot=boot)
     store.clock_offset_s += 2 * QUIET_S
     found = store.begin(offer.id, presence, lease_s=15)
     assert found is not None
-    assert found.before.is_from_before
+    assert found.before.predates_downtime
 
 
 def test_received_deliveries_come_with_the_clock_and_the_last_absence(store: AnyStore) -> None:
-    store.sign(quiet_s=QUIET_S)
+    store.record_heartbeat(quiet_s=QUIET_S)
     store.clock_offset_s += 2 * QUIET_S
     store.add_deliveries([delivery(f"m{n}") for n in range(3)])
     first = store.receive(2, HERE)
@@ -129,24 +129,24 @@ def test_a_claim_on_what_was_loaded_before_a_silence_was_noted_is_stale(store: A
     """A worker that stood still meanwhile: the state says now that Recall is to be looked at first."""
     leased = begun(store)
     before = store.load(WORKSPACE, RECORDING)
-    store.sign(quiet_s=QUIET_S)
+    store.record_heartbeat(quiet_s=QUIET_S)
     store.clock_offset_s += 2 * QUIET_S
-    store.sign(quiet_s=QUIET_S)
-    line = Attempt(1, CREATE.provider, Fate.SENDING)
+    store.record_heartbeat(quiet_s=QUIET_S)
+    line = Attempt(1, CREATE.provider, AttemptStatus.SENDING)
     decision = Decision(before.transcription.with_attempt(line))
     sending = events.Sending(1.0, 1, CREATE.provider, 0)
     source = Source(command=leased, is_finished=False)
     with pytest.raises(Stale):
         store.commit(before, decision, event=sending, source=source, send=Send(1, 0, "k", "f", "b"))
-    assert store.load(WORKSPACE, RECORDING) == replace(before, is_from_before=True), "nothing is written"
-    assert store.send_times(WORKSPACE, RECORDING, 1, generation=0).since_first_s is None
+    assert store.load(WORKSPACE, RECORDING) == replace(before, predates_downtime=True), "nothing is written"
+    assert store.send_times(WORKSPACE, RECORDING, 1, key_serial=0).since_first_s is None
 
 
 def test_a_claim_on_what_another_has_claimed_is_stale(store: AnyStore) -> None:
     leased = begun(store)
     before = store.load(WORKSPACE, RECORDING)
     claim(store, budget=3)
-    line = Attempt(1, CREATE.provider, Fate.SENDING)
+    line = Attempt(1, CREATE.provider, AttemptStatus.SENDING)
     decision = Decision(replace(before.transcription.with_attempt(line), waits=7))
     sending = events.Sending(1.0, 1, CREATE.provider, 0)
     source = Source(command=leased, is_finished=False)
@@ -159,7 +159,7 @@ def test_a_claim_under_a_lease_that_went_to_another_writes_nothing(store: AnySto
     before = store.load(WORKSPACE, RECORDING)
     store.clock_offset_s += 16
     assert isinstance(store.take(leased.id, lease_s=15), Leased)
-    line = Attempt(1, CREATE.provider, Fate.SENDING)
+    line = Attempt(1, CREATE.provider, AttemptStatus.SENDING)
     decision = Decision(before.transcription.with_attempt(line))
     sending = events.Sending(1.0, 1, CREATE.provider, 0)
     source = Source(command=leased, is_finished=False)

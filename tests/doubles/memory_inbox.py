@@ -27,7 +27,7 @@ class MemoryInbox(MemoryFaults):
                 self.deliveries.setdefault((new.workspace, new.webhook_id), DeliveryRow(next(self._ids), new))
 
     def receive(self, limit: int, presence: Presence) -> Received:
-        away_until = self.sign(quiet_s=presence.quiet_s, boot=presence.boot)
+        away_until = self.record_heartbeat(quiet_s=presence.quiet_s, boot=presence.boot)
         found = self.take_deliveries(limit)
         waiting = [d for d in self.deliveries.values() if d.applied_at is None]
         return Received(found, self.now(), away_until, has_more=len(waiting) > len(found) > 0)

@@ -30,7 +30,7 @@ NAMES = {kind: queue_name(kind, QUEUE_ID) for kind in (RECALL, INBOX)}
 class NoInbox:
     """An inbox nothing may reach."""
 
-    def submit_late(self, row: NewDelivery, answer: Future[bool]) -> None:
+    def submit_deferred(self, row: NewDelivery, answer: Future[bool]) -> None:
         raise AssertionError("nothing is delivered here")
 
     def submit(self, row: NewDelivery) -> None:

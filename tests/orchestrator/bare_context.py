@@ -31,7 +31,7 @@ class BareContext(CommandContext):
     def now(self) -> float:
         return NOW
 
-    def patient_now(self, since: float, *, for_creates: bool = False) -> float:
+    def now_excluding_pauses(self, since: float, *, for_creates: bool = False) -> float:
         return NOW
 
     def read(self, rate: str, call: Callable[[], _T], *, may_defer: bool = True) -> _T | Unanswered:
@@ -46,7 +46,7 @@ class BareContext(CommandContext):
 def context_of(
     command: Command, *, state: Transcription | None = None, policy: Policy | None = None, **parts: Any
 ) -> BareContext:
-    """`parts`: `recall`, `store`, `probe`, `transitions`, `keeper`, `blobs`, `scratch`, as far as needed."""
+    """`parts`: `recall`, `store`, `probe`, `transitions`, `renewer`, `blobs`, `scratch`, as far as needed."""
     parts = {"fingerprint": "f1", **parts}
     recall = parts.pop("recall", SimpleNamespace(fingerprint=parts.pop("fingerprint")))
     nothing = cast(Any, SimpleNamespace())
@@ -56,7 +56,7 @@ def context_of(
         before=Loaded(state or Transcription("default", "r"), 1),
         tripped=frozenset(parts.get("tripped", ())),
         time=nothing,
-        keeper=parts.get("keeper", nothing),
+        renewer=parts.get("keeper", nothing),
         store=parts.get("store", nothing),
         blobs=parts.get("blobs", nothing),
         clock=cast(Any, SimpleNamespace(boottime=lambda: 1.0)),

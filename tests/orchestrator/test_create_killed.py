@@ -23,7 +23,7 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
 from app.core import events
 from app.core.commands import CreateTranscript
-from app.core.state import Goal, Transcription
+from app.core.state import Phase, Transcription
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.records import KEY_ACCEPTED, Committed, Source
 from app.orchestrator.service import Service
@@ -55,9 +55,9 @@ class DyingStore(SqlStore):
         self._at("after the claim" if is_claim else "after the event")
         return done
 
-    def settle_send(self, *args: Any, **kwargs: Any) -> Any:
+    def record_send_outcome(self, *args: Any, **kwargs: Any) -> Any:
         self._at("after the POST")
-        done = super().settle_send(*args, **kwargs)
+        done = super().record_send_outcome(*args, **kwargs)
         self._at("after its outcome")
         return done
 
@@ -131,7 +131,7 @@ class Installation:
                 service.perform(command_id)
             state = service.store.load("default", self.recording).transcription
             cast(SqlStore, service.store).close()
-            if state.goal is Goal.STORED:
+            if state.phase is Phase.STORED:
                 return state
         raise AssertionError(state)
 

@@ -1,4 +1,4 @@
-"""Signs of life of processes: who, where, how old; written seldom, and never a reason to fail."""
+"""Heartbeats of processes: who, where, how old; written seldom, and never a reason to fail."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class ListInbox:
             raise self.error
         self.rows.append(row)
 
-    def submit_late(self, row: NewDelivery, answer: Future[bool]) -> None:
+    def submit_deferred(self, row: NewDelivery, answer: Future[bool]) -> None:
         raise AssertionError("Flask's test client cannot answer late")
 
     def note_rejected(self, kind: str, *, remedy: str = "", is_plausible: bool = False) -> None:

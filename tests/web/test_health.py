@@ -22,7 +22,7 @@ from app.settings.workspaces import workspaces_of
 from app.web.health import PARTS, Probe, Readiness, Report
 from tests import migrated
 from tests.bench.receivers import hung_valkey, receiver, valkey
-from tests.contract.store_words import delivery
+from tests.contract.store_builders import delivery
 from tests.web.receiver import Receiver, head
 from tests.web.receiver_app import FileInbox
 
@@ -267,9 +267,9 @@ def test_providers_are_down_when_every_one_of_the_policy_is_passed_over(
     for name in names:
         assert state() == "ok"
         for _ in range(5):
-            store.note_provider("default", name, worked=False, shut_s=120)
+            store.record_result("default", name, worked=False, open_s=120)
     assert state() == "down"
-    store.note_provider("default", names[1], worked=True, shut_s=120)
+    store.record_result("default", names[1], worked=True, open_s=120)
     assert state() == "ok"
 
 

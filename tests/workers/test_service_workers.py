@@ -1,6 +1,6 @@
 """
 The workers of the service as `up` runs them, each with its own database: two installations on one Redis,
-and signs of life.
+and heartbeats.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def test_two_installations_on_one_redis_do_each_their_own_work(
     assert [k for k in Redis.from_url(redis_url).keys("*") if not _text(k).startswith("rq:")] == []
 
 
-def test_idle_and_busy_workers_give_signs_of_life_with_host_and_pid(
+def test_idle_and_busy_workers_leave_heartbeats_with_host_and_pid(
     program: Start, install: Callable[[str], Installation]
 ) -> None:
     place = install("one")

@@ -35,7 +35,7 @@ def serve(program: Start, home: Path) -> Program:
 
 
 def client(home: Path) -> Redis:
-    return connect(embedded_server.url(home), patience="worker")
+    return connect(embedded_server.url(home), timeouts="worker")
 
 
 def test_the_bundled_server_is_found_where_its_package_says() -> None:

@@ -34,7 +34,7 @@ class Beginnings(Transitions, DeliveryInbox, Liveness):
             reading, away_until = self.read_presence(connection, presence.boot)
             if reading.is_ordinary(presence.quiet_s):
                 return self._receive(connection, limit, reading.now, away_until)
-        away_until = self.sign(quiet_s=presence.quiet_s, boot=presence.boot)
+        away_until = self.record_heartbeat(quiet_s=presence.quiet_s, boot=presence.boot)
         with self.writing() as connection:
             return self._receive(connection, limit, self.now_in(connection), away_until)
 
@@ -51,7 +51,7 @@ class Beginnings(Transitions, DeliveryInbox, Liveness):
             is_ordinary, at = reading.is_ordinary(presence.quiet_s), reading.now
             found = self._begin(connection, command_id, lease_s=lease_s) if is_ordinary else None
         if not is_ordinary:
-            self.sign(quiet_s=presence.quiet_s, boot=presence.boot)
+            self.record_heartbeat(quiet_s=presence.quiet_s, boot=presence.boot)
             with self.writing() as connection:
                 at = self.now_in(connection)
                 found = self._begin(connection, command_id, lease_s=lease_s)
@@ -88,6 +88,6 @@ def _standing(workspace: str) -> sa.CompoundSelect[str, str]:
         sa.select(sa.literal(_PAUSED), pause.cause).where(pause.workspace == workspace),
         sa.select(sa.literal(_KEY), key.fingerprint).where(key.workspace == workspace, is_in_use),
         sa.select(sa.literal(_TRIPPED), breaker.provider).where(
-            breaker.workspace == workspace, breaker.shut_until.is_not(None)
+            breaker.workspace == workspace, breaker.open_until.is_not(None)
         ),
     )

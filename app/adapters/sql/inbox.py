@@ -45,7 +45,7 @@ class DeliveryInbox(Installation):
         if not values:
             return
         if self.is_sqlite:
-            self._kept.execute_many(_SQLITE_ADD, values)
+            self._dedicated.execute_many(_SQLITE_ADD, values)
         else:
             with self.writing() as connection:
                 connection.exec_driver_sql(_POSTGRESQL_ADD, values)
@@ -54,11 +54,11 @@ class DeliveryInbox(Installation):
         """Closes every idle connection; the next use opens new ones."""
         super().close()
         if self.is_sqlite:
-            self._kept.close()
+            self._dedicated.close()
 
     @cached_property
-    def _kept(self) -> KeptConnection:
-        return KeptConnection(self)
+    def _dedicated(self) -> DedicatedConnection:
+        return DedicatedConnection(self)
 
     def take_deliveries(self, limit: int) -> list[Delivery]:
         """
@@ -187,7 +187,7 @@ class DeliveryInbox(Installation):
                 self.put_moment(connection, key, self.db_now)
 
 
-class KeptConnection:
+class DedicatedConnection:
     """
     One SQLite connection that is kept, used in the driver's own words: a transaction through the pool costs
     0.1 ms of processor, most of a receiver's budget; here it is three calls. Everything that makes it safe
@@ -199,9 +199,9 @@ class KeptConnection:
     """
 
     def __init__(self, database: Database) -> None:
-        assert database.turn is not None
+        assert database.write_lock is not None
         self._database = database
-        self._turn = database.turn
+        self._write_lock = database.write_lock
         self._connection: sqlite3.Connection | None = None
         self._path = sqlite_path(database.url)
         self._file: tuple[int, int] | None = None  # that it was opened on
@@ -213,7 +213,7 @@ class KeptConnection:
         """One transaction, durable on return. Raises `StoreUnavailable`; then nothing of it is there."""
         with translated():
             self._own()  # before the turn: opening a database that is not in WAL yet takes one itself
-        with translated(), self._turn.taken(wait_s=BUSY_S, is_urgent=True):
+        with translated(), self._write_lock.taken(wait_s=BUSY_S, is_urgent=True):
             try:
                 connection = self._own()
                 connection.execute("BEGIN IMMEDIATE")

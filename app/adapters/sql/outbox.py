@@ -20,7 +20,7 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.account_pauses import is_about_creates
 from app.adapters.sql.tallies import RecallAnswers
 from app.core import commands
-from app.core.state import ENDS, Goal
+from app.core.state import ENDS, Phase
 from app.errors import LeaseLost
 from app.orchestrator.records import Leased, Offerable, Slot
 from app.recall.types import Answer
@@ -117,7 +117,7 @@ class Outbox(RecallAnswers):
         has_command = sa.exists().where(
             command.c.workspace == row.c.workspace, command.c.recording_id == row.c.recording_id
         )
-        is_open = row.c.goal.in_([goal.value for goal in Goal if goal not in ENDS])
+        is_open = row.c.phase.in_([phase.value for phase in Phase if phase not in ENDS])
         stuck = sa.select(row.c.workspace, row.c.recording_id).where(is_open, ~has_command)
         stuck = stuck.where(row.c.updated_at < self.db_now - older_than_s).limit(limit)
         with self.reading() as connection:

@@ -4,7 +4,7 @@ The record in SQLite or PostgreSQL: everything `app.orchestrator.ports.Store` pr
 Put together from one part per concern, all on the same `Database`: `inbox` (deliveries), `transitions` (the
 transcription), `outbox` (commands, leases), `sends_and_rates`, `account_pauses`, `api_keys` (keys that see),
 `recall_list_passes` (passes over a list), `circuit_breakers` (providers that are down), `liveness`
-(signs of life, the clock), `installation` (moments, intervals, names), `tallies` (counts that belong to
+(heartbeats, the clock), `installation` (moments, intervals, names), `tallies` (counts that belong to
 outcomes), `health` (how it is), `queries` (stories and counts), `finding` (lists).
 """
 

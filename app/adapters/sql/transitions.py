@@ -128,7 +128,7 @@ class Transitions(Outbox):
         else:
             moved = row.update().where(_is_of(row, after.workspace, after.recording_id))
             moved = moved.where(row.c.version == before.version)
-            if is_claim and not before.is_from_before:  # nothing is paid on news from before a silence
+            if is_claim and not before.predates_downtime:  # nothing is paid on news from before a silence
                 moved = moved.where(~_IS_FROM_BEFORE)
             values = _state_columns(after, self.db_now) | {"version": before.version + 1}
             if _execute_or_stale(connection, moved.values(values)) != 1:
@@ -172,8 +172,8 @@ class Transitions(Outbox):
                 continue
             values: dict[str, Any] = {
                 "provider": line.provider,
-                "fate": line.fate.value,
-                "generation": line.generation,
+                "status": line.status.value,
+                "key_serial": line.key_serial,
                 "transcript_id": line.transcript_id,
                 "error": line.error,
                 "updated_at": self.db_now,
@@ -197,7 +197,7 @@ class Transitions(Outbox):
             workspace=after.workspace,
             recording_id=after.recording_id,
             ordinal=send.ordinal,
-            generation=send.generation,
+            key_serial=send.key_serial,
             key=send.key,
             fingerprint=send.fingerprint,
             bot=send.bot,
@@ -340,7 +340,7 @@ def _is_of(table: sa.Table, workspace: str, recording_id: str) -> sa.ColumnEleme
 
 def _state_columns(after: Transcription, now: sa.ColumnElement[float]) -> dict[str, Any]:
     return {
-        "goal": after.goal.value,
+        "phase": after.phase.value,
         "state": json.dumps(states.to_record(after), ensure_ascii=False, separators=(",", ":")),
         "updated_at": now,
         "completed_at": after.completed_at,

@@ -40,7 +40,7 @@ def prune(context: CommandContext) -> Outcome:
     if len(alive) <= CEILING or not given_up:
         return Happened(events.Pruned(context.now(), command.ordinal, has_room=len(alive) <= CEILING))
     tid = given_up[0].transcript_id
-    context.keeper.check()
+    context.renewer.check()
     deleted = context.read("retrieve", partial(context.recall.delete, tid), may_defer=False)
     if isinstance(deleted, Unanswered):
         return deleted
