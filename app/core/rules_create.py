@@ -253,7 +253,7 @@ def on_create_unknown(t: Transcription, e: events.CreateUnknown, p: Policy) -> S
 
 
 def on_downtime_detected(t: Transcription, e: events.DowntimeDetected, p: Policy) -> Step:
-    """Whoever worked meanwhile, or since the backup was made, may have paid: look before sending."""
+    """Another installation, or this one since the backup was made, may have paid: look before sending."""
     # The day in which an open attempt is to settle, a transcript to be stored, or a provider to work again,
     # was lost by us.
     lines = tuple(replace(a, since=e.at) if a.status in _STANDING_STILL else a for a in t.attempts)

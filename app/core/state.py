@@ -1,9 +1,9 @@
 """
-The state of one transcription: three facts, not one phase. The goal; one line per paid attempt; and
-the finished transcripts that are known but not yet looked at.
+The state of one transcription: three facts. The phase; one line per paid attempt; and
+the finished transcripts that are known and not yet processed.
 
-Everything is frozen. The questions asked here (`open_attempt`, `attempt_of`) have no opinion about
-what should happen; opinions live in the rules.
+Everything is frozen. The questions asked here (`open_attempt`, `attempt_of`) decide
+nothing; decisions are in the rules.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class PendingTranscript:
-    """A finished transcript nobody has looked at yet."""
+    """A finished transcript that is not processed yet."""
 
     transcript_id: str
     since: float
