@@ -1,6 +1,6 @@
 """
-`test`: lint, types, coverage of what decides, and the whole test suite; `chaos`, `bench` and `mutate`: what runs
-from the folder of tests/ with that name. All in an environment without settings.
+`test`: lint, types, coverage of what decides, and the whole test suite; `chaos`, `bench` and `mutate`: what
+runs from the folder of tests/ with that name. All in an environment without settings.
 
 What this machine lacks is left out of the suite by name; pytest's summary says so (`-ra`).
 """
