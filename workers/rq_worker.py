@@ -113,7 +113,7 @@ class AfterwordWorker(Worker):
 
     def _shutdown(self) -> None:
         # RQ stops an idle worker by raising from the signal handler. Where that lands in a redis-py
-        # `__del__`, which swallows everything, the wish would be forgotten: `heartbeat` remembers it.
+        # `__del__`, which swallows everything, the wish would be forgotten: `heartbeat` keeps it.
         # And a busy one writes to Redis from the handler; without Redis that would end the job.
         self._stop_requested = True
         if self.get_state() != WorkerStatus.BUSY:
@@ -188,7 +188,7 @@ def run_worker(
     """
     Works until SIGTERM (the running job is finished first) or until Redis fails at a bad moment.
 
-    To be called in a forked child's main thread; whoever forked it starts it again.
+    To be called in a forked child's main thread; the supervisor starts it again.
 
     Args:
         redis_url: See `app.adapters.redis.job_queue.connect`.

@@ -109,7 +109,7 @@ class Child:
             return None
         try:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
-        except ChildProcessError:  # somebody else took its status
+        except ChildProcessError:  # its status was taken elsewhere
             pid, status = self.pid, 0
         if pid == 0:
             return None
@@ -179,7 +179,7 @@ def _ending(status: int, lived_s: float) -> Ending:
 
 
 class _Self:
-    """What this process knows of itself as a child."""
+    """This process as a child."""
 
     ready_end: int | None = None
     is_told = True

@@ -106,7 +106,7 @@ def _note(lock: int, holder: str) -> None:
     # Always as long: an emptied file would need a block again at the next start, which a full disk refuses.
     try:
         os.pwrite(lock, f"{holder:<{_NOTE_BYTES - 1}}\n".encode(), 0)
-    except OSError:  # the locks hold without it; but it must not name somebody else
+    except OSError:  # the locks hold without it; but it must not name another process
         with suppress(OSError):
             os.ftruncate(lock, 0)
 

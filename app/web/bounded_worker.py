@@ -187,7 +187,7 @@ class BoundedUnreader(SocketUnreader):  # type: ignore[misc]
 
 
 class Connection(TConn):  # type: ignore[misc]
-    """A connection that remembers the head collected so far and when its request must be complete."""
+    """A connection with the head collected so far and the deadline of its request."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -317,7 +317,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
 
     # -- threads ---------------------------------------------------------------------------------
     def handle(self, conn: Connection) -> Any:
-        """One request. Lingers here, in the thread, where it delays nobody else."""
+        """One request. Lingers here, in the thread, where no other request is delayed."""
         self._handling.conn = conn  # for `handle_error`, which gunicorn does not tell
         stays_open = super().handle(conn)
         self._handling.conn, conn.opening = None, b""

@@ -186,7 +186,7 @@ class DeferredResponseWorker(BoundedWorker):
             assert deferred.conn is not None
             try:
                 self._send(deferred, deferred.conn)
-            except OSError as error:  # also a peer that takes nothing: nobody waits for it here
+            except OSError as error:  # also a peer that takes nothing: no thread waits for it here
                 self.log.debug("the answer could not be sent: %s", type(error).__name__)
                 self._drop(deferred.conn, status=None)
 
@@ -194,7 +194,7 @@ class DeferredResponseWorker(BoundedWorker):
         is_good = deferred.result()
         response = deferred.response if is_good else _other(deferred)
         conn.sock.setblocking(False)
-        # In flight they were not counted; kept alive, all at once, they would leave no room for anybody new.
+        # In flight they were not counted; kept alive, all at once, they would leave no room for a new one.
         if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
             response.force_close()
         if deferred.body and is_good:

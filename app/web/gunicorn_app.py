@@ -109,7 +109,7 @@ def refuse_unless_configured_by_ours(cfg: Any) -> None:
 
 def refuse_to_start(problems: Sequence[str]) -> NoReturn:
     """
-    Tells the problems and ends the process.
+    Writes the problems and ends the process.
 
     Raises:
         SystemExit: Always; 78, or in a worker of gunicorn what makes gunicorn stop as well.
