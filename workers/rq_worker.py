@@ -245,7 +245,7 @@ class _LostRedis(logging.Filter):
 def wait_for_redis(redis_url: str) -> None:
     """Returns when Redis takes a write; says once that it waits, and once for how long it did."""
     began_at = time.monotonic()
-    with closing(connect(redis_url, patience="web")) as client:
+    with closing(connect(redis_url, timeouts="web")) as client:
         # Not a ping alone: a worker writes its name first, and would die of a refusal.
         write = partial(client.set, _WRITTEN_KEY, b"", ex=_WRITTEN_TTL_S)
         _, has_waited = _once_there(
