@@ -218,7 +218,9 @@ def ordered(home: Home, command: str) -> Said:
     if command == "replay":
         home.store.add_deliveries([delivery("recording.done", recording)])
         return home.run("replay", "1", "--yes")
-    home.happens(recording, events.RecordingDone(home.store.now(), None, (("afterword", "skip"),)), by="webhook")
+    home.happens(
+        recording, events.RecordingDone(home.store.now(), None, (("afterword", "skip"),)), by="webhook"
+    )
     return home.run("retry", recording, "--yes")
 
 
