@@ -14,7 +14,8 @@ from typing import Any
 
 from app import log
 from app.processes import venv_lock
-from app.web.gunicorn_app import address, die_with_parent
+from app.processes.parent_death import die_with_parent
+from app.web.gunicorn_app import address
 
 if venv_lock.hold() is not None:
     raise SystemExit(75)
@@ -23,7 +24,7 @@ _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 bind = address()
 backlog = 512
 
-worker_class = "app.web.deferred_response.LateAnsweringWorker"
+worker_class = "app.web.deferred_response.DeferredResponseWorker"
 workers = 2
 # A request whose head is complete holds a thread while its body comes, ten seconds at most. All of 64 stalled
 # bodies may fall to one worker; 32 threads are then still left for honest ones. Idle threads are never made.
@@ -33,7 +34,7 @@ _descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 worker_connections = 400 if _descriptors == resource.RLIM_INFINITY else max(128, min(400, _descriptors - 64))
 preload_app = True  # 40 MB once instead of per worker, and a wrong configuration stops the start
 
-timeout = 30  # seconds without a sign of life from a worker's main loop
+timeout = 30  # seconds without a heartbeat from a worker's main loop
 graceful_timeout = 25
 keepalive = 5
 

@@ -6,7 +6,7 @@ so that each process loads what it uses.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -23,10 +23,8 @@ if TYPE_CHECKING:
     from app.orchestrator.command_context import Workspace
     from app.orchestrator.service import Service
     from app.settings.workspaces import WorkspaceSettings
-    from app.web.application import WebParts
     from app.web.health import Readiness
-
-_COUNTING_PATIENCE_S = 2.0  # a scraper waits ten seconds
+    from app.web.parts import WebParts
 
 __all__ = [
     "load_settings",
@@ -151,9 +149,9 @@ def open_service(
 
 def web_parts(settings: Settings | None = None) -> WebParts:
     """What the Flask application is made of; read from the environment when not given."""
-    import app.ops.metrics  # noqa: F401  # before gunicorn forks; later it would be 4 MB in each process
-    from app.web.application import WebParts
+    from app.ops import metrics  # before gunicorn forks; later it would be 4 MB in each process
     from app.web.group_commit import Committer
+    from app.web.parts import WebParts
 
     settings = settings or load_settings()
     _hide_secrets(settings)
@@ -165,10 +163,16 @@ def web_parts(settings: Settings | None = None) -> WebParts:
     return WebParts(
         secrets_by_workspace={name: one.webhook_secrets for name, one in workspaces_of(settings).items()},
         committer=Committer(store, queue.wake_inbox),
-        readiness=functools.partial(_readyz, readiness),
+        readiness=readiness.answer,
         ops=functools.partial(_mount_ops, settings=settings, store=watching, queue=queue),
-        metrics=_metrics_of(settings, readiness, watching),
+        metrics=metrics.page(readiness, watching, providers=_providers(settings)),
     )
+
+
+def _providers(settings: Settings) -> list[str]:
+    """Of all policies."""
+    policies = (one.policy for one in workspaces_of(settings).values())
+    return sorted({choice.key for policy in policies for choice in policy.providers})
 
 
 def open_readiness(
@@ -184,11 +188,6 @@ def open_readiness(
         workspaces=workspaces_of(settings).values(),
         durations=settings.durations,
     )
-
-
-def _readyz(readiness: Readiness) -> tuple[Mapping[str, object], bool]:
-    report = readiness.ask()
-    return report.body(), report.is_ready
 
 
 def _hide_secrets(settings: Settings) -> None:
@@ -207,7 +206,7 @@ def _hide_secrets(settings: Settings) -> None:
 
 def _mount_ops(app: Any, *, settings: Settings, store: SqlStore, queue: RqQueue) -> None:
     from app.ops import rq_board
-    from app.ops.heartbeats import Beater
+    from app.processes.heartbeats import Beater
 
     names = lambda: queue.names  # noqa: E731  # asked when first needed
     rq_board.mount(
@@ -219,31 +218,3 @@ def _mount_ops(app: Any, *, settings: Settings, store: SqlStore, queue: RqQueue)
     )
     # Called by gunicorn.conf.py in each process that serves.
     app.extensions["afterword.in_worker"] = lambda: Beater(store, "web").run_in_thread()
-
-
-def _metrics_of(settings: Settings, readiness: Readiness, store: SqlStore) -> Callable[[], bytes]:
-    from app import log
-    from app.ops import metrics
-    from app.web.health import Probe
-
-    policies = [one.policy for one in workspaces_of(settings).values()]
-    providers = sorted({choice.key for policy in policies for choice in policy.providers})
-    counts, measures = Probe(store.counts), Probe(store.measures)
-
-    def show() -> bytes:
-        counts.begin()
-        measures.begin()
-        report = readiness.ask()
-        _, counted = counts.result(_COUNTING_PATIENCE_S)
-        _, measured = measures.result(_COUNTING_PATIENCE_S)
-        return metrics.render(
-            counted,
-            report.queues,
-            parts=report.parts,
-            facts=report.facts,
-            measured=measured,
-            providers=providers,
-            lines_dropped=log.dropped().total,
-        )
-
-    return show

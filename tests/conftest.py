@@ -20,6 +20,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # They look at one programme, which takes long to play.
 _ONE_PROGRAMME = {f"tests/flow/test_{name}.py" for name in ("by_hand", "scenes", "secrets")}
 
+_ONLY_COMPUTE = {"core", "property"}
+
 
 class _Files(LoadFileScheduling):  # type: ignore[misc]  # untyped
     """One process per file, and one for those that share what is played once."""
@@ -34,17 +36,34 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Files | Non
     return _Files(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
+# Fixtures that start a server, or a program that imports the product anew.
+_STARTERS = {"program", "postgresql_server", "postgresql_url"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files whose slow tests may take longest together are begun first (`--no-loadscope-reorder`)."""
+    """
+    The files whose slow tests may take longest together are begun first (`--no-loadscope-reorder`); then
+    what starts a process by one of its fixtures is slow too.
+    """
     allowed: Counter[Path] = Counter()
     for item in items:
         allowed[item.path] += _allowed_s(item)
     items.sort(key=lambda item: -allowed[item.path])
+    for item in items:
+        if _starts_a_process(item):
+            item.add_marker("slow")
 
 
 def _allowed_s(item: pytest.Item) -> int:
-    """What only computes hardly waits: it fills the processors at the end, when no service is in a hurry."""
+    """What does not wait fills the processors at the end, when no service is in a hurry."""
     mark = item.get_closest_marker("timeout")
-    if item.get_closest_marker("slow") is None or item.path.parent.name == "core":
+    if item.get_closest_marker("slow") is None or item.path.parent.name in _ONLY_COMPUTE:
         return 0
     return 60 if mark is None else int(mark.args[0])
+
+
+def _starts_a_process(item: pytest.Item) -> bool:
+    of_cases: Any = getattr(item, "callspec", None)
+    is_on_postgresql = of_cases is not None and "postgresql" in of_cases.params.values()
+    return is_on_postgresql or not _STARTERS.isdisjoint(getattr(item, "fixturenames", ()))

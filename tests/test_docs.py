@@ -19,10 +19,10 @@ from app.cli.testing import clean_environment
 from app.orchestrator.next_steps import NEXT_STEPS
 from app.recall.limits import EventName
 from app.recall.signatures import RejectionKind
-from app.results.result_folder import PROVIDER_RAW, RAW
 from app.settings import environment
 from app.settings.policy_file import read_policy
 from app.transcripts.formats import FORMATS
+from app.transcripts.result_folder import PROVIDER_RAW, RAW
 from app.web import near_misses
 from app.web.application import create_app
 

@@ -24,7 +24,7 @@ from app.core.durations import Durations, growing
 from app.errors import AfterwordError, QueueUnavailable, StoreUnavailable
 from app.orchestrator.ports import DeliveryInbox, Liveness, Outbox, Queue
 from app.processes.child import tell_ready
-from workers.program_report import Signs
+from workers.program_report import ProgramReport
 
 if TYPE_CHECKING:
     from app.settings.environment import Settings
@@ -76,7 +76,7 @@ class Outage:
 
 
 class DispatcherStore(DeliveryInbox, Outbox, Liveness, Protocol):
-    """What is due, and its own sign of life."""
+    """What is due, and its own heartbeat."""
 
 
 class Dispatcher:
@@ -88,7 +88,7 @@ class Dispatcher:
         queue: Queue,
         *,
         sweep: Callable[[], object],
-        signs: Callable[[], object] = lambda: None,
+        send_report: Callable[[], object] = lambda: None,
         pace: Pace = Pace(),  # noqa: B008  # frozen
         clock: Callable[[], float] = time.monotonic,
         log: Any = None,
@@ -96,13 +96,13 @@ class Dispatcher:
         """
         Args:
             sweep: The service's housekeeping; may take a while, may raise ours.
-            signs: Further signs of life, given with each of the dispatcher's own.
+            signs: Further heartbeats, given with each of the dispatcher's own.
             clock: Monotonic, seconds.
         """
         self._store = store
         self._queue = queue
         self._sweep = sweep
-        self._signs = signs
+        self._send_report = send_report
         self._pace = pace
         self._clock = clock
         self._log = log if log is not None else _log
@@ -161,7 +161,7 @@ class Dispatcher:
         if now < self._beat_at and self._database.since is None:
             return
         self._store.beat("dispatcher")
-        self._signs()
+        self._send_report()
         self._beat_at = now + self._pace.beat_every_s
 
     def _housekeeping(self) -> None:
@@ -203,7 +203,7 @@ def _opened(settings: Settings, told: Mapping[str, Any], up: int | None) -> Disp
         service.store,
         service.queue,
         sweep=service.sweep,
-        signs=Signs(
+        send_report=ProgramReport(
             wiring.open_store(settings),
             told={**told, "port": settings.port},
             up=up,

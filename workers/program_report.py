@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from app.adapters.sql.liveness import Liveness
 
 
-class Signs:
-    """Signs of life named `up@HOST`, or `dispatcher@HOST` where it was started by itself."""
+class ProgramReport:
+    """Heartbeats named `up@HOST`, or `dispatcher@HOST` where it was started by itself."""
 
     def __init__(
         self, store: Liveness, *, told: Mapping[str, Any], up: int | None, workers: int | None = None
@@ -34,7 +34,7 @@ class Signs:
         self._detail = json.dumps(detail if up is None else {**detail, "workers": workers})
 
     def give(self) -> None:
-        """One sign of life, and what was dropped from the log since the last. Raises `StoreUnavailable`."""
+        """One heartbeat, and what was dropped from the log since the last. Raises `StoreUnavailable`."""
         self._store.beat(self._name, detail=self._detail)
         dropped = log.dropped()
         if lines := dropped.unkept:

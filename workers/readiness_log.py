@@ -16,7 +16,7 @@ import structlog
 from app.settings.program_name import pasteable
 from app.web.health import UNKNOWN, Readiness
 
-_PATIENCE_S = 5.0
+_RESPONSE_TIMEOUT_S = 5.0
 # Said by others: the dispatcher, and whatever else needs the database to know how it is.
 _TOLD_ELSEWHERE = frozenset({"database", "queue"})
 _UNKNOWN_WITH_THEM = frozenset({"workers", "recall", "providers", "inbox"})
@@ -38,7 +38,7 @@ class Watch:
 
     def look(self) -> None:
         """Asks every part and says what has changed. Never raises; takes some seconds where a part hangs."""
-        report = self._readiness.ask(within_s=_PATIENCE_S)
+        report = self._readiness.ask(within_s=_RESPONSE_TIMEOUT_S)
         said = report.by_part()
         now = time.monotonic()
         for part in sorted({*said, *self._ailing} - _TOLD_ELSEWHERE):

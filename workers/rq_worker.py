@@ -163,7 +163,7 @@ def work_for(settings: Settings, kind: str, name: str) -> None:
         name: For people, e.g. `worker-1`.
     """
     from app import wiring
-    from app.ops.heartbeats import Beater
+    from app.processes.heartbeats import Beater
     from workers import jobs
 
     store = wiring.open_store(settings)
@@ -199,7 +199,7 @@ def run_worker(
     logging.getLogger("rq.worker").addFilter(lost)
     try:
         worker = AfterwordWorker(
-            queue, connect(redis_url, patience="worker"), name=name, beat=beat, jobs=jobs
+            queue, connect(redis_url, timeouts="worker"), name=name, beat=beat, jobs=jobs
         )
         # RQ says three lines per job; the service says what was decided.
         worker.work(logging_level="WARNING")
@@ -242,7 +242,7 @@ class _LostRedis(logging.Filter):
 
 def wait_for_redis(redis_url: str, *, longest_wait_s: float = _LONGEST_WAIT_S) -> None:
     """Returns when Redis takes a write; says once that it waits, and once for how long it did."""
-    client = connect(redis_url, patience="web")
+    client = connect(redis_url, timeouts="web")
     began_at = time.monotonic()
     waits = 0
     while True:

@@ -46,6 +46,7 @@ _ONLY_WEB = {
     "app.ops",
     "app.web.gunicorn_app",
     "app.web.application",
+    "app.web.parts",
 }
 # Commands, and what only they use.
 _NOT_SERVICE = {
@@ -179,7 +180,7 @@ def refuse_unfit_redis(settings: Settings) -> None:
         return
     from app.adapters.redis import errors, job_queue
 
-    with closing(job_queue.connect(settings.redis_url, patience="web")) as client:
+    with closing(job_queue.connect(settings.redis_url, timeouts="web")) as client:
         why = errors.why_unfit(client)
     if why is not None:
         raise ConfigError([why])

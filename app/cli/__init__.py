@@ -110,9 +110,7 @@ def complain(problems: Sequence[str]) -> None:
     """All problems at once, on stderr."""
     from app.cli.words import open_console, say
 
-    heading = (
-        "one thing has to be mended" if len(problems) == 1 else f"{len(problems)} things have to be mended"
-    )
+    heading = "1 configuration error" if len(problems) == 1 else f"{len(problems)} configuration errors"
     console = open_console(is_stderr=True)
     say(console, f"afterword: {heading} before this can start:")
     for problem in problems:

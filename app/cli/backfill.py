@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from app import wiring
-from app.cli.alive import why_idle
 from app.cli.check_recall import why_busy
 from app.cli.confirm import is_agreed, is_terminal
+from app.cli.presence import why_idle
 from app.cli.show import workspace_option
 from app.cli.words import seconds_of
 from app.core.policy import Policy

@@ -11,18 +11,17 @@ from dataclasses import dataclass, field
 import click
 
 from app.cli import preflight
-from app.cli.alive import Service, service_of, why_no_web
 from app.cli.check_recall import Accounts
-from app.cli.presence import is_home_held, is_stopped, own_port, presence_of
+from app.cli.presence import Service, service_of
 from app.cli.reading import read_store, why_no_database
 from app.cli.words import open_console, say
 from app.errors import AfterwordError, ConfigError, StoreUnavailable
+from app.processes import home_lock, web_probe
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import pasteable
 from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
 
-_ALIVE_WITHIN_S = 30.0  # of a process's last sign of life; as for /readyz
-_PATIENCE_S = 3.0  # with each part
+_RESPONSE_TIMEOUT_S = 3.0  # with each part
 # Parts of readiness that nothing else here asks about.
 _PARTS = ("workers", "recall", "providers", "inbox", "web")
 
@@ -71,11 +70,11 @@ def _add_service(found: _Checked, settings: Settings) -> None:
     if settings.wrong & STORED:
         return
     service = found.service = service_of(settings)
-    if service.is_running is False and service.has_run and not is_stopped(settings.home):
+    if service.is_running is False and service.has_run and not home_lock.is_stopped(settings.home):
         found.problems.append(service.sentence())
     if (changed := service.why_changed()) is not None:
         found.warnings.append(changed)
-    if service.is_running and (no_web := why_no_web(settings)) is not None:
+    if service.is_running and (no_web := service.why_no_web(settings)) is not None:
         found.problems.append(no_web)
     if service.is_running and not settings.wrong & (STORED | QUEUE | RESULTS | POLICY):
         _add_parts(found, settings)
@@ -86,7 +85,7 @@ def _add_parts(found: _Checked, settings: Settings) -> None:
     from app import wiring
     from app.cli.account_status import why_old
 
-    report = wiring.open_readiness(settings).ask(within_s=_PATIENCE_S)
+    report = wiring.open_readiness(settings).ask(within_s=_RESPONSE_TIMEOUT_S)
     said = report.by_part()
     ailing = [said[part] for part in _PARTS if part in said and report.parts.get(part, "down") == "down"]
     found.problems += [sentence for sentence in ailing if sentence not in found.problems]
@@ -138,30 +137,17 @@ def _port(asked: _Asked) -> str | None:
 
     def is_at_work() -> bool:
         """The processes may have been started one by one, without `up`: then they share its database."""
-        if (is_own := own_port(settings)) is not None:
+        service = service_of(settings)
+        if (is_own := service.is_own_port(settings.port)) is not None:
             return is_own
-        is_ours = _gives_signs_of_life(settings)
+        is_ours = service.has_signs
         if is_ours is None:  # the database is away, which must not make our own web process a stranger
-            is_ours = preflight.is_served_by_us(settings)
+            is_ours = web_probe.is_ours(settings.host, settings.port)
         if is_ours:
             asked.warn(f"Port {settings.port} is taken, it seems by this service, which is at work.")
         return is_ours
 
     return preflight.why_no_port(settings, is_at_work=is_at_work)
-
-
-def _gives_signs_of_life(settings: Settings) -> bool | None:
-    """Whether any process of this database did lately; None when it cannot be asked."""
-    from app import wiring
-    from app.adapters.sql import migrations
-
-    try:
-        if migrations.current_revision(settings.database_url) is None:
-            return False
-        with contextlib.closing(wiring.open_store(settings)) as store:
-            return any(age_s < _ALIVE_WITHIN_S for age_s, _ in store.heartbeats().values())
-    except AfterwordError:
-        return None
 
 
 def _database(asked: _Asked) -> str | list[str] | None:
@@ -171,14 +157,14 @@ def _database(asked: _Asked) -> str | list[str] | None:
     try:
         revision = migrations.current_revision(settings.database_url)
         if revision is None:
-            is_taken_away = settings.database_file is not None and is_home_held(settings.home)
+            is_taken_away = settings.database_file is not None and home_lock.is_held(settings.home)
             about = why_no_database(settings)
             return f"{about[0].upper()}{about[1:]}." if is_taken_away else _fresh(settings)
         if migrations.is_newer_than_program(settings.database_url):
             return "The database is newer than this program: update the program."
         if revision != migrations.newest_revision():
             old = "The database is of an earlier version"
-            if presence_of(settings).is_running:
+            if service_of(settings).is_running:
                 return f"{old}: stop the service, then `./afterword migrate` (`up` does it too)."
             asked.warn(f"{old}: `up` and `./afterword migrate` bring it to this one.")
             return None
@@ -205,7 +191,8 @@ def _in_use(asked: _Asked) -> list[str]:
 
 def _password(asked: _Asked) -> str | None:
     """A password that a host made for itself is no other host's."""
-    from app.ops import heartbeats, password
+    from app.ops import password
+    from app.processes import heartbeats
 
     if asked.settings.ops_password:
         return None
@@ -224,9 +211,9 @@ def _queue(asked: _Asked) -> str | None:
     settings = asked.settings
     if settings.redis_url is None:
         embedded_server.find_binary()  # `up` brings its own, if there is one
-        return _own_queue(settings) if is_home_held(settings.home) else None
+        return _own_queue(settings) if home_lock.is_held(settings.home) else None
     wiring.open_queue(settings).check_write()
-    with contextlib.closing(job_queue.connect(settings.redis_url, patience="web")) as client:
+    with contextlib.closing(job_queue.connect(settings.redis_url, timeouts="web")) as client:
         if (note := errors.note_of(client)) is not None:
             asked.warn(note)
         return errors.why_unfit(client)
@@ -282,7 +269,7 @@ def _print(found: _Checked, *, as_json: bool) -> None:
     for problem in found.problems:
         say(console, f"  - {problem}", indent="  ")
     if found.problems:
-        console.print(f"{len(found.problems)} to mend.")
+        console.print(f"{len(found.problems)} problem{'' if len(found.problems) == 1 else 's'} found.")
     else:
         console.print("Everything needed is there.")
     if service is not None and pasteable(service.sentence()) not in found.problems:

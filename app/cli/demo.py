@@ -24,7 +24,7 @@ from app.ops import USER
 from app.ops.password import FILE_NAME, kept_password
 from app.settings.program_name import ROOT, program
 
-_PATIENCE_S = 120.0
+_START_TIMEOUT_S = 120.0
 # Its home and nothing else; commands that only read need no Recall settings.
 _LOOK = f"AFTERWORD_ISOLATED=1 AFTERWORD_HOME=var/demo {program()} list"
 _SECONDS_PER_RECORDING = 1.0
@@ -67,7 +67,7 @@ def _play(
 ) -> dict[str, Listed]:
     """Lets the meetings end one after the other and watches until every recording has come to an end."""
     waiting = list(programme)
-    give_up_at = time.monotonic() + _PATIENCE_S + _SECONDS_PER_RECORDING * len(programme)
+    give_up_at = time.monotonic() + _START_TIMEOUT_S + _SECONDS_PER_RECORDING * len(programme)
     listed: dict[str, Listed] = {}
     with Live(console=console, refresh_per_second=4, transient=console.is_terminal) as live:
         while waiting or not _has_ended(cast, listed):
@@ -97,7 +97,10 @@ def _listed(store: Finding, number: int) -> dict[str, Listed]:
 
 def _has_ended(cast: Mapping[str, Any], listed: Mapping[str, Listed]) -> bool:
     """Ended, and nothing finished is left unread."""
-    return all(i in listed and listed[i].state.goal in ENDS and not listed[i].state.unread for i in cast)
+    return all(
+        i in listed and listed[i].state.phase in ENDS and not listed[i].state.pending_transcripts
+        for i in cast
+    )
 
 
 def _differences(

@@ -12,11 +12,11 @@ from rich.table import Table
 
 from app.adapters.sql.finding import Listed, Pending
 from app.cli.words import printable, say, span, time_of
-from app.core.state import Goal
+from app.core.state import Phase
 from app.results.transcription_object import ended_at, number_paid, pairs_of, title_of, waits_for
 
 _WIDEST = 2000  # columns; wider than any list
-_COLOURS = {Goal.STORED: "green", Goal.FAILED: "red", Goal.SKIPPED: "dim"}
+_COLOURS = {Phase.STORED: "green", Phase.FAILED: "red", Phase.SKIPPED: "dim"}
 _ALWAYS = frozenset({"recording", "phase", "provider", "paid", "heard", "took", "why"})
 
 
@@ -32,7 +32,7 @@ class Row:
         state = self.listed.state
         return {
             "recording": state.recording_id,
-            "phase": state.goal.value,
+            "phase": state.phase.value,
             "verdict": state.verdict or "",
             "provider": state.provider or "",
             "paid": str(number_paid(state)),
@@ -47,7 +47,7 @@ class Row:
     def _took(self) -> str:
         """From hearing that it is done; a recording that was never heard to be has no such time."""
         ended = ended_at(self.listed)
-        if ended is None or not self.listed.state.is_heard:
+        if ended is None or not self.listed.state.is_recording_done:
             return ""
         return span(ended - self.listed.first_heard_at)
 
@@ -101,4 +101,4 @@ def _table(told: list[dict[str, str]]) -> Table:
 
 def _coloured(cells: dict[str, str], name: str) -> str:
     text = escape(cells[name])
-    return f"[{_COLOURS.get(Goal(cells['phase']), 'yellow')}]{text}[/]" if name == "phase" else text
+    return f"[{_COLOURS.get(Phase(cells['phase']), 'yellow')}]{text}[/]" if name == "phase" else text

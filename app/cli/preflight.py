@@ -12,11 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.errors import Away, ConfigError, HeldByAnother
-from app.processes.home_lock import ensure_port_free
+from app.processes.home_lock import FILES, ensure_port_free
 from app.settings.environment import Settings
 
 _LITTLE_BYTES = 256 * 2**20
-_HELD_BY = ("up.alive", "up.lock")  # the files of app.processes.home_lock
 _REMEDY = "give it to the user that runs the service, or choose another folder"
 
 
@@ -34,7 +33,7 @@ def why_no_home(home: Path) -> str | None:
         return f"AFTERWORD_HOME: {place} is not a folder; move it away, or choose another place."
     if not os.access(place, os.W_OK | os.X_OK):
         return f"AFTERWORD_HOME: {place} may not be written by this user; {_REMEDY}."
-    for path in (home / name for name in _HELD_BY):
+    for path in (home / name for name in FILES):
         if os.path.lexists(path) and not (path.is_file() and os.access(path, os.R_OK | os.W_OK)):
             return f"AFTERWORD_HOME: {path} is no file of this user's; remove it, or choose another folder."
     return None
@@ -82,21 +81,6 @@ def why_no_port(settings: Settings, *, is_at_work: Callable[[], bool]) -> str | 
     except (ConfigError, Away) as error:
         return f"{error}."
     return None
-
-
-def is_served_by_us(settings: Settings) -> bool:
-    """Whether what listens on HOST and PORT answers as a web process of ours does, well or not."""
-    import requests
-
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # not bound
-    address = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/readyz"
-    try:
-        with requests.Session() as session:
-            session.trust_env = False  # no proxy between us and ourselves
-            parts = session.get(address, timeout=2).json()["parts"]
-    except (requests.RequestException, ValueError, KeyError, TypeError):
-        return False
-    return isinstance(parts, dict) and "database" in parts
 
 
 def with_database_file(sentence: str, settings: Settings) -> str:

@@ -1,118 +1,162 @@
-"""Whether this installation's service runs: asked of its home, and where that says nothing, the database."""
+"""
+Whether this installation's service runs: asked of its home, and where that says nothing, of the database; and
+what changed on disk since it read its settings.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
+import os
+import signal
 import socket
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from app.cli.words import span
 from app.errors import AfterwordError
+from app.processes import home_lock, web_probe
+from app.processes.heartbeats import ALIVE_WITHIN_S, Beat, programs, read
+from app.settings.changes import changed_since, is_reloadable
 from app.settings.environment import Settings
 
-ALIVE_WITHIN_S = 30.0  # of the last sign of life; as for /readyz
+IDLE = "The service does not run: nothing happens until `./afterword up`."
+_BEGINS_WITHIN_S = 10.0
+_NOT_KNOWN = "Whether the service runs cannot be said while the database is away."
+_NEVER = (float("inf"), "")
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class Service:
     """
-    A program that gave a sign of life lately, on any host.
+    The service as seen from here.
 
     Attributes:
-        name: `up@HOST`, or `dispatcher@HOST` for one that was started by itself.
-        started_at: Seconds since the epoch, by that host's clock.
-        settings: What stood on disk when its settings were read, for `app.settings.changes.changed_since`,
-            and the `port` that it runs with.
-        tells_processes: It says which processes it has; the version before did not.
-    """
-
-    name: str
-    host: str
-    age_s: float
-    pid: int | None = None
-    started_at: float | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    tells_processes: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Presence:
-    """
-    What is known of the running service.
-
-    Attributes:
+        is_running: None: not on this machine, and of others only the database knows, which is away.
+        has_run: It gave a heartbeat once, or runs.
+        has_signs: Any of its processes gave one lately; None: the database is away.
         is_home_held: An `up` runs in this home, on this machine.
         holder: Its process id, where it could note it.
-        programs: By the database; empty when that could not be asked.
-        is_database_asked: Whether it answered.
+        programs: Those that gave a heartbeat lately, on any host; by the database.
+        changed: Names of settings that stand otherwise on this machine's disk than when it read them.
     """
 
+    is_running: bool | None
+    has_run: bool
+    has_signs: bool | None
     is_home_held: bool
     holder: int | None
-    programs: tuple[Program, ...]
-    is_database_asked: bool
+    programs: tuple[Beat, ...] = ()
+    changed: tuple[str, ...] = ()
 
     @property
-    def is_running(self) -> bool | None:
-        """None: not here, and whether elsewhere only the database knows, which is away."""
-        if self.is_home_held or self.programs:
-            return True
-        return False if self.is_database_asked else None
+    def here(self) -> tuple[Beat, ...]:
+        """The programs of this machine."""
+        return tuple(program for program in self.programs if program.host == socket.gethostname())
+
+    def sentence(self) -> str:
+        """For people."""
+        if self.is_running is None:
+            return _NOT_KNOWN
+        if not self.is_running:
+            return IDLE
+        pid, held = self.holder, self.is_home_held
+        here = (f"`up`, process {pid}" if pid else "`up`",) if held else ()
+        others = tuple(f"{p.name}, {span(p.age_s)} ago" for p in self.programs if p.pid != pid or not held)
+        return f"The service runs: {'; '.join(here + others)}."
+
+    def why_changed(self) -> str | None:
+        """Which settings wait for a reload or a restart; None when none does."""
+        if not self.changed:
+            return None
+        now = [name for name in self.changed if is_reloadable(name)]
+        later = [name for name in self.changed if not is_reloadable(name)]
+        told = [f"{', '.join(now)} ({_how_to_reload(self.holder)})"] if now else []
+        told += [f"{', '.join(later)} (takes a restart)"] if later else []
+        return f"Changed on disk since the service started: {'; '.join(told)}."
+
+    def is_own_port(self, port: int) -> bool | None:
+        """
+        Whether the `up` of this home or of this machine listens on a port of settings that may have changed
+        since it started; None: no `up` runs here, or it does not say where it listens.
+        """
+        known = {p.settings["port"] for p in self.here if p.role == "up" and "port" in p.settings}
+        return port in known if known else True if self.is_home_held else None
+
+    def why_no_web(self, settings: Settings) -> str | None:
+        """That this machine's `up` does not answer at HOST and PORT; None when it does, or is elsewhere."""
+        from app.web.health import NO_WEB  # here: it needs Redis's client, which most commands do not
+
+        is_asked = any(
+            p.settings.get("port") == settings.port and _has_begun(p)
+            for p in self.here
+            if p.role == "up" and "workers" in p.told
+        )
+        return NO_WEB if is_asked and not web_probe.is_ours(settings.host, settings.port) else None
 
 
-def is_home_held(home: Path) -> bool:
-    """Whether an `up` runs in this home, or the children of one. Needs no database."""
+def service_of(settings: Settings) -> Service:
+    """As of now; never raises for a database that is away."""
+    is_held, beats = home_lock.is_held(settings.home), _heartbeats(settings)
+    told = programs(read(beats or {}))
+    living = tuple(program for program in told if not is_gone(program.host, program.pid))
+    is_running: bool | None = is_held or bool(living)
+    if not is_running and not told:
+        # A dispatcher of the version before gives a sign without its host.
+        is_running = None if beats is None else beats.get("dispatcher", _NEVER)[0] < ALIVE_WITHIN_S
+    service = Service(
+        is_running,
+        bool(is_running or beats),
+        None if beats is None else any(age_s < ALIVE_WITHIN_S for age_s, _ in beats.values()),
+        is_held,
+        home_lock.holder(settings.home) if is_held else None,
+        living,
+    )
+    changed = sorted({name for program in service.here for name in changed_since(program.settings)})
+    return replace(service, changed=tuple(changed))
+
+
+def why_idle(settings: Settings) -> str | None:
+    """That nothing happens, and until when; None while the service runs, or where that is not known."""
+    return IDLE if service_of(settings).is_running is False else None
+
+
+def is_gone(host: str, pid: int | None) -> bool:
+    """Of a process of this machine that has ended: its last heartbeat may be younger than its end."""
+    if pid is None or host != socket.gethostname():
+        return False
     try:
-        with (home / "up.lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go at once, by closing
-    except BlockingIOError:
+        os.kill(pid, 0)
+    except ProcessLookupError:
         return True
-    except OSError:
+    except (OSError, OverflowError):
         return False
     return False
 
 
-def is_stopped(home: Path) -> bool:
-    """Whether the last `up` of this home ended as it was told to: one that was killed leaves its number."""
-    try:
-        return not (home / "up.lock").read_text("ascii").strip()
-    except (OSError, ValueError):
-        return False
+def _how_to_reload(pid: int | None) -> str:
+    """SIGHUP stops a service in a terminal, and one that was started under nohup does not hear it."""
+    if pid is not None:
+        with contextlib.suppress(OSError, ValueError, IndexError):  # elsewhere than on Linux
+            status = Path(f"/proc/{pid}/status").read_text()
+            ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
+            if ignored & 1 << (signal.SIGHUP - 1):
+                return "takes a restart: `up` was started to ignore SIGHUP"
+            terminal = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[4]
+            if terminal != "0":
+                return "takes a restart: in a terminal SIGHUP stops `up`"
+    return f"a reload takes it: `kill -HUP {pid or 'PID'}`"
 
 
-def own_port(settings: Settings) -> bool | None:
-    """
-    Whether the `up` of this home or of this machine listens on PORT of these settings, which may have changed
-    since it started; None: no `up` runs here, or it does not say where it listens.
-    """
-    here = [p for p in presence_of(settings).programs if p.name == f"up@{socket.gethostname()}"]
-    known = {p.settings["port"] for p in here if "port" in p.settings}
-    if known:
-        return settings.port in known
-    return True if is_home_held(settings.home) else None
-
-
-def presence_of(settings: Settings) -> Presence:
-    """Asks the home and the database; never raises for one that is away."""
-    is_held = is_home_held(settings.home)
-    beats = _heartbeats(settings)
-    programs = tuple(
-        _program(name, *beat) for name, beat in sorted((beats or {}).items()) if _is_fresh(name, beat)
-    )
-    return Presence(is_held, _holder(settings.home) if is_held else None, programs, beats is not None)
-
-
-def _holder(home: Path) -> int | None:
-    with contextlib.suppress(OSError, ValueError):
-        return int((home / "up.lock").read_text("ascii"))
-    return None
+def _has_begun(program: Beat) -> bool:
+    """Web takes a second or two after the others."""
+    began = program.started_at
+    return began is None or abs(time.time() - began) > _BEGINS_WITHIN_S
 
 
 def _heartbeats(settings: Settings) -> Mapping[str, tuple[float, str]] | None:
+    """None while the database is away; {} while it has no tables."""
     from app import wiring
     from app.adapters.sql import migrations
 
@@ -123,26 +167,3 @@ def _heartbeats(settings: Settings) -> Mapping[str, tuple[float, str]] | None:
             return store.heartbeats()
     except AfterwordError:
         return None
-
-
-def _is_fresh(name: str, beat: tuple[float, str]) -> bool:
-    return name.startswith(("up@", "dispatcher@")) and beat[0] < ALIVE_WITHIN_S
-
-
-def _program(name: str, age_s: float, detail: str) -> Program:
-    told: Any = {}
-    with contextlib.suppress(ValueError):
-        told = json.loads(detail)
-    if not isinstance(told, dict):
-        told = {}
-    host = name.partition("@")[2]
-    settings = told.get("settings")
-    return Program(
-        name,
-        host,
-        age_s,
-        told.get("pid"),
-        told.get("started_at"),
-        settings if isinstance(settings, dict) else {},
-        tells_processes="workers" in told,
-    )

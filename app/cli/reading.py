@@ -5,14 +5,14 @@ from __future__ import annotations
 from app import wiring
 from app.adapters.sql.store import SqlStore
 from app.cli.preflight import with_database_file
-from app.cli.presence import is_home_held
 from app.errors import Away, ConfigError
+from app.processes import home_lock
 from app.settings.environment import Settings
 
 
 def why_no_database(settings: Settings) -> str:
     """Where the database has no tables: not made yet, or taken away from a service that runs."""
-    if settings.database_file is not None and is_home_held(settings.home):
+    if settings.database_file is not None and home_lock.is_held(settings.home):
         return (
             f"the database file {settings.database_file} is gone or empty while the service runs: webhooks "
             "get 503 and come again; stop the service, put the file back, start it"

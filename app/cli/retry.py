@@ -9,8 +9,8 @@ import click
 
 from app import wiring
 from app.adapters.sql.inbox import DeliveryInbox
-from app.cli.alive import why_idle
 from app.cli.confirm import is_agreed
+from app.cli.presence import why_idle
 from app.cli.reading import read_store
 from app.cli.show import find, workspace_option
 from app.cli.words import short_id
@@ -18,7 +18,7 @@ from app.core import events
 from app.core.commands import AskTranscript, CreateTranscript, LookUpTranscript
 from app.core.machine import Decision, decide
 from app.core.policy import CEILING, Policy
-from app.core.state import ENDS, Fate, Goal, Transcription
+from app.core.state import ENDS, AttemptStatus, Phase, Transcription
 from app.core.step import budget as budget_of
 from app.errors import AfterwordError
 from app.orchestrator.records import Source
@@ -98,7 +98,7 @@ def replay(service: Service, store: DeliveryInbox, delivery: int, *, yes: bool) 
         return False
     if isinstance(event, events.RecordingDone):
         # A replay never pays for what may exist: it looks first.
-        event = events.RecordingDone(event.at, event.bot_id, event.metadata, look_first=True)
+        event = events.RecordingDone(event.at, event.bot_id, event.metadata, lookup_required=True)
     before = service.store.load(workspace, recording)
     policy = service.policy_of(workspace)
     planned = decide(before.transcription, event, policy, pending=before.pending)
@@ -146,8 +146,8 @@ def _is_followed_by_a_paid_one(decision: Decision) -> bool:
     """What is free goes first; after it an attempt that is open, or another since a person named a budget."""
     state = decision.state
     line = state.open_attempt
-    is_open = line is not None and line.fate is not Fate.RUNNING
-    return (state.is_insisted or is_open) and state.goal not in ENDS and decision.ignored is None
+    is_open = line is not None and line.status is not AttemptStatus.RUNNING
+    return (state.retry_requested or is_open) and state.phase not in ENDS and decision.ignored is None
 
 
 def _what_it_costs(decision: Decision, policy: Policy) -> str:
@@ -163,7 +163,7 @@ def _what_it_costs(decision: Decision, policy: Policy) -> str:
         return "This looks at Recall first. If no transcript is there, it creates one, which is charged for."
     if _is_followed_by_a_paid_one(decision):
         return "This asks Recall first. If nothing is there, an attempt follows, which is charged for."
-    if decision.state.goal in (Goal.FETCHING, Goal.TRANSCRIBING, Goal.STORED):
+    if decision.state.phase in (Phase.FETCHING, Phase.TRANSCRIBING, Phase.STORED):
         return "This asks Recall and fetches what is finished. It costs nothing." + _what_else(
             decision, policy
         )
@@ -173,7 +173,7 @@ def _what_it_costs(decision: Decision, policy: Policy) -> str:
 def _what_else(decision: Decision, policy: Policy) -> str:
     """What may be paid for after a look that is free."""
     state, words = decision.state, ""
-    if state.goal not in ENDS and state.next_ordinal <= budget_of(state, policy):
+    if state.phase not in ENDS and state.next_ordinal <= budget_of(state, policy):
         words += " Only if Recall says that the transcript failed or is gone, the next attempt follows, paid."
     if any(isinstance(c, AskTranscript) for c in decision.commands) and state.next_ordinal <= CEILING:
         words += f" If there is nothing yet, `--budget {state.next_ordinal}` pays for another attempt."

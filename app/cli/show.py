@@ -17,7 +17,7 @@ from app.cli.account_status import Standing, standing_of, standings_of
 from app.cli.listing import Row, print_list
 from app.cli.reading import read_store
 from app.cli.words import harmless_json, moment_of, open_console, printable, say, short_id, span, time_of
-from app.core.state import Goal
+from app.core.state import Phase
 from app.errors import AfterwordError
 from app.results.transcription_object import (
     ended_at,
@@ -40,7 +40,7 @@ _PAID = {True: "paid", False: "not paid", None: "not known whether paid"}
 
 
 @click.command("list")
-@click.option("--phase", "--goal", type=click.Choice([goal.value for goal in Goal]), help="only these")
+@click.option("--phase", "--goal", type=click.Choice([phase.value for phase in Phase]), help="only these")
 @click.option("--bot", help="of this bot; the beginning of its id will do")
 @click.option("--metadata", multiple=True, metavar="K=V", help="with this metadata; may be given again")
 @click.option("--provider", help="made by this provider, or tried with it")
@@ -63,7 +63,7 @@ def list_command(
     settings = load_settings(used=STORED)
     store = read_store(settings)
     began = moment_of(since, now=store.now(), name="--since") if since else None
-    filters = Filters(Goal(phase) if phase else None, bot, pairs, provider, verdict, began)
+    filters = Filters(Phase(phase) if phase else None, bot, pairs, provider, verdict, began)
     found = store.list_transcriptions(filters, limit=limit)
     pending = store.pending(found)
     standings = standings_of(store, workspaces_of(settings))
@@ -157,7 +157,7 @@ def _facts(shown: Shown, settings: Settings, short: str) -> Iterable[str]:
     for attempt in shown.transcription.state.attempts:
         name = attempt.transcript_id or "no transcript"
         tail = f"  {printable(attempt.error)}" if attempt.error else ""
-        about = f"attempt {attempt.ordinal}  {attempt.provider}  {attempt.fate.value}"
+        about = f"attempt {attempt.ordinal}  {attempt.provider}  {attempt.status.value}"
         yield f"  {about}  {_PAID[is_paid(attempt)]}  {name}{tail}"
     for artifact in shown.artifacts:
         yield f"  stored  {settings.storage_url}/{artifact['folder']}  ({artifact['verdict']})"
@@ -165,7 +165,7 @@ def _facts(shown: Shown, settings: Settings, short: str) -> Iterable[str]:
 
 def _what_it_is(row: Listed) -> Iterable[str]:
     state, ended = row.state, ended_at(row)
-    yield f"{state.recording_id}  {state.goal.value}" + (f" ({state.verdict})" if state.verdict else "")
+    yield f"{state.recording_id}  {state.phase.value}" + (f" ({state.verdict})" if state.verdict else "")
     if title := title_of(state):
         yield f"title: {printable(title)}"
     if state.bot_id:
@@ -174,7 +174,7 @@ def _what_it_is(row: Listed) -> Iterable[str]:
         yield "metadata: " + printable(", ".join(pairs_of(state)))
     yield f"heard: {time_of(row.first_heard_at)}"
     if ended is not None:
-        took = f", {span(ended - row.first_heard_at)} later" if state.is_heard else ""
+        took = f", {span(ended - row.first_heard_at)} later" if state.is_recording_done else ""
         yield f"ended: {time_of(ended)}{took}"
 
 

@@ -15,12 +15,12 @@ from rich.console import Console
 from app import wiring
 from app.adapters.sql.health import Facts
 from app.cli.account_status import Standings, standings_of, why_old
-from app.cli.alive import Service, is_gone, service_of, why_no_web
+from app.cli.presence import Service, is_gone, service_of
 from app.cli.reading import read_store
 from app.cli.words import iso, open_console, printable, say, span, time_of
-from app.core.state import Goal
+from app.core.state import Phase
 from app.errors import Away, ConfigError, StoreUnavailable
-from app.ops import heartbeats
+from app.processes import heartbeats
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import command as call
 from app.settings.program_name import pasteable
@@ -30,7 +30,7 @@ from app.web.health import Report
 
 _LABEL = 14  # columns
 _FORGOTTEN_AFTER_S = 86_400.0  # a process that gave no sign for so long is of another day
-PATIENCE_S = 3.0  # of a command, with each part; /readyz has less
+RESPONSE_TIMEOUT_S = 3.0  # of a command, with each part; /readyz has less
 _COLOURS = {"ok": "green", "down": "red", "paused": "yellow", "unknown": "yellow"}
 
 # In a person's words; a provider without a row was never passed over.
@@ -50,7 +50,7 @@ def status_command(as_json: bool) -> int:
         with contextlib.closing(read_store(settings)) as store:
             counts = store.counts().transcriptions
             standings = standings_of(store, workspaces_of(settings))
-        report = wiring.open_readiness(settings).ask(within_s=PATIENCE_S)
+        report = wiring.open_readiness(settings).ask(within_s=RESPONSE_TIMEOUT_S)
         if report.facts is None:
             raise StoreUnavailable("the database does not answer")
     except (Away, StoreUnavailable) as trouble:
@@ -60,7 +60,7 @@ def status_command(as_json: bool) -> int:
             click.echo(pasteable(service_of(settings).sentence()))
         raise
     service = service_of(settings)
-    no_web = why_no_web(settings) if service.is_running else None
+    no_web = service.why_no_web(settings) if service.is_running else None
     wrong = misconfigured + ([no_web] if no_web is not None else [])
     seen = Seen(settings, report, report.facts, service, standings, counts, wrong)
     if as_json:
@@ -97,7 +97,7 @@ class Seen:
         return self.report.status == "ok" and not self.problems()
 
     def processes(self) -> list[dict[str, Any]]:
-        """Those that gave a sign of life within a day."""
+        """Those that gave a heartbeat within a day."""
         beats = [b for b in heartbeats.read(self.facts.heartbeats) if b.age_s < _FORGOTTEN_AFTER_S]
         return [
             {
@@ -138,13 +138,13 @@ class Seen:
             "status": self.report.status,
             "version": version("afterword"),
             "now": iso(facts.now),
-            "service": {"is_running": self.service.is_running, "pid": self.service.presence.holder},
+            "service": {"is_running": self.service.is_running, "pid": self.service.holder},
             "processes": self.processes(),
             "parts": dict(self.report.parts),
             "oldest_undone_s": self.report.oldest_undone_s,
             "last_webhook_at": iso(facts.last_webhook_at),
             "last_stored_at": iso(facts.last_stored_at),
-            "recordings": {goal.value: self.counts.get(goal.value, 0) for goal in Goal},
+            "recordings": {phase.value: self.counts.get(phase.value, 0) for phase in Phase},
             "providers": [{"provider": name, "breaker": at} for name, at in self.providers().items()],
             **self.standings.record(),
             "recall_trouble_since": iso(facts.recall_trouble_since),
@@ -177,9 +177,9 @@ def _lines(seen: Seen) -> Iterable[tuple[str, str, str | None]]:
     yield ("last webhook", _ago(seen.facts.last_webhook_at, now), None)
     yield ("last stored", _ago(seen.facts.last_stored_at, now), None)
     told = ", ".join(
-        f"{seen.counts[goal.value]} {goal.value}" for goal in Goal if seen.counts.get(goal.value)
+        f"{seen.counts[phase.value]} {phase.value}" for phase in Phase if seen.counts.get(phase.value)
     )
-    why = f" ({call('list --phase failed')} says why)" if seen.counts.get(Goal.FAILED) else ""
+    why = f" ({call('list --phase failed')} says why)" if seen.counts.get(Phase.FAILED) else ""
     yield ("recordings", f"{told}{why}" if told else "none yet", None)
     breakers = [f"{name} {_BREAKERS.get(at, at)}" for name, at in seen.providers().items()]
     yield ("providers", ", ".join(breakers), None)
@@ -192,8 +192,8 @@ def _runs(service: Service) -> str:
         return "not known"
     if not service.is_running:
         return "does not run"
-    pid = service.presence.holder
-    here = "up" if service.presence.is_home_held else "by hand"
+    pid = service.holder
+    here = "up" if service.is_home_held else "by hand"
     return f"runs ({here}, process {pid})" if pid else f"runs ({here})"
 
 

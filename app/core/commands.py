@@ -17,7 +17,7 @@ class CreateTranscript:
 
     ordinal: int
     provider: str
-    generation: int = 0  # a new Idempotency-Key after a definite answer
+    key_serial: int = 0  # a new Idempotency-Key after a definite answer
     after_s: float = 0.0
 
     @property
@@ -145,6 +145,7 @@ _KINDS: dict[str, type[Command]] = {
     "await_provider": AwaitProvider,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
+_RENAMED = {"generation": "key_serial"}  # arguments by their names in rows of earlier versions
 
 
 def name_of(kind: type[Command]) -> str:
@@ -168,7 +169,8 @@ def from_record(record: dict[str, Any]) -> Command:
     """The reverse of `to_record`; leaves out arguments of another version."""
     kind = _KINDS[record["kind"]]
     names = {field.name for field in fields(kind)}
-    return kind(**{name: value for name, value in record.items() if name in names})
+    renamed = ((_RENAMED.get(name, name), value) for name, value in record.items())
+    return kind(**{name: value for name, value in renamed if name in names})
 
 
 _SENTENCES: dict[type[Command], str] = {

@@ -43,7 +43,7 @@ class Durations:
     silence_s: float = _seconds(600, floor=10)
 
     # A provider that is down: skipped for a while, then one attempt tries it for all.
-    provider_shut_s: float = _seconds(120)
+    provider_open_s: float = _seconds(120)
     provider_probe_at_most_s: float = _seconds(900)
 
     # Reading results.

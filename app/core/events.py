@@ -45,7 +45,7 @@ class RecordingDone:
     at: float
     bot_id: str | None = None
     metadata: tuple[tuple[str, str | None], ...] = ()
-    look_first: bool = False  # old news, or news we fetched ourselves: list before creating
+    lookup_required: bool = False  # old news, or news we fetched ourselves: list before creating
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class RecordingAsked:
     bot_id: str | None = None
     metadata: tuple[tuple[str, str | None], ...] = ()
     duration_s: float | None = None
-    patient_at: float | None = None  # `at`, less the time in which Recall refused the account
+    at_excluding_pauses: float | None = None  # `at`, less the time in which Recall refused the account
     key: str = ""  # fingerprint of the API key that was asked with
     is_answer: bool = True  # False: a day without any; `condition` is what was heard last, and proves nothing
 
@@ -105,7 +105,7 @@ class Sending:
     at: float
     ordinal: int
     provider: str
-    generation: int
+    key_serial: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class CreateRefused:
     refusal: Refusal
     detail: str = ""  # status and code only, never Recall's prose
     wait_s: float = 0.0
-    patient_at: float | None = None  # `at`, less the time in which all creates were refused
+    at_excluding_pauses: float | None = None  # `at`, less the time in which all creates were refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ class Listed:
     since_last_send_s: float = 0.0
     is_resendable: bool = True  # what was sent first is kept, and the API key is still the one of then
     is_unsent: bool = False  # no request of this key may have left at all
-    patient_at: float | None = None  # `at`, less the time in which Recall refused the account
+    at_excluding_pauses: float | None = None  # `at`, less the time in which Recall refused the account
     transcript_id: str | None = None  # the one that a retrieve did not find, when it was listed for that
     key: str = ""  # fingerprint of the API key that read the list
 
@@ -222,7 +222,7 @@ class TranscriptMissing:
 
     at: float
     transcript_id: str
-    patient_at: float  # `at`, less the time in which Recall refused the account
+    at_excluding_pauses: float  # `at`, less the time in which Recall refused the account
     key: str = ""  # fingerprint of the API key that was asked with
 
 
@@ -324,7 +324,7 @@ class RetryAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class LongSilence:
+class DowntimeDetected:
     """We were away for long, or our database is a backup: Recall may know more about this recording."""
 
     at: float
@@ -379,7 +379,7 @@ Event = (
     | CommandMissing
     | WaitEnded
     | RetryAsked
-    | LongSilence
+    | DowntimeDetected
     | ClockStepped
     | CommandFailed
 )

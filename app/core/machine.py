@@ -36,8 +36,8 @@ from app.core.commands import (
     PublishTranscript,
 )
 from app.core.policy import Policy
-from app.core.state import ENDS, OPEN, Fate, Goal, Transcription
-from app.core.step import Step, budget, complete_with_candidate, failed
+from app.core.state import ENDS, OPEN, AttemptStatus, Phase, Transcription
+from app.core.step import Step, budget, complete_with_empty_candidate, failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def decide(
         policy: What the operator wants.
         pending: The transcription's commands in the outbox; those no longer wanted are dropped.
     """
-    if t.goal is Goal.ERASED:
+    if t.phase is Phase.ERASED:
         return Decision(t, ignored="erased: nothing about this recording is taken up again")
     step = RULES[type(event)](t, event, policy)
     if step.ignored is None:
@@ -88,17 +88,17 @@ def decide(
 def is_wanted(t: Transcription, command: Command) -> bool:
     """Whether performing the command could still matter."""
     match command:
-        case CreateTranscript(ordinal=ordinal, generation=generation):
-            return _is_create_wanted(t, ordinal, generation)
+        case CreateTranscript(ordinal=ordinal, key_serial=key_serial):
+            return _is_create_wanted(t, ordinal, key_serial)
         case LookUpTranscript():
             return _is_look_wanted(t, command)
         case AskTranscript(transcript_id=transcript_id):
             line = t.attempt_of(transcript_id=transcript_id)
-            return line is not None and line.fate is Fate.RUNNING
+            return line is not None and line.status is AttemptStatus.RUNNING
         case FetchTranscript(transcript_id=transcript_id):
-            return t.unread_of(transcript_id) is not None
+            return t.pending_transcript(transcript_id) is not None
         case PublishTranscript(transcript_id=transcript_id):
-            is_beside = transcript_id in t.superseded and t.goal is Goal.STORED
+            is_beside = transcript_id in t.superseded and t.phase is Phase.STORED
             return transcript_id == t.publishing or is_beside
         case AskRecording() | PruneTranscript() | AwaitProvider():
             return _is_wait_wanted(t, command)
@@ -110,46 +110,51 @@ def _is_look_wanted(t: Transcription, command: LookUpTranscript) -> bool:
     if command.transcript_id is not None:
         return _is_missing(t, command.transcript_id)
     if command.ordinal == 0:
-        return t.look_first and t.goal is Goal.CREATING and not t.unread and _is_nothing_sent(t)
+        return (
+            t.lookup_required
+            and t.phase is Phase.CREATING
+            and not t.pending_transcripts
+            and _is_nothing_sent(t)
+        )
     line = t.attempt_of(ordinal=command.ordinal)
-    return line is not None and line.fate is Fate.UNKNOWN
+    return line is not None and line.status is AttemptStatus.UNKNOWN
 
 
-def _is_create_wanted(t: Transcription, ordinal: int, generation: int) -> bool:
+def _is_create_wanted(t: Transcription, ordinal: int, key_serial: int) -> bool:
     line = t.attempt_of(ordinal=ordinal)
-    if line is not None and line.fate is Fate.SENDING:
+    if line is not None and line.status is AttemptStatus.SENDING:
         return True  # a request may be on the wire: its command is how its end is noticed
-    if t.goal is not Goal.CREATING or t.unread or t.has_other_open(ordinal):
+    if t.phase is not Phase.CREATING or t.pending_transcripts or t.has_other_open(ordinal):
         return False
-    if t.look_first:
+    if t.lookup_required:
         return False
     if line is None:
         return t.planned == ordinal
-    return line.fate is Fate.CLAIMED and line.generation == generation
+    return line.status is AttemptStatus.CLAIMED and line.key_serial == key_serial
 
 
 def _is_missing(t: Transcription, transcript_id: str) -> bool:
     """A retrieve did not find it, and nothing else has been heard of it since."""
-    waiting, line = t.unread_of(transcript_id), t.attempt_of(transcript_id=transcript_id)
+    waiting, line = t.pending_transcript(transcript_id), t.attempt_of(transcript_id=transcript_id)
     if waiting is not None:
         return waiting.absence is not None
-    return line is not None and line.fate is Fate.RUNNING and line.absence is not None
+    return line is not None and line.status is AttemptStatus.RUNNING and line.absence is not None
 
 
 def _is_nothing_sent(t: Transcription) -> bool:
-    return all(a.fate is Fate.CLAIMED for a in t.attempts if a.fate in OPEN)
+    return all(a.status is AttemptStatus.CLAIMED for a in t.attempts if a.status in OPEN)
 
 
 def _is_wait_wanted(t: Transcription, command: AskRecording | PruneTranscript | AwaitProvider) -> bool:
     match command:
         case AskRecording():
-            is_open = t.goal not in ENDS and (not t.is_heard or _is_parked(t))
+            is_open = t.phase not in ENDS and (not t.is_recording_done or _is_parked(t))
             return is_open or absence.is_recording_awaited(t)
         case PruneTranscript():
-            return t.goal not in ENDS and _is_parked(t)
+            return t.phase not in ENDS and _is_parked(t)
         case AwaitProvider():
-            is_idle = t.open_attempt is None and t.planned is None and not t.unread
-            return t.goal is Goal.CREATING and is_idle
+            is_idle = t.open_attempt is None and t.planned is None and not t.pending_transcripts
+            return t.phase is Phase.CREATING and is_idle
         case _:
             assert_never(command)
 
@@ -157,7 +162,7 @@ def _is_wait_wanted(t: Transcription, command: AskRecording | PruneTranscript | 
 def _is_parked(t: Transcription) -> bool:
     """An attempt has its ordinal and waits for something other than a provider."""
     line = t.open_attempt
-    return line is not None and line.fate is Fate.CLAIMED
+    return line is not None and line.status is AttemptStatus.CLAIMED
 
 
 def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
@@ -173,24 +178,24 @@ def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
     7. the recording is gone: failed
     8. nothing is under way: another paid attempt, a wait, or an end (`_next`)
     """
-    if t.goal in (Goal.FAILED, Goal.SKIPPED) and t.is_candidate_all and t.publishing is None:
-        return complete_with_candidate(t)
-    if t.goal in ENDS:
+    if t.phase in (Phase.FAILED, Phase.SKIPPED) and t.is_only_empty_candidate and t.publishing is None:
+        return complete_with_empty_candidate(t)
+    if t.phase in ENDS:
         return Step(t)
     if t.publishing is not None:
-        return Step(replace(t, goal=Goal.FETCHING, planned=None))
+        return Step(replace(t, phase=Phase.FETCHING, planned=None))
     line = t.open_attempt
     if line is not None:
-        goal = Goal.TRANSCRIBING if line.fate is Fate.RUNNING else Goal.CREATING
-        return Step(replace(t, goal=goal, planned=None))
-    if t.unread:
-        return Step(replace(t, goal=Goal.FETCHING, planned=None))
-    if not t.is_heard:
+        phase = Phase.TRANSCRIBING if line.status is AttemptStatus.RUNNING else Phase.CREATING
+        return Step(replace(t, phase=phase, planned=None))
+    if t.pending_transcripts:
+        return Step(replace(t, phase=Phase.FETCHING, planned=None))
+    if not t.is_recording_done:
         # Nothing is ours to do until the recording is done; if that news is lost, we ask.
         is_first = t.waits == 0
         ask = (AskRecording(after_s=policy.durations.first_ask_s),) if is_first else ()
         return Step(
-            replace(t, goal=Goal.NEW, waits=max(t.waits, 1), waiting_since=t.waiting_since or at), ask
+            replace(t, phase=Phase.NEW, waits=max(t.waits, 1), waiting_since=t.waiting_since or at), ask
         )
     if t.is_recording_gone:
         return failed(t, reasons.RECORDING_GONE, None, at=at)
@@ -205,9 +210,9 @@ def _unblock(step: Step, pending: tuple[Command, ...], policy: Policy) -> Step:
     t, line = step.state, step.state.open_attempt
     if t.lacks_length and not any(c.key == "ask_recording" for c in pending):
         return Step(t, (AskRecording(),))
-    if line is None or line.fate is not Fate.CLAIMED:
+    if line is None or line.status is not AttemptStatus.CLAIMED:
         return Step(t)
-    send = CreateTranscript(line.ordinal, line.provider, line.generation)
+    send = CreateTranscript(line.ordinal, line.provider, line.key_serial)
     moving = {_after_a_look(t, send, policy).key, f"prune:{line.ordinal}", "ask_recording"}
     if any(c.key in moving for c in (*pending, *(_after_a_look(t, c, policy) for c in step.commands))):
         return Step(t)
@@ -219,7 +224,7 @@ def _after_a_look(t: Transcription, command: Command, policy: Policy) -> Command
     Where Recall is to be looked at first, that takes a create's place; `on_listed` goes on from there. Not at
     once: what a database put back has forgotten may be too young for Recall's list.
     """
-    if not isinstance(command, CreateTranscript) or not t.look_first:
+    if not isinstance(command, CreateTranscript) or not t.lookup_required:
         return command
     return LookUpTranscript(0, after_s=max(command.after_s, policy.durations.second_list_after_s))
 
@@ -231,20 +236,20 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
     planned; an attempt was silent and the policy pays no further; providers or budget are used up; the length
     of a silent recording is being asked for; all that are left are down; the next attempt is planned.
     """
-    if t.candidate is not None and _is_empty_final(t, policy):
-        return complete_with_candidate(t)
+    if t.empty_candidate is not None and _is_empty_final(t, policy):
+        return complete_with_empty_candidate(t)
     if t.planned == t.next_ordinal:
         return Step(t)
     if (ended := _silence(t, policy, at=at)) is not None:
         return ended
     provider = create.unused_provider(t, policy)
-    if provider is None and t.is_insisted:
+    if provider is None and t.retry_requested:
         provider = policy.providers[0].key
     if provider is None or t.next_ordinal > budget(t, policy):
         return _all_used(t, at=at)
     if t.lacks_length:
-        return Step(replace(t, goal=Goal.FETCHING))  # the recording is being asked for it
-    if provider in policy.shut:
+        return Step(replace(t, phase=Phase.FETCHING))  # the recording is being asked for it
+    if provider in policy.open_providers:
         return _await_provider(t, provider, policy, at=at)
     return _plan(t, provider)
 
@@ -257,7 +262,7 @@ def _silence(t: Transcription, policy: Policy, *, at: float) -> Step | None:
 
 def _all_used(t: Transcription, *, at: float) -> Step:
     why = "; ".join(
-        f"{a.ordinal} {a.provider or 'unknown provider'}: {a.error or a.fate}" for a in t.attempts
+        f"{a.ordinal} {a.provider or 'unknown provider'}: {a.error or a.status}" for a in t.attempts
     )
     return failed(t, reasons.ALL_PROVIDERS_FAILED, why or None, at=at)
 
@@ -267,17 +272,17 @@ def _await_provider(t: Transcription, provider: str, policy: Policy, *, at: floa
     since = t.waiting_since or at
     if at - since >= policy.durations.give_up_s:
         return failed(t, reasons.PROVIDERS_DOWN, provider, at=at)
-    waiting = replace(t, goal=Goal.CREATING, waiting_since=since)
-    return Step(waiting, (AwaitProvider(after_s=policy.durations.provider_shut_s),))
+    waiting = replace(t, phase=Phase.CREATING, waiting_since=since)
+    return Step(waiting, (AwaitProvider(after_s=policy.durations.provider_open_s),))
 
 
 def _plan(t: Transcription, provider: str) -> Step:
-    planned = replace(t, goal=Goal.CREATING, planned=t.next_ordinal)
+    planned = replace(t, phase=Phase.CREATING, planned=t.next_ordinal)
     return Step(planned, (CreateTranscript(t.next_ordinal, provider),))
 
 
 def _is_empty_final(t: Transcription, policy: Policy) -> bool:
-    is_second_opinion = len(t.attempts) > t.attempts_at_candidate or bool(t.superseded)
+    is_second_opinion = len(t.attempts) > t.attempts_at_empty_candidate or bool(t.superseded)
     return t.is_short or not policy.fallback_on_empty or is_second_opinion
 
 
@@ -319,7 +324,7 @@ RULES: dict[type[Any], Rule] = {
     events.CommandMissing: recovery.on_command_missing,
     events.WaitEnded: recovery.on_wait_ended,
     events.RetryAsked: recovery.on_retry_asked,
-    events.LongSilence: create.on_long_silence,
+    events.DowntimeDetected: create.on_downtime_detected,
     events.ClockStepped: absence.on_clock_stepped,
     events.CommandFailed: recovery.on_command_failed,
 }

@@ -34,7 +34,16 @@ from app.core.rules_results import (
     tried,
 )
 from app.core.seen import TranscriptStatus
-from app.core.state import ENDS, OPEN, Absence, Attempt, Fate, Transcription, Unread, lasting
+from app.core.state import (
+    ENDS,
+    OPEN,
+    Absence,
+    Attempt,
+    AttemptStatus,
+    PendingTranscript,
+    Transcription,
+    lasting,
+)
 from app.core.step import Step, ignore
 
 # How often a transcript that is missing is asked for while its absence lasts.
@@ -43,24 +52,26 @@ _SAMPLES = 4
 
 def on_transcript_missing(t: Transcription, e: events.TranscriptMissing, p: Policy) -> Step:
     """404. It may be a moment's, or this key's: the absence itself has to last."""
-    waiting = t.unread_of(e.transcript_id)
+    waiting = t.pending_transcript(e.transcript_id)
     line = t.attempt_of(transcript_id=e.transcript_id)
     if waiting is not None:
         return _finished_one_missing(t, waiting, e, p)
-    if line is None or line.fate is not Fate.RUNNING:
+    if line is None or line.status is not AttemptStatus.RUNNING:
         return ignore(t, "nothing waits for this transcript")
     absence = lasting(line.absence, at=e.at, key=e.key)
     line = replace(line, tries=line.tries + 1, absence=absence)
-    if _is_over(e.patient_at - line.since, line.tries, p):
-        return Step(t.with_attempt(replace(line, fate=Fate.SILENT, error="no_answer")))
+    if _is_over(e.at_excluding_pauses - line.since, line.tries, p):
+        return Step(t.with_attempt(replace(line, status=AttemptStatus.SILENT, error="no_answer")))
     return Step(t.with_attempt(line), (_next_look(absence, AskTranscript(e.transcript_id), line, e.at, p),))
 
 
-def _finished_one_missing(t: Transcription, waiting: Unread, e: events.TranscriptMissing, p: Policy) -> Step:
+def _finished_one_missing(
+    t: Transcription, waiting: PendingTranscript, e: events.TranscriptMissing, p: Policy
+) -> Step:
     absence = lasting(waiting.absence, at=e.at, key=e.key)
     waiting = replace(waiting, absence=absence)
-    t = tried(t.with_unread(waiting), waiting)
-    if has_waited_enough(waiting, e.patient_at, p):
+    t = tried(t.with_pending(waiting), waiting)
+    if has_waited_enough(waiting, e.at_excluding_pauses, p):
         hourly_s = p.durations.ask_at_most_every_s
         return stop_waiting(t, waiting, reasons.NEVER_READABLE, at=e.at, hourly_s=hourly_s)
     line = t.attempt_of(transcript_id=e.transcript_id)
@@ -98,11 +109,11 @@ def after_list(t: Transcription, e: events.Listed, p: Policy) -> Step:
     is_listed = any(
         seen.transcript_id == tid and seen.status is not TranscriptStatus.DELETED for seen in e.seen
     )
-    waiting, line = t.unread_of(tid), t.attempt_of(transcript_id=tid)
+    waiting, line = t.pending_transcript(tid), t.attempt_of(transcript_id=tid)
     retrieve: AskTranscript | FetchTranscript
     if waiting is not None:
         absence, retrieve = waiting.absence, FetchTranscript(tid)
-    elif line is not None and line.fate is Fate.RUNNING:
+    elif line is not None and line.status is AttemptStatus.RUNNING:
         absence, retrieve = line.absence, AskTranscript(tid)
     else:
         return Step(t)
@@ -117,9 +128,9 @@ def after_list(t: Transcription, e: events.Listed, p: Policy) -> Step:
 
 
 def _with_absence(t: Transcription, transcript_id: str, absence: Absence | None) -> Transcription:
-    waiting, line = t.unread_of(transcript_id), t.attempt_of(transcript_id=transcript_id)
+    waiting, line = t.pending_transcript(transcript_id), t.attempt_of(transcript_id=transcript_id)
     if waiting is not None:
-        return t.with_unread(replace(waiting, absence=absence))
+        return t.with_pending(replace(waiting, absence=absence))
     assert line is not None, "one of the two is what was looked for"
     return t.with_attempt(replace(line, absence=absence))
 
@@ -131,50 +142,52 @@ def recording_seen(t: Transcription, e: events.RecordingAsked, p: Policy) -> Ste
     """This key sees the recording: what its lists did not show does not exist."""
     step = begun_anew(t, but=e.key)
     t = step.state
-    for waiting in t.unread:
+    for waiting in t.pending_transcripts:
         if waiting.absence is not None and waiting.absence.is_for_the_recording:
             step = step.then(gone(step.state, waiting.transcript_id))
     for line in t.attempts:
-        if line.fate in OPEN and line.absence is not None and line.absence.is_for_the_recording:
+        if line.status in OPEN and line.absence is not None and line.absence.is_for_the_recording:
             step = step.then(_attempt_absent(step.state, line, e))
     return step.then(_look_was_clean(step.state, e, p))
 
 
 def _attempt_absent(t: Transcription, line: Attempt, e: events.RecordingAsked) -> Step:
     line = replace(line, absence=None)
-    if line.fate is Fate.RUNNING:
-        return Step(t.with_attempt(replace(line, fate=Fate.FAILED, error=DELETED)))
+    if line.status is AttemptStatus.RUNNING:
+        return Step(t.with_attempt(replace(line, status=AttemptStatus.FAILED, error=DELETED)))
     if e.condition in (RecordingCondition.GONE, RecordingCondition.FAILED):
-        return Step(t.with_attempt(replace(line, fate=Fate.REFUSED, error="it_did_not_happen")))
-    fresh = replace(line, fate=Fate.CLAIMED, generation=line.generation + 1, tries=0, is_doubtful=False)
-    return Step(t.with_attempt(fresh), (CreateTranscript(line.ordinal, line.provider, fresh.generation),))
+        return Step(t.with_attempt(replace(line, status=AttemptStatus.REFUSED, error="it_did_not_happen")))
+    fresh = replace(
+        line, status=AttemptStatus.CLAIMED, key_serial=line.key_serial + 1, tries=0, is_doubtful=False
+    )
+    return Step(t.with_attempt(fresh), (CreateTranscript(line.ordinal, line.provider, fresh.key_serial),))
 
 
 def _look_was_clean(t: Transcription, e: events.RecordingAsked, p: Policy) -> Step:
     """The list before a create was empty, and not because this key sees nothing."""
-    if not t.look_first or not t.listed_empty_at:
+    if not t.lookup_required or not t.listed_empty_at:
         return Step(t)
     is_stale = not 0 <= e.at - t.listed_empty_at <= p.durations.gone_after_s or t.listed_empty_by != e.key
     if is_stale:
         return Step(replace(t, listed_empty_at=0.0), (LookUpTranscript(0),))
-    return Step(replace(t, look_first=False, listed_empty_at=0.0, planned=None))
+    return Step(replace(t, lookup_required=False, listed_empty_at=0.0, planned=None))
 
 
 def recording_not_seen(t: Transcription, p: Policy) -> Step:
     """404 for the recording too: nothing is proven by what is not there. Asked again, hourly."""
     d = p.durations
     commands: list[Command] = []
-    for waiting in t.unread:
+    for waiting in t.pending_transcripts:
         if waiting.absence is not None and waiting.absence.is_for_the_recording:
-            t = t.with_unread(replace(waiting, absence=None))
+            t = t.with_pending(replace(waiting, absence=None))
             commands.append(FetchTranscript(waiting.transcript_id, after_s=d.ask_at_most_every_s))
     for line in t.attempts:
-        if line.fate not in OPEN or line.absence is None or not line.absence.is_for_the_recording:
+        if line.status not in OPEN or line.absence is None or not line.absence.is_for_the_recording:
             continue
         t = t.with_attempt(replace(line, absence=None))
-        if line.fate is Fate.RUNNING and line.transcript_id:
+        if line.status is AttemptStatus.RUNNING and line.transcript_id:
             commands.append(AskTranscript(line.transcript_id, after_s=d.ask_at_most_every_s))
-        elif line.fate is Fate.UNKNOWN and t.goal not in ENDS:
+        elif line.status is AttemptStatus.UNKNOWN and t.phase not in ENDS:
             commands.append(LookUpTranscript(line.ordinal, after_s=d.ask_at_most_every_s))
     return Step(t, tuple(commands))
 
@@ -191,24 +204,24 @@ def begun_anew(t: Transcription, *, but: str | None = None) -> Step:
         but: Fingerprint of an API key whose own absences go on.
     """
     commands: list[Command] = []
-    for waiting in t.unread:
+    for waiting in t.pending_transcripts:
         if waiting.absence is not None and waiting.absence.key != but:
-            t = t.with_unread(replace(waiting, absence=None))
+            t = t.with_pending(replace(waiting, absence=None))
             commands.append(FetchTranscript(waiting.transcript_id))
     for line in t.attempts:
         if line.absence is None or line.absence.key == but:
             continue
         t = t.with_attempt(replace(line, absence=None))
-        if line.fate is Fate.RUNNING and line.transcript_id:
+        if line.status is AttemptStatus.RUNNING and line.transcript_id:
             commands.append(AskTranscript(line.transcript_id))
-        elif line.fate is Fate.UNKNOWN:
+        elif line.status is AttemptStatus.UNKNOWN:
             commands.append(LookUpTranscript(line.ordinal))
     return Step(t, tuple(commands))
 
 
 def is_recording_awaited(t: Transcription) -> bool:
     """Whether an answer about the recording itself decides something about an absence, or a length."""
-    is_look = t.look_first and bool(t.listed_empty_at)
+    is_look = t.lookup_required and bool(t.listed_empty_at)
     return t.lacks_length or is_look or any(a.is_for_the_recording for a in t.absences)
 
 

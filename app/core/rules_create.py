@@ -22,10 +22,10 @@ from app.core.commands import (
 from app.core.durations import growing
 from app.core.events import Refusal
 from app.core.policy import Policy, why_not_selected
-from app.core.rules_recording import refused_for_good, set_aside, wait_for_recording
+from app.core.rules_recording import refused_for_good, suspend, wait_for_recording
 from app.core.rules_results import DELETED, transcript_done, transcript_failed
 from app.core.seen import FailureCause, Seen, TranscriptStatus
-from app.core.state import ENDS, Attempt, Fate, Goal, Transcription, lasting
+from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription, lasting
 from app.core.step import Step, budget, failed, ignore
 
 _ENDS_THE_RECORDING = {
@@ -38,7 +38,7 @@ _WAITS_FOR_THE_RECORDING = {
 }
 # How often old news waits for another party's transcript that is being made, ten minutes each.
 _WAITS_FOR_OTHERS = 6
-_PATIENT = (Fate.CLAIMED, Fate.UNKNOWN)
+_STANDING_STILL = (AttemptStatus.CLAIMED, AttemptStatus.UNKNOWN)
 # What is refused for this request alone; three refusals of the same one are an answer.
 _ABOUT_THE_REQUEST = {
     Refusal.PAYLOAD: reasons.PAYLOAD_REFUSED,
@@ -70,59 +70,59 @@ def why_no_further(t: Transcription, ordinal: int, p: Policy) -> str | None:
     """The setting because of which this policy makes no attempt `ordinal`, unless a person ordered it."""
     if ordinal > budget(t, p):
         return "attempts"
-    if t.is_insisted or ordinal <= t.budget:
+    if t.retry_requested or ordinal <= t.budget:
         return None
-    paid = [a for a in t.attempts if a.ordinal < ordinal and a.fate is not Fate.REFUSED]
-    if p.on_silence == "fail" and paid and paid[-1].fate is Fate.SILENT:
+    paid = [a for a in t.attempts if a.ordinal < ordinal and a.status is not AttemptStatus.REFUSED]
+    if p.on_silence == "fail" and paid and paid[-1].status is AttemptStatus.SILENT:
         return "on_silence"
-    return "fallback_on_empty" if t.candidate is not None and not p.fallback_on_empty else None
+    return "fallback_on_empty" if t.empty_candidate is not None and not p.fallback_on_empty else None
 
 
 def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -> Step:
     """Nothing was made under this attempt, for sure: it ends unpaid, or goes to a provider of the policy."""
     line = t.attempt_of(ordinal=e.ordinal)
     is_waiting = line.is_unsent if line is not None else t.planned == e.ordinal
-    if t.goal is not Goal.CREATING or not is_waiting:
+    if t.phase is not Phase.CREATING or not is_waiting:
         return ignore(t, "this attempt is not waiting to be sent")
     t = replace(t, planned=None)
     if e.why == "deselected":
         if line is not None:
-            t = t.with_attempt(replace(line, fate=Fate.REFUSED, error=e.why))
+            t = t.with_attempt(replace(line, status=AttemptStatus.REFUSED, error=e.why))
         why = reasons.NOT_SELECTED
-        return Step(replace(t, goal=Goal.SKIPPED, reason=why, detail=e.detail, completed_at=e.at))
+        return Step(replace(t, phase=Phase.SKIPPED, reason=why, detail=e.detail, completed_at=e.at))
     if line is None:
         return Step(t)  # `_next` plans it with another, or ends
     provider = unused_provider(t, p) if e.why == "provider_left" else None
     if provider is None:
-        return Step(t.with_attempt(replace(line, fate=Fate.REFUSED, error=e.why)))
+        return Step(t.with_attempt(replace(line, status=AttemptStatus.REFUSED, error=e.why)))
     other = replace(line, provider=provider, tries=0, blocked=0)
-    return Step(t.with_attempt(other), (CreateTranscript(line.ordinal, provider, line.generation),))
+    return Step(t.with_attempt(other), (CreateTranscript(line.ordinal, provider, line.key_serial),))
 
 
 def unused_provider(t: Transcription, policy: Policy) -> str | None:
     """The first that is up; when all that are left are down, the first of those."""
     used = {a.provider for a in t.attempts}
     left = [choice.key for choice in policy.providers if choice.key not in used]
-    return next((key for key in left if key not in policy.shut), left[0] if left else None)
+    return next((key for key in left if key not in policy.open_providers), left[0] if left else None)
 
 
 def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
     """The claim. Compare-and-set on the version makes it count once."""
     line = t.attempt_of(ordinal=e.ordinal)
-    if t.goal is not Goal.CREATING or t.unread or t.has_other_open(e.ordinal):
+    if t.phase is not Phase.CREATING or t.pending_transcripts or t.has_other_open(e.ordinal):
         return ignore(t, "a create is not wanted any more")
-    if t.look_first:
+    if t.lookup_required:
         return ignore(t, "Recall is to be looked at first")
     unwanted = why_not_send(t, e.ordinal, e.provider, p)
     if unwanted is not None:
         return ignore(t, f"the policy does not want this send: {unwanted.why}")
     if line is None and t.planned == e.ordinal == t.next_ordinal:
-        claimed = Attempt(e.ordinal, e.provider, Fate.SENDING, e.generation, since=e.at)
+        claimed = Attempt(e.ordinal, e.provider, AttemptStatus.SENDING, e.key_serial, since=e.at)
         begun = t.with_attempt(claimed)
-        return Step(replace(begun, is_insisted=False, waiting_since=0.0, waits=0))
-    if line is not None and line.fate is Fate.CLAIMED and line.generation == e.generation:
-        sending = replace(line, fate=Fate.SENDING, is_recording_unknown=False)
-        return Step(replace(t.with_attempt(sending), is_insisted=False))
+        return Step(replace(begun, retry_requested=False, waiting_since=0.0, waits=0))
+    if line is not None and line.status is AttemptStatus.CLAIMED and line.key_serial == e.key_serial:
+        sending = replace(line, status=AttemptStatus.SENDING, is_recording_unknown=False)
+        return Step(replace(t.with_attempt(sending), retry_requested=False))
     return ignore(t, "this attempt is not waiting to be sent")
 
 
@@ -130,18 +130,20 @@ def on_created(t: Transcription, e: events.Created, p: Policy) -> Step:
     if any(a.transcript_id == e.transcript_id and a.ordinal != e.ordinal for a in t.attempts):
         # The answer to an earlier request: what became of this one, only the list can tell.
         return on_create_unknown(t, events.CreateUnknown(e.at, e.ordinal, "another_attempts"), p)
-    line = t.attempt_of(ordinal=e.ordinal) or Attempt(e.ordinal, e.provider or "", Fate.CLAIMED, since=e.at)
+    line = t.attempt_of(ordinal=e.ordinal) or Attempt(
+        e.ordinal, e.provider or "", AttemptStatus.CLAIMED, since=e.at
+    )
     if line.transcript_id == e.transcript_id:
         return ignore(t, "this transcript is known as the attempt's")
     alarm = "two_transcripts_with_one_marker" if line.transcript_id is not None else None
-    if alarm and line.fate not in (Fate.FAILED, Fate.REFUSED):
+    if alarm and line.status not in (AttemptStatus.FAILED, AttemptStatus.REFUSED):
         return ignore(t, "the attempt has another transcript", alarm=alarm)
     line = replace(line, transcript_id=e.transcript_id, provider=line.provider or e.provider or "")
     # An absence was of a create that no list showed: it is none of its transcript.
     line = replace(line, tries=0, absence=None)
-    if t.unread_of(e.transcript_id) or e.transcript_id in t.looked_at:
-        return Step(t.with_attempt(replace(line, fate=Fate.DONE)), alarm=alarm)
-    running = t.with_attempt(replace(line, fate=Fate.RUNNING, since=e.at))
+    if t.pending_transcript(e.transcript_id) or e.transcript_id in t.processed_transcripts:
+        return Step(t.with_attempt(replace(line, status=AttemptStatus.DONE)), alarm=alarm)
+    running = t.with_attempt(replace(line, status=AttemptStatus.RUNNING, since=e.at))
     ask = AskTranscript(e.transcript_id, after_s=p.durations.first_ask_s)
     running = replace(running, waiting_since=0.0, waits=0)
     return Step(running, (ask,), alarm=alarm)
@@ -149,12 +151,12 @@ def on_created(t: Transcription, e: events.Created, p: Policy) -> Step:
 
 def on_create_refused(t: Transcription, e: events.CreateRefused, p: Policy) -> Step:
     line = t.attempt_of(ordinal=e.ordinal)
-    if line is None or line.fate is not Fate.SENDING:
+    if line is None or line.status is not AttemptStatus.SENDING:
         return ignore(t, "no request of this attempt was under way")
     if line.is_doubtful:
         # Key, balance, firewall, rate and perhaps validation are judged before Recall looks at an
         # Idempotency-Key: a refusal of the repeated request says nothing sure about the first one.
-        unknown = replace(line, fate=Fate.UNKNOWN, error=e.detail)
+        unknown = replace(line, status=AttemptStatus.UNKNOWN, error=e.detail)
         wait_s = max(e.wait_s, p.durations.first_look_up_s)
         return Step(t.with_attempt(unknown), (LookUpTranscript(line.ordinal, after_s=wait_s),))
     return _after_refusal(t, line, e, p)
@@ -165,24 +167,24 @@ def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: 
     # Recall replays a stored answer for an hour: after a definite one the next request has a new key.
     again = replace(
         line,
-        fate=Fate.CLAIMED,
-        generation=line.generation + 1,
+        status=AttemptStatus.CLAIMED,
+        key_serial=line.key_serial + 1,
         tries=line.tries + 1,
         blocked=line.blocked + (e.refusal in _ABOUT_THE_REQUEST),
         error=e.detail,
         is_recording_unknown=e.refusal is Refusal.RECORDING_UNKNOWN,
     )
-    is_over = (e.patient_at or e.at) - line.since >= p.durations.give_up_s
+    is_over = (e.at_excluding_pauses or e.at) - line.since >= p.durations.give_up_s
     match e.refusal:
         case Refusal.PROVIDER:
-            return Step(t.with_attempt(replace(line, fate=Fate.REFUSED, error=e.detail)))
+            return Step(t.with_attempt(replace(line, status=AttemptStatus.REFUSED, error=e.detail)))
         case Refusal.LIMIT if p.at_limit == "prune" and not is_over:
             wait_s = growing(p.durations.not_sent_wait_s, line.tries, p.durations.put_off_at_most_s)
             return Step(
                 t.with_attempt(again), (PruneTranscript(line.ordinal, wait_s if line.tries else 0.0),)
             )
         case Refusal.LIMIT:
-            return set_aside(t, again, reasons.RECALL_LIMIT, at=e.at)
+            return suspend(t, again, reasons.RECALL_LIMIT, at=e.at)
         case Refusal.RECORDING_GONE | Refusal.NO_AUDIO:
             reason = _ENDS_THE_RECORDING[e.refusal]
             return refused_for_good(t, line, reason, at=e.at, detail=e.detail)
@@ -190,25 +192,25 @@ def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: 
             reason = _WAITS_FOR_THE_RECORDING[e.refusal]
             return wait_for_recording(t.with_attempt(again), again, reason, at=e.at, policy=p)
         case Refusal.PAYLOAD | Refusal.UNEXPLAINED if again.blocked >= _REQUEST_TRIES:
-            return set_aside(t, again, _ABOUT_THE_REQUEST[e.refusal], at=e.at)
+            return suspend(t, again, _ABOUT_THE_REQUEST[e.refusal], at=e.at)
         case _ if is_over:
-            return set_aside(t, again, reasons.CREATE_UNSETTLED, at=e.at)
+            return suspend(t, again, reasons.CREATE_UNSETTLED, at=e.at)
         case _:
-            create = CreateTranscript(line.ordinal, line.provider, again.generation, after_s=e.wait_s)
+            create = CreateTranscript(line.ordinal, line.provider, again.key_serial, after_s=e.wait_s)
             return Step(t.with_attempt(again), (create,))
 
 
 def on_create_not_sent(t: Transcription, e: events.CreateNotSent, p: Policy) -> Step:
     line = t.attempt_of(ordinal=e.ordinal)
-    if line is None or line.fate is not Fate.SENDING:
+    if line is None or line.status is not AttemptStatus.SENDING:
         return ignore(t, "no request of this attempt was under way")
     if e.at - line.since >= p.durations.give_up_s:
-        claimed = replace(line, fate=Fate.CLAIMED, error=e.detail)
-        return set_aside(t, claimed, reasons.CREATE_UNSETTLED, at=e.at)
+        claimed = replace(line, status=AttemptStatus.CLAIMED, error=e.detail)
+        return suspend(t, claimed, reasons.CREATE_UNSETTLED, at=e.at)
     wait_s = growing(p.durations.not_sent_wait_s, line.tries, p.durations.blocked_at_most_every_s)
-    again = replace(line, fate=Fate.CLAIMED, tries=line.tries + 1, error=e.detail)
+    again = replace(line, status=AttemptStatus.CLAIMED, tries=line.tries + 1, error=e.detail)
     return Step(
-        t.with_attempt(again), (CreateTranscript(line.ordinal, line.provider, line.generation, wait_s),)
+        t.with_attempt(again), (CreateTranscript(line.ordinal, line.provider, line.key_serial, wait_s),)
     )
 
 
@@ -220,7 +222,7 @@ def on_provider_down(t: Transcription, e: events.ProviderDown, p: Policy) -> Ste
 
 
 def on_provider_awaited(t: Transcription, e: events.ProviderAwaited, p: Policy) -> Step:
-    if t.goal is not Goal.CREATING or t.planned is not None or t.open_attempt is not None:
+    if t.phase is not Phase.CREATING or t.planned is not None or t.open_attempt is not None:
         return ignore(t, "nothing waits for a provider")
     return Step(t)
 
@@ -228,48 +230,55 @@ def on_provider_awaited(t: Transcription, e: events.ProviderAwaited, p: Policy) 
 def on_budget_spent(t: Transcription, e: events.BudgetSpent, p: Policy) -> Step:
     if t.planned != e.ordinal:
         return ignore(t, "this attempt was not waiting to be claimed")
-    return Step(replace(t, planned=None, is_insisted=False))
+    return Step(replace(t, planned=None, retry_requested=False))
 
 
 def on_pruned(t: Transcription, e: events.Pruned, p: Policy) -> Step:
     line = t.attempt_of(ordinal=e.ordinal)
-    if line is None or line.fate is not Fate.CLAIMED:
+    if line is None or line.status is not AttemptStatus.CLAIMED:
         return ignore(t, "no attempt waits for room")
     if not e.has_room:
-        return set_aside(t, line, reasons.RECALL_LIMIT, at=e.at)
-    return Step(t, (CreateTranscript(line.ordinal, line.provider, line.generation),))
+        return suspend(t, line, reasons.RECALL_LIMIT, at=e.at)
+    return Step(t, (CreateTranscript(line.ordinal, line.provider, line.key_serial),))
 
 
 def on_create_unknown(t: Transcription, e: events.CreateUnknown, p: Policy) -> Step:
     line = t.attempt_of(ordinal=e.ordinal)
-    if line is None or line.fate not in (Fate.SENDING, Fate.CLAIMED):
+    if line is None or line.status not in (AttemptStatus.SENDING, AttemptStatus.CLAIMED):
         return ignore(t, "the attempt's fate is known by now")
     since = line.since if line.is_doubtful else e.at  # a day from the first request without an answer
-    unknown = replace(line, fate=Fate.UNKNOWN, error=e.detail, is_doubtful=True, since=since)
+    unknown = replace(line, status=AttemptStatus.UNKNOWN, error=e.detail, is_doubtful=True, since=since)
     look = LookUpTranscript(line.ordinal, after_s=p.durations.first_look_up_s)
     return Step(t.with_attempt(unknown), (look,))
 
 
-def on_long_silence(t: Transcription, e: events.LongSilence, p: Policy) -> Step:
+def on_downtime_detected(t: Transcription, e: events.DowntimeDetected, p: Policy) -> Step:
     """Whoever worked meanwhile, or since the backup was made, may have paid: look before sending."""
     # The day in which an open attempt is to settle, a transcript to be stored, or a provider to work again,
     # was lost by us.
-    lines = tuple(replace(a, since=e.at) if a.fate in _PATIENT else a for a in t.attempts)
-    unread = tuple(replace(u, since=e.at) for u in t.unread)
+    lines = tuple(replace(a, since=e.at) if a.status in _STANDING_STILL else a for a in t.attempts)
+    pending_transcripts = tuple(replace(u, since=e.at) for u in t.pending_transcripts)
     waiting_since = e.at if t.waiting_since else 0.0
-    t = replace(t, look_first=True, planned=None, attempts=lines, unread=unread, waiting_since=waiting_since)
+    t = replace(
+        t,
+        lookup_required=True,
+        planned=None,
+        attempts=lines,
+        pending_transcripts=pending_transcripts,
+        waiting_since=waiting_since,
+    )
     return absence.begun_anew(replace(t, listed_empty_at=0.0))
 
 
 def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:
     """Everything Recall has for the recording; whatever bears our marker is ours."""
     is_for_create = e.ordinal == 0 and e.transcript_id is None
-    if is_for_create and t.look_first and _somebody_else_is_at_it(e) and t.waits < _WAITS_FOR_OTHERS:
+    if is_for_create and t.lookup_required and _somebody_else_is_at_it(e) and t.waits < _WAITS_FOR_OTHERS:
         return Step(replace(t, waits=t.waits + 1), (LookUpTranscript(0, after_s=p.durations.first_ask_s),))
     # Whatever the list was read for: what is planned next is planned knowing it. An empty list says nothing
     # before the recording itself is seen under the same key.
-    if e.seen or not t.look_first:
-        step = Step(replace(t, look_first=False, planned=None, listed_empty_at=0.0))
+    if e.seen or not t.lookup_required:
+        step = Step(replace(t, lookup_required=False, planned=None, listed_empty_at=0.0))
     else:
         step = Step(replace(t, listed_empty_at=e.at, listed_empty_by=e.key), (AskRecording(),))
     # Failures last: one that no provider can cure ends nothing while another in the list runs or is done.
@@ -278,14 +287,14 @@ def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:
     if e.transcript_id is not None:
         return step.then(absence.after_list(step.state, e, p))
     line = step.state.attempt_of(ordinal=e.ordinal)
-    if line is not None and line.fate is Fate.UNKNOWN:
+    if line is not None and line.status is AttemptStatus.UNKNOWN:
         return step.then(_still_unknown(step.state, line, e, p))
     return step
 
 
 def on_look_up_impossible(t: Transcription, e: events.LookUpImpossible, p: Policy) -> Step:
     line = t.attempt_of(ordinal=e.ordinal)
-    if t.goal in ENDS:
+    if t.phase in ENDS:
         return ignore(t, "the transcription has ended")
     return failed(t, reasons.CREATE_UNSETTLED, line.error if line is not None else None, at=e.at)
 
@@ -326,13 +335,13 @@ def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy)
     and when the recording itself is seen (`rules_absence`).
     """
     d = p.durations
-    patient_at = e.at if e.patient_at is None else e.patient_at
-    if patient_at - line.since >= d.give_up_s:
-        return set_aside(t, line, reasons.CREATE_UNSETTLED, at=e.at)
+    at_excluding_pauses = e.at if e.at_excluding_pauses is None else e.at_excluding_pauses
+    if at_excluding_pauses - line.since >= d.give_up_s:
+        return suspend(t, line, reasons.CREATE_UNSETTLED, at=e.at)
     if e.is_unsent:
-        claimed = replace(line, fate=Fate.CLAIMED, is_doubtful=False, absence=None)
+        claimed = replace(line, status=AttemptStatus.CLAIMED, is_doubtful=False, absence=None)
         return Step(
-            t.with_attempt(claimed), (CreateTranscript(line.ordinal, line.provider, line.generation),)
+            t.with_attempt(claimed), (CreateTranscript(line.ordinal, line.provider, line.key_serial),)
         )
     if absence.since_last_send_is_over(e, d):
         # As far apart as Recall may forget a thing for, so that one of them would have shown it.
@@ -345,8 +354,8 @@ def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy)
     t = t.with_attempt(line)
     if e.is_resendable and e.since_first_send_s < d.resend_until_s:
         wait_s = growing(d.resend_first_s, line.tries, d.resend_at_most_every_s)
-        again_line = replace(line, fate=Fate.CLAIMED, tries=line.tries + 1)
-        create = CreateTranscript(line.ordinal, line.provider, line.generation, after_s=wait_s)
+        again_line = replace(line, status=AttemptStatus.CLAIMED, tries=line.tries + 1)
+        create = CreateTranscript(line.ordinal, line.provider, line.key_serial, after_s=wait_s)
         return Step(t.with_attempt(again_line), (create,))
     wait_s = min(d.never_happened_after_s - e.since_last_send_s, d.resend_at_most_every_s)
     return Step(t, (LookUpTranscript(line.ordinal, after_s=wait_s),))

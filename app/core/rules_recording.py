@@ -15,51 +15,56 @@ from app.core.commands import AskRecording, AskTranscript, Command, CreateTransc
 from app.core.durations import growing
 from app.core.events import RecordingCondition
 from app.core.policy import Policy, why_not_selected
-from app.core.state import Attempt, Fate, Goal, Transcription
+from app.core.state import Attempt, AttemptStatus, Phase, Transcription
 from app.core.step import Step, failed, ignore
 
 
 def on_recording_done(t: Transcription, e: events.RecordingDone, p: Policy) -> Step:
-    if t.is_heard:
+    if t.is_recording_done:
         return ignore(t, "this recording is known to be done")
     heard = replace(
         t,
-        is_heard=True,
+        is_recording_done=True,
         bot_id=e.bot_id or t.bot_id,
         metadata=e.metadata or t.metadata,
-        look_first=t.look_first or e.look_first,
+        lookup_required=t.lookup_required or e.lookup_required,
         first_heard_at=t.first_heard_at or e.at,
         is_recording_gone=False,
         waiting_since=0.0,
         waits=0,
     )
     was_about_recording = t.reason in (reasons.RECORDING_FAILED, reasons.RECORDING_NEVER_DONE)
-    if t.goal is Goal.FAILED and was_about_recording and not t.unread and t.open_attempt is None:
-        heard = replace(heard, goal=Goal.NEW, reason=None, detail=None, completed_at=None)
-    if heard.goal in (Goal.STORED, Goal.FAILED):
+    if (
+        t.phase is Phase.FAILED
+        and was_about_recording
+        and not t.pending_transcripts
+        and t.open_attempt is None
+    ):
+        heard = replace(heard, phase=Phase.NEW, reason=None, detail=None, completed_at=None)
+    if heard.phase in (Phase.STORED, Phase.FAILED):
         return Step(heard)
     why = why_not_selected(p.select, dict(heard.metadata))
     if why is not None and not heard.attempts:
-        return Step(replace(heard, goal=Goal.SKIPPED, reason=reasons.NOT_SELECTED, detail=why))
+        return Step(replace(heard, phase=Phase.SKIPPED, reason=reasons.NOT_SELECTED, detail=why))
     return Step(heard)
 
 
 def on_recording_failed(t: Transcription, e: events.RecordingFailed, p: Policy) -> Step:
-    if t.is_heard or t.goal is not Goal.NEW:
+    if t.is_recording_done or t.phase is not Phase.NEW:
         return ignore(t, "the recording was done before it failed")
     return failed(t, reasons.RECORDING_FAILED, e.sub_code, at=e.at)
 
 
 def on_recording_deleted(t: Transcription, e: events.RecordingDeleted, p: Policy) -> Step:
-    if t.goal in (Goal.STORED, Goal.FAILED, Goal.SKIPPED):
+    if t.phase in (Phase.STORED, Phase.FAILED, Phase.SKIPPED):
         return ignore(replace(t, is_recording_gone=True), "nothing was waiting for it")
     gone = replace(t, is_recording_gone=True)
     line = gone.open_attempt
-    if line is not None and line.fate is Fate.RUNNING and line.transcript_id:
+    if line is not None and line.status is AttemptStatus.RUNNING and line.transcript_id:
         return Step(gone, (AskTranscript(line.transcript_id),))
-    if line is None and not gone.unread:
+    if line is None and not gone.pending_transcripts:
         return failed(gone, reasons.RECORDING_GONE, None, at=e.at)
-    if line is not None and line.fate is Fate.CLAIMED:
+    if line is not None and line.status is AttemptStatus.CLAIMED:
         return Step(gone, (AskRecording(),))
     return Step(gone)
 
@@ -72,9 +77,9 @@ def on_recording_asked(t: Transcription, e: events.RecordingAsked, p: Policy) ->
     step = _with_length(step, e, p)
     is_moved = step.state != t
     line = step.state.open_attempt
-    is_waiting = line is not None and line.fate is Fate.CLAIMED
-    is_for_more = step.state.look_first or step.state.lacks_length
-    if t.is_heard and not is_waiting and not is_for_more:
+    is_waiting = line is not None and line.status is AttemptStatus.CLAIMED
+    is_for_more = step.state.lookup_required or step.state.lacks_length
+    if t.is_recording_done and not is_waiting and not is_for_more:
         return step if is_moved else ignore(t, "nothing waits for the recording any more")
     return step.then(_recording_answered(step.state, line if is_waiting else None, e, p))
 
@@ -91,14 +96,14 @@ def _with_length(step: Step, e: events.RecordingAsked, p: Policy) -> Step:
 
 def _recording_answered(t: Transcription, line: Attempt | None, e: events.RecordingAsked, p: Policy) -> Step:
     """For a create that waits for the recording, or for news of it that was lost."""
-    at = e.at if e.patient_at is None else e.patient_at
+    at = e.at if e.at_excluding_pauses is None else e.at_excluding_pauses
     match e.condition:
-        case RecordingCondition.DONE if not t.is_heard:
-            news = events.RecordingDone(at=e.at, bot_id=e.bot_id, metadata=e.metadata, look_first=True)
+        case RecordingCondition.DONE if not t.is_recording_done:
+            news = events.RecordingDone(at=e.at, bot_id=e.bot_id, metadata=e.metadata, lookup_required=True)
             return on_recording_done(t, news, p)
         case RecordingCondition.DONE if line is not None:
             ready = replace(t, waiting_since=0.0, waits=0)
-            return Step(ready, (CreateTranscript(line.ordinal, line.provider, line.generation),))
+            return Step(ready, (CreateTranscript(line.ordinal, line.provider, line.key_serial),))
         case RecordingCondition.DONE:
             return Step(replace(t, waiting_since=0.0, waits=0))
         case RecordingCondition.GONE:
@@ -117,11 +122,11 @@ def refused_for_good(
     t: Transcription, line: Attempt | None, reason: str, *, at: float, detail: str = ""
 ) -> Step:
     if line is not None:
-        t = t.with_attempt(replace(line, fate=Fate.REFUSED, error=detail or reason))
+        t = t.with_attempt(replace(line, status=AttemptStatus.REFUSED, error=detail or reason))
     return failed(t, reason, detail or None, at=at)
 
 
-def set_aside(t: Transcription, line: Attempt, reason: str, *, at: float) -> Step:
+def suspend(t: Transcription, line: Attempt, reason: str, *, at: float) -> Step:
     """The end, and nothing against the provider: the attempt stays open, and a retry goes on with it."""
     return failed(t.with_attempt(line), reason, line.error or None, at=at)
 
@@ -134,7 +139,7 @@ def wait_for_recording(
         return refused_for_good(t, line, reasons.RECORDING_GONE, at=at)
     since = t.waiting_since or at
     if at - since >= policy.durations.give_up_s:
-        return failed(t, reason, None, at=at) if line is None else set_aside(t, line, reason, at=at)
+        return failed(t, reason, None, at=at) if line is None else suspend(t, line, reason, at=at)
     wait_s = growing(policy.durations.first_ask_s / 10, t.waits, policy.durations.recording_ask_every_s)
     commands: tuple[Command, ...] = (AskRecording(after_s=wait_s),)
     return Step(replace(t, waiting_since=since, waits=t.waits + 1), commands)

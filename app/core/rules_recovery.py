@@ -21,7 +21,7 @@ from app.core.commands import (
     PublishTranscript,
 )
 from app.core.policy import CEILING, Policy
-from app.core.state import ENDS, Fate, Goal, Transcription
+from app.core.state import ENDS, AttemptStatus, Phase, Transcription
 from app.core.step import Step, budget, failed, ignore
 
 
@@ -30,16 +30,16 @@ def on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> St
     A person's decision. What costs nothing is tried first: fetch, look up, ask. Where there is such a thing,
     a paid attempt follows only as it would have without the person, or when they named a budget.
     """
-    if t.goal is Goal.STORED and (t.unread or t.superseded):
-        fetches = (FetchTranscript(u.transcript_id) for u in t.unread)
+    if t.phase is Phase.STORED and (t.pending_transcripts or t.superseded):
+        fetches = (FetchTranscript(u.transcript_id) for u in t.pending_transcripts)
         return Step(t, (*fetches, *(PublishTranscript(tid) for tid in t.superseded)))
-    if t.goal not in (Goal.FAILED, Goal.SKIPPED):
-        return ignore(t, f"nothing to retry: the transcription is {t.goal.value}")
+    if t.phase not in (Phase.FAILED, Phase.SKIPPED):
+        return ignore(t, f"nothing to retry: the transcription is {t.phase.value}")
     t = replace(
         t,
         budget=max(t.budget, e.budget),
-        is_heard=True,
-        is_insisted=True,
+        is_recording_done=True,
+        retry_requested=True,
         is_by_hand=True,
         waiting_since=0.0,
         waits=0,
@@ -49,10 +49,10 @@ def on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> St
     t = _taken_up_again(t, is_more=is_more, most=budget(t, policy))
     free = _resume(t, policy, at=e.at)
     if free.commands:
-        return replace(free, state=replace(free.state, is_insisted=is_more))
+        return replace(free, state=replace(free.state, retry_requested=is_more))
     if t.next_ordinal > budget(t, policy):
         return ignore(t, _why_no_more(t, policy))
-    return Step(replace(t, goal=Goal.NEW, reason=None, detail=None, completed_at=None))
+    return Step(replace(t, phase=Phase.NEW, reason=None, detail=None, completed_at=None))
 
 
 def _why_no_more(t: Transcription, policy: Policy) -> str:
@@ -71,35 +71,44 @@ def _taken_up_again(t: Transcription, *, is_more: bool, most: int) -> Transcript
     """
     for line in reversed(t.attempts):
         if is_more and line.is_unsent:
-            t = t.with_attempt(replace(line, fate=Fate.REFUSED))
+            t = t.with_attempt(replace(line, status=AttemptStatus.REFUSED))
         elif is_more or t.open_attempt is not None or line.ordinal > most:
             continue
         elif line.error in get_args(events.WhyUnwanted):
-            t = t.with_attempt(replace(line, fate=Fate.CLAIMED, error=None))
+            t = t.with_attempt(replace(line, status=AttemptStatus.CLAIMED, error=None))
     return t
 
 
 def _resume(t: Transcription, policy: Policy, *, at: float) -> Step:
     """Whatever was unread or open when the transcription failed goes on where it stopped."""
-    unread = tuple(replace(u, since=at, tries=0, absence=None) for u in t.unread)
-    commands: list[Command] = [FetchTranscript(u.transcript_id) for u in unread]
+    pending_transcripts = tuple(replace(u, since=at, tries=0, absence=None) for u in t.pending_transcripts)
+    commands: list[Command] = [FetchTranscript(u.transcript_id) for u in pending_transcripts]
     if t.publishing is not None:
         commands.append(PublishTranscript(t.publishing))
-    t = replace(t, unread=unread, reason=None, detail=None, completed_at=None, goal=Goal.NEW)
+    t = replace(
+        t,
+        pending_transcripts=pending_transcripts,
+        reason=None,
+        detail=None,
+        completed_at=None,
+        phase=Phase.NEW,
+    )
     for line in t.attempts:
-        if line.fate in (Fate.RUNNING, Fate.SILENT) and line.transcript_id:
+        if line.status in (AttemptStatus.RUNNING, AttemptStatus.SILENT) and line.transcript_id:
             # One question is free. An attempt that was silent for a day gets no second day.
-            was_silent = line.fate is Fate.SILENT
+            was_silent = line.status is AttemptStatus.SILENT
             since = at - policy.durations.give_up_s if was_silent else at
             tries = results.TRIES_BEFORE_GIVING_UP if was_silent else 0
-            t = t.with_attempt(replace(line, fate=Fate.RUNNING, since=since, tries=tries, absence=None))
+            t = t.with_attempt(
+                replace(line, status=AttemptStatus.RUNNING, since=since, tries=tries, absence=None)
+            )
             commands.append(AskTranscript(line.transcript_id))
-        elif line.fate is Fate.CLAIMED:
+        elif line.status is AttemptStatus.CLAIMED:
             t = t.with_attempt(replace(line, since=at, tries=0, blocked=0))
-            commands.append(CreateTranscript(line.ordinal, line.provider, line.generation))
-        elif line.fate in (Fate.SENDING, Fate.UNKNOWN):
+            commands.append(CreateTranscript(line.ordinal, line.provider, line.key_serial))
+        elif line.status in (AttemptStatus.SENDING, AttemptStatus.UNKNOWN):
             # What became of its request is not known: a new key may not be taken lightly.
-            unknown = replace(line, fate=Fate.UNKNOWN, is_doubtful=True, since=at, absence=None)
+            unknown = replace(line, status=AttemptStatus.UNKNOWN, is_doubtful=True, since=at, absence=None)
             t = t.with_attempt(unknown)
             commands.append(LookUpTranscript(line.ordinal))
     return Step(t, tuple(commands))
@@ -107,23 +116,23 @@ def _resume(t: Transcription, policy: Policy, *, at: float) -> Step:
 
 def on_command_failed(t: Transcription, e: events.CommandFailed, policy: Policy) -> Step:
     """Our own fault. What is open stays open and what is unread unread: a retry looks before it pays."""
-    if t.goal in ENDS:
+    if t.phase in ENDS:
         return ignore(t, "the transcription ended without this command", alarm="command_failed")
     if e.transcript_id is not None and e.transcript_id == t.publishing:
-        ended = replace(t, goal=Goal.FAILED, reason=reasons.OUR_FAULT, detail=e.command, completed_at=e.at)
+        ended = replace(t, phase=Phase.FAILED, reason=reasons.OUR_FAULT, detail=e.command, completed_at=e.at)
         return Step(ended, alarm="finished_transcript_not_stored")
     is_foreign = e.transcript_id is not None and t.attempt_of(transcript_id=e.transcript_id) is None
-    if is_foreign and e.transcript_id is not None and t.unread_of(e.transcript_id):
-        return Step(t.without_unread(e.transcript_id), alarm="command_failed")
+    if is_foreign and e.transcript_id is not None and t.pending_transcript(e.transcript_id):
+        return Step(t.as_processed(e.transcript_id), alarm="command_failed")
     return failed(t, reasons.OUR_FAULT, e.command, at=e.at)
 
 
 def on_wait_ended(t: Transcription, e: events.WaitEnded, policy: Policy) -> Step:
     """A day of the same wait; nothing is given up by it but the waiting."""
-    if t.goal in ENDS:
+    if t.phase in ENDS:
         return ignore(t, "the transcription ended without this command", alarm="command_given_up")
     if e.transcript_id is not None and e.transcript_id == t.publishing:
-        ended = replace(t, goal=Goal.FAILED, reason=reasons.STORAGE, detail=e.cause, completed_at=e.at)
+        ended = replace(t, phase=Phase.FAILED, reason=reasons.STORAGE, detail=e.cause, completed_at=e.at)
         return Step(ended, alarm="finished_transcript_not_stored")
     reason = reasons.UNEXPECTED_ANSWER if e.is_unexpected else reasons.NOT_SETTLED
     return failed(t, reason, f"{e.command}: {e.cause}", at=e.at)
@@ -131,20 +140,20 @@ def on_wait_ended(t: Transcription, e: events.WaitEnded, policy: Policy) -> Step
 
 def on_command_missing(t: Transcription, e: events.CommandMissing, policy: Policy) -> Step:
     """A fault of ours, mended with a look: what may have been sent is listed, what runs is asked for."""
-    if t.goal in ENDS:
+    if t.phase in ENDS:
         return ignore(t, "the transcription has ended")
-    commands: list[Command] = [FetchTranscript(u.transcript_id) for u in t.unread]
+    commands: list[Command] = [FetchTranscript(u.transcript_id) for u in t.pending_transcripts]
     if t.publishing is not None:
         commands.append(PublishTranscript(t.publishing))
     for line in t.attempts:
-        if line.fate is Fate.RUNNING and line.transcript_id:
+        if line.status is AttemptStatus.RUNNING and line.transcript_id:
             commands.append(AskTranscript(line.transcript_id))
-        elif line.fate in (Fate.SENDING, Fate.UNKNOWN, Fate.RUNNING):
-            t = t.with_attempt(replace(line, fate=Fate.UNKNOWN, is_doubtful=True, absence=None))
+        elif line.status in (AttemptStatus.SENDING, AttemptStatus.UNKNOWN, AttemptStatus.RUNNING):
+            t = t.with_attempt(replace(line, status=AttemptStatus.UNKNOWN, is_doubtful=True, absence=None))
             commands.append(LookUpTranscript(line.ordinal))
-    if not commands and (not t.is_heard or t.lacks_length):
+    if not commands and (not t.is_recording_done or t.lacks_length):
         commands.append(AskRecording())
     elif not commands:
-        t = replace(t, look_first=True, listed_empty_at=0.0)
+        t = replace(t, lookup_required=True, listed_empty_at=0.0)
         commands = [LookUpTranscript(0), AwaitProvider()]  # the second only where all providers are down
     return Step(t, tuple(commands), alarm="stuck")

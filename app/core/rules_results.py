@@ -14,7 +14,7 @@ from app.core.commands import AskTranscript, FetchTranscript, PublishTranscript
 from app.core.durations import growing
 from app.core.policy import Policy
 from app.core.seen import FailureCause
-from app.core.state import ENDS, OPEN, Attempt, Fate, Goal, Transcription, Unread
+from app.core.state import ENDS, OPEN, Attempt, AttemptStatus, PendingTranscript, Phase, Transcription
 from app.core.step import Step, failed, ignore
 
 NO_SUB_CODE, DELETED = "no_sub_code", "deleted_at_recall"  # stored as an attempt's error
@@ -30,20 +30,20 @@ def transcript_done(t: Transcription, transcript_id: str, ordinal: int | None, *
     line = t.attempt_of(ordinal=ordinal, transcript_id=transcript_id)
     alarm = None
     if line is None and ordinal is not None:
-        line = Attempt(ordinal, "", Fate.DONE, since=at)
+        line = Attempt(ordinal, "", AttemptStatus.DONE, since=at)
     if line is not None and line.transcript_id not in (None, transcript_id):
         line, alarm = None, "two_transcripts_with_one_marker"
-    waiting = t.unread_of(transcript_id)
+    waiting = t.pending_transcript(transcript_id)
     if waiting is not None and waiting.absence is not None:
         # Recall says that it exists: whatever was missing is missing no more.
-        return Step(t.with_unread(replace(waiting, absence=None)), (FetchTranscript(transcript_id),))
-    if waiting is not None and (t.goal in ENDS or t.publishing is not None):
+        return Step(t.with_pending(replace(waiting, absence=None)), (FetchTranscript(transcript_id),))
+    if waiting is not None and (t.phase in ENDS or t.publishing is not None):
         return Step(t, (FetchTranscript(transcript_id),))  # we had given up; looking again is free
-    if transcript_id in t.looked_at or t.unread_of(transcript_id):
+    if transcript_id in t.processed_transcripts or t.pending_transcript(transcript_id):
         return ignore(t, "this transcript is known to be finished", alarm=alarm)
     if line is not None:
-        t = t.with_attempt(replace(line, fate=Fate.DONE, transcript_id=transcript_id, error=None))
-    t = replace(t, unread=(*t.unread, Unread(transcript_id, since=at)))
+        t = t.with_attempt(replace(line, status=AttemptStatus.DONE, transcript_id=transcript_id, error=None))
+    t = replace(t, pending_transcripts=(*t.pending_transcripts, PendingTranscript(transcript_id, since=at)))
     return Step(t, (FetchTranscript(transcript_id),), alarm=alarm)
 
 
@@ -63,18 +63,18 @@ def transcript_failed(
     line = t.attempt_of(ordinal=ordinal, transcript_id=transcript_id)
     if line is None and ordinal is None:
         return ignore(t, "not a transcript of ours")
-    line = line or Attempt(ordinal or 0, "", Fate.RUNNING)
+    line = line or Attempt(ordinal or 0, "", AttemptStatus.RUNNING)
     if line.transcript_id not in (None, transcript_id):
         return ignore(t, "another transcript bears this marker", alarm="two_transcripts_with_one_marker")
-    if line.fate not in OPEN and line.fate is not Fate.SILENT:
-        return ignore(t, f"the attempt is {line.fate.value} already")
+    if line.status not in OPEN and line.status is not AttemptStatus.SILENT:
+        return ignore(t, f"the attempt is {line.status.value} already")
     code = error or NO_SUB_CODE
-    t = t.with_attempt(replace(line, fate=Fate.FAILED, transcript_id=transcript_id, error=code))
+    t = t.with_attempt(replace(line, status=AttemptStatus.FAILED, transcript_id=transcript_id, error=code))
     return _unless_incurable(t, code, failure, at=at)
 
 
 def _unless_incurable(t: Transcription, code: str, failure: FailureCause, *, at: float) -> Step:
-    if failure is FailureCause.PLATFORM and t.open_attempt is None and not t.unread:
+    if failure is FailureCause.PLATFORM and t.open_attempt is None and not t.pending_transcripts:
         return failed(t, reasons.PROVIDERS_CANNOT_CURE, code, at=at)
     return Step(t)
 
@@ -90,25 +90,30 @@ def on_transcript_failed(t: Transcription, e: events.TranscriptFailed, p: Policy
 
 def on_transcript_deleted(t: Transcription, e: events.TranscriptDeleted, p: Policy) -> Step:
     """Recall's API is asked before a webhook's word is taken for a loss."""
-    if t.unread_of(e.transcript_id):
+    if t.pending_transcript(e.transcript_id):
         return Step(t, (FetchTranscript(e.transcript_id),))
     line = t.attempt_of(ordinal=e.ordinal, transcript_id=e.transcript_id)
-    if line is not None and line.transcript_id is None and line.fate in OPEN:
+    if line is not None and line.transcript_id is None and line.status in OPEN:
         line = replace(
-            line, transcript_id=e.transcript_id, fate=Fate.RUNNING, since=e.at, tries=0, absence=None
+            line,
+            transcript_id=e.transcript_id,
+            status=AttemptStatus.RUNNING,
+            since=e.at,
+            tries=0,
+            absence=None,
         )
         t = t.with_attempt(line)
-    if line is not None and line.fate is Fate.RUNNING:
+    if line is not None and line.status is AttemptStatus.RUNNING:
         return Step(t, (AskTranscript(e.transcript_id),))
     return ignore(t, "nothing waits for this transcript; a stored copy stays")
 
 
 def on_still_processing(t: Transcription, e: events.StillProcessing, p: Policy) -> Step:
     line = t.attempt_of(transcript_id=e.transcript_id)
-    if line is None or line.fate is not Fate.RUNNING:
+    if line is None or line.status is not AttemptStatus.RUNNING:
         return ignore(t, "nothing waits for this transcript")
     if e.at - line.since >= p.durations.give_up_s and line.tries >= TRIES_BEFORE_GIVING_UP:
-        return Step(t.with_attempt(replace(line, fate=Fate.SILENT, error="no_answer")))
+        return Step(t.with_attempt(replace(line, status=AttemptStatus.SILENT, error="no_answer")))
     # After 10, 20 and 40 minutes, then hourly.
     is_early = line.tries < 2
     wait_s = p.durations.first_ask_s * 2**line.tries if is_early else p.durations.ask_at_most_every_s
@@ -117,11 +122,11 @@ def on_still_processing(t: Transcription, e: events.StillProcessing, p: Policy) 
 
 
 def on_not_yet(t: Transcription, e: events.NotYet, p: Policy) -> Step:
-    waiting = t.unread_of(e.transcript_id)
+    waiting = t.pending_transcript(e.transcript_id)
     if waiting is None:
         return ignore(t, "nothing waits for this transcript")
     waiting = replace(waiting, absence=None)
-    t = tried(t.with_unread(waiting), waiting)
+    t = tried(t.with_pending(waiting), waiting)
     if has_waited_enough(waiting, e.at, p):
         hourly_s = p.durations.ask_at_most_every_s
         return stop_waiting(t, waiting, reasons.NEVER_READABLE, at=e.at, hourly_s=hourly_s)
@@ -130,11 +135,11 @@ def on_not_yet(t: Transcription, e: events.NotYet, p: Policy) -> Step:
 
 
 def on_fetch_blocked(t: Transcription, e: events.FetchBlocked, p: Policy) -> Step:
-    waiting = t.unread_of(e.transcript_id)
+    waiting = t.pending_transcript(e.transcript_id)
     if waiting is None:
         return ignore(t, "nothing waits for this transcript")
     waiting = replace(waiting, absence=None)
-    t = tried(t.with_unread(waiting), waiting)
+    t = tried(t.with_pending(waiting), waiting)
     if has_waited_enough(waiting, e.at, p):
         hourly_s = p.durations.ask_at_most_every_s
         other = reasons.UNEXPECTED_ANSWER if e.is_unexpected else reasons.DOWNLOAD_BLOCKED
@@ -154,49 +159,49 @@ def on_transcript_gone(t: Transcription, e: events.TranscriptGone, p: Policy) ->
 def gone(t: Transcription, transcript_id: str, *, error: str | None = None) -> Step:
     """It does not exist any more, or failed (`error`); an attempt that it was of has failed."""
     line = t.attempt_of(transcript_id=transcript_id)
-    if t.unread_of(transcript_id):
-        t = t.without_unread(transcript_id)
-    elif line is None or line.fate is not Fate.RUNNING:
+    if t.pending_transcript(transcript_id):
+        t = t.as_processed(transcript_id)
+    elif line is None or line.status is not AttemptStatus.RUNNING:
         return ignore(t, "nothing waits for this transcript")
     if line is not None:
-        t = t.with_attempt(replace(line, fate=Fate.FAILED, error=error or DELETED))
+        t = t.with_attempt(replace(line, status=AttemptStatus.FAILED, error=error or DELETED))
     return Step(t)
 
 
 def on_unwanted(t: Transcription, e: events.Unwanted, p: Policy) -> Step:
-    if not t.unread_of(e.transcript_id):
+    if not t.pending_transcript(e.transcript_id):
         return ignore(t, "nothing waits for this transcript")
-    return Step(t.without_unread(e.transcript_id))
+    return Step(t.as_processed(e.transcript_id))
 
 
 def on_stored(t: Transcription, e: events.Stored, p: Policy) -> Step:
-    if not t.unread_of(e.transcript_id):
+    if not t.pending_transcript(e.transcript_id):
         return ignore(t, "this transcript is stored already")
-    t = t.without_unread(e.transcript_id)
+    t = t.as_processed(e.transcript_id)
     line = t.attempt_of(transcript_id=e.transcript_id)
     if line is not None:
-        fate = Fate.EMPTY if e.is_empty else Fate.DONE
-        t = t.with_attempt(replace(line, fate=fate, provider=line.provider or e.provider))
+        status = AttemptStatus.EMPTY if e.is_empty else AttemptStatus.DONE
+        t = t.with_attempt(replace(line, status=status, provider=line.provider or e.provider))
     if not e.is_empty:
-        is_better = t.goal is not Goal.STORED or t.verdict == "empty"
+        is_better = t.phase is not Phase.STORED or t.verdict == "empty"
         return _completed(t, e, "spoken") if is_better else Step(t, _rest_of(t))
-    if t.goal is Goal.STORED or t.publishing is not None:
+    if t.phase is Phase.STORED or t.publishing is not None:
         return _superseded(t, e.transcript_id)
-    return _new_candidate(t, e)
+    return _new_empty_candidate(t, e)
 
 
-def _new_candidate(t: Transcription, e: events.Stored) -> Step:
+def _new_empty_candidate(t: Transcription, e: events.Stored) -> Step:
     """Empty: provisional. It becomes the result when nothing else may bring words; see `machine._settle`."""
-    earlier = (t.candidate,) if t.candidate is not None else ()
+    earlier = (t.empty_candidate,) if t.empty_candidate is not None else ()
     t = replace(
         t,
-        candidate=e.transcript_id,
-        attempts_at_candidate=len(t.attempts),
+        empty_candidate=e.transcript_id,
+        attempts_at_empty_candidate=len(t.attempts),
         superseded=(*t.superseded, *earlier),
         language=e.language,
         provider=e.provider,
     )
-    return Step(t, _rest_of(t) if t.goal in ENDS else ())
+    return Step(t, _rest_of(t) if t.phase in ENDS else ())
 
 
 def _superseded(t: Transcription, transcript_id: str) -> Step:
@@ -216,13 +221,13 @@ def on_published(t: Transcription, e: events.Published, p: Policy) -> Step:
 
 def on_download_unreadable(t: Transcription, e: events.DownloadUnreadable, p: Policy) -> Step:
     """Not at once: a gateway's page may stand in for a transcript for a moment."""
-    waiting = t.unread_of(e.transcript_id)
+    waiting = t.pending_transcript(e.transcript_id)
     if waiting is None:
         return ignore(t, "nothing waits for this transcript")
     waiting = replace(waiting, absence=None)
     again_s = p.durations.unreadable_again_s
     waiting = waiting.unreadable(e.digest, e.at, apart_s=again_s / 2)
-    t = tried(t.with_unread(waiting), waiting)
+    t = tried(t.with_pending(waiting), waiting)
     if not e.is_kept and not has_waited_enough(waiting, e.at, p):
         return Step(t, (FetchTranscript(e.transcript_id, after_s=again_s),))
     # It stays unread: `retry` reads the stored bytes again. Nothing further is paid for it.
@@ -233,15 +238,17 @@ def on_download_unreadable(t: Transcription, e: events.DownloadUnreadable, p: Po
 
 def _rest_of(t: Transcription) -> tuple[FetchTranscript, ...]:
     """Storing works again: what was given up before is fetched too, since it is paid for."""
-    return tuple(FetchTranscript(u.transcript_id) for u in t.unread if not u.is_unreadable)
+    return tuple(FetchTranscript(u.transcript_id) for u in t.pending_transcripts if not u.is_unreadable)
 
 
 def _completed(t: Transcription, e: events.Stored | events.Published, verdict: str) -> Step:
-    is_new = t.candidate not in (None, e.transcript_id, t.current) and t.candidate not in t.superseded
-    earlier = (t.candidate,) if is_new and t.candidate is not None else ()
+    is_new = (
+        t.empty_candidate not in (None, e.transcript_id, t.current) and t.empty_candidate not in t.superseded
+    )
+    earlier = (t.empty_candidate,) if is_new and t.empty_candidate is not None else ()
     t = replace(
         t,
-        goal=Goal.STORED,
+        phase=Phase.STORED,
         current=e.transcript_id,
         publishing=None,
         superseded=(*t.superseded, *earlier),
@@ -256,29 +263,35 @@ def _completed(t: Transcription, e: events.Stored | events.Published, verdict: s
     return Step(t, (*_rest_of(t), *manifests))
 
 
-def tried(t: Transcription, waiting: Unread) -> Transcription:
+def tried(t: Transcription, waiting: PendingTranscript) -> Transcription:
     """One more look at it."""
-    return t.with_unread(replace(waiting, tries=waiting.tries + 1))
+    return t.with_pending(replace(waiting, tries=waiting.tries + 1))
 
 
-def has_waited_enough(waiting: Unread, at: float, p: Policy) -> bool:
+def has_waited_enough(waiting: PendingTranscript, at: float, p: Policy) -> bool:
     """A day, and more than one look: a weekend's outage followed by one hiccup is no answer."""
     return at - waiting.since >= p.durations.give_up_s and waiting.tries >= TRIES_BEFORE_GIVING_UP
 
 
 def stop_waiting(
-    t: Transcription, waiting: Unread, reason: str, *, at: float, hourly_s: float, detail: str | None = None
+    t: Transcription,
+    waiting: PendingTranscript,
+    reason: str,
+    *,
+    at: float,
+    hourly_s: float,
+    detail: str | None = None,
 ) -> Step:
     """
     Fails with a name, or stops at the end that is reached already; the transcript stays on the list, so
     that a retry fetches it and nothing further is paid. While an attempt is open, it is tried now and then.
     """
     alarm = "finished_transcript_not_stored"
-    if t.goal is Goal.FAILED:  # for whatever reason: this one has a next step that costs nothing
+    if t.phase is Phase.FAILED:  # for whatever reason: this one has a next step that costs nothing
         return Step(replace(t, reason=reason, detail=detail), alarm=alarm)
-    if t.goal in ENDS:
+    if t.phase in ENDS:
         return Step(t, alarm=alarm)
-    is_hope = any(a.fate in OPEN and a.fate is not Fate.CLAIMED for a in t.attempts)
+    is_hope = any(a.status in OPEN and a.status is not AttemptStatus.CLAIMED for a in t.attempts)
     if not is_hope:
         return failed(t, reason, detail, at=at)
     return Step(t, (FetchTranscript(waiting.transcript_id, after_s=hourly_s),))

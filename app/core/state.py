@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class Goal(StrEnum):
+class Phase(StrEnum):
     NEW = "new"
     CREATING = "creating"
     TRANSCRIBING = "transcribing"
@@ -25,10 +25,10 @@ class Goal(StrEnum):
     ERASED = "erased"
 
 
-ENDS = frozenset({Goal.STORED, Goal.FAILED, Goal.SKIPPED, Goal.ERASED})
+ENDS = frozenset({Phase.STORED, Phase.FAILED, Phase.SKIPPED, Phase.ERASED})
 
 
-class Fate(StrEnum):
+class AttemptStatus(StrEnum):
     """What became of an attempt."""
 
     CLAIMED = "claimed"  # its ordinal is taken; no request is under way
@@ -42,7 +42,7 @@ class Fate(StrEnum):
     SILENT = "silent"
 
 
-OPEN = frozenset({Fate.CLAIMED, Fate.SENDING, Fate.UNKNOWN, Fate.RUNNING})
+OPEN = frozenset({AttemptStatus.CLAIMED, AttemptStatus.SENDING, AttemptStatus.UNKNOWN, AttemptStatus.RUNNING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ def lasting(absence: Absence | None, *, at: float, key: str) -> Absence:
 class Attempt:
     ordinal: int
     provider: str
-    fate: Fate
-    generation: int = 0
+    status: AttemptStatus
+    key_serial: int = 0
     transcript_id: str | None = None
     error: str | None = None
     since: float = 0.0  # when it was claimed; once running, when that began
@@ -95,16 +95,19 @@ class Attempt:
     @property
     def is_unsent(self) -> bool:
         """Waits to be sent, and nothing was made under it: what was sent has had its definite answer."""
-        return self.fate is Fate.CLAIMED and not self.is_doubtful
+        return self.status is AttemptStatus.CLAIMED and not self.is_doubtful
 
     @property
     def may_be_repeated(self) -> bool:
         """Whether the request that was sent may have to be sent once more, with the same bytes."""
-        return self.fate in (Fate.SENDING, Fate.UNKNOWN, Fate.CLAIMED) and not self.is_unsent
+        return (
+            self.status in (AttemptStatus.SENDING, AttemptStatus.UNKNOWN, AttemptStatus.CLAIMED)
+            and not self.is_unsent
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class PendingTranscript:
     """A finished transcript nobody has looked at yet."""
 
     transcript_id: str
@@ -115,7 +118,7 @@ class Unread:
     digests: int = 0  # downloads in a row with this digest, a minute apart
     digest_at: float = 0.0
 
-    def unreadable(self, digest: str, at: float, *, apart_s: float) -> Unread:
+    def unreadable(self, digest: str, at: float, *, apart_s: float) -> PendingTranscript:
         """After one more download whose bytes are no transcript."""
         if digest != self.digest:
             return replace(self, digest=digest, digests=1, digest_at=at)
@@ -136,20 +139,20 @@ UNREADABLE_AFTER = 3
 class Transcription:
     workspace: str
     recording_id: str
-    goal: Goal = Goal.NEW
-    is_heard: bool = False  # recording.done, in whatever way we learned it
-    look_first: bool = False
+    phase: Phase = Phase.NEW
+    is_recording_done: bool = False  # recording.done, in whatever way we learned it
+    lookup_required: bool = False
     listed_empty_at: float = 0.0  # the look found nothing then; the recording itself is still to be seen
     listed_empty_by: str = ""  # fingerprint of the API key that read the list
     planned: int | None = None  # the ordinal whose create is waiting to be claimed
     bot_id: str | None = None
     metadata: tuple[tuple[str, str | None], ...] = ()
     attempts: tuple[Attempt, ...] = ()
-    unread: tuple[Unread, ...] = ()
-    looked_at: tuple[str, ...] = ()  # transcripts that need no second look
+    pending_transcripts: tuple[PendingTranscript, ...] = ()
+    processed_transcripts: tuple[str, ...] = ()  # transcripts that need no second look
     current: str | None = None  # the stored transcript readers should take
-    candidate: str | None = None  # an empty one, kept while another provider is tried
-    attempts_at_candidate: int = 0
+    empty_candidate: str | None = None  # an empty one, kept while another provider is tried
+    attempts_at_empty_candidate: int = 0
     publishing: str | None = None  # the candidate that becomes the result once its manifest is written
     superseded: tuple[str, ...] = ()  # candidates that did not; their manifests follow the result's
     is_short: bool | None = None  # shorter than a minute; None: Recall has not been asked
@@ -160,7 +163,7 @@ class Transcription:
     reason: str | None = None  # why failed or skipped: one of `reasons`
     detail: str | None = None
     budget: int = 0  # raised by hand; the policy's own budget counts as well
-    is_insisted: bool = False  # a person wants another attempt; until one is claimed
+    retry_requested: bool = False  # a person wants another attempt; until one is claimed
     is_by_hand: bool = False  # a person asked for this recording: the selection is not asked again
     waiting_since: float = 0.0
     waits: int = 0
@@ -170,12 +173,14 @@ class Transcription:
     @property
     def open_attempt(self) -> Attempt | None:
         """The one to wait for: a running one before one that is not sent yet."""
-        is_open = [a for a in self.attempts if a.fate in OPEN]
-        return next((a for a in is_open if a.fate is not Fate.CLAIMED), is_open[0] if is_open else None)
+        is_open = [a for a in self.attempts if a.status in OPEN]
+        return next(
+            (a for a in is_open if a.status is not AttemptStatus.CLAIMED), is_open[0] if is_open else None
+        )
 
     def has_other_open(self, ordinal: int) -> bool:
         """Whether an attempt other than this one may still bring a transcript."""
-        return any(a.fate in OPEN and a.ordinal != ordinal for a in self.attempts)
+        return any(a.status in OPEN and a.ordinal != ordinal for a in self.attempts)
 
     @property
     def next_ordinal(self) -> int:
@@ -195,60 +200,87 @@ class Transcription:
         lines = sorted([*others, attempt], key=lambda a: a.ordinal)
         return replace(self, attempts=tuple(lines))
 
-    def unread_of(self, transcript_id: str) -> Unread | None:
-        return next((u for u in self.unread if u.transcript_id == transcript_id), None)
+    def pending_transcript(self, transcript_id: str) -> PendingTranscript | None:
+        return next((u for u in self.pending_transcripts if u.transcript_id == transcript_id), None)
 
-    def with_unread(self, unread: Unread) -> Transcription:
+    def with_pending(self, pending: PendingTranscript) -> Transcription:
         """The same with this line put in place of the one with its id."""
         return replace(
-            self, unread=tuple(unread if u.transcript_id == unread.transcript_id else u for u in self.unread)
+            self,
+            pending_transcripts=tuple(
+                pending if u.transcript_id == pending.transcript_id else u for u in self.pending_transcripts
+            ),
         )
 
     @property
     def lacks_length(self) -> bool:
         """Nothing was said, and whether another provider is asked depends on the recording's length."""
-        is_undecided = self.goal not in ENDS and self.publishing is None and self.open_attempt is None
-        return self.is_candidate_all and is_undecided and self.is_short is None
+        is_undecided = self.phase not in ENDS and self.publishing is None and self.open_attempt is None
+        return self.is_only_empty_candidate and is_undecided and self.is_short is None
 
     @property
-    def is_candidate_all(self) -> bool:
+    def is_only_empty_candidate(self) -> bool:
         """An empty transcript is kept, and nothing that was sent or is unread may still bring words."""
-        was_sent = any(a.fate in OPEN and not a.is_unsent for a in self.attempts)
-        return self.candidate is not None and not was_sent and not self.unread
+        was_sent = any(a.status in OPEN and not a.is_unsent for a in self.attempts)
+        return self.empty_candidate is not None and not was_sent and not self.pending_transcripts
 
     @property
     def absences(self) -> tuple[Absence, ...]:
         """Of open attempts and finished transcripts."""
-        lines = (a.absence for a in self.attempts if a.fate in OPEN)
-        return tuple(filter(None, (*lines, *(u.absence for u in self.unread))))
+        lines = (a.absence for a in self.attempts if a.status in OPEN)
+        return tuple(filter(None, (*lines, *(u.absence for u in self.pending_transcripts))))
 
     def has_absence_before(self, since: float, *, now: float) -> bool:
         """Whether an absence began before the clock stepped at `since` (0.0: never): its age is not known."""
         return since > 0 and any(not since <= absence.since <= now for absence in self.absences)
 
-    def without_unread(self, transcript_id: str) -> Transcription:
+    def as_processed(self, transcript_id: str) -> Transcription:
         """The transcript has been looked at, whatever came of it."""
-        rest = tuple(u for u in self.unread if u.transcript_id != transcript_id)
-        return replace(self, unread=rest, looked_at=(*self.looked_at, transcript_id))
+        rest = tuple(u for u in self.pending_transcripts if u.transcript_id != transcript_id)
+        return replace(
+            self, pending_transcripts=rest, processed_transcripts=(*self.processed_transcripts, transcript_id)
+        )
+
+
+RECORD_VERSION = 2
+# Names of fields in records of version 1, which have no version.
+_RENAMED = {
+    "goal": "phase",
+    "is_heard": "is_recording_done",
+    "look_first": "lookup_required",
+    "unread": "pending_transcripts",
+    "looked_at": "processed_transcripts",
+    "candidate": "empty_candidate",
+    "attempts_at_candidate": "attempts_at_empty_candidate",
+    "is_insisted": "retry_requested",
+    "fate": "status",
+    "generation": "key_serial",
+}
 
 
 def to_record(transcription: Transcription) -> dict[str, Any]:
-    """A JSON-ready record."""
-    return asdict(transcription)
+    """A JSON-ready record, always of `RECORD_VERSION`."""
+    return {"version": RECORD_VERSION, **asdict(transcription)}
 
 
 def from_record(record: Mapping[str, Any]) -> Transcription:
-    """The reverse of `to_record`; tolerates fields that other versions have or lack."""
+    """The reverse of `to_record`; reads version 1 too; tolerates fields that other versions have or lack."""
     known = _known(Transcription, record)
-    known["goal"] = Goal(known["goal"])
-    known["attempts"] = tuple(
-        Attempt(**{**_line(Attempt, line), "fate": Fate(line["fate"])}) for line in known.get("attempts", ())
+    known["phase"] = Phase(known["phase"])
+    known["attempts"] = tuple(_attempt(line) for line in known.get("attempts", ()))
+    pending = known.get("pending_transcripts", ())
+    known["pending_transcripts"] = tuple(
+        PendingTranscript(**_line(PendingTranscript, line)) for line in pending
     )
-    known["unread"] = tuple(Unread(**_line(Unread, line)) for line in known.get("unread", ()))
     known["metadata"] = tuple((k, v) for k, v in known.get("metadata", ()))
-    for name in ("looked_at", "superseded"):
+    for name in ("processed_transcripts", "superseded"):
         known[name] = tuple(known.get(name, ()))
     return Transcription(**known)
+
+
+def _attempt(record: Mapping[str, Any]) -> Attempt:
+    known = _line(Attempt, record)
+    return Attempt(**{**known, "status": AttemptStatus(known["status"])})
 
 
 def _line(of: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:
@@ -260,4 +292,5 @@ def _line(of: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _known(of: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:
     names = {field.name for field in fields(of)}
-    return {name: value for name, value in record.items() if name in names}
+    renamed = ((name if name in names else _RENAMED.get(name), value) for name, value in record.items())
+    return {name: value for name, value in renamed if name in names}

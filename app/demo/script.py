@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.core.state import Goal, Transcription
+from app.core.state import Phase, Transcription
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Scene:
     title: str
     script: Mapping[str, Any] = field(default_factory=dict)
     kind: str | None = None
-    goal: Goal = Goal.STORED
+    phase: Phase = Phase.STORED
     verdict: str | None = "spoken"
     paid: int = 1  # transcripts on Recall's bill
     is_happy: bool = False  # exactly one create, one retrieve, one download
@@ -26,9 +26,9 @@ class Scene:
         if state is None:
             yield "never heard of"
             return
-        if state.goal is not self.goal:
-            yield f"ended {state.goal.value} ({state.reason or 'no reason'}), not {self.goal.value}"
-        elif state.goal is Goal.STORED and state.verdict != self.verdict:
+        if state.phase is not self.phase:
+            yield f"ended {state.phase.value} ({state.reason or 'no reason'}), not {self.phase.value}"
+        elif state.phase is Phase.STORED and state.verdict != self.verdict:
             yield f"verdict {state.verdict}, not {self.verdict}"
         if bill["billed"] != self.paid:
             yield f"{bill['billed']} transcripts on Recall's bill, not {self.paid}"
@@ -45,7 +45,7 @@ _SPECIAL = (
     Scene("first provider refuses", {"creates": ["refuse"]}, paid=1),
     Scene("first provider fails, no reason", {"transcripts": ["failed:null"]}, paid=2),
     Scene("two providers fail", {"transcripts": [_FAILS, _FAILS]}, paid=3),
-    Scene("every provider fails", {"transcripts": [_FAILS] * 3}, goal=Goal.FAILED, verdict=None, paid=3),
+    Scene("every provider fails", {"transcripts": [_FAILS] * 3}, phase=Phase.FAILED, verdict=None, paid=3),
     Scene("not a word is said", {"transcripts": ["empty", "empty"]}, kind="silent", verdict="empty", paid=2),
     Scene("a storm of 50 deliveries", {"recording_done": "storm:50"}, is_happy=True),
     Scene("done before its create is answered", {"creates": ["done_before_answer"]}),

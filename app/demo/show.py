@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from app.adapters.sql.finding import Listed
-from app.core.state import ENDS, Goal
+from app.core.state import ENDS, Phase
 from app.demo.script import Scene
 from app.results.transcription_object import number_paid
 
-_COLOURS = {Goal.STORED: "green", Goal.FAILED: "red", Goal.SKIPPED: "dim"}
+_COLOURS = {Phase.STORED: "green", Phase.FAILED: "red", Phase.SKIPPED: "dim"}
 Cast = Mapping[
     str, tuple[Scene, Mapping[str, Any]]
 ]  # by recording id: what is played, what the simulator said
@@ -42,7 +42,7 @@ def live_table(
     for recording_id, (scene, facts) in rows[-most_rows:] if len(rows) > most_rows else rows:
         cells = _row(recording_id, scene, facts, listed.get(recording_id), now)
         table.add_row(*(cells[name] for name in names))
-    done = sum(row.state.goal in ENDS for row in listed.values())
+    done = sum(row.state.phase in ENDS for row in listed.values())
     bar = ProgressBar(total=max(len(cast), 1), completed=done, width=40)
     return Group(table, Text(""), bar, Text(f"{done} of {len(cast)} recordings ended"))
 
@@ -58,10 +58,10 @@ def _row(
     state = row.state
     last = state.attempts[-1].provider if state.attempts else ""
     took = max(0.0, (row.completed_at or now) - row.first_heard_at)
-    goal = Text(state.goal.value, style=_COLOURS.get(state.goal, "yellow"))
+    phase = Text(state.phase.value, style=_COLOURS.get(state.phase, "yellow"))
     paid = str(number_paid(state))
     return cells | {
-        "state": goal,
+        "state": phase,
         "provider": state.provider or last,
         "paid": paid,
         "time": f"{took:.1f} s",
@@ -83,9 +83,9 @@ def summary_table(cast: Cast, listed: Mapping[str, Listed], bill: Mapping[str, A
         times = sorted((r.completed_at or 0) - r.first_heard_at for r in rows if r.completed_at)
         table.add_row(
             title,
-            str(sum(r.state.goal in ENDS for r in rows)),
-            str(sum(r.state.goal is Goal.STORED for r in rows)),
-            str(sum(r.state.goal is Goal.FAILED for r in rows) or ""),
+            str(sum(r.state.phase in ENDS for r in rows)),
+            str(sum(r.state.phase is Phase.STORED for r in rows)),
+            str(sum(r.state.phase is Phase.FAILED for r in rows) or ""),
             str(sum(b["billed"] for b in bills)),
             str(sum(b["create_posts"] + b["retrieves"] + b["lists"] for b in bills)),
             f"{times[len(times) // 2]:.1f} s" if times else "",

@@ -22,10 +22,11 @@ from typing import Any
 import requests
 
 from app.errors import Away, HeldByAnother
+from app.processes.home_lock import is_held
+from app.processes.parent_death import die_with_parent
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import ROOT
 from app.simulator.server import Simulator, SimulatorConfig, default_key, default_secret
-from app.web.gunicorn_app import die_with_parent
 
 TIME_SCALE = 60.0
 _READY_WITHIN_S = 60.0
@@ -77,7 +78,7 @@ def open_stage(*, seed: int, home: Path = ROOT / "var" / "demo") -> Iterator[Sta
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=functools.partial(die_with_parent, os.getpid()),
+            preexec_fn=functools.partial(die_with_parent, os.getpid(), by_polling=False),
         )
     simulator = Simulator(
         SimulatorConfig(
@@ -119,24 +120,10 @@ def _environment(home: Path, *, api_port: int, web_port: int, seed: int) -> dict
 def _empty(home: Path) -> None:
     """Files stay until the next start. Only ever our own folder below `var`."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if _is_held(home):
+    if is_held(home):
         raise HeldByAnother(f"another demo runs in {home}; stop it first (Ctrl-C in its terminal)")
     shutil.rmtree(home)
     home.mkdir(mode=0o700, parents=True)
-
-
-def _is_held(home: Path) -> bool:
-    import fcntl
-
-    lock = home / "up.lock"
-    if not lock.exists():
-        return False
-    with lock.open("rb") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def _free_ports(number: int) -> list[int]:

@@ -8,26 +8,24 @@ absent; the page answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from app import log
 from app.adapters.redis.job_queue import QueueCounts
 from app.adapters.sql.health import Facts
 from app.adapters.sql.inbox import ACCEPTED
 from app.adapters.sql.queries import Counts
-from app.core.state import Goal
+from app.adapters.sql.store import SqlStore
+from app.core.state import Phase
 from app.recall.signatures import RejectionKind
 from app.web import near_misses
-from app.web.health import DOWN, OK, PARTS, PAUSED, UNKNOWN
+from app.web.health import DOWN, OK, PARTS, PAUSED, UNKNOWN, Probe, Readiness
 
+_PATIENCE_S = 2.0  # with each count; a scraper waits ten seconds
 # Parts that are written to; of the others readiness knows by these.
 _WRITTEN = ("database", "queue", "storage")
 # Seconds from the first news of a recording to its stored transcript: each result is counted in one of the
@@ -40,6 +38,33 @@ _REJECTIONS = (*(kind.value for kind in RejectionKind), *near_misses.REMEDIES)
 Measured = tuple[Mapping[str, int], Mapping[str, int]]
 
 _NOT_KNOWN: Mapping[str, str] = {}
+
+
+def page(readiness: Readiness, store: SqlStore, *, providers: Sequence[str]) -> Callable[[], bytes]:
+    """
+    What answers `/metrics`: every part is asked anew, at once, and none is waited for longer than 2 s.
+
+    Args:
+        store: With a pool of its own: a count that hangs takes no connection from what is acknowledged.
+        providers: Those of all policies.
+    """
+    counts, measures = Probe(store.counts), Probe(store.measures)
+
+    def show() -> bytes:
+        counts.begin()
+        measures.begin()
+        report = readiness.ask()
+        return render(
+            counts.result(_PATIENCE_S)[1],
+            report.queues,
+            parts=report.parts,
+            facts=report.facts,
+            measured=measures.result(_PATIENCE_S)[1],
+            providers=providers,
+            lines_dropped=log.dropped().total,
+        )
+
+    return show
 
 
 def render(
@@ -64,23 +89,20 @@ def render(
         providers: Those of the policy.
         lines_dropped: Log lines lost by the processes of this start.
     """
+    families = [
+        *_of_parts(parts),
+        CounterMetricFamily(
+            "afterword_log_lines_dropped",
+            "Log lines dropped since the start because their reader stood still.",
+            value=lines_dropped,
+        ),
+        *(_of_store(store) if store is not None else ()),
+        *(_of_facts(facts, providers) if facts is not None else ()),
+        *(_of_measures(*measured) if measured is not None else ()),
+        *(_of_queues(queues) if queues is not None else ()),
+    ]
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(
-        _Snapshot(
-            [
-                *_of_parts(parts),
-                CounterMetricFamily(
-                    "afterword_log_lines_dropped",
-                    "Log lines dropped since the start because their reader stood still.",
-                    value=lines_dropped,
-                ),
-                *_of_store(store),
-                *_of_facts(facts, providers),
-                *_of_measures(measured),
-                *_of_queues(queues),
-            ]
-        )
-    )
+    registry.register(_Snapshot(families))
     return generate_latest(registry)
 
 
@@ -92,67 +114,61 @@ class _Snapshot(Collector):
         return self._families
 
 
+# Label values, and the number.
+_Samples = Iterable[tuple[Sequence[str], float]]
+
+
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, meaning, value=value)
+
+
+def _gauges(name: str, meaning: str, labels: Sequence[str], samples: _Samples) -> Metric:
+    return _filled(GaugeMetricFamily(name, meaning, labels=labels), samples)
+
+
+def _counters(name: str, meaning: str, labels: Sequence[str], samples: _Samples) -> Metric:
+    return _filled(CounterMetricFamily(name, meaning, labels=labels), samples)
+
+
+def _filled(family: GaugeMetricFamily | CounterMetricFamily, samples: _Samples) -> Metric:
+    for labels, value in samples:
+        family.add_metric(labels, value)
+    return family
+
+
 def _of_parts(parts: Mapping[str, str]) -> Iterator[Metric]:
-    up = GaugeMetricFamily(
+    yield _gauges(
         "afterword_up",
         "1 while the part answers and takes writes; 0 also when it does not answer in time.",
-        labels=["part"],
+        ["part"],
+        (([part], float(parts.get(part) == OK)) for part in _WRITTEN),
     )
-    for part in _WRITTEN:
-        up.add_metric([part], float(parts.get(part) == OK))
-    yield up
-    states = GaugeMetricFamily(
+    yield _gauges(
         "afterword_part_state",
         "1 for the state that /readyz tells of the part, 0 for the others; unknown: no answer in time.",
-        labels=["part", "state"],
+        ["part", "state"],
+        (
+            ([part, state], float(parts.get(part, UNKNOWN) == state))
+            for part in PARTS
+            for state in (OK, DOWN, PAUSED, UNKNOWN)
+        ),
     )
-    for part in PARTS:
-        for state in (OK, DOWN, PAUSED, UNKNOWN):
-            states.add_metric([part, state], float(parts.get(part, UNKNOWN) == state))
-    yield states
 
 
-def _of_store(store: Counts | None) -> Iterator[Metric]:
-    if store is None:
-        return
-    yield from _of_transcriptions(store)
-    yield from _of_deliveries(store)
-    yield from _of_commands(store)
-    alarms = CounterMetricFamily(
-        "afterword_alarms", "Decisions of the history that a person should look at, by name.", labels=["name"]
+def _of_store(store: Counts) -> Iterator[Metric]:
+    phases = {**dict.fromkeys((phase.value for phase in Phase), 0), **store.transcriptions}
+    yield _gauges(
+        "afterword_transcriptions",
+        "Recordings by where their transcription stands.",
+        ["goal"],
+        _by_name(phases),
     )
-    for name, number in sorted(store.alarms.items()):
-        alarms.add_metric([name], number)
-    yield alarms
-    paused = GaugeMetricFamily(
-        "afterword_workspace_paused",
-        "1 for a workspace whose account Recall refuses (key, payment); absent while it works.",
-        labels=["workspace"],
-    )
-    for workspace in sorted(store.paused):
-        paused.add_metric([workspace], 1)
-    yield paused
-    yield _gauge("afterword_workspaces_paused", "Workspaces whose account Recall refuses.", len(store.paused))
-
-
-def _of_transcriptions(store: Counts) -> Iterator[Metric]:
-    by_goal = GaugeMetricFamily(
-        "afterword_transcriptions", "Recordings by where their transcription stands.", labels=["goal"]
-    )
-    for goal, number in sorted({**dict.fromkeys((g.value for g in Goal), 0), **store.transcriptions}.items()):
-        by_goal.add_metric([goal], number)
-    yield by_goal
-    attempts = GaugeMetricFamily(
+    yield _gauges(
         "afterword_attempts",
         "Paid attempts by provider and by what became of them.",
-        labels=["provider", "fate"],
+        ["provider", "status"],
+        sorted(store.attempts.items()),
     )
-    for (provider, fate), number in sorted(store.attempts.items()):
-        attempts.add_metric([provider, fate], number)
-    yield attempts
-
-
-def _of_deliveries(store: Counts) -> Iterator[Metric]:
     yield _gauge(
         "afterword_deliveries_unapplied",
         "Webhooks stored and acknowledged, not yet acted upon.",
@@ -163,86 +179,94 @@ def _of_deliveries(store: Counts) -> Iterator[Metric]:
         "Webhooks rightly signed that could not be understood; kept.",
         store.deliveries_unreadable,
     )
-    rejected = CounterMetricFamily(
+    yield _counters(
         "afterword_deliveries_rejected",
         "Requests refused and not kept that were, or may have been, meant as webhooks, by kind.",
-        labels=["kind"],
+        ["kind"],
+        _by_name({**dict.fromkeys(_REJECTIONS, 0), **store.rejected}),
     )
-    for kind, number in sorted({**dict.fromkeys(_REJECTIONS, 0), **store.rejected}.items()):
-        rejected.add_metric([kind], number)
-    yield rejected
-
-
-def _of_commands(store: Counts) -> Iterator[Metric]:
     yield _gauge("afterword_commands_pending", "Commands not yet done, due or not.", store.commands_pending)
     yield _gauge("afterword_commands_due", "Commands whose time has come.", store.commands_due)
+    yield _counters(
+        "afterword_alarms",
+        "Decisions of the history that a person should look at, by name.",
+        ["name"],
+        _by_name(store.alarms),
+    )
+    yield _gauges(
+        "afterword_workspace_paused",
+        "1 for a workspace whose account Recall refuses (key, payment); absent while it works.",
+        ["workspace"],
+        (([workspace], 1.0) for workspace in sorted(store.paused)),
+    )
+    yield _gauge("afterword_workspaces_paused", "Workspaces whose account Recall refuses.", len(store.paused))
 
 
-def _of_facts(facts: Facts | None, providers: Sequence[str]) -> Iterator[Metric]:
-    if facts is None:
-        return
+def _by_name(numbers: Mapping[str, int]) -> _Samples:
+    return (([name], number) for name, number in sorted(numbers.items()))
+
+
+def _of_facts(facts: Facts, providers: Sequence[str]) -> Iterator[Metric]:
     yield _gauge(
         "afterword_oldest_undone_seconds",
         "Age of the oldest unapplied webhook or wanted command, counted from the first wish; 0 without any.",
         facts.oldest_undone_s or 0.0,
     )
-    for name, meaning, at in (
-        (
-            "afterword_delivery_last_timestamp_seconds",
+    moments = {
+        "afterword_delivery_last_timestamp_seconds": (
             "When the last new webhook was stored.",
             facts.last_webhook_at,
         ),
-        (
-            "afterword_stored_last_timestamp_seconds",
+        "afterword_stored_last_timestamp_seconds": (
             "When the last transcript was stored.",
             facts.last_stored_at,
         ),
-        (
-            "afterword_list_read_last_timestamp_seconds",
+        "afterword_list_read_last_timestamp_seconds": (
             "When a page of Recall's list of recordings was last read for lost webhooks.",
             facts.list_read_at,
         ),
-    ):
+    }
+    for name, (meaning, at) in moments.items():
         if at is not None:
             yield _gauge(name, meaning, at)
-    breakers = GaugeMetricFamily(
+    yield _gauges(
         "afterword_provider_breaker",
         "1 for the state of a provider's circuit breaker: closed (it is used), open (it is passed over after "
         "failing again and again), half_open (one attempt tries it); 0 for the others.",
-        labels=["provider", "state"],
+        ["provider", "state"],
+        (
+            ([provider, state], float(facts.breakers.get(provider, "closed") == state))
+            for provider in sorted({*providers, *facts.breakers})
+            for state in ("closed", "open", "half_open")
+        ),
     )
-    for provider in sorted({*providers, *facts.breakers}):
-        for state in ("closed", "open", "half_open"):
-            breakers.add_metric([provider, state], float(facts.breakers.get(provider, "closed") == state))
-    yield breakers
-    yield from _of_beats(facts.heartbeats)
+    yield _gauges(
+        "afterword_heartbeat_age_seconds",
+        "Seconds since a process's last heartbeat.",
+        ["process"],
+        (([name], max(0.0, age_s)) for name, (age_s, _) in sorted(facts.heartbeats.items())),
+    )
 
 
-def _of_measures(measured: Measured | None) -> Iterator[Metric]:
-    if measured is None:
-        return
-    tallies, counters = measured
+def _of_measures(tallies: Mapping[str, int], counters: Mapping[str, int]) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "afterword_deliveries_accepted",
         "Webhooks stored and acknowledged, repetitions included; written every five seconds.",
         value=counters.get(ACCEPTED, 0),
     )
-    answers = CounterMetricFamily(
+    kinds = [(*name.partition(":")[::2], number) for name, number in sorted(tallies.items())]
+    yield _counters(
         "afterword_recall_answers",
         "Answers of Recall by what was asked and by their class; silence: none came.",
-        labels=["endpoint", "class"],
+        ["endpoint", "class"],
+        ((rest.split(":", 1), number) for kind, rest, number in kinds if kind == "recall"),
     )
-    failed = GaugeMetricFamily(
-        "afterword_recordings_failed", "Recordings that stand failed, by reason.", labels=["reason"]
+    yield _gauges(
+        "afterword_recordings_failed",
+        "Recordings that stand failed, by reason.",
+        ["reason"],
+        (([rest], number) for kind, rest, number in kinds if kind == "failed"),
     )
-    for name, number in sorted(tallies.items()):
-        kind, _, rest = name.partition(":")
-        if kind == "recall":
-            answers.add_metric(rest.split(":", 1), number)
-        elif kind == "failed":
-            failed.add_metric([rest], number)
-    yield answers
-    yield failed
     yield _time_to_stored(tallies)
 
 
@@ -259,35 +283,20 @@ def _time_to_stored(tallies: Mapping[str, int]) -> Metric:
     )
 
 
-def _of_queues(queues: tuple[QueueCounts, ...] | None) -> Iterator[Metric]:
-    if queues is None:
-        return
-    jobs = GaugeMetricFamily(
+def _of_queues(queues: tuple[QueueCounts, ...]) -> Iterator[Metric]:
+    yield _gauges(
         "afterword_queue_jobs",
         "RQ jobs by queue and state; stuck: taken by a worker and never begun.",
-        labels=["queue", "state"],
+        ["queue", "state"],
+        (
+            ([queue.name, state], getattr(queue, state))
+            for queue in queues
+            for state in ("waiting", "started", "failed", "stuck")
+        ),
     )
-    workers = GaugeMetricFamily(
-        "afterword_workers", "Live RQ workers by the queue they serve.", labels=["queue"]
+    yield _gauges(
+        "afterword_workers",
+        "Live RQ workers by the queue they serve.",
+        ["queue"],
+        (([queue.name], queue.workers) for queue in queues),
     )
-    for queue in queues:
-        for state in ("waiting", "started", "failed", "stuck"):
-            jobs.add_metric([queue.name, state], getattr(queue, state))
-        workers.add_metric([queue.name], queue.workers)
-    yield jobs
-    yield workers
-
-
-def _of_beats(heartbeats: Mapping[str, tuple[float, str]]) -> Iterator[Metric]:
-    beats = GaugeMetricFamily(
-        "afterword_heartbeat_age_seconds",
-        "Seconds since a process last gave a sign of life.",
-        labels=["process"],
-    )
-    for name, (age_s, _) in sorted(heartbeats.items()):
-        beats.add_metric([name], max(0.0, age_s))
-    yield beats
-
-
-def _gauge(name: str, meaning: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, meaning, value=value)

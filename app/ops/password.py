@@ -19,6 +19,7 @@ import structlog
 from app.errors import Away
 from app.ops import USER
 from app.processes.nonblocking_writer import SteadyStream
+from app.processes.web_probe import base_url
 from app.settings.environment import Settings
 from app.settings.program_name import command
 
@@ -53,8 +54,7 @@ def kept_password(settings: Settings) -> str | None:
 
 def address(settings: Settings) -> str:
     """Of the console, as seen from this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/ops/"
+    return f"{base_url(settings.host, settings.port)}/ops/"
 
 
 def announce(settings: Settings, stream: TextIO | SteadyStream | None = None) -> None:

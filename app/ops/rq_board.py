@@ -121,7 +121,7 @@ def _make_board(redis_url: str, names: Names) -> Flask:
     board.config["PROPAGATE_EXCEPTIONS"] = True
     # Only shown; the real address may hold a password.
     board.config["RQ_DASHBOARD_REDIS_URL"] = ("Afterword",)
-    redis = connect(redis_url, patience="web")
+    redis = connect(redis_url, timeouts="web")
     board.redis_conn = redis  # type: ignore[attr-defined]  # where rq-dashboard looks for it
     board.before_request(_refuse_what_would_fail)
 

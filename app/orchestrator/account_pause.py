@@ -147,7 +147,7 @@ class Account:
         """
         policy, store = workspace.policy, self._store
         every_s, accepted = policy.durations.account_probe_every_s, f"accepted:{workspace.name}"
-        if not store.take_turn(f"probe:{workspace.name}", every_s=every_s):
+        if not store.claim_interval(f"probe:{workspace.name}", every_s=every_s):
             accepted_at = store.mark(accepted)
             is_fresh = accepted_at is not None and 0 <= store.now() - accepted_at <= every_s
             return True if is_fresh else None

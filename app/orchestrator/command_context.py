@@ -14,12 +14,13 @@ from app.core.machine import Decision
 from app.core.policy import Policy
 from app.core.state import Transcription
 from app.errors import AccountRefused, RecallBusy
-from app.orchestrator.lease import Keeper
+from app.orchestrator.database_time import DatabaseTime
+from app.orchestrator.lease import LeaseRenewer
 from app.orchestrator.outcome import Later, Refused, Unanswered
 from app.orchestrator.ports import AccountPauses, Blobs, CircuitBreakers, Clock, Sends, Transcriptions
 from app.orchestrator.ports_recall import Recall
 from app.orchestrator.rate_limits import CommandRates
-from app.orchestrator.records import Committed, Leased, Send, Source
+from app.orchestrator.records import Committed, Leased, Loaded, Send, Source
 from app.orchestrator.transitions import Advancer
 from app.recall.limits import RATE_LIMITED, Rate
 from app.recall.types import Answer
@@ -44,15 +45,19 @@ class EffectStore(Transcriptions, Sends, AccountPauses, CircuitBreakers, Protoco
 class CommandContext:
     """
     Attributes:
-        state: The transcription when the command was begun.
+        before: The transcription, its version and pending commands when the command was begun.
+        tripped: Providers whose circuit breaker was not closed then.
+        time: The database's clock.
         transitions: For the one commit on the way: a create's claim.
         probe: `Account.probe`: whether the account is accepted; None when that is not known.
     """
 
     workspace: Workspace
     leased: Leased
-    state: Transcription
-    keeper: Keeper
+    before: Loaded
+    tripped: frozenset[str]
+    time: DatabaseTime
+    renewer: LeaseRenewer
     store: EffectStore
     blobs: Blobs
     clock: Clock
@@ -74,11 +79,15 @@ class CommandContext:
     def policy(self) -> Policy:
         return self.workspace.policy
 
+    @property
+    def state(self) -> Transcription:
+        return self.before.transcription
+
     def now(self) -> float:
         """The database's clock."""
-        return self.store.now()
+        return self.time.now()
 
-    def patient_now(self, since: float, *, for_creates: bool = False) -> float:
+    def now_excluding_pauses(self, since: float, *, for_creates: bool = False) -> float:
         """Now, less the time since `since` in which the account was refused: patience stood still then."""
         return self.now() - self.store.paused_since(self.workspace.name, since, for_creates=for_creates)
 
@@ -94,7 +103,9 @@ class CommandContext:
             BudgetExceeded, LeaseLost, Stale: Nothing was written.
         """
         source = Source(command=self.leased, by="worker", is_finished=False)
-        return self.transitions.advance(self.workspace.name, self.recording_id, event, source, send=send)
+        return self.transitions.advance(
+            self.workspace.name, self.recording_id, event, source, send=send, before=self.before
+        )
 
     def read(self, rate: Rate, call: Callable[[], _T], *, may_defer: bool = True) -> _T | Unanswered:
         """

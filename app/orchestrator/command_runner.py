@@ -30,10 +30,11 @@ from app.core.commands import (
 )
 from app.core.durations import Durations
 from app.core.machine import is_wanted
-from app.core.state import Fate, Transcription
+from app.core.state import AttemptStatus
 from app.errors import BlobsUnavailable, LeaseLost
 from app.orchestrator.account_pause import Account, proves_account
 from app.orchestrator.command_context import CommandContext, EffectStore, Workspace
+from app.orchestrator.database_time import DatabaseTime
 from app.orchestrator.effects import (
     create_transcript,
     fetch_transcript,
@@ -41,15 +42,15 @@ from app.orchestrator.effects import (
     publish_transcript,
     queries,
 )
-from app.orchestrator.giving_up import patience_over
-from app.orchestrator.lease import Keeper
+from app.orchestrator.giving_up import giving_up
+from app.orchestrator.lease import LeaseRenewer
 from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused
 from app.orchestrator.ports import Blobs, Clock, Leases, RateLimits
 from app.orchestrator.rate_limits import CommandRates
-from app.orchestrator.records import Leased, PauseSubject, Source
+from app.orchestrator.records import Begun, PauseSubject, Presence, Source
 from app.orchestrator.transitions import Advancer
 
-POISON_AFTER = 8
+DEAD_LETTER_AFTER = 8
 
 _EFFECTS: dict[type[Command], Callable[[CommandContext], Outcome]] = {
     CreateTranscript: create_transcript.create,
@@ -73,7 +74,7 @@ class CommandRunner:
 
     Args:
         scratch: A folder for downloads under way.
-        sign: A sign of life, before any work (`ports.Store.sign`).
+        presence: What is said before any work.
         durations: Of leases.
     """
 
@@ -88,20 +89,20 @@ class CommandRunner:
         log: FilteringBoundLogger,
         account: Account,
         transitions: Advancer,
-        sign: Callable[[], float],
+        presence: Presence,
         durations: Durations,
     ) -> None:
         self._store, self._blobs, self._clock = store, blobs, clock
         self._workspaces, self._scratch, self._log = workspaces, scratch, log
         self._account, self._transitions = account, transitions
-        self._sign, self._durations = sign, durations
+        self._presence, self._durations = presence, durations
 
     def perform(self, command_id: int) -> None:
         """Takes the command's lease and does it. One that another worker has, or that is done, ends here."""
-        self._sign()
-        leased = self._store.take(command_id, lease_s=self._durations.lease_s)
-        if leased is None:
+        begun = self._store.begin(command_id, self._presence, lease_s=self._durations.lease_s)
+        if begun is None:
             return
+        leased = begun.leased
         workspace = self._workspaces.get(leased.workspace)
         if workspace is None:
             after_s = self._durations.recording_ask_every_s
@@ -110,23 +111,25 @@ class CommandRunner:
             return
         lease_s, renew_s = self._durations.lease_s, self._durations.lease_renew_s
         try:
-            with Keeper(self._store, leased, lease_s=lease_s, every_s=renew_s) as keeper:
-                context = self._context(leased, workspace, keeper)
-                self._apply(context, self._outcome(context))
+            with LeaseRenewer(self._store, leased, lease_s=lease_s, every_s=renew_s) as renewer:
+                context = self._context(begun, workspace, renewer)
+                self._apply(context, self._outcome(context, begun))
         except LeaseLost:
             self._log.warning("lease_lost", recording=leased.recording_id, command=leased.command.key)
 
-    def _context(self, leased: Leased, workspace: Workspace, keeper: Keeper) -> CommandContext:
-        store, clock = self._store, self._clock
-        before = self._transitions.load(leased.workspace, leased.recording_id)
+    def _context(self, begun: Begun, workspace: Workspace, renewer: LeaseRenewer) -> CommandContext:
+        store, clock, leased = self._store, self._clock, begun.leased
+        time = DatabaseTime(store, clock, begun.at)
         rates = CommandRates(
-            store, clock, workspace.name, workspace.policy, now=store.now, brought=leased.slot
+            store, clock, workspace.name, workspace.policy, now=time.now, brought=leased.slot
         )
         return CommandContext(
             workspace=workspace,
             leased=leased,
-            state=before.transcription,
-            keeper=keeper,
+            before=self._transitions.noticed(begun.before),
+            tripped=begun.tripped,
+            time=time,
+            renewer=renewer,
             store=store,
             blobs=self._blobs,
             clock=clock,
@@ -137,32 +140,35 @@ class CommandRunner:
             probe=self._account.probe,
         )
 
-    def _outcome(self, context: CommandContext) -> Outcome:
+    def _outcome(self, context: CommandContext, begun: Begun) -> Outcome:
         leased, command = context.leased, context.leased.command
-        if leased.tries > POISON_AFTER:
-            return Happened(self._end_poison(leased, context.state))
+        if leased.tries > DEAD_LETTER_AFTER:
+            return Happened(self._end_dead_letter(context))
         if not is_wanted(context.state, command):
             return NotWanted()
-        paused = self._account.why_wait(context.workspace, command)
-        if paused is not None:
-            return paused
+        is_clear = not begun.is_paused and context.recall.fingerprint in begun.keys
+        waiting = None if is_clear else self._account.why_wait(context.workspace, command)
+        if waiting is not None:
+            return waiting
         try:
             return _EFFECTS[type(command)](context)
         except BlobsUnavailable as trouble:
             self._log.error("storage_unavailable", recording=leased.recording_id, cause=str(trouble))
             return Later(context.policy.durations.blocked_first_s, "storage_unavailable")
 
-    def _end_poison(self, leased: Leased, state: Transcription) -> events.Event:
-        command = leased.command
-        line = state.attempt_of(ordinal=command.ordinal) if isinstance(command, CreateTranscript) else None
-        if line is not None and line.fate is Fate.SENDING:
+    def _end_dead_letter(self, context: CommandContext) -> events.Event:
+        leased, command, at = context.leased, context.leased.command, context.now()
+        line = None
+        if isinstance(command, CreateTranscript):
+            line = context.state.attempt_of(ordinal=command.ordinal)
+        if line is not None and line.status is AttemptStatus.SENDING:
             # Something may have been sent: that is looked up, whatever else went wrong.
-            return events.CreateUnknown(self._store.now(), line.ordinal, "eight_tries")
+            return events.CreateUnknown(at, line.ordinal, "eight_tries")
         self._log.error(
             "command_poisoned", recording=leased.recording_id, command=command.key, tries=leased.tries
         )
         return events.CommandFailed(
-            self._store.now(),
+            at,
             kind_of(command),
             ordinal=getattr(command, "ordinal", None),
             transcript_id=getattr(command, "transcript_id", None),
@@ -195,7 +201,7 @@ class CommandRunner:
         """The command comes back later; after a day of that its wait ends by an event."""
         leased, wait_s = context.leased, later.after_s
         if not later.is_exact:
-            ended = patience_over(context, later.cause)
+            ended = giving_up(context, later.cause)
             if ended is not None:
                 self._happened(context, Happened(ended))
                 return

@@ -19,7 +19,7 @@ from app.orchestrator.command_context import CommandContext
 from app.recall.limits import is_unexpected
 
 
-def patience_over(context: CommandContext, cause: str) -> events.Event | None:
+def giving_up(context: CommandContext, cause: str) -> events.Event | None:
     """
     The event that ends the waiting, or None while there is patience left.
 
@@ -31,7 +31,7 @@ def patience_over(context: CommandContext, cause: str) -> events.Event | None:
     if own is not None and (not is_unexpected(cause) or isinstance(command, FetchTranscript)):
         return own
     since = context.leased.wanted_since
-    waited_s = context.patient_now(since, for_creates=isinstance(command, CreateTranscript)) - since
+    waited_s = context.now_excluding_pauses(since, for_creates=isinstance(command, CreateTranscript)) - since
     if own is None and waited_s < give_up_s:
         return None
     return events.WaitEnded(
@@ -51,8 +51,8 @@ def _by_its_own_name(context: CommandContext, cause: str) -> events.Event | None
     event: events.Event | None = None
     match command:
         case FetchTranscript(transcript_id=tid):
-            unread = state.unread_of(tid)
-            since = unread.since if unread else None
+            finished = state.pending_transcript(tid)
+            since = finished.since if finished else None
             event = events.FetchBlocked(at, tid, f"recall_{cause}", is_unexpected(cause))
         case AskTranscript(transcript_id=tid):
             line = state.attempt_of(transcript_id=tid)
@@ -68,7 +68,7 @@ def _by_its_own_name(context: CommandContext, cause: str) -> events.Event | None
             return None
     if since is None:
         return None
-    if context.patient_now(since) - since < context.policy.durations.give_up_s:
+    if context.now_excluding_pauses(since) - since < context.policy.durations.give_up_s:
         return None
     return event
 

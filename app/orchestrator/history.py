@@ -17,25 +17,29 @@ from app.orchestrator.records import Loaded, Source
 
 # fmt: off
 _KEPT = frozenset({
-    "bot_id", "budget", "cause", "command", "condition", "detail", "generation", "has_room", "is_empty",
-    "is_missing", "is_realtime", "is_resendable", "is_short", "language", "look_first", "ordinal", "provider",
-    "refusal", "since_first_send_s", "since_last_send_s", "status", "sub_code", "transcript_id", "wait_s",
-    "why",
+    "bot_id", "budget", "cause", "command", "condition", "detail", "has_room", "is_empty", "is_missing",
+    "is_realtime", "is_resendable", "is_short", "key_serial", "language", "lookup_required", "ordinal",
+    "provider", "refusal", "since_first_send_s", "since_last_send_s", "status", "sub_code", "transcript_id",
+    "wait_s", "why",
 })
 # fmt: on
+# Stored in every line since the first version, by these names.
+_STORED_EVENTS = {"downtime_detected": "long_silence"}
+_STORED_FIELDS = {"key_serial": "generation", "lookup_required": "look_first"}
 _LONGEST = 300
 _MOST_SEEN = 20  # Recall's own limit is ten; more is not worth a row's space
 
 
 def event_name(event: events.Event) -> str:
     """`RecordingDone` -> `recording_done`: the name under which it is stored, logged and counted."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+    return _STORED_EVENTS.get(name, name)
 
 
 def summary(event: events.Event) -> dict[str, Any]:
     """The event's ids and codes, JSON-ready; no text, no names, no metadata."""
     kept: dict[str, Any] = {
-        f.name: _short(getattr(event, f.name))
+        _STORED_FIELDS.get(f.name, f.name): _short(getattr(event, f.name))
         for f in fields(event)
         if f.name in _KEPT and getattr(event, f.name) is not None
     }
@@ -55,8 +59,8 @@ def line(before: Loaded, decision: Decision, event: events.Event, source: Source
         "recording_id": decision.state.recording_id,
         "event": event_name(event),
         "by": source.by,
-        "goal_before": before.transcription.goal.value,
-        "goal_after": decision.state.goal.value,
+        "goal_before": before.transcription.phase.value,
+        "goal_after": decision.state.phase.value,
         "commands": [command.key for command in decision.commands],
         "ignored": decision.ignored,
         "alarm": decision.alarm,

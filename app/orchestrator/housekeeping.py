@@ -17,7 +17,7 @@ from app.orchestrator.command_context import Workspace
 from app.orchestrator.ports import AccountPauses, Blobs, Clock, DeliveryInbox, Outbox, Queue, Transcriptions
 from app.orchestrator.ports_recall import ListPasses, RecallAnswers
 from app.orchestrator.recall_list_passes import PASS, Progress, Reach, ReachStore
-from app.orchestrator.records import Source
+from app.orchestrator.records import Presence, Source
 from app.orchestrator.transitions import Advancer
 
 _LEFTOVER_AFTER_S = 3600.0
@@ -40,7 +40,7 @@ class Housekeeping:
 
     Args:
         scratch: A folder for downloads under way; emptied of what is old.
-        sign: A sign of life (`ports.Store.sign`): having nothing to do is not being away.
+        presence: What is said before any work: having nothing to do is not being away.
         resume: Ends the pauses of workspaces that are in the settings again.
         durations: Of this installation.
     """
@@ -55,17 +55,17 @@ class Housekeeping:
         workspaces: Mapping[str, Workspace],
         scratch: Path,
         transitions: Advancer,
-        sign: Callable[[], float],
+        presence: Presence,
         resume: Callable[[Mapping[str, Workspace]], None],
         durations: Durations,
     ) -> None:
         self._store, self._queue, self._blobs, self._clock = store, queue, blobs, clock
         self._workspaces, self._scratch, self._transitions = workspaces, scratch, transitions
-        self._sign, self._resume, self._durations = sign, resume, durations
+        self._presence, self._resume, self._durations = presence, resume, durations
 
     def sweep(self) -> None:
         """Raises `QueueUnavailable` when a pass could not be asked for: the next sweep asks again."""
-        self._sign()
+        self._store.record_heartbeat(quiet_s=self._presence.quiet_s, boot=self._presence.boot)
         self._remove_leftovers()
         self._blobs.sweep()
         self._resume(self._workspaces)
@@ -81,7 +81,7 @@ class Housekeeping:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _forget_bodies(self) -> None:
-        if not self._store.take_turn("bodies", every_s=_FORGET_EVERY_S):
+        if not self._store.claim_interval("bodies", every_s=_FORGET_EVERY_S):
             return
         kept_s = self._durations.bodies_kept_s
         for _ in range(_FORGET_BATCHES):
@@ -113,7 +113,7 @@ def ask_for_passes(store: SweepStore, queue: Queue, workspaces: Mapping[str, Wor
     for workspace in workspaces.values():
         policy, durations = workspace.policy, workspace.policy.durations
         every_s = durations.poll_every_s if policy.poll_only else durations.reconcile_every_s
-        if policy.reconcile and store.take_turn(f"{PASS}:{workspace.name}", every_s=every_s):
+        if policy.reconcile and store.claim_interval(f"{PASS}:{workspace.name}", every_s=every_s):
             _begin_pass(store, workspace)
         _end_idle_pause(store, workspace)
     if not store.has_pass_waiting() and not any(_waits_for_a_probe(store, w) for w in workspaces.values()):

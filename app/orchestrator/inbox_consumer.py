@@ -11,9 +11,10 @@ from structlog.typing import FilteringBoundLogger
 from app.core import events
 from app.errors import AlreadyApplied, StoreUnavailable
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.command_runner import POISON_AFTER
-from app.orchestrator.ports import DeliveryInbox
-from app.orchestrator.records import Closing, Delivery, Source
+from app.orchestrator.command_runner import DEAD_LETTER_AFTER
+from app.orchestrator.database_time import DatabaseTime
+from app.orchestrator.ports import Clock, DeliveryInbox
+from app.orchestrator.records import Closing, Delivery, Presence, Received, Source
 from app.orchestrator.transitions import Advancer
 from app.recall.examples import NOTE, is_example
 from app.recall.json_fields import Unreadable
@@ -26,29 +27,31 @@ class InboxConsumer:
 
     Args:
         suspend: Called with the name of a workspace that is not in the settings.
-        sign: A sign of life, before any work (`ports.Store.sign`); returns when the last long silence ended.
+        presence: What is said before any work.
     """
 
     def __init__(
         self,
         *,
         store: DeliveryInbox,
+        clock: Clock,
         log: FilteringBoundLogger,
         transitions: Advancer,
         workspaces: Mapping[str, Workspace],
         suspend: Callable[[str], None],
-        sign: Callable[[], float],
+        presence: Presence,
     ) -> None:
-        self._store, self._log, self._transitions = store, log, transitions
-        self._workspaces, self._suspend, self._sign = workspaces, suspend, sign
+        self._store, self._clock, self._log, self._transitions = store, clock, log, transitions
+        self._workspaces, self._suspend, self._presence = workspaces, suspend, presence
 
     def receive(self, limit: int = 100) -> int:
         """Applies unapplied deliveries, oldest first; returns how many were looked at."""
-        total = 0
-        away_until = self._sign()
-        while deliveries := self._store.take_deliveries(limit):
-            self._apply_all(self._without_unknown(deliveries), away_until)
-            total += len(deliveries)
+        total, has_more = 0, True
+        while has_more:
+            received = self._store.receive(limit, self._presence)
+            deliveries = self._without_unknown(received.deliveries)
+            self._apply_all(replace(received, deliveries=deliveries))
+            total, has_more = total + len(received.deliveries), received.has_more
         return total
 
     def _without_unknown(self, deliveries: list[Delivery]) -> list[Delivery]:
@@ -60,15 +63,16 @@ class InboxConsumer:
             self._store.return_deliveries([d.id for d in unknown])
         return [d for d in deliveries if d not in unknown]
 
-    def _apply_all(self, deliveries: list[Delivery], away_until: float) -> None:
+    def _apply_all(self, received: Received) -> None:
         """One delivery's trouble is not its neighbours': only those begun keep the try that was counted."""
         failures: list[Exception] = []
         closings: list[Closing] = []  # in one transaction: most of Recall's kinds of webhook end so
-        begun = 0
+        begun, deliveries = 0, received.deliveries
+        time = DatabaseTime(self._store, self._clock, received.at)
         try:
             for delivery in deliveries:
                 try:
-                    closings += self._apply(delivery, away_until)
+                    closings += self._apply(delivery, time.now(), received.away_until)
                 except StoreUnavailable:
                     raise
                 # The outermost line of one delivery: it is logged, it stays for another try, and RQ is told.
@@ -86,12 +90,12 @@ class InboxConsumer:
         if failures:
             raise failures[0]
 
-    def _apply(self, delivery: Delivery, away_until: float) -> tuple[Closing, ...]:
+    def _apply(self, delivery: Delivery, at: float, away_until: float) -> tuple[Closing, ...]:
         """What is left to close, when it is about no transcription."""
-        if delivery.tries > POISON_AFTER:
-            return (Closing(delivery.id, "unreadable: eight tries ended without a word"),)
+        if delivery.tries > DEAD_LETTER_AFTER:
+            return (Closing(delivery.id, "unreadable: gave up after 8 crashed attempts"),)
         try:
-            decoded = decode_delivery(delivery.body, at=self._store.now())
+            decoded = decode_delivery(delivery.body, at=at)
         except Unreadable as error:
             self._log.warning("delivery_unreadable", delivery=delivery.id, cause=error.reason)
             return (Closing(delivery.id, f"unreadable: {error.reason}"),)
@@ -121,4 +125,4 @@ class InboxConsumer:
         durations = self._workspaces[delivery.workspace].policy.durations
         age_s = event.at - happened_at
         is_fresh = -durations.news_ahead_at_most_s <= age_s <= durations.news_is_old_after_s
-        return replace(event, look_first=not is_fresh or happened_at < away_until)
+        return replace(event, lookup_required=not is_fresh or happened_at < away_until)

@@ -77,7 +77,7 @@ class KeySight:
         if not known:
             return True
         every_s = workspace.policy.durations.account_probe_every_s
-        if not self._store.take_turn(f"key:{name}:{fingerprint}", every_s=every_s):
+        if not self._store.claim_interval(f"key:{name}:{fingerprint}", every_s=every_s):
             return False
         sees = self.sees_one_of(workspace, known)
         if sees:

@@ -14,7 +14,7 @@ from app.orchestrator.ports import Leases
 from app.orchestrator.records import Leased
 
 
-class Keeper(Thread):
+class LeaseRenewer(Thread):
     """Renews one lease in the background; remembers when it went to another."""
 
     def __init__(self, store: Leases, leased: Leased, *, lease_s: float, every_s: float) -> None:
@@ -45,13 +45,13 @@ class Keeper(Thread):
         """Known to be lost; costs nothing."""
         return self._is_lost.is_set()
 
-    def go_on(self) -> None:
+    def raise_if_lost(self) -> None:
         """Raises `LeaseLost` when it is known to be lost; costs nothing."""
         if self._is_lost.is_set():
             raise LeaseLost(self._leased.command.key)
 
     def check(self) -> None:
         """Asks the database; before a file or a state is put in place."""
-        self.go_on()
+        self.raise_if_lost()
         if not self._store.renew(self._leased, lease_s=self._lease_s):
             raise LeaseLost(self._leased.command.key)

@@ -62,7 +62,7 @@ NEXT_STEPS: dict[str, str] = {
     ),
     reasons.PROVIDERS_CANNOT_CURE: "The meeting's platform caused this; no other provider would do better.",
     reasons.OUR_FAULT: (
-        f"Eight tries ended without a word. The log names the error; {_RETRY} goes on where it stopped."
+        f"Gave up after 8 crashed attempts. The log names the error; {_RETRY} goes on where it stopped."
     ),
     reasons.NOT_SELECTED: (
         f"The policy passes this recording by; {_RETRY} transcribes it all the same (paid)."

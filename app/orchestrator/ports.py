@@ -19,6 +19,7 @@ from app.core.machine import Decision
 from app.orchestrator.ports_recall import ApiKeys, ListPasses, RecallAnswers
 from app.orchestrator.records import (
     ArtifactRow,
+    Begun,
     BootClock,
     Closing,
     Committed,
@@ -28,6 +29,8 @@ from app.orchestrator.records import (
     Offerable,
     Pause,
     PauseSubject,
+    Presence,
+    Received,
     Send,
     SendOutcome,
     SendTimes,
@@ -58,12 +61,12 @@ class DatabaseClock(Protocol):
 class Liveness(DatabaseClock, Protocol):
     """Whether this installation ran, and its clock with it."""
 
-    def sign(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
+    def record_heartbeat(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
         """
-        A sign of life, before any work. When the last one is older than `quiet_s`, this installation was
+        A heartbeat, before any work. When the last one is older than `quiet_s`, this installation was
         stopped, or its database is a backup that was put back: from now on every transcription last changed
-        before counts as `Loaded.is_from_before`. When the database's clock was set back, sends, slots and due
-        times move with it, so that no age is underestimated and nothing waits; when it was set forward,
+        before counts as `Loaded.predates_downtime`. When the database's clock was set back, sends, slots and
+        due times move with it, so that no age is underestimated and nothing waits; when it was set forward,
         patience stands still for as long; either way `SendTimes.since_last_s` counts from now.
 
         Args:
@@ -83,7 +86,7 @@ class Liveness(DatabaseClock, Protocol):
         ...
 
     def beat(self, name: str, *, detail: str = "") -> None:
-        """A sign of life of a process."""
+        """A heartbeat of a process."""
         ...
 
     def first_start(self) -> float:
@@ -93,6 +96,10 @@ class Liveness(DatabaseClock, Protocol):
 
 class DeliveryInbox(DatabaseClock, Protocol):
     """Deliveries that are stored. They are added by `app.web.group_commit.InboxStore`."""
+
+    def receive(self, limit: int, presence: Presence) -> Received:
+        """`Liveness.record_heartbeat`, then `take_deliveries`; as a rule in one transaction."""
+        ...
 
     def take_deliveries(self, limit: int) -> list[Delivery]:
         """
@@ -159,7 +166,8 @@ class Transcriptions(DatabaseClock, Protocol):
             What to offer now; or, with `wait_s`, that the bot's rate is used up (nothing is written).
 
         Raises:
-            Stale: The version moved. Nothing is written.
+            Stale: The version moved; or `send` is given, and by now the state is one of before a long
+                silence, which `before` does not say. Nothing is written.
             AlreadyApplied: The delivery has been applied. Nothing is written.
             LeaseLost: The command belongs to another worker. Nothing is written.
             BudgetExceeded: The claimed ordinal is above the budget. Nothing is written.
@@ -195,6 +203,10 @@ class Outbox(Protocol):
 class Leases(Protocol):
     """Commands in a worker's hands."""
 
+    def begin(self, command_id: int, presence: Presence, *, lease_s: float) -> Begun | None:
+        """`Liveness.record_heartbeat`, then `take` and what is to be known first; as a rule in one transaction."""
+        ...
+
     def take(self, command_id: int, *, lease_s: float) -> Leased | None:
         """The command with a new token, when it is due, unfinished and not leased; else None."""
         ...
@@ -229,14 +241,14 @@ class Sends(Protocol):
     """Stamped creates."""
 
     def send_times(
-        self, workspace: str, recording_id: str, ordinal: int, *, generation: int
+        self, workspace: str, recording_id: str, ordinal: int, *, key_serial: int
     ) -> SendTimes: ...
 
-    def send_body(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> bytes | None:
+    def send_body(self, workspace: str, recording_id: str, ordinal: int, *, key_serial: int) -> bytes | None:
         """What was sent first under this key; None once the attempt is settled."""
         ...
 
-    def settle_send(self, send_id: int, *, outcome: SendOutcome) -> None:
+    def record_send_outcome(self, send_id: int, *, outcome: SendOutcome) -> None:
         """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""
         ...
 
@@ -290,7 +302,7 @@ class AccountPauses(Protocol):
 class Moments(DatabaseClock, Protocol):
     """Moments noted by a name, for all processes."""
 
-    def take_turn(self, name: str, *, every_s: float) -> bool:
+    def claim_interval(self, name: str, *, every_s: float) -> bool:
         """True for one caller of all processes per `every_s` seconds."""
         ...
 
@@ -306,28 +318,28 @@ class Moments(DatabaseClock, Protocol):
 class CircuitBreakers(Protocol):
     """Providers that are down."""
 
-    def note_provider(self, workspace: str, provider: str, *, worked: bool, shut_s: float) -> None:
+    def record_result(self, workspace: str, provider: str, *, worked: bool, open_s: float) -> None:
         """
         A transcript of this provider was finished (`worked`) or failed by its fault.
 
-        `SHUT_AFTER` failures in a row shut it for `shut_s`; a probe that fails shuts it for longer, at most
-        eight times `shut_s`. Anything that worked opens it.
+        `FAILURE_THRESHOLD` failures in a row open its breaker for `open_s`; a probe that fails opens it for
+        longer, at most eight times `open_s`. Anything that worked closes it.
         """
         ...
 
-    def shut_providers(self, workspace: str) -> frozenset[str]:
-        """Shut now, and not yet due for a probe."""
+    def open_providers(self, workspace: str) -> frozenset[str]:
+        """Open now, and not yet due for a probe."""
         ...
 
-    def enter_provider(self, workspace: str, provider: str, *, probe_s: float) -> bool:
+    def allow_request(self, workspace: str, provider: str, *, probe_s: float) -> bool:
         """
-        Right before a claim: True when open, or when this caller becomes the one probe of the next
-        `probe_s` seconds; False when shut.
+        Right before a claim: True when closed, or when this caller becomes the one probe of the next
+        `probe_s` seconds; False when open.
         """
         ...
 
-    def leave_provider(self, workspace: str, provider: str) -> None:
-        """After `enter_provider`, when nothing was tried after all: the place of the probe is free again."""
+    def release_probe(self, workspace: str, provider: str) -> None:
+        """After `allow_request`, when nothing was tried after all: the place of the probe is free again."""
         ...
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from app.core import events
 from app.core.events import RecordingCondition
 from app.core.policy import why_not_selected
-from app.core.state import Goal
+from app.core.state import Phase
 from app.errors import CursorRefused, RecallBusy
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.rate_limits import await_slot
@@ -101,7 +101,7 @@ class Reconciler:
         beginnings = 1
         while True:
             try:
-                page, cursor = self._patient_page(since, cursor)
+                page, cursor = self._page_after_slot(since, cursor)
             except CursorRefused:
                 beginnings += 1
                 if beginnings > _MOST_BEGINNINGS:
@@ -128,7 +128,7 @@ class Reconciler:
     def _look_at_one(self, recording: RecordingSeen) -> None:
         name, found = self._workspace.name, self.found
         before = self._service.store.load(name, recording.recording_id)
-        is_waiting = before.transcription.goal is Goal.NEW and not before.transcription.is_heard
+        is_waiting = before.transcription.phase is Phase.NEW and not before.transcription.is_recording_done
         if before.version and not is_waiting:
             found.known += 1
             self._vouch = None
@@ -143,7 +143,7 @@ class Reconciler:
         if self._is_dry:
             return
         event = events.RecordingDone(
-            self._service.store.now(), recording.facts.bot_id, recording.facts.metadata, look_first=True
+            self._service.store.now(), recording.facts.bot_id, recording.facts.metadata, lookup_required=True
         )
         self._service.advance(name, recording.recording_id, event, Source(by=self._by))
         if self._by == "reconcile":
@@ -155,7 +155,7 @@ class Reconciler:
         is_done = recording.facts.condition is RecordingCondition.DONE
         return is_done and age_s >= self._workspace.policy.durations.overdue_after_s
 
-    def _patient_page(self, since: float, cursor: str | None) -> tuple[list[RecordingSeen], str | None]:
+    def _page_after_slot(self, since: float, cursor: str | None) -> tuple[list[RecordingSeen], str | None]:
         name, policy = self._workspace.name, self._workspace.policy
         store, clock, durations = self._service.store, self._service.clock, policy.durations
         at_most_s, cause = _LONGEST_WAIT * durations.reconcile_every_s, ""

@@ -56,7 +56,9 @@ class Loaded:
     transcription: Transcription
     version: int
     pending: tuple[Command, ...] = ()
-    is_from_before: bool = False  # last changed before a long silence of ours: see `Liveness.sign`
+    predates_downtime: bool = (
+        False  # last changed before a long silence of ours: see `Liveness.record_heartbeat`
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,43 @@ class Leased:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """
+    A command under a lease, and what is to be known before anything is done for it; read in one transaction.
+
+    Attributes:
+        at: The database's clock.
+        is_paused: The workspace is, for whatever cause.
+        keys: Fingerprints of the workspace's API keys that are in use.
+        tripped: Providers whose circuit breaker is not closed.
+    """
+
+    leased: Leased
+    before: Loaded
+    at: float
+    is_paused: bool = False
+    keys: frozenset[str] = frozenset()
+    tripped: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """
+    Deliveries to be applied now, and what is to be known before; read in one transaction.
+
+    Attributes:
+        at: The database's clock.
+        away_until: When the last long silence of this installation ended; 0.0 when there was none.
+        has_more: Others wait.
+    """
+
+    deliveries: list[Delivery]
+    at: float
+    away_until: float
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """What an event came from; marked as done in the commit that applies it."""
 
@@ -100,10 +139,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """A stamped POST. `generation` and the key belong together."""
+    """A stamped POST. `key_serial` and the key belong together."""
 
     ordinal: int
-    generation: int
+    key_serial: int
     key: str
     fingerprint: str
     bot: str  # the bot, or the recording where there is none: what Recall's rate counts by
@@ -199,6 +238,14 @@ class PauseSubject(StrEnum):
     KEY = "key_sees_no_known_recording"  # all other pauses end in what Recall answers
     WORKSPACE_UNKNOWN = "workspace_unknown"  # not in the settings (any more): its recordings stand still
     LOST_TIME = "lost_time"  # of no account, in the log alone: nothing worked, or the clock jumped
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What is said before any work: see `ports.Liveness.record_heartbeat`."""
+
+    quiet_s: float
+    boot: BootClock | None = None
 
 
 @dataclass(frozen=True, slots=True)

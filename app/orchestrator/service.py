@@ -22,7 +22,7 @@ from app.orchestrator.command_runner import CommandRunner
 from app.orchestrator.housekeeping import Housekeeping
 from app.orchestrator.inbox_consumer import InboxConsumer
 from app.orchestrator.ports import Blobs, Clock, Queue, Store
-from app.orchestrator.records import BootClock
+from app.orchestrator.records import BootClock, Presence
 from app.orchestrator.transitions import Advancer
 
 
@@ -51,15 +51,17 @@ class Service:
         self.workspaces = workspaces
         self.account = Account(store, clock, log)
         self.timing = timing
+        presence = Presence(timing.silence_s, BootClock(boot_id(), clock.boottime))
         transitions = Advancer(store, queue, clock, log, self.policy_of)
         self.advance = transitions.advance
         self.receive = InboxConsumer(
             store=store,
+            clock=clock,
             log=log,
             transitions=transitions,
             workspaces=workspaces,
             suspend=self._suspend,
-            sign=self._sign,
+            presence=presence,
         ).receive
         self.perform = CommandRunner(
             store=store,
@@ -70,7 +72,7 @@ class Service:
             log=log,
             account=self.account,
             transitions=transitions,
-            sign=self._sign,
+            presence=presence,
             durations=timing,
         ).perform
         self.sweep = Housekeeping(
@@ -81,7 +83,7 @@ class Service:
             workspaces=workspaces,
             scratch=scratch,
             transitions=transitions,
-            sign=self._sign,
+            presence=presence,
             resume=self.account.resume,
             durations=timing,
         ).sweep
@@ -94,8 +96,3 @@ class Service:
 
     def _suspend(self, workspace: str) -> None:
         self.account.suspend(workspace, probe_after_s=self.timing.recording_ask_every_s)
-
-    def _sign(self) -> float:
-        """Before any work: an absence must be known before money is spent, and until when it was."""
-        boot = BootClock(boot_id(), self.clock.boottime)
-        return self.store.sign(quiet_s=self.timing.silence_s, boot=boot)

@@ -18,7 +18,7 @@ from app.core.circuit_breaker import verdicts
 from app.core.commands import kind_of
 from app.core.machine import Decision, decide, is_wanted
 from app.core.policy import Policy
-from app.core.state import Goal
+from app.core.state import Phase
 from app.core.step import budget
 from app.errors import AlreadyApplied, QueueUnavailable, Stale
 from app.orchestrator.next_steps import next_step
@@ -75,19 +75,24 @@ class Advancer:
         *,
         send: Send | None = None,
         artifact: ArtifactRow | None = None,
+        before: Loaded | None = None,
     ) -> tuple[Decision, Committed]:
         """
+        Args:
+            before: As `load` gave it a moment ago; it is loaded again where it has moved on.
+
         Raises:
             Stale: The delivery has been applied by another, or the state never stood still.
             LeaseLost: The command has another worker by now.
         """
         for collision in range(_MOST_COLLISIONS):
-            before = self.load(workspace, recording_id)
             try:
-                return self._try(before, event, source, send, artifact)
+                known = before or self.load(workspace, recording_id)
+                return self._try(known, event, source, send, artifact)
             except AlreadyApplied:
                 raise
             except Stale:
+                before = None
                 self._clock.sleep(random.uniform(0, 0.02) * collision)
         raise Stale(f"{recording_id} was changed {_MOST_COLLISIONS} times under our hands")
 
@@ -96,18 +101,21 @@ class Advancer:
         The transcription, after what happened to it unnoticed: a long silence of this installation (once,
         since the state says so itself until Recall's list has been read), or a step of the clock.
         """
-        before = self._store.load(workspace, recording_id)
+        return self.noticed(self._store.load(workspace, recording_id))
+
+    def noticed(self, before: Loaded) -> Loaded:
+        """What was just loaded, after what happened to it unnoticed; see `load`."""
         event = self._unnoticed(before)
         if event is None:
             return before
         with suppress(Stale):  # another worker was faster
             self._try(before, event, Source(by="worker"))
-        return self._store.load(workspace, recording_id)
+        return self._store.load(before.transcription.workspace, before.transcription.recording_id)
 
     def _unnoticed(self, before: Loaded) -> events.Event | None:
         t = before.transcription
-        if before.is_from_before and not t.look_first and t.goal not in (Goal.STORED, Goal.ERASED):
-            return events.LongSilence(self._store.now())
+        if before.predates_downtime and not t.lookup_required and t.phase not in (Phase.STORED, Phase.ERASED):
+            return events.DowntimeDetected(self._store.now())
         if t.absences and t.has_absence_before(self._store.steady_since(), now=self._store.now()):
             return events.ClockStepped(self._store.now())
         return None
@@ -141,7 +149,7 @@ class Advancer:
         )
         if committed.wait_s is None:
             self._tell(before, decision, event, source)
-            self._feed_breakers(before, decision, event, policy)
+            self._record_results(before, decision, event, policy)
         if offer_now:
             self._offer(committed)
         return decision, committed
@@ -167,13 +175,19 @@ class Advancer:
         is_planned = decision.state.planned is not None and decision.state.planned != t.planned
         if not is_about_providers and not is_planned:
             return decision
-        shut = self._store.shut_providers(t.workspace)
-        return decide(t, event, replace(policy, shut=shut), pending=pending) if shut else decision
+        open_providers = self._store.open_providers(t.workspace)
+        return (
+            decide(t, event, replace(policy, open_providers=open_providers), pending=pending)
+            if open_providers
+            else decision
+        )
 
-    def _feed_breakers(self, before: Loaded, decision: Decision, event: events.Event, policy: Policy) -> None:
-        workspace, shut_s = before.transcription.workspace, policy.durations.provider_shut_s
+    def _record_results(
+        self, before: Loaded, decision: Decision, event: events.Event, policy: Policy
+    ) -> None:
+        workspace, open_s = before.transcription.workspace, policy.durations.provider_open_s
         for provider, worked in verdicts(before.transcription, decision.state, event):
-            self._store.note_provider(workspace, provider, worked=worked, shut_s=shut_s)
+            self._store.record_result(workspace, provider, worked=worked, open_s=open_s)
 
     def _tell(self, before: Loaded, decision: Decision, event: events.Event, source: Source) -> None:
         old, new = before.transcription, decision.state
@@ -182,10 +196,10 @@ class Advancer:
             recording=old.recording_id,
             happened=type(event).__name__,
             by=source.by,
-            goal=new.goal.value,
+            phase=new.phase.value,
         )
         facts = {
-            "was": old.goal.value if old.goal != new.goal else None,
+            "was": old.phase.value if old.phase != new.phase else None,
             "attempt": getattr(event, "ordinal", None),
             "transcript": getattr(event, "transcript_id", None),
             "next": [c.key for c in decision.commands] or None,
@@ -196,7 +210,7 @@ class Advancer:
         line = line.bind(**{key: value for key, value in facts.items() if value is not None})
         if decision.alarm:
             line.error("alarm", alarm=decision.alarm)
-        if new.goal is Goal.FAILED and old.goal is not Goal.FAILED:
+        if new.phase is Phase.FAILED and old.phase is not Phase.FAILED:
             line.warning("recording_failed", next_step=next_step(new.reason))
         line.info("decided")
 

@@ -21,13 +21,14 @@ from pathlib import Path
 from app.errors import Away, ConfigError, HeldByAnother
 
 CHILDREN_VANISH_WITHIN_S = 6.0
+FILES = ("up.alive", "up.lock")
 BACKLOG = 512  # as in gunicorn.conf.py
 _NOTE_BYTES = 16
 _DYING_S = 0.5  # a killed process holds its locks until the kernel has taken it apart
 
 
 @contextmanager
-def hold_home(home: Path, *, patience_s: float = CHILDREN_VANISH_WITHIN_S) -> Iterator[None]:
+def hold_home(home: Path, *, timeout_s: float = CHILDREN_VANISH_WITHIN_S) -> Iterator[None]:
     """
     Holds `home` for this process and the children it forks meanwhile.
 
@@ -43,15 +44,41 @@ def hold_home(home: Path, *, patience_s: float = CHILDREN_VANISH_WITHIN_S) -> It
     with ExitStack() as opened:
         try:
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            alive = _open(home / "up.alive", opened)
-            lock = _open(home / "up.lock", opened)
+            alive, lock = (_open(home / name, opened) for name in FILES)
             _take_alive(alive, lock, home)
-            _take_lock(lock, home, patience_s)
+            _take_lock(lock, home, timeout_s)
         except OSError as error:
             raise _home_trouble(error, home) from error
         _note(lock, str(os.getpid()))
         yield
         _note(lock, "")
+
+
+def is_held(home: Path) -> bool:
+    """Whether an `up` runs in this home, or the children of one."""
+    try:
+        with (home / "up.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go at once, by closing
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def is_stopped(home: Path) -> bool:
+    """Whether the last `up` of this home ended as it was told to: one that was killed leaves its number."""
+    try:
+        return not (home / "up.lock").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return False
+
+
+def holder(home: Path) -> int | None:
+    """The process id of the `up` that holds this home, where it could note it."""
+    with suppress(OSError, ValueError):
+        return int((home / "up.lock").read_text("ascii"))
+    return None
 
 
 def _open(path: Path, opened: ExitStack) -> int:
@@ -98,8 +125,8 @@ def _try_alive(alive: int) -> bool:
     return True
 
 
-def _take_lock(lock: int, home: Path, patience_s: float) -> None:
-    ends_at = time.monotonic() + patience_s
+def _take_lock(lock: int, home: Path, timeout_s: float) -> None:
+    ends_at = time.monotonic() + timeout_s
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -108,7 +135,7 @@ def _take_lock(lock: int, home: Path, patience_s: float) -> None:
             if time.monotonic() > ends_at:
                 raise HeldByAnother(
                     f"{home} is still in use by the children of an `afterword up` that was killed; they "
-                    f"did not end in {patience_s:g} s. Find them with `fuser {home / 'up.lock'}`."
+                    f"did not end in {timeout_s:g} s. Find them with `fuser {home / 'up.lock'}`."
                 ) from error
         time.sleep(0.05)
 

@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TextIO
 
-_PATIENCE_S = 0.2
+_WRITE_TIMEOUT_S = 0.2
 _LOCK_LOOK_EVERY_S = 0.001
 _COUNTERS = 64
 _TOLD, _KEPT = _COUNTERS, _COUNTERS + 1
@@ -123,7 +123,7 @@ class SteadyStream:
             self.write(line)
 
     def _write_or_drop(self, fd: int, line: bytes) -> None:
-        ends_at = time.monotonic() + (0.0 if self._dropped.is_stalled(fd) else _PATIENCE_S)
+        ends_at = time.monotonic() + (0.0 if self._dropped.is_stalled(fd) else _WRITE_TIMEOUT_S)
         while True:
             if _takes(fd, ends_at):
                 with _alone(fd, ends_at, is_needed=not self._is_file) as is_alone:

@@ -27,7 +27,7 @@ from app.errors import AccountRefused, CursorRefused, DownloadBlocked, RecallBus
 from app.recall import create_response, download, endpoints, resources, url_checks
 from app.recall.api_key import fingerprint_of
 from app.recall.endpoints import HttpRequest
-from app.recall.http_exchange import TROUBLE, Call, Reply, Wire, Withheld, exchange, name_of
+from app.recall.http_exchange import TROUBLE, Call, NotSent, Reply, Wire, exchange, name_of
 from app.recall.json_fields import Unreadable
 from app.recall.limits import ACCOUNT_STATUSES
 from app.recall.types import Answer, Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
@@ -109,7 +109,7 @@ class RecallClient:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda a: a.kind == "not_sent" and a.detail != _STALE),
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
-            **self._patience(),
+            **self._retries(),
         )
         answer: CreateAnswer = retrying(self._post_once, prepared, order, is_still_fresh)
         self._say("create", status=answer.status, kind=answer.kind, detail=answer.detail)
@@ -123,7 +123,7 @@ class RecallClient:
         fresh = Wire()
         try:
             reply = self._exchange(fresh, prepared, call)
-        except Withheld:
+        except NotSent:
             return CreateAnswer("not_sent", detail=_STALE)
         except TROUBLE as error:
             self._note("create", None)
@@ -218,7 +218,7 @@ class RecallClient:
             AccountRefused: 401, 402, 403.
         """
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_Hiccup), reraise=True, **self._patience()
+            retry=tenacity.retry_if_exception_type(_Hiccup), reraise=True, **self._retries()
         )
         reply: Reply = retrying(self._ask_once, endpoint, request, missing)
         return reply
@@ -306,7 +306,7 @@ class RecallClient:
             self._wire = (os.getpid(), Wire())
         return self._wire[1]
 
-    def _patience(self) -> dict[str, Any]:
+    def _retries(self) -> dict[str, Any]:
         """Three tries within a few seconds; the longer waits belong to the callers."""
         return {
             "sleep": self._clock.sleep,

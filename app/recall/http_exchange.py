@@ -42,7 +42,7 @@ CHUNK_BYTES = 64 * 1024
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 
-class Withheld(Exception):  # noqa: N818 - an outcome, not an error
+class NotSent(Exception):  # noqa: N818 - an outcome, not an error
     """The caller no longer wanted the request when the connection was ready. Nothing was written."""
 
 
@@ -54,7 +54,7 @@ class TooLarge(Exception):  # noqa: N818
     """The body is longer than the caller accepts."""
 
 
-class OverTime(Exception):  # noqa: N818
+class DeadlineExceeded(Exception):  # noqa: N818
     """The exchange as a whole took longer than it may."""
 
 
@@ -68,7 +68,7 @@ TROUBLE = (
     ValueError,
     AddressRefused,
     TooLarge,
-    OverTime,
+    DeadlineExceeded,
 )
 
 
@@ -87,7 +87,7 @@ class Call:
 
     Args:
         overall_s: From entering to the last byte of the answer.
-        may_write: Asked when the connection is ready and nothing is written; False raises `Withheld`.
+        may_write: Asked when the connection is ready and nothing is written; False raises `NotSent`.
         may_connect_to: Asked of every numeric address the host resolves to (a proxy's excepted).
 
     `has_written` is True once the first byte may have left; `is_on_kept` from then until the answer's
@@ -145,16 +145,16 @@ class Call:
                 _shut(duplicate)
 
     def before_first_byte(self) -> None:
-        """Raises `OverTime` or `Withheld`; otherwise what follows counts as written."""
+        """Raises `DeadlineExceeded` or `NotSent`; otherwise what follows counts as written."""
         self.check()
         if self._may_write is not None and not self._may_write():
-            raise Withheld
+            raise NotSent
         self.has_written = True
 
     def check(self) -> None:
         """A socket that was shut down looks like the end of a body: ask before believing that."""
         if self.is_over:
-            raise OverTime
+            raise DeadlineExceeded
 
     def _cut(self) -> None:
         with self._lock:
@@ -293,7 +293,7 @@ def chunks(response: requests.Response) -> Iterator[bytes]:
 
 
 _NAMES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
-    (OverTime, "timeout"),
+    (DeadlineExceeded, "timeout"),
     (TooLarge, "too_large"),
     (AddressRefused, "address_refused"),
     ((trouble.NameResolutionError, socket.gaierror), "dns"),

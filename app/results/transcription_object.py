@@ -14,28 +14,28 @@ from typing import Any
 from app.adapters.local_files import BlobMissing, LocalBlobs
 from app.adapters.sql.finding import Listed, Pending
 from app.adapters.sql.queries import Shown
-from app.core.state import ENDS, Attempt, Fate, Goal, Transcription
+from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription
 from app.orchestrator.next_steps import next_step
-from app.results.result_folder import folder_of
 from app.transcripts.manifest import Manifest, ManifestUnreadable, parse_manifest
+from app.transcripts.result_folder import folder_of
 
 _STATUS = {
-    Goal.NEW: "pending",
-    Goal.CREATING: "processing",
-    Goal.TRANSCRIBING: "processing",
-    Goal.FETCHING: "processing",
-    Goal.STORED: "completed",
-    Goal.FAILED: "failed",
-    Goal.SKIPPED: "failed",
-    Goal.ERASED: "failed",
+    Phase.NEW: "pending",
+    Phase.CREATING: "processing",
+    Phase.TRANSCRIBING: "processing",
+    Phase.FETCHING: "processing",
+    Phase.STORED: "completed",
+    Phase.FAILED: "failed",
+    Phase.SKIPPED: "failed",
+    Phase.ERASED: "failed",
 }
 
 
 # Under which metadata a meeting's name is kept: Recall has no field for it, so products use one of their own.
 _TITLES = ("title", "meeting_title", "meeting_name", "name", "subject", "topic")
 # Nothing was made at Recall, or the request never left; of the open ones it is not known yet.
-_UNPAID = frozenset({Fate.CLAIMED, Fate.REFUSED})
-_UNKNOWN = frozenset({Fate.SENDING, Fate.UNKNOWN})
+_UNPAID = frozenset({AttemptStatus.CLAIMED, AttemptStatus.REFUSED})
+_UNKNOWN = frozenset({AttemptStatus.SENDING, AttemptStatus.UNKNOWN})
 # What a command that is due later waits for, where it was not put off for a cause of its own.
 _WAITS = {
     "create_transcript": "the create",
@@ -59,9 +59,9 @@ _CAUSES = {
 
 def is_paid(attempt: Attempt) -> bool | None:
     """Whether a transcript was made for it at Recall, whatever became of it; None while that is not known."""
-    if attempt.fate in _UNKNOWN or (attempt.fate in _UNPAID and attempt.is_doubtful):
+    if attempt.status in _UNKNOWN or (attempt.status in _UNPAID and attempt.is_doubtful):
         return None
-    return attempt.fate not in _UNPAID
+    return attempt.status not in _UNPAID
 
 
 def number_paid(state: Transcription) -> int:
@@ -82,13 +82,13 @@ def pairs_of(state: Transcription) -> list[str]:
 
 def waits_for(state: Transcription, pending: Pending | None) -> str | None:
     """What a transcription that is not at an end waits for, in words; None for one that is."""
-    if state.goal in ENDS or pending is None:
+    if state.phase in ENDS or pending is None:
         return None
     what = _WAITS.get(pending.kind, pending.kind.replace("_", " "))
     cause = "account" if pending.is_held else pending.waits_for
     if cause is None:
         line = state.open_attempt
-        cause = line.error if line is not None and line.fate is not Fate.RUNNING else None
+        cause = line.error if line is not None and line.status is not AttemptStatus.RUNNING else None
     if cause is None:
         return what
     return _CAUSES.get(cause, f"{what}; {cause} last time")
@@ -106,7 +106,7 @@ def transcription_object(listed: Listed, pending: Pending | None = None) -> dict
     return {
         "id": listed.id,
         "recording_id": state.recording_id,
-        "status": _STATUS[state.goal],
+        "status": _STATUS[state.phase],
         "language": state.language,
         "provider": state.provider,
         "duration_ms": None,
@@ -116,7 +116,7 @@ def transcription_object(listed: Listed, pending: Pending | None = None) -> dict
         "created_at": _iso(listed.first_heard_at),
         "completed_at": _iso(ended_at(listed)),
         "workspace": state.workspace,
-        "phase": state.goal.value,
+        "phase": state.phase.value,
         "bot_id": state.bot_id,
         "metadata": dict(state.metadata),
         "title": title_of(state),
@@ -129,7 +129,7 @@ def transcription_object(listed: Listed, pending: Pending | None = None) -> dict
             {
                 "ordinal": a.ordinal,
                 "provider": a.provider,
-                "state": a.fate.value,
+                "state": a.status.value,
                 "transcript_id": a.transcript_id,
                 "error": a.error,
                 "is_paid": is_paid(a),

@@ -11,11 +11,9 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Protocol
 
-import structlog
 from flask import Flask, Response, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import HTTPException, NotFound, Unauthorized
@@ -26,54 +24,18 @@ from app.recall.signatures import REMEDIES, RejectionKind, Secret, WebhookReject
 from app.settings.workspaces import DEFAULT_WORKSPACE
 from app.web import near_misses
 from app.web.bounded_worker import REFUSED, BodyRefused, declared_length, hang_up_if_unread, read_body
-from app.web.deferred_response import Plain, answer_later
-from app.web.group_commit import PATIENCE_S, Waiting
+from app.web.deferred_response import Plain, defer_response
+from app.web.group_commit import ACK_TIMEOUT_S
 from app.web.gunicorn_app import refuse_to_start, refuse_unless_served_by_ours
+from app.web.health import add_health
 from app.web.near_misses import is_plausible, is_plausible_head, signature_headers
+from app.web.parts import WebParts
 
 BODY_BYTES = 1024 * 1024
 RETRY_AFTER_S = 5
 
 _KEPT_HEADERS = frozenset({"Allow", "WWW-Authenticate", "Retry-After"})
 _ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-
-Readiness = Callable[[], tuple[Mapping[str, object], bool]]
-
-
-class Inbox(Protocol):
-    """What the webhook route needs; `app.web.group_commit.Committer` is it."""
-
-    def submit(self, row: NewDelivery) -> None:
-        """Returns when the row is durable. Raises `StoreUnavailable`."""
-        ...
-
-    def submit_late(self, row: NewDelivery, waiting: Waiting) -> None:
-        """Returns at once; `waiting` is told when the row is durable, or that it is not."""
-        ...
-
-    def note_rejected(self, kind: str, *, remedy: str = "", is_plausible: bool = False) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class WebParts:
-    """
-    What the application is made of; `app.wiring.web_parts` puts it together.
-
-    Attributes:
-        secrets_by_workspace: Who may sign; the names are the last part of the webhook's path.
-        committer: Where verified deliveries go.
-        readiness: The body of `/readyz`, and whether a write to the inbox works. Answers within a second.
-        ops: Hangs the console in, together with the guard that decides who sees it and `/metrics`.
-        metrics: The body of `/metrics`.
-        log: A structlog logger.
-    """
-
-    secrets_by_workspace: Mapping[str, tuple[Secret, ...]]
-    committer: Inbox
-    readiness: Readiness
-    ops: Callable[[Flask], None] | None = None
-    metrics: Callable[[], bytes] | None = None
-    log: Any = field(default_factory=structlog.get_logger)
 
 
 def create_app(parts: WebParts | None = None) -> Flask:
@@ -100,7 +62,7 @@ def create_app(parts: WebParts | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES  # for forms; the webhook counts for itself
     app.url_map.merge_slashes = False  # /webhooks//recall is nothing, not a redirect
     _add_webhook(app, parts)
-    _add_health(app, parts)
+    add_health(app, parts.readiness)
     _add_places_for_later(app, parts)
     _add_refusals(app, parts)
     app.after_request(_finish)
@@ -127,11 +89,11 @@ def _add_webhook(app: Flask, parts: WebParts) -> None:
             body=body,
         )
         # Made now, sent when the row is committed.
-        late = answer_later(request.environ, within_s=PATIENCE_S, otherwise=_unavailable)
-        if late is None:
+        deferred = defer_response(request.environ, within_s=ACK_TIMEOUT_S, otherwise=_unavailable)
+        if deferred is None:
             parts.committer.submit(row)
         else:
-            parts.committer.submit_late(row, late)
+            parts.committer.submit_deferred(row, deferred)
         return Response(status=202)
 
     for rule in ("/webhooks/recall", "/webhooks/recall/<workspace>"):
@@ -143,18 +105,6 @@ def _add_webhook(app: Flask, parts: WebParts) -> None:
             provide_automatic_options=False,
             strict_slashes=False,  # /webhooks/recall/ is the same place, not a redirect
         )
-
-
-def _add_health(app: Flask, parts: WebParts) -> None:
-    def healthz() -> Response:
-        return _json_response({"status": "ok"}, 200)
-
-    def readyz() -> Response:
-        body, is_ready = parts.readiness()
-        return _json_response(body, 200 if is_ready else 503)
-
-    app.add_url_rule("/healthz", "healthz", healthz, provide_automatic_options=False)
-    app.add_url_rule("/readyz", "readyz", readyz, provide_automatic_options=False)
 
 
 def _add_places_for_later(app: Flask, parts: WebParts) -> None:
@@ -259,12 +209,8 @@ _PUBLIC_CODES: Mapping[RejectionKind, str] = {
 }
 
 
-def _json_response(body: Mapping[str, object], status: int) -> Response:
-    return Response(json.dumps(body), status=status, content_type="application/json")
-
-
 def _error_response(code: str, status: int) -> Response:
-    return _json_response({"error": {"code": code}}, status)
+    return Response(json.dumps({"error": {"code": code}}), status=status, content_type="application/json")
 
 
 def _not_stored() -> Response:

@@ -36,7 +36,7 @@ REQUEST_DEADLINE_S = 10.0  # head and body together; real seconds, whatever the 
 WRITE_TIMEOUT_S = 10.0
 LINGER_S = 1.0
 LINGER_BYTES = 1024 * 1024
-STOP_PATIENCE_S = 2.0  # for a request that is not complete when the worker is told to stop
+STOP_TIMEOUT_S = 2.0  # for a request that is not complete when the worker is told to stop
 HEAD_BYTES = 32 * 1024
 LINE_BYTES = 8192
 # A body arrives in at most this many bytes per request, framing included: a megabyte in one-byte chunks
@@ -269,7 +269,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
     def murder_pending(self) -> None:
         """Ends those whose time is up: 408 for half a request, nothing for none."""
         now = time.monotonic()
-        while self.pending_conns and self._patience_ends_at(self.pending_conns[0]) <= now:
+        while self.pending_conns and self._deadline_of(self.pending_conns[0]) <= now:
             conn = self.pending_conns[0]
             self._unpark(conn)
             self._drop(conn, status=408 if conn.head else None)
@@ -277,12 +277,12 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """As gunicorn's, but wakes up for the next deadline."""
         if self.pending_conns:
-            timeout = min(timeout, self._patience_ends_at(self.pending_conns[0]) - time.monotonic())
+            timeout = min(timeout, self._deadline_of(self.pending_conns[0]) - time.monotonic())
         super().wait_for_and_dispatch_events(max(0.0, timeout))
 
-    def _patience_ends_at(self, conn: Connection) -> float:
+    def _deadline_of(self, conn: Connection) -> float:
         # Also before its first byte: it was accepted here, and its request may be on the way.
-        shorter_s = 0.0 if self.alive else REQUEST_DEADLINE_S - STOP_PATIENCE_S
+        shorter_s = 0.0 if self.alive else REQUEST_DEADLINE_S - STOP_TIMEOUT_S
         return float(conn.deadline - shorter_s)
 
     def _park(self, conn: Connection) -> None:

@@ -12,18 +12,18 @@ that is not settled in time, or settled badly, is replaced by the other one its 
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from gunicorn import util
 from gunicorn.http.wsgi import Response
 
 from app.web.bounded_worker import LINGER_BYTES, LINGER_S, BoundedWorker, Connection
+from app.web.group_commit import settle
 
 # status line, headers, body
 Plain = tuple[str, list[tuple[str, str]], bytes]
@@ -31,64 +31,36 @@ Plain = tuple[str, list[tuple[str, str]], bytes]
 _KEY = "afterword.late_answer"
 
 
-class LateAnswer:
+class DeferredResponse(Future[bool]):
     """
-    One answer that may not be sent yet. `settle` may be called by any thread, any number of times.
+    One answer that may not be sent yet. Its result, which any thread may set, is whether it is sent or the
+    other one is.
 
     Attributes:
-        is_over: It is settled, for good or ill; nobody needs to do anything for it any more.
-        deadline: time.monotonic() when it is settled badly.
+        deadline: time.monotonic() when the other one is sent.
+        conn: Set once the thread is done with the connection.
     """
 
-    __slots__ = (
-        "_settled",
-        "_steps",
-        "_tell",
-        "body",
-        "conn",
-        "deadline",
-        "is_good",
-        "is_over",
-        "otherwise",
-        "response",
-    )
-
-    def __init__(
-        self, tell: Callable[[LateAnswer], None], *, deadline: float, otherwise: Callable[[], Plain]
-    ) -> None:
+    def __init__(self, *, deadline: float, otherwise: Callable[[], Plain]) -> None:
+        super().__init__()
         self.deadline = deadline
         self.otherwise = otherwise
-        self.is_over = False
-        self.is_good = False
         self.conn: Connection | None = None
         self.response: Any = None
         self.body = b""
-        self._tell = tell
-        # `next` on these is one step of the interpreter: whoever gets the number has it alone.
-        self._settled = itertools.count()
-        self._steps = itertools.count()
 
-    def settle(self, *, is_stored: bool) -> None:
-        """The first call counts: `is_stored` sends the answer, else the other one is sent."""
-        if next(self._settled) == 0:
-            self.is_good = is_stored
-            self.is_over = True
-            self._step()
-
-    def release(self, conn: Connection) -> None:
-        """The thread is done with the connection; the last thing it does."""
+    def release(self, conn: Connection, tell: Callable[[DeferredResponse], None]) -> None:
+        """
+        The thread is done with the connection; the last thing it does. `tell` is called once that and the
+        result are there, in whichever order: else two threads would have the connection.
+        """
         self.conn = conn
-        self._step()
-
-    def _step(self) -> None:
-        """Both must have happened, in whichever order: else two threads would have the connection."""
-        if next(self._steps) == 1:
-            self._tell(self)
+        self.add_done_callback(cast(Callable[[Future[bool]], None], tell))
 
 
-def answer_later(
+def defer_response(
     environ: dict[str, Any], *, within_s: float, otherwise: Callable[[], Plain]
-) -> LateAnswer | None:
+) -> DeferredResponse | None:
     """
     Keeps back the answer that the application is about to give to this request.
 
@@ -103,14 +75,14 @@ def answer_later(
     begin = getattr(environ["wsgi.input"], "begin_late_answer", None)
     if begin is None:
         return None
-    late: LateAnswer = begin(deadline=time.monotonic() + within_s, otherwise=otherwise)
-    environ[_KEY] = late
-    return late
+    deferred: DeferredResponse = begin(deadline=time.monotonic() + within_s, otherwise=otherwise)
+    environ[_KEY] = deferred
+    return deferred
 
 
 class _KeptBack(Exception):  # noqa: N818  # no error: the way past gunicorn's sending of the answer
-    def __init__(self, late: LateAnswer) -> None:
-        self.late = late
+    def __init__(self, deferred: DeferredResponse) -> None:
+        self.deferred = deferred
 
 
 class _Stays:
@@ -125,7 +97,7 @@ class _Stays:
         return True
 
 
-class LateAnsweringWorker(BoundedWorker):
+class DeferredResponseWorker(BoundedWorker):
     """Set by `worker_class` in gunicorn.conf.py. `is_chosen`: gunicorn has been told so in this process."""
 
     wsgi: Any
@@ -134,11 +106,11 @@ class LateAnsweringWorker(BoundedWorker):
     @classmethod
     def setup(cls) -> None:
         """gunicorn calls this once it has read which class to use, before it loads the application."""
-        LateAnsweringWorker.is_chosen = True
+        DeferredResponseWorker.is_chosen = True
 
     def init_process(self) -> None:
-        self._unsettled: deque[LateAnswer] = deque()  # in the order of their deadlines, nearly
-        self._ready: deque[LateAnswer] = deque()
+        self._unsettled: deque[DeferredResponse] = deque()  # in the order of their deadlines, nearly
+        self._ready: deque[DeferredResponse] = deque()
         self._is_rung = False
         super().init_process()
 
@@ -149,18 +121,18 @@ class LateAnsweringWorker(BoundedWorker):
     # -- threads ---------------------------------------------------------------------------------
     def _call_application(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         answer: Iterable[bytes] = self._application(environ, start_response)
-        late: LateAnswer | None = environ.get(_KEY)
-        if late is None:
+        deferred: DeferredResponse | None = environ.get(_KEY)
+        if deferred is None:
             return answer
-        late.response = start_response.__self__  # gunicorn's, whose method it is
-        late.body = b"".join(answer)
+        deferred.response = start_response.__self__  # gunicorn's, whose method it is
+        deferred.body = b"".join(answer)
         getattr(answer, "close", lambda: None)()
-        raise _KeptBack(late)
+        raise _KeptBack(deferred)
 
-    def _begin(self, *, deadline: float, otherwise: Callable[[], Plain]) -> LateAnswer:
-        late = LateAnswer(self._tell, deadline=deadline, otherwise=otherwise)
-        self._unsettled.append(late)
-        return late
+    def _begin(self, *, deadline: float, otherwise: Callable[[], Plain]) -> DeferredResponse:
+        deferred = DeferredResponse(deadline=deadline, otherwise=otherwise)
+        self._unsettled.append(deferred)
+        return deferred
 
     def handle_request(self, req: Any, conn: Connection) -> Any:
         """As gunicorn's; a kept back answer is the result instead of whether the connection stays open."""
@@ -168,11 +140,11 @@ class LateAnsweringWorker(BoundedWorker):
         try:
             return super().handle_request(req, conn)
         except _KeptBack as kept:
-            return kept.late
+            return kept.deferred
 
     def _keepalive_after(self, conn: Connection, keepalive: Any) -> Any:
         is_ready = super()._keepalive_after(conn, bool(keepalive))
-        if not isinstance(keepalive, LateAnswer):
+        if not isinstance(keepalive, DeferredResponse):
             return is_ready
         if not is_ready:
             keepalive.response.force_close()
@@ -183,13 +155,13 @@ class LateAnsweringWorker(BoundedWorker):
         self.tpool.submit(self.handle, conn).add_done_callback(partial(self._handled, conn))
 
     def _handled(self, conn: Connection, handled: Future[Any]) -> None:
-        if handled.exception() is None and isinstance(late := handled.result(), LateAnswer):
-            late.release(conn)
+        if handled.exception() is None and isinstance(deferred := handled.result(), DeferredResponse):
+            deferred.release(conn, self._tell)
         else:
             self.method_queue.defer(self.finish_request, conn, handled)
 
-    def _tell(self, late: LateAnswer) -> None:
-        self._ready.append(late)
+    def _tell(self, deferred: DeferredResponse) -> None:
+        self._ready.append(deferred)
         if not self._is_rung:
             self._is_rung = True
             self.method_queue.defer(self._send_ready)
@@ -206,28 +178,29 @@ class LateAnsweringWorker(BoundedWorker):
         super().murder_pending()
         now = time.monotonic()
         waiting = self._unsettled
-        while waiting and (waiting[0].is_over or waiting[0].deadline <= now):
-            waiting.popleft().settle(is_stored=False)
+        while waiting and (waiting[0].done() or waiting[0].deadline <= now):
+            settle(waiting.popleft(), is_stored=False)
 
     def _send_ready(self) -> None:
         self._is_rung = False  # first: what is told from here on rings again
         while self._ready:
-            late = self._ready.popleft()
-            assert late.conn is not None
+            deferred = self._ready.popleft()
+            assert deferred.conn is not None
             try:
-                self._send(late, late.conn)
+                self._send(deferred, deferred.conn)
             except OSError as error:  # also a peer that takes nothing: nobody waits for it here
                 self.log.debug("the answer could not be sent: %s", type(error).__name__)
-                self._drop(late.conn, status=None)
+                self._drop(deferred.conn, status=None)
 
-    def _send(self, late: LateAnswer, conn: Connection) -> None:
-        response = late.response if late.is_good else _other(late)
+    def _send(self, deferred: DeferredResponse, conn: Connection) -> None:
+        is_good = deferred.result()
+        response = deferred.response if is_good else _other(deferred)
         conn.sock.setblocking(False)
         # In flight they were not counted; kept alive, all at once, they would leave no room for anybody new.
         if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
             response.force_close()
-        if late.body and late.is_good:
-            response.write(late.body)
+        if deferred.body and is_good:
+            response.write(deferred.body)
         response.close()
         if not response.should_close():
             self.finish_request(conn, _Stays)
@@ -236,12 +209,12 @@ class LateAnsweringWorker(BoundedWorker):
         closing.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
 
 
-def _other(late: LateAnswer) -> Any:
+def _other(deferred: DeferredResponse) -> Any:
     """The other answer, begun."""
-    first = late.response
+    first = deferred.response
     response = Response(first.req, first.sock, first.cfg)
     response.must_close = first.must_close
-    status, headers, body = late.otherwise()
+    status, headers, body = deferred.otherwise()
     response.start_response(status, headers)
     response.write(body)
     return response

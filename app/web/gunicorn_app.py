@@ -8,9 +8,6 @@ once before the workers are forked.
 
 from __future__ import annotations
 
-import ctypes
-import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +15,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gunicorn.app.base import Application
+
+from app.processes.web_probe import in_url
 
 CONF_PATH = Path(__file__).resolve().parents[2] / "gunicorn.conf.py"
 
@@ -29,8 +28,6 @@ _WRONG_SERVER = (
 )
 _EXIT_CONFIG = 78  # sysexits.h, EX_CONFIG
 _APP_LOAD_ERROR = 4  # gunicorn ends for good when one of its workers leaves with this; else it forks another
-
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -91,26 +88,14 @@ def address() -> str:
         except ConfigError as every:  # all that is wrong at once, not these two alone
             refuse_to_start(every.problems)
         raise
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"{host}:{settings.port}"
-
-
-def die_with_parent(parent_pid: int) -> None:
-    """
-    Asks Linux to SIGKILL this process when the thread that forked it is gone; elsewhere gunicorn's workers
-    notice within a second. To be called right after the fork.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # it died before we asked
-        os._exit(1)
+    return f"{in_url(settings.host)}:{settings.port}"
 
 
 def refuse_unless_served_by_ours() -> None:
     """Raises SystemExit, and says why, unless gunicorn runs here with the worker of gunicorn.conf.py."""
-    from app.web.deferred_response import LateAnsweringWorker
+    from app.web.deferred_response import DeferredResponseWorker
 
-    if not (LateAnsweringWorker.is_chosen or "--check-config" in sys.argv):
+    if not (DeferredResponseWorker.is_chosen or "--check-config" in sys.argv):
         refuse_to_start([_WRONG_SERVER])
 
 

@@ -9,12 +9,13 @@ that. A question that hangs is not asked a second time meanwhile: one thread per
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import structlog
 
@@ -23,12 +24,16 @@ from app.adapters.redis.job_queue import QueueCounts, RqQueue
 from app.adapters.sql.health import Facts, Health
 from app.core.durations import Durations
 from app.errors import AfterwordError
-from app.ops import heartbeats
+from app.processes import heartbeats
 from app.recall.limits import STATUS_PAGE
 from app.settings.workspaces import WorkspaceSettings
 
+if TYPE_CHECKING:  # workers have this module, and no Flask
+    from flask import Flask
+    from flask.typing import ResponseReturnValue
+
 PARTS = ("database", "queue", "storage", "workers", "recall", "providers", "inbox")
-PATIENCE_S = 0.7  # of the second in which /readyz answers
+RESPONSE_TIMEOUT_S = 0.7  # of the second in which /readyz answers
 FRESH_FOR_S = 1.0
 
 OK, DOWN, PAUSED, UNKNOWN = "ok", "down", "paused", "unknown"
@@ -59,7 +64,7 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
         DOWN: "No worker or no dispatcher is at work: all waits. Start ./afterword up, or see its log.",
         UNKNOWN: "Whether workers are at work is not known while the database or Redis does not answer.",
         _SILENT: (
-            "No sign of life for a minute from {who}: stopped, hung, or it dies at each start. `up` starts "
+            "No heartbeat for a minute from {who}: stopped, hung, or it dies at each start. `up` starts "
             "again what has ended: see its log's lines child_died; what hangs has to be killed."
         ),
     },
@@ -111,6 +116,22 @@ NO_WEB = (
 )
 
 log = structlog.get_logger()
+
+
+def add_health(app: Flask, readiness: Callable[[], tuple[Mapping[str, object], bool]]) -> None:
+    """Adds `/healthz` (200 while the process serves) and `/readyz` (200 while a delivery can be stored)."""
+
+    def healthz() -> ResponseReturnValue:
+        return {"status": "ok"}
+
+    def readyz() -> ResponseReturnValue:
+        body, is_ready = readiness()
+        return json.dumps(body), 200 if is_ready else 503, {"Content-Type": "application/json"}
+
+    app.add_url_rule("/healthz", "healthz", healthz, provide_automatic_options=False)
+    app.add_url_rule("/readyz", "readyz", readyz, provide_automatic_options=False)
+
+
 T = TypeVar("T")
 
 
@@ -189,7 +210,7 @@ class Report:
         facts: What the database knows; None when it did not answer in time.
         queues: What Redis knows; None when it did not answer in time.
         causes: Why a part is "down", where there is a sentence for that alone.
-        silent: Processes that should give signs of life, and do not.
+        silent: Processes that should give heartbeats, and do not.
     """
 
     parts: Mapping[str, str]
@@ -276,7 +297,12 @@ class Readiness:
     def _facts_of_each(self) -> list[Facts]:
         return [self._store.health(one.name, fingerprint=one.fingerprint) for one in self._workspaces]
 
-    def ask(self, *, within_s: float = PATIENCE_S) -> Report:
+    def answer(self) -> tuple[dict[str, object], bool]:
+        """The body of `/readyz`, and whether a write to the inbox works."""
+        report = self.ask()
+        return report.body(), report.is_ready
+
+    def ask(self, *, within_s: float = RESPONSE_TIMEOUT_S) -> Report:
         """As of now, or of the last second. Never raises."""
         probes: tuple[Probe[object], ...] = (self._write, self._facts, self._queue, self._queues, self._blobs)  # type: ignore[assignment]
         for probe in probes:

@@ -21,7 +21,7 @@ from pathlib import Path
 from app.simulator.server import default_secret
 from tests.bench import load
 from tests.bench.backlog import backlog
-from tests.bench.crowd import crowd
+from tests.bench.many_recordings import many_recordings
 from tests.bench.pipeline import Pipeline, pipeline
 from tests.bench.receivers import SECRET, Receiver, hung_valkey, postgresql, receiver, stored_ids, valkey
 from tests.bench.report import Options, Result, Row, at_least, at_most, exactly, median
@@ -182,7 +182,7 @@ def _others(
     backlog(home / "afterword.db", scale.backlog)
     yield f"backlog of {scale.backlog:,} commands", home, {"REDIS_URL": redis}
     home = _home(tmp / "history")
-    crowd(home / "afterword.db", scale.history, seed=options.seed)
+    many_recordings(home / "afterword.db", scale.history, seed=options.seed)
     lines = _history_lines(home / "afterword.db")
     yield f"{lines:,} lines of history", home, {"REDIS_URL": redis}
 

@@ -13,7 +13,7 @@ from app.adapters.sql.store import open_store
 from app.core import events
 from app.core.machine import decide
 from app.orchestrator.records import Source
-from tests.bench.crowd import BOT, RECORDING, WORKSPACE
+from tests.bench.many_recordings import BOT, RECORDING, WORKSPACE
 from tests.policies import built_in
 
 # n becomes the end of the recording's id, everywhere it stands.

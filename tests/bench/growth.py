@@ -26,12 +26,12 @@ from app.adapters.sql.store import SqlStore, open_store
 from app.core import events
 from app.core.commands import AskTranscript
 from app.core.machine import Decision, decide
-from app.core.state import Goal
+from app.core.state import Phase
 from app.ops import metrics
 from app.orchestrator.records import NewDelivery, Source
-from tests.bench.crowd import WORKSPACE, crowd
+from tests.bench.copy_to_postgresql import bytes_by_relation, copy_to_postgresql
 from tests.bench.growth_services import MOST_GROWTH, rows_of_services
-from tests.bench.pour import bytes_by_relation, pour
+from tests.bench.many_recordings import WORKSPACE, many_recordings
 from tests.bench.receivers import postgresql
 from tests.bench.report import Options, Result, Row, at_most, median
 from tests.policies import built_in
@@ -113,10 +113,10 @@ def _sizes(options: Options) -> tuple[int, ...]:
 
 def _stand(path: Path, number: int, *, seed: int, server: str | None) -> Stand:
     began_at = time.monotonic()
-    known = crowd(path, number, seed=seed)
+    known = many_recordings(path, number, seed=seed)
     size_bytes, url = path.stat().st_size, f"sqlite:///{path}"
     if server is not None:
-        url = pour(path, server, name=f"growth_{number}")
+        url = copy_to_postgresql(path, server, name=f"growth_{number}")
         path.unlink()
     took_s = time.monotonic() - began_at
     store = open_store(url)
@@ -231,7 +231,7 @@ QUESTIONS: dict[str, Callable[[Stand], Callable[[], object]]] = {
     "dispatcher's look": _look,
     "reconcile's look at one": lambda s: partial(s.store.load, WORKSPACE, s.any_recording()),
     "list, the latest 50": lambda s: partial(s.store.list_transcriptions, limit=50),
-    "list, 50 stored": lambda s: partial(s.store.list_transcriptions, Filters(goal=Goal.STORED), limit=50),
+    "list, 50 stored": lambda s: partial(s.store.list_transcriptions, Filters(phase=Phase.STORED), limit=50),
     "show one": lambda s: partial(s.store.show, WORKSPACE, s.any_recording()),
     "find one by the beginning of its id": lambda s: partial(s.store.find_recording, s.any_recording()[:13]),
     "counts, rendered for /metrics": lambda s: lambda: metrics.render(s.store.counts(), None),
@@ -290,7 +290,7 @@ def _bodies(path: Path, number: int, *, seed: int) -> list[Row]:
 
 def _with_bodies(path: Path, number: int, *, seed: int) -> tuple[float, float]:
     """Bytes per recording with bodies, and how many of them become free."""
-    crowd(path, number, seed=seed, keeps_bodies=True)
+    many_recordings(path, number, seed=seed, keeps_bodies=True)
     store = open_store(f"sqlite:///{path}", clock_offset_s=2 * _LONG_AGO_S)
     size = path.stat().st_size
     while store.forget_bodies(older_than_s=_LONG_AGO_S, limit=500):

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
+from tests.bench import steps
 from tests.bench.pipeline import Pipeline, pipeline
 from tests.bench.report import Options, Result, Row, at_most, percentile
 
@@ -66,14 +67,17 @@ def paces(options: Options) -> list[Pace]:
 
 def run(options: Options) -> Result:
     """Each pace once, in an installation of its own."""
+    counted = steps.measure(options) if options.wants("steps") else None
     found = [measure(pace, options) for pace in paces(options)]
-    rows = [row for one in found for row in rows_of(one, is_judged=not options.quick)]
+    rows = steps.rows_of(counted) if counted is not None else []
+    rows += [row for one in found for row in rows_of(one, is_judged=not options.quick)]
     notes = [
         f"{one.pace.name}: {one.pace.recordings} recordings, {one.pace.per_s:g}/s "
         f"({'at random' if one.pace.is_random else 'evenly'}), {one.pace.workers} workers, simulator without "
         f"delay; the service kept {one.cores_of_service:.0%} of one core busy; {one.refused} answered 429."
         for one in found
     ]
+    notes += [steps.note_of(counted)] if counted is not None else []
     title = "Latency: from a delivery's arrival to what follows from it"
     return Result("latency", title, rows, notes, raw={"paces": [asdict(one) for one in found]})
 

@@ -86,7 +86,7 @@ class Pipeline:
     def unfinished(self, number: int) -> int:
         """How many of `number` recordings have not come to an end."""
         row = tables.transcriptions
-        is_over = row.c.goal.in_([goal.value for goal in ENDS])
+        is_over = row.c.phase.in_([phase.value for phase in ENDS])
         ended = sa.select(sa.func.count()).where(row.c.recording_id.in_(self.recorded), is_over)
         with self.place.store.reading() as connection:
             return number - int(connection.execute(ended).scalar_one())

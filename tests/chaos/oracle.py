@@ -59,10 +59,10 @@ class Offence:
 class Known:
     """How the service says that a recording ended."""
 
-    goal: str
+    phase: str
     reason: str | None = None
     current: str | None = None
-    has_unread: bool = False
+    has_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +180,8 @@ def judge(evidence: Evidence) -> Verdict:
     for recording_id, plan in evidence.plans.items():
         known = evidence.known.get(recording_id)
         offences += _of_the_end(recording_id, plan, known, evidence)
-        if known is not None and End(known.goal, known.reason) in plan.ends:
-            ends[End(known.goal, known.reason)] += 1
+        if known is not None and End(known.phase, known.reason) in plan.ends:
+            ends[End(known.phase, known.reason)] += 1
         offences += _of_the_files(recording_id, evidence)
         offences += _of_the_removed(recording_id, evidence)
         money = list(_of_the_money(recording_id, plan, evidence))
@@ -213,16 +213,16 @@ def _of_the_end(recording_id: str, plan: Plan, known: Known | None, evidence: Ev
     if known is None:
         # Also when its webhook was never sent: then reconcile has to find it in Recall's list.
         yield Offence(Kind.LOST, recording_id, "not in the database")
-    elif known.goal not in ENDS:
-        yield Offence(Kind.PENDING, recording_id, f"still {known.goal}")
-    elif known.goal == "failed" and known.reason is None:
+    elif known.phase not in ENDS:
+        yield Offence(Kind.PENDING, recording_id, f"still {known.phase}")
+    elif known.phase == "failed" and known.reason is None:
         yield Offence(Kind.LOST, recording_id, "failed without a reason")
-    elif known.has_unread and known.goal == "stored":
+    elif known.has_pending and known.phase == "stored":
         yield Offence(Kind.PENDING, recording_id, "a finished transcript was not looked at")
-    elif End(known.goal, known.reason) not in plan.ends:
+    elif End(known.phase, known.reason) not in plan.ends:
         wanted = " or ".join(map(str, plan.ends))
-        yield Offence(Kind.OTHER_END, recording_id, f"{End(known.goal, known.reason)}, not {wanted}")
-    elif known.goal == "stored" and known.current not in evidence.folders.get(recording_id, {}):
+        yield Offence(Kind.OTHER_END, recording_id, f"{End(known.phase, known.reason)}, not {wanted}")
+    elif known.phase == "stored" and known.current not in evidence.folders.get(recording_id, {}):
         yield Offence(Kind.HALF_WRITTEN, recording_id, "stored, and there is no manifest")
     elif evidence.bill["per_recording"][recording_id]["billed"] < plan.paid[0]:
         yield Offence(Kind.OTHER_END, recording_id, f"fewer paid than the script's {plan.paid[0]}")

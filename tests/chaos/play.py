@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.errors import Away, StoreUnavailable
+from tests.chaos.hostile_requests import HostileRequests
 from tests.chaos.manifests import Manifests, wrongs
 from tests.chaos.oracle import ENDS, Evidence, Known, Removed, Terms
 from tests.chaos.recovery import Recoveries
 from tests.chaos.script import Plan
 from tests.chaos.stage import BUDGET, REMOVED, Stage
 from tests.chaos.storm import Storm, Strike
-from tests.chaos.strangers import Strangers
 
 # Whatever would still be created too often is created in this time.
 _QUIET_S = 2.0
@@ -78,13 +78,13 @@ def play(stage: Stage, run: Run, *, tell: Callable[[Progress], None]) -> Played:
     """
     began_at = time.monotonic()
     recoveries = Recoveries(stage.has_create)
-    storm, strangers = Storm(stage, recoveries), Strangers(stage.place.url, run.seed)
+    storm, hostile_requests = Storm(stage, recoveries), HostileRequests(stage.place.url, run.seed)
     company = _Company(stage, run, storm, tell)
     manifests = Manifests(stage.files)
     if run.watches_manifests:
         manifests.begin()
     recoveries.begin()
-    strangers.begin()
+    hostile_requests.begin()
     storm.begin(*run.schedules)
     try:
         cast = _let_meetings_end(company, recoveries)
@@ -99,7 +99,7 @@ def play(stage: Stage, run: Run, *, tell: Callable[[Progress], None]) -> Played:
         company.note_stuck()
     finally:
         storm.end()
-        strangers.end()
+        hostile_requests.end()
         seen = manifests.end() if run.watches_manifests else []
     recall = stage.place.recall
     evidence = Evidence(
@@ -111,7 +111,7 @@ def play(stage: Stage, run: Run, *, tell: Callable[[Progress], None]) -> Played:
         folders=stage.folders(),
         terms=Terms(BUDGET, run.on_silence),
         undone=tuple(company.undone()),
-        stranger_5xx=tuple(strangers.wrong),
+        stranger_5xx=tuple(hostile_requests.wrong),
         database_away=tuple(storm.database_away),
         recoveries=tuple(measured),
         stuck=frozenset(company.stuck),
@@ -123,7 +123,7 @@ def play(stage: Stage, run: Run, *, tell: Callable[[Progress], None]) -> Played:
         evidence,
         storm.struck,
         tuple(storm.troubles),
-        dict(strangers.answers),
+        dict(hostile_requests.answers),
         arriving_s,
         time.monotonic() - began_at,
     )
@@ -173,7 +173,7 @@ class _Company:
 
     def has_ended(self) -> bool:
         """Each has come to its end, nothing is due, and Recall has nothing under way."""
-        in_all = sum(number for goal, number in self.progress.ended.items() if goal in ENDS)
+        in_all = sum(number for phase, number in self.progress.ended.items() if phase in ENDS)
         if in_all < len(self.cast):
             time.sleep(_LOOK_EVERY_S)
             return False  # the cheap question first
@@ -183,7 +183,7 @@ class _Company:
             return False
 
     def _unended(self, known: Mapping[str, Known]) -> list[str]:
-        return [i for i in self.cast if i not in known or known[i].goal not in ENDS or known[i].has_unread]
+        return [i for i in self.cast if i not in known or known[i].phase not in ENDS or known[i].has_pending]
 
     def undone(self) -> list[str]:
         """Work that is still due."""

@@ -29,11 +29,11 @@ _IDS = uuid.UUID("3c7d5c4e-0f57-5b5e-8c43-7b6a3f1f3f62")  # shared bots; never c
 class End:
     """A way to end: the goal's name and, where it failed, the named reason."""
 
-    goal: str
+    phase: str
     reason: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.goal}: {self.reason}" if self.reason else self.goal
+        return f"{self.phase}: {self.reason}" if self.reason else self.phase
 
 
 STORED = End("stored")

@@ -30,7 +30,7 @@ def progress_line(progress: Progress, number: int) -> RenderableType:
 
 def progress_words(progress: Progress, number: int) -> Text:
     """The same without the bar."""
-    words = ", ".join(f"{count} {goal}" for goal, count in sorted(progress.ended.items()))
+    words = ", ".join(f"{count} {phase}" for phase, count in sorted(progress.ended.items()))
     struck = sum(progress.struck.values())
     said = f"{progress.arrived} of {number} meetings, {_ended(progress)} ended ({words}); {struck} faults"
     line = Text(said)
@@ -40,7 +40,7 @@ def progress_words(progress: Progress, number: int) -> Text:
 
 
 def _ended(progress: Progress) -> int:
-    return sum(count for goal, count in progress.ended.items() if goal in ENDS)
+    return sum(count for phase, count in progress.ended.items() if phase in ENDS)
 
 
 def table(played: Played, verdict: Verdict) -> Table:
@@ -51,12 +51,12 @@ def table(played: Played, verdict: Verdict) -> Table:
     shown.add_column()
     evidence = played.evidence
     shown.add_row("recordings in", str(len(evidence.plans)), f"in {played.arriving_s:.0f} s")
-    goals: Counter[str] = Counter()
+    phases: Counter[str] = Counter()
     for end, number in verdict.ends.items():
-        goals[end.goal] += number
-    shown.add_row("stored", str(goals["stored"]), "")
-    shown.add_row("failed with the scripted reason", str(goals["failed"]), _reasons(verdict))
-    shown.add_row("passed by, as scripted", str(goals["skipped"]), "")
+        phases[end.phase] += number
+    shown.add_row("stored", str(phases["stored"]), "")
+    shown.add_row("failed with the scripted reason", str(phases["failed"]), _reasons(verdict))
+    shown.add_row("passed by, as scripted", str(phases["skipped"]), "")
     shown.add_section()
     for kind in Kind:
         number = verdict.count(kind)
@@ -69,7 +69,7 @@ def table(played: Played, verdict: Verdict) -> Table:
 
 
 def _reasons(verdict: Verdict) -> str:
-    found = sorted((str(end.reason), n) for end, n in verdict.ends.items() if end.goal == "failed")
+    found = sorted((str(end.reason), n) for end, n in verdict.ends.items() if end.phase == "failed")
     return "\n".join(f"{number} {reason}" for reason, number in found)
 
 

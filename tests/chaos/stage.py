@@ -136,10 +136,10 @@ class Stage:
         """How the service says that each recording ended. Raises `StoreUnavailable`."""
         return {
             row.state.recording_id: Known(
-                goal=row.state.goal.value,
+                phase=row.state.phase.value,
                 reason=row.state.reason,
                 current=row.state.current,
-                has_unread=bool(row.state.unread),
+                has_pending=bool(row.state.pending_transcripts),
             )
             for row in self.place.store.list_transcriptions(limit=2 * number + 100)
         }
@@ -150,7 +150,7 @@ class Stage:
             t.commands.c.recording_id == t.transcriptions.c.recording_id
         )
         asked = sa.select(t.transcriptions.c.recording_id).where(
-            t.transcriptions.c.goal.not_in(sorted(ENDS)),
+            t.transcriptions.c.phase.not_in(sorted(ENDS)),
             t.transcriptions.c.version > 0,
             ~sa.exists().where(is_theirs),
         )

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 import psutil
 from redis.exceptions import RedisError
 
+from tests.chaos.process_list import ProcessList
 from tests.chaos.recovery import Recoveries
-from tests.chaos.roster import Roster
 from tests.chaos.stage import TIME_SCALE, Stage
 
 KILL_EVERY_S = 2.0
@@ -139,16 +139,16 @@ class Storm:
             thread.join()
 
     def _carry_out(self, schedule: list[Strike], began_at: float) -> None:
-        roster = Roster(self.stage.place.log_path)
+        process_list = ProcessList(self.stage.place.log_path)
         for strike in schedule:
             if self._stop.wait(max(0.0, began_at + strike.at_s - time.monotonic())):
                 return
             try:
-                self._strike(strike, roster)
+                self._strike(strike, process_list)
             except Exception as error:  # the storm must go on, and say what it could not do
                 self.troubles.append(f"{strike.what}: {type(error).__name__}: {error}")
 
-    def _strike(self, strike: Strike, roster: Roster) -> None:
+    def _strike(self, strike: Strike, process_list: ProcessList) -> None:
         lasting: Mapping[str, Callable[[float], None]] = {
             "database away": self._take_the_database_away,
             _NO_MONEY: lambda s: self._change_recall(s, "balance", worst=False),
@@ -167,12 +167,16 @@ class Storm:
             self.recoveries.ended(strike.what)
         elif strike.what in (_FORWARD, _BACK):
             self.stage.set_clock(_STEP_S if strike.what == _FORWARD else 0.0)
-        elif not self._kill(strike, roster):
+        elif not self._kill(strike, process_list):
             return  # no horse to kill just now
         self.struck[strike.what] = self.struck.get(strike.what, 0) + 1
 
-    def _kill(self, strike: Strike, roster: Roster) -> bool:
-        victims = [roster.valkey_server()] if strike.what == "Redis killed" else roster.victims(strike.what)
+    def _kill(self, strike: Strike, process_list: ProcessList) -> bool:
+        victims = (
+            [process_list.valkey_server()]
+            if strike.what == "Redis killed"
+            else process_list.victims(strike.what)
+        )
         alive = [victim for victim in victims if victim is not None]
         if not alive:
             return False

@@ -140,7 +140,7 @@ DOCTORED: dict[str, tuple[Kind, Doctor]] = {
     "still transcribing": (Kind.PENDING, _with_known("a", Known("transcribing"))),
     "a finished transcript is unread": (
         Kind.PENDING,
-        _with_known("a", Known("stored", current="a-t1", has_unread=True)),
+        _with_known("a", Known("stored", current="a-t1", has_pending=True)),
     ),
     "a delivery is under way": (
         Kind.PENDING,

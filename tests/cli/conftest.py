@@ -25,6 +25,7 @@ from app.core import events
 from app.orchestrator.records import NewDelivery, Source
 from app.orchestrator.service import Service
 from app.settings.environment import Settings
+from tests import migrated
 from tests.flow.stage import Installation, installation
 from tests.policies import built_in
 
@@ -115,7 +116,7 @@ def home(
         for name, value in place.environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("COLUMNS", "200")
-        wiring.migrate(place.settings)
+        migrated.migrate(place.settings)
         yield Home(place, monkeypatch, capsys)
     root.handlers[:] = handlers
     root.setLevel(level)

@@ -39,7 +39,7 @@ def test_a_provider_that_is_passed_over_is_said_and_is_no_problem(home: Home) ->
     recording = home.hears()
     before = home.run("check", "--json").json["problems"]
     for _ in range(5):
-        home.store.note_provider(WORKSPACE, FIRST, worked=False, shut_s=120)
+        home.store.record_result(WORKSPACE, FIRST, worked=False, open_s=120)
     for command in (("list",), ("show", recording), ("check",)):
         (line,) = [line for line in home.run(*command).out.splitlines() if "Passed over" in line]
         assert FIRST in line

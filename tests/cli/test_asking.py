@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from app.core import events
-from app.core.state import Goal
+from app.core.state import Phase
 from app.orchestrator.records import Closing
 from tests.cli.conftest import FIRST, WORKSPACE, Home, delivery
 
@@ -23,7 +23,7 @@ def failed(home: Home) -> str:
             events.Created(at, ordinal, transcript, choice.key),
             events.TranscriptFailed(at, transcript, ordinal, "provider_connection_failed"),
         )
-    assert goal_of(home, recording) is Goal.FAILED
+    assert phase_of(home, recording) is Phase.FAILED
     return recording
 
 
@@ -34,12 +34,12 @@ def silent(home: Home) -> str:
     home.happens(recording, events.Sending(at, 1, FIRST, 0), events.Created(at, 1, transcript, FIRST))
     for number in range(40):
         home.happens(recording, events.StillProcessing(at + 90_000 + number, transcript))
-    assert goal_of(home, recording) is Goal.FAILED
+    assert phase_of(home, recording) is Phase.FAILED
     return recording
 
 
-def goal_of(home: Home, recording: str) -> Goal:
-    return home.store.load(WORKSPACE, recording).transcription.goal
+def phase_of(home: Home, recording: str) -> Phase:
+    return home.store.load(WORKSPACE, recording).transcription.phase
 
 
 def test_a_script_that_names_its_recording_is_told_the_cost_and_not_asked(home: Home) -> None:
@@ -47,7 +47,7 @@ def test_a_script_that_names_its_recording_is_told_the_cost_and_not_asked(home: 
     said = home.run("retry", recording, "--budget", "4")
     assert said.code == 0
     assert "attempt 4" in said.out
-    assert goal_of(home, recording) is Goal.CREATING
+    assert phase_of(home, recording) is Phase.CREATING
 
 
 def test_a_paid_retry_at_a_terminal_waits_for_a_yes(home: Home) -> None:
@@ -56,7 +56,7 @@ def test_a_paid_retry_at_a_terminal_waits_for_a_yes(home: Home) -> None:
     assert home.run("retry", recording, "--budget", "4", typed="n\n").code == 1
     assert home.version(recording) == before
     assert home.run("retry", recording, "--budget", "4", typed="y\n").code == 0
-    assert goal_of(home, recording) is Goal.CREATING
+    assert phase_of(home, recording) is Phase.CREATING
 
 
 def test_a_free_retry_asks_nobody_and_says_what_would_be_paid_for(home: Home) -> None:
@@ -94,16 +94,16 @@ def test_a_retry_of_a_lost_create_may_send_it_again_and_is_asked_about(home: Hom
 def test_a_retry_whose_open_attempt_follows_a_free_look_is_asked_about(home: Home) -> None:
     recording = home.hears()
     at, foreign = home.store.now(), str(uuid.uuid4())
-    for generation in range(3):
+    for key_serial in range(3):
         home.happens(
             recording,
-            events.Sending(at, 1, FIRST, generation),
+            events.Sending(at, 1, FIRST, key_serial),
             events.CreateRefused(at, 1, events.Refusal.UNEXPLAINED, "http_400", 60.0),
         )
     home.happens(recording, events.TranscriptDone(at, foreign))
     for number in range(4):
         home.happens(recording, events.FetchBlocked(at + 90_000 + number, foreign, "http_403"))
-    assert goal_of(home, recording) is Goal.FAILED
+    assert phase_of(home, recording) is Phase.FAILED
     said = home.run("retry", recording, typed="n\n")
     assert said.code == 1, said
     assert "charged for" in said.out

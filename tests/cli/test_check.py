@@ -236,8 +236,8 @@ def test_configuration_problems_are_json_too(home: Home, monkeypatch: pytest.Mon
 
 
 # -- whether the service runs --------------------------------------------------------------------------------
-def gives_a_sign(home: Home, name: str, *, host: str = "", pid: int | None = None, **more: object) -> None:
-    """A process's sign of life, as it writes it itself."""
+def beats_now(home: Home, name: str, *, host: str = "", pid: int | None = None, **more: object) -> None:
+    """A process's heartbeat, as it writes it itself."""
     host = host or socket.gethostname()
     home.store.beat(
         f"{name}@{host}", detail=json.dumps({"host": host, "pid": pid, "started_at": 1.0, **more})
@@ -263,7 +263,7 @@ def test_before_the_first_start_nothing_is_wrong_and_it_says_that_nothing_runs(h
 @pytest.mark.parametrize("moment", ["just now", "long ago"])
 def test_a_service_that_died_is_a_problem_at_once(home: Home, moment: str) -> None:
     home.store.beat("dispatcher")
-    gives_a_sign(home, "up", pid=dead_process())
+    beats_now(home, "up", pid=dead_process())
     if moment == "long ago":
         with home.store.writing() as connection:
             connection.exec_driver_sql("UPDATE heartbeats SET at = at - 86400")
@@ -282,7 +282,7 @@ def test_a_service_that_runs_is_said_and_what_it_did_not_read_yet(
     key_file.write_text(home.place.environment["RECALL_API_KEY"])
     monkeypatch.delenv("RECALL_API_KEY")
     monkeypatch.setenv("RECALL_API_KEY_FILE", str(key_file))
-    gives_a_sign(home, "up", pid=os.getpid(), settings=settings_fingerprint())
+    beats_now(home, "up", pid=os.getpid(), settings=settings_fingerprint())
     with at_work(home):
         said = home.run("check")
         assert (said.code, "Changed on disk" in said.out) == (0, False), said
@@ -297,10 +297,10 @@ def test_a_service_that_runs_is_said_and_what_it_did_not_read_yet(
 
 
 def test_a_service_on_another_machine_runs_and_a_made_password_is_not_enough(home: Home) -> None:
-    gives_a_sign(home, "up", host="one", pid=1)
+    beats_now(home, "up", host="one", pid=1)
     home.store.beat("dispatcher")
     assert "AFTERWORD_OPS_PASSWORD" not in home.run("check").out
-    gives_a_sign(home, "worker-1", host="two", pid=1)
+    beats_now(home, "worker-1", host="two", pid=1)
     (found,) = problems(home)
     assert "AFTERWORD_OPS_PASSWORD" in found
     assert "one, two" in found
@@ -313,7 +313,7 @@ def test_without_recalls_settings_the_rest_is_checked_all_the_same(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RECALL_API_KEY")
-    gives_a_sign(home, "up", pid=dead_process())
+    beats_now(home, "up", pid=dead_process())
     said = home.run("check", "--json")
     assert said.code == 78
     first, second = said.json["problems"]

@@ -64,7 +64,7 @@ def test_its_own_valkey_that_hangs_or_is_gone_is_a_problem(home: Home) -> None:
     assert all("stop `up` and start it again" in told for told in (hung, gone))
 
 
-def test_a_dispatcher_or_workers_that_give_no_sign_are_a_problem(home: Home) -> None:
+def test_a_dispatcher_or_workers_without_heartbeat_are_a_problem(home: Home) -> None:
     with at_work(home) as server:
         with Redis.from_url(server.url) as client:
             client.expire(f"rq:worker:{INBOX}", 30)  # fifty seconds after its last sign

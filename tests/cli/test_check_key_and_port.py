@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from app.adapters.sql import tables
-from app.cli.presence import own_port
+from app.cli.presence import service_of
 from app.orchestrator.records import PauseSubject
 from app.processes.home_lock import hold_home
 from app.settings.environment import load_settings
 from tests.cli.conftest import WORKSPACE, Home
-from tests.cli.test_check import gives_a_sign, problems
+from tests.cli.test_check import beats_now, problems
 from tests.cli.test_check_at_work import at_work
 from workers.dispatcher import _opened
 
@@ -62,7 +62,7 @@ def test_where_nothing_is_known_a_new_key_has_nothing_to_be_held_against(home: H
 
 
 def test_a_port_changed_while_up_runs_must_be_free(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    gives_a_sign(home, "up", pid=os.getpid(), settings={"port": home.settings.port})
+    beats_now(home, "up", pid=os.getpid(), settings={"port": home.settings.port})
     with at_work(home), socket.create_server(("127.0.0.1", home.settings.port)):
         assert problems(home) == []
         with socket.create_server(("127.0.0.1", 0)) as others:
@@ -77,9 +77,10 @@ def test_a_changed_port_that_waits_for_a_restart_is_not_the_ports_of_the_service
 ) -> None:
     """After a reload the children run with what `up` began with, whatever stands on disk."""
     _opened(home.settings, {"digests": {"PORT": "waits for a restart"}}, os.getpid()).tick()
-    assert own_port(home.settings) is True
+    assert service_of(home.settings).is_own_port(home.settings.port) is True
     monkeypatch.setenv("PORT", "1")
-    assert own_port(load_settings()) is False
+    changed = load_settings()
+    assert service_of(changed).is_own_port(changed.port) is False
 
 
 def test_a_service_that_was_stopped_is_no_problem_and_one_that_was_killed_is(home: Home) -> None:

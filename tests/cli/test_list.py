@@ -11,7 +11,7 @@ from rich.console import Console
 from app.cli.listing import Row, print_list
 from app.core import events
 from app.core.machine import Decision
-from app.core.state import Goal
+from app.core.state import Phase
 from app.orchestrator.next_steps import NEXT_STEPS
 from app.orchestrator.records import Source
 from tests.cli.conftest import WORKSPACE, Home
@@ -28,7 +28,7 @@ def listed(home: Home, *, width: int, is_terminal: bool) -> list[str]:
     console = Console(file=out, width=width, force_terminal=is_terminal, color_system=None, highlight=False)
     metadata = (("title", "The quarterly look at everything that was planned"), ("team", "sales"))
     state = replace(
-        row.state, reason=longest, goal=Goal.FAILED, bot_id=BOT, metadata=metadata, verdict="spoken"
+        row.state, reason=longest, phase=Phase.FAILED, bot_id=BOT, metadata=metadata, verdict="spoken"
     )
     print_list(console, [Row(replace(row, state=state))])
     lines = out.getvalue().splitlines()
@@ -71,13 +71,13 @@ def test_filters_let_through_what_they_name(home: Home) -> None:
     loaded = home.store.load(WORKSPACE, ours)
     state = replace(
         loaded.transcription,
-        goal=Goal.STORED,
+        phase=Phase.STORED,
         verdict="empty",
         bot_id=BOT,
         metadata=(("team", "a=b"),),
         provider="x",
     )
-    event = events.LongSilence(home.store.now())
+    event = events.DowntimeDetected(home.store.now())
     home.store.commit(loaded, Decision(state), event=event, source=Source(by="worker"))
     for arguments in (
         ("--phase", "stored"),

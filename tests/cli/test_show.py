@@ -13,7 +13,7 @@ from app.core import events
 from app.core.events import Refusal
 from app.core.machine import Decision
 from app.core.seen import Seen, TranscriptStatus
-from app.core.state import Attempt, Fate
+from app.core.state import Attempt, AttemptStatus
 from app.orchestrator.records import Source
 from tests.cli.conftest import FIRST, WORKSPACE, Home, delivery
 
@@ -135,7 +135,7 @@ def described(home: Home) -> str:
         bot_id=BOT,
         metadata=(("Meeting_Title", "Weekly \x1b[2J call"), ("team", "sales")),
     )
-    home.store.commit(loaded, Decision(state), event=events.LongSilence(at), source=Source(by="worker"))
+    home.store.commit(loaded, Decision(state), event=events.DowntimeDetected(at), source=Source(by="worker"))
     for ordinal, choice in enumerate(home.settings.policy.providers, 1):
         transcript = f"{ordinal}{str(uuid.uuid4())[1:]}"
         home.happens(recording, events.Sending(at, ordinal, choice.key, 0))
@@ -153,7 +153,7 @@ def test_json_says_a_title_whole_and_holds_nothing_that_a_terminal_obeys(home: H
     title = f"Wöchentlich {sign}2J"
     state = replace(loaded.transcription, metadata=(("title", title),))
     source = Source(by="worker")
-    home.store.commit(loaded, Decision(state), event=events.LongSilence(home.store.now()), source=source)
+    home.store.commit(loaded, Decision(state), event=events.DowntimeDetected(home.store.now()), source=source)
     for told in (home.run("show", recording, "--json"), home.run("list", "--json")):
         assert told.json["title"] == title
         assert sign not in told.out
@@ -220,9 +220,9 @@ def test_the_remedy_is_a_command_that_can_be_pasted_and_works(home: Home) -> Non
 def test_the_remedy_names_no_attempt_above_the_ceiling(home: Home) -> None:
     recording = described(home)
     loaded = home.store.load(WORKSPACE, recording)
-    lines = tuple(Attempt(n, FIRST, Fate.FAILED) for n in range(1, 10))
+    lines = tuple(Attempt(n, FIRST, AttemptStatus.FAILED) for n in range(1, 10))
     state = replace(loaded.transcription, attempts=lines)
-    event = events.LongSilence(home.store.now())
+    event = events.DowntimeDetected(home.store.now())
     home.store.commit(loaded, Decision(state), event=event, source=Source(by="worker"))
     told = home.run("show", recording).out
     assert "--budget" not in told

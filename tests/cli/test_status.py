@@ -13,17 +13,17 @@ from dataclasses import replace
 
 import pytest
 
-from app.cli.alive import IDLE
+from app.cli.presence import IDLE
 from app.core import events
 from app.core.machine import Decision
-from app.core.state import Goal
+from app.core.state import Phase
 from app.orchestrator.records import ArtifactRow, PauseSubject, Source
 from app.processes.home_lock import hold_home
 from app.settings.changes import settings_fingerprint
 from app.settings.program_name import ROOT
 from app.web.health import NO_WEB
 from tests.cli.conftest import FIRST, WORKSPACE, Home, Said, delivery
-from tests.cli.test_check import dead_process, gives_a_sign
+from tests.cli.test_check import beats_now, dead_process
 
 
 @contextlib.contextmanager
@@ -31,7 +31,7 @@ def running(home: Home) -> Iterator[None]:
     """The home is held, and the processes gave their signs."""
     home.store.beat("dispatcher")
     for name in ("up", "worker-1", "inbox", "web"):
-        gives_a_sign(home, name, pid=os.getpid())
+        beats_now(home, name, pid=os.getpid())
     with hold_home(home.settings.home):
         yield
 
@@ -40,16 +40,16 @@ def stored(home: Home) -> str:
     """A recording with its transcript, heard of by a webhook."""
     recording = home.hears()
     loaded = home.store.load(WORKSPACE, recording)
-    state = replace(loaded.transcription, goal=Goal.STORED, current="t1", verdict="spoken", provider=FIRST)
+    state = replace(loaded.transcription, phase=Phase.STORED, current="t1", verdict="spoken", provider=FIRST)
     row = ArtifactRow(WORKSPACE, recording, "t1", 1, FIRST, "spoken", None, "f", ("manifest.json",))
-    event = events.LongSilence(home.store.now())
+    event = events.DowntimeDetected(home.store.now())
     home.store.commit(loaded, Decision(state), event=event, source=Source(by="worker"), artifact=row)
     return recording
 
 
 def test_a_dead_service_is_not_well_and_says_what_to_do(home: Home) -> None:
     home.store.beat("dispatcher")
-    gives_a_sign(home, "up", pid=dead_process(), workers=4, settings=settings_fingerprint())
+    beats_now(home, "up", pid=dead_process(), workers=4, settings=settings_fingerprint())
     said = home.run("status")
     assert said.code == 1
     assert "not well" in said.out
@@ -100,7 +100,7 @@ def test_one_screen_has_each_of_what_a_person_asks(home: Home) -> None:
 def test_what_is_paused_passed_over_and_in_trouble_is_said_with_its_remedy(home: Home) -> None:
     home.store.pause(WORKSPACE, PauseSubject.CREATES, 402, probe_after_s=60)
     for _ in range(5):
-        home.store.note_provider(WORKSPACE, FIRST, worked=False, shut_s=120)
+        home.store.record_result(WORKSPACE, FIRST, worked=False, open_s=120)
     with home.store.writing() as connection:
         connection.exec_driver_sql("INSERT INTO installation VALUES ('recall_trouble:default', 1000)")
     with running(home):
@@ -149,8 +149,8 @@ def test_it_needs_nothing_of_recall(home: Home, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_machine_that_left_yesterday_is_forgotten_and_one_of_an_hour_ago_is_red(home: Home) -> None:
-    gives_a_sign(home, "worker-1", host="yesterday")
-    gives_a_sign(home, "worker-2", host="lately")
+    beats_now(home, "worker-1", host="yesterday")
+    beats_now(home, "worker-2", host="lately")
     with home.store.writing() as connection:
         connection.exec_driver_sql("UPDATE heartbeats SET at = at - 90000 WHERE name = 'worker-1@yesterday'")
         connection.exec_driver_sql("UPDATE heartbeats SET at = at - 3600 WHERE name = 'worker-2@lately'")
@@ -199,7 +199,7 @@ def in_a_terminal(home: Home, *command: str, columns: int) -> list[str]:
 @pytest.mark.parametrize("command", ["retry", "replay"])
 def test_what_is_ordered_while_nothing_runs_says_that_nothing_happens(home: Home, command: str) -> None:
     home.store.beat("dispatcher")
-    gives_a_sign(home, "up", pid=dead_process())
+    beats_now(home, "up", pid=dead_process())
     said = ordered(home, command)
     assert said.code == 0
     assert IDLE in said.out

@@ -22,7 +22,7 @@ from app.cli.retry import replay, retry
 from app.cli.show import find
 from app.core import events
 from app.core.policy import ProviderChoice
-from app.core.state import Goal, Transcription
+from app.core.state import Phase, Transcription
 from app.errors import AfterwordError, QueueUnavailable, WorkspaceUnknown
 from app.orchestrator.records import PauseSubject, Source
 from app.orchestrator.service import Service
@@ -78,7 +78,7 @@ class Pair:
                 events.TranscriptFailed(at, transcript, ordinal, "provider_connection_failed"),
             ):
                 service.advance(workspace, recording, event, Source(by="worker"))
-        assert self.state(workspace, recording).goal is Goal.FAILED
+        assert self.state(workspace, recording).phase is Phase.FAILED
         return recording
 
     def state(self, workspace: str, recording: str) -> Transcription:

@@ -18,7 +18,7 @@ from app.processes.home_lock import hold_home
 from app.settings.changes import settings_fingerprint
 from app.web.health import NO_WEB
 from tests.cli.conftest import FIRST, WORKSPACE, Home, delivery
-from tests.cli.test_check import another_server, gives_a_sign
+from tests.cli.test_check import another_server, beats_now
 from tests.cli.test_check_at_work import at_work
 from tests.cli.test_status import in_a_terminal
 
@@ -30,10 +30,10 @@ def at_its_work(home: Home, *, without: str = "", ago_s: float = 100.0) -> None:
     """Signs of `up` and of all its processes but one."""
     began = time.time() - ago_s
     settings = {**settings_fingerprint(), "port": int(os.environ["PORT"])}
-    gives_a_sign(home, "up", pid=os.getpid(), started_at=began, workers=4, settings=settings)
+    beats_now(home, "up", pid=os.getpid(), started_at=began, workers=4, settings=settings)
     for role in ALL:
         if role != without:
-            gives_a_sign(home, role, pid=os.getpid())
+            beats_now(home, role, pid=os.getpid())
 
 
 def said(home: Home) -> tuple[list[str], list[str]]:
@@ -46,18 +46,18 @@ def said(home: Home) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.parametrize("role", ["web", "inbox", "worker-3"])
-def test_a_process_that_gives_no_sign_is_not_well_and_is_named(home: Home, role: str) -> None:
+def test_a_process_without_heartbeat_is_not_well_and_is_named(home: Home, role: str) -> None:
     at_its_work(home, without=role)
     with at_work(home), another_server(200, b'{"parts": {"database": "ok"}}') as address:
         home.monkeypatch.setenv("PORT", address.rpartition(":")[2])
         at_its_work(home, without=role)
         for (problem,) in said(home):
             assert problem == NO_WEB if role == "web" else f"{role}@" in problem
-        gives_a_sign(home, role)
+        beats_now(home, role)
         assert said(home) == ([], [])
 
 
-def test_web_that_does_not_answer_is_said_at_once_whatever_signs_it_gave(home: Home) -> None:
+def test_web_that_does_not_answer_is_said_at_once_whatever_its_heartbeats(home: Home) -> None:
     with at_work(home):
         at_its_work(home)
         for (problem,) in said(home):
@@ -75,7 +75,7 @@ def test_one_provider_of_several_that_is_passed_over_is_a_note_and_all_of_them_a
 ) -> None:
     def fails(provider: str) -> None:
         for _ in range(5):
-            home.store.note_provider(WORKSPACE, provider, worked=False, shut_s=120)
+            home.store.record_result(WORKSPACE, provider, worked=False, open_s=120)
 
     with at_work(home):
         fails(FIRST)
@@ -125,10 +125,10 @@ def test_little_space_is_noted_before_there_is_none(home: Home) -> None:
     assert home.run("check").code == 0
 
 
-def test_up_tells_how_many_workers_give_signs(home: Home) -> None:
-    from workers.program_report import Signs
+def test_up_tells_how_many_workers_have_heartbeats(home: Home) -> None:
+    from workers.program_report import ProgramReport
 
-    Signs(wiring.open_store(home.settings), told={}, up=7, workers=3).give()
+    ProgramReport(wiring.open_store(home.settings), told={}, up=7, workers=3).give()
     (told,) = (json.loads(d) for name, (_, d) in home.store.heartbeats().items() if name.startswith("up@"))
     assert told["workers"] == 3
 

@@ -17,7 +17,7 @@ from app.adapters.sql.store import SqlStore, open_store
 from app.errors import StoreUnavailable
 from tests.contract.conftest import Place, emptied
 from tests.contract.pooler import pooled
-from tests.contract.store_words import delivery
+from tests.contract.store_builders import delivery
 
 # The core of the contract, run here with the fixture `place` of this module.
 from tests.contract.test_store import *  # noqa: F403

@@ -74,7 +74,7 @@ def open_way(tmp_path: Path) -> Path:
 
 
 def ask(path: Path) -> bool:
-    client: Redis = connect(f"unix://{path}", patience="web")
+    client: Redis = connect(f"unix://{path}", timeouts="web")
     try:
         return bool(client.ping())
     finally:
@@ -141,8 +141,8 @@ def test_another_users_server_in_the_own_folder_is_refused(
 
 
 @needs_root
-@pytest.mark.parametrize("patience", ["web", "worker"])
-def test_every_program_of_ours_refuses_and_says_why(open_way: Path, serve: Serve, patience: str) -> None:
+@pytest.mark.parametrize("timeouts", ["web", "worker"])
+def test_every_program_of_ours_refuses_and_says_why(open_way: Path, serve: Serve, timeouts: str) -> None:
     folder = folder_with(open_way, "valkey", 0o755, NOBODY)
     note = serve(folder / OWN_NAME, NOBODY)
     url = embedded_server.url(open_way)
@@ -150,7 +150,7 @@ def test_every_program_of_ours_refuses_and_says_why(open_way: Path, serve: Serve
     with pytest.raises(QueueUnavailable, match="belongs to another user"):
         RqQueue(url, 1, Durations(), "aa").ping()  # web, dispatcher, horses, check
     with pytest.raises(SocketRefused) as refused:
-        connect(url, patience="worker").ping()
+        connect(url, timeouts="worker").ping()
     assert "belongs to another user" in why_unusable(refused.value)
     assert not embedded_server.is_ready(open_way)
     assert note.read_bytes() == b""

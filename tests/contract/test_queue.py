@@ -180,7 +180,7 @@ def test_counts_tell_what_waits(queue: RqQueue) -> None:
     assert (inbox.name, inbox.waiting, inbox.workers) == (INBOX, 1, 0)
 
 
-def test_a_worker_that_gave_no_sign_for_forty_seconds_is_not_counted(queue: RqQueue, redis: Redis) -> None:
+def test_a_worker_without_heartbeat_for_forty_seconds_is_not_counted(queue: RqQueue, redis: Redis) -> None:
     """Its hash stays for 70 s or 80 s after the last sign, its name in the set until that is cleaned up."""
     for name in ("works", "stopped", "killed"):
         redis.sadd(f"rq:workers:{NAMES[RECALL]}", f"rq:worker:{name}")

@@ -211,13 +211,13 @@ def test_cluster_mode_is_refused_even_where_single_commands_work(tmp_path: Path)
 
 
 def test_a_server_that_may_evict_is_noted_and_one_that_may_not_be_asked_is_not(plain: int) -> None:
-    with connect(f"redis://:{RIGHT}@127.0.0.1:{plain}/0", patience="web") as client:
+    with connect(f"redis://:{RIGHT}@127.0.0.1:{plain}/0", timeouts="web") as client:
         assert "maxmemory-policy allkeys-lru" in (errors.note_of(client) or "")
         assert errors.why_unfit(client) is None
         client.config_set("maxmemory-policy", "noeviction")
         assert errors.note_of(client) is None
         client.config_set("maxmemory-policy", "allkeys-lru")
-    with connect(f"redis://rq:{RIGHT}@127.0.0.1:{plain}/0", patience="web") as client:
+    with connect(f"redis://rq:{RIGHT}@127.0.0.1:{plain}/0", timeouts="web") as client:
         assert errors.note_of(client) is None
         assert errors.why_unfit(client) is None
         queue_at(f"redis://rq:{RIGHT}@127.0.0.1:{plain}/0").check_write()
@@ -243,5 +243,5 @@ def test_a_server_too_old_for_the_queue_is_refused(version: str, is_fit: bool) -
 
 
 def test_what_is_away_is_neither_unfit_nor_noted() -> None:
-    with connect("redis://127.0.0.1:1/0", patience="web") as client:
+    with connect("redis://127.0.0.1:1/0", timeouts="web") as client:
         assert (errors.why_unfit(client), errors.note_of(client)) == (None, None)

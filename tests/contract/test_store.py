@@ -10,11 +10,11 @@ from app.core import events
 from app.core.commands import AskTranscript, FetchTranscript, LookUpTranscript
 from app.core.machine import Decision
 from app.core.seen import Seen, TranscriptStatus
-from app.core.state import Goal, Unread
+from app.core.state import PendingTranscript, Phase
 from app.errors import LeaseLost, Stale
 from app.orchestrator.records import ArtifactRow, Closing, PauseSubject, SendTimes, Source
 from tests.contract.conftest import AnyStore, Place
-from tests.contract.store_words import (
+from tests.contract.store_builders import (
     CREATE,
     DONE,
     HAND,
@@ -119,7 +119,7 @@ def test_deliveries_from_many_threads_arrive_once_each(place: Place) -> None:
 
 def test_a_recording_nobody_heard_of_is_new_at_version_zero(store: AnyStore) -> None:
     loaded = store.load(WORKSPACE, RECORDING)
-    assert (loaded.version, loaded.transcription.goal, loaded.pending) == (0, Goal.NEW, ())
+    assert (loaded.version, loaded.transcription.phase, loaded.pending) == (0, Phase.NEW, ())
 
 
 def test_a_commit_is_read_back_whole(store: AnyStore) -> None:
@@ -130,8 +130,8 @@ def test_a_commit_is_read_back_whole(store: AnyStore) -> None:
         AskTranscript("t1", after_s=600),
         bot_id="bot-1",
         metadata=(("naïve", "värde"),),
-        unread=(Unread("t9", 2.5),),
-        looked_at=("t0",),
+        pending_transcripts=(PendingTranscript("t9", 2.5),),
+        processed_transcripts=("t0",),
         waiting_since=1234.56789,
     )
     store.commit(before, decision, event=DONE, source=HAND)
@@ -357,17 +357,17 @@ def test_a_claim_by_a_worker_thought_dead_is_refused(store: AnyStore) -> None:
     with pytest.raises(LeaseLost):
         claim(store, source=Source(command=slow, is_finished=False), budget=3)
     assert state_of(store).attempts == ()
-    assert store.send_times(WORKSPACE, RECORDING, 1, generation=0) == SendTimes()
+    assert store.send_times(WORKSPACE, RECORDING, 1, key_serial=0) == SendTimes()
 
 
 def test_a_stored_result_comes_with_the_commit(store: AnyStore) -> None:
     begin(store)
     before = store.load(WORKSPACE, RECORDING)
     row = ArtifactRow(WORKSPACE, RECORDING, "t1", 1, "p", "spoken", "en", "folder", ("manifest.json",))
-    state = replace(before.transcription, goal=Goal.STORED, current="t1")
+    state = replace(before.transcription, phase=Phase.STORED, current="t1")
     event = events.Stored(1.0, "t1", "p", "en", is_empty=False)
     store.commit(before, Decision(state), event=event, source=HAND, artifact=row)
-    assert state_of(store).goal is Goal.STORED
+    assert state_of(store).phase is Phase.STORED
 
 
 def test_deliveries_of_a_workspace_that_no_settings_have_wait_for_it_untried(store: AnyStore) -> None:

@@ -5,32 +5,32 @@ from __future__ import annotations
 import pytest
 
 from app.adapters.sql.store import SqlStore
-from app.core.circuit_breaker import LONGEST, SHUT_AFTER
+from app.core.circuit_breaker import FAILURE_THRESHOLD, LONGEST
 from app.core.commands import AskTranscript, CreateTranscript
 from app.orchestrator.records import PauseSubject, SendOutcome
 from tests.contract.conftest import AnyStore, Place
-from tests.contract.store_words import RECORDING, WORKSPACE, at_once, begin, claim
+from tests.contract.store_builders import RECORDING, WORKSPACE, at_once, begin, claim
 
 OTHER = "b0000000-0000-4000-8000-000000000002"
-P, SHUT_S, PROBE_S = "deepgram_async", 120.0, 900.0
+P, OPEN_S, PROBE_S = "deepgram_async", 120.0, 900.0
 
 
 def fail(store: AnyStore, times: int = 1, *, provider: str = P, workspace: str = WORKSPACE) -> None:
     for _ in range(times):
-        store.note_provider(workspace, provider, worked=False, shut_s=SHUT_S)
+        store.record_result(workspace, provider, worked=False, open_s=OPEN_S)
 
 
 def work(store: AnyStore) -> None:
-    store.note_provider(WORKSPACE, P, worked=True, shut_s=SHUT_S)
+    store.record_result(WORKSPACE, P, worked=True, open_s=OPEN_S)
 
 
 def enter(store: AnyStore) -> bool:
-    return store.enter_provider(WORKSPACE, P, probe_s=PROBE_S)
+    return store.allow_request(WORKSPACE, P, probe_s=PROBE_S)
 
 
-def fail_probe(store: AnyStore, *, shut_for_s: float) -> None:
-    """Waits for the end of `shut_for_s`, which must not come sooner; tries, and fails."""
-    store.clock_offset_s += shut_for_s - 2
+def fail_probe(store: AnyStore, *, open_for_s: float) -> None:
+    """Waits for the end of `open_for_s`, which must not come sooner; tries, and fails."""
+    store.clock_offset_s += open_for_s - 2
     assert not enter(store), "still shut"
     store.clock_offset_s += 3
     assert enter(store)
@@ -40,116 +40,116 @@ def fail_probe(store: AnyStore, *, shut_for_s: float) -> None:
 # -- providers -------------------------------------------------------------------------------------
 
 
-def test_some_failures_in_a_row_shut_a_provider_and_only_that_one(store: AnyStore) -> None:
-    fail(store, SHUT_AFTER - 1)
-    assert store.shut_providers(WORKSPACE) == frozenset()
+def test_some_failures_in_a_row_open_one_provider_and_only_that_one(store: AnyStore) -> None:
+    fail(store, FAILURE_THRESHOLD - 1)
+    assert store.open_providers(WORKSPACE) == frozenset()
     assert enter(store)
     fail(store)
-    assert store.shut_providers(WORKSPACE) == {P}
+    assert store.open_providers(WORKSPACE) == {P}
     assert not enter(store)
-    assert store.shut_providers("other") == frozenset()
-    assert store.enter_provider("other", P, probe_s=PROBE_S)
-    assert store.enter_provider(WORKSPACE, "assembly_ai_async", probe_s=PROBE_S)
+    assert store.open_providers("other") == frozenset()
+    assert store.allow_request("other", P, probe_s=PROBE_S)
+    assert store.allow_request(WORKSPACE, "assembly_ai_async", probe_s=PROBE_S)
 
 
 def test_failures_with_a_success_between_them_are_not_in_a_row(store: AnyStore) -> None:
-    fail(store, SHUT_AFTER - 1)
+    fail(store, FAILURE_THRESHOLD - 1)
     work(store)
-    fail(store, SHUT_AFTER - 1)
-    assert store.shut_providers(WORKSPACE) == frozenset()
+    fail(store, FAILURE_THRESHOLD - 1)
+    assert store.open_providers(WORKSPACE) == frozenset()
 
 
 def test_a_provider_that_never_failed_may_work_without_a_trace(store: AnyStore) -> None:
     work(store)
     assert enter(store)
-    assert store.shut_providers(WORKSPACE) == frozenset()
+    assert store.open_providers(WORKSPACE) == frozenset()
 
 
 def test_when_its_time_is_over_one_caller_probes_for_all(place: Place) -> None:
     stores = [place.open() for _ in range(4)]
-    fail(stores[0], SHUT_AFTER)
+    fail(stores[0], FAILURE_THRESHOLD)
     for store in set(stores):
-        store.clock_offset_s += SHUT_S + 1
-    assert stores[0].shut_providers(WORKSPACE) == frozenset(), "due for a probe"
+        store.clock_offset_s += OPEN_S + 1
+    assert stores[0].open_providers(WORKSPACE) == frozenset(), "due for a probe"
     results = at_once(enter, stores * 3)
     assert sorted(map(bool, results)) == [False] * 11 + [True]
-    assert stores[0].shut_providers(WORKSPACE) == {P}, "the others go elsewhere meanwhile"
+    assert stores[0].open_providers(WORKSPACE) == {P}, "the others go elsewhere meanwhile"
 
 
 def test_a_probe_that_tried_nothing_gives_its_place_back(store: AnyStore) -> None:
-    fail(store, SHUT_AFTER)
-    store.clock_offset_s += SHUT_S + 1
+    fail(store, FAILURE_THRESHOLD)
+    store.clock_offset_s += OPEN_S + 1
     assert enter(store)
     assert not enter(store)
-    store.leave_provider(WORKSPACE, P)
+    store.release_probe(WORKSPACE, P)
     assert enter(store)
     work(store)
-    store.leave_provider(WORKSPACE, P)
+    store.release_probe(WORKSPACE, P)
     assert enter(store), "an open one has no place to give back"
 
 
 def test_a_probe_that_works_opens_the_provider_and_forgets_everything(store: AnyStore) -> None:
-    fail(store, SHUT_AFTER)
-    fail_probe(store, shut_for_s=SHUT_S)
-    store.clock_offset_s += 2 * SHUT_S + 1
+    fail(store, FAILURE_THRESHOLD)
+    fail_probe(store, open_for_s=OPEN_S)
+    store.clock_offset_s += 2 * OPEN_S + 1
     assert enter(store)
     work(store)
-    assert store.shut_providers(WORKSPACE) == frozenset()
+    assert store.open_providers(WORKSPACE) == frozenset()
     assert [enter(store), enter(store)] == [True, True]
-    fail(store, SHUT_AFTER)
-    store.clock_offset_s += SHUT_S + 1
+    fail(store, FAILURE_THRESHOLD)
+    store.clock_offset_s += OPEN_S + 1
     assert enter(store), "shut for the first time again"
 
 
-def test_each_probe_that_fails_shuts_for_longer_up_to_a_limit(store: AnyStore) -> None:
-    fail(store, SHUT_AFTER)
+def test_each_probe_that_fails_opens_for_longer_up_to_a_limit(store: AnyStore) -> None:
+    fail(store, FAILURE_THRESHOLD)
     for factor in (1, 2, 4, LONGEST, LONGEST):
-        fail_probe(store, shut_for_s=factor * SHUT_S)
-        assert store.shut_providers(WORKSPACE) == {P}
+        fail_probe(store, open_for_s=factor * OPEN_S)
+        assert store.open_providers(WORKSPACE) == {P}
 
 
 def test_a_probe_nobody_hears_of_again_is_taken_by_another_later(store: AnyStore) -> None:
-    fail(store, SHUT_AFTER)
-    store.clock_offset_s += SHUT_S + 1
+    fail(store, FAILURE_THRESHOLD)
+    store.clock_offset_s += OPEN_S + 1
     assert enter(store)
     store.clock_offset_s += PROBE_S - 2
     assert not enter(store)
     store.clock_offset_s += 3
-    assert store.shut_providers(WORKSPACE) == frozenset()
+    assert store.open_providers(WORKSPACE) == frozenset()
     assert enter(store)
 
 
 def test_failures_of_attempts_already_under_way_do_not_prolong_it(store: AnyStore) -> None:
-    fail(store, SHUT_AFTER)
-    store.clock_offset_s += SHUT_S / 2
+    fail(store, FAILURE_THRESHOLD)
+    store.clock_offset_s += OPEN_S / 2
     fail(store, 20)
-    store.clock_offset_s += SHUT_S / 2 + 1
+    store.clock_offset_s += OPEN_S / 2 + 1
     fail(store)
     assert enter(store)
 
 
-def test_a_late_success_opens_a_shut_provider(store: AnyStore) -> None:
-    fail(store, SHUT_AFTER)
+def test_a_late_success_closes_an_open_breaker(store: AnyStore) -> None:
+    fail(store, FAILURE_THRESHOLD)
     work(store)
-    assert store.shut_providers(WORKSPACE) == frozenset()
+    assert store.open_providers(WORKSPACE) == frozenset()
     assert enter(store)
 
 
 def test_failures_told_at_once_are_all_counted(place: Place) -> None:
-    stores = [place.open() for _ in range(SHUT_AFTER)]
-    assert at_once(fail, stores) == [None] * SHUT_AFTER
-    assert stores[0].shut_providers(WORKSPACE) == {P}
+    stores = [place.open() for _ in range(FAILURE_THRESHOLD)]
+    assert at_once(fail, stores) == [None] * FAILURE_THRESHOLD
+    assert stores[0].open_providers(WORKSPACE) == {P}
 
 
 def test_counts_name_the_providers_that_are_down_until_they_work(sql_store: SqlStore) -> None:
-    fail(sql_store, SHUT_AFTER - 1, provider="fine")
-    fail(sql_store, SHUT_AFTER, workspace="zeta")
-    fail(sql_store, SHUT_AFTER)
-    assert sql_store.counts().breakers_open == (f"{WORKSPACE}/{P}", f"zeta/{P}")
-    sql_store.clock_offset_s += SHUT_S + 1
-    assert len(sql_store.counts().breakers_open) == 2, "nothing has worked yet"
+    fail(sql_store, FAILURE_THRESHOLD - 1, provider="fine")
+    fail(sql_store, FAILURE_THRESHOLD, workspace="zeta")
+    fail(sql_store, FAILURE_THRESHOLD)
+    assert sql_store.counts().open_providers == (f"{WORKSPACE}/{P}", f"zeta/{P}")
+    sql_store.clock_offset_s += OPEN_S + 1
+    assert len(sql_store.counts().open_providers) == 2, "nothing has worked yet"
     work(sql_store)
-    assert sql_store.counts().breakers_open == (f"zeta/{P}",)
+    assert sql_store.counts().open_providers == (f"zeta/{P}",)
 
 
 # -- how long an account refused us ---------------------------------------------------------------
@@ -226,7 +226,7 @@ def sent(store: AnyStore, recording_id: str, outcome: SendOutcome | None, *, ord
     send_id = claim(store, recording_id=recording_id, ordinal=ordinal, budget=9).send_id
     assert send_id is not None
     if outcome is not None:
-        store.settle_send(send_id, outcome=outcome)
+        store.record_send_outcome(send_id, outcome=outcome)
     store.clock_offset_s += 1
 
 
@@ -293,19 +293,19 @@ def test_a_send_without_an_answer_yet_says_nothing(store: AnyStore) -> None:
 # -- whose turn ------------------------------------------------------------------------------------
 
 
-def test_of_many_one_has_the_turn_and_then_nobody_for_a_while(place: Place) -> None:
+def test_of_many_one_claims_the_interval_and_then_none_for_a_while(place: Place) -> None:
     stores = [place.open() for _ in range(4)]
     for _ in range(2):
-        results = at_once(lambda store: store.take_turn("reconcile", every_s=300), stores * 3)
+        results = at_once(lambda store: store.claim_interval("reconcile", every_s=300), stores * 3)
         assert sorted(map(bool, results)) == [False] * 11 + [True]
         for store in set(stores):
             store.clock_offset_s += 299
-        assert not stores[0].take_turn("reconcile", every_s=300)
+        assert not stores[0].claim_interval("reconcile", every_s=300)
         for store in set(stores):
             store.clock_offset_s += 2
 
 
-def test_turns_of_other_names_are_independent(store: AnyStore) -> None:
-    assert store.take_turn("reconcile", every_s=300)
-    assert store.take_turn("sweep", every_s=300)
-    assert not store.take_turn("sweep", every_s=300)
+def test_intervals_of_other_names_are_independent(store: AnyStore) -> None:
+    assert store.claim_interval("reconcile", every_s=300)
+    assert store.claim_interval("sweep", every_s=300)
+    assert not store.claim_interval("sweep", every_s=300)

@@ -13,7 +13,7 @@ import pytest
 from app.adapters.sql.migrations import migrate
 from app.adapters.sql.store import SqlStore, open_store
 from app.errors import StoreUnavailable
-from tests.contract.store_words import delivery
+from tests.contract.store_builders import delivery
 
 NAMES = ("afterword.db", "afterword.db-wal", "afterword.db-shm")
 

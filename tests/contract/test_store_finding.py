@@ -14,9 +14,9 @@ from app.adapters.sql.store import SqlStore
 from app.adapters.sql.tables import transcription_id
 from app.core.commands import AskTranscript
 from app.core.machine import Decision
-from app.core.state import Attempt, Fate, Goal
+from app.core.state import Attempt, AttemptStatus, Phase
 from app.orchestrator.records import ArtifactRow
-from tests.contract.store_words import DONE, HAND, WORKSPACE, begin
+from tests.contract.store_builders import DONE, HAND, WORKSPACE, begin
 
 ONE, OTHER = "aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"
 BOT, OURS, THEIRS = "c0ffee00-bot", "dddd0000-transcript", "eeee0000-transcript"
@@ -35,15 +35,15 @@ def known(store: SqlStore, recording: str, **changes: Any) -> None:
 @pytest.fixture
 def two(sql_store: SqlStore) -> SqlStore:
     """Two recordings of one bot, one of them stored from another party's transcript."""
-    ours = Attempt(1, "deepgram_async", Fate.FAILED, transcript_id=OURS)
+    ours = Attempt(1, "deepgram_async", AttemptStatus.FAILED, transcript_id=OURS)
     pairs = (("team", "sales"), ("title", "Weekly: 50 % \u2019off\u2019"))
-    known(sql_store, ONE, bot_id=BOT, attempts=(ours,), metadata=pairs, goal=Goal.FAILED)
+    known(sql_store, ONE, bot_id=BOT, attempts=(ours,), metadata=pairs, phase=Phase.FAILED)
     known(
         sql_store,
         OTHER,
         bot_id=BOT,
         current=THEIRS,
-        goal=Goal.STORED,
+        phase=Phase.STORED,
         verdict="empty",
         provider="rev_async",
         metadata=(("sales", "team"),),
@@ -88,7 +88,7 @@ def test_a_whole_id_is_not_the_beginning_of_another(two: SqlStore) -> None:
         (Filters(bot_id=BOT), {ONE, OTHER}),
         (Filters(bot_id="c0"), {ONE, OTHER}),
         (Filters(bot_id="x"), set()),
-        (Filters(goal=Goal.FAILED), {ONE}),
+        (Filters(phase=Phase.FAILED), {ONE}),
         (Filters(provider="rev_async"), {OTHER}),
         (Filters(provider="deepgram_async"), {ONE}),
         (Filters(verdict="empty"), {OTHER}),
@@ -98,7 +98,7 @@ def test_a_whole_id_is_not_the_beginning_of_another(two: SqlStore) -> None:
         (Filters(metadata=(("team", "sales"), ("title", "Weekly"))), set()),
         (Filters(metadata=(("team", "' OR 1=1 --"),)), set()),
         (Filters(since=1e12), set()),
-        (Filters(bot_id=BOT, goal=Goal.STORED, verdict="empty", since=0.0), {OTHER}),
+        (Filters(bot_id=BOT, phase=Phase.STORED, verdict="empty", since=0.0), {OTHER}),
     ],
 )
 def test_a_list_holds_what_all_filters_let_through(two: SqlStore, filters: Filters, found: set[str]) -> None:

@@ -13,7 +13,7 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.health import Facts
 from app.adapters.sql.store import SqlStore
 from app.orchestrator.records import Closing, PauseSubject
-from tests.contract.store_words import RECORDING, WORKSPACE, begin, delivery
+from tests.contract.store_builders import RECORDING, WORKSPACE, begin, delivery
 
 KEY = "0a1b2c3d"
 
@@ -139,12 +139,12 @@ def test_trouble_pause_and_key_are_of_this_workspace_and_this_key(sql_store: Sql
     assert found.pause.cause == "recall_answers_401"
 
 
-def test_provider_is_passed_over_while_it_is_shut_and_until_what_waits_has_tried_it(
+def test_provider_is_passed_over_while_open_and_until_a_probe_has_tried_it(
     sql_store: SqlStore,
 ) -> None:
     for _ in range(5):
-        sql_store.note_provider(WORKSPACE, "assembly_ai_async", worked=False, shut_s=120)
-    sql_store.note_provider(WORKSPACE, "deepgram_async", worked=False, shut_s=120)
+        sql_store.record_result(WORKSPACE, "assembly_ai_async", worked=False, open_s=120)
+    sql_store.record_result(WORKSPACE, "deepgram_async", worked=False, open_s=120)
     found = facts(sql_store)
     assert found.breakers == {"assembly_ai_async": "open"}
     assert found.passed_over == {"assembly_ai_async"}
@@ -153,13 +153,13 @@ def test_provider_is_passed_over_while_it_is_shut_and_until_what_waits_has_tried
     found = facts(sql_store)
     assert found.breakers == {"assembly_ai_async": "half_open"}
     assert found.passed_over == {"assembly_ai_async"}
-    assert sql_store.enter_provider(WORKSPACE, "assembly_ai_async", probe_s=600)
+    assert sql_store.allow_request(WORKSPACE, "assembly_ai_async", probe_s=600)
     sql_store.clock_offset_s = 600
     assert facts(sql_store).passed_over == {"assembly_ai_async"}, "the one that tries it is under way"
 
     sql_store.clock_offset_s = 900
     assert facts(sql_store).passed_over == set(), "nothing waits for it, or it would have been tried"
-    sql_store.note_provider(WORKSPACE, "assembly_ai_async", worked=True, shut_s=120)
+    sql_store.record_result(WORKSPACE, "assembly_ai_async", worked=True, open_s=120)
     assert facts(sql_store).breakers == {}
 
 
@@ -204,7 +204,7 @@ def test_tallies_are_summed_over_their_shards(sql_store: SqlStore) -> None:
     assert tallies["recall:create:2xx"] == 8
 
 
-def test_signs_of_life_and_an_empty_installation(sql_store: SqlStore) -> None:
+def test_heartbeats_and_an_empty_installation(sql_store: SqlStore) -> None:
     found = facts(sql_store)
     assert (found.heartbeats, found.last_webhook_at, found.last_stored_at) == ({}, None, None)
     sql_store.beat("dispatcher", detail="x")

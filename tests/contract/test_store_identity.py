@@ -1,4 +1,4 @@
-"""Names that an installation gives itself once, and the signs of life of hosts that are gone."""
+"""Names that an installation gives itself once, and the heartbeats of hosts that are gone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_other_name_is_another(sql_store: SqlStore) -> None:
     assert sql_store.identity(QUEUE_ID) != sql_store.identity("something_else")
 
 
-def test_signs_of_life_of_hosts_that_are_gone_are_forgotten_after_a_week(sql_store: SqlStore) -> None:
+def test_heartbeats_of_hosts_that_are_gone_are_forgotten_after_a_week(sql_store: SqlStore) -> None:
     sql_store.beat("web@gone")
     sql_store.beat("web@quiet")
     with sql_store.writing() as connection:

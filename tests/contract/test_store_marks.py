@@ -20,11 +20,11 @@ def test_the_latest_mark_counts_even_when_it_is_earlier(store: AnyStore) -> None
     assert store.mark("reconcile:default") == 1000.0
 
 
-def test_marks_of_other_names_and_turns_are_untouched(store: AnyStore) -> None:
+def test_marks_of_other_names_and_intervals_are_untouched(store: AnyStore) -> None:
     first_start = store.first_start()
     store.set_mark("reconcile", 1000.0)
     store.set_mark("first_start", 1.0)
     assert store.mark("reconcile:default") is None
-    assert store.take_turn("reconcile", every_s=300)
+    assert store.claim_interval("reconcile", every_s=300)
     assert store.mark("reconcile") == 1000.0
     assert store.first_start() == first_start

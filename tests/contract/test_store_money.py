@@ -8,11 +8,11 @@ import pytest
 
 from app.core import events
 from app.core.machine import Decision
-from app.core.state import Attempt, Fate
+from app.core.state import Attempt, AttemptStatus
 from app.errors import BudgetExceeded, Stale
 from app.orchestrator.records import NOT_SENT, SendTimes
 from tests.contract.conftest import AnyStore, Place
-from tests.contract.store_words import (
+from tests.contract.store_builders import (
     HAND,
     RECORDING,
     WORKSPACE,
@@ -31,7 +31,7 @@ def test_a_claim_above_the_budget_is_refused_and_leaves_no_trace(store: AnyStore
     with pytest.raises(BudgetExceeded):
         claim(store, ordinal=2, budget=1)
     assert store.load(WORKSPACE, RECORDING) == before
-    assert store.send_times(WORKSPACE, RECORDING, 2, generation=0) == SendTimes()
+    assert store.send_times(WORKSPACE, RECORDING, 2, key_serial=0) == SendTimes()
 
 
 def test_a_claim_without_any_budget_is_refused(store: AnyStore) -> None:
@@ -57,7 +57,7 @@ def test_no_budget_reaches_beyond_nine(store: AnyStore) -> None:
 def test_an_attempt_found_at_recall_is_a_fact_that_no_budget_undoes(store: AnyStore) -> None:
     begin(store)
     before = store.load(WORKSPACE, RECORDING)
-    found = Attempt(4, "deepgram_async", Fate.RUNNING, transcript_id="t4")
+    found = Attempt(4, "deepgram_async", AttemptStatus.RUNNING, transcript_id="t4")
     state = before.transcription.with_attempt(found)
     store.commit(before, Decision(state), event=events.Created(1.0, 4, "t4"), source=HAND, budget=1)
     assert state_of(store).attempts == (found,)
@@ -68,15 +68,15 @@ def test_an_attempt_found_at_recall_is_a_fact_that_no_budget_undoes(store: AnySt
 def test_a_repeated_send_of_a_claimed_attempt_needs_no_further_budget(store: AnyStore) -> None:
     begin(store)
     claim(store, ordinal=3, budget=3)
-    claim(store, ordinal=3, generation=1, budget=1)
-    assert state_of(store).attempts[0].generation == 1
+    claim(store, ordinal=3, key_serial=1, budget=1)
+    assert state_of(store).attempts[0].key_serial == 1
 
 
 def test_many_workers_claim_an_attempt_once(place: Place) -> None:
     stores = [place.open() for _ in range(4)]
     begin(stores[0])
     before = stores[0].load(WORKSPACE, RECORDING)
-    state = before.transcription.with_attempt(Attempt(1, "p", Fate.SENDING))
+    state = before.transcription.with_attempt(Attempt(1, "p", AttemptStatus.SENDING))
 
     def job(store: AnyStore) -> object:
         sending = events.Sending(1.0, 1, "p", 0)
@@ -86,19 +86,19 @@ def test_many_workers_claim_an_attempt_once(place: Place) -> None:
     assert sum(isinstance(r, Stale) for r in results) == 11
 
 
-def test_ages_of_sends_are_of_one_generation_and_by_the_stores_clock(store: AnyStore) -> None:
+def test_ages_of_sends_are_of_one_key_and_by_the_stores_clock(store: AnyStore) -> None:
     begin(store)
-    assert store.send_times(WORKSPACE, RECORDING, 1, generation=0) == SendTimes()
+    assert store.send_times(WORKSPACE, RECORDING, 1, key_serial=0) == SendTimes()
     claim(store, budget=3, fingerprint="old")
     store.clock_offset_s += 100
     claim(store, budget=3, fingerprint="new")
     store.clock_offset_s += 10
-    claim(store, generation=1, budget=3, fingerprint="new")
-    first = store.send_times(WORKSPACE, RECORDING, 1, generation=0)
+    claim(store, key_serial=1, budget=3, fingerprint="new")
+    first = store.send_times(WORKSPACE, RECORDING, 1, key_serial=0)
     assert first.since_first_s == pytest.approx(110, abs=2)
     assert first.since_last_s == pytest.approx(10, abs=2)
     assert first.fingerprints == {"old", "new"}
-    second = store.send_times(WORKSPACE, RECORDING, 1, generation=1)
+    second = store.send_times(WORKSPACE, RECORDING, 1, key_serial=1)
     assert second.since_first_s == second.since_last_s == pytest.approx(0, abs=2)
 
 
@@ -110,13 +110,15 @@ def test_what_certainly_never_left_is_no_send_and_only_that_very_request_is_take
     first = claim(store, fingerprint="old", **limit).send_id
     assert first is not None
     assert claim(store, **limit).wait_s is not None
-    store.settle_send(first, outcome=NOT_SENT)
-    assert store.send_times(WORKSPACE, RECORDING, 1, generation=0) == SendTimes()
+    store.record_send_outcome(first, outcome=NOT_SENT)
+    assert store.send_times(WORKSPACE, RECORDING, 1, key_serial=0) == SendTimes()
     second = claim(store, fingerprint="new", **limit).send_id
     assert second not in (None, first)
     store.clock_offset_s += 10
-    store.settle_send(first, outcome=NOT_SENT)  # a stopped worker's late word is about its own request
-    times = store.send_times(WORKSPACE, RECORDING, 1, generation=0)
+    store.record_send_outcome(
+        first, outcome=NOT_SENT
+    )  # a stopped worker's late word is about its own request
+    times = store.send_times(WORKSPACE, RECORDING, 1, key_serial=0)
     assert times.since_first_s == pytest.approx(10, abs=2)
     assert times.fingerprints == {"new"}
     assert claim(store, **limit).wait_s is not None

@@ -10,7 +10,7 @@ from app.core.commands import AskTranscript, CreateTranscript, LookUpTranscript
 from app.errors import LeaseLost
 from app.orchestrator.records import Leased, PauseSubject, Slot, Source
 from tests.contract.conftest import AnyStore, Place
-from tests.contract.store_words import CREATE, RECORDING, WORKSPACE, at_once, begin, begun, creating
+from tests.contract.store_builders import CREATE, RECORDING, WORKSPACE, at_once, begin, begun, creating
 
 # -- leases ----------------------------------------------------------------------------------------
 
@@ -237,7 +237,7 @@ def test_the_first_start_is_noted_once(store: AnyStore) -> None:
     assert store.first_start() == first == pytest.approx(store.now() - 1000, abs=600)
 
 
-def test_a_sign_of_life_is_written_over(store: AnyStore) -> None:
+def test_a_heartbeat_is_written_over(store: AnyStore) -> None:
     for detail in ("idle", "busy"):
         store.beat("worker-1", detail=detail)
     beats = store.heartbeats() if isinstance(store, SqlStore) else store.heartbeats

@@ -9,11 +9,11 @@ import pytest
 from app.adapters.sql.store import SqlStore
 from app.core import events, reasons
 from app.core.machine import Decision
-from app.core.state import Goal
+from app.core.state import Phase
 from app.orchestrator.records import KEY_ACCEPTED, KEY_BY_HAND, KEY_FOREIGN, KEY_UNSEEING
 from app.recall.types import Answer
 from tests.contract.conftest import AnyStore, Place
-from tests.contract.store_words import CREATE, HAND, WORKSPACE, at_once, begin
+from tests.contract.store_builders import CREATE, HAND, WORKSPACE, at_once, begin
 
 LEASE_S = 45.0
 
@@ -76,12 +76,12 @@ def test_a_pass_waits_when_it_stopped_before_its_end_and_is_in_no_hands(store: A
 
 
 def test_a_pass_is_not_held_for_an_hour_when_the_clock_is_set_back(store: AnyStore) -> None:
-    store.sign(quiet_s=600)
+    store.record_heartbeat(quiet_s=600)
     held = store.take_pass(WORKSPACE, "reconcile", lease_s=LEASE_S)
     assert held is not None
     store.keep_pass(held, lease_s=LEASE_S, progress="{}")
     store.clock_offset_s -= 3600
-    store.sign(quiet_s=600)
+    store.record_heartbeat(quiet_s=600)
     store.clock_offset_s += LEASE_S + 1
     assert store.take_pass(WORKSPACE, "reconcile", lease_s=LEASE_S) is not None
 
@@ -114,7 +114,7 @@ def hear(store: AnyStore, recording_id: str, at: float, *, workspace: str = WORK
 def change(store: AnyStore, recording_id: str, *, workspace: str = WORKSPACE, **changes: object) -> None:
     before = store.load(workspace, recording_id)
     state = replace(before.transcription, **changes)  # type: ignore[arg-type]
-    store.commit(before, Decision(state), event=events.LongSilence(1.0), source=HAND)
+    store.commit(before, Decision(state), event=events.DowntimeDetected(1.0), source=HAND)
 
 
 def test_a_key_is_held_against_what_was_heard_of_last_and_may_still_be_at_recall(store: AnyStore) -> None:
@@ -122,10 +122,10 @@ def test_a_key_is_held_against_what_was_heard_of_last_and_may_still_be_at_recall
     for number in range(6):
         hear(store, f"r{number}", 1_000.0 + number)
     hear(store, "elsewhere", 9_000.0, workspace="another")
-    change(store, "r5", goal=Goal.ERASED)
-    change(store, "r4", goal=Goal.FAILED, reason=reasons.RECORDING_GONE)
-    change(store, "r3", goal=Goal.FAILED, reason=reasons.OUR_FAULT)
-    change(store, "r2", goal=Goal.STORED)
+    change(store, "r5", phase=Phase.ERASED)
+    change(store, "r4", phase=Phase.FAILED, reason=reasons.RECORDING_GONE)
+    change(store, "r3", phase=Phase.FAILED, reason=reasons.OUR_FAULT)
+    change(store, "r2", phase=Phase.STORED)
     assert store.newest_recordings(WORKSPACE, 3) == ["r3", "r2", "r1"]
 
 
@@ -133,16 +133,16 @@ def test_where_nothing_else_is_known_a_key_is_held_against_unknown_recordings(
     store: AnyStore,
 ) -> None:
     hear(store, "unknown", 1_000.0)
-    change(store, "unknown", goal=Goal.FAILED, reason=reasons.RECORDING_UNKNOWN)
+    change(store, "unknown", phase=Phase.FAILED, reason=reasons.RECORDING_UNKNOWN)
     assert store.newest_recordings(WORKSPACE, 3) == ["unknown"]
 
 
 def test_what_is_known_to_be_deleted_at_recall_is_held_against_no_key_that_is_in_use(store: AnyStore) -> None:
     for name in ("gone", "erased", "heard"):
         hear(store, name, 1_000.0)
-    change(store, "gone", goal=Goal.FAILED, reason=reasons.RECORDING_GONE)
-    change(store, "erased", goal=Goal.ERASED)
-    change(store, "heard", goal=Goal.STORED)
+    change(store, "gone", phase=Phase.FAILED, reason=reasons.RECORDING_GONE)
+    change(store, "erased", phase=Phase.ERASED)
+    change(store, "heard", phase=Phase.STORED)
     assert store.newest_recordings(WORKSPACE, 3) == ["heard"]
     change(store, "heard", is_recording_gone=True)
     assert store.newest_recordings(WORKSPACE, 3) == []

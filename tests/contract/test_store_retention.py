@@ -8,7 +8,7 @@ from app.adapters.sql.store import SqlStore
 from app.core.machine import Decision
 from app.orchestrator.records import Closing, Source
 from tests.contract.conftest import AnyStore, Place
-from tests.contract.store_words import DONE, RECORDING, WORKSPACE, delivery
+from tests.contract.store_builders import DONE, RECORDING, WORKSPACE, delivery
 from tests.doubles.memory_store import MemoryStore
 
 DAY_S = 86_400.0

@@ -21,7 +21,7 @@ from app.adapters.sql.postgresql import SILENCE_S, allow_silence
 from app.adapters.sql.store import SqlStore, open_store
 from app.errors import StoreUnavailable
 from tests.contract.conftest import emptied
-from tests.contract.store_words import delivery
+from tests.contract.store_builders import delivery
 
 pytestmark = pytest.mark.slow
 

@@ -26,7 +26,7 @@ from app.core.machine import Decision
 from app.errors import ConfigError, Stale, StoreUnavailable
 from app.orchestrator.records import Leased, PauseSubject
 from tests.contract.conftest import Place
-from tests.contract.store_words import (
+from tests.contract.store_builders import (
     CREATE,
     DONE,
     HAND,
@@ -302,7 +302,7 @@ def test_a_commit_that_fails_half_way_leaves_nothing(sql_store: SqlStore) -> Non
     with sql_store.writing() as connection:
         connection.execute(sa.text("ALTER TABLE away RENAME TO history"))
     assert sql_store.load(WORKSPACE, RECORDING) == before
-    assert sql_store.send_times(WORKSPACE, RECORDING, 1, generation=0).since_first_s is None
+    assert sql_store.send_times(WORKSPACE, RECORDING, 1, key_serial=0).since_first_s is None
 
 
 def test_a_server_that_restarts_is_used_again_without_an_error(postgresql_url: str) -> None:

@@ -10,22 +10,22 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
 from app.core import events
 from app.core.machine import Decision
-from app.core.state import Fate, Goal
+from app.core.state import AttemptStatus, Phase
 from app.orchestrator.records import Source
-from tests.contract.store_words import DONE, HAND, RECORDING, WORKSPACE, at_once, begin, claim, delivery
+from tests.contract.store_builders import DONE, HAND, RECORDING, WORKSPACE, at_once, begin, claim, delivery
 
 
 def counted(store: SqlStore) -> tuple[object, ...]:
     """What `counts` tells, by counting the rows."""
     number = sa.func.count()
     with store.reading() as connection:
-        goals = connection.execute(sa.select(t.transcriptions.c.goal, number).group_by("goal")).all()
-        fate = (t.attempts.c.provider, t.attempts.c.fate)
-        fates = connection.execute(sa.select(*fate, number).group_by(*fate)).all()
+        phases = connection.execute(sa.select(t.transcriptions.c.phase, number).group_by("phase")).all()
+        status = (t.attempts.c.provider, t.attempts.c.status)
+        statuses = connection.execute(sa.select(*status, number).group_by(*status)).all()
         alarm = t.history.c.alarm
         alarms = connection.execute(sa.select(alarm, number).where(alarm.is_not(None)).group_by(alarm)).all()
         sends = connection.execute(sa.select(number).select_from(t.sends)).scalar_one()
-    return dict(map(tuple, goals)), {(p, f): n for p, f, n in fates}, dict(map(tuple, alarms)), sends
+    return dict(map(tuple, phases)), {(p, f): n for p, f, n in statuses}, dict(map(tuple, alarms)), sends
 
 
 def told(store: SqlStore) -> tuple[object, ...]:
@@ -35,8 +35,8 @@ def told(store: SqlStore) -> tuple[object, ...]:
 
 def fail(store: SqlStore, recording_id: str) -> None:
     before = store.load(WORKSPACE, recording_id)
-    line = replace(before.transcription.attempts[0], fate=Fate.FAILED, provider="another:one")
-    state = replace(before.transcription.with_attempt(line), goal=Goal.FAILED)
+    line = replace(before.transcription.attempts[0], status=AttemptStatus.FAILED, provider="another:one")
+    state = replace(before.transcription.with_attempt(line), phase=Phase.FAILED)
     decision = Decision(state, alarm="odd: very")
     store.commit(before, decision, event=events.Created(1.0, 1, "t1"), source=HAND)
 
@@ -62,7 +62,7 @@ def test_what_is_rolled_back_is_not_counted(sql_store: SqlStore) -> None:
     begin(sql_store)
     try:
         with sql_store.writing() as connection:
-            connection.execute(t.transcriptions.update().values(goal="stored"))
+            connection.execute(t.transcriptions.update().values(phase="stored"))
             raise KeyError
     except KeyError:
         pass

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
 from app.orchestrator.records import NOT_SENT, PauseSubject, SendOutcome
-from tests.contract.store_words import RECORDING, WORKSPACE, begin, claim
+from tests.contract.store_builders import RECORDING, WORKSPACE, begin, claim
 
 PAUSES = {
     "recall_answers_401": (PauseSubject.ACCOUNT, 401),
@@ -53,11 +53,11 @@ def test_the_end_of_a_send_is_written_as_before(sql_store: SqlStore, stored: str
     begin(sql_store)
     send_id = claim(sql_store, budget=3).send_id
     assert send_id is not None
-    sql_store.settle_send(send_id, outcome=OUTCOMES[stored])
+    sql_store.record_send_outcome(send_id, outcome=OUTCOMES[stored])
     with sql_store.reading() as connection:
         assert connection.execute(sa.select(t.sends.c.outcome)).scalar_one() == stored
     is_refused = sql_store.creates_refused_elsewhere(WORKSPACE, "another", within_s=60)
     assert is_refused == (stored == "refused 403")
-    assert (sql_store.send_times(WORKSPACE, RECORDING, 1, generation=0).since_first_s is None) == (
+    assert (sql_store.send_times(WORKSPACE, RECORDING, 1, key_serial=0).since_first_s is None) == (
         stored == "not_sent"
     )

@@ -17,7 +17,7 @@ from app.clock import SystemClock
 from app.core.durations import Durations
 from app.core.events import RecordingCondition
 from app.core.machine import Decision
-from app.core.state import Attempt, Fate, Goal, Transcription
+from app.core.state import Attempt, AttemptStatus, Phase, Transcription
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.housekeeping import ask_for_passes
 from app.orchestrator.recall_list_passes import reconcile_all
@@ -26,7 +26,7 @@ from app.orchestrator.records import KEY_ACCEPTED
 from app.orchestrator.service import Service
 from app.recall.types import Answer, RecordingFacts, RecordingSeen
 from tests.contract.conftest import AnyStore
-from tests.contract.store_words import CREATE, DONE, HAND, WORKSPACE, delivery, state_of
+from tests.contract.store_builders import CREATE, DONE, HAND, WORKSPACE, delivery, state_of
 from tests.doubles.full_queue import FullQueue
 from tests.policies import built_in
 
@@ -87,8 +87,8 @@ def write(store: AnyStore, recording_id: str, **state: Any) -> None:
 
 def paid_for(recording_id: str) -> dict[str, Any]:
     """Heard of, and its first transcript under way."""
-    line = Attempt(1, "recallai_async", Fate.RUNNING, transcript_id=TRANSCRIPT[recording_id])
-    return {"is_heard": True, "attempts": (line,)}
+    line = Attempt(1, "recallai_async", AttemptStatus.RUNNING, transcript_id=TRANSCRIPT[recording_id])
+    return {"is_recording_done": True, "attempts": (line,)}
 
 
 def news(event: str, recording_id: str) -> bytes:
@@ -121,7 +121,7 @@ def wanted(store: AnyStore) -> set[str]:
 def test_webhook_about_an_erased_recording_leads_to_nothing(
     store: AnyStore, service: Service, event: str, had: str
 ) -> None:
-    write(store, ERASED, goal=Goal.ERASED, **(paid_for(ERASED) if had != "nothing" else {}))
+    write(store, ERASED, phase=Phase.ERASED, **(paid_for(ERASED) if had != "nothing" else {}))
     before = state_of(store, ERASED)
     store.add_deliveries([delivery(f"msg_{i}", body=news(event, i)) for i in (ERASED, OTHER)])
     assert service.receive() == 2
@@ -133,7 +133,7 @@ def test_webhook_about_an_erased_recording_leads_to_nothing(
 def test_pass_over_recalls_list_passes_an_erased_recording_by(
     store: AnyStore, service: Service, by: str
 ) -> None:
-    write(store, ERASED, goal=Goal.ERASED)
+    write(store, ERASED, phase=Phase.ERASED)
     before = state_of(store, ERASED)
     assert run_pass(service, by) == Found(listed=2, known=1, taken_up=1)
     assert_left_alone(store, before)
@@ -150,9 +150,9 @@ def test_command_that_was_waiting_when_the_recording_was_erased_is_dropped_and_n
     store: AnyStore, service: Service
 ) -> None:
     before = store.load(WORKSPACE, ERASED)
-    planned = replace(before.transcription, goal=Goal.CREATING, planned=1, is_heard=True)
+    planned = replace(before.transcription, phase=Phase.CREATING, planned=1, is_recording_done=True)
     (create,) = store.commit(before, Decision(planned, (CREATE,)), event=DONE, source=HAND).offerable
-    write(store, ERASED, goal=Goal.ERASED)
+    write(store, ERASED, phase=Phase.ERASED)
     service.perform(create.id)  # this Recall has no `create`
     assert wanted(store) == set()
-    assert state_of(store, ERASED).goal is Goal.ERASED
+    assert state_of(store, ERASED).phase is Phase.ERASED

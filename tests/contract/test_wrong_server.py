@@ -31,7 +31,7 @@ from app.core.durations import Durations
 from app.errors import QueueUnavailable, StoreUnavailable
 from tests.contract.conftest import emptied
 from tests.contract.forwarder import Forwarder, tcp, unix
-from tests.contract.store_words import delivery
+from tests.contract.store_builders import delivery
 
 
 def socket_of(url: str) -> str:
@@ -264,7 +264,7 @@ def test_after_one_refusal_of_a_demoted_redis_the_queue_goes_on_at_the_new_one(
 def test_all_connections_of_a_client_leave_a_demoted_redis(valkeys: tuple[int, int], refused: str) -> None:
     old, new = valkeys
     with Forwarder(tcp(old)) as way:
-        client = connect(f"redis://127.0.0.1:{way.port}/0", patience="web")
+        client = connect(f"redis://127.0.0.1:{way.port}/0", timeouts="web")
         pool = client.connection_pool
         taken = [pool.get_connection() for _ in range(3)]
         for connection in taken[:2]:
@@ -296,7 +296,7 @@ def test_a_worker_that_waits_while_its_redis_is_demoted_goes_on_at_the_new_one(
 ) -> None:
     old, new = valkeys
     with Forwarder(tcp(old)) as way, ThreadPoolExecutor(1) as beside:
-        client = connect(f"redis://127.0.0.1:{way.port}/0", patience="worker")
+        client = connect(f"redis://127.0.0.1:{way.port}/0", timeouts="worker")
         waiting = beside.submit(client.blmove, "rq:a", "rq:b", 1)
         with Redis(port=old) as observer:
             ends_at = time.monotonic() + 5
@@ -313,7 +313,7 @@ def test_a_worker_that_waits_while_its_redis_is_demoted_goes_on_at_the_new_one(
 def test_a_worker_that_waits_at_a_demoted_redis_hears_of_it(valkeys: tuple[int, int]) -> None:
     old, new = valkeys
     with Forwarder(tcp(old)) as way:
-        client = connect(f"redis://127.0.0.1:{way.port}/0", patience="worker")
+        client = connect(f"redis://127.0.0.1:{way.port}/0", timeouts="worker")
         client.ping()
         demote(old)
         way.target = tcp(new)

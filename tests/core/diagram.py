@@ -13,12 +13,12 @@ from pathlib import Path
 from app.core import events as ev
 from app.core.commands import Command
 from app.core.machine import Decision
-from app.core.state import ENDS, Goal
+from app.core.state import ENDS, Phase
 from tests.core import walk
 
 README = Path(__file__).resolve().parents[2] / "app/core/README.md"
 BEGIN, END = "<!-- drawn by tests/core/diagram.py -->", "<!-- end of the drawing -->"
-Edge = tuple[Goal, str, Goal]
+Edge = tuple[Phase, str, Phase]
 Transition = tuple[walk.World, ev.Event, Command | None, walk.World, Decision]
 
 
@@ -31,8 +31,8 @@ def moves_of(transitions: Iterable[Transition]) -> set[Edge]:
     """(goal before, event, goal after) where the goal moves."""
     found = set()
     for before, event, _, after, _ in transitions:
-        if before.state.goal is not after.state.goal:
-            found.add((before.state.goal, type(event).__name__, after.state.goal))
+        if before.state.phase is not after.state.phase:
+            found.add((before.state.phase, type(event).__name__, after.state.phase))
     return found
 
 
@@ -40,16 +40,16 @@ def mermaid(found: set[Edge]) -> str:
     """
     A state diagram; the labels are the events that move the goal: from an end all of them, which revive it.
     """
-    by_pair: dict[tuple[Goal, Goal], list[str]] = defaultdict(list)
+    by_pair: dict[tuple[Phase, Phase], list[str]] = defaultdict(list)
     # The walks' policies select everything; this edge is `why_not_selected`, see the playbook.
-    for before, event, after in sorted({*found, (Goal.NEW, "RecordingDone", Goal.SKIPPED)}):
+    for before, event, after in sorted({*found, (Phase.NEW, "RecordingDone", Phase.SKIPPED)}):
         by_pair[before, after].append(event)
     lines = ["```mermaid", "stateDiagram-v2", "    [*] --> new"]
     for (before, after), names in by_pair.items():
         is_short = before in ENDS or len(names) <= 4
         label = ", ".join(names) if is_short else ", ".join(names[:3]) + f" and {len(names) - 3} more"
         lines.append(f"    {before.value} --> {after.value}: {label}")
-    lines += [f"    {goal} --> [*]" for goal in ("stored", "failed", "skipped")]
+    lines += [f"    {phase} --> [*]" for phase in ("stored", "failed", "skipped")]
     return "\n".join([*lines, "```"])
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from app.core import events as ev
 from app.core.commands import Command
 from app.core.policy import Policy, ProviderChoice
-from app.core.state import Attempt, Transcription, Unread
+from app.core.state import Attempt, PendingTranscript, Transcription
 from tests.core.playbook import Dialogue
 
 ANSWERS = Path(__file__).with_name("dialogues.txt")
@@ -95,8 +95,8 @@ def _changes(before: Transcription, after: Transcription) -> Iterator[str]:
 
 def _lines(word: str, before: dict[Any, Any], after: dict[Any, Any]) -> Iterator[str]:
     for key in sorted({*before, *after}):
-        old: Attempt | Unread | None = before.get(key)
-        new: Attempt | Unread | None = after.get(key)
+        old: Attempt | PendingTranscript | None = before.get(key)
+        new: Attempt | PendingTranscript | None = after.get(key)
         if new is None:
             yield f"{word} {key}: gone"
         elif old is None:

@@ -9,7 +9,7 @@ from app.core.commands import Command
 from app.core.machine import Decision, decide
 from app.core.policy import Policy
 from app.core.seen import FailureCause
-from app.core.state import Goal, Transcription
+from app.core.state import Phase, Transcription
 from tests.policies import built_in
 
 RECORDING = "03d06804-0cb2-42f8-a255-5b950dde7c57"
@@ -51,16 +51,16 @@ class Dialogue:
         return self.told(ev.TranscriptFailed(0, transcript_id, ordinal, code, cause))
 
     @property
-    def goal(self) -> Goal:
-        return self.state.goal
+    def phase(self) -> Phase:
+        return self.state.phase
 
     @property
     def ignored(self) -> str | None:
         assert self.last is not None
         return self.last.ignored
 
-    def fates(self) -> list[str]:
-        return [a.fate.value for a in self.state.attempts]
+    def statuses(self) -> list[str]:
+        return [a.status.value for a in self.state.attempts]
 
 
 def stored(at: float, transcript_id: str, *, is_empty: bool = False) -> ev.Stored:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.core import events as ev
-from app.core.circuit_breaker import Breaker, verdicts
+from app.core.circuit_breaker import CircuitBreaker, verdicts
 from app.core.machine import decide
 from app.core.seen import FailureCause, Seen, TranscriptStatus
 from app.core.state import Transcription
@@ -102,45 +102,45 @@ def test_the_policy_of_now_ends_an_attempt_and_its_provider_is_not_to_blame() ->
 # -- the breaker -----------------------------------------------------------------------------------
 
 
-def after_failures(number: int, breaker: Breaker | None = None) -> Breaker:
-    breaker = breaker or Breaker()
+def after_failures(number: int, breaker: CircuitBreaker | None = None) -> CircuitBreaker:
+    breaker = breaker or CircuitBreaker()
     for n in range(number):
-        breaker = breaker.failed(now=100.0 + n, shut_s=60.0)
+        breaker = breaker.failed(now=100.0 + n, open_s=60.0)
     return breaker
 
 
 def test_five_failures_in_a_row_shut_it_for_its_time() -> None:
-    assert after_failures(4) == Breaker(failures=4)
-    assert not after_failures(4).is_shut(103.0)
-    assert after_failures(5) == Breaker(5, shut_until=164.0, shut_for_s=60.0)
-    assert after_failures(5).is_shut(163.9)
-    assert not after_failures(5).is_shut(164.0)
+    assert after_failures(4) == CircuitBreaker(failures=4)
+    assert not after_failures(4).is_open(103.0)
+    assert after_failures(5) == CircuitBreaker(5, open_until=164.0, open_for_s=60.0)
+    assert after_failures(5).is_open(163.9)
+    assert not after_failures(5).is_open(164.0)
 
 
 def test_failures_of_attempts_that_were_under_way_are_only_counted() -> None:
-    assert after_failures(7) == Breaker(7, shut_until=164.0, shut_for_s=60.0)
+    assert after_failures(7) == CircuitBreaker(7, open_until=164.0, open_for_s=60.0)
 
 
 def test_while_a_probe_is_out_none_else_enters() -> None:
     probing = after_failures(5).probed(now=170.0, probe_s=30.0)
     assert probing.probing_until == 200.0
-    assert probing.is_shut(199.9)
-    assert not probing.is_shut(200.0)
+    assert probing.is_open(199.9)
+    assert not probing.is_open(200.0)
 
 
 def test_a_probe_that_fails_shuts_it_for_twice_as_long_up_to_eight_times_the_first() -> None:
     breaker, times = after_failures(5), []
     for n in range(5):
-        breaker = breaker.probed(now=1_000.0 + n, probe_s=30.0).failed(now=1_001.0 + n, shut_s=60.0)
+        breaker = breaker.probed(now=1_000.0 + n, probe_s=30.0).failed(now=1_001.0 + n, open_s=60.0)
         assert breaker.probing_until is None
-        assert breaker.shut_until == 1_001.0 + n + (breaker.shut_for_s or 0.0)
-        times.append(breaker.shut_for_s)
+        assert breaker.open_until == 1_001.0 + n + (breaker.open_for_s or 0.0)
+        times.append(breaker.open_for_s)
     assert times == [120.0, 240.0, 480.0, 480.0, 480.0]
     assert breaker.failures == 10
 
 
 def test_a_breaker_moves_with_the_clock() -> None:
-    assert Breaker(3).moved(50.0) == Breaker(3)
-    assert after_failures(5).moved(50.0) == Breaker(5, 214.0, 60.0)
+    assert CircuitBreaker(3).moved(50.0) == CircuitBreaker(3)
+    assert after_failures(5).moved(50.0) == CircuitBreaker(5, 214.0, 60.0)
     probing = after_failures(5).probed(now=170.0, probe_s=30.0).moved(-50.0)
-    assert probing == Breaker(5, 114.0, 60.0, 150.0)
+    assert probing == CircuitBreaker(5, 114.0, 60.0, 150.0)

@@ -11,7 +11,7 @@ from app.core.policy import (
     Selection,
     why_not_selected,
 )
-from app.core.state import Absence, Attempt, Fate, Transcription, Unread, lasting
+from app.core.state import Absence, Attempt, AttemptStatus, PendingTranscript, Transcription, lasting
 
 BARE = Transcription("default", "r-1")
 
@@ -21,15 +21,18 @@ def with_lines(*lines: Attempt) -> Transcription:
 
 
 def test_the_open_attempt_is_a_running_one_before_one_that_is_not_sent() -> None:
-    waiting, running = Attempt(1, "a", Fate.CLAIMED), Attempt(2, "b", Fate.RUNNING)
+    waiting, running = Attempt(1, "a", AttemptStatus.CLAIMED), Attempt(2, "b", AttemptStatus.RUNNING)
     assert BARE.open_attempt is None
-    assert with_lines(Attempt(1, "a", Fate.FAILED)).open_attempt is None
+    assert with_lines(Attempt(1, "a", AttemptStatus.FAILED)).open_attempt is None
     assert with_lines(waiting).open_attempt == waiting
     assert with_lines(waiting, running).open_attempt == running
 
 
 def test_an_attempt_is_found_by_its_transcript_before_its_ordinal() -> None:
-    first, second = Attempt(1, "a", Fate.FAILED, transcript_id="t-1"), Attempt(2, "b", Fate.RUNNING)
+    first, second = (
+        Attempt(1, "a", AttemptStatus.FAILED, transcript_id="t-1"),
+        Attempt(2, "b", AttemptStatus.RUNNING),
+    )
     t = with_lines(first, second)
     assert t.attempt_of(ordinal=2) == second
     assert t.attempt_of(ordinal=2, transcript_id="t-1") == first
@@ -43,19 +46,23 @@ def test_an_attempt_is_found_by_its_transcript_before_its_ordinal() -> None:
 
 
 def test_lines_stay_in_the_order_of_their_ordinals() -> None:
-    second, first = Attempt(2, "b", Fate.RUNNING), Attempt(1, "a", Fate.FAILED)
+    second, first = Attempt(2, "b", AttemptStatus.RUNNING), Attempt(1, "a", AttemptStatus.FAILED)
     t = with_lines(second).with_attempt(first)
     assert t.attempts == (first, second)
-    assert t.with_attempt(Attempt(1, "c", Fate.DONE)).attempts == (Attempt(1, "c", Fate.DONE), second)
+    assert t.with_attempt(Attempt(1, "c", AttemptStatus.DONE)).attempts == (
+        Attempt(1, "c", AttemptStatus.DONE),
+        second,
+    )
 
 
-@pytest.mark.parametrize("fate", list(Fate))
+@pytest.mark.parametrize("status", list(AttemptStatus))
 @pytest.mark.parametrize("is_doubtful", [True, False])
-def test_what_may_be_repeated_and_what_was_never_sent(fate: Fate, is_doubtful: bool) -> None:
-    line = Attempt(1, "a", fate, is_doubtful=is_doubtful)
-    assert line.is_unsent is (fate is Fate.CLAIMED and not is_doubtful)
+def test_what_may_be_repeated_and_what_was_never_sent(status: AttemptStatus, is_doubtful: bool) -> None:
+    line = Attempt(1, "a", status, is_doubtful=is_doubtful)
+    assert line.is_unsent is (status is AttemptStatus.CLAIMED and not is_doubtful)
     assert line.may_be_repeated is (
-        fate in (Fate.SENDING, Fate.UNKNOWN) or (fate is Fate.CLAIMED and is_doubtful)
+        status in (AttemptStatus.SENDING, AttemptStatus.UNKNOWN)
+        or (status is AttemptStatus.CLAIMED and is_doubtful)
     )
 
 
@@ -78,7 +85,12 @@ def test_an_absence_goes_on_under_its_own_key_only() -> None:
 
 def test_an_absence_is_older_than_a_step_of_the_clock_or_younger_than_now() -> None:
     t = Transcription(
-        "default", "r-1", unread=(Unread("t-1", 0.0, absence=Absence(100.0)), Unread("t-2", 0.0))
+        "default",
+        "r-1",
+        pending_transcripts=(
+            PendingTranscript("t-1", 0.0, absence=Absence(100.0)),
+            PendingTranscript("t-2", 0.0),
+        ),
     )
     assert t.absences == (Absence(100.0),)
     assert not t.has_absence_before(0.0, now=500.0)
@@ -92,14 +104,14 @@ def test_an_absence_is_older_than_a_step_of_the_clock_or_younger_than_now() -> N
 
 
 def test_an_absence_of_an_attempt_that_is_over_is_none() -> None:
-    line = Attempt(1, "a", Fate.RUNNING, absence=Absence(100.0))
+    line = Attempt(1, "a", AttemptStatus.RUNNING, absence=Absence(100.0))
     assert with_lines(line).absences == (Absence(100.0),)
-    assert with_lines(Attempt(1, "a", Fate.SILENT, absence=Absence(100.0))).absences == ()
+    assert with_lines(Attempt(1, "a", AttemptStatus.SILENT, absence=Absence(100.0))).absences == ()
 
 
 def test_three_equal_downloads_apart_are_unreadable() -> None:
-    unread = Unread("t-1", 0.0)
-    once = unread.unreadable("aa", 10.0, apart_s=30.0)
+    pending_transcripts = PendingTranscript("t-1", 0.0)
+    once = pending_transcripts.unreadable("aa", 10.0, apart_s=30.0)
     assert (once.digest, once.digests, once.digest_at) == ("aa", 1, 10.0)
     assert once.unreadable("aa", 39.9, apart_s=30.0) is once
     twice = once.unreadable("aa", 40.0, apart_s=30.0)
@@ -109,12 +121,14 @@ def test_three_equal_downloads_apart_are_unreadable() -> None:
 
 
 def test_only_the_line_with_its_id_is_put_in_place() -> None:
-    t = Transcription("default", "r-1", unread=(Unread("t-1", 0.0), Unread("t-2", 0.0)))
-    changed = t.with_unread(Unread("t-2", 5.0))
-    assert changed.unread == (Unread("t-1", 0.0), Unread("t-2", 5.0))
-    rest = t.without_unread("t-1")
-    assert rest.unread == (Unread("t-2", 0.0),)
-    assert rest.looked_at == ("t-1",)
+    t = Transcription(
+        "default", "r-1", pending_transcripts=(PendingTranscript("t-1", 0.0), PendingTranscript("t-2", 0.0))
+    )
+    changed = t.with_pending(PendingTranscript("t-2", 5.0))
+    assert changed.pending_transcripts == (PendingTranscript("t-1", 0.0), PendingTranscript("t-2", 5.0))
+    rest = t.as_processed("t-1")
+    assert rest.pending_transcripts == (PendingTranscript("t-2", 0.0),)
+    assert rest.processed_transcripts == ("t-1",)
 
 
 # -- durations -------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from app.core.durations import Durations
 from app.core.policy import Policy, ProviderChoice, Selection, why_not_selected
 from app.core.rules_create import why_not_send
 from app.core.seen import FailureCause, Seen, TranscriptStatus
-from app.core.state import Goal, Transcription
+from app.core.state import Phase, Transcription
 from app.core.state import from_record as state_from_record
 from app.core.state import to_record as state_to_record
 from app.orchestrator.next_steps import next_step
@@ -63,12 +63,12 @@ def test_a_finished_recording_becomes_a_stored_transcript() -> None:
     assert d.told(ev.RecordingDone(0, bot_id="b")) == (CreateTranscript(1, FIRST),)
     assert d.told(ev.Sending(1, 1, FIRST, 0)) == ()
     assert d.told(ev.Created(2, 1, T1, FIRST)) == (AskTranscript(T1, after_s=600),)
-    assert d.goal is Goal.TRANSCRIBING
+    assert d.phase is Phase.TRANSCRIBING
     assert d.told(ev.TranscriptDone(60, T1, 1)) == (FetchTranscript(T1),)
     assert "ask:" + T1 not in d.outbox, "the alarm is not wanted any more"
     assert d.told(stored(61, T1)) == ()
-    assert (d.goal, d.state.current, d.state.verdict) == (Goal.STORED, T1, "spoken")
-    assert d.fates() == ["done"]
+    assert (d.phase, d.state.current, d.state.verdict) == (Phase.STORED, T1, "spoken")
+    assert d.statuses() == ["done"]
 
 
 def test_the_same_news_twice_is_ignored_with_a_reason() -> None:
@@ -96,7 +96,7 @@ def test_transcript_done_before_the_answer_to_its_own_create_is_the_answer() -> 
     assert d.told(ev.TranscriptDone(1, T1, 1)) == (FetchTranscript(T1),)
     assert d.told(ev.Created(2, 1, T1, FIRST)) == ()
     d.told(stored(3, T1))
-    assert d.goal is Goal.STORED
+    assert d.phase is Phase.STORED
     assert len(d.state.attempts) == 1
 
 
@@ -106,7 +106,7 @@ def test_transcript_done_before_recording_done_is_stored_without_a_create() -> N
     d.told(ev.RecordingDone(1))
     assert not any(isinstance(c, CreateTranscript) for c in d.outbox.values())
     d.told(stored(2, T1))
-    assert d.goal is Goal.STORED
+    assert d.phase is Phase.STORED
 
 
 def test_captions_done_before_recording_done_still_leads_to_our_transcript() -> None:
@@ -155,7 +155,7 @@ def test_all_providers_used_up_fails_with_every_reason() -> None:
     d.attempt_fails(1, T1)
     d.attempt_fails(2, T2)
     assert d.attempt_fails(3, T3) == ()
-    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.ALL_PROVIDERS_FAILED)
+    assert (d.phase, d.state.reason) == (Phase.FAILED, reasons.ALL_PROVIDERS_FAILED)
     assert d.state.detail is not None
     assert d.state.detail.count("provider_connection_failed") == 3
 
@@ -166,7 +166,7 @@ def test_a_refused_create_moves_on() -> None:
     d.told(ev.Sending(0, 1, FIRST, 0))
     refused = ev.CreateRefused(1, 1, ev.Refusal.PROVIDER, "http_400 credentials")
     assert d.told(refused) == (CreateTranscript(2, SECOND),)
-    assert d.fates() == ["refused"]
+    assert d.statuses() == ["refused"]
 
 
 def test_an_empty_result_tries_one_further_provider_and_then_completes_as_empty() -> None:
@@ -175,14 +175,14 @@ def test_an_empty_result_tries_one_further_provider_and_then_completes_as_empty(
     d.attempt_runs(1, T1)
     d.told(ev.TranscriptDone(1, T1, 1))
     assert d.told(stored(2, T1, is_empty=True)) == (AskRecording(),), "how long was the meeting?"
-    assert d.goal is Goal.FETCHING
+    assert d.phase is Phase.FETCHING
     assert d.told(long_meeting(3)) == (CreateTranscript(2, SECOND),)
     d.attempt_runs(2, T2)
     d.told(ev.TranscriptDone(3, T2, 2))
     assert d.told(stored(4, T2, is_empty=True)) == (PublishTranscript(T2),)
-    assert d.goal is Goal.FETCHING, "no manifest yet"
+    assert d.phase is Phase.FETCHING, "no manifest yet"
     assert d.told(published(5, T2)) == (PublishTranscript(T1),)
-    assert (d.goal, d.state.verdict, d.fates()) == (Goal.STORED, "empty", ["empty", "empty"])
+    assert (d.phase, d.state.verdict, d.statuses()) == (Phase.STORED, "empty", ["empty", "empty"])
     assert (d.state.current, d.state.superseded) == (T2, (T1,))
     assert d.told(published(6, T1)) == ()
     assert (d.state.current, d.state.superseded) == (T2, ())
@@ -192,9 +192,9 @@ def test_words_of_the_second_provider_are_the_result_and_the_empty_one_is_publis
     d = silent_then_asked_again()
     d.told(ev.TranscriptDone(4, T2, 2))
     assert d.told(stored(5, T2)) == (PublishTranscript(T1),)
-    assert (d.goal, d.state.current, d.state.superseded) == (Goal.STORED, T2, (T1,))
+    assert (d.phase, d.state.current, d.state.superseded) == (Phase.STORED, T2, (T1,))
     d.told(published(6, T1))
-    assert (d.goal, d.state.current, d.state.verdict) == (Goal.STORED, T2, "spoken")
+    assert (d.phase, d.state.current, d.state.verdict) == (Phase.STORED, T2, "spoken")
 
 
 @pytest.mark.parametrize(
@@ -213,20 +213,20 @@ def test_patience_for_an_attempt_is_its_own(old: Command, new: Command, is_same:
     assert is_same_wish(old, new) is is_same
 
 
-@pytest.mark.parametrize(("why", "goal"), [("deselected", Goal.SKIPPED), ("provider_left", Goal.FAILED)])
+@pytest.mark.parametrize(("why", "phase"), [("deselected", Phase.SKIPPED), ("provider_left", Phase.FAILED)])
 def test_an_attempt_that_the_policy_ended_unpaid_is_the_one_that_a_retry_sends(
-    why: ev.WhyUnwanted, goal: Goal
+    why: ev.WhyUnwanted, phase: Phase
 ) -> None:
     d = Dialogue(Policy((ProviderChoice(FIRST),), 1))
     d.told(ev.RecordingDone(0))
     d.told(ev.Sending(1, 1, FIRST, 0))
     d.told(ev.CreateRefused(2, 1, ev.Refusal.ACCOUNT, "http_402"))
     d.told(ev.NoLongerWanted(3, 1, why, FIRST))
-    assert (d.goal, d.fates(), d.state.completed_at) == (goal, ["refused"], 3)
+    assert (d.phase, d.statuses(), d.state.completed_at) == (phase, ["refused"], 3)
     assert d.told(ev.RetryAsked(4, 0)) == (CreateTranscript(1, FIRST, 1),), "nothing was paid"
     assert d.state.attempts[0].error is None
     d.told(ev.Sending(5, 1, FIRST, 1))
-    assert d.fates() == ["sending"]
+    assert d.statuses() == ["sending"]
 
 
 @pytest.mark.parametrize("second", ["set aside", "ended by the policy"])
@@ -243,11 +243,11 @@ def test_a_retry_takes_up_one_attempt_though_two_were_never_paid(second: str) ->
     d.told(ev.CreateRefused(6, 2, refusal, "http_4xx"))
     if second == "ended by the policy":
         d.told(ev.NoLongerWanted(7, 2, "provider_left", FIRST))
-    assert d.goal is Goal.FAILED
+    assert d.phase is Phase.FAILED
     assert d.told(ev.RetryAsked(8, 0)) == (CreateTranscript(2, FIRST, 1),)
-    assert d.fates() == ["refused", "claimed"]
+    assert d.statuses() == ["refused", "claimed"]
     d.told(ev.Sending(9, 2, FIRST, 1))
-    assert d.fates() == ["refused", "sending"]
+    assert d.statuses() == ["refused", "sending"]
 
 
 def test_a_manifest_that_cannot_be_written_for_a_day_fails_by_name_and_retry_writes_it() -> None:
@@ -257,17 +257,17 @@ def test_a_manifest_that_cannot_be_written_for_a_day_fails_by_name_and_retry_wri
     d.told(ev.TranscriptDone(1, T1, 1))
     assert d.told(stored(2, T1, is_empty=True)) == (PublishTranscript(T1),)
     d.told(ev.WaitEnded(25 * HOUR, "publish_transcript", "storage_unavailable", transcript_id=T1))
-    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.STORAGE)
+    assert (d.phase, d.state.reason) == (Phase.FAILED, reasons.STORAGE)
     assert d.told(ev.RetryAsked(26 * HOUR, 0)) == (PublishTranscript(T1),)
     d.told(published(26 * HOUR, T1))
-    assert (d.goal, d.state.verdict) == (Goal.STORED, "empty")
+    assert (d.phase, d.state.verdict) == (Phase.STORED, "empty")
 
 
 def test_an_empty_result_whose_one_further_provider_fails_is_still_a_result() -> None:
     d = silent()
     assert d.attempt_fails(2, T2) == (PublishTranscript(T1),)
     d.told(published(4, T1))
-    assert (d.goal, d.state.current, d.state.verdict) == (Goal.STORED, T1, "empty")
+    assert (d.phase, d.state.current, d.state.verdict) == (Phase.STORED, T1, "empty")
 
 
 @pytest.mark.parametrize("policy", [built_in(), replace(built_in(), fallback_on_empty=False)])
@@ -280,7 +280,7 @@ def test_a_short_silent_recording_or_a_thrifty_policy_pays_no_second_provider(po
     d.told(ev.RecordingAsked(3, SEEN, duration_s=59))
     assert "create:2" not in d.outbox
     d.told(published(4, T1))
-    assert (d.goal, d.state.verdict) == (Goal.STORED, "empty")
+    assert (d.phase, d.state.verdict) == (Phase.STORED, "empty")
 
 
 def test_platform_trouble_is_final_since_no_provider_can_cure_it() -> None:
@@ -298,11 +298,11 @@ ZOOM = "zoom_host_disabled_meeting_captions"
 def test_platform_trouble_found_by_listing_is_as_final_as_when_it_is_announced(ordinal: int) -> None:
     d = lost_answer() if ordinal else Dialogue()
     if not ordinal:
-        d.told(ev.RecordingDone(0, look_first=True))
+        d.told(ev.RecordingDone(0, lookup_required=True))
     seen = Seen(T1, TranscriptStatus.FAILED, 1, FIRST, ZOOM, failure=FailureCause.PLATFORM)
     assert d.told(ev.Listed(5, ordinal, (seen,), 5, 5)) == ()
-    assert (d.goal, d.state.reason, d.state.detail) == (Goal.FAILED, reasons.PROVIDERS_CANNOT_CURE, ZOOM)
-    assert (d.fates(), d.outbox) == (["failed"], {})
+    assert (d.phase, d.state.reason, d.state.detail) == (Phase.FAILED, reasons.PROVIDERS_CANNOT_CURE, ZOOM)
+    assert (d.statuses(), d.outbox) == (["failed"], {})
 
 
 @pytest.mark.parametrize("is_failure_first", [True, False])
@@ -311,11 +311,11 @@ def test_platform_trouble_in_a_list_ends_nothing_while_another_attempt_of_the_li
     status: TranscriptStatus, is_failure_first: bool
 ) -> None:
     d = Dialogue()
-    d.told(ev.RecordingDone(0, look_first=True))
+    d.told(ev.RecordingDone(0, lookup_required=True))
     failed = Seen(T1, TranscriptStatus.FAILED, 1, FIRST, ZOOM, failure=FailureCause.PLATFORM)
     seen = [failed, Seen(T2, status, 2, SECOND)]
     d.told(ev.Listed(5, 0, tuple(seen if is_failure_first else seen[::-1]), 5, 5))
-    assert d.goal is (Goal.FETCHING if status == "done" else Goal.TRANSCRIBING)
+    assert d.phase is (Phase.FETCHING if status == "done" else Phase.TRANSCRIBING)
     assert set(d.outbox) == {f"fetch:{T2}" if status == "done" else f"ask:{T2}"}
 
 
@@ -327,9 +327,9 @@ def test_platform_trouble_of_an_earlier_attempt_does_not_end_the_one_that_runs()
         d.told(ev.StillProcessing(hour * HOUR, T1))
     d.told(ev.StillProcessing(26 * HOUR, T1))
     d.attempt_runs(2, T2, at=26 * HOUR)
-    assert d.fates() == ["silent", "running"]
+    assert d.statuses() == ["silent", "running"]
     assert d.told(ev.TranscriptFailed(27 * HOUR, T1, 1, ZOOM, FailureCause.PLATFORM)) == ()
-    assert (d.goal, d.fates()) == (Goal.TRANSCRIBING, ["failed", "running"])
+    assert (d.phase, d.statuses()) == (Phase.TRANSCRIBING, ["failed", "running"])
 
 
 def test_platform_trouble_of_a_silent_attempt_stops_the_next_one_before_it_is_paid() -> None:
@@ -340,7 +340,7 @@ def test_platform_trouble_of_a_silent_attempt_stops_the_next_one_before_it_is_pa
         d.told(ev.StillProcessing(hour * HOUR, T1))
     assert d.told(ev.StillProcessing(26 * HOUR, T1)) == (CreateTranscript(2, SECOND),)
     assert d.told(ev.TranscriptFailed(26 * HOUR, T1, 1, ZOOM, FailureCause.PLATFORM)) == ()
-    assert (d.goal, d.state.reason, d.outbox) == (Goal.FAILED, reasons.PROVIDERS_CANNOT_CURE, {})
+    assert (d.phase, d.state.reason, d.outbox) == (Phase.FAILED, reasons.PROVIDERS_CANNOT_CURE, {})
 
 
 # -- money: lost answers ---------------------------------------------------
@@ -358,7 +358,7 @@ def test_a_lost_answer_is_looked_up_and_found() -> None:
     d = lost_answer()
     found = Seen(T1, TranscriptStatus.PROCESSING, 1, FIRST)
     assert d.told(ev.Listed(3, 1, (found,))) == (AskTranscript(T1, after_s=600),)
-    assert d.fates() == ["running"]
+    assert d.statuses() == ["running"]
 
 
 def test_a_lost_answer_not_in_the_list_repeats_the_same_key_with_growing_waits() -> None:
@@ -369,7 +369,7 @@ def test_a_lost_answer_not_in_the_list_repeats_the_same_key_with_growing_waits()
     assert d.told(ev.Listed(12, 1, (), 12, 3)) == (CreateTranscript(1, FIRST, 0, after_s=10),)
 
 
-def test_a_lost_answer_that_is_found_late_has_the_whole_patience_of_a_transcript() -> None:
+def test_a_lost_answer_that_is_found_late_has_the_whole_wait_of_a_transcript() -> None:
     d = Dialogue()
     d.told(ev.RecordingDone(0))
     for at in range(3):
@@ -389,7 +389,7 @@ def test_a_repeat_refused_before_its_key_is_looked_at_proves_nothing_about_the_f
     d.told(ev.Listed(3, 1, (), 5, 5))
     d.told(ev.Sending(8, 1, FIRST, 0))
     assert d.told(ev.CreateRefused(9, 1, refusal, "http_429", wait_s=7)) == (LookUpTranscript(1, after_s=7),)
-    assert d.state.attempts[0].generation == 0, "a new key now could pay twice"
+    assert d.state.attempts[0].key_serial == 0, "a new key now could pay twice"
 
 
 def test_after_fifty_minutes_nothing_is_repeated_and_after_seventy_two_empty_lists_decide() -> None:
@@ -440,7 +440,7 @@ def test_two_transcripts_with_one_marker_raise_an_alarm() -> None:
     d.told(ev.TranscriptDone(1, T2, 1))
     assert d.last is not None
     assert d.last.alarm == "two_transcripts_with_one_marker"
-    assert d.state.unread_of(T2), "and the second one is paid for too: it is stored beside"
+    assert d.state.pending_transcript(T2), "and the second one is paid for too: it is stored beside"
 
 
 def test_a_definite_refusal_uses_its_key_up() -> None:
@@ -464,20 +464,20 @@ def test_a_request_that_never_left_keeps_its_key() -> None:
 def test_an_account_fault_burns_no_attempt_and_fails_nothing() -> None:
     d = Dialogue()
     d.told(ev.RecordingDone(0))
-    for generation in range(5):
-        d.told(ev.Sending(0, 1, FIRST, generation))
+    for key_serial in range(5):
+        d.told(ev.Sending(0, 1, FIRST, key_serial))
         refused = ev.CreateRefused(1, 1, ev.Refusal.ACCOUNT, "http_401", wait_s=15)
-        assert d.told(refused) == (CreateTranscript(1, FIRST, generation + 1, after_s=15),)
-    assert d.goal is Goal.CREATING
+        assert d.told(refused) == (CreateTranscript(1, FIRST, key_serial + 1, after_s=15),)
+    assert d.phase is Phase.CREATING
 
 
 def test_a_blocked_payload_fails_its_own_recording_after_three_tries() -> None:
     d = Dialogue()
     d.told(ev.RecordingDone(0))
-    for generation in range(3):
-        d.told(ev.Sending(0, 1, FIRST, generation))
+    for key_serial in range(3):
+        d.told(ev.Sending(0, 1, FIRST, key_serial))
         d.told(ev.CreateRefused(1, 1, ev.Refusal.PAYLOAD, "http_403", wait_s=15))
-    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.PAYLOAD_REFUSED)
+    assert (d.phase, d.state.reason) == (Phase.FAILED, reasons.PAYLOAD_REFUSED)
 
 
 def test_a_recording_recall_does_not_know_is_asked_about_for_a_day() -> None:
@@ -489,7 +489,7 @@ def test_a_recording_recall_does_not_know_is_asked_about_for_a_day() -> None:
     (later,) = d.told(ev.RecordingAsked(HOUR, ev.RecordingCondition.UNKNOWN))
     assert isinstance(later, AskRecording)
     d.told(ev.RecordingAsked(25 * HOUR, ev.RecordingCondition.UNKNOWN))
-    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.RECORDING_UNKNOWN)
+    assert (d.phase, d.state.reason) == (Phase.FAILED, reasons.RECORDING_UNKNOWN)
 
 
 def test_a_recording_that_becomes_ready_goes_on_with_the_same_attempt() -> None:
@@ -514,7 +514,7 @@ def test_what_no_provider_can_change_ends_with_its_name(refusal: ev.Refusal, rea
     d.told(ev.RecordingDone(0))
     d.told(ev.Sending(0, 1, FIRST, 0))
     assert d.told(ev.CreateRefused(1, 1, refusal, "http_400")) == ()
-    assert (d.goal, d.state.reason) == (Goal.FAILED, reason)
+    assert (d.phase, d.state.reason) == (Phase.FAILED, reason)
     assert next_step(reason)
 
 
@@ -569,10 +569,10 @@ def test_after_a_day_of_silence_it_fails_by_name_and_late_news_is_still_welcome(
     d.attempt_runs(1, T1)
     asked_about(d)
     assert d.told(ev.StillProcessing(24 * HOUR, T1)) == ()
-    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.NO_ANSWER)
+    assert (d.phase, d.state.reason) == (Phase.FAILED, reasons.NO_ANSWER)
     assert d.told(ev.TranscriptDone(30 * HOUR, T1, 1)) == (FetchTranscript(T1),)
     d.told(stored(30 * HOUR, T1))
-    assert d.goal is Goal.STORED
+    assert d.phase is Phase.STORED
 
 
 def test_on_silence_next_is_the_one_named_exception() -> None:
@@ -600,7 +600,7 @@ def test_a_blocked_download_waits_and_never_pays_again() -> None:
         (again,) = d.told(ev.FetchBlocked(second, T1, "refused"))
         assert again == FetchTranscript(T1, after_s=min(2.0 * 2 ** (second - 1), 30))
     assert d.told(ev.FetchBlocked(24 * HOUR, T1, "refused")) == ()
-    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.DOWNLOAD_BLOCKED)
+    assert (d.phase, d.state.reason) == (Phase.FAILED, reasons.DOWNLOAD_BLOCKED)
     assert d.told(ev.RetryAsked(25 * HOUR, 0)) == (FetchTranscript(T1),), "a retry fetches: it costs nothing"
 
 
@@ -629,7 +629,7 @@ def test_a_day_without_an_answer_about_the_recording_proves_nothing() -> None:
     d.told(ev.Listed(5_000, 1, (), 9_000, 9_000))
     d.told(ev.Listed(5_700, 1, (), 9_000, 9_000))
     d.told(ev.RecordingAsked(90_000, ev.RecordingCondition.NOT_DONE, is_answer=False))
-    assert d.fates() == ["unknown"]
+    assert d.statuses() == ["unknown"]
     assert not any(isinstance(c, CreateTranscript) for c in d.outbox.values())
 
 
@@ -637,7 +637,7 @@ def test_a_download_that_is_another_page_each_time_ends_after_a_day() -> None:
     d = fetching()
     for minute in range(25 * 60):
         d.told(ev.DownloadUnreadable(60.0 * minute, T1, f"{minute:x}"))
-    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.RESULT_UNREADABLE)
+    assert (d.phase, d.state.reason) == (Phase.FAILED, reasons.RESULT_UNREADABLE)
 
 
 def test_a_manifest_whose_command_crashes_again_and_again_ends_by_a_name() -> None:
@@ -647,11 +647,11 @@ def test_a_manifest_whose_command_crashes_again_and_again_ends_by_a_name() -> No
     d.told(ev.TranscriptDone(1, T1, 1))
     d.told(stored(2, T1, is_empty=True))
     d.told(ev.CommandFailed(10, "publish_transcript", transcript_id=T1))
-    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.OUR_FAULT)
+    assert (d.phase, d.state.reason) == (Phase.FAILED, reasons.OUR_FAULT)
 
 
 def missing(at: float, transcript_id: str = T1) -> ev.TranscriptMissing:
-    return ev.TranscriptMissing(at, transcript_id, patient_at=at)
+    return ev.TranscriptMissing(at, transcript_id, at_excluding_pauses=at)
 
 
 def listed_without(at: float, transcript_id: str = T1, *seen: Seen) -> ev.Listed:
@@ -668,7 +668,7 @@ def test_one_moment_of_absence_after_twenty_minutes_is_no_absence_of_twenty_minu
     assert isinstance(later, AskTranscript)
     assert d.state.attempts[0].absence is None
     assert isinstance(d.told(missing(1_900))[0], AskTranscript), "the row begins anew"
-    assert d.fates() == ["running"]
+    assert d.statuses() == ["running"]
 
 
 @pytest.mark.parametrize(
@@ -676,7 +676,7 @@ def test_one_moment_of_absence_after_twenty_minutes_is_no_absence_of_twenty_minu
     [
         ev.StillProcessing(700, T1),
         listed_without(700, T1, Seen(T1, TranscriptStatus.PROCESSING, 1, FIRST)),
-        ev.LongSilence(700),
+        ev.DowntimeDetected(700),
     ],
 )
 def test_any_other_answer_ends_the_row_of_absences(answer: ev.Event) -> None:
@@ -688,7 +688,7 @@ def test_any_other_answer_ends_the_row_of_absences(answer: ev.Event) -> None:
     d.told(answer)
     assert d.state.attempts[0].absence is None
     d.told(ev.RecordingAsked(800, SEEN))
-    assert d.fates() == ["running"]
+    assert d.statuses() == ["running"]
 
 
 def test_absence_under_a_key_that_does_not_see_the_recording_decides_nothing() -> None:
@@ -706,10 +706,10 @@ def test_absence_under_a_key_that_does_not_see_the_recording_decides_nothing() -
             AskTranscript(T1, after_s=HOUR),
         )
         at += HOUR
-    assert d.fates() == ["running"]
+    assert d.statuses() == ["running"]
     d.told(ev.TranscriptDone(at, T1, 1))
     d.told(stored(at, T1))
-    assert d.goal is Goal.STORED
+    assert d.phase is Phase.STORED
 
 
 def test_a_lost_create_answer_is_not_called_unmade_under_a_key_that_does_not_see_the_recording() -> None:
@@ -719,12 +719,12 @@ def test_a_lost_create_answer_is_not_called_unmade_under_a_key_that_does_not_see
         assert d.told(ev.Listed(hour * HOUR + 700, 1, (), 9_000, 9_000)) == (AskRecording(),)
         unknown = ev.RecordingAsked(hour * HOUR + 701, ev.RecordingCondition.UNKNOWN)
         assert d.told(unknown) == (LookUpTranscript(1, after_s=HOUR),)
-    assert d.fates() == ["unknown"]
+    assert d.statuses() == ["unknown"]
 
 
 def test_a_look_before_a_create_is_clean_only_when_the_recording_is_seen() -> None:
     d = Dialogue()
-    d.told(ev.RecordingDone(0, look_first=True))
+    d.told(ev.RecordingDone(0, lookup_required=True))
     assert d.told(ev.Listed(60, 0)) == (AskRecording(),)
     d.told(ev.RecordingAsked(61, ev.RecordingCondition.UNKNOWN))
     assert not any(isinstance(c, CreateTranscript) for c in d.outbox.values())
@@ -753,7 +753,7 @@ def test_a_provider_that_left_the_policy_is_not_sent_to_and_another_takes_its_at
         "the same ordinal: nothing was made"
     )
     assert d.told(ev.Sending(1, 1, FIRST, 1)) == ()
-    assert d.fates() == ["claimed"]
+    assert d.statuses() == ["claimed"]
 
 
 def test_a_planned_attempt_of_a_provider_that_left_the_policy_is_planned_anew() -> None:
@@ -761,7 +761,7 @@ def test_a_planned_attempt_of_a_provider_that_left_the_policy_is_planned_anew() 
     d.told(ev.RecordingDone(0))
     d.policy = replace(built_in(), providers=(ProviderChoice("deepgram_async"),), attempts=1)
     d.told(ev.Sending(1, 1, FIRST, 0))
-    assert d.fates() == []
+    assert d.statuses() == []
     unwanted = why_not_send(d.state, 1, FIRST, d.policy)
     assert unwanted is not None
     assert d.told(unwanted) == (CreateTranscript(1, "deepgram_async"),)
@@ -773,7 +773,7 @@ def test_what_is_no_longer_selected_ends_unpaid_and_skipped_even_after_a_definit
     unwanted = why_not_send(d.state, 1, FIRST, d.policy)
     assert unwanted is not None
     assert d.told(unwanted) == ()
-    assert (d.goal, d.state.reason, d.fates()) == (Goal.SKIPPED, reasons.NOT_SELECTED, ["refused"])
+    assert (d.phase, d.state.reason, d.statuses()) == (Phase.SKIPPED, reasons.NOT_SELECTED, ["refused"])
     (again,) = d.told(ev.RetryAsked(2, budget=2))
     assert isinstance(again, CreateTranscript)
     assert why_not_send(d.state, 2, again.provider, d.policy) is None, "a person asked for it"
@@ -784,7 +784,7 @@ def test_a_request_on_the_wire_is_not_called_unpaid_by_a_policy_that_changes_mea
     d.told(ev.RecordingDone(0))
     d.told(ev.Sending(0, 1, FIRST, 0))
     d.told(ev.NoLongerWanted(1, 1, "deselected", "excluded"))
-    assert (d.goal, d.fates(), d.ignored is not None) == (Goal.CREATING, ["sending"], True)
+    assert (d.phase, d.statuses(), d.ignored is not None) == (Phase.CREATING, ["sending"], True)
 
 
 def test_a_repetition_under_the_same_key_does_not_ask_the_policy() -> None:
@@ -793,7 +793,7 @@ def test_a_repetition_under_the_same_key_does_not_ask_the_policy() -> None:
     d.policy = replace(built_in(), providers=(ProviderChoice("deepgram_async"),), attempts=1)
     assert why_not_send(d.state, 1, FIRST, d.policy) is None
     d.told(ev.Sending(4, 1, FIRST, 0))
-    assert d.fates() == ["sending"]
+    assert d.statuses() == ["sending"]
 
 
 # -- bytes that are no transcript ------------------------------------------
@@ -807,12 +807,12 @@ def test_three_equal_downloads_a_minute_apart_are_what_there_is_and_nothing_furt
     assert d.told(ev.DownloadUnreadable(120, T1, "bb")) == again
     assert d.told(ev.DownloadUnreadable(121, T1, "bb")) == again, "not a minute apart"
     d.told(ev.DownloadUnreadable(180, T1, "bb"))
-    assert d.state.unread[0].is_unreadable
+    assert d.state.pending_transcripts[0].is_unreadable
     assert d.told(ev.DownloadUnreadable(240, T1, "bb", is_kept=True)) == ()
-    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.RESULT_UNREADABLE)
+    assert (d.phase, d.state.reason) == (Phase.FAILED, reasons.RESULT_UNREADABLE)
     assert d.told(ev.RetryAsked(300, 0)) == (FetchTranscript(T1),), "read again for free"
     d.told(stored(301, T1))
-    assert d.goal is Goal.STORED
+    assert d.phase is Phase.STORED
 
 
 # -- a fault of ours -------------------------------------------------------
@@ -856,7 +856,7 @@ def test_a_second_finished_transcript_is_stored_beside_the_first() -> None:
     d.told(stored(1, T1))
     assert d.told(ev.TranscriptDone(2, T3)) == (FetchTranscript(T3),)
     d.told(stored(3, T3))
-    assert (d.goal, d.state.current) == (Goal.STORED, T1)
+    assert (d.phase, d.state.current) == (Phase.STORED, T1)
 
 
 def test_words_replace_an_empty_result() -> None:
@@ -894,21 +894,21 @@ def test_a_budget_for_more_gives_up_no_request_that_may_have_been_heard() -> Non
     d.told(ev.Sending(61, 1, FIRST, 0))
     d.told(ev.CreateNotSent(25 * HOUR, 1, "dns"))
     assert d.told(ev.RetryAsked(26 * HOUR, 2)) == (CreateTranscript(1, FIRST),)
-    assert d.fates() == ["claimed"]
+    assert d.statuses() == ["claimed"]
 
 
 def test_our_own_failure_keeps_the_attempt_open_and_a_retry_looks_before_it_pays() -> None:
     d = lost_answer()
     d.told(ev.CommandFailed(1, "look_up_transcript", ordinal=1))
-    assert (d.goal, d.state.reason) == (Goal.FAILED, reasons.OUR_FAULT)
+    assert (d.phase, d.state.reason) == (Phase.FAILED, reasons.OUR_FAULT)
     assert d.told(ev.RetryAsked(2, 0)) == (LookUpTranscript(1),)
 
 
 def test_erased_recordings_ignore_everything() -> None:
-    d = Dialogue(state=Transcription("default", RECORDING, goal=Goal.ERASED))
+    d = Dialogue(state=Transcription("default", RECORDING, phase=Phase.ERASED))
     assert d.told(ev.RecordingDone(0)) == ()
     assert d.told(ev.TranscriptDone(0, T1, 1)) == ()
-    assert d.goal is Goal.ERASED
+    assert d.phase is Phase.ERASED
 
 
 # -- policy ----------------------------------------------------------------
@@ -917,7 +917,7 @@ def test_erased_recordings_ignore_everything() -> None:
 def test_recordings_marked_skip_are_skipped_by_name() -> None:
     d = Dialogue()
     assert d.told(ev.RecordingDone(0, metadata=(("afterword", "skip"),))) == ()
-    assert (d.goal, d.state.detail) == (Goal.SKIPPED, "excluded by metadata afterword")
+    assert (d.phase, d.state.detail) == (Phase.SKIPPED, "excluded by metadata afterword")
 
 
 def test_a_policy_of_none_takes_only_what_it_names() -> None:
@@ -933,7 +933,7 @@ def test_the_budget_stops_before_the_providers_do() -> None:
     d = Dialogue(Policy(providers=(ProviderChoice("a_async"), ProviderChoice("b_async")), attempts=1))
     d.told(ev.RecordingDone(0))
     assert d.attempt_fails(1, T1) == ()
-    assert d.goal is Goal.FAILED
+    assert d.phase is Phase.FAILED
 
 
 # -- records ---------------------------------------------------------------

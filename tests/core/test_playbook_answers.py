@@ -13,7 +13,7 @@ from app.core import events as ev
 from app.core.commands import CreateTranscript, FetchTranscript, LookUpTranscript, PruneTranscript
 from app.core.rules_create import why_not_send
 from app.core.seen import FailureCause, Seen, TranscriptStatus
-from app.core.state import Goal
+from app.core.state import Phase
 from tests.core.playbook import HOUR, T1, T2, Dialogue
 from tests.policies import built_in
 
@@ -31,18 +31,18 @@ def second_is_sent() -> Dialogue:
 def test_create_answered_with_the_transcript_of_an_earlier_attempt_is_looked_up() -> None:
     d = second_is_sent()
     assert d.told(ev.Created(2, 2, T1, SECOND)) == (LookUpTranscript(2, after_s=2),)
-    assert d.fates() == ["failed", "unknown"]
+    assert d.statuses() == ["failed", "unknown"]
     seen = (Seen(T1, TranscriptStatus.FAILED, 1, FIRST), Seen(T2, TranscriptStatus.PROCESSING, 2, SECOND))
     d.told(ev.Listed(5, 2, seen, 4, 4))
     assert d.state.attempts[1].transcript_id == T2
-    assert d.fates() == ["failed", "running"]
+    assert d.statuses() == ["failed", "running"]
 
 
 def test_a_list_that_gives_an_earlier_attempts_transcript_another_marker_moves_nothing() -> None:
     d = second_is_sent()
     d.told(ev.CreateUnknown(2, 2))
     d.told(ev.Listed(5, 2, (Seen(T1, TranscriptStatus.FAILED, 2, FIRST),), 4, 4))
-    assert d.fates() == ["failed", "claimed"]
+    assert d.statuses() == ["failed", "claimed"]
     assert d.state.attempts[1].transcript_id is None
 
 
@@ -66,7 +66,7 @@ def test_transcript_that_failed_after_all_for_its_platform_is_cured_by_no_other_
     d.attempt_runs(1, T1)
     d.told(ev.TranscriptDone(1, T1, 1))
     assert d.told(ev.TranscriptGone(2, T1, "zoom_captions_failure", FailureCause.PLATFORM)) == ()
-    assert (d.goal, d.state.reason) == (Goal.FAILED, "no_provider_can_cure")
+    assert (d.phase, d.state.reason) == (Phase.FAILED, "no_provider_can_cure")
 
 
 def ended_by_a_lower_budget() -> Dialogue:
@@ -77,7 +77,7 @@ def ended_by_a_lower_budget() -> Dialogue:
     unwanted = why_not_send(d.state, 2, SECOND, d.policy)
     assert unwanted is not None
     assert d.told(unwanted) == ()
-    assert (d.goal, d.fates()) == (Goal.FAILED, ["failed", "refused"])
+    assert (d.phase, d.statuses()) == (Phase.FAILED, ["failed", "refused"])
     return d
 
 
@@ -94,15 +94,15 @@ def test_room_that_is_made_again_and_again_in_vain_is_waited_for_no_longer_than_
     d = Dialogue(replace(built_in(), at_limit="prune"))
     d.told(ev.RecordingDone(0))
     at, deletions = 0.0, 0
-    while d.goal is Goal.CREATING:
-        generation = d.state.attempts[0].generation if d.state.attempts else 0
-        d.told(ev.Sending(at, 1, FIRST, generation))
+    while d.phase is Phase.CREATING:
+        key_serial = d.state.attempts[0].key_serial if d.state.attempts else 0
+        d.told(ev.Sending(at, 1, FIRST, key_serial))
         for command in d.told(ev.CreateRefused(at, 1, ev.Refusal.LIMIT, "http_400")):
             assert isinstance(command, PruneTranscript)
             assert d.told(ev.Pruned(at, 1, has_room=True)), "there seems to be room"
             at, deletions = at + command.after_s + 1.0, deletions + 1
         assert deletions < 2_000, "once a minute at most"
-    assert (d.goal, d.state.reason) == (Goal.FAILED, "recall_limit_of_transcripts_reached")
+    assert (d.phase, d.state.reason) == (Phase.FAILED, "recall_limit_of_transcripts_reached")
     assert 24 * HOUR <= at < 25 * HOUR
 
 
@@ -115,7 +115,7 @@ def test_what_one_key_began_to_miss_and_another_went_on_missing_is_missed_by_nei
         d.told(ev.TranscriptMissing(at - 1, T1, at - 1, key="b"))
         d.told(ev.Listed(at, 0, transcript_id=T1, key="b"))
     d.told(ev.RecordingAsked(901, ev.RecordingCondition.DONE, key="a"))
-    assert d.fates() == ["running"], "key b may be another workspace's, and key a saw one 404"
+    assert d.statuses() == ["running"], "key b may be another workspace's, and key a saw one 404"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_wait_that_ends_on_an_answer_without_a_meaning_says_so(is_unexpected: 
     d.told(ev.RecordingDone(0))
     d.attempt_runs(1, T1)
     d.told(ev.WaitEnded(1, "ask_transcript", "http_418", transcript_id=T1, is_unexpected=is_unexpected))
-    assert (d.goal, d.state.reason, d.state.detail) == (Goal.FAILED, reason, "ask_transcript: http_418")
+    assert (d.phase, d.state.reason, d.state.detail) == (Phase.FAILED, reason, "ask_transcript: http_418")
 
 
 @pytest.mark.parametrize(
@@ -141,4 +141,4 @@ def test_a_download_that_its_question_never_led_to_has_the_reason_of_the_questio
     d.told(ev.TranscriptDone(0, T1, 1))
     for hour in (0, 8, 16, 24):
         d.told(ev.FetchBlocked(3_600 * hour, T1, "recall_http_418", is_unexpected))
-    assert (d.goal, d.state.reason) == (Goal.FAILED, reason)
+    assert (d.phase, d.state.reason) == (Phase.FAILED, reason)

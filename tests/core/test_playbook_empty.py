@@ -19,7 +19,7 @@ from app.core.commands import (
     PublishTranscript,
 )
 from app.core.machine import is_wanted
-from app.core.state import Goal
+from app.core.state import Phase
 from tests.core.playbook import (
     HOUR,
     T1,
@@ -40,10 +40,10 @@ def test_a_second_empty_transcript_is_no_result_while_an_attempt_runs() -> None:
     d = silent_then_asked_again()
     d.told(ev.TranscriptDone(4, T3))  # another party's
     assert d.told(stored(5, T3, is_empty=True)) == ()
-    assert d.goal is Goal.TRANSCRIBING, "the attempt that is paid for may bring words"
+    assert d.phase is Phase.TRANSCRIBING, "the attempt that is paid for may bring words"
     d.told(ev.TranscriptDone(6, T2, 2))
     assert d.told(stored(7, T2)) == (PublishTranscript(T1), PublishTranscript(T3))
-    assert (d.goal, d.state.current, d.state.verdict) == (Goal.STORED, T2, "spoken")
+    assert (d.phase, d.state.current, d.state.verdict) == (Phase.STORED, T2, "spoken")
 
 
 def test_two_empty_transcripts_are_a_result_when_the_attempt_fails() -> None:
@@ -52,7 +52,7 @@ def test_two_empty_transcripts_are_a_result_when_the_attempt_fails() -> None:
     d.told(stored(5, T3, is_empty=True))
     assert d.told(ev.TranscriptFailed(6, T2, 2, "x")) == (PublishTranscript(T3),)
     assert d.told(published(7, T3)) == (PublishTranscript(T1),)
-    assert (d.goal, d.state.current, d.state.verdict) == (Goal.STORED, T3, "empty")
+    assert (d.phase, d.state.current, d.state.verdict) == (Phase.STORED, T3, "empty")
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_words_that_are_paid_for_and_cannot_be_stored_are_not_passed_off_as_sile
     d.told(ev.TranscriptDone(4, T2, 2))
     for hour in (5, 15, 25, 29):
         d.told(ev.FetchBlocked(hour * HOUR, T2, cause))
-    assert (d.goal, d.state.reason) == (Goal.FAILED, reason)
+    assert (d.phase, d.state.reason) == (Phase.FAILED, reason)
     assert d.told(ev.RetryAsked(30 * HOUR, 0)) == (FetchTranscript(T2),)
     d.told(stored(30 * HOUR, T2))
-    assert (d.goal, d.state.current, d.state.verdict) == (Goal.STORED, T2, "spoken")
+    assert (d.phase, d.state.current, d.state.verdict) == (Phase.STORED, T2, "spoken")
 
 
 def test_an_empty_transcript_does_not_hurry_the_fetch_that_waits_beside_it() -> None:
@@ -94,17 +94,17 @@ def test_an_empty_transcript_is_the_result_after_all_when_the_one_that_could_not
     d.told(ev.TranscriptDone(4, T2, 2))
     for hour in (5, 15, 25, 29):
         d.told(ev.FetchBlocked(hour * HOUR, T2, "http_403"))
-    assert d.goal is Goal.FAILED
+    assert d.phase is Phase.FAILED
     d.told(ev.TranscriptDeleted(30 * HOUR, T2, 2))
     assert d.told(ev.TranscriptGone(30 * HOUR, T2)) == (PublishTranscript(T1),)
     d.told(published(30 * HOUR, T1))
-    assert (d.goal, d.state.current, d.state.verdict) == (Goal.STORED, T1, "empty")
+    assert (d.phase, d.state.current, d.state.verdict) == (Phase.STORED, T1, "empty")
 
 
 def test_an_empty_transcript_beside_a_create_without_an_answer_is_no_result() -> None:
     d = silent_then_asked_again()
     d.told(ev.WaitEnded(30 * HOUR, "ask_transcript", "http_418", transcript_id=T2))
-    assert (d.goal, d.state.candidate, d.fates()) == (Goal.FAILED, T1, ["empty", "running"])
+    assert (d.phase, d.state.empty_candidate, d.statuses()) == (Phase.FAILED, T1, ["empty", "running"])
     assert d.told(ev.RetryAsked(31 * HOUR, 0)) == (AskTranscript(T2),)
 
 
@@ -128,7 +128,7 @@ def test_an_empty_transcript_that_comes_while_another_is_published_waits_for_it(
     assert d.told(stored(4, T3, is_empty=True)) == (PublishTranscript(T1),)
     assert not is_wanted(d.state, PublishTranscript(T3)), "its manifest is to name the result"
     assert d.told(published(5, T1)) == (PublishTranscript(T3),)
-    assert (d.goal, d.state.current) == (Goal.STORED, T1)
+    assert (d.phase, d.state.current) == (Phase.STORED, T1)
 
 
 def test_an_attempt_that_waits_to_be_sent_goes_on_after_an_empty_transcript_of_another_party() -> None:
@@ -158,7 +158,7 @@ def test_another_partys_transcript_that_cannot_be_stored_does_not_end_what_is_be
     d.told(ev.TranscriptDone(3, T3))
     for hour in (5, 15, 25, 29):
         d.told(ev.FetchBlocked(hour * HOUR, T3, "http_403"))
-    assert (d.goal, d.state.reason) == (Goal.FETCHING, None)
+    assert (d.phase, d.state.reason) == (Phase.FETCHING, None)
     assert d.told(published(30 * HOUR, T1)) == (FetchTranscript(T3),)
 
 
@@ -197,9 +197,9 @@ def test_a_silent_meeting_is_completed_though_an_attempt_was_set_aside(*, is_emp
     ]
     for event in told if is_empty_first else (told[2], *told[:2]):
         d.told(event)
-    assert (d.fates(), set(d.outbox)) == (["refused"], {PublishTranscript(T3).key})
+    assert (d.statuses(), set(d.outbox)) == (["refused"], {PublishTranscript(T3).key})
     d.told(published(4, T3))
-    assert (d.goal, d.state.verdict) == (Goal.STORED, "empty")
+    assert (d.phase, d.state.verdict) == (Phase.STORED, "empty")
 
 
 def test_an_empty_transcript_is_no_result_while_a_request_without_an_answer_may_have_been_heard() -> None:
@@ -212,7 +212,7 @@ def test_an_empty_transcript_is_no_result_while_a_request_without_an_answer_may_
     d.told(ev.Listed(60, 1, (), 60.0, 60.0, is_resendable=True))  # the same key goes out again
     d.told(ev.Sending(61, 1, FIRST, 0))
     d.told(ev.CreateNotSent(25 * HOUR, 1, "dns"))
-    assert (d.goal, d.state.reason, d.fates()) == (Goal.FAILED, reasons.CREATE_UNSETTLED, ["claimed"])
+    assert (d.phase, d.state.reason, d.statuses()) == (Phase.FAILED, reasons.CREATE_UNSETTLED, ["claimed"])
     assert d.told(ev.RetryAsked(26 * HOUR, 0)) == (CreateTranscript(1, FIRST),)
 
 
@@ -237,4 +237,4 @@ def test_what_is_stored_is_not_skipped_by_a_policy_that_changes_later() -> None:
     d.told(ev.TranscriptDone(2, T3))
     d.told(stored(3, T3))
     d.told(ev.NoLongerWanted(4, 1, "deselected", "excluded"))  # of the moment before
-    assert (d.goal, d.ignored is not None) == (Goal.STORED, True)
+    assert (d.phase, d.ignored is not None) == (Phase.STORED, True)

@@ -16,7 +16,7 @@ from app.core.commands import (
     PruneTranscript,
     PublishTranscript,
 )
-from app.core.state import Absence, Attempt, Fate, Goal, Transcription, Unread
+from app.core.state import Absence, Attempt, AttemptStatus, PendingTranscript, Phase, Transcription
 
 COMMANDS: list[tuple[Command, str, str, str]] = [
     (
@@ -95,15 +95,18 @@ def test_ages_count_on_for_the_same_wish_only(old: Command, new: Command, expect
 FULL = Transcription(
     "default",
     "r-1",
-    goal=Goal.FETCHING,
-    is_heard=True,
+    phase=Phase.FETCHING,
+    is_recording_done=True,
     metadata=(("team", "blue"), ("skip", None)),
     attempts=(
-        Attempt(1, "a_async", Fate.RUNNING, 2, "t-1", absence=Absence(5.0, 1, 6.0, "k")),
-        Attempt(2, "b_async", Fate.UNKNOWN),
+        Attempt(1, "a_async", AttemptStatus.RUNNING, 2, "t-1", absence=Absence(5.0, 1, 6.0, "k")),
+        Attempt(2, "b_async", AttemptStatus.UNKNOWN),
     ),
-    unread=(Unread("t-2", 3.0, 1, Absence(4.0), "aa", 2, 7.0), Unread("t-3", 3.0)),
-    looked_at=("t-4", "t-5"),
+    pending_transcripts=(
+        PendingTranscript("t-2", 3.0, 1, Absence(4.0), "aa", 2, 7.0),
+        PendingTranscript("t-3", 3.0),
+    ),
+    processed_transcripts=("t-4", "t-5"),
     superseded=("t-5",),
     is_short=False,
     completed_at=9.0,

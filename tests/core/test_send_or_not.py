@@ -10,15 +10,15 @@ from app.core import events as ev
 from app.core.machine import decide
 from app.core.policy import Policy, ProviderChoice, Selection
 from app.core.rules_create import why_no_further, why_not_send
-from app.core.state import Attempt, Fate, Goal, Transcription
+from app.core.state import Attempt, AttemptStatus, Phase, Transcription
 
 POLICY = Policy((ProviderChoice("a"), ProviderChoice("b"), ProviderChoice("c")), 3)
-HEARD = Transcription("default", "r-1", goal=Goal.CREATING, is_heard=True, planned=1)
+HEARD = Transcription("default", "r-1", phase=Phase.CREATING, is_recording_done=True, planned=1)
 SKIPS = (("afterword", "skip"),)
 
 
-def after(*fates: Fate, **changes: object) -> Transcription:
-    lines = tuple(Attempt(n, "abc"[n - 1], fate) for n, fate in enumerate(fates, start=1))
+def after(*statuses: AttemptStatus, **changes: object) -> Transcription:
+    lines = tuple(Attempt(n, "abc"[n - 1], status) for n, status in enumerate(statuses, start=1))
     return replace(HEARD, attempts=lines, **changes)  # type: ignore[arg-type]  # fields by name
 
 
@@ -29,8 +29,14 @@ def after(*fates: Fate, **changes: object) -> Transcription:
         (replace(HEARD, metadata=SKIPS), 1, "a", POLICY, ("deselected", "excluded by metadata afterword")),
         (replace(HEARD, metadata=SKIPS, is_by_hand=True), 1, "a", POLICY, None),
         (HEARD, 1, "gone", POLICY, ("provider_left", "gone")),
-        (after(Fate.FAILED), 2, "b", replace(POLICY, attempts=1), ("no_further_attempt", "attempts")),
-        (after(Fate.CLAIMED), 1, "gone", POLICY, ("provider_left", "gone")),
+        (
+            after(AttemptStatus.FAILED),
+            2,
+            "b",
+            replace(POLICY, attempts=1),
+            ("no_further_attempt", "attempts"),
+        ),
+        (after(AttemptStatus.CLAIMED), 1, "gone", POLICY, ("provider_left", "gone")),
         (
             HEARD,
             1,
@@ -51,32 +57,34 @@ def test_selection_provider_and_budget_are_asked_in_this_order(
 
 
 def test_a_repetition_under_the_same_key_is_not_asked_again() -> None:
-    doubtful = replace(HEARD, metadata=SKIPS, attempts=(Attempt(1, "gone", Fate.CLAIMED, is_doubtful=True),))
+    doubtful = replace(
+        HEARD, metadata=SKIPS, attempts=(Attempt(1, "gone", AttemptStatus.CLAIMED, is_doubtful=True),)
+    )
     assert why_not_send(doubtful, 1, "gone", POLICY) is None
 
 
 @pytest.mark.parametrize(
     ("t", "ordinal", "policy", "expected"),
     [
-        (after(Fate.FAILED), 2, POLICY, None),
-        (after(Fate.FAILED, Fate.FAILED, Fate.FAILED), 4, POLICY, "attempts"),
-        (after(Fate.FAILED, Fate.FAILED, Fate.FAILED, budget=4), 4, POLICY, None),
-        (after(Fate.SILENT), 2, POLICY, "on_silence"),
-        (after(Fate.SILENT), 2, replace(POLICY, on_silence="next"), None),
-        (after(Fate.SILENT, is_insisted=True), 2, POLICY, None),
-        (after(Fate.SILENT, budget=2), 2, POLICY, None),
-        (after(Fate.SILENT, budget=1), 2, POLICY, "on_silence"),
-        (after(Fate.SILENT, Fate.FAILED), 3, POLICY, None),
-        (after(Fate.SILENT, Fate.REFUSED), 3, POLICY, "on_silence"),
-        (after(Fate.FAILED, Fate.SILENT), 2, POLICY, None),  # of the attempts before it
-        (after(Fate.EMPTY, candidate="t-1"), 2, POLICY, None),
+        (after(AttemptStatus.FAILED), 2, POLICY, None),
+        (after(AttemptStatus.FAILED, AttemptStatus.FAILED, AttemptStatus.FAILED), 4, POLICY, "attempts"),
+        (after(AttemptStatus.FAILED, AttemptStatus.FAILED, AttemptStatus.FAILED, budget=4), 4, POLICY, None),
+        (after(AttemptStatus.SILENT), 2, POLICY, "on_silence"),
+        (after(AttemptStatus.SILENT), 2, replace(POLICY, on_silence="next"), None),
+        (after(AttemptStatus.SILENT, retry_requested=True), 2, POLICY, None),
+        (after(AttemptStatus.SILENT, budget=2), 2, POLICY, None),
+        (after(AttemptStatus.SILENT, budget=1), 2, POLICY, "on_silence"),
+        (after(AttemptStatus.SILENT, AttemptStatus.FAILED), 3, POLICY, None),
+        (after(AttemptStatus.SILENT, AttemptStatus.REFUSED), 3, POLICY, "on_silence"),
+        (after(AttemptStatus.FAILED, AttemptStatus.SILENT), 2, POLICY, None),  # of the attempts before it
+        (after(AttemptStatus.EMPTY, empty_candidate="t-1"), 2, POLICY, None),
         (
-            after(Fate.EMPTY, candidate="t-1"),
+            after(AttemptStatus.EMPTY, empty_candidate="t-1"),
             2,
             replace(POLICY, fallback_on_empty=False),
             "fallback_on_empty",
         ),
-        (after(Fate.FAILED), 2, replace(POLICY, fallback_on_empty=False), None),
+        (after(AttemptStatus.FAILED), 2, replace(POLICY, fallback_on_empty=False), None),
     ],
 )
 def test_the_setting_because_of_which_no_further_attempt_is_made(
@@ -86,7 +94,7 @@ def test_the_setting_because_of_which_no_further_attempt_is_made(
 
 
 def test_an_erased_recording_takes_up_nothing() -> None:
-    erased = replace(HEARD, goal=Goal.ERASED)
+    erased = replace(HEARD, phase=Phase.ERASED)
     decision = decide(erased, ev.RecordingDone(1.0), POLICY)
     assert decision.state is erased
     assert decision.ignored == "erased: nothing about this recording is taken up again"

@@ -30,7 +30,7 @@ from app.core.machine import Decision, decide
 from app.core.policy import Policy, ProviderChoice
 from app.core.rules_create import why_not_send
 from app.core.seen import FailureCause, Seen, TranscriptStatus
-from app.core.state import ENDS, Absence, Attempt, Fate, Goal, Transcription, Unread
+from app.core.state import ENDS, Absence, Attempt, AttemptStatus, PendingTranscript, Phase, Transcription
 
 NOW = 1_000.0
 SOON = NOW + 700.0  # an absence has lasted, and a list may be read again
@@ -80,7 +80,9 @@ CASTS = {
         Policy(BOTH[:1], 1), (FOREIGN,), has_deletions=True, has_our_faults=True
     ),
     "two providers, the first is down, room is made at the limit": Cast(
-        Policy(BOTH, 2, at_limit="prune", shut=frozenset({"a_async"})), has_looks=False, has_empties=False
+        Policy(BOTH, 2, at_limit="prune", open_providers=frozenset({"a_async"})),
+        has_looks=False,
+        has_empties=False,
     ),
     "two providers, long silences": Cast(
         Policy(BOTH, 2), has_silences=True, has_empties=False, has_forgotten=False
@@ -101,7 +103,9 @@ CASTS = {
         has_empties=False,
         has_forgotten=False,
     ),
-    "one provider, and it is down": Cast(Policy(BOTH[:1], 1, shut=frozenset({"a_async"})), (REALTIME,)),
+    "one provider, and it is down": Cast(
+        Policy(BOTH[:1], 1, open_providers=frozenset({"a_async"})), (REALTIME,)
+    ),
 }
 
 
@@ -120,10 +124,10 @@ def webhooks(state: Transcription, cast: Cast) -> Iterator[ev.Event]:
     """Whatever Recall may say at any moment, in any order."""
     yield ev.RecordingDone(NOW)
     if cast.has_looks:
-        yield ev.RecordingDone(NOW, look_first=True)
+        yield ev.RecordingDone(NOW, lookup_required=True)
     yield ev.RecordingFailed(NOW)
     if cast.has_silences:
-        yield ev.LongSilence(NOW)
+        yield ev.DowntimeDetected(NOW)
     if cast.has_absences:
         yield ev.ClockStepped(NOW)
     for ordinal in range(1, cast.policy.attempts + 1):
@@ -186,7 +190,7 @@ def _ask_answers(tid: str, cast: Cast) -> Iterator[ev.Event]:
 
 def _missing(tid: str) -> Iterator[ev.Event]:
     for at in (NOW, SOON, LATE):
-        yield ev.TranscriptMissing(at, tid, patient_at=at)
+        yield ev.TranscriptMissing(at, tid, at_excluding_pauses=at)
 
 
 def before_the_send(state: Transcription, command: CreateTranscript, policy: Policy) -> ev.Event:
@@ -194,18 +198,18 @@ def before_the_send(state: Transcription, command: CreateTranscript, policy: Pol
     unwanted = why_not_send(state, command.ordinal, command.provider, policy)
     if unwanted is not None:
         return replace(unwanted, at=NOW)
-    return ev.Sending(NOW, command.ordinal, command.provider, command.generation)
+    return ev.Sending(NOW, command.ordinal, command.provider, command.key_serial)
 
 
 def _create_answers(state: Transcription, command: CreateTranscript, cast: Cast) -> Iterator[ev.Event]:
     line = state.attempt_of(ordinal=command.ordinal)
-    if line is None or line.fate is not Fate.SENDING:
+    if line is None or line.status is not AttemptStatus.SENDING:
         yield before_the_send(state, command, cast.policy)
         if cast.has_policy_changes and (line is None or not line.is_doubtful):
             yield ev.NoLongerWanted(NOW, command.ordinal, "deselected", "excluded")
             yield ev.NoLongerWanted(NOW, command.ordinal, "provider_left", command.provider)
             yield ev.NoLongerWanted(NOW, command.ordinal, "no_further_attempt", "attempts")
-        if cast.policy.shut and line is None:
+        if cast.policy.open_providers and line is None:
             yield ev.ProviderDown(NOW, command.ordinal, command.provider)
         if cast.has_policy_changes and line is None:
             yield ev.BudgetSpent(NOW, command.ordinal)
@@ -263,7 +267,7 @@ def _fetch_answers(tid: str, cast: Cast) -> Iterator[ev.Event]:
 def step(world: World, event: ev.Event, source: Command | None, policy: Policy) -> tuple[World, Decision]:
     """Applies the event as `Transcriptions.commit` would: the source is done, commands replace by key."""
     if isinstance(event, ev.ProviderAwaited):
-        policy = replace(policy, shut=frozenset())  # the wait is over: somebody may try it
+        policy = replace(policy, open_providers=frozenset())  # the wait is over: somebody may try it
     state = _tried_often(world.state) if event.at == LATE else world.state
     decision = decide(state, event, policy, pending=tuple(world.pending))
     left = {c.key: c for c in world.pending}
@@ -283,7 +287,11 @@ def step(world: World, event: ev.Event, source: Command | None, policy: Policy) 
 def _tried_often(state: Transcription) -> Transcription:
     """Much later also means: after many looks."""
     lines = tuple(replace(a, tries=9) for a in state.attempts)
-    return replace(state, attempts=lines, unread=tuple(replace(u, tries=9) for u in state.unread))
+    return replace(
+        state,
+        attempts=lines,
+        pending_transcripts=tuple(replace(u, tries=9) for u in state.pending_transcripts),
+    )
 
 
 # What no rule reads any more once a transcript is stored.
@@ -297,12 +305,12 @@ def forget(state: Transcription) -> Transcription:
     bare = replace(
         state,
         attempts=lines,
-        unread=tuple(sorted((_forget_unread(u) for u in state.unread), key=str)),
+        pending_transcripts=tuple(sorted((_forget_pending(u) for u in state.pending_transcripts), key=str)),
         superseded=tuple(sorted(state.superseded)),
         listed_empty_at=NOW if state.listed_empty_at else 0.0,
-        looked_at=tuple(sorted(state.looked_at)),
-        waits=min(state.waits, 1) if state.goal is Goal.NEW else 0,
-        waiting_since=NOW if state.waiting_since and state.goal not in ENDS else 0.0,
+        processed_transcripts=tuple(sorted(state.processed_transcripts)),
+        waits=min(state.waits, 1) if state.phase is Phase.NEW else 0,
+        waiting_since=NOW if state.waiting_since and state.phase not in ENDS else 0.0,
         reason=state.reason if state.reason in REVIVABLE else None,
         first_heard_at=0.0,
         completed_at=None,
@@ -311,18 +319,18 @@ def forget(state: Transcription) -> Transcription:
         provider=None,
         is_by_hand=False,  # asked about by `select` alone, and these policies select everything
     )
-    return replace(bare, **_PAST) if bare.goal is Goal.STORED else bare
+    return replace(bare, **_PAST) if bare.phase is Phase.STORED else bare
 
 
 @lru_cache(10_000)
 def _forget_line(line: Attempt) -> Attempt:
-    bare = replace(line, since=NOW, tries=0, blocked=0, error=None, generation=min(line.generation, 1))
+    bare = replace(line, since=NOW, tries=0, blocked=0, error=None, key_serial=min(line.key_serial, 1))
     return replace(bare, absence=_forget_absence(line.absence))
 
 
 @lru_cache(10_000)
-def _forget_unread(unread: Unread) -> Unread:
-    bare = replace(unread, since=NOW, tries=0, absence=_forget_absence(unread.absence))
+def _forget_pending(pending: PendingTranscript) -> PendingTranscript:
+    bare = replace(pending, since=NOW, tries=0, absence=_forget_absence(pending.absence))
     return replace(bare, digest=None, digests=0, digest_at=0.0)
 
 
@@ -335,7 +343,7 @@ def _forget_absence(absence: Absence | None) -> Absence | None:
 @lru_cache(10_000)
 def _forget_wait(command: Command) -> Command:
     bare = replace(command, after_s=0.0)
-    return replace(bare, generation=min(bare.generation, 1)) if isinstance(bare, CreateTranscript) else bare
+    return replace(bare, key_serial=min(bare.key_serial, 1)) if isinstance(bare, CreateTranscript) else bare
 
 
 def moves(world: World, cast: Cast) -> Iterator[tuple[ev.Event, Command | None]]:
@@ -382,7 +390,7 @@ def reachable(
 
 
 def is_end(world: World) -> bool:
-    return world.state.goal in ENDS
+    return world.state.phase in ENDS
 
 
-__all__ = ["ENDS", "Goal", "is_end", "reachable", "step"]
+__all__ = ["ENDS", "Phase", "is_end", "reachable", "step"]

@@ -9,7 +9,7 @@ import structlog
 
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.service import Service
-from tests.contract.store_words import WORKSPACE
+from tests.contract.store_builders import WORKSPACE
 from tests.doubles.full_queue import FullQueue
 from tests.doubles.memory_store import MemoryStore
 from tests.doubles.still_clock import StillClock

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from dataclasses import replace
 
 from app.adapters.sql.clock_steps import Reading, covered_s, judged
-from app.core.circuit_breaker import Breaker
+from app.core.circuit_breaker import CircuitBreaker
 from app.orchestrator.records import EVERY_WORKSPACE, BootClock, Pause, PauseSubject
 from tests.doubles.memory_passes import MemoryPasses
 
@@ -22,10 +22,10 @@ class MemoryFaults(MemoryPasses):
     def __init__(self) -> None:
         super().__init__()
         self.rates: dict[tuple[str, str], float] = {}
-        self.turns: dict[str, float] = {}
+        self.intervals: dict[str, float] = {}
         self.pauses: dict[str, Pause] = {}
         self.pause_log: list[tuple[Pause, float]] = []  # with its end
-        self.breakers: dict[tuple[str, str], Breaker] = {}
+        self.breakers: dict[tuple[str, str], CircuitBreaker] = {}
         self.alive_at: float | None = None
         self.distances: dict[str, float] = {}  # see `clock_steps.Reading`
         self.steady_at = 0.0
@@ -35,9 +35,9 @@ class MemoryFaults(MemoryPasses):
     def _wake(self, workspace: str) -> None:
         """What waited for the end of a pause is due now."""
 
-    # -- signs of life ---------------------------------------------------------------------------
+    # -- heartbeats ---------------------------------------------------------------------------
 
-    def sign(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
+    def record_heartbeat(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
         with self._lock:
             now = self.now()
             distance = boot.distance_of(now, begun_s=boot.now_s()) if boot is not None else None
@@ -50,7 +50,7 @@ class MemoryFaults(MemoryPasses):
                 self.pause_log.append((lost, now))
             if step.is_step:
                 self.steady_at, self.distances = now, {}
-            if step.is_silence:
+            if step.is_downtime:
                 self.resumed_at = now
             self.alive_at = now
             if boot is not None and distance is not None:
@@ -69,7 +69,7 @@ class MemoryFaults(MemoryPasses):
             (replace(pause, since=pause.since - by_s), ended_at - by_s) for pause, ended_at in self.pause_log
         ]
         self.rates = {key: at - by_s for key, at in self.rates.items()}
-        self.turns = {key: at - by_s for key, at in self.turns.items()}
+        self.intervals = {key: at - by_s for key, at in self.intervals.items()}
         for workspace, pause in self.pauses.items():
             self.pauses[workspace] = replace(pause, since=pause.since - by_s, probe_at=pause.probe_at - by_s)
         self.breakers = {key: breaker.moved(-by_s) for key, breaker in self.breakers.items()}
@@ -87,12 +87,12 @@ class MemoryFaults(MemoryPasses):
             later = max(self.rates.get((workspace, rate), 0.0), self.now() + after_s)
             self.rates[workspace, rate] = later
 
-    def take_turn(self, name: str, *, every_s: float) -> bool:
+    def claim_interval(self, name: str, *, every_s: float) -> bool:
         with self._lock:
             now = self.now()
-            is_over = name not in self.turns or self.turns[name] <= now - every_s
+            is_over = name not in self.intervals or self.intervals[name] <= now - every_s
             if is_over:
-                self.turns[name] = now
+                self.intervals[name] = now
             return is_over
 
     # -- accounts --------------------------------------------------------------------------------
@@ -137,33 +137,33 @@ class MemoryFaults(MemoryPasses):
 
     # -- providers -------------------------------------------------------------------------------
 
-    def note_provider(self, workspace: str, provider: str, *, worked: bool, shut_s: float) -> None:
+    def record_result(self, workspace: str, provider: str, *, worked: bool, open_s: float) -> None:
         key = (workspace, provider)
         with self._lock:
             if worked:
                 self.breakers.pop(key, None)
             else:
-                old = self.breakers.get(key, Breaker())
-                self.breakers[key] = old.failed(now=self.now(), shut_s=shut_s)
+                old = self.breakers.get(key, CircuitBreaker())
+                self.breakers[key] = old.failed(now=self.now(), open_s=open_s)
 
-    def shut_providers(self, workspace: str) -> frozenset[str]:
+    def open_providers(self, workspace: str) -> frozenset[str]:
         with self._lock:
             now = self.now()
-            return frozenset(p for (w, p), b in self.breakers.items() if w == workspace and b.is_shut(now))
+            return frozenset(p for (w, p), b in self.breakers.items() if w == workspace and b.is_open(now))
 
-    def enter_provider(self, workspace: str, provider: str, *, probe_s: float) -> bool:
+    def allow_request(self, workspace: str, provider: str, *, probe_s: float) -> bool:
         key, now = (workspace, provider), self.now()
         with self._lock:
-            breaker = self.breakers.get(key, Breaker())
-            if breaker.is_shut(now):
+            breaker = self.breakers.get(key, CircuitBreaker())
+            if breaker.is_open(now):
                 return False
-            if breaker.shut_until is not None:
+            if breaker.open_until is not None:
                 self.breakers[key] = breaker.probed(now=now, probe_s=probe_s)
             return True
 
-    def leave_provider(self, workspace: str, provider: str) -> None:
+    def release_probe(self, workspace: str, provider: str) -> None:
         key = (workspace, provider)
         with self._lock:
-            breaker = self.breakers.get(key, Breaker())
+            breaker = self.breakers.get(key, CircuitBreaker())
             if breaker.probing_until is not None:
                 self.breakers[key] = replace(breaker, probing_until=None)

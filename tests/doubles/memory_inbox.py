@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.orchestrator.records import Closing, Delivery, NewDelivery, PauseSubject
+from app.orchestrator.records import Closing, Delivery, NewDelivery, PauseSubject, Presence, Received
 from tests.doubles.memory_faults import MemoryFaults
 from tests.doubles.memory_rows import DeliveryRow
 
@@ -25,6 +25,12 @@ class MemoryInbox(MemoryFaults):
         with self._lock:
             for new in rows:
                 self.deliveries.setdefault((new.workspace, new.webhook_id), DeliveryRow(next(self._ids), new))
+
+    def receive(self, limit: int, presence: Presence) -> Received:
+        away_until = self.record_heartbeat(quiet_s=presence.quiet_s, boot=presence.boot)
+        found = self.take_deliveries(limit)
+        waiting = [d for d in self.deliveries.values() if d.applied_at is None]
+        return Received(found, self.now(), away_until, has_more=len(waiting) > len(found) > 0)
 
     def take_deliveries(self, limit: int) -> list[Delivery]:
         with self._lock:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from app.adapters.sql.tallies import telling_outcomes
 from app.core import reasons
-from app.core.state import Goal
+from app.core.state import Phase
 from app.orchestrator.records import KEY_BY_HAND, HeldPass
 from app.recall.types import GOOD_OUTCOMES, Answer
 from tests.doubles.memory_rows import Recording, RecordingRow
@@ -53,7 +53,7 @@ class MemoryPasses(ABC):
                 for t in known
                 if gone_too
                 or (
-                    t.goal is not Goal.ERASED
+                    t.phase is not Phase.ERASED
                     and t.reason != reasons.RECORDING_GONE
                     and not t.is_recording_gone
                 )

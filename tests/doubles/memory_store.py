@@ -22,12 +22,15 @@ from app.core.state import ENDS, Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale
 from app.orchestrator import history as history_line
 from app.orchestrator.records import (
+    KEYS_IN_USE,
     NOT_SENT,
     ArtifactRow,
+    Begun,
     Committed,
     Leased,
     Loaded,
     Offerable,
+    Presence,
     Send,
     SendOutcome,
     SendTimes,
@@ -89,6 +92,8 @@ class MemoryStore(MemoryInbox):
         with self._lock:
             known = self._recording(recording)
             self._check(known, before, source)
+            if send is not None and not before.predates_downtime and known.updated_at < self.resumed_at:
+                raise Stale("the state is from before a long silence")
             budgets = _budgets(known, decision, budget, is_claim=is_claim)
             wait_s = self._wait_for_bot(after.workspace, send, bot_limit)
             if wait_s is not None:
@@ -189,6 +194,21 @@ class MemoryStore(MemoryInbox):
 
     # -- the outbox ------------------------------------------------------------------------------
 
+    def begin(self, command_id: int, presence: Presence, *, lease_s: float) -> Begun | None:
+        self.record_heartbeat(quiet_s=presence.quiet_s, boot=presence.boot)
+        leased = self.take(command_id, lease_s=lease_s)
+        if leased is None:
+            return None
+        of = leased.workspace
+        return Begun(
+            leased,
+            self.load(of, leased.recording_id),
+            self.now(),
+            is_paused=of in self.pauses,
+            keys=frozenset(f for (w, f), status in self.keys.items() if w == of and status in KEYS_IN_USE),
+            tripped=frozenset(p for (w, p), b in self.breakers.items() if w == of and b.open_until),
+        )
+
     def take(self, command_id: int, *, lease_s: float) -> Leased | None:
         with self._lock:
             row, now = self.commands.get(command_id), self.now()
@@ -231,7 +251,7 @@ class MemoryStore(MemoryInbox):
             return [
                 recording
                 for recording, known in self.recordings.items()
-                if known.transcription.goal not in ENDS
+                if known.transcription.phase not in ENDS
                 and recording not in busy
                 and known.updated_at < oldest
             ][:limit]
@@ -287,22 +307,22 @@ class MemoryStore(MemoryInbox):
 
     # -- money and rates -------------------------------------------------------------------------
 
-    def send_times(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> SendTimes:
+    def send_times(self, workspace: str, recording_id: str, ordinal: int, *, key_serial: int) -> SendTimes:
         with self._lock:
             stamps = [s for s in self._stamps(workspace, recording_id, ordinal) if s.outcome != NOT_SENT]
-            ages = [self.now() - s.at for s in stamps if s.send.generation == generation]
-            prints = frozenset(s.send.fingerprint for s in stamps if s.send.generation == generation)
+            ages = [self.now() - s.at for s in stamps if s.send.key_serial == key_serial]
+            prints = frozenset(s.send.fingerprint for s in stamps if s.send.key_serial == key_serial)
             last_s = min([*ages, self.now() - self.steady_at]) if ages else None
-            has_body = any(s.body is not None for s in stamps if s.send.generation == generation)
+            has_body = any(s.body is not None for s in stamps if s.send.key_serial == key_serial)
             return SendTimes(max(ages, default=None), last_s, prints, has_body)
 
-    def send_body(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> bytes | None:
+    def send_body(self, workspace: str, recording_id: str, ordinal: int, *, key_serial: int) -> bytes | None:
         with self._lock:
             stamps = self._stamps(workspace, recording_id, ordinal)
-            of_key = (s for s in stamps if s.send.generation == generation and s.outcome != NOT_SENT)
+            of_key = (s for s in stamps if s.send.key_serial == key_serial and s.outcome != NOT_SENT)
             return next((s.body for s in of_key if s.body is not None), None)
 
-    def settle_send(self, send_id: int, *, outcome: SendOutcome) -> None:
+    def record_send_outcome(self, send_id: int, *, outcome: SendOutcome) -> None:
         with self._lock:
             stamps = (stamp for known in self.recordings.values() for stamp in known.sends)
             for stamp in stamps:

@@ -30,7 +30,7 @@ from app import wiring
 from app.adapters.redis.job_queue import connect
 from app.adapters.sql import tables
 from app.adapters.sql.store import SqlStore
-from app.core.state import ENDS, Goal
+from app.core.state import ENDS, Phase
 from app.errors import StoreUnavailable
 from app.ops.password import kept_password
 from app.settings.environment import Settings, load_settings
@@ -82,7 +82,7 @@ class Installation:
     @property
     def redis(self) -> Redis:
         """A client of its own."""
-        return connect(wiring.redis_url(self.settings), patience="worker")
+        return connect(wiring.redis_url(self.settings), timeouts="worker")
 
     # -- the service ---------------------------------------------------------------------------------
     def start(self) -> None:
@@ -199,11 +199,11 @@ class Installation:
         except StoreUnavailable:
             return ["the database"]
         left = [
-            f"{i}: {listed[i].goal.value if i in listed else 'unheard of'}"
+            f"{i}: {listed[i].phase.value if i in listed else 'unheard of'}"
             for i in recording_ids
             if i not in listed
-            or listed[i].goal not in ENDS
-            or (listed[i].goal is Goal.STORED and listed[i].unread)
+            or listed[i].phase not in ENDS
+            or (listed[i].phase is Phase.STORED and listed[i].pending_transcripts)
         ]
         if counts.deliveries_unapplied:
             left.append(f"{counts.deliveries_unapplied} deliveries unapplied")

@@ -1,4 +1,4 @@
-"""The console of a real service: shut without the password, on loopback too; and signs of life."""
+"""The console of a real service: shut without the password, on loopback too; and heartbeats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.ops.heartbeats import read
+from app.processes.heartbeats import read
 from app.settings.program_name import ROOT
 from tests.flow.stage import Installation, running, wait_until
 from tests.ports import free_port
@@ -50,7 +50,7 @@ def test_password_is_in_no_line_and_the_command_shows_it(up: Installation) -> No
     assert f"{up.url}/ops/" in shown.stdout
 
 
-def test_every_process_leaves_a_sign_of_life(up: Installation) -> None:
+def test_every_process_leaves_a_heartbeat(up: Installation) -> None:
     wanted = {"web", "inbox", "worker-1", "worker-2"}
     wait_until(
         lambda: {beat.role for beat in read(up.store.heartbeats())} >= wanted, within_s=20, what="all beat"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app.core.state import Goal
+from app.core.state import Phase
 from tests.flow.programme import assert_whole
 from tests.flow.stage import Installation, installation, wait_until
 
@@ -48,7 +48,7 @@ def polled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Polled]:
 
 def _stored(place: Installation) -> set[str]:
     rows = place.store.list_transcriptions(limit=100)
-    return {row.state.recording_id for row in rows if row.state.goal is Goal.STORED}
+    return {row.state.recording_id for row in rows if row.state.phase is Phase.STORED}
 
 
 def test_without_a_webhook_secret_and_without_a_webhook_each_recording_is_paid_once_and_stored(

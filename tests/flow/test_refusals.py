@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app.core.state import Goal
+from app.core.state import Phase
 from tests.flow.firewall import Firewall, standing
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import Installation, installation, wait_until
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("refusals"), pytest.mark
 _SCALE = 30.0
 FIRST, SECOND, THIRD = "recallai_async", "assembly_ai_async", "deepgram_async"
 _DOWN = "failed:provider_connection_failed"
-_SHUT_AFTER = 5  # failures in a row
+_FAILURE_THRESHOLD = 5  # failures in a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def test_403_on_everything_pauses_everybody_says_since_when_and_mends_itself(wal
         assert firewall.refused["GET"] >= 2, "nobody probes"
         assert firewall.refused["POST"] <= len(waiting), "creates are no probes"
         assert all(place.recall.bill(r)["create_posts"] == 0 for r in waiting)
-        assert {goal_of(place, r) for r in waiting} <= {Goal.NEW, Goal.CREATING}
+        assert {phase_of(place, r) for r in waiting} <= {Phase.NEW, Phase.CREATING}
     finally:
         firewall.is_shut = False
     assert_each_is_paid_once_and_stored(place, [running, *waiting])
@@ -78,17 +78,17 @@ def test_403_on_everything_pauses_everybody_says_since_when_and_mends_itself(wal
 
 def test_a_provider_that_is_down_is_skipped_by_all_until_one_probe_finds_it_well(walled: Walled) -> None:
     place = walled.place
-    burnt = [place.recall.record(transcripts=[_DOWN], transcribe_s=2) for _ in range(_SHUT_AFTER)]
-    wait_until(lambda: FIRST in place.store.shut_providers("default"), within_s=20, what="shut", every_s=0.05)
+    burnt = [place.recall.record(transcripts=[_DOWN], transcribe_s=2) for _ in range(_FAILURE_THRESHOLD)]
+    wait_until(lambda: FIRST in place.store.open_providers("default"), within_s=20, what="open", every_s=0.05)
     skipping = [place.recall.record(transcribe_s=2) for _ in range(3)]
     # Its two failures fit into the four seconds, and its probe is not over before the others have come.
     unlucky = place.recall.record(transcripts=["failed:null", "failed:null"], transcribe_s=25)
     place.wait_for_ends(*burnt, *skipping, within_s=20)
-    assert [providers(place, r) for r in burnt] == [[FIRST, SECOND]] * _SHUT_AFTER
+    assert [providers(place, r) for r in burnt] == [[FIRST, SECOND]] * _FAILURE_THRESHOLD
     assert [providers(place, r) for r in skipping] == [[SECOND]] * 3
     assert [a["ordinal"] for a in place.show(skipping[0])["attempts"]] == [1], "skipped is not used"
 
-    wait_until(lambda: not place.store.shut_providers("default"), within_s=20, what="due for a probe")
+    wait_until(lambda: not place.store.open_providers("default"), within_s=20, what="due for a probe")
     # One tries it for all: the others do not wait for the outcome, which takes two seconds here.
     after = [place.recall.record(transcribe_s=60) for _ in range(4)]
     place.wait_for_ends(*after, unlucky, within_s=30)
@@ -105,5 +105,5 @@ def providers(place: Installation, recording: str) -> list[Any]:
     return [t["provider"] for t in place.recall.paid(recording)]
 
 
-def goal_of(place: Installation, recording: str) -> Goal:
-    return place.store.load("default", recording).transcription.goal
+def phase_of(place: Installation, recording: str) -> Phase:
+    return place.store.load("default", recording).transcription.phase

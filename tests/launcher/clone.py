@@ -242,7 +242,7 @@ def write_quick_python(folder: Path) -> Path:
         folder / VERSIONED,
         [
             'if [ "$1 $2" = "-m venv" ]; then',
-            f'    "{REAL_PYTHON}" -m venv --without-pip "$3" && exec cp -R "{model}/lib/." "$3/lib/"',
+            f'    "{REAL_PYTHON}" -m venv --without-pip "$3" && exec cp -Rp "{model}/lib/." "$3/lib/"',
             "fi",
             f'exec "{REAL_PYTHON}" "$@"',
         ],

@@ -6,6 +6,7 @@ import base64
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from app.adapters.redis import embedded_server
 from app.adapters.redis.job_queue import INBOX, RECALL, queue_name
 from app.ops import metrics, rq_board
 from app.orchestrator.records import NewDelivery
-from app.web.application import WebParts, create_app
-from app.web.group_commit import Waiting
+from app.web.application import create_app
+from app.web.parts import WebParts
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse: battery"
@@ -29,7 +30,7 @@ NAMES = {kind: queue_name(kind, QUEUE_ID) for kind in (RECALL, INBOX)}
 class NoInbox:
     """An inbox nothing may reach."""
 
-    def submit_late(self, row: NewDelivery, waiting: Waiting) -> None:
+    def submit_deferred(self, row: NewDelivery, answer: Future[bool]) -> None:
         raise AssertionError("nothing is delivered here")
 
     def submit(self, row: NewDelivery) -> None:
@@ -57,7 +58,7 @@ def basic(user: str, password: str) -> str:
 Console = Callable[..., FlaskClient]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def console() -> Console:
     """Makes a client of a web application with the console in it; it knows the password unless told."""
 

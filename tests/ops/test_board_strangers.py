@@ -15,9 +15,20 @@ from flask.testing import FlaskClient
 from redis import Redis
 from rq.job import Job
 
-from tests.ops.test_rq_board import OWN, QUEUE, SENTENCE, board, busy_worker, data, failed, jobs, queued
+from tests.ops.test_rq_board import (
+    OWN,
+    QUEUE,
+    SENTENCE,
+    board,
+    busy_worker,
+    data,
+    failed,
+    jobs,
+    one_board,
+    queued,
+)
 
-__all__ = ["board", "failed", "queued"]
+__all__ = ["board", "failed", "one_board", "queued"]
 
 BAD = b"</script><img src=x onerror=alert(1)>"
 BOMB = zlib.compress(b"A" * 50_000_000, 9)

@@ -13,7 +13,7 @@ from app import wiring
 from app.adapters.redis.job_queue import QueueCounts
 from app.adapters.sql.health import Facts
 from app.adapters.sql.queries import Counts
-from app.core.state import Goal
+from app.core.state import Phase
 from app.ops import metrics
 from app.recall.signatures import RejectionKind
 from app.settings.environment import Settings, load_settings
@@ -77,10 +77,10 @@ def test_every_count_appears_under_its_name() -> None:
         "afterword_part_state{part=recall,state=paused}": 1,
         "afterword_part_state{part=recall,state=ok}": 0,
         "afterword_part_state{part=inbox,state=ok}": 1,
-        "afterword_transcriptions{goal=stored}": 12,
-        "afterword_transcriptions{goal=failed}": 1,
-        "afterword_attempts{fate=done,provider=recallai_async}": 11,
-        "afterword_attempts{fate=failed,provider=deepgram_async}": 2,
+        "afterword_transcriptions{phase=stored}": 12,
+        "afterword_transcriptions{phase=failed}": 1,
+        "afterword_attempts{provider=recallai_async,status=done}": 11,
+        "afterword_attempts{provider=deepgram_async,status=failed}": 2,
         "afterword_commands_pending": 5,
         "afterword_commands_due": 2,
         "afterword_oldest_undone_seconds": 3.5,
@@ -131,7 +131,7 @@ def test_what_has_not_happened_yet_is_nought_so_that_a_first_time_shows_as_a_ris
     found = samples(
         metrics.render(Counts(), (), facts=Facts(now=1.0), measured=({}, {}), providers=PROVIDERS)
     )
-    assert {g: found[f"afterword_transcriptions{{goal={g}}}"] for g in Goal} == dict.fromkeys(Goal, 0)
+    assert {g: found[f"afterword_transcriptions{{phase={g}}}"] for g in Phase} == dict.fromkeys(Phase, 0)
     for kind in (*RejectionKind, "wrong_path", "wrong_method", "headers_too_large"):
         assert found[f"afterword_deliveries_rejected_total{{kind={kind}}}"] == 0
     assert found["afterword_oldest_undone_seconds"] == 0
@@ -151,7 +151,7 @@ def test_part_that_is_away_is_named_and_the_other_still_counted() -> None:
     without_queue = samples(metrics.render(COUNTS, None, parts={"database": "ok", "queue": "unknown"}))
     assert without_queue["afterword_up{part=queue}"] == 0
     assert without_queue["afterword_part_state{part=queue,state=unknown}"] == 1
-    assert without_queue["afterword_transcriptions{goal=stored}"] == 12
+    assert without_queue["afterword_transcriptions{phase=stored}"] == 12
     assert not [name for name in without_queue if name.startswith("afterword_queue")]
     nothing = samples(metrics.render(None, None))
     assert {name.partition("{")[0] for name in nothing} == {
@@ -165,7 +165,7 @@ def test_part_that_answers_and_takes_no_writes_is_down_with_its_numbers() -> Non
     found = samples(metrics.render(COUNTS, QUEUES, parts={"database": "down", "queue": "ok"}))
     assert found["afterword_up{part=database}"] == 0
     assert found["afterword_up{part=queue}"] == 1
-    assert found["afterword_transcriptions{goal=stored}"] == 12
+    assert found["afterword_transcriptions{phase=stored}"] == 12
 
 
 def test_database_that_refuses_writes_is_down_in_the_metrics_of_the_service(tmp_path: Path) -> None:

@@ -42,9 +42,16 @@ def fail_badly() -> None:
     raise RuntimeError(HOSTILE)
 
 
-@pytest.fixture
-def board(console: Console, valkey_url: str, redis: Redis) -> FlaskClient:
+@pytest.fixture(scope="module")
+def one_board(console: Console, valkey_url: str) -> FlaskClient:
+    """For a whole module: each application compiles its templates anew."""
     return console(redis_url=valkey_url)
+
+
+@pytest.fixture
+def board(one_board: FlaskClient, redis: Redis) -> FlaskClient:
+    """Above a Redis that is empty."""
+    return one_board
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from app.core.state import Transcription
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.command_context import CommandContext, Workspace
 from app.orchestrator.outcome import Later, Refused, Unanswered
-from app.orchestrator.records import Leased
+from app.orchestrator.records import Leased, Loaded
 from tests.policies import built_in
 
 _T = TypeVar("_T")
@@ -31,7 +31,7 @@ class BareContext(CommandContext):
     def now(self) -> float:
         return NOW
 
-    def patient_now(self, since: float, *, for_creates: bool = False) -> float:
+    def now_excluding_pauses(self, since: float, *, for_creates: bool = False) -> float:
         return NOW
 
     def read(self, rate: str, call: Callable[[], _T], *, may_defer: bool = True) -> _T | Unanswered:
@@ -46,15 +46,17 @@ class BareContext(CommandContext):
 def context_of(
     command: Command, *, state: Transcription | None = None, policy: Policy | None = None, **parts: Any
 ) -> BareContext:
-    """`parts`: `recall`, `store`, `probe`, `transitions`, `keeper`, `blobs`, `scratch`, as far as needed."""
+    """`parts`: `recall`, `store`, `probe`, `transitions`, `renewer`, `blobs`, `scratch`, as far as needed."""
     parts = {"fingerprint": "f1", **parts}
     recall = parts.pop("recall", SimpleNamespace(fingerprint=parts.pop("fingerprint")))
     nothing = cast(Any, SimpleNamespace())
     return BareContext(
         workspace=Workspace("default", cast(Any, recall), policy or built_in()),
         leased=Leased(1, "default", "r", command, "token", 1),
-        state=state or Transcription("default", "r"),
-        keeper=parts.get("keeper", nothing),
+        before=Loaded(state or Transcription("default", "r"), 1),
+        tripped=frozenset(parts.get("tripped", ())),
+        time=nothing,
+        renewer=parts.get("keeper", nothing),
         store=parts.get("store", nothing),
         blobs=parts.get("blobs", nothing),
         clock=cast(Any, SimpleNamespace(boottime=lambda: 1.0)),

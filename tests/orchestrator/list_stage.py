@@ -164,7 +164,7 @@ class Stage:
         """At so many hours after the start: begun by the sweep, and gone on with to its end or a trouble."""
         if at is not None:
             self.at = START + at * HOUR
-        self.store.turns.clear()
+        self.store.intervals.clear()
         total, troubles = Found(), len(self.put_off)
         ask_for_passes(self.store, self.queue, self.service.workspaces)
         for _ in range(40):

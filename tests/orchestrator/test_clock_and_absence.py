@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from app.core import events
-from app.core.state import Absence, Attempt, Fate, Goal, Transcription
+from app.core.state import Absence, Attempt, AttemptStatus, Phase, Transcription
 from app.orchestrator.records import BootClock, Source
 from tests.orchestrator.list_stage import HOUR, Stage
 
@@ -18,12 +18,12 @@ LISTED = Absence(since=1_000.0, lists=1, listed_at=1_500.0)
 
 
 def state(absence: Absence) -> Transcription:
-    line = Attempt(1, "recallai_async", Fate.RUNNING, transcript_id="t1", absence=absence)
-    return Transcription("default", "r1", goal=Goal.TRANSCRIBING, is_heard=True, attempts=(line,))
+    line = Attempt(1, "recallai_async", AttemptStatus.RUNNING, transcript_id="t1", absence=absence)
+    return Transcription("default", "r1", phase=Phase.TRANSCRIBING, is_recording_done=True, attempts=(line,))
 
 
 @pytest.mark.parametrize(
-    ("stepped_at", "now", "is_from_before"),
+    ("stepped_at", "now", "predates_downtime"),
     [
         (0.0, 9_000.0, False),
         (900.0, 1_600.0, False),
@@ -32,9 +32,9 @@ def state(absence: Absence) -> Transcription:
     ],
 )
 def test_an_absence_from_before_a_step_is_told_from_one_after_it(
-    stepped_at: float, now: float, is_from_before: bool
+    stepped_at: float, now: float, predates_downtime: bool
 ) -> None:
-    assert state(LISTED).has_absence_before(stepped_at, now=now) is is_from_before
+    assert state(LISTED).has_absence_before(stepped_at, now=now) is predates_downtime
 
 
 @pytest.mark.parametrize("by_s", [2 * HOUR, 30 * HOUR, -HOUR])
@@ -43,7 +43,7 @@ def test_a_step_between_two_lists_makes_nothing_gone(by_s: float) -> None:
     up_s = stage.at
 
     def signs() -> None:
-        stage.store.sign(quiet_s=600, boot=BootClock("machine", lambda: up_s))
+        stage.store.record_heartbeat(quiet_s=600, boot=BootClock("machine", lambda: up_s))
 
     def tell(event: events.Event) -> Transcription:
         stage.service.advance("default", "r1", event, Source(by="worker"))
@@ -57,10 +57,10 @@ def test_a_step_between_two_lists_makes_nothing_gone(by_s: float) -> None:
     stage.at += by_s
     signs()
     for _ in range(3):
-        patient_at = stage.at - stage.store.paused_since("default", stage.at - 1.0 - max(by_s, 0.0))
-        after = tell(events.TranscriptMissing(stage.at, "t1", patient_at))
+        at_excluding_pauses = stage.at - stage.store.paused_since("default", stage.at - 1.0 - max(by_s, 0.0))
+        after = tell(events.TranscriptMissing(stage.at, "t1", at_excluding_pauses))
         (line,) = after.attempts
-        assert line.fate is Fate.RUNNING
+        assert line.status is AttemptStatus.RUNNING
         assert line.absence == Absence(stage.at), "it has just begun"
 
 
@@ -69,7 +69,7 @@ def test_a_command_put_off_keeps_its_day_of_patience_over_a_step_of_a_day() -> N
     up_s = stage.at
 
     def signs() -> None:
-        stage.store.sign(quiet_s=600, boot=BootClock("machine", lambda: up_s))
+        stage.store.record_heartbeat(quiet_s=600, boot=BootClock("machine", lambda: up_s))
 
     signs()
     stage.service.advance("default", "r1", events.RecordingDone(stage.at, "a bot", ()), Source(by="webhook"))

@@ -20,16 +20,16 @@ import structlog
 
 from app.adapters.local_files import LocalBlobs
 from app.adapters.sql import tables as t
-from app.adapters.sql.migrations import migrate
 from app.adapters.sql.store import SqlStore
 from app.core import events
 from app.core.commands import CreateTranscript
-from app.core.state import Goal, Transcription
+from app.core.state import Phase, Transcription
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.records import KEY_ACCEPTED, Committed, Source
 from app.orchestrator.service import Service
 from app.recall.client import RecallClient
 from app.simulator.server import Simulator, SimulatorConfig
+from tests import migrated
 from tests.policies import built_in
 
 STEPS = ("before the claim", "after the claim", "after the POST", "after its outcome", "after the event")
@@ -55,9 +55,9 @@ class DyingStore(SqlStore):
         self._at("after the claim" if is_claim else "after the event")
         return done
 
-    def settle_send(self, *args: Any, **kwargs: Any) -> Any:
+    def record_send_outcome(self, *args: Any, **kwargs: Any) -> Any:
         self._at("after the POST")
-        done = super().settle_send(*args, **kwargs)
+        done = super().record_send_outcome(*args, **kwargs)
         self._at("after its outcome")
         return done
 
@@ -89,7 +89,7 @@ class Installation:
     def __init__(self, folder: Path, simulator: Simulator) -> None:
         self.folder, self.simulator = folder, simulator
         self.url = f"sqlite:///{folder}/afterword.db"
-        migrate(self.url)
+        migrated.write(folder / "afterword.db")
         self.clock = Clock()
         made = requests.post(f"{simulator.api_url}/_sim/recordings", json={"script": {}}, timeout=9).json()
         self.recording = str(made["recording_id"])
@@ -131,7 +131,7 @@ class Installation:
                 service.perform(command_id)
             state = service.store.load("default", self.recording).transcription
             cast(SqlStore, service.store).close()
-            if state.goal is Goal.STORED:
+            if state.phase is Phase.STORED:
                 return state
         raise AssertionError(state)
 

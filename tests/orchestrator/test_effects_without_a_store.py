@@ -96,7 +96,9 @@ def test_a_busy_recall_is_later_and_a_refused_account_is_refused(effect: Effect,
 
 def test_a_list_without_an_end_proves_nothing() -> None:
     recall = Recall(pages=[[artifact("t", "done")]] * 99, is_endless=True)
-    context = context_of(PruneTranscript(1), recall=recall, keeper=SimpleNamespace(go_on=lambda: None))
+    context = context_of(
+        PruneTranscript(1), recall=recall, renewer=SimpleNamespace(raise_if_lost=lambda: None)
+    )
     assert queries.list_all(context) == Later(600.0, "list_too_long")
 
 
@@ -116,9 +118,9 @@ def test_room_is_made_by_deleting_a_failed_one_of_ours(
     page = [artifact(f"t{n}", status) for n, status in enumerate(ours)]
     page += [artifact(f"o{n}", "done", None) for n in range(others)]
     recall = Recall(pages=[page], is_endless=False, deleted=[], condition=RecordingCondition.UNKNOWN)
-    keeper = SimpleNamespace(go_on=lambda: None, check=lambda: None)
+    renewer = SimpleNamespace(raise_if_lost=lambda: None, check=lambda: None)
     policy = replace(built_in(), prune_stored=False)
-    context = context_of(PruneTranscript(1), recall=recall, keeper=keeper, policy=policy)
+    context = context_of(PruneTranscript(1), recall=recall, renewer=renewer, policy=policy)
     outcome: Any = prune_transcript.prune(context)
     assert recall.deleted == deleted
     if has_room is None:

@@ -8,7 +8,7 @@ from app.core import events
 from app.core.commands import AskRecording
 from app.core.events import RecordingCondition, Refusal
 from app.core.state import from_record, to_record
-from app.orchestrator.giving_up import patience_over
+from app.orchestrator.giving_up import giving_up
 from tests.core.playbook import Dialogue
 from tests.orchestrator.bare_context import NOW, context_of
 from tests.policies import built_in
@@ -31,7 +31,7 @@ def test_a_recording_that_is_never_answered_for_ends_with_what_was_heard_of_it_l
     d.told(events.Sending(NOW - 90_000, 1, FIRST, 0))
     d.told(events.CreateRefused(NOW - 90_000, 1, refusal, "whatever its status"))
     kept = from_record(to_record(d.state))
-    event = patience_over(context_of(AskRecording(), state=kept), "http_503")
+    event = giving_up(context_of(AskRecording(), state=kept), "http_503")
     assert event == events.RecordingAsked(NOW, condition, is_answer=False)
 
 

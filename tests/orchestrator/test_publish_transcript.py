@@ -18,16 +18,16 @@ import structlog
 
 from app.adapters.local_files import LocalBlobs
 from app.adapters.sql import tables as t
-from app.adapters.sql.migrations import migrate
 from app.adapters.sql.store import SqlStore, open_store
 from app.core import events
 from app.core.commands import Command, FetchTranscript, PublishTranscript
 from app.core.seen import TranscriptStatus
-from app.core.state import Goal, Transcription
+from app.core.state import Phase, Transcription
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.records import KEY_ACCEPTED, Source
 from app.orchestrator.service import Service
 from app.recall.types import Answer, Artifact
+from tests import migrated
 from tests.doubles.full_queue import FullQueue
 from tests.doubles.still_clock import StillClock
 from tests.policies import built_in
@@ -183,7 +183,7 @@ def _drop(*_: Any) -> str:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path, Recall({T1: EMPTY, T2: WORDS, T3: EMPTY}))
-    migrate(world.url)
+    migrated.write(tmp_path / "afterword.db")
     world.store().first_start()
     world.store().set_key_status("default", world.recall.fingerprint, KEY_ACCEPTED)
     yield world
@@ -247,7 +247,7 @@ def test_what_could_not_be_read_and_is_empty_now_says_so(world: World) -> None:
     updated(world, EMPTY)
     retried(world)
     world.does_all()
-    assert world.state.goal is Goal.STORED
+    assert world.state.phase is Phase.STORED
     assert world.says() == {T1: ("empty", None)}
     assert world.rows() == {T1: ("empty", True, False)}
     assert world.recall.downloads == [T1] * 3, "read again from what is stored"
@@ -281,7 +281,7 @@ def test_a_worker_killed_after_an_unreadable_manifest_leaves_a_row_to_the_next(w
     assert (world.rows(), world.says()) == ({}, {T1: ("unreadable", None)})
     world.does(FetchTranscript(T1))
     assert world.rows() == {T1: ("unreadable", False, False)}
-    assert (world.state.goal, world.state.reason) == (Goal.FAILED, "transcript_unreadable")
+    assert (world.state.phase, world.state.reason) == (Phase.FAILED, "transcript_unreadable")
     assert len(world.recall.downloads) == 3
 
 
@@ -290,7 +290,7 @@ def test_unreadable_bytes_that_are_stored_are_not_read_again_and_again(world: Wo
     first = world.manifest(T1)
     retried(world)
     world.does_all()
-    assert (world.state.goal, world.manifest(T1)) == (Goal.FAILED, first)
+    assert (world.state.phase, world.manifest(T1)) == (Phase.FAILED, first)
     assert len(world.recall.downloads) == 3
 
 
@@ -340,7 +340,7 @@ def becoming_the_result(world: World) -> None:
 
 
 def with_words(world: World) -> None:
-    assert world.state.goal is Goal.STORED
+    assert world.state.phase is Phase.STORED
     assert world.state.current == T2
     assert world.says() == {T1: ("empty", T2), T2: ("spoken", None)}
     assert world.rows() == {T1: ("empty", False, False), T2: ("spoken", True, False)}

@@ -268,7 +268,7 @@ def test_a_pass_goes_on_when_the_database_clock_steps_under_it(by_s: float) -> N
     up_s = hall.at
 
     def signs() -> None:
-        hall.store.sign(quiet_s=600, boot=BootClock("machine", lambda: up_s))
+        hall.store.record_heartbeat(quiet_s=600, boot=BootClock("machine", lambda: up_s))
 
     signs()
     hall.is_pressed()
@@ -281,7 +281,7 @@ def test_a_pass_goes_on_when_the_database_clock_steps_under_it(by_s: float) -> N
     hall.goes_on()
     assert hall.pages[:3] == [None, "3", "6"]
     assert len(hall.known) == 10
-    hall.store.turns.clear()
+    hall.store.intervals.clear()
     hall.goes_on()
     assert hall.ended == 2, "and the next pass comes, too"
 
@@ -294,7 +294,7 @@ def test_progress_of_another_version_or_garbled_begins_anew_and_breaks_nothing()
         assert held is not None
         hall.store.leave_pass(held, progress=text)
         hall.works()
-        hall.store.turns.clear()
+        hall.store.intervals.clear()
         hall.goes_on()
         assert (len(hall.known), hall.ended) == (2, 1), text
     progress = Progress(1.0, 2.0, 3.0, "/api/v1/recording/?cursor=x", 4.0, 5.0, {"listed": 6})
@@ -309,7 +309,7 @@ def test_under_a_key_that_sees_nothing_known_here_there_is_no_pass() -> None:
     assert len(hall.known) == 4
     hall.fingerprint, hall.service, hall.sees = "foreign", hall.open_service(), set()
     hall.meets("of another workspace", began=8, ended=8.1)
-    hall.store.turns.clear()
+    hall.store.intervals.clear()
     pages = len(hall.pages)
     hall.goes_on(until_s=300)
     assert len(hall.pages) == pages, "it was not even asked"
@@ -331,7 +331,7 @@ def test_a_list_of_another_workspace_under_an_accepted_key_is_not_taken_up() -> 
     hall.meets("theirs", began=8, ended=8.1)
     hall.meets("theirs, too", began=8, ended=8.1)
     hall.sees = {"theirs", "theirs, too"}
-    hall.store.turns.clear()
+    hall.store.intervals.clear()
     hall.goes_on(until_s=300)
     assert hall.known == {"ours"}
     assert {line["cause"] for line in hall.put_off} == {"no_known_recording_seen"}

@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import StoreUnavailable
 from app.orchestrator.records import Closing, NewDelivery
-from tests.contract.store_words import WORKSPACE
+from tests.contract.store_builders import WORKSPACE
 from tests.doubles.idle_service import service_of
 from tests.doubles.memory_store import MemoryStore
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.core.commands import CreateTranscript
 from app.core.events import CreateRefused, RecordingDone, Refusal
-from app.core.state import Attempt, Fate, Transcription
+from app.core.state import Attempt, AttemptStatus, Transcription
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.effects import create_transcript
 from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused
@@ -29,6 +29,7 @@ class Desk:
         self.steps: list[str] = []
         self.claims: Any = None
         self.others_refused = False
+        self.is_tripped = True
         stage = Stage()
         done = RecordingDone(stage.at, "a bot", ())
         stage.service.advance("default", "r", done, Source(by="webhook"))
@@ -45,7 +46,8 @@ class Desk:
             store=self,
             transitions=self,
             probe=self._probe,
-            keeper=SimpleNamespace(is_lost=False),
+            renewer=SimpleNamespace(is_lost=False),
+            tripped=[self.command.provider] * self.is_tripped,
         )
         return create_transcript.create(context)
 
@@ -74,10 +76,10 @@ class Desk:
         raise AccountRefused(self.looks) if self.looks >= 400 else RecallBusy("http_503", retry_after_s=1)
 
     # -- the store -----------------------------------------------------------------------------------
-    def enter_provider(self, *_: Any, **__: Any) -> bool:
+    def allow_request(self, *_: Any, **__: Any) -> bool:
         return True
 
-    def leave_provider(self, _: str, provider: str) -> None:
+    def release_probe(self, _: str, provider: str) -> None:
         self.steps.append(f"{provider} is left")
 
     def send_times(self, *_: Any, **__: Any) -> Any:
@@ -86,7 +88,7 @@ class Desk:
     def send_body(self, *_: Any, **__: Any) -> None:
         return None
 
-    def settle_send(self, send_id: int, *, outcome: SendOutcome) -> None:
+    def record_send_outcome(self, send_id: int, *, outcome: SendOutcome) -> None:
         assert send_id == 7
         self.steps.append(outcome.stored)
 
@@ -160,7 +162,7 @@ def test_a_claim_that_fails_gives_the_providers_probe_back(*, is_first: bool) ->
     desk = Desk(CreateAnswer("created"))
     provider = desk.command.provider
     if not is_first:
-        desk.state = desk.state.with_attempt(Attempt(1, provider, Fate.CLAIMED))
+        desk.state = desk.state.with_attempt(Attempt(1, provider, AttemptStatus.CLAIMED))
     desk.claims = RuntimeError("not this time")
     with pytest.raises(RuntimeError):
         desk.does()
@@ -189,7 +191,7 @@ def test_a_claim_that_is_not_made_sends_nothing(case: str) -> None:
 
 def test_a_line_that_says_sending_is_looked_up_and_not_sent() -> None:
     desk = Desk(CreateAnswer("created", transcript_id="t"))
-    line = Attempt(1, desk.command.provider, Fate.SENDING)
+    line = Attempt(1, desk.command.provider, AttemptStatus.SENDING)
     desk.state = desk.state.with_attempt(line)
     outcome = desk.does()
     assert desk.steps == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.core.machine import Decision
 from app.orchestrator.records import Source
-from tests.contract.store_words import DONE, RECORDING, WORKSPACE, delivery
+from tests.contract.store_builders import DONE, RECORDING, WORKSPACE, delivery
 from tests.doubles.idle_service import POLICY, service_of
 from tests.doubles.memory_store import MemoryStore
 

@@ -10,7 +10,7 @@ import pytest
 from app.core import events, reasons
 from app.core.commands import AskTranscript, LookUpTranscript
 from app.core.seen import FailureCause
-from app.core.state import Goal, Transcription
+from app.core.state import Phase, Transcription
 from app.orchestrator.records import Source
 from tests.orchestrator.list_stage import HOUR, Stage
 
@@ -63,7 +63,7 @@ def test_after_a_day_of_ignored_outcomes_the_wait_ends_by_a_name() -> None:
     about_another(stage)
     stage.at += 25 * HOUR
     about_another(stage)
-    assert (state(stage).goal, state(stage).reason) == (Goal.FAILED, reasons.NOT_SETTLED)
+    assert (state(stage).phase, state(stage).reason) == (Phase.FAILED, reasons.NOT_SETTLED)
     assert stage.store.commands == {}
     tell(stage, events.RetryAsked(stage.at, 0))
     assert [row.command for row in stage.store.commands.values()] == [AskTranscript("t1")], "free"
@@ -95,7 +95,7 @@ def test_the_sweep_leaves_alone_what_has_a_command_or_an_end() -> None:
     stage.service.sweep()
     assert stage.store.commands == before
     tell(stage, events.TranscriptFailed(stage.at, "t1", 1, "zoom_captions_failure", FailureCause.PLATFORM))
-    assert state(stage).goal is Goal.FAILED
+    assert state(stage).phase is Phase.FAILED
     stage.at += 61
     stage.service.sweep()
     assert stage.store.commands == {}

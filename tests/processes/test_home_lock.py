@@ -60,7 +60,7 @@ def test_next_holder_waits_until_the_children_of_a_killed_one_are_gone(
     (child,) = eventually(first.descendants)
     first.process.kill()  # its child lives on: this one is tied to nobody
     first.wait()
-    with pytest.raises(HeldByAnother, match="children"), hold_home(tmp_path, patience_s=0.3):
+    with pytest.raises(HeldByAnother, match="children"), hold_home(tmp_path, timeout_s=0.3):
         pass
     child.kill()
     with hold_home(tmp_path):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from app.core import reasons
 from app.core.policy import CEILING
-from app.core.state import ENDS, Fate, Goal, Transcription
+from app.core.state import ENDS, AttemptStatus, Phase, Transcription
 from app.orchestrator.next_steps import NEXT_STEPS
 from app.transcripts.manifest import parse_manifest
 from tests.property.bill import Transcript
@@ -58,7 +58,7 @@ def _believed(world: World) -> Iterator[str]:
     """What we hold for failed or gone is so at Recall."""
     for state in states(world):
         for line in state.attempts:
-            if line.fate is not Fate.FAILED or line.transcript_id is None:
+            if line.status is not AttemptStatus.FAILED or line.transcript_id is None:
                 continue
             status = world.recall.transcripts[line.transcript_id].status(world.clock.at)
             if status not in ("failed", "deleted"):
@@ -72,11 +72,11 @@ def _kept(world: World) -> Iterator[str]:
         world.known[state.recording_id] = state
         if not {a.ordinal for a in before.attempts} <= {a.ordinal for a in state.attempts}:
             yield f"an attempt of {state.recording_id} is forgotten: {state}"
-        if not set(before.looked_at) <= set(state.looked_at):
+        if not set(before.processed_transcripts) <= set(state.processed_transcripts):
             yield f"a transcript of {state.recording_id} that was looked at is forgotten: {state}"
-        if before.goal is Goal.STORED and state.goal is not Goal.STORED:
-            yield f"{state.recording_id} was stored and is {state.goal.value}"
-        if before.is_heard and not state.is_heard:
+        if before.phase is Phase.STORED and state.phase is not Phase.STORED:
+            yield f"{state.recording_id} was stored and is {state.phase.value}"
+        if before.is_recording_done and not state.is_recording_done:
             yield f"{state.recording_id} was done and is not"
 
 
@@ -123,8 +123,8 @@ def _stuck(world: World) -> Iterator[str]:
     """Not at an end, and without a command: only a webhook could move it, and none need come."""
     busy = {row.recording[1] for row in world.store.commands.values()}
     for state in states(world):
-        if state.goal not in ENDS and state.recording_id not in busy:
-            yield f"{state.recording_id} is {state.goal.value} and has no command: {state}"
+        if state.phase not in ENDS and state.recording_id not in busy:
+            yield f"{state.recording_id} is {state.phase.value} and has no command: {state}"
 
 
 def states(world: World) -> list[Transcription]:
@@ -135,11 +135,11 @@ def states(world: World) -> list[Transcription]:
 def unended(world: World) -> Iterator[str]:
     """When the alarms alone have had three days."""
     for state in states(world):
-        if state.goal not in ENDS:
-            yield f"{state.recording_id} is {state.goal.value} for ever: {state}"
-        if state.goal in (Goal.FAILED, Goal.SKIPPED) and state.reason not in NEXT_STEPS:
-            yield f"{state.recording_id} is {state.goal.value} without a named reason: {state.reason}"
-        if state.goal is Goal.STORED and not is_stored(world, state.recording_id, state.current or ""):
+        if state.phase not in ENDS:
+            yield f"{state.recording_id} is {state.phase.value} for ever: {state}"
+        if state.phase in (Phase.FAILED, Phase.SKIPPED) and state.reason not in NEXT_STEPS:
+            yield f"{state.recording_id} is {state.phase.value} without a named reason: {state.reason}"
+        if state.phase is Phase.STORED and not is_stored(world, state.recording_id, state.current or ""):
             yield f"{state.recording_id} is stored, but its current transcript is not"
     for row in world.store.commands.values():
         yield f"{row.command} of {row.recording} waits for ever"
@@ -147,7 +147,7 @@ def unended(world: World) -> Iterator[str]:
 
 def forgotten(world: World) -> Iterator[str]:
     """What was acknowledged had its effect."""
-    heard = {state.recording_id for state in states(world) if state.is_heard}
+    heard = {state.recording_id for state in states(world) if state.is_recording_done}
     unreadable = any((d.note or "").startswith("unreadable") for d in world.store.deliveries.values())
     for message in world.recall.messages:
         is_done = message.what.startswith("recording.done") and message.times > 0
@@ -178,7 +178,7 @@ def is_known(world: World, state: Transcription, made: Transcript) -> bool:
     """By its webhook, or as a running attempt's. Silence of more than a day is an answer of its own."""
     line = state.attempt_of(transcript_id=made.id)
     is_told = any(m.what == f"transcript.done {made.id}" and m.times for m in world.recall.messages)
-    return is_told or (line is not None and line.fate is not Fate.SILENT)
+    return is_told or (line is not None and line.status is not AttemptStatus.SILENT)
 
 
 def is_stored(world: World, recording_id: str, transcript_id: str) -> bool:

@@ -51,7 +51,7 @@ _KEPT = (
     "commands",
     "recordings",
     "rates",
-    "turns",
+    "intervals",
     "pauses",
     "pause_log",
     "breakers",
@@ -104,9 +104,9 @@ class WatchedStore(MemoryStore):
         self._world.pause("before asking for the lease")
         return super().renew(leased, lease_s=lease_s)
 
-    def settle_send(self, send_id: int, *, outcome: SendOutcome) -> None:
+    def record_send_outcome(self, send_id: int, *, outcome: SendOutcome) -> None:
         self._world.pause("before the note on the send")
-        super().settle_send(send_id, outcome=outcome)
+        super().record_send_outcome(send_id, outcome=outcome)
 
     def copy(self) -> Backup:
         return Backup(self.now(), {name: copy.deepcopy(getattr(self, name)) for name in _KEPT})

@@ -16,12 +16,12 @@ from app.core.commands import CreateTranscript
 from app.core.machine import decide
 from app.core.policy import Policy
 from app.core.rules_create import why_not_send
-from app.core.state import Goal, Transcription
+from app.core.state import Phase, Transcription
 from app.orchestrator.records import PauseSubject
 from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property.bill import Recording
 from tests.property.surroundings import DURATIONS
-from tests.property.test_found import announced, everything, goal_of, one_that
+from tests.property.test_found import announced, everything, one_that, phase_of
 from tests.property.world import World
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
@@ -51,7 +51,7 @@ def state_of(world: World, recording: Recording) -> Transcription:
 
 
 def lines_of(world: World, recording: Recording) -> list[tuple[str, str]]:
-    return [(line.provider, line.fate.value) for line in state_of(world, recording).attempts]
+    return [(line.provider, line.status.value) for line in state_of(world, recording).attempts]
 
 
 def paid(world: World) -> int:
@@ -66,21 +66,21 @@ def test_recordings_that_are_gone_are_nothing_against_their_provider(tmp_path: P
         recording.status = "deleted"
     world.live(world.clock.at + 30, delivers=everything)
     assert {state_of(world, recording).reason for recording in gone} == {reasons.RECORDING_GONE}
-    assert world.store.shut_providers("default") == frozenset()
+    assert world.store.open_providers("default") == frozenset()
     healthy = world.add_recording(9)
     announced(world, healthy)
     world.live(world.clock.at + 60, delivers=everything)
     assert lines_of(world, healthy) == [(FIRST, "done")]
 
 
-def test_creates_refused_for_the_providers_sake_shut_it_for_all(tmp_path: Path) -> None:
+def test_creates_refused_for_the_providers_sake_open_its_breaker_for_all(tmp_path: Path) -> None:
     world = world_with(tmp_path, 3)
     world.choose_by = first_post("400 about the provider", times=15)
     recordings = [world.add_recording(number) for number in range(1, 6)]
     for recording in recordings:
         announced(world, recording)
         world.live(world.clock.at + 1, delivers=everything)
-    assert FIRST in world.store.shut_providers("default")
+    assert FIRST in world.store.open_providers("default")
 
 
 def test_a_refusal_that_names_nothing_burns_no_provider_and_goes_on_when_it_is_over(tmp_path: Path) -> None:
@@ -101,9 +101,9 @@ def test_a_refusal_that_names_nothing_ends_by_a_name_after_three_and_a_retry_goe
     announced(world, recording)
     world.live(world.clock.at + HOUR_S, delivers=everything)
     state = state_of(world, recording)
-    assert (state.goal, state.reason) == (Goal.FAILED, reasons.REQUEST_REFUSED)
+    assert (state.phase, state.reason) == (Phase.FAILED, reasons.REQUEST_REFUSED)
     assert "0 transcripts at Recall" in (state.detail or ""), "what was counted is told"
-    assert world.store.shut_providers("default") == frozenset()
+    assert world.store.open_providers("default") == frozenset()
     world.retry(recording.id, budget=0)
     world.live(world.clock.at + HOUR_S, delivers=everything)
     assert lines_of(world, recording) == [(FIRST, "done")], "the only attempt there may be"
@@ -123,7 +123,7 @@ def test_what_a_person_can_mend_is_retried_with_the_same_attempt(tmp_path: Path,
         world.choose_by = first_post(refusal, times=99)
     announced(world, recording)
     world.live(world.clock.at + 2 * DAY_S, delivers=everything)
-    assert goal_of(world, recording) is Goal.FAILED
+    assert phase_of(world, recording) is Phase.FAILED
     assert paid(world) == 0
     recording.status = "done"
     world.choose_by = first_post("400 about something", times=0)
@@ -150,7 +150,7 @@ def test_retry_of_a_silent_transcript_asks_and_pays_only_when_a_budget_is_named(
     assert [provider for provider, _ in lines_of(world, recording)] == [FIRST, SECOND]
 
 
-def test_a_create_of_unknown_fate_outlasts_a_day_in_which_the_key_was_refused(tmp_path: Path) -> None:
+def test_a_create_of_unknown_status_outlasts_a_day_in_which_the_key_was_refused(tmp_path: Path) -> None:
     world = world_with(tmp_path, 1)
     world.choose_by = first_post("request lost")
     recording = world.add_recording(1)
@@ -183,7 +183,7 @@ def test_recording_deleted_while_its_attempt_waits_ends_by_that_name_at_once(
     world.recall.announce("recording.deleted", recording.id)
     world.live(world.clock.at + 120, delivers=everything)
     state = state_of(world, recording)
-    assert (state.goal, state.reason) == (Goal.FAILED, reasons.RECORDING_GONE)
+    assert (state.phase, state.reason) == (Phase.FAILED, reasons.RECORDING_GONE)
 
 
 def test_recordings_that_wait_for_a_provider_end_by_a_name_after_a_day_and_keep_their_attempts(
@@ -191,35 +191,35 @@ def test_recordings_that_wait_for_a_provider_end_by_a_name_after_a_day_and_keep_
 ) -> None:
     world = world_with(tmp_path, 1)
     for _ in range(5):
-        world.store.note_provider("default", FIRST, worked=False, shut_s=3 * DAY_S)
+        world.store.record_result("default", FIRST, worked=False, open_s=3 * DAY_S)
     recordings = [world.add_recording(number) for number in range(1, 4)]
     for recording in recordings:
         announced(world, recording)
     world.live(world.clock.at + 23 * HOUR_S, delivers=everything)
-    assert {goal_of(world, recording) for recording in recordings} == {Goal.CREATING}
+    assert {phase_of(world, recording) for recording in recordings} == {Phase.CREATING}
     world.live(world.clock.at + 2 * HOUR_S, delivers=everything)
     states = [state_of(world, recording) for recording in recordings]
     assert {(state.reason, state.detail) for state in states} == {(reasons.PROVIDERS_DOWN, FIRST)}
     assert all(state.attempts == () for state in states)
-    world.store.note_provider("default", FIRST, worked=True, shut_s=0.0)
+    world.store.record_result("default", FIRST, worked=True, open_s=0.0)
     world.retry(recordings[0].id, budget=0)
     world.live(world.clock.at + HOUR_S, delivers=everything)
-    assert goal_of(world, recordings[0]) is Goal.STORED
+    assert phase_of(world, recordings[0]) is Phase.STORED
 
 
 def test_a_day_in_which_we_were_away_is_not_held_against_providers_that_were_down(tmp_path: Path) -> None:
     world = world_with(tmp_path, 1)
     world.choose_by = one_that("never")
     for _ in range(5):
-        world.store.note_provider("default", FIRST, worked=False, shut_s=DAY_S / 2)
+        world.store.record_result("default", FIRST, worked=False, open_s=DAY_S / 2)
     recordings = [world.add_recording(number) for number in range(1, 4)]
     for recording in recordings:
         announced(world, recording)
     world.live(world.clock.at + 60, delivers=everything)
     world.pass_time(1.1 * DAY_S)
     world.live(world.clock.at + 300, delivers=everything)
-    goals = Counter(goal_of(world, recording) for recording in recordings)
-    assert goals == {Goal.TRANSCRIBING: 1, Goal.CREATING: 2}, "one tries it for all"
+    phases = Counter(phase_of(world, recording) for recording in recordings)
+    assert phases == {Phase.TRANSCRIBING: 1, Phase.CREATING: 2}, "one tries it for all"
 
 
 def test_a_probe_that_must_wait_for_its_bots_rate_leaves_its_place_to_others(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_a_probe_that_must_wait_for_its_bots_rate_leaves_its_place_to_others(tmp
         announced(world, world.add_recording(number, bot_id=BOT))
     world.live(world.clock.at + 30, delivers=everything)
     for _ in range(5):
-        world.store.note_provider("default", FIRST, worked=False, shut_s=20)
+        world.store.record_result("default", FIRST, worked=False, open_s=20)
     world.live(world.clock.at + 21)
     sixth = world.add_recording(6, bot_id=BOT)
     announced(world, sixth)
@@ -280,13 +280,13 @@ def test_a_persons_wish_ends_with_the_attempt_that_it_set_going(tmp_path: Path) 
     recording_done, first = events.RecordingDone(1.0), events.CreateRefused
     policy = Policy(BUILT_IN_PROVIDERS[:3], 3, durations=DURATIONS)
     state = decide(Transcription("default", "r"), recording_done, policy).state
-    for generation in range(3):
-        state = decide(state, events.Sending(2.0, 1, FIRST, generation), policy).state
+    for key_serial in range(3):
+        state = decide(state, events.Sending(2.0, 1, FIRST, key_serial), policy).state
         state = decide(state, first(3.0, 1, events.Refusal.UNEXPLAINED, "http_400", 60.0), policy).state
     assert state.reason == reasons.REQUEST_REFUSED
-    insisted = replace(decide(state, events.RetryAsked(9.0, 0), policy).state, is_insisted=True)
-    sent = decide(insisted, events.Sending(10.0, 1, FIRST, 3), policy).state
-    assert not sent.is_insisted
+    requested = replace(decide(state, events.RetryAsked(9.0, 0), policy).state, retry_requested=True)
+    sent = decide(requested, events.Sending(10.0, 1, FIRST, 3), policy).state
+    assert not sent.retry_requested
 
 
 def test_a_days_pause_of_the_account_is_not_held_against_a_provider_that_is_found_busy(
@@ -296,7 +296,7 @@ def test_a_days_pause_of_the_account_is_not_held_against_a_provider_that_is_foun
     world = world_with(tmp_path, 1)
     world.choose_by = one_that("never")
     for _ in range(5):
-        world.store.note_provider("default", FIRST, worked=False, shut_s=60)
+        world.store.record_result("default", FIRST, worked=False, open_s=60)
     recordings = [world.add_recording(number) for number in range(1, 4)]
     for recording in recordings:
         announced(world, recording)
@@ -312,6 +312,7 @@ def test_a_days_pause_of_the_account_is_not_held_against_a_provider_that_is_foun
     assert all(state_of(world, recording).reason is None for recording in recordings), world.told("ended")
 
 
+@pytest.mark.slow
 def test_a_day_without_money_does_not_shorten_the_day_in_which_a_recording_may_become_ready(
     tmp_path: Path,
 ) -> None:
@@ -323,7 +324,7 @@ def test_a_day_without_money_does_not_shorten_the_day_in_which_a_recording_may_b
         world.live(world.clock.at + HOUR_S / 3, delivers=everything)
     world.recall.account = 200
     world.live(world.clock.at + HOUR_S, delivers=everything)
-    assert goal_of(world, recording) is Goal.CREATING, world.told("ended after a minute")
+    assert phase_of(world, recording) is Phase.CREATING, world.told("ended after a minute")
     recording.status = "done"
     world.live(world.clock.at + 2 * HOUR_S, delivers=everything)
-    assert goal_of(world, recording) is Goal.STORED
+    assert phase_of(world, recording) is Phase.STORED

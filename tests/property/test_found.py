@@ -13,7 +13,7 @@ import pytest
 
 from app.core import reasons
 from app.core.policy import Policy
-from app.core.state import ENDS, Goal
+from app.core.state import ENDS, Phase
 from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import promises
 from tests.property.bill import ENDINGS, Message, Recording
@@ -36,7 +36,9 @@ def test_low_balance_at_the_last_create_does_not_make_another_recording_wait_for
     world.recall.account = 200
     world.recall.delete_recording(gone.id)  # so the next create is refused, but not for the balance
     world.live(world.clock.at + 3 * DAY_S, delivers=everything)
-    assert [goal_of(world, r) for r in (silent, gone)] == [Goal.FAILED, Goal.FAILED], world.told("for ever")
+    assert [phase_of(world, r) for r in (silent, gone)] == [Phase.FAILED, Phase.FAILED], world.told(
+        "for ever"
+    )
 
 
 def test_transcript_that_could_not_be_stored_for_a_day_is_not_left_behind_when_another_is_stored(
@@ -47,11 +49,11 @@ def test_transcript_that_could_not_be_stored_for_a_day_is_not_left_behind_when_a
     announced(world, recording)
     world.blobs.is_away = True
     a_day_passes(world)
-    assert goal_of(world, recording) is Goal.FAILED, "a day without a disk has a name of its own"
+    assert phase_of(world, recording) is Phase.FAILED, "a day without a disk has a name of its own"
     world.blobs.is_away = False
     world.recall.order_elsewhere(recording.id, "gladia_v2_async", ("spoken", 30.0))
     world.live(world.clock.at + 3 * DAY_S, delivers=everything)
-    assert goal_of(world, recording) is Goal.STORED
+    assert phase_of(world, recording) is Phase.STORED
     assert not list(promises.lost(world)), world.told("paid for, finished, there, and not stored")
 
 
@@ -69,7 +71,7 @@ def test_webhook_again_after_a_blocked_day_leaves_the_transcript_on_the_list_for
     world.recall.downloads = "well"
     world.retry(recording.id, budget=0)
     world.live(world.clock.at + 60)
-    assert goal_of(world, recording) is Goal.STORED, world.told("dropped from the list")
+    assert phase_of(world, recording) is Phase.STORED, world.told("dropped from the list")
 
 
 def test_recording_nobody_knows_keeps_its_name_when_recall_stops_answering_in_the_end(tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_recording_nobody_knows_keeps_its_name_when_recall_stops_answering_in_th
     world.recall.reads = "busy"
     a_day_passes(world)
     state = world.store.load("default", recording.id).transcription
-    assert (state.goal, state.reason) == (Goal.FAILED, reasons.RECORDING_UNKNOWN), world.told("misnamed")
+    assert (state.phase, state.reason) == (Phase.FAILED, reasons.RECORDING_UNKNOWN), world.told("misnamed")
 
 
 @pytest.mark.parametrize("trouble", ["storage", "download", "retrieve", "list", "recording"])
@@ -96,10 +98,10 @@ def test_a_stop_of_days_is_not_taken_for_days_without_an_answer(tmp_path: Path, 
     world.recall.downloads = "blocked" if trouble == "download" else "well"
     world.recall.reads = "well" if trouble in ("storage", "download") else "busy"
     world.live(world.clock.at + HOUR_S, delivers=everything)
-    assert goal_of(world, recording) not in ENDS
+    assert phase_of(world, recording) not in ENDS
     world.pass_time(3 * DAY_S)
     world.live(world.clock.at + HOUR_S, delivers=everything)
-    assert goal_of(world, recording) not in ENDS, world.told("given up for a stop of our own")
+    assert phase_of(world, recording) not in ENDS, world.told("given up for a stop of our own")
 
 
 def a_day_passes(world: World) -> None:
@@ -131,5 +133,5 @@ def everything(message: Message) -> bool:
     return True
 
 
-def goal_of(world: World, recording: Recording) -> Goal:
-    return world.store.load("default", recording.id).transcription.goal
+def phase_of(world: World, recording: Recording) -> Phase:
+    return world.store.load("default", recording.id).transcription.phase

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from app.core.state import Goal
+from app.core.state import Phase
 from app.recall import create_response
 from app.recall.types import CreateOrder
 from tests.property.bill import RecallModel, Transcript
-from tests.property.test_found import announced, goal_of
+from tests.property.test_found import announced, phase_of
 from tests.property.test_lies import HOUR_S, MINUTE_S, a_world, choosing, live, the_end
 
 _R1 = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -46,7 +46,7 @@ def test_create_answered_with_the_bare_id_of_another_transcript_is_looked_up(
         live(world, 10 * MINUTE_S)
     else:
         world.live(world.clock.at + 60 * HOUR_S)  # no further webhook: asking alone has to lead there
-        assert goal_of(world, recording) is Goal.STORED, world.told("paid for, finished and not stored")
+        assert phase_of(world, recording) is Phase.STORED, world.told("paid for, finished and not stored")
     the_end(world, recording, other)
 
 

@@ -30,10 +30,10 @@ from hypothesis.stateful import (
 
 from app.core.policy import Policy
 from app.recall.providers import BUILT_IN_PROVIDERS
-from tests.property import promises, whims
+from tests.property import outside_events, promises
 from tests.property.bill import Message
+from tests.property.outside_events import OUTSIDE_EVENTS
 from tests.property.surroundings import DURATIONS
-from tests.property.whims import WHIMS
 from tests.property.workers import Worker
 from tests.property.world import World, short
 
@@ -182,7 +182,7 @@ class Interleavings(RuleBasedStateMachine):
     def a_stopped_worker_goes_on(self, data: st.DataObject, stops_at: str) -> None:
         worker = self._one(data, "worker", self.world.workers)
         worker.is_frozen = False
-        self._choosing(data, lambda: self._settle(data, self.world.go_on(worker, stops_at=stops_at)))
+        self._choosing(data, lambda: self._settle(data, self.world.raise_if_lost(worker, stops_at=stops_at)))
 
     # -- time ------------------------------------------------------------------------------------------
     @rule(data=st.data(), seconds=st.sampled_from(JUMPS_S), who=st.sampled_from(LIVES))
@@ -206,9 +206,9 @@ class Interleavings(RuleBasedStateMachine):
         self._do(data, self.world.service.receive, stops_at=stops_at)
 
     # -- everything else: one rule, or a run would see little but weather ------------------------------
-    @rule(data=st.data(), what=st.sampled_from(WHIMS))
+    @rule(data=st.data(), what=st.sampled_from(OUTSIDE_EVENTS))
     def something_happens(self, data: st.DataObject, what: str) -> None:
-        whims.happen(self.world, what, data.draw)
+        outside_events.happen(self.world, what, data.draw)
 
     # -- what must hold --------------------------------------------------------------------------------
     @invariant()
@@ -269,7 +269,7 @@ def the_end(world: World, check: Callable[[list[str]], None]) -> None:
     world.say("everything is well again")
     world.mend()
     for worker in list(world.workers):
-        world.go_on(worker, stops_at="")
+        world.raise_if_lost(worker, stops_at="")
         check(list(promises.broken(world)))
     world.live(world.clock.at + 3 * DAYS_S, delivers=_arrives)
     check([*promises.broken(world), *promises.unended(world), *promises.forgotten(world)])

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from app.core.policy import Policy, Selection
-from app.core.state import Goal
+from app.core.state import Phase
 from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import lies, promises
 from tests.property.bill import ABOUT, ENDINGS, FOREIGN_KEY, FORGOTTEN_S, Recording
+from tests.property.outside_events import STEP_S
 from tests.property.surroundings import DURATIONS
-from tests.property.test_found import announced, everything, goal_of
-from tests.property.whims import STEP_S
+from tests.property.test_found import announced, everything, phase_of
 from tests.property.world import World
 
 MINUTE_S, HOUR_S = 60.0, 3_600.0
@@ -62,7 +62,7 @@ def begun(world: World, number: int = 1) -> list[Recording]:
     return recordings
 
 
-def the_end(world: World, *recordings: Recording, paid: int = 1, goal: Goal = Goal.STORED) -> None:
+def the_end(world: World, *recordings: Recording, paid: int = 1, phase: Phase = Phase.STORED) -> None:
     """Everything is well again, and three days later it is as it should be."""
     world.mend()
     live(world, 72 * HOUR_S)
@@ -70,7 +70,9 @@ def the_end(world: World, *recordings: Recording, paid: int = 1, goal: Goal = Go
     assert not broken, world.told("; ".join(broken))
     for recording in recordings:
         made = [t for t in world.recall.transcripts.values() if t.recording_id == recording.id and t.marker]
-        assert (len(made), goal_of(world, recording)) == (paid, goal), world.told("otherwise than it should")
+        assert (len(made), phase_of(world, recording)) == (paid, phase), world.told(
+            "otherwise than it should"
+        )
 
 
 # -- forgets -------------------------------------------------------------------------------------------------
@@ -131,7 +133,7 @@ def test_create_without_word_of_a_recording_that_is_never_known_ends_by_a_name(t
     recording = world.add_recording(1, status="unknown")
     announced(world, recording)
     live(world, MINUTE_S)
-    the_end(world, recording, paid=0, goal=Goal.FAILED)
+    the_end(world, recording, paid=0, phase=Phase.FAILED)
 
 
 @about("forgets")
@@ -143,7 +145,7 @@ def test_twenty_five_looks_due_together_that_find_nothing_all_come_through(tmp_p
     for made in world.recall.transcripts.values():
         world.recall.forgotten[made.id] = world.clock.at + 5 * MINUTE_S
     world.live(world.clock.at + 3 * HOUR_S)  # without a webhook: by looking alone
-    assert {goal_of(world, recording) for recording in recordings} == {Goal.STORED}, world.told("circling")
+    assert {phase_of(world, recording) for recording in recordings} == {Phase.STORED}, world.told("circling")
     the_end(world, *recordings)
 
 
@@ -349,7 +351,7 @@ def test_recordings_deselected_while_creates_wait_for_money_are_skipped_unpaid(t
     recordings = _three_wait_for_money(world)
     world.restart_with_policy(replace(world.policy, select=Selection(default="none")))
     world.recall.account = 200
-    the_end(world, *recordings, paid=0, goal=Goal.SKIPPED)
+    the_end(world, *recordings, paid=0, phase=Phase.SKIPPED)
 
 
 # -- provisional results -------------------------------------------------------------------------------------

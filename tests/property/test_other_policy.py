@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from app.core.state import Fate, Goal
+from app.core.state import AttemptStatus, Phase
 from tests.property.bill import Recording
-from tests.property.test_found import announced, everything, goal_of
+from tests.property.test_found import announced, everything, phase_of
 from tests.property.test_lies import HOUR_S, MINUTE_S, a_world, choosing, live, the_end
 from tests.property.world import World
 
@@ -39,7 +39,11 @@ def second_waits_for_money(world: World, ending: tuple[str, float], *, is_claime
 def until_the_second_waits(world: World, recording: Recording, *, is_claimed: bool) -> None:
     def is_waiting() -> bool:
         state = world.store.load("default", recording.id).transcription
-        return any(line.fate is Fate.CLAIMED for line in state.attempts) if is_claimed else state.planned == 2
+        return (
+            any(line.status is AttemptStatus.CLAIMED for line in state.attempts)
+            if is_claimed
+            else state.planned == 2
+        )
 
     world.live(world.clock.at + 26 * HOUR_S, delivers=everything, is_over=is_waiting)
     assert is_waiting(), world.told("it does not wait")
@@ -47,22 +51,22 @@ def until_the_second_waits(world: World, recording: Recording, *, is_claimed: bo
 
 @pytest.mark.parametrize("is_claimed", [True, False])
 @pytest.mark.parametrize(
-    ("ending", "before", "after", "goal"),
+    ("ending", "before", "after", "phase"),
     [
-        (_FAILS, {}, {"attempts": 1}, Goal.FAILED),
-        (_IS_EMPTY, {}, {"fallback_on_empty": False}, Goal.STORED),
-        (_IS_EMPTY, {}, {"attempts": 1}, Goal.STORED),
-        (_NEVER, {"on_silence": "next"}, {"on_silence": "fail"}, Goal.FAILED),
+        (_FAILS, {}, {"attempts": 1}, Phase.FAILED),
+        (_IS_EMPTY, {}, {"fallback_on_empty": False}, Phase.STORED),
+        (_IS_EMPTY, {}, {"attempts": 1}, Phase.STORED),
+        (_NEVER, {"on_silence": "next"}, {"on_silence": "fail"}, Phase.FAILED),
     ],
 )
 def test_further_attempt_that_the_policy_of_now_would_not_make_is_never_paid(
-    tmp_path: Path, ending: tuple[str, float], before: Any, after: Any, goal: Goal, is_claimed: bool
+    tmp_path: Path, ending: tuple[str, float], before: Any, after: Any, phase: Phase, is_claimed: bool
 ) -> None:
     world = a_world(tmp_path, **before)
     recording = second_waits_for_money(world, ending, is_claimed=is_claimed)
     world.restart_with_policy(replace(world.policy, **after))
     world.recall.account = 200
-    the_end(world, recording, paid=1, goal=goal)
+    the_end(world, recording, paid=1, phase=phase)
 
 
 @pytest.mark.parametrize("is_claimed", [True, False])
@@ -74,7 +78,7 @@ def test_further_attempt_that_a_person_ordered_by_number_is_paid_under_any_polic
     recording = world.add_recording(1)
     announced(world, recording)
     live(world, 5 * MINUTE_S)
-    assert goal_of(world, recording) is Goal.FAILED
+    assert phase_of(world, recording) is Phase.FAILED
     choosing(world)
     world.recall.account = 402
     world.retry(recording.id, budget=2)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core.policy import Policy
-from app.core.state import Fate
+from app.core.state import AttemptStatus
 from app.orchestrator.records import SendTimes
 from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import promises
@@ -27,10 +27,10 @@ def test_machine_that_sleeps_an_hour_between_the_age_of_a_key_and_its_stamp_repe
     asked = world.store.send_times
     slept: list[float] = []
 
-    def send_times(workspace: str, recording_id: str, ordinal: int, *, generation: int) -> SendTimes:
-        times = asked(workspace, recording_id, ordinal, generation=generation)
+    def send_times(workspace: str, recording_id: str, ordinal: int, *, key_serial: int) -> SendTimes:
+        times = asked(workspace, recording_id, ordinal, key_serial=key_serial)
         line = world.store.load(workspace, recording_id).transcription.attempt_of(ordinal=ordinal)
-        if line is not None and line.fate is Fate.CLAIMED and not slept:
+        if line is not None and line.status is AttemptStatus.CLAIMED and not slept:
             slept.append(HOUR_S)
             world.say("the lid is closed for an hour")
             world.clock.at += HOUR_S

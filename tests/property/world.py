@@ -178,11 +178,11 @@ class World:
         self._number += 1
         worker = Worker(f"worker {self._number}", job, started_at=self.clock.at)
         self.workers.append(worker)
-        return self.go_on(worker, stops_at=stops_at)
+        return self.raise_if_lost(worker, stops_at=stops_at)
 
-    def go_on(self, worker: Worker, *, stops_at: str) -> Worker | None:
+    def raise_if_lost(self, worker: Worker, *, stops_at: str) -> Worker | None:
         """The same worker when it halts again; None when it has ended."""
-        word: Word = worker.go_on(stops_at)
+        word: Word = worker.raise_if_lost(stops_at)
         while isinstance(word, Asked):
             assert self.choose_by is not None
             word = worker.answer(self.choose_by(word.what, word.options))
@@ -235,7 +235,9 @@ class World:
         until = self.clock.at + max(0.0, seconds)
         while self.clock.at < until:
             self.pass_time(min(DURATIONS.silence_s / 2, until - self.clock.at))
-            self.store.sign(quiet_s=DURATIONS.silence_s, boot=BootClock("property", self.clock.boottime))
+            self.store.record_heartbeat(
+                quiet_s=DURATIONS.silence_s, boot=BootClock("property", self.clock.boottime)
+            )
 
     def _work_off(self) -> bool:
         """False when there was nothing to do."""
@@ -340,7 +342,7 @@ class World:
             if made.recording_id != recording_id or made.ordinal is None or made.ordinal >= ordinal:
                 continue
             status = made.status(self.clock.at)
-            if status in ("failed", "deleted") or made.id in state.looked_at:
+            if status in ("failed", "deleted") or made.id in state.processed_transcripts:
                 continue
             is_silent = self.clock.at + self._stepped_s - made.created_at >= DURATIONS.give_up_s
             if is_silent and (self.policy.on_silence == "next" or recording_id in self.retried):

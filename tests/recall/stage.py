@@ -29,17 +29,17 @@ QUICK = replace(
     resend_first_s=5.0,
 )
 # For answers that come: a busy machine may take seconds to give one.
-PATIENT = replace(
+SLOW_ALLOWED = replace(
     QUICK, connect_timeout_s=20.0, read_timeout_s=20.0, create_overall_s=40.0, get_overall_s=40.0
 )
 
 
-def client(url: str, durations: Durations = PATIENT, clock: StillClock | None = None) -> RecallClient:
+def client(url: str, durations: Durations = SLOW_ALLOWED, clock: StillClock | None = None) -> RecallClient:
     return RecallClient(url, KEY, durations, clock=clock or StillClock())
 
 
 def create(
-    url: str, durations: Durations = PATIENT, *, fresh: Callable[[], bool] = lambda: True
+    url: str, durations: Durations = SLOW_ALLOWED, *, fresh: Callable[[], bool] = lambda: True
 ) -> CreateAnswer:
     return client(url, durations).create(ORDER, is_still_fresh=fresh)
 

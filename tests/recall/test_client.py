@@ -27,8 +27,8 @@ from tests.recall.stage import (
     EMPTY_PAGE,
     KEY,
     ORDER,
-    PATIENT,
     QUICK,
+    SLOW_ALLOWED,
     R,
     T,
     client,
@@ -155,7 +155,7 @@ def test_a_get_that_fails_asks_for_patience_and_is_not_repeated_within_its_slot(
     behaviour: Behaviour, cause: str
 ) -> None:
     """Recall counts every request it sees, and the caller holds one slot of its rate."""
-    durations = QUICK if cause == "timeout" else PATIENT
+    durations = QUICK if cause == "timeout" else SLOW_ALLOWED
     with raw_server(behaviour) as server, pytest.raises(RecallBusy) as caught:
         client(server.url, durations).retrieve(T, recording_id=R)
     assert (caught.value.cause, caught.value.retry_after_s) == (cause, QUICK.resend_first_s)

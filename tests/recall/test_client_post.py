@@ -27,8 +27,8 @@ from tests.recall.stage import (
     CREATED,
     EMPTY_PAGE,
     ORDER,
-    PATIENT,
     QUICK,
+    SLOW_ALLOWED,
     client,
     closed_port,
     create,
@@ -85,7 +85,7 @@ def test_a_post_whose_answer_is_not_whole_is_unknown_and_sent_once(
 ) -> None:
     with raw_server(behaviour) as server:
         began = time.monotonic()
-        result = create(server.url, QUICK if detail == "timeout" else PATIENT)
+        result = create(server.url, QUICK if detail == "timeout" else SLOW_ALLOWED)
         took_s = time.monotonic() - began
     assert result.kind == "unknown"
     assert detail is None or result.detail == detail
@@ -175,8 +175,8 @@ def test_a_slow_connect_makes_the_stamp_stale_and_nothing_arrives() -> None:
         thread.start()
         stamped = time.monotonic()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        patient = client(url, replace(QUICK, connect_timeout_s=9, create_overall_s=9))
-        result = patient.create(ORDER, is_still_fresh=lambda: time.monotonic() - stamped < 0.3)
+        slow_allowed = client(url, replace(QUICK, connect_timeout_s=9, create_overall_s=9))
+        result = slow_allowed.create(ORDER, is_still_fresh=lambda: time.monotonic() - stamped < 0.3)
         thread.join(5)
     assert (result.kind, result.detail) == ("not_sent", "stale_stamp")
     assert arrived == [b"", b""]
@@ -229,7 +229,7 @@ def test_over_tls_too_everything_holds(
         assert create(server.url).detail == "tls"  # an unknown certificate
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         server.connections = 0
-        kinds = [create(server.url, durations) for durations in (PATIENT, PATIENT, QUICK)]
+        kinds = [create(server.url, durations) for durations in (SLOW_ALLOWED, SLOW_ALLOWED, QUICK)]
         assert [(a.kind, a.detail) for a in kinds] == [
             ("created", ""),
             ("unknown", "connection_lost"),

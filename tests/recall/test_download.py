@@ -26,7 +26,7 @@ from tests.recall.raw_server import Behaviour, answer, drip, hang_up, raw_server
 
 QUICK = replace(Durations(), connect_timeout_s=2.0, read_timeout_s=0.4, download_overall_s=0.8)
 # For answers that come: a busy machine may take seconds to give one.
-PATIENT = replace(Durations(), connect_timeout_s=20.0, read_timeout_s=20.0, download_overall_s=40.0)
+SLOW_ALLOWED = replace(Durations(), connect_timeout_s=20.0, read_timeout_s=20.0, download_overall_s=40.0)
 _BUSY_S = 10.0  # what drips goes on for twenty
 SECRET = "X-Amz-Signature=do-not-show"
 BODY = b'[{"participant": {"name": "Jane"}, "words": []}]' * 50
@@ -39,7 +39,7 @@ def fetch(
     is_local: bool = True,
     at_most: int = 10_000,
     keep_going: Callable[[], object] = lambda: None,
-    durations: Durations = PATIENT,
+    durations: Durations = SLOW_ALLOWED,
 ) -> None:
     download.fetch(
         f"{url}/t.json?{SECRET}",
@@ -125,7 +125,7 @@ def test_every_failure_has_a_word_and_leaves_no_file(behaviour: Behaviour, cause
     target.write_bytes(b"from an earlier try")
     began = time.monotonic()
     with raw_server(behaviour) as server, pytest.raises(DownloadBlocked) as caught:
-        fetch(server.url, target, durations=QUICK if cause in ("timeout", "http_403") else PATIENT)
+        fetch(server.url, target, durations=QUICK if cause in ("timeout", "http_403") else SLOW_ALLOWED)
     assert caught.value.cause == cause
     assert not target.exists()
     assert time.monotonic() - began < QUICK.download_overall_s + _BUSY_S

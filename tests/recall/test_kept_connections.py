@@ -10,7 +10,7 @@ import pytest
 
 from app.errors import RecallBusy
 from tests.recall.raw_server import Behaviour, answer, hang_up, raw_server, read_request, silence
-from tests.recall.stage import EMPTY_PAGE, PATIENT, client
+from tests.recall.stage import EMPTY_PAGE, SLOW_ALLOWED, client
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(EMPTY_PAGE), EMPTY_PAGE)
 
@@ -81,7 +81,7 @@ def test_silence_on_a_kept_connection_is_not_asked_again() -> None:
         silence(conn)
 
     with raw_server(answer_and_wait) as server:
-        recall = client(server.url, replace(PATIENT, read_timeout_s=2.0))
+        recall = client(server.url, replace(SLOW_ALLOWED, read_timeout_s=2.0))
         recall.probe()
         with pytest.raises(RecallBusy, match="timeout"):
             recall.probe()

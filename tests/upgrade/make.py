@@ -71,12 +71,12 @@ class Maker:
         known = {"bot_id": f"cccccccc-0000-4000-8000-{number:012d}", "metadata": (("room", "7"),), **facts}
         self.tell(number, events.RecordingDone(self.at(ago), **known))
 
-    def sends(self, number: int, ago: float, *, ordinal: int = 1, generation: int = 0) -> None:
-        key = idempotency_key("default", recording(number), ordinal, generation)
+    def sends(self, number: int, ago: float, *, ordinal: int = 1, key_serial: int = 0) -> None:
+        key = idempotency_key("default", recording(number), ordinal, key_serial)
         bot = f"cccccccc-0000-4000-8000-{number:012d}"
-        send = Send(ordinal, generation, key, "000key-1", bot)
+        send = Send(ordinal, key_serial, key, "000key-1", bot)
         provider = _PROVIDERS[ordinal - 1]
-        self.tell(number, events.Sending(self.at(ago), ordinal, provider, generation), send=send)
+        self.tell(number, events.Sending(self.at(ago), ordinal, provider, key_serial), send=send)
 
     def created(self, number: int, ago: float, *, ordinal: int = 1) -> None:
         self.sends(number, ago, ordinal=ordinal)
@@ -169,7 +169,7 @@ def story(maker: Maker) -> None:
     maker.refused(22, 400, Refusal.RECORDING_NOT_DONE, "http_400")
     maker.done(23, 400)
     maker.refused(23, 400, Refusal.LIMIT, "http_400 (10 transcripts at Recall, 9 of them ours)")
-    maker.done(24, 700, look_first=True)
+    maker.done(24, 700, lookup_required=True)
     maker.done(25, 400)
     maker.refused(25, 400, Refusal.BUSY, "http_429")
     maker.done(26, 400)
@@ -191,10 +191,10 @@ def _outbox_under_way(store: SqlStore, maker: Maker) -> None:
     assert leased is not None
     store.defer(leased, after_s=1, slot_at=store.reserve("default", "list", gap_s=1.03))
     store.pause("default", "creates_refused_402", probe_after_s=15)
-    store.note_provider("default", _PROVIDERS[2], worked=False, shut_s=120)
+    store.record_result("default", _PROVIDERS[2], worked=False, open_s=120)
     store.set_mark("reconcile:default", STOPPED - 4 * _HOUR)
     store.beat("dispatcher")
-    store.sign(quiet_s=600)
+    store.record_heartbeat(quiet_s=600)
 
 
 def _dump(store: SqlStore) -> None:

@@ -22,7 +22,7 @@ from app.adapters.sql import migrations
 from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
 from app.adapters.sql.store import SqlStore
-from app.core.state import ENDS, Attempt, Fate, Goal, Transcription
+from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription
 from app.orchestrator.records import KEY_ACCEPTED, Leased
 from tests.policies import built_in
 from tests.property.bill import Transcript
@@ -59,15 +59,15 @@ AT_RECALL = {
 }
 # recording -> its end, and how many transcripts of ours Recall has charged for in all. Not there: stored, 1.
 ENDS_AS = {
-    11: (Goal.STORED, 2),
-    12: (Goal.FAILED, 1),
-    13: (Goal.FAILED, 1),
-    14: (Goal.STORED, 2),
-    18: (Goal.STORED, 2),
-    19: (Goal.FAILED, 3),
-    20: (Goal.SKIPPED, 0),
-    23: (Goal.FAILED, 0),
-    26: (Goal.STORED, 2),
+    11: (Phase.STORED, 2),
+    12: (Phase.FAILED, 1),
+    13: (Phase.FAILED, 1),
+    14: (Phase.STORED, 2),
+    18: (Phase.STORED, 2),
+    19: (Phase.FAILED, 3),
+    20: (Phase.SKIPPED, 0),
+    23: (Phase.FAILED, 0),
+    26: (Phase.STORED, 2),
 }
 # Attempts that may or may not have reached Recall, by a version that kept no bytes of its requests.
 IN_DOUBT = (4, 5, 6, 7, 8, 9)
@@ -199,27 +199,28 @@ def test_the_data_has_an_attempt_in_every_state_and_an_outbox_under_way() -> Non
     names = set(re.findall(r"INSERT INTO (\w+)", text))
     assert {"transcriptions", "attempts", "sends", "commands", "deliveries", "pauses"} <= names
     attempts = [line for line in text.splitlines() if line.startswith("INSERT INTO attempts")]
-    for fate in Fate:
-        assert any(f"'{fate.value}'" in line for line in attempts), fate
+    for status in AttemptStatus:
+        assert any(f"'{status.value}'" in line for line in attempts), status
     commands = [line for line in text.splitlines() if line.startswith("INSERT INTO commands")]
     for column in ("leased_until", "offered_at", "slot_at"):
         assert any(column in line for line in commands), column
 
 
+@pytest.mark.slow
 def test_everything_of_the_version_before_ends_and_nothing_is_paid_again(world: Upgraded) -> None:
     world.live(world.clock.at + 4 * _DAY_S, delivers=lambda message: True)
     assert not world.wrongs, world.told("paid too early")
     assert_in_doubt_is_looked_up_for_seventy_minutes_and_never_repeated(world)
     states, paid = world.store.states(), world.paid()
     for number in (*range(1, 29),):
-        goal, times = ENDS_AS.get(number, (Goal.STORED, 1))
+        phase, times = ENDS_AS.get(number, (Phase.STORED, 1))
         state = states[recording(number)]
         times = 0 if number == 21 else times
-        assert (state.goal, paid[recording(number)]) == (goal, times), world.told(f"R{number}: {state}")
+        assert (state.phase, paid[recording(number)]) == (phase, times), world.told(f"R{number}: {state}")
     markers = Counter(made.marker for made in world.recall.transcripts.values() if made.marker)
     assert max(markers.values()) == 1, world.told("paid twice")
     assert set(states) <= {recording(number) for number in range(1, 30)}
-    assert all(state.goal in ENDS for state in states.values())
+    assert all(state.phase in ENDS for state in states.values())
     assert not world.store.has_unapplied()
     assert not world.store.due(10, offer_again_s=0)
 
@@ -236,7 +237,7 @@ def assert_in_doubt_is_looked_up_for_seventy_minutes_and_never_repeated(world: U
 
 def test_what_a_migrated_state_says_is_read_as_it_was_written(world: Upgraded) -> None:
     states = world.store.states()
-    assert states[recording(17)].goal is Goal.STORED
+    assert states[recording(17)].phase is Phase.STORED
     running = states[recording(14)].attempt_of(ordinal=2)
     assert isinstance(running, Attempt)
-    assert (running.fate, running.transcript_id) == (Fate.RUNNING, transcript(14, 2))
+    assert (running.status, running.transcript_id) == (AttemptStatus.RUNNING, transcript(14, 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 
 import pytest
 from flask import Flask
@@ -12,8 +13,8 @@ from structlog.testing import capture_logs
 from app.errors import StoreUnavailable
 from app.orchestrator.records import NewDelivery
 from app.recall.signatures import Secret, parse_secret
-from app.web.application import WebParts, create_app
-from app.web.group_commit import Waiting
+from app.web.application import create_app
+from app.web.parts import WebParts
 from tests.web.receiver import event_body, signature_headers
 from tests.web.receiver_app import SECRETS
 
@@ -32,7 +33,7 @@ class ListInbox:
             raise self.error
         self.rows.append(row)
 
-    def submit_late(self, row: NewDelivery, waiting: Waiting) -> None:
+    def submit_deferred(self, row: NewDelivery, answer: Future[bool]) -> None:
         raise AssertionError("Flask's test client cannot answer late")
 
     def note_rejected(self, kind: str, *, remedy: str = "", is_plausible: bool = False) -> None:

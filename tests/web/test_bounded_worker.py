@@ -25,7 +25,7 @@ from app.web.bounded_worker import (
     read_body,
     status_of,
 )
-from app.web.deferred_response import LateAnsweringWorker
+from app.web.deferred_response import DeferredResponseWorker
 
 
 def test_gunicorn_is_the_one_whose_inside_we_know() -> None:
@@ -37,7 +37,7 @@ def test_gunicorn_is_the_one_whose_inside_we_know() -> None:
     ("ours", "theirs"),
     [
         (BoundedWorker, ThreadWorker),
-        (LateAnsweringWorker, ThreadWorker),
+        (DeferredResponseWorker, ThreadWorker),
         (Connection, TConn),
         (BoundedUnreader, SocketUnreader),
     ],
@@ -45,7 +45,7 @@ def test_gunicorn_is_the_one_whose_inside_we_know() -> None:
 def test_every_method_we_replace_exists_in_gunicorn_with_the_same_parameters(
     ours: type, theirs: type
 ) -> None:
-    own = {"renew", "begin", "_park", "_unpark", "_next_step", "_drop", "_patience_ends_at", "__init__"}
+    own = {"renew", "begin", "_park", "_unpark", "_next_step", "_drop", "_deadline_of", "__init__"}
     own |= {"_call_application", "_begin", "_handled", "_tell", "_send_ready", "_send", "setup"}
     replaced = {name for name, value in vars(ours).items() if inspect.isroutine(value)} - own
 

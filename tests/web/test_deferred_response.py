@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from app.web.bounded_worker import Connection
-from app.web.deferred_response import LateAnswer, answer_later
+from app.web.deferred_response import DeferredResponse, defer_response
+from app.web.group_commit import settle
 from tests.web import receiver as receivers
 from tests.web.receiver import Receiver, delivery, event_body, new_id, read_answer
 
@@ -70,8 +71,8 @@ def test_delivery_whose_commit_hangs_gets_503_with_retry_after_while_it_hangs(re
         assert answer.took_s > 2.5
 
 
-def late(told: list[LateAnswer]) -> LateAnswer:
-    return LateAnswer(told.append, deadline=0.0, otherwise=lambda: ("503 Away", [], b""))
+def late() -> DeferredResponse:
+    return DeferredResponse(deadline=0.0, otherwise=lambda: ("503 Away", [], b""))
 
 
 @pytest.mark.parametrize("is_stored", [True, False])
@@ -79,11 +80,11 @@ def late(told: list[LateAnswer]) -> LateAnswer:
 def test_answer_is_sent_once_both_the_thread_and_the_store_are_done(
     *, is_stored: bool, thread_is_first: bool
 ) -> None:
-    told: list[LateAnswer] = []
-    answer, conn = late(told), object.__new__(Connection)
+    told: list[DeferredResponse] = []
+    answer, conn = late(), object.__new__(Connection)
     steps: list[Callable[[], None]] = [
-        lambda: answer.release(conn),
-        lambda: answer.settle(is_stored=is_stored),
+        lambda: answer.release(conn, told.append),
+        lambda: settle(answer, is_stored=is_stored),
     ]
 
     first, second = steps if thread_is_first else steps[::-1]
@@ -91,19 +92,19 @@ def test_answer_is_sent_once_both_the_thread_and_the_store_are_done(
     assert told == []
     second()
     assert told == [answer]
-    assert (answer.conn, answer.is_good, answer.is_over) == (conn, is_stored, True)
+    assert (answer.conn, answer.result(0)) == (conn, is_stored)
 
 
 def test_answer_given_up_is_not_turned_good_by_a_commit_that_comes_too_late() -> None:
-    told: list[LateAnswer] = []
-    answer = late(told)
-    answer.settle(is_stored=False)
-    answer.settle(is_stored=True)
-    answer.release(object.__new__(Connection))
+    told: list[DeferredResponse] = []
+    answer = late()
+    settle(answer, is_stored=False)
+    settle(answer, is_stored=True)
+    answer.release(object.__new__(Connection), told.append)
 
     assert told == [answer]
-    assert not answer.is_good
+    assert not answer.result(0)
 
 
 def test_server_that_cannot_answer_late_is_told_apart() -> None:
-    assert answer_later({"wsgi.input": object()}, within_s=1.0, otherwise=lambda: ("", [], b"")) is None
+    assert defer_response({"wsgi.input": object()}, within_s=1.0, otherwise=lambda: ("", [], b"")) is None

@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 
 from app.errors import StoreUnavailable
 from app.orchestrator.records import NewDelivery
-from app.web.group_commit import Committer, Counting
+from app.web.group_commit import Committer
+from app.web.rejections import Counting
 
 
 class Gate:
@@ -166,7 +167,7 @@ def test_store_that_is_away_is_not_asked_once_per_row(store: Gate, pool: ThreadP
 def test_store_that_hangs_refuses_after_patience_and_what_was_refused_is_not_stored_later(
     store: Gate, pool: ThreadPoolExecutor
 ) -> None:
-    committer = Committer(store, no_wake, patience_s=0.2)
+    committer = Committer(store, no_wake, ack_timeout_s=0.2)
     waiting = submit_behind_a_running_commit(committer, store, pool, ["second"])
 
     assert {outcome(future) for future in waiting.values()} == {"refused"}
@@ -241,7 +242,7 @@ def test_wake_up_that_hangs_delays_no_commit_and_is_not_piled_up(store: Gate) ->
         calls.append(1)
         assert hanging.wait(10)
 
-    committer = Committer(store, wake, patience_s=1.0)
+    committer = Committer(store, wake, ack_timeout_s=1.0)
     for n in range(20):
         committer.submit(row(f"m{n}"))
 
@@ -392,7 +393,7 @@ def test_counting_that_hangs_delays_no_delivery(store: Gate, pool: ThreadPoolExe
             assert hanging.wait(10)
 
     hung = Hung()
-    committer = Committer(hung, no_wake, patience_s=1.0)
+    committer = Committer(hung, no_wake, ack_timeout_s=1.0)
     committer.note_rejected("stale")
     wait_until(lambda: hung.accepted == 1)
     for n in range(20):

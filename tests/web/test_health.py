@@ -20,8 +20,9 @@ from app.recall.client import RecallClient
 from app.settings.environment import Settings, load_settings
 from app.settings.workspaces import workspaces_of
 from app.web.health import PARTS, Probe, Readiness, Report
+from tests import migrated
 from tests.bench.receivers import hung_valkey, receiver, valkey
-from tests.contract.store_words import delivery
+from tests.contract.store_builders import delivery
 from tests.web.receiver import Receiver, head
 from tests.web.receiver_app import FileInbox
 
@@ -51,7 +52,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def settings(tmp_path: Path, redis_url: str) -> Settings:
     """Of an installation that is migrated; its Valkey runs."""
     made = settings_of(tmp_path, REDIS_URL=redis_url)
-    wiring.migrate(made)
+    migrated.migrate(made)
     return made
 
 
@@ -95,7 +96,7 @@ def silent_server() -> Iterator[int]:
 def test_valkey_that_stands_still_is_unknown_within_a_second_and_holds_one_thread(tmp_path: Path) -> None:
     with hung_valkey(tmp_path / "valkey") as url:
         settings = settings_of(tmp_path / "home", REDIS_URL=url)
-        wiring.migrate(settings)
+        migrated.migrate(settings)
         wiring.open_store(settings).beat("dispatcher")
         readiness = wiring.open_readiness(settings)
         before = probes()
@@ -266,9 +267,9 @@ def test_providers_are_down_when_every_one_of_the_policy_is_passed_over(
     for name in names:
         assert state() == "ok"
         for _ in range(5):
-            store.note_provider("default", name, worked=False, shut_s=120)
+            store.record_result("default", name, worked=False, open_s=120)
     assert state() == "down"
-    store.note_provider("default", names[1], worked=True, shut_s=120)
+    store.record_result("default", names[1], worked=True, open_s=120)
     assert state() == "ok"
 
 

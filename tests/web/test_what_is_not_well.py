@@ -17,13 +17,15 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
 from app.core.durations import Durations
 from app.core.policy import ProviderChoice
-from app.ops import heartbeats, metrics
+from app.ops import metrics
 from app.orchestrator.records import LIST_READ, MADE_UP_FOR, BootClock, PauseSubject
+from app.processes import heartbeats
 from app.recall.signatures import Secret
 from app.recall.types import Answer
 from app.settings.workspaces import WorkspaceSettings
 from app.web.health import NO_WEB, PARTS, Readiness, Report
-from tests.contract.store_words import RECORDING, WORKSPACE, begin, delivery
+from tests import migrated
+from tests.contract.store_builders import RECORDING, WORKSPACE, begin, delivery
 from tests.policies import built_in
 from tests.web.test_health import settings_of
 from workers.readiness_log import Watch
@@ -106,7 +108,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     settings = settings_of(tmp_path)
-    wiring.migrate(settings)
+    migrated.migrate(settings)
     made = Place(wiring.open_store(settings), LocalBlobs(tmp_path / "results"))
     made.begins()
     made.later(120)
@@ -117,9 +119,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 # -- processes -------------------------------------------------------------------------------------
 @pytest.mark.parametrize("role", UP)
-def test_one_process_that_gives_no_sign_is_named_and_forgotten_when_it_gives_one(
-    place: Place, role: str
-) -> None:
+def test_one_process_without_heartbeat_is_named_until_it_leaves_one(place: Place, role: str) -> None:
     place.silent = frozenset({role})
     place.later(50)
     assert place.ailing == []
@@ -136,7 +136,7 @@ def test_one_process_that_gives_no_sign_is_named_and_forgotten_when_it_gives_one
 
 
 @pytest.mark.parametrize("role", UP)
-def test_process_that_never_gave_a_sign_is_missed_once_it_had_its_time(place: Place, role: str) -> None:
+def test_process_that_never_left_a_heartbeat_is_missed_once_it_had_its_time(place: Place, role: str) -> None:
     with place.store.writing() as connection:
         connection.execute(t.heartbeats.delete().where(t.heartbeats.c.name == f"{role}@here"))
     place.silent = frozenset({role})
@@ -271,20 +271,20 @@ def test_no_webhook_for_days_is_no_trouble_where_nothing_is_found_either(place: 
 
 # -- a clock that was set back ---------------------------------------------------------------------
 def test_clock_set_back_hides_no_trouble(place: Place) -> None:
-    place.store.sign(quiet_s=600, boot=BootClock("b", lambda: 1000.0))
+    place.store.record_heartbeat(quiet_s=600, boot=BootClock("b", lambda: 1000.0))
     webhook(place)
     place.store.add_deliveries([delivery("m1")])
     with place.store.writing() as connection:
         connection.execute(t.deliveries.update().values(received_at=place.now, applied_at=place.now))
     place.answered(("list", "silence"))
     place.store.clock_offset_s -= 7200
-    place.store.sign(quiet_s=600, boot=BootClock("b", lambda: 1001.0))
+    place.store.record_heartbeat(quiet_s=600, boot=BootClock("b", lambda: 1001.0))
     place.later(601)
     refusal(place)
     assert place.ailing == ["recall", "inbox"]
 
 
-def test_sign_of_life_from_the_future_is_none(place: Place) -> None:
+def test_heartbeat_from_the_future_is_none(place: Place) -> None:
     place.store.clock_offset_s -= 7200
     assert place.report().parts["workers"] == "down"
     place.signs()

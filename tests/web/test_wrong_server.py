@@ -28,11 +28,11 @@ WRONG = {
     "our worker without its settings": [
         *GUNICORN,
         "-k",
-        "app.web.deferred_response.LateAnsweringWorker",
+        "app.web.deferred_response.DeferredResponseWorker",
         APP,
     ],
     "our worker without its settings, preloaded": [
-        *GUNICORN, "--preload", "-k", "app.web.deferred_response.LateAnsweringWorker", APP,
+        *GUNICORN, "--preload", "-k", "app.web.deferred_response.DeferredResponseWorker", APP,
     ],
     "our settings with another worker": [*GUNICORN, "-c", CONF, "-k", "gthread", APP],
     "flask": ["-m", "flask", "--app", "app.web.application", "run", "--port", "0"],

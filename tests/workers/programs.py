@@ -16,13 +16,13 @@ from typing import Any
 import psutil
 
 from tests.process_checks import is_alive
-from tests.workers.stand_ins import FOLDER
+from tests.workers.visible_jobs import FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
 PREAMBLE = """
 import os, signal, sys, time
 from pathlib import Path
-from tests.workers.stand_ins import PrintedLog
+from tests.workers.visible_jobs import PrintedLog
 from app.processes.child import ChildSpec
 from app.processes.supervisor import Renewal, Supervisor
 """

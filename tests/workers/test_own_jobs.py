@@ -27,7 +27,7 @@ from app.adapters.redis.job_queue import JOBS, RqQueue, connect, queue_name
 from app.core.durations import Durations
 from app.orchestrator.records import Offerable
 from tests.workers.programs import Program, eventually
-from tests.workers.stand_ins import JOBS as STAND_INS
+from tests.workers.visible_jobs import JOBS as VISIBLE_JOBS
 from workers import own_jobs
 from workers.own_jobs import Dropped
 from workers.rq_worker import AfterwordWorker
@@ -41,13 +41,13 @@ TERMS: dict[str, Any] = {
     "failure_ttl": 86_400,
     "retry": Retry(max=3),
 }
-TOUCH = "tests.workers.stand_ins.touch"
+TOUCH = "tests.workers.visible_jobs.touch"
 BOMB = "tests.workers.test_own_jobs.bomb"
 WORKER = f"""
 import structlog
 structlog.configure(processors=[structlog.processors.JSONRenderer()])
 from workers import rq_worker
-from tests.workers.stand_ins import JOBS
+from tests.workers.visible_jobs import JOBS
 rq_worker.MAINTENANCE_EVERY_S = 1
 rq_worker.WORKER_TTL_S = 16  # RQ looks around after 15 s less
 def work(): rq_worker.run_worker({{url!r}}, {QUEUE!r}, name="worker-1", jobs=JOBS)
@@ -107,7 +107,7 @@ def written(redis: Redis, field: str, value: bytes) -> None:
 
 def burst(redis_url: str) -> None:
     """A worker of ours in this process, until nothing waits."""
-    worker = AfterwordWorker(QUEUE, connect(redis_url, patience="worker"), name="w", jobs=STAND_INS)
+    worker = AfterwordWorker(QUEUE, connect(redis_url, timeouts="worker"), name="w", jobs=VISIBLE_JOBS)
     try:
         worker.work(burst=True, logging_level="CRITICAL")
     finally:
@@ -294,7 +294,7 @@ def test_worker_whose_name_is_no_text_does_not_empty_the_queue_for_ever(
 
 
 def test_living_worker_writes_its_name_again(redis: Redis, redis_url: str) -> None:
-    living = AfterwordWorker(QUEUE, connect(redis_url, patience="worker"), name="w", jobs=STAND_INS)
+    living = AfterwordWorker(QUEUE, connect(redis_url, timeouts="worker"), name="w", jobs=VISIBLE_JOBS)
     living.register_birth()
     own_jobs.empty(living.queues[0])
     assert redis.scard(f"rq:workers:{QUEUE}") == 0
@@ -348,7 +348,7 @@ def test_job_of_ours_that_was_put_back_or_repeated_is_still_ours(redis: Redis, r
 
 
 def own_class() -> type[Job]:
-    return own_jobs.classes_for(QUEUE, own_jobs.functions_of(STAND_INS), STAND_INS)[0]
+    return own_jobs.classes_for(QUEUE, own_jobs.functions_of(VISIBLE_JOBS), VISIBLE_JOBS)[0]
 
 
 def test_dropped_jobs_are_one_line_at_once_and_then_one_a_minute_with_their_number(

@@ -22,7 +22,7 @@ from app.adapters.redis import embedded_server
 from app.adapters.redis.job_queue import FAILURE_TTL_S, RECALL, RESULT_TTL_S, RqQueue, connect, queue_name
 from app.core.durations import Durations
 from tests.workers.programs import Program, eventually
-from tests.workers.stand_ins import JOBS, SIGNED
+from tests.workers.visible_jobs import JOBS, SIGNED
 from workers.rq_worker import AfterwordWorker
 
 Start = Callable[[str], Program]
@@ -31,7 +31,7 @@ QUEUE_ID = "0a1b"
 QUEUE = queue_name(RECALL, QUEUE_ID)
 
 ONE_WORKER = """
-from tests.workers.stand_ins import JOBS
+from tests.workers.visible_jobs import JOBS
 from workers.rq_worker import run_worker
 def work(): run_worker({url!r}, "recall-0a1b", name="worker-1", jobs=JOBS)
 sys.exit(Supervisor([ChildSpec("worker-1", work, grace_s={grace_s})], PrintedLog()).run())
@@ -45,7 +45,7 @@ sys.exit(embedded_server.serve(Path({home!r})))
 SERVER_AND_WORKER = """
 from app.adapters.redis import embedded_server
 from app.processes.parent_death import kernel_ties_to_parent
-from tests.workers.stand_ins import JOBS
+from tests.workers.visible_jobs import JOBS
 from workers.rq_worker import run_worker
 home = Path({home!r})
 def serve(): sys.exit(embedded_server.serve(home, guard=kernel_ties_to_parent))
@@ -77,7 +77,7 @@ def live_workers(url: str) -> int:
 def enqueue(url: str, function: str, *args: object) -> None:
     jobs = RqJobs(QUEUE, connection=Redis.from_url(url), serializer=JSONSerializer)
     jobs.enqueue_call(
-        f"tests.workers.stand_ins.{function}",
+        f"tests.workers.visible_jobs.{function}",
         args=args,
         retry=Retry(max=3),
         timeout=360,
@@ -178,7 +178,7 @@ def test_idle_worker_stops_at_once(program: Start, redis_url: str) -> None:
 
 
 def test_wish_to_stop_that_was_swallowed_is_remembered_at_the_next_heartbeat(redis_url: str) -> None:
-    worker = AfterwordWorker(QUEUE, connect(redis_url, patience="worker"), name="worker-1")
+    worker = AfterwordWorker(QUEUE, connect(redis_url, timeouts="worker"), name="worker-1")
     worker.register_birth()
     worker.heartbeat()
     with contextlib.suppress(StopRequested):  # as redis-py does in a __del__
@@ -191,13 +191,13 @@ def test_what_redis_keeps_of_a_failure_holds_no_secret(redis_url: str) -> None:
     with Redis.from_url(redis_url) as redis:
         queue = RqJobs(QUEUE, connection=redis, serializer=JSONSerializer)
         job = queue.enqueue_call(
-            "tests.workers.stand_ins.fail_telling",
+            "tests.workers.visible_jobs.fail_telling",
             args=(4711,),
             timeout=360,
             result_ttl=RESULT_TTL_S,
             failure_ttl=FAILURE_TTL_S,
         )
-        worker = AfterwordWorker(QUEUE, connect(redis_url, patience="worker"), name="w", jobs=JOBS)
+        worker = AfterwordWorker(QUEUE, connect(redis_url, timeouts="worker"), name="w", jobs=JOBS)
         worker.work(burst=True, logging_level="CRITICAL")
         for logger in map(logging.getLogger, ("rq.worker", "rq.job")):  # set by RQ for the whole process
             logger.setLevel(logging.NOTSET)

@@ -1,6 +1,6 @@
 """
 The workers of the service as `up` runs them, each with its own database: two installations on one Redis,
-and signs of life.
+and heartbeats.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from redis import Redis
 from app import wiring
 from app.adapters.redis.job_queue import INBOX, RECALL, RqQueue
 from app.adapters.sql.store import SqlStore
-from app.ops.heartbeats import read
 from app.orchestrator.records import NewDelivery, Offerable
+from app.processes.heartbeats import read
 from app.settings.environment import Settings, load_settings
+from tests import migrated
 from tests.workers.programs import Program, eventually
 from workers.rq_worker import wait_for_id
 
@@ -73,7 +74,7 @@ def install(tmp_path: Path, redis_url: str) -> Iterator[Callable[[str], Installa
             "REDIS_URL": redis_url,
         }
         settings = load_settings(environment)
-        wiring.migrate(settings)
+        migrated.migrate(settings)
         made.append(
             Installation(environment, settings, wiring.open_store(settings), wiring.open_queue(settings))
         )
@@ -132,7 +133,7 @@ def test_two_installations_on_one_redis_do_each_their_own_work(
     assert [k for k in Redis.from_url(redis_url).keys("*") if not _text(k).startswith("rq:")] == []
 
 
-def test_idle_and_busy_workers_give_signs_of_life_with_host_and_pid(
+def test_idle_and_busy_workers_leave_heartbeats_with_host_and_pid(
     program: Start, install: Callable[[str], Installation]
 ) -> None:
     place = install("one")

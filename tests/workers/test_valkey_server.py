@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def serve(program: Start, home: Path) -> Program:
 
 
 def client(home: Path) -> Redis:
-    return connect(embedded_server.url(home), patience="worker")
+    return connect(embedded_server.url(home), timeouts="worker")
 
 
 def test_the_bundled_server_is_found_where_its_package_says() -> None:
@@ -71,11 +72,11 @@ def test_any_home_is_served_and_every_process_finds_its_socket(
 
 def test_server_of_a_long_home_leaves_nothing_in_a_shared_folder(program: Start, tmp_path: Path) -> None:
     home = tmp_path / ("deep" * 30)
-    before = set(os.listdir("/tmp"))
+    before = set(os.listdir(tempfile.gettempdir()))
     serve(program, home)
     assert client(home).ping()
     assert embedded_server.socket_path(home).is_socket()
-    assert [name for name in set(os.listdir("/tmp")) - before if "afterword" in name] == []
+    assert [name for name in set(os.listdir(tempfile.gettempdir())) - before if "afterword" in name] == []
 
 
 def test_link_in_place_of_its_configuration_is_not_followed(program: Start, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def _version(binary: str) -> tuple[int, int]:
 
 def is_ready(home: Path) -> bool:
     """True when the server of this home answers (it does not while it loads its file), if only to refuse."""
-    client = connect(url(home), patience="web")
+    client = connect(url(home), timeouts="web")
     try:
         return bool(client.ping())
     except ResponseError:  # a full disk: reading works, and writing too as soon as there is room
@@ -219,7 +219,7 @@ def _stop_orphan(home: Path) -> None:
     """A server that outlived its `up` (only where the kernel cannot tie lives) still writes our files."""
     if not is_ready(home):
         return
-    client = connect(url(home), patience="web")
+    client = connect(url(home), timeouts="web")
     with suppress(RedisError):
         client.shutdown(nosave=True)
     client.close()

@@ -66,10 +66,10 @@ LONGEST_JOB_S = 1800
 # although it may never have started.
 KILLED_HORSES = 3
 
-Patience = Literal["web", "worker"]
+Timeouts = Literal["web", "worker"]
 
 
-def connect(url: str, *, patience: Patience) -> Redis:
+def connect(url: str, *, timeouts: Timeouts) -> Redis:
     """
     A Redis client; nothing is sent before its first use.
 
@@ -84,7 +84,7 @@ def connect(url: str, *, patience: Patience) -> Redis:
         SocketRefused: At its use: the process that serves the Unix socket is not to be trusted. See
             `private_socket`.
     """
-    if patience == "web":
+    if timeouts == "web":
         retry = RedisRetry(NoBackoff(), 0)
     else:
         retry = RedisRetry(ExponentialBackoff(cap=0.5, base=0.1), 3, supported_errors=(RedisConnectionError,))
@@ -119,7 +119,7 @@ def read_call(data: bytes) -> list[Any]:
     raise ValueError("not a call")
 
 
-# RQ lets a worker's hash live for 70 s or 80 s after a sign of life (60 s more than the longest pause, see
+# RQ lets a worker's hash live for 70 s or 80 s after a heartbeat (60 s more than the longest pause, see
 # `workers.rq_worker`), and a sign comes each 10 s at most. A stopped process keeps its hash until then.
 _ALIVE_ABOVE_S = 40
 
@@ -150,7 +150,7 @@ class RqQueue:
             queue_id: In the names of our queues. A function is asked at the first use, until it answers: the
                 id is in the database, which may be away when a process starts.
         """
-        self._redis = connect(redis_url, patience="web")
+        self._redis = connect(redis_url, timeouts="web")
         self._capacity = JOBS_WAITING_PER_WORKER * workers
         self._job_timeout_s = max(1, round(durations.job_timeout_s))
         self._queue_id = queue_id

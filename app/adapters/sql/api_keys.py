@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
 from app.core import reasons
-from app.core.state import Goal
+from app.core.state import Phase
 from app.orchestrator.records import KEY_BY_HAND
 
 # As `sql.transitions` writes the state: deleted at Recall. No text in it holds these bytes unescaped.
@@ -48,7 +48,7 @@ class ApiKeys(Database):
         newest = newest.order_by(row.c.first_heard_at.desc(), row.c.id.desc()).limit(limit)
         if not gone_too:
             newest = newest.where(
-                row.c.goal != Goal.ERASED.value,
+                row.c.phase != Phase.ERASED.value,
                 row.c.reason.is_distinct_from(reasons.RECORDING_GONE),
                 ~row.c.state.contains(_IS_GONE, autoescape=True),
             )

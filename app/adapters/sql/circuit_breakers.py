@@ -14,52 +14,52 @@ from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
-from app.core.circuit_breaker import Breaker
+from app.core.circuit_breaker import CircuitBreaker
 
 _BREAKER = sa.select(
-    t.breakers.c.failures, t.breakers.c.shut_until, t.breakers.c.shut_for_s, t.breakers.c.probing_until
+    t.breakers.c.failures, t.breakers.c.open_until, t.breakers.c.open_for_s, t.breakers.c.probing_until
 )
 
 
 class CircuitBreakers(Database):
     """`app.orchestrator.ports.CircuitBreakers`."""
 
-    def note_provider(self, workspace: str, provider: str, *, worked: bool, shut_s: float) -> None:
+    def record_result(self, workspace: str, provider: str, *, worked: bool, open_s: float) -> None:
         """A transcript of this provider was finished (`worked`) or failed by its fault."""
         if worked:
-            self._open(workspace, provider)
+            self._close(workspace, provider)
             return
         with self.writing() as connection:
             nothing = self.insert(t.breakers).values(workspace=workspace, provider=provider, failures=0)
             connection.execute(nothing.on_conflict_do_nothing())
             breaker, now = self._locked(connection, workspace, provider)
             if breaker is not None:
-                _write(connection, workspace, provider, breaker.failed(now=now, shut_s=shut_s))
+                _write(connection, workspace, provider, breaker.failed(now=now, open_s=open_s))
 
-    def shut_providers(self, workspace: str) -> frozenset[str]:
-        """Shut now, and not yet due for a probe; or another's probe is out."""
+    def open_providers(self, workspace: str) -> frozenset[str]:
+        """Open now and not yet due for a probe, or half-open with a probe out."""
         row = t.breakers
-        is_shut = sa.or_(row.c.shut_until > self.db_now, row.c.probing_until > self.db_now)
-        shut = sa.select(row.c.provider).where(row.c.workspace == workspace, is_shut)
+        is_open = sa.or_(row.c.open_until > self.db_now, row.c.probing_until > self.db_now)
+        tripped = sa.select(row.c.provider).where(row.c.workspace == workspace, is_open)
         with self.reading() as connection:
-            return frozenset(connection.execute(shut).scalars())
+            return frozenset(connection.execute(tripped).scalars())
 
-    def enter_provider(self, workspace: str, provider: str, *, probe_s: float) -> bool:
-        """True when open, or when this caller becomes the one probe of the next `probe_s` seconds."""
+    def allow_request(self, workspace: str, provider: str, *, probe_s: float) -> bool:
+        """True when closed, or when this caller becomes the one probe of the next `probe_s` seconds."""
         with self.reading() as connection:
             found = connection.execute(_BREAKER.where(_is_of(workspace, provider))).first()
-        if found is None or found.shut_until is None:
+        if found is None or found.open_until is None:
             return True
         with self.writing() as connection:
             breaker, now = self._locked(connection, workspace, provider)
-            if breaker is None or breaker.shut_until is None:
-                return True  # it was opened in this very moment
-            if breaker.is_shut(now):
+            if breaker is None or breaker.open_until is None:
+                return True  # it was closed in this very moment
+            if breaker.is_open(now):
                 return False
             _write(connection, workspace, provider, breaker.probed(now=now, probe_s=probe_s))
             return True
 
-    def leave_provider(self, workspace: str, provider: str) -> None:
+    def release_probe(self, workspace: str, provider: str) -> None:
         """Gives the place of the probe back; nothing where there is none."""
         is_probing = sa.and_(_is_of(workspace, provider), t.breakers.c.probing_until.is_not(None))
         with self.reading() as connection:
@@ -68,7 +68,7 @@ class CircuitBreakers(Database):
         with self.writing() as connection:
             connection.execute(t.breakers.update().where(is_probing).values(probing_until=None))
 
-    def _open(self, workspace: str, provider: str) -> None:
+    def _close(self, workspace: str, provider: str) -> None:
         # Read first: every transcript that works comes here, and hardly one finds something to remove.
         with self.reading() as connection:
             if connection.execute(_BREAKER.where(_is_of(workspace, provider))).first() is None:
@@ -76,14 +76,16 @@ class CircuitBreakers(Database):
         with self.writing() as connection:
             connection.execute(t.breakers.delete().where(_is_of(workspace, provider)))
 
-    def _locked(self, connection: Connection, workspace: str, provider: str) -> tuple[Breaker | None, float]:
+    def _locked(
+        self, connection: Connection, workspace: str, provider: str
+    ) -> tuple[CircuitBreaker | None, float]:
         found = connection.execute(_BREAKER.where(_is_of(workspace, provider)).with_for_update()).first()
         # Asked after the lock was got: the wait for it is part of the past.
         now = float(connection.execute(sa.select(self.db_now)).scalar_one())
-        return (Breaker(*found) if found is not None else None), now
+        return (CircuitBreaker(*found) if found is not None else None), now
 
 
-def _write(connection: Connection, workspace: str, provider: str, breaker: Breaker) -> None:
+def _write(connection: Connection, workspace: str, provider: str, breaker: CircuitBreaker) -> None:
     connection.execute(t.breakers.update().where(_is_of(workspace, provider)).values(**asdict(breaker)))
 
 

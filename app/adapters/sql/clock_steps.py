@@ -55,7 +55,7 @@ class Step:
 
     back_s: float = 0.0
     forward_s: float = 0.0
-    is_silence: bool = False
+    is_downtime: bool = False
     lost_s: float = 0.0
 
     @property
@@ -74,20 +74,20 @@ def judged(reading: Reading, *, quiet_s: float) -> Step:
     gap_s = reading.now - reading.alive
     if reading.distance is None or reading.before is None:
         if gap_s < -_STEP_S:
-            return Step(back_s=-gap_s, is_silence=True)
+            return Step(back_s=-gap_s, is_downtime=True)
         if gap_s > quiet_s / 10 + _STEP_S:
-            return Step(forward_s=gap_s, is_silence=True, lost_s=gap_s)
-        return Step(is_silence=gap_s > quiet_s, lost_s=gap_s if gap_s > quiet_s else 0.0)
+            return Step(forward_s=gap_s, is_downtime=True, lost_s=gap_s)
+        return Step(is_downtime=gap_s > quiet_s, lost_s=gap_s if gap_s > quiet_s else 0.0)
     grew_s = reading.distance - reading.before
     if grew_s < -_STEP_S or gap_s < -_STEP_S:
         back_s = max(-grew_s, -gap_s)
-        is_silence = gap_s + back_s > quiet_s
-        return Step(back_s=back_s, is_silence=is_silence, lost_s=gap_s + back_s if is_silence else 0.0)
+        is_downtime = gap_s + back_s > quiet_s
+        return Step(back_s=back_s, is_downtime=is_downtime, lost_s=gap_s + back_s if is_downtime else 0.0)
     # A machine that stood still sees the clock run away; then others have signed meanwhile.
     forward_s = min(grew_s, gap_s)
     forward_s = forward_s if forward_s > _STEP_S else 0.0
-    is_silence = gap_s - forward_s > quiet_s
-    return Step(forward_s=forward_s, is_silence=is_silence, lost_s=gap_s if is_silence else forward_s)
+    is_downtime = gap_s - forward_s > quiet_s
+    return Step(forward_s=forward_s, is_downtime=is_downtime, lost_s=gap_s if is_downtime else forward_s)
 
 
 def covered_s(spans: Iterable[tuple[float, float]], *, since: float) -> float:

@@ -24,7 +24,7 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError
 
 from app.adapters.sql.errors import is_wrong_server, translated
 from app.adapters.sql.tables import DbNow
-from app.adapters.sql.write_lock import WriteTurn
+from app.adapters.sql.write_lock import WriteLock
 from app.errors import ConfigError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Database:
         self.clock_offset_s = clock_offset_s
         self.makes_file = makes_file
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.turn = WriteTurn(sqlite_path(self.url)) if self.is_sqlite else None
+        self.write_lock = WriteLock(sqlite_path(self.url)) if self.is_sqlite else None
         self.engine = _sqlite_engine(self, pool_size) if self.is_sqlite else _postgresql(url, pool_size)
         event.listen(self.engine, "handle_error", _leave_wrong_server)
         self._writer = self.engine.execution_options(begins="BEGIN IMMEDIATE")
@@ -70,7 +70,11 @@ class Database:
     def now(self) -> float:
         """The database's clock, seconds since the epoch."""
         with self.reading() as connection:
-            return float(connection.execute(sa.select(self.db_now)).scalar_one())
+            return self.now_in(connection)
+
+    def now_in(self, connection: Connection) -> float:
+        """`now` within a transaction."""
+        return float(connection.execute(sa.select(self.db_now)).scalar_one())
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -84,12 +88,13 @@ class Database:
         A transaction that may write; on SQLite it is the only one of its kind, from its start.
 
         Args:
-            is_urgent: See `WriteTurn.taken`; also for what would stand in the way of something urgent.
+            is_urgent: See `WriteLock.taken`; also for what would stand in the way of something urgent.
         """
         with translated(), ExitStack() as stack:
             connection = stack.enter_context(self._writer.connect())
-            if self.turn is not None:  # after the pool: nobody waits for a connection with the turn in hand
-                stack.enter_context(self.turn.taken(wait_s=wait_s, is_urgent=is_urgent))
+            # After the pool: a wait for a connection must not hold the lock.
+            if self.write_lock is not None:
+                stack.enter_context(self.write_lock.taken(wait_s=wait_s, is_urgent=is_urgent))
             with connection.begin():
                 yield connection
 
@@ -114,8 +119,8 @@ class Database:
         # https://sqlite.org/howtocorrupt.html#_carrying_an_open_database_file_across_a_fork_
         self._left_to_parent.append(self.engine.pool)
         self.engine.dispose(close=False)
-        if self.turn is not None:
-            self.turn.forget_parent()
+        if self.write_lock is not None:
+            self.write_lock.forget_parent()
 
 
 _open: weakref.WeakSet[Database] = weakref.WeakSet()
@@ -183,8 +188,8 @@ def _sqlite_engine(database: Database, pool_size: int) -> Engine:
         for pragma in ("synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"):
             connection.execute(f"PRAGMA {pragma}")
         if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            assert database.turn is not None
-            with database.turn.taken(wait_s=BUSY_S):  # SQLite does not wait here, it fails at once
+            assert database.write_lock is not None
+            with database.write_lock.taken(wait_s=BUSY_S):  # SQLite does not wait here, it fails at once
                 connection.execute("PRAGMA journal_mode=WAL")
 
     @event.listens_for(engine, "begin")

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
 from app.core import state as states
-from app.core.state import Goal, Transcription
+from app.core.state import Phase, Transcription
 
 MOST_FOUND = 20
 # A pair of the metadata in a state, its key, its value.
@@ -32,7 +32,7 @@ _POSTGRESQL_PAIR = ("json_array_elements(state::json -> 'metadata')", "pair.valu
 class Filters:
     """Which transcriptions are listed: all that is given holds. Times are seconds since the epoch."""
 
-    goal: Goal | None = None
+    phase: Phase | None = None
     bot_id: str | None = None
     metadata: tuple[tuple[str, str], ...] = ()
     provider: str | None = None  # of the result, or of any attempt
@@ -140,8 +140,8 @@ class Finding(Database):
 
     def _conditions(self, filters: Filters) -> Iterator[sa.ColumnElement[bool] | sa.TextClause]:
         row = t.transcriptions
-        if filters.goal is not None:
-            yield row.c.goal == filters.goal.value
+        if filters.phase is not None:
+            yield row.c.phase == filters.phase.value
         if filters.bot_id is not None:
             yield self._begins(self._bot_id, filters.bot_id)
         if filters.provider is not None:

@@ -32,7 +32,7 @@ class Facts:
     As of `now`. Times are seconds since the epoch by the database's clock; None: never, or not now.
 
     Attributes:
-        heartbeats: Process to (seconds since its last sign of life, detail).
+        heartbeats: Process to (seconds since its last heartbeat, detail).
         oldest_undone_s: Age of the oldest unapplied delivery or wanted command, put off or not.
         oldest_undone_of: The recording it is about, where that is known.
         recall_trouble_since: Recall has refused everything, or kept silent, since then.
@@ -197,8 +197,10 @@ def _key_status(connection: Connection, workspace: str, fingerprint: str) -> str
 
 def _breakers(connection: Connection, workspace: str, now: float) -> tuple[dict[str, str], frozenset[str]]:
     row = t.breakers
-    shut = sa.select(row.c.provider, row.c.shut_until, row.c.shut_for_s, row.c.probing_until)
-    found = connection.execute(shut.where(row.c.workspace == workspace, row.c.shut_until.is_not(None))).all()
+    tripped = sa.select(row.c.provider, row.c.open_until, row.c.open_for_s, row.c.probing_until)
+    found = connection.execute(
+        tripped.where(row.c.workspace == workspace, row.c.open_until.is_not(None))
+    ).all()
     states: dict[str, str] = {}
     passed_over = set()
     for provider, until, for_s, probing_until in found:

@@ -45,7 +45,7 @@ class DeliveryInbox(Installation):
         if not values:
             return
         if self.is_sqlite:
-            self._kept.execute_many(_SQLITE_ADD, values)
+            self._dedicated.execute_many(_SQLITE_ADD, values)
         else:
             with self.writing() as connection:
                 connection.exec_driver_sql(_POSTGRESQL_ADD, values)
@@ -54,11 +54,11 @@ class DeliveryInbox(Installation):
         """Closes every idle connection; the next use opens new ones."""
         super().close()
         if self.is_sqlite:
-            self._kept.close()
+            self._dedicated.close()
 
     @cached_property
-    def _kept(self) -> KeptConnection:
-        return KeptConnection(self)
+    def _dedicated(self) -> DedicatedConnection:
+        return DedicatedConnection(self)
 
     def take_deliveries(self, limit: int) -> list[Delivery]:
         """
@@ -66,13 +66,17 @@ class DeliveryInbox(Installation):
         first (as they reached the database); one that was tried before comes alone. None of a workspace that
         is not in the settings.
         """
+        with self.writing() as connection:
+            return self.take_deliveries_in(connection, limit)
+
+    def take_deliveries_in(self, connection: Connection, limit: int) -> list[Delivery]:
+        """`take_deliveries` within a transaction."""
         row = t.deliveries
         waiting = sa.select(row.c.id).where(_is_waiting())
         untried = waiting.where(row.c.tries == 0).order_by(row.c.id).limit(limit)
         # The least tried one: a bad one at the head must not keep the others waiting.
         one_tried = waiting.order_by(row.c.tries, row.c.id).limit(1)
-        with self.writing() as connection:
-            found = _take(connection, untried) or _take(connection, one_tried)
+        found = _take(connection, untried) or _take(connection, one_tried)
         found.sort(key=lambda values: values.id)  # RETURNING has no order
         return [
             Delivery(v.id, v.workspace, v.webhook_id, v.received_at, v.body or b"", v.tries) for v in found
@@ -183,7 +187,7 @@ class DeliveryInbox(Installation):
                 self.put_moment(connection, key, self.db_now)
 
 
-class KeptConnection:
+class DedicatedConnection:
     """
     One SQLite connection that is kept, used in the driver's own words: a transaction through the pool costs
     0.1 ms of processor, most of a receiver's budget; here it is three calls. Everything that makes it safe
@@ -195,9 +199,9 @@ class KeptConnection:
     """
 
     def __init__(self, database: Database) -> None:
-        assert database.turn is not None
+        assert database.write_lock is not None
         self._database = database
-        self._turn = database.turn
+        self._write_lock = database.write_lock
         self._connection: sqlite3.Connection | None = None
         self._path = sqlite_path(database.url)
         self._file: tuple[int, int] | None = None  # that it was opened on
@@ -209,7 +213,7 @@ class KeptConnection:
         """One transaction, durable on return. Raises `StoreUnavailable`; then nothing of it is there."""
         with translated():
             self._own()  # before the turn: opening a database that is not in WAL yet takes one itself
-        with translated(), self._turn.taken(wait_s=BUSY_S, is_urgent=True):
+        with translated(), self._write_lock.taken(wait_s=BUSY_S, is_urgent=True):
             try:
                 connection = self._own()
                 connection.execute("BEGIN IMMEDIATE")

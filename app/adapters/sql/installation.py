@@ -15,7 +15,7 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
 
 QUEUE_ID = "queue_id"  # in the names of our queues: two installations may share a Redis database
-MARK, TURN, FIRST_START = "mark:", "turn:", "first_start"  # so begin keys of `installation`
+MARK, INTERVAL, FIRST_START = "mark:", "turn:", "first_start"  # so begin keys of `installation`
 
 
 class Installation(Database):
@@ -58,9 +58,9 @@ class Installation(Database):
         with self.writing() as connection:
             self.put_moment(connection, MARK + name, at)
 
-    def take_turn(self, name: str, *, every_s: float) -> bool:
+    def claim_interval(self, name: str, *, every_s: float) -> bool:
         """True for one caller of all processes per `every_s` seconds."""
-        row, key = t.installation, f"{TURN}{name}"
+        row, key = t.installation, f"{INTERVAL}{name}"
         is_over = row.c.at <= self.db_now - every_s
         new = self.insert(row).values(key=key, at=self.db_now)
         taken = new.on_conflict_do_update(index_elements=["key"], set_={"at": self.db_now}, where=is_over)

@@ -1,5 +1,5 @@
 """
-Signs of life of processes and of the installation: was it away for long, is the database a backup, did its
+Heartbeats of processes and of the installation: was it away for long, is the database a backup, did its
 clock step?
 
 One row says when anybody last worked here. Whoever works signs first, so that the question is answered
@@ -14,10 +14,10 @@ from sqlalchemy.engine import Connection
 from app.adapters.sql import tables as t
 from app.adapters.sql.clock_steps import Reading, judged
 from app.adapters.sql.inbox import ACCEPTED_AT, REFUSED_AT
-from app.adapters.sql.installation import MARK, TURN, Installation
+from app.adapters.sql.installation import INTERVAL, MARK, Installation
 from app.adapters.sql.sends_and_rates import STEADY
 from app.adapters.sql.tallies import DOWNLOAD_TROUBLE, TROUBLE
-from app.core.state import Goal
+from app.core.state import Phase
 from app.orchestrator.records import EVERY_WORKSPACE, LIST_READ, MADE_UP_FOR, BootClock, PauseSubject
 
 RESUMED = "resumed"  # when a long silence last ended
@@ -30,10 +30,10 @@ _DISTANCE = "distance:"  # and the start of a machine: see `clock_steps.Reading`
 class Liveness(Installation):
     """`app.orchestrator.ports.Liveness`, with `first_start` in `Installation`."""
 
-    def sign(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
-        """See `ports.Liveness.sign`. Nearly always one read: it is written ten times per `quiet_s`."""
+    def record_heartbeat(self, *, quiet_s: float, boot: BootClock | None = None) -> float:
+        """See the port. As a rule one read: written ten times per `quiet_s`."""
         with self.reading() as connection:
-            reading, resumed_at = self._read(connection, boot)
+            reading, resumed_at = self.read_presence(connection, boot)
         if reading.is_ordinary(quiet_s):
             return resumed_at
         row = t.installation
@@ -42,7 +42,7 @@ class Liveness(Installation):
             first = self.insert(row).values(key=_ALIVE, at=self.db_now).on_conflict_do_nothing()
             connection.execute(first)
             connection.execute(alive.with_for_update()).one()
-            reading, _ = self._read(connection, boot)  # again: another may have been faster
+            reading, _ = self.read_presence(connection, boot)  # again: another may have been faster
             self._follow(connection, reading, quiet_s=quiet_s)
             self.put_moment(connection, _ALIVE, reading.now)
             if boot is not None and reading.distance is not None:
@@ -56,7 +56,7 @@ class Liveness(Installation):
             return float(connection.execute(sa.select(row.c.at).where(row.c.key == STEADY)).scalar() or 0.0)
 
     def beat(self, name: str, *, detail: str = "") -> None:
-        """A sign of life of a process."""
+        """A heartbeat of a process."""
         values = {"at": self.db_now, "detail": detail}
         new = self.insert(t.heartbeats).values(name=name, **values)
         long_gone = t.heartbeats.delete().where(t.heartbeats.c.at < self.db_now - _HEARTBEATS_KEPT_S)
@@ -66,7 +66,7 @@ class Liveness(Installation):
 
     def heartbeats(self) -> dict[str, tuple[float, str]]:
         """
-        Name to (seconds since the last sign of life, detail). One that a clock set back since has put into
+        Name to (seconds since the last heartbeat, detail). One that a clock set back since has put into
         the future is as old as it is early.
         """
         row = t.heartbeats
@@ -74,13 +74,13 @@ class Liveness(Installation):
             found = connection.execute(sa.select(row.c.name, self.db_now - row.c.at, row.c.detail))
             return {name: (abs(age_s), detail) for name, age_s, detail in found}
 
-    def _read(self, connection: Connection, boot: BootClock | None) -> tuple[Reading, float]:
-        """And when the last long silence ended."""
+    def read_presence(self, connection: Connection, boot: BootClock | None) -> tuple[Reading, float]:
+        """What `judged` is asked about, and when the last long silence ended."""
         row, own = t.installation, f"{_DISTANCE}{boot.boot_id}" if boot is not None else ""
         begun_s = boot.now_s() if boot is not None else 0.0
         found = sa.select(row.c.key, row.c.at).where(row.c.key.in_((_ALIVE, RESUMED, own)))
         noted = {key: float(at) for key, at in connection.execute(found)}
-        now = float(connection.execute(sa.select(self.db_now)).scalar_one())
+        now = self.now_in(connection)
         distance = boot.distance_of(now, begun_s=begun_s) if boot is not None else None
         reading = Reading(now, noted.get(_ALIVE), distance, noted.get(own))
         return reading, noted.get(RESUMED, 0.0)
@@ -101,14 +101,14 @@ class Liveness(Installation):
             # What other machines measured holds no longer; they begin anew.
             of_machines = t.installation.c.key.startswith(_DISTANCE, autoescape=True)
             connection.execute(t.installation.delete().where(of_machines))
-        if step.is_silence:
+        if step.is_downtime:
             self.put_moment(connection, RESUMED, reading.now)
 
 
 def _move_back(connection: Connection, by_s: float, *, now: float) -> None:
     """What was noted for the future, or as an age, by the clock as it was."""
     states = t.transcriptions
-    is_open = states.c.goal.not_in((Goal.STORED.value, Goal.ERASED.value))
+    is_open = states.c.phase.not_in((Phase.STORED.value, Phase.ERASED.value))
     # First, as in every commit. It is held against a silence, which moves as well and ends now at the latest:
     # a step that was not measured is short by the time since the last sign.
     moved_at = states.c.updated_at - by_s
@@ -127,13 +127,13 @@ def _move_back(connection: Connection, by_s: float, *, now: float) -> None:
         (t.pauses, t.pauses.c.probe_at),
         (t.pause_log, t.pause_log.c.began_at),
         (t.pause_log, t.pause_log.c.ended_at),
-        (t.breakers, t.breakers.c.shut_until),
+        (t.breakers, t.breakers.c.open_until),
         (t.breakers, t.breakers.c.probing_until),
     )
     for table, column in moved:
         connection.execute(table.update().where(column.is_not(None)).values({column: column - by_s}))
     key, at = t.installation.c.key, t.installation.c.at
-    kinds = (TURN, TROUBLE, DOWNLOAD_TROUBLE, MARK + LIST_READ, MARK + MADE_UP_FOR)
+    kinds = (INTERVAL, TROUBLE, DOWNLOAD_TROUBLE, MARK + LIST_READ, MARK + MADE_UP_FOR)
     begin = (key.startswith(kind, autoescape=True) for kind in kinds)
     is_ours = sa.or_(key.in_((RESUMED, ACCEPTED_AT, REFUSED_AT)), *begin)
     connection.execute(t.installation.update().where(is_ours).values(at=at - by_s))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -19,7 +20,7 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.account_pauses import is_about_creates
 from app.adapters.sql.tallies import RecallAnswers
 from app.core import commands
-from app.core.state import ENDS, Goal
+from app.core.state import ENDS, Phase
 from app.errors import LeaseLost
 from app.orchestrator.records import Leased, Offerable, Slot
 from app.recall.types import Answer
@@ -38,34 +39,30 @@ class Outbox(RecallAnswers):
 
     def take(self, command_id: int, *, lease_s: float) -> Leased | None:
         """The command with a new token, when it is due, unfinished and not leased; else None."""
+        with self.writing() as connection:
+            found = self.take_in(connection, command_id, lease_s=lease_s)
+        return leased_of(found) if found is not None else None
+
+    def take_in(self, connection: Connection, command_id: int, *, lease_s: float) -> Row[Any] | None:
+        """
+        `take` within a transaction. The row is read by `leased_of` when that has ended: the try is counted
+        whatever the row holds.
+        """
         row, token = t.commands, secrets.token_hex(8)
         taken = row.update().where(row.c.id == command_id, row.c.due_at <= self.db_now + _EARLY_S)
         taken = taken.where(_is_free(self.db_now)).returning(
+            row.c.id,
             row.c.workspace,
             row.c.recording_id,
             row.c.args,
+            row.c.token,
             row.c.tries,
             row.c.slot_at,
             row.c.slot_rate,
             row.c.wanted_since,
         )
         values = {"token": token, "leased_until": self.db_now + lease_s, "tries": row.c.tries + 1}
-        with self.writing() as connection:
-            found = connection.execute(taken.values(values)).first()
-        if found is None:
-            return None
-        command = commands.from_record(json.loads(found.args))
-        slot = Slot(found.slot_rate, found.slot_at) if found.slot_rate and found.slot_at else None
-        return Leased(
-            command_id,
-            found.workspace,
-            found.recording_id,
-            command,
-            token,
-            found.tries,
-            slot,
-            found.wanted_since,
-        )
+        return connection.execute(taken.values(values)).first()
 
     def renew(self, leased: Leased, *, lease_s: float) -> bool:
         """False when the lease went to another, or the command is done."""
@@ -120,7 +117,7 @@ class Outbox(RecallAnswers):
         has_command = sa.exists().where(
             command.c.workspace == row.c.workspace, command.c.recording_id == row.c.recording_id
         )
-        is_open = row.c.goal.in_([goal.value for goal in Goal if goal not in ENDS])
+        is_open = row.c.phase.in_([phase.value for phase in Phase if phase not in ENDS])
         stuck = sa.select(row.c.workspace, row.c.recording_id).where(is_open, ~has_command)
         stuck = stuck.where(row.c.updated_at < self.db_now - older_than_s).limit(limit)
         with self.reading() as connection:
@@ -181,6 +178,20 @@ class Outbox(RecallAnswers):
         marked = t.commands.update().where(t.commands.c.id.in_(idle)).values(offered_at=self.db_now)
         with self.writing() as connection:
             connection.execute(marked)
+
+
+def leased_of(found: Row[Any]) -> Leased:
+    """What `Outbox.take_in` returned."""
+    return Leased(
+        found.id,
+        found.workspace,
+        found.recording_id,
+        commands.from_record(json.loads(found.args)),
+        found.token,
+        found.tries,
+        Slot(found.slot_rate, found.slot_at) if found.slot_rate and found.slot_at else None,
+        found.wanted_since,
+    )
 
 
 def _is_free(now: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:

@@ -10,7 +10,7 @@ https://www.pgbouncer.org/features.html
 A server that says nothing is given up. A stopped or swapped-out one holds its end of the TCP connection: the
 kernel there goes on acknowledging, so neither keepalives nor `tcp_user_timeout` notice, and
 `statement_timeout` is the server's own. psycopg waits in Python for the socket and looks up every 0.1 s;
-`PatientConnection` looks at the clock, too.
+`DeadlineConnection` looks at the clock, too.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def postgresql_engine(url: str, *, pool_size: int, pool_timeout_s: float) -> Eng
     connect_s = CONNECT_S if "target_session_attrs" not in address else CONNECT_S_OF_SEVERAL
 
     @event.listens_for(engine, "do_connect")
-    def _connect(_dialect: Any, _record: Any, _args: Any, _kw: Any) -> PatientConnection:
-        return PatientConnection.connect(
+    def _connect(_dialect: Any, _record: Any, _args: Any, _kw: Any) -> DeadlineConnection:
+        return DeadlineConnection.connect(
             address,
             autocommit=True,  # the driver begins nothing: `_begin` does
             prepare_threshold=None,
@@ -96,7 +96,7 @@ def postgresql_engine(url: str, *, pool_size: int, pool_timeout_s: float) -> Eng
     return engine
 
 
-class PatientConnection(psycopg.Connection[Any]):
+class DeadlineConnection(psycopg.Connection[Any]):
     """
     Closes itself and raises `psycopg.OperationalError` when the server is silent for `silence_s` seconds.
 
@@ -108,9 +108,9 @@ class PatientConnection(psycopg.Connection[Any]):
 
     def wait(self, gen: PQGen[_Result], *args: Any, **kwargs: Any) -> _Result:
         """See `psycopg.Connection.wait`: whatever waits for the server after the log-in does it here."""
-        return super().wait(self._impatient(gen), *args, **kwargs)
+        return super().wait(self._with_deadline(gen), *args, **kwargs)
 
-    def _impatient(self, gen: PQGen[_Result]) -> Generator[Wait, Ready | int, _Result]:
+    def _with_deadline(self, gen: PQGen[_Result]) -> Generator[Wait, Ready | int, _Result]:
         heard_at = time.monotonic()
         try:
             wish = next(gen)
@@ -130,5 +130,5 @@ class PatientConnection(psycopg.Connection[Any]):
 def allow_silence(connection: sa.Connection, silence_s: float) -> None:
     """For work that may wait longer than usual; holds until the connection is closed."""
     driver: object = connection.connection.dbapi_connection
-    if isinstance(driver, PatientConnection):
+    if isinstance(driver, DeadlineConnection):
         driver.silence_s = silence_s

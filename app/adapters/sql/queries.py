@@ -43,7 +43,7 @@ class Counts:
     rejected: dict[str, int] = field(default_factory=dict)  # by kind
     alarms: dict[str, int] = field(default_factory=dict)  # by name
     paused: tuple[str, ...] = ()  # workspaces
-    breakers_open: tuple[str, ...] = ()  # "workspace/provider": shut, and nothing has worked since
+    open_providers: tuple[str, ...] = ()  # "workspace/provider": open, and nothing has worked since
     sends: int = 0  # stamped POSTs that create, ever
 
 
@@ -79,7 +79,7 @@ class Queries(Finding):
             tallies = _tallies(connection)
             return Counts(
                 transcriptions=_named(tallies, "goal:"),
-                attempts=_by_provider_and_fate(tallies),
+                attempts=_by_provider_and_status(tallies),
                 commands_pending=pending,
                 commands_due=due,
                 oldest_undone_s=max(0.0, now - min(waiting)) if waiting else None,
@@ -88,7 +88,7 @@ class Queries(Finding):
                 rejected=_rejected(connection),
                 alarms=_named(tallies, "alarm:"),
                 paused=tuple(connection.execute(sa.select(t.pauses.c.workspace)).scalars()),
-                breakers_open=_breakers_open(connection),
+                open_providers=_open_providers(connection),
                 sends=tallies.get("sends", 0),
             )
 
@@ -134,9 +134,9 @@ def _named(tallies: Mapping[str, int], kind: str) -> dict[str, int]:
     return {name.removeprefix(kind): n for name, n in tallies.items() if name.startswith(kind)}
 
 
-def _by_provider_and_fate(tallies: Mapping[str, int]) -> dict[tuple[str, str], int]:
+def _by_provider_and_status(tallies: Mapping[str, int]) -> dict[tuple[str, str], int]:
     split = ((name.partition(":"), number) for name, number in _named(tallies, "fate:").items())
-    return {(provider, fate): number for (fate, _, provider), number in split}
+    return {(provider, status): number for (status, _, provider), number in split}
 
 
 def _count_commands(connection: Connection, now: float) -> tuple[int, int, float | None]:
@@ -168,8 +168,8 @@ def _rejected(connection: Connection) -> dict[str, int]:
     return {name.partition(":")[2]: value for name, value in found}
 
 
-def _breakers_open(connection: Connection) -> tuple[str, ...]:
+def _open_providers(connection: Connection) -> tuple[str, ...]:
     row = t.breakers
-    shut = sa.select(row.c.workspace, row.c.provider).where(row.c.shut_until.is_not(None))
-    found = connection.execute(shut.order_by(row.c.workspace, row.c.provider))
+    tripped = sa.select(row.c.workspace, row.c.provider).where(row.c.open_until.is_not(None))
+    found = connection.execute(tripped.order_by(row.c.workspace, row.c.provider))
     return tuple(f"{workspace}/{provider}" for workspace, provider in found)

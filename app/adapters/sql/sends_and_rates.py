@@ -20,7 +20,7 @@ _REFUSED = SendOutcome("refused", 403)
 class SendsAndRates(Database):
     """`app.orchestrator.ports.RateLimits` and `Sends`."""
 
-    def send_times(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> SendTimes:
+    def send_times(self, workspace: str, recording_id: str, ordinal: int, *, key_serial: int) -> SendTimes:
         """
         Ages of one attempt's sends by the database's clock; None before the first.
 
@@ -29,7 +29,7 @@ class SendsAndRates(Database):
         row = t.sends
         stamps = sa.select(self.db_now - row.c.stamped_at, row.c.fingerprint, row.c.body.is_not(None))
         stamps = stamps.where(
-            _is_of_attempt(workspace, recording_id, ordinal), row.c.generation == generation, may_have_left()
+            _is_of_attempt(workspace, recording_id, ordinal), row.c.key_serial == key_serial, may_have_left()
         )
         with self.reading() as connection:
             found = connection.execute(stamps).all()
@@ -45,20 +45,20 @@ class SendsAndRates(Database):
             has_body=any(has_body for *_, has_body in found),
         )
 
-    def send_body(self, workspace: str, recording_id: str, ordinal: int, *, generation: int) -> bytes | None:
+    def send_body(self, workspace: str, recording_id: str, ordinal: int, *, key_serial: int) -> bytes | None:
         """See `app.orchestrator.ports.Sends.send_body`."""
         row = t.sends
         first = sa.select(row.c.body).order_by(row.c.id).limit(1)
         first = first.where(
             _is_of_attempt(workspace, recording_id, ordinal),
-            row.c.generation == generation,
+            row.c.key_serial == key_serial,
             row.c.body.is_not(None),
             may_have_left(),
         )
         with self.reading() as connection:
             return connection.execute(first).scalar()
 
-    def settle_send(self, send_id: int, *, outcome: SendOutcome) -> None:
+    def record_send_outcome(self, send_id: int, *, outcome: SendOutcome) -> None:
         """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""
         settled = t.sends.update().where(t.sends.c.id == send_id)
         with self.writing() as connection:

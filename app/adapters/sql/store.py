@@ -4,7 +4,7 @@ The record in SQLite or PostgreSQL: everything `app.orchestrator.ports.Store` pr
 Put together from one part per concern, all on the same `Database`: `inbox` (deliveries), `transitions` (the
 transcription), `outbox` (commands, leases), `sends_and_rates`, `account_pauses`, `api_keys` (keys that see),
 `recall_list_passes` (passes over a list), `circuit_breakers` (providers that are down), `liveness`
-(signs of life, the clock), `installation` (moments, intervals, names), `tallies` (counts that belong to
+(heartbeats, the clock), `installation` (moments, intervals, names), `tallies` (counts that belong to
 outcomes), `health` (how it is), `queries` (stories and counts), `finding` (lists).
 """
 
@@ -14,30 +14,24 @@ from typing import TYPE_CHECKING
 
 from app.adapters.sql.account_pauses import AccountPauses
 from app.adapters.sql.api_keys import ApiKeys
+from app.adapters.sql.beginnings import Beginnings
 from app.adapters.sql.circuit_breakers import CircuitBreakers
 from app.adapters.sql.health import Health
-from app.adapters.sql.inbox import DeliveryInbox
-from app.adapters.sql.liveness import Liveness
-from app.adapters.sql.outbox import Outbox
 from app.adapters.sql.queries import Queries
 from app.adapters.sql.recall_list_passes import ListPasses
 from app.adapters.sql.sends_and_rates import SendsAndRates
-from app.adapters.sql.transitions import Transitions
 
 if TYPE_CHECKING:
     from app.orchestrator.ports import Store
 
 
 class SqlStore(
-    DeliveryInbox,
-    Transitions,
-    Outbox,
+    Beginnings,
     SendsAndRates,
     AccountPauses,
     ApiKeys,
     ListPasses,
     CircuitBreakers,
-    Liveness,
     Health,
     Queries,
 ):

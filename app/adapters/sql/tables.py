@@ -138,7 +138,7 @@ transcriptions = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     _text("workspace"),
     _text("recording_id"),
-    _text("goal"),
+    _text("goal", key="phase"),
     _number("version"),
     _text("state"),  # JSON: `app.core.state.to_record`; the other columns are copies to search by
     _time("first_heard_at"),
@@ -147,7 +147,7 @@ transcriptions = sa.Table(
     sa.Column("provider", sa.Text),
     sa.Column("reason", sa.Text),
     sa.UniqueConstraint("workspace", "recording_id"),
-    sa.Index("ix_transcriptions_goal", "goal", "first_heard_at"),
+    sa.Index("ix_transcriptions_goal", "phase", "first_heard_at"),
     sa.Index("ix_transcriptions_first_heard", "first_heard_at", "id"),
     sa.Index(
         "ix_transcriptions_recording",
@@ -165,8 +165,8 @@ attempts = sa.Table(
     _text("recording_id"),
     _number("ordinal"),
     _text("provider"),
-    _text("fate"),
-    _number("generation"),
+    _text("fate", key="status"),
+    _number("generation", key="key_serial"),
     sa.Column("transcript_id", sa.Text),
     sa.Column("error", sa.Text),
     _number("budget"),  # how many attempts were allowed when this one was claimed
@@ -176,7 +176,7 @@ attempts = sa.Table(
     sa.CheckConstraint(f"ordinal BETWEEN 1 AND {CEILING}", name="ordinal"),
     sa.CheckConstraint("ordinal <= budget", name="budget"),
     _of_transcription(),
-    sa.Index("ix_attempts_fate", "provider", "fate"),
+    sa.Index("ix_attempts_fate", "provider", "status"),
     sa.Index(
         "ix_attempts_transcript",
         "transcript_id",
@@ -193,7 +193,7 @@ sends = sa.Table(
     _text("workspace"),
     _text("recording_id"),
     _number("ordinal"),
-    _number("generation"),
+    _number("generation", key="key_serial"),
     _text("key"),
     _text("fingerprint"),
     _text("bot"),
@@ -316,15 +316,15 @@ pause_log = sa.Table(
     sa.Index("ix_pause_log_ended", "workspace", "ended_at"),
 )
 
-# See `breaker.Breaker`; a provider without a row is open.
+# See `CircuitBreaker`; a provider without a row is closed.
 breakers = sa.Table(
     "breakers",
     metadata,
     sa.Column("workspace", sa.Text, primary_key=True),
     sa.Column("provider", sa.Text, primary_key=True),
     _number("failures"),
-    sa.Column("shut_until", sa.Double),
-    sa.Column("shut_for_s", sa.Double),
+    sa.Column("shut_until", sa.Double, key="open_until"),
+    sa.Column("shut_for_s", sa.Double, key="open_for_s"),
     sa.Column("probing_until", sa.Double),
 )
 

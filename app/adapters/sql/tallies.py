@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
-from app.core.state import Goal, Transcription
+from app.core.state import Phase, Transcription
 from app.recall.types import GOOD_OUTCOMES, Answer
 
 TROUBLE, DOWNLOAD_TROUBLE = "recall_trouble:", "download_trouble:"
@@ -65,7 +65,7 @@ class RecallAnswers(Database):
         if was != now:
             changes.update({f"failed:{was}": -1} if was else {})
             changes.update({f"failed:{now}": 1} if now else {})
-        is_stored = after.goal is Goal.STORED and before.goal is not Goal.STORED
+        is_stored = after.phase is Phase.STORED and before.phase is not Phase.STORED
         if is_stored and after.first_heard_at and after.completed_at is not None:
             seconds = max(0.0, after.completed_at - after.first_heard_at)
             bound = next((str(b) for b in _BUCKETS if seconds <= b), "inf")
@@ -96,4 +96,4 @@ def _last_words(answers: Sequence[Answer]) -> Iterator[tuple[str, bool]]:
 
 
 def _failure(transcription: Transcription) -> str | None:
-    return transcription.reason if transcription.goal is Goal.FAILED else None
+    return transcription.reason if transcription.phase is Phase.FAILED else None

@@ -33,6 +33,13 @@ from app.orchestrator import history
 from app.orchestrator.records import ArtifactRow, Committed, Leased, Loaded, Offerable, Send, Source
 from app.recall.types import Answer
 
+_RESUMED_AT = sa.select(t.installation.c.at).where(t.installation.c.key == RESUMED).scalar_subquery()
+_IS_FROM_BEFORE = sa.func.coalesce(t.transcriptions.c.updated_at < _RESUMED_AT, sa.false())
+
+
+# State, version and whether it is from before a silence, where there is one; and pending commands.
+LoadedRows = tuple[sa.Row[str, int, bool] | None, Sequence[str]]
+
 
 class _BotBusy(Exception):
     """Leaves the transaction so that nothing of it is written."""
@@ -46,20 +53,17 @@ class Transitions(Outbox):
 
     def load(self, workspace: str, recording_id: str) -> Loaded:
         """The transcription with its pending commands; version 0 when there is none."""
-        resumed_at = sa.select(t.installation.c.at).where(t.installation.c.key == RESUMED).scalar_subquery()
-        is_from_before = sa.func.coalesce(t.transcriptions.c.updated_at < resumed_at, sa.false())
-        row_of = sa.select(t.transcriptions.c.state, t.transcriptions.c.version, is_from_before)
-        pending_of = sa.select(t.commands.c.args).order_by(t.commands.c.id)
         with self.reading() as connection:
-            row = connection.execute(row_of.where(_is_of(t.transcriptions, workspace, recording_id))).first()
-            pending = connection.execute(
-                pending_of.where(_is_of(t.commands, workspace, recording_id))
-            ).scalars()
-            found = tuple(commands.from_record(json.loads(args)) for args in pending)
-        if row is None:
-            return Loaded(Transcription(workspace, recording_id), 0, found)
-        state, version, is_old = row
-        return Loaded(states.from_record(json.loads(state)), version, found, bool(is_old))
+            found = self.load_in(connection, workspace, recording_id)
+        return loaded_of(workspace, recording_id, found)
+
+    def load_in(self, connection: Connection, workspace: str, recording_id: str) -> LoadedRows:
+        """`load` within a transaction; to be read by `loaded_of` when that has ended."""
+        row_of = sa.select(t.transcriptions.c.state, t.transcriptions.c.version, _IS_FROM_BEFORE)
+        pending_of = sa.select(t.commands.c.args).order_by(t.commands.c.id)
+        row = connection.execute(row_of.where(_is_of(t.transcriptions, workspace, recording_id))).first()
+        pending = connection.execute(pending_of.where(_is_of(t.commands, workspace, recording_id)))
+        return row, pending.scalars().all()
 
     def commit(
         self,
@@ -80,7 +84,7 @@ class Transitions(Outbox):
         after = decision.state
         try:
             with self.writing() as connection:
-                self._write_state(connection, before, decision)
+                self._write_state(connection, before, decision, is_claim=send is not None)
                 self._mark_source(connection, decision, event, source, put_off_s)
                 self._mirror_attempts(connection, before, after, event, budget)
                 send_id = self._stamp(connection, after, send, bot_limit) if send is not None else None
@@ -104,7 +108,9 @@ class Transitions(Outbox):
 
     # -- the parts, in order -----------------------------------------------------------------------
 
-    def _write_state(self, connection: Connection, before: Loaded, decision: Decision) -> None:
+    def _write_state(
+        self, connection: Connection, before: Loaded, decision: Decision, *, is_claim: bool
+    ) -> None:
         after, row = decision.state, t.transcriptions
         is_same = after == before.transcription
         if before.version == 0 and not (is_same and not decision.commands):
@@ -122,6 +128,8 @@ class Transitions(Outbox):
         else:
             moved = row.update().where(_is_of(row, after.workspace, after.recording_id))
             moved = moved.where(row.c.version == before.version)
+            if is_claim and not before.predates_downtime:  # nothing is paid on news from before a silence
+                moved = moved.where(~_IS_FROM_BEFORE)
             values = _state_columns(after, self.db_now) | {"version": before.version + 1}
             if _execute_or_stale(connection, moved.values(values)) != 1:
                 raise Stale("the transcription moved on")
@@ -164,8 +172,8 @@ class Transitions(Outbox):
                 continue
             values: dict[str, Any] = {
                 "provider": line.provider,
-                "fate": line.fate.value,
-                "generation": line.generation,
+                "status": line.status.value,
+                "key_serial": line.key_serial,
                 "transcript_id": line.transcript_id,
                 "error": line.error,
                 "updated_at": self.db_now,
@@ -189,7 +197,7 @@ class Transitions(Outbox):
             workspace=after.workspace,
             recording_id=after.recording_id,
             ordinal=send.ordinal,
-            generation=send.generation,
+            key_serial=send.key_serial,
             key=send.key,
             fingerprint=send.fingerprint,
             bot=send.bot,
@@ -316,13 +324,23 @@ class Transitions(Outbox):
         return int(connection.execute(put.returning(t.commands.c.id)).scalar_one())
 
 
+def loaded_of(workspace: str, recording_id: str, found: LoadedRows) -> Loaded:
+    """What `Transitions.load_in` returned."""
+    row, args = found
+    pending = tuple(commands.from_record(json.loads(each)) for each in args)
+    if row is None:
+        return Loaded(Transcription(workspace, recording_id), 0, pending)
+    state, version, is_old = row
+    return Loaded(states.from_record(json.loads(state)), version, pending, bool(is_old))
+
+
 def _is_of(table: sa.Table, workspace: str, recording_id: str) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.workspace == workspace, table.c.recording_id == recording_id)
 
 
 def _state_columns(after: Transcription, now: sa.ColumnElement[float]) -> dict[str, Any]:
     return {
-        "goal": after.goal.value,
+        "phase": after.phase.value,
         "state": json.dumps(states.to_record(after), ensure_ascii=False, separators=(",", ":")),
         "updated_at": now,
         "completed_at": after.completed_at,

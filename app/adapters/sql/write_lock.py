@@ -28,7 +28,7 @@ _LOOK_SELDOM_S = 0.001  # the others
 _TOO_LONG = "the database is busy: another process has been writing for seconds; see which one holds it"
 
 
-class WriteTurn:
+class WriteLock:
     """A lock between threads and processes that gives up after a while. Not re-entrant."""
 
     def __init__(self, database: Path) -> None:
@@ -62,12 +62,12 @@ class WriteTurn:
         if not mutex.acquire(timeout=wait_s):
             raise StoreUnavailable(_TOO_LONG)
         try:
-            turn = self._pass(deadline, is_urgent=is_urgent)
+            write_lock = self._pass(deadline, is_urgent=is_urgent)
             try:
                 yield
             finally:
                 # Not by closing: a child forked meanwhile holds a copy of the descriptor.
-                fcntl.flock(turn, fcntl.LOCK_UN)
+                fcntl.flock(write_lock, fcntl.LOCK_UN)
         finally:
             mutex.release()
 
@@ -76,13 +76,13 @@ class WriteTurn:
             if not self._descriptors:
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
                 self._descriptors = [os.open(path, flags, 0o600) for path in self._paths]
-            next_, turn = self._descriptors
+            next_, write_lock = self._descriptors
             if is_urgent:
-                _lock(turn, deadline, look_every_s=_LOOK_EVERY_S)
-                return turn
+                _lock(write_lock, deadline, look_every_s=_LOOK_EVERY_S)
+                return write_lock
             _lock(next_, deadline, look_every_s=_LOOK_SELDOM_S)
             try:
-                _lock(turn, deadline, look_every_s=_LOOK_EVERY_S)
+                _lock(write_lock, deadline, look_every_s=_LOOK_EVERY_S)
             finally:
                 fcntl.flock(next_, fcntl.LOCK_UN)
         except OSError as error:
@@ -90,7 +90,7 @@ class WriteTurn:
                 f"the lock files beside the database {self._paths[0].parent} cannot be used "
                 f"({error.strerror}): make the folder writable"
             ) from error
-        return turn
+        return write_lock
 
 
 def _lock(descriptor: int, deadline: float, *, look_every_s: float) -> None:

@@ -22,7 +22,7 @@ from app.core.machine import is_wanted
 from app.core.policy import CEILING
 from app.core.rules_create import why_not_send
 from app.core.seen import TranscriptStatus
-from app.core.state import Attempt, Fate
+from app.core.state import Attempt, AttemptStatus
 from app.errors import BudgetExceeded
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects.queries import list_all
@@ -39,22 +39,23 @@ def create(context: CommandContext) -> Outcome:
     command = context.leased.command
     assert isinstance(command, CreateTranscript)
     line = context.state.attempt_of(ordinal=command.ordinal)
-    if line is not None and line.fate is Fate.SENDING:
+    if line is not None and line.status is AttemptStatus.SENDING:
         return Happened(events.CreateUnknown(context.now(), command.ordinal, "no_word_after_the_stamp"))
     before = _why_not(context, command, line)
     if before is not None:
         return before
     # Before the key's age is asked and the stamp committed: neither is underestimated, however long we stop.
     stamped_at = context.clock.boottime()
-    if _is_too_late_to_repeat(context, command):
+    if line is not None and _is_too_late_to_repeat(context, command):
         return Happened(events.CreateUnknown(context.now(), command.ordinal, "too_late_to_repeat"))
-    body = _body(context, command)
+    body = _body(context, command, line)
     claim: int | Outcome | None = None
     try:
         claim = _claim(context, command, body)
     finally:
-        if not isinstance(claim, int) and line is None:  # nothing was tried: another may be the probe
-            context.store.leave_provider(context.workspace.name, command.provider)
+        is_probe = line is None and command.provider in context.tripped
+        if is_probe and not isinstance(claim, int):  # nothing was tried: another may be the probe
+            context.store.release_probe(context.workspace.name, command.provider)
     if not isinstance(claim, int):
         return claim
     limit_s = context.policy.durations.stamp_max_age_s
@@ -62,11 +63,11 @@ def create(context: CommandContext) -> Outcome:
         _order(context, command),
         body,
         is_still_fresh=lambda: (
-            context.clock.boottime() - stamped_at <= limit_s and not context.keeper.is_lost
+            context.clock.boottime() - stamped_at <= limit_s and not context.renewer.is_lost
         ),
     )
     # First, so that two recordings refused at the same moment see each other (`_whose_payload`).
-    context.store.settle_send(claim, outcome=SendOutcome(answer.kind, answer.status))
+    context.store.record_send_outcome(claim, outcome=SendOutcome(answer.kind, answer.status))
     return _concluded(context, command, answer)
 
 
@@ -85,12 +86,12 @@ def _why_not(context: CommandContext, command: CreateTranscript, line: Attempt |
         too_short = _why_too_short(context, command)
         if too_short is not None:
             return too_short
-    if line is not None:
+    if line is not None or command.provider not in context.tripped:
         return None
     probe_s = context.policy.durations.provider_probe_at_most_s
-    if context.store.enter_provider(context.workspace.name, command.provider, probe_s=probe_s):
+    if context.store.allow_request(context.workspace.name, command.provider, probe_s=probe_s):
         return None
-    at = context.patient_now(context.state.waiting_since or context.now(), for_creates=True)
+    at = context.now_excluding_pauses(context.state.waiting_since or context.now(), for_creates=True)
     return Happened(events.ProviderDown(at, command.ordinal, command.provider))
 
 
@@ -112,7 +113,7 @@ def _why_too_short(context: CommandContext, command: CreateTranscript) -> Outcom
 def _is_too_late_to_repeat(context: CommandContext, command: CreateTranscript) -> bool:
     """A key is safe to repeat for Recall's hour, and only under the API key it was first sent with."""
     times = context.store.send_times(
-        context.workspace.name, context.recording_id, command.ordinal, generation=command.generation
+        context.workspace.name, context.recording_id, command.ordinal, key_serial=command.key_serial
     )
     if times.since_first_s is None:
         return False
@@ -120,16 +121,21 @@ def _is_too_late_to_repeat(context: CommandContext, command: CreateTranscript) -
     return is_old or not times.has_body or not times.fingerprints <= {context.recall.fingerprint}
 
 
-def idempotency_key(workspace: str, recording_id: str, ordinal: int, generation: int) -> str:
+def idempotency_key(workspace: str, recording_id: str, ordinal: int, key_serial: int) -> str:
     """The same for every repetition of this very request: a forgotten claim repeats itself harmlessly."""
-    return str(uuid.uuid5(_KEYS, f"{workspace}/{recording_id}/{ordinal}/{generation}"))
+    return str(uuid.uuid5(_KEYS, f"{workspace}/{recording_id}/{ordinal}/{key_serial}"))
 
 
-def _body(context: CommandContext, command: CreateTranscript) -> bytes:
-    """What was sent first under this key, or for a fresh one what the policy of now says."""
-    kept = context.store.send_body(
-        context.workspace.name, context.recording_id, command.ordinal, generation=command.generation
-    )
+def _body(context: CommandContext, command: CreateTranscript, line: Attempt | None) -> bytes:
+    """
+    What was sent first under this key, or for a fresh one what the policy of now says. An attempt without a
+    line has sent nothing: both are written in one commit.
+    """
+    kept = None
+    if line is not None:
+        kept = context.store.send_body(
+            context.workspace.name, context.recording_id, command.ordinal, key_serial=command.key_serial
+        )
     return kept if kept is not None else context.recall.create_body(_order(context, command))
 
 
@@ -141,7 +147,7 @@ def _order(context: CommandContext, command: CreateTranscript) -> CreateOrder:
         separate_streams=context.policy.separate_streams,
         marker=f"{context.recording_id}/{command.ordinal}",
         idempotency_key=idempotency_key(
-            context.workspace.name, context.recording_id, command.ordinal, command.generation
+            context.workspace.name, context.recording_id, command.ordinal, command.key_serial
         ),
     )
 
@@ -151,14 +157,14 @@ def _claim(context: CommandContext, command: CreateTranscript, body: bytes) -> i
     order = _order(context, command)
     send = Send(
         ordinal=command.ordinal,
-        generation=command.generation,
+        key_serial=command.key_serial,
         key=order.idempotency_key,
         fingerprint=context.recall.fingerprint,
         # Recall counts creates per bot; a recording without a bot stands for itself.
         bot=context.state.bot_id or context.recording_id,
         body=body,
     )
-    sending = events.Sending(context.now(), command.ordinal, command.provider, command.generation)
+    sending = events.Sending(context.now(), command.ordinal, command.provider, command.key_serial)
     try:
         decision, committed = context.claim(sending, send)
     except BudgetExceeded:
@@ -197,15 +203,19 @@ def _concluded(context: CommandContext, command: CreateTranscript, answer: Creat
     if answer.kind == "created" and answer.transcript_id is not None:
         return Happened(events.Created(context.now(), ordinal, answer.transcript_id, answer.provider))
     line = context.state.attempt_of(ordinal=ordinal)
-    patient_at = context.patient_now(line.since if line is not None else context.now(), for_creates=True)
+    at_excluding_pauses = context.now_excluding_pauses(
+        line.since if line is not None else context.now(), for_creates=True
+    )
     if answer.kind == "not_sent":
-        return Happened(events.CreateNotSent(patient_at, ordinal, answer.detail))
+        return Happened(events.CreateNotSent(at_excluding_pauses, ordinal, answer.detail))
     if answer.kind == "unknown":
         detail = answer.detail or f"http_{answer.status}"
         return Happened(events.CreateUnknown(context.now(), ordinal, detail))
     fault = _why_refused(context, answer)
     detail = " ".join(filter(None, (f"http_{answer.status}", answer.code, fault.counted)))
-    event = events.CreateRefused(context.now(), ordinal, fault.refusal, detail, fault.wait_s, patient_at)
+    event = events.CreateRefused(
+        context.now(), ordinal, fault.refusal, detail, fault.wait_s, at_excluding_pauses
+    )
     return Happened(event) if fault.account is None else replace(fault.account, event=event)
 
 

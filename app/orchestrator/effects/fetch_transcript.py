@@ -28,7 +28,6 @@ from app.orchestrator.command_context import CommandContext
 from app.orchestrator.outcome import Happened, Outcome, Unanswered
 from app.orchestrator.records import ArtifactRow
 from app.recall.types import Artifact
-from app.results.result_folder import MANIFEST, PROVIDER_RAW, RAW, folder_of
 from app.transcripts.formats import FORMATS, MEDIA_TYPES
 from app.transcripts.manifest import (
     MAX_BYTES,
@@ -41,6 +40,7 @@ from app.transcripts.manifest import (
 )
 from app.transcripts.model import UNREAD, Summary, Verdict
 from app.transcripts.render import render
+from app.transcripts.result_folder import MANIFEST, PROVIDER_RAW, RAW, folder_of
 
 # After a slower first download there is no time for a second one within one job.
 _LEAVES_TIME_S = 40.0
@@ -78,31 +78,32 @@ def fetch(context: CommandContext) -> Outcome:
 
 def _blocked(context: CommandContext, command: FetchTranscript, cause: str) -> Outcome:
     tid = command.transcript_id
-    return Happened(events.FetchBlocked(_patient(context, tid), tid, cause))
+    return Happened(events.FetchBlocked(_at_excluding_pauses(context, tid), tid, cause))
 
 
-def _patient(context: CommandContext, transcript_id: str) -> float:
-    waiting = context.state.unread_of(transcript_id)
-    return context.patient_now(waiting.since if waiting is not None else context.now())
+def _at_excluding_pauses(context: CommandContext, transcript_id: str) -> float:
+    waiting = context.state.pending_transcript(transcript_id)
+    return context.now_excluding_pauses(waiting.since if waiting is not None else context.now())
 
 
 def _why_not(context: CommandContext, tid: str, artifact: Artifact | None) -> events.Event | None:
     """The event that ends the fetch before its download, or None when there is something to download."""
-    at = _patient(context, tid)
+    # Was ordered, whatever its answer lacks.
+    is_ours = context.state.attempt_of(transcript_id=tid) is not None
+    is_wanted = artifact is not None and (is_ours or not artifact.is_realtime or context.policy.want_realtime)
+    is_done = artifact is not None and artifact.status is TranscriptStatus.DONE
+    if artifact is not None and is_wanted and is_done and artifact.download_url is not None:
+        return None
+    at = _at_excluding_pauses(context, tid)
     if artifact is None:
         return events.TranscriptMissing(context.now(), tid, at, context.recall.fingerprint)
     if artifact.status is TranscriptStatus.FAILED:
         return events.TranscriptGone(at, tid, artifact.sub_code or NO_SUB_CODE, artifact.failure)
     if artifact.status is TranscriptStatus.DELETED:
         return events.TranscriptGone(at, tid)
-    is_ours = (
-        context.state.attempt_of(transcript_id=tid) is not None
-    )  # was ordered, whatever its answer lacks
-    if artifact.is_realtime and not is_ours and not context.policy.want_realtime:
+    if not is_wanted:
         return events.Unwanted(at, tid, artifact.provider or "unknown")
-    if artifact.status is not TranscriptStatus.DONE or artifact.download_url is None:
-        return events.NotYet(at, tid)
-    return None
+    return events.NotYet(at, tid)
 
 
 def _store(
@@ -122,7 +123,7 @@ def _store(
             shutil.copyfileobj(stream, file)
     else:
         assert artifact.download_url is not None
-        context.recall.download(artifact.download_url, raw, keep_going=context.keeper.go_on)
+        context.recall.download(artifact.download_url, raw, keep_going=context.renewer.raise_if_lost)
     try:
         summary = _render(raw, folder)
     except TranscriptUnreadable:
@@ -142,7 +143,7 @@ def _keep_unreadable(
     command = context.leased.command
     assert isinstance(command, FetchTranscript)
     tid, digest = command.transcript_id, _described(folder / RAW).sha256
-    waiting, at = context.state.unread_of(tid), context.now()
+    waiting, at = context.state.pending_transcript(tid), context.now()
     apart_s = context.policy.durations.unreadable_again_s / 2
     is_last = waiting is not None and waiting.unreadable(digest, at, apart_s=apart_s).is_unreadable
     if kept is None and is_last:
@@ -164,14 +165,14 @@ def _put(
     assert isinstance(command, FetchTranscript)
     base = _folder(context, command.transcript_id)
     files = [_described(path) for path in sorted(folder.iterdir())]
-    context.keeper.check()
+    context.renewer.check()
     for file in files:
         context.blobs.put(f"{base}/{file.name}", folder / file.name)
     manifest = _manifest(context, artifact, kept, summary, files)
     if not _is_held_back(manifest):
         path = folder / MANIFEST
         path.write_bytes(build_manifest(manifest))
-        context.keeper.check()
+        context.renewer.check()
         context.blobs.put(f"{base}/{MANIFEST}", path)
     return manifest
 
@@ -186,7 +187,7 @@ def _add_provider_data(context: CommandContext, artifact: Artifact, folder: Path
     is_late = context.clock.boottime() - began_at > _LEAVES_TIME_S
     if artifact.provider_data_url is None or is_late:
         return
-    target, keep_going = folder / PROVIDER_RAW, context.keeper.go_on
+    target, keep_going = folder / PROVIDER_RAW, context.renewer.raise_if_lost
     try:
         context.recall.download(artifact.provider_data_url, target, keep_going=keep_going)
     except DownloadBlocked as blocked:
@@ -224,7 +225,7 @@ def _manifest(
         bot_id=state.bot_id,
         metadata=dict(state.metadata),
         provider=provider or ordered or "unknown",
-        attempts=tuple(AttemptLine(a.ordinal, a.provider, a.fate.value) for a in state.attempts),
+        attempts=tuple(AttemptLine(a.ordinal, a.provider, a.status.value) for a in state.attempts),
         summary=summary,
         created_at=datetime.fromtimestamp(context.now(), UTC),
         files=tuple(files),
@@ -254,6 +255,8 @@ def _has_bytes_of(context: CommandContext, manifest: Manifest) -> bool:
 
 def drafted(context: CommandContext, transcript_id: str) -> Manifest | None:
     """What the manifest of a candidate is to say, kept until it is written."""
+    if transcript_id not in context.state.processed_transcripts:
+        return None  # a draft is written in the commit that notes that it was looked at
     draft = context.store.draft(context.workspace.name, context.recording_id, transcript_id)
     return parse_manifest(draft.encode()) if draft is not None else None
 

@@ -14,7 +14,7 @@ from app.core.seen import TranscriptStatus
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects.queries import list_all
 from app.orchestrator.outcome import Happened, Later, Outcome, Unanswered
-from app.results.result_folder import MANIFEST, folder_of
+from app.transcripts.result_folder import MANIFEST, folder_of
 
 
 def prune(context: CommandContext) -> Outcome:
@@ -40,7 +40,7 @@ def prune(context: CommandContext) -> Outcome:
     if len(alive) <= CEILING or not given_up:
         return Happened(events.Pruned(context.now(), command.ordinal, has_room=len(alive) <= CEILING))
     tid = given_up[0].transcript_id
-    context.keeper.check()
+    context.renewer.check()
     deleted = context.read("retrieve", partial(context.recall.delete, tid), may_defer=False)
     if isinstance(deleted, Unanswered):
         return deleted

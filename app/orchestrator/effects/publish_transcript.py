@@ -22,9 +22,9 @@ from app.errors import BlobsUnavailable
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects.fetch_transcript import artifact_row, drafted, manifest_stored
 from app.orchestrator.outcome import Happened, Outcome
-from app.results.result_folder import MANIFEST, folder_of
 from app.transcripts.manifest import AttemptLine, Manifest, build_manifest
 from app.transcripts.model import Verdict
+from app.transcripts.result_folder import MANIFEST, folder_of
 
 
 def publish(context: CommandContext) -> Outcome:
@@ -62,7 +62,7 @@ def _final(context: CommandContext, draft: Manifest) -> Manifest:
     is_result = draft.transcript_id == state.publishing
     return replace(
         draft,
-        attempts=tuple(AttemptLine(a.ordinal, a.provider, a.fate.value) for a in state.attempts),
+        attempts=tuple(AttemptLine(a.ordinal, a.provider, a.status.value) for a in state.attempts),
         superseded_by=None if is_result else state.current,
         created_at=datetime.fromtimestamp(context.now(), UTC),
     )
@@ -74,5 +74,5 @@ def _put(context: CommandContext, manifest: Manifest) -> None:
     with TemporaryDirectory(dir=context.scratch, prefix="fetch-") as scratch:
         path = Path(scratch) / MANIFEST
         path.write_bytes(build_manifest(manifest))
-        context.keeper.check()
+        context.renewer.check()
         context.blobs.put(f"{folder}/{MANIFEST}", path)

@@ -27,12 +27,12 @@ def look_up(context: CommandContext) -> Outcome:
     artifacts = list_all(context)
     if isinstance(artifacts, Unanswered):
         return artifacts
-    generation = 0
+    key_serial = 0
     line = context.state.attempt_of(ordinal=command.ordinal)
     if line is not None:
-        generation = line.generation
+        key_serial = line.key_serial
     times = context.store.send_times(
-        context.workspace.name, context.recording_id, command.ordinal, generation=generation
+        context.workspace.name, context.recording_id, command.ordinal, key_serial=key_serial
     )
     listed = events.Listed(
         at=context.now(),
@@ -44,7 +44,7 @@ def look_up(context: CommandContext) -> Outcome:
         is_resendable=times.has_body and times.fingerprints <= {context.recall.fingerprint},
         is_unsent=times.since_first_s is None,
         # Not the creates' pause: the list can be read meanwhile, and the pause may outlast the last create.
-        patient_at=context.patient_now(line.since) if line is not None else None,
+        at_excluding_pauses=context.now_excluding_pauses(line.since) if line is not None else None,
         transcript_id=command.transcript_id,
         key=context.recall.fingerprint,
     )
@@ -82,7 +82,7 @@ def _all_pages(context: CommandContext, *, is_first: bool) -> tuple[int, dict[st
             return answer
         artifacts, cursor = answer
         found |= {artifact.transcript_id: artifact for artifact in artifacts}
-        context.keeper.go_on()
+        context.renewer.raise_if_lost()
         if cursor is None:
             return page + 1, found
     return Later(context.policy.durations.resend_at_most_every_s, "list_too_long")
@@ -99,14 +99,14 @@ def ask_transcript(context: CommandContext) -> Outcome:
         return artifact
     if artifact is None:
         key = context.recall.fingerprint
-        return Happened(events.TranscriptMissing(context.now(), tid, patient_at(context, tid), key))
+        return Happened(events.TranscriptMissing(context.now(), tid, at_excluding_pauses(context, tid), key))
     return Happened(_status(context, tid, artifact))
 
 
-def patient_at(context: CommandContext, transcript_id: str) -> float:
+def at_excluding_pauses(context: CommandContext, transcript_id: str) -> float:
     """Now, without the time in which the account was refused while this transcript was waited for."""
     line = context.state.attempt_of(transcript_id=transcript_id)
-    return context.patient_now(line.since if line is not None else context.now())
+    return context.now_excluding_pauses(line.since if line is not None else context.now())
 
 
 def _status(context: CommandContext, transcript_id: str, artifact: Artifact) -> events.Event:
@@ -120,7 +120,7 @@ def _status(context: CommandContext, transcript_id: str, artifact: Artifact) -> 
         case TranscriptStatus.DELETED:
             return events.TranscriptGone(at, transcript_id)
         case TranscriptStatus.PROCESSING | TranscriptStatus.OTHER:
-            return events.StillProcessing(patient_at(context, transcript_id), transcript_id)
+            return events.StillProcessing(at_excluding_pauses(context, transcript_id), transcript_id)
 
 
 def ask_recording(context: CommandContext) -> Outcome:
@@ -129,14 +129,14 @@ def ask_recording(context: CommandContext) -> Outcome:
     if isinstance(facts, Unanswered):
         return facts
     # Not the creates' pause: it may outlast the last create, and the recording can be asked for meanwhile.
-    patient_at = context.patient_now(context.state.waiting_since or context.now())
+    at_excluding_pauses = context.now_excluding_pauses(context.state.waiting_since or context.now())
     asked = events.RecordingAsked(
         context.now(),
         facts.condition,
         facts.bot_id,
         facts.metadata,
         facts.duration_s,
-        patient_at,
+        at_excluding_pauses,
         key=context.recall.fingerprint,
     )
     return Happened(asked)
@@ -144,7 +144,7 @@ def ask_recording(context: CommandContext) -> Outcome:
 
 def await_provider(context: CommandContext) -> Outcome:
     """The wait itself is the command's due time; who is still down is looked up by the decision."""
-    at = context.patient_now(context.state.waiting_since or context.now(), for_creates=True)
+    at = context.now_excluding_pauses(context.state.waiting_since or context.now(), for_creates=True)
     return Happened(events.ProviderAwaited(at))
 
 

@@ -25,8 +25,12 @@ from tests.core.scenes.beginnings import (
 )
 
 
-def missing(at: float, transcript_id: str = T1, key: str = "k", patient_at: float | None = None) -> ev.Event:
-    return ev.TranscriptMissing(at, transcript_id, at if patient_at is None else patient_at, key)
+def missing(
+    at: float, transcript_id: str = T1, key: str = "k", at_excluding_pauses: float | None = None
+) -> ev.Event:
+    return ev.TranscriptMissing(
+        at, transcript_id, at if at_excluding_pauses is None else at_excluding_pauses, key
+    )
 
 
 def listed(at: float, *found: Seen, transcript_id: str = T1, key: str = "k", ordinal: int = 1) -> ev.Event:
@@ -145,8 +149,8 @@ SCENES: tuple[Scene, ...] = (
         "a running transcript is missing for a day",
         (
             missing(11.0 + DAY, key="k2"),
-            missing(13.0 + DAY, patient_at=900.0, key="k3"),
-            missing(14.0 + DAY, patient_at=12.0 + DAY, key="k4"),
+            missing(13.0 + DAY, at_excluding_pauses=900.0, key="k3"),
+            missing(14.0 + DAY, at_excluding_pauses=12.0 + DAY, key="k4"),
         ),
         (*RUNNING, *(missing(at) for at in (100.0, 200.0, 300.0))),
     ),
@@ -159,7 +163,7 @@ SCENES: tuple[Scene, ...] = (
         "a finished transcript is missing for a day",
         (
             missing(21.0 + DAY, key="k2"),
-            missing(22.0 + DAY, patient_at=900.0, key="k3"),
+            missing(22.0 + DAY, at_excluding_pauses=900.0, key="k3"),
             missing(23.0 + DAY, key="k4"),
         ),
         (*FETCHING, missing(100.0)),

@@ -56,12 +56,12 @@ SCENES: tuple[Scene, ...] = (
     Scene("refused a moment before the day is over", refused(Refusal.BUSY, at=10.0 + DAY), SENDING),
     Scene(
         "refused after a day in which all creates were",
-        (ev.CreateRefused(11.0 + DAY, 1, Refusal.BUSY, "http_429", patient_at=500.0),),
+        (ev.CreateRefused(11.0 + DAY, 1, Refusal.BUSY, "http_429", at_excluding_pauses=500.0),),
         SENDING,
     ),
     Scene(
         "refused after a day, not counting that of all",
-        (ev.CreateRefused(12.0 + 2 * DAY, 1, Refusal.BUSY, "http_429", patient_at=11.0 + DAY),),
+        (ev.CreateRefused(12.0 + 2 * DAY, 1, Refusal.BUSY, "http_429", at_excluding_pauses=11.0 + DAY),),
         SENDING,
     ),
     *(
@@ -142,7 +142,7 @@ SCENES: tuple[Scene, ...] = (
     Scene(
         "a claim before Recall was looked at",
         (ev.Sending(11.0, 1, A, 0),),
-        (ev.RecordingDone(10.0, look_first=True),),
+        (ev.RecordingDone(10.0, lookup_required=True),),
     ),
     Scene(
         "a claim that the policy of now does not select",

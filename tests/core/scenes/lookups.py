@@ -108,8 +108,8 @@ SCENES: tuple[Scene, ...] = (
     Scene(
         "a lost answer for a day of refused accounts",
         (
-            ev.Listed(12.0 + DAY, 1, (), 9_000.0, 100.0, patient_at=9_000.0),
-            ev.Listed(13.0 + DAY, 1, (), 9_000.0, 100.0, patient_at=12.0 + DAY),
+            ev.Listed(12.0 + DAY, 1, (), 9_000.0, 100.0, at_excluding_pauses=9_000.0),
+            ev.Listed(13.0 + DAY, 1, (), 9_000.0, 100.0, at_excluding_pauses=12.0 + DAY),
         ),
         UNKNOWN,
     ),
@@ -177,7 +177,7 @@ SCENES: tuple[Scene, ...] = (
     Scene(
         "old news is looked up before it is paid",
         (
-            ev.RecordingDone(10.0, look_first=True),
+            ev.RecordingDone(10.0, lookup_required=True),
             ev.Listed(80.0, 0, (), key="k"),
             ev.RecordingAsked(81.0, Condition.DONE, key="k"),
         ),
@@ -186,7 +186,7 @@ SCENES: tuple[Scene, ...] = (
         Scene(
             f"a look is not clean: the recording is seen {title}",
             (ev.RecordingAsked(at, Condition.DONE, key=key),),
-            (ev.RecordingDone(10.0, look_first=True), ev.Listed(80.0, 0, (), key="k")),
+            (ev.RecordingDone(10.0, lookup_required=True), ev.Listed(80.0, 0, (), key="k")),
         )
         for title, at, key in (
             ("by another key", 81.0, "other"),
@@ -198,30 +198,30 @@ SCENES: tuple[Scene, ...] = (
         Scene(
             f"a look is clean {title}",
             (ev.RecordingAsked(at, Condition.DONE, key="k"),),
-            (ev.RecordingDone(10.0, look_first=True), ev.Listed(80.0, 0, (), key="k")),
+            (ev.RecordingDone(10.0, lookup_required=True), ev.Listed(80.0, 0, (), key="k")),
         )
         for title, at in (("at once", 80.0), ("for ten minutes", 680.0))
     ),
     Scene(
         "a look whose recording is not seen decides nothing",
         (ev.RecordingAsked(81.0, Condition.UNKNOWN, key="k"),),
-        (ev.RecordingDone(10.0, look_first=True), ev.Listed(80.0, 0, (), key="k")),
+        (ev.RecordingDone(10.0, lookup_required=True), ev.Listed(80.0, 0, (), key="k")),
     ),
     Scene(
         "others are at it: an hour's wait and no more",
         tuple(ev.Listed(80.0 + n, 0, (seen(C1, "processing", None, "x"),)) for n in range(7)),
-        (ev.RecordingDone(10.0, look_first=True),),
+        (ev.RecordingDone(10.0, lookup_required=True),),
     ),
     Scene(
         "others are at it, but the list was read for a lost answer",
         (ev.Listed(600.0, 1, (seen(C1, "processing", None, "x"),), 500.0, 500.0),),
-        (*UNKNOWN, ev.LongSilence(500.0)),
+        (*UNKNOWN, ev.DowntimeDetected(500.0)),
     ),
     Scene(
         "others are at it, but the list was read for a transcript",
         (ev.Listed(701.0, 0, (seen(C2, "processing", None, "x"),), transcript_id=C1, key="k"),),
         (
-            ev.RecordingDone(10.0, look_first=True),
+            ev.RecordingDone(10.0, lookup_required=True),
             ev.TranscriptDone(20.0, C1),
             ev.TranscriptMissing(100.0, C1, 100.0, "k"),
             ev.TranscriptMissing(700.0, C1, 700.0, "k"),
@@ -230,13 +230,13 @@ SCENES: tuple[Scene, ...] = (
     Scene(
         "a look that found nothing, and another that did",
         (ev.Listed(90.0, 0, (seen(C1, "failed", None, "x"),), key="k"),),
-        (ev.RecordingDone(10.0, look_first=True), ev.Listed(80.0, 0, (), key="k")),
+        (ev.RecordingDone(10.0, lookup_required=True), ev.Listed(80.0, 0, (), key="k")),
     ),
     *(
         Scene(
             f"others are not at it: {title}",
             (ev.Listed(80.0, 0, found),),
-            (ev.RecordingDone(10.0, look_first=True),),
+            (ev.RecordingDone(10.0, lookup_required=True),),
         )
         for title, found in (
             ("captions", (seen("captions", "processing", None, "x", is_realtime=True),)),
@@ -249,7 +249,7 @@ SCENES: tuple[Scene, ...] = (
     Scene(
         "a first look that could not be read for a day",
         (ev.LookUpImpossible(99.0, 0),),
-        (ev.RecordingDone(10.0, look_first=True),),
+        (ev.RecordingDone(10.0, lookup_required=True),),
     ),
     Scene("a list that could not be read after the end", (ev.LookUpImpossible(99.0, 1),), STORED),
 )

@@ -30,8 +30,8 @@ from tests.core.scenes.beginnings import (
     failed,
 )
 
-_A_DOWN = replace(TWO, shut=frozenset({A}))
-_ALL_DOWN = replace(TWO, shut=frozenset({A, B}))
+_A_DOWN = replace(TWO, open_providers=frozenset({A}))
+_ALL_DOWN = replace(TWO, open_providers=frozenset({A, B}))
 _OTHER = Policy((ProviderChoice("c_async"),), 2)
 REFUSED: Events = (*SENDING, ev.CreateRefused(12.0, 1, Refusal.BUSY, "http_429"))
 BLOCKED: Events = (*SENDING, ev.CreateRefused(12.0, 1, Refusal.PAYLOAD, "http_403"))
@@ -44,7 +44,7 @@ SCENES: tuple[Scene, ...] = (
         "the provider is down, and it is the only one",
         (ev.ProviderDown(11.0, 1, A), ev.ProviderAwaited(131.0)),
         (DONE,),
-        policy=replace(ONE, shut=frozenset({A})),
+        policy=replace(ONE, open_providers=frozenset({A})),
     ),
     Scene("the provider is down after the claim", (ev.ProviderDown(12.0, 1, A),), SENDING, policy=_A_DOWN),
     Scene(
@@ -133,29 +133,29 @@ SCENES: tuple[Scene, ...] = (
         (failed(50.0, T2, 2, "x"),),
         (*EMPTY_LONG, ev.Sending(40.0, 2, B, 0), ev.Created(41.0, 2, T2, B)),
     ),
-    Scene("the long silence of a service, before anything", (ev.LongSilence(500.0),)),
-    Scene("the long silence of a service, planned", (ev.LongSilence(500.0),), (DONE,)),
-    Scene("the long silence of a service, waiting", (ev.LongSilence(500.0),), CLAIMED),
-    Scene("the long silence of a service, sending", (ev.LongSilence(500.0),), SENDING),
+    Scene("the long silence of a service, before anything", (ev.DowntimeDetected(500.0),)),
+    Scene("the long silence of a service, planned", (ev.DowntimeDetected(500.0),), (DONE,)),
+    Scene("the long silence of a service, waiting", (ev.DowntimeDetected(500.0),), CLAIMED),
+    Scene("the long silence of a service, sending", (ev.DowntimeDetected(500.0),), SENDING),
     Scene(
         "the long silence of a service, unknown",
-        (ev.LongSilence(500.0),),
+        (ev.DowntimeDetected(500.0),),
         (*UNKNOWN, *(ev.Listed(at, 1, (), at, at, key="k") for at in (4_212.0, 4_812.0))),
     ),
     Scene(
         "the long silence of a service, running",
-        (ev.LongSilence(500.0),),
+        (ev.DowntimeDetected(500.0),),
         (*RUNNING, ev.TranscriptMissing(20.0, T1, 20.0, "k")),
     ),
     Scene(
         "the long silence of a service, unread",
-        (ev.LongSilence(500.0),),
+        (ev.DowntimeDetected(500.0),),
         (*FETCHING, ev.TranscriptMissing(21.0, T1, 21.0, "k")),
     ),
     Scene(
         "the long silence of a service, after a look",
-        (ev.LongSilence(500.0),),
-        (ev.RecordingDone(10.0, look_first=True), ev.Listed(80.0, 0, (), key="k")),
+        (ev.DowntimeDetected(500.0),),
+        (ev.RecordingDone(10.0, lookup_required=True), ev.Listed(80.0, 0, (), key="k")),
     ),
-    Scene("the long silence of a service, second running", (ev.LongSilence(500.0),), SECOND_RUNNING),
+    Scene("the long silence of a service, second running", (ev.DowntimeDetected(500.0),), SECOND_RUNNING),
 )

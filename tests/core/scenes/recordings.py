@@ -124,8 +124,8 @@ SCENES: tuple[Scene, ...] = (
     Scene(
         "time in which the account was refused is no waiting for a recording",
         (
-            ev.RecordingAsked(5.0 + DAY, Condition.NOT_DONE, patient_at=9_000.0),
-            ev.RecordingAsked(9.0 + DAY, Condition.UNKNOWN, patient_at=5.0 + DAY),
+            ev.RecordingAsked(5.0 + DAY, Condition.NOT_DONE, at_excluding_pauses=9_000.0),
+            ev.RecordingAsked(9.0 + DAY, Condition.UNKNOWN, at_excluding_pauses=5.0 + DAY),
         ),
         (failed(5.0, T1, 1, "x"),),
     ),
@@ -148,7 +148,7 @@ SCENES: tuple[Scene, ...] = (
     Scene(
         "an answer about the recording, asked for a look, ends no attempt that runs",
         (ev.RecordingAsked(600.0, Condition.GONE),),
-        (*RUNNING, ev.LongSilence(500.0)),
+        (*RUNNING, ev.DowntimeDetected(500.0)),
     ),
     Scene("the create waits: the recording is done", (ev.RecordingAsked(99.0, Condition.DONE),), CLAIMED),
     Scene("the create waits: the recording is gone", (ev.RecordingAsked(99.0, Condition.GONE),), CLAIMED),

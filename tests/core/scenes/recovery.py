@@ -215,8 +215,12 @@ SCENES: tuple[Scene, ...] = (
             ("unread", FETCHING, TWO),
             ("publishing", PUBLISHING, TWO),
             ("the length", EMPTY, TWO),
-            ("looked at", (ev.RecordingDone(10.0, look_first=True), ev.Listed(80.0, 0, (), key="k")), TWO),
-            ("all providers down", (DONE,), replace(TWO, shut=frozenset({A, B}))),
+            (
+                "looked at",
+                (ev.RecordingDone(10.0, lookup_required=True), ev.Listed(80.0, 0, (), key="k")),
+                TWO,
+            ),
+            ("all providers down", (DONE,), replace(TWO, open_providers=frozenset({A, B}))),
             ("stored", STORED, TWO),
         )
     ),

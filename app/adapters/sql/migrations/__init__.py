@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from functools import cache
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -65,7 +66,7 @@ def current_revision(url: str) -> str | None:
 
 def newest_revision() -> str:
     """The revision this program works with."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+    head = _scripts().get_current_head()
     assert head is not None
     return head
 
@@ -98,8 +99,13 @@ def is_newer_than_program(url: str) -> bool:
 
 
 def _is_unknown(revision: str | None) -> bool:
-    scripts = ScriptDirectory.from_config(_config())
-    return revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}
+    return revision is not None and revision not in {s.revision for s in _scripts().walk_revisions()}
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    """The steps, read once: each command asks several times, and Alembic imports all of them each time."""
+    return ScriptDirectory.from_config(_config())
 
 
 def _revision(connection: Connection) -> str | None:

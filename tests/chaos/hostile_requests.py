@@ -35,7 +35,7 @@ _RAW: tuple[bytes, ...] = (
 
 
 @dataclass(slots=True)
-class Strangers:
+class HostileRequests:
     """
     One thread that knocks about four times a second.
 

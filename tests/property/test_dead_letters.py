@@ -10,8 +10,8 @@ from pathlib import Path
 
 from app.core import reasons
 from app.core.policy import Policy
-from app.core.state import Goal
-from app.orchestrator.command_runner import POISON_AFTER
+from app.core.state import Phase
+from app.orchestrator.command_runner import DEAD_LETTER_AFTER
 from app.orchestrator.records import Loaded
 from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import promises
@@ -54,18 +54,18 @@ def test_command_that_always_raises_ends_by_name_after_eight_tries_and_its_neigh
 
     world.blobs.put = breaks  # type: ignore[method-assign]
     raised = lives(world, MINUTE_S)
-    assert 0 < raised < POISON_AFTER
-    assert goal_of(world, good) is Goal.STORED, world.told("a neighbour is held up")
+    assert 0 < raised < DEAD_LETTER_AFTER
+    assert phase_of(world, good) is Phase.STORED, world.told("a neighbour is held up")
     raised += lives(world, HOUR_S)
-    assert raised == POISON_AFTER
+    assert raised == DEAD_LETTER_AFTER
     state = world.store.load("default", bad.id).transcription
-    assert (state.goal, state.reason) == (Goal.FAILED, reasons.OUR_FAULT), world.told("no end, or no name")
+    assert (state.phase, state.reason) == (Phase.FAILED, reasons.OUR_FAULT), world.told("no end, or no name")
     assert not world.store.commands, "something is still tried"
 
     world.blobs.put = put  # type: ignore[method-assign]  # mended
     world.retry(bad.id, budget=0)
     assert lives(world, MINUTE_S) == 0
-    assert goal_of(world, bad) is Goal.STORED, world.told("what is paid for is out of reach")
+    assert phase_of(world, bad) is Phase.STORED, world.told("what is paid for is out of reach")
     assert not list(promises.broken(world)), world.told("; ".join(promises.broken(world)))
 
 
@@ -84,16 +84,16 @@ def test_command_that_always_kills_its_worker_ends_by_name_after_eight_tries(tmp
     ) is not None:
         world.kill(worker)
         kills += 1
-        assert kills <= POISON_AFTER, world.told("it is tried for ever")
+        assert kills <= DEAD_LETTER_AFTER, world.told("it is tried for ever")
         world.clock.at += 2 * DURATIONS.lease_s
-    assert kills == POISON_AFTER
+    assert kills == DEAD_LETTER_AFTER
     state = world.store.load("default", bad.id).transcription
-    assert (state.goal, state.reason) == (Goal.FAILED, reasons.OUR_FAULT), world.told("no end, or no name")
+    assert (state.phase, state.reason) == (Phase.FAILED, reasons.OUR_FAULT), world.told("no end, or no name")
     lives(world, MINUTE_S)
-    assert goal_of(world, good) is Goal.STORED
+    assert phase_of(world, good) is Phase.STORED
     world.retry(bad.id, budget=0)
     lives(world, MINUTE_S)
-    assert goal_of(world, bad) is Goal.STORED, world.told("what is paid for is out of reach")
+    assert phase_of(world, bad) is Phase.STORED, world.told("what is paid for is out of reach")
     assert not list(promises.broken(world)), world.told("; ".join(promises.broken(world)))
 
 
@@ -104,7 +104,7 @@ def test_create_that_may_have_been_sent_and_then_kills_every_worker_is_looked_up
     world.deliver(world.recall.messages[0])
     world.service.receive()
     (create,) = world.store.commands
-    for kills in range(POISON_AFTER):
+    for kills in range(DEAD_LETTER_AFTER):
         where = "after taking the lease" if kills else "after the POST"
         worker = world.start(lambda: world.service.perform(create), stops_at=where)
         assert worker is not None
@@ -114,7 +114,7 @@ def test_create_that_may_have_been_sent_and_then_kills_every_worker_is_looked_up
     history = [line["event"] for line in world.store.history("default", recording.id)]
     assert history == ["recording_done", "sending", "create_unknown"], world.told("taken for not sent")
     lives(world, 2 * HOUR_S)
-    assert goal_of(world, recording) is Goal.STORED
+    assert phase_of(world, recording) is Phase.STORED
     assert not list(promises.broken(world)), world.told("; ".join(promises.broken(world)))
 
 
@@ -139,11 +139,11 @@ def test_delivery_that_always_raises_is_closed_after_eight_tries_and_its_neighbo
     assert [row.applied_at is None for row in world.store.deliveries.values()] == [True, False], "held up"
     while world.store.has_unapplied():
         world.run(world.service.receive)
-        assert world.failed <= POISON_AFTER, world.told("it is tried for ever")
-    assert world.failed == POISON_AFTER
+        assert world.failed <= DEAD_LETTER_AFTER, world.told("it is tried for ever")
+    assert world.failed == DEAD_LETTER_AFTER
     assert_closed_by_name(world)
     lives(world, MINUTE_S)
-    assert goal_of(world, good) is Goal.STORED
+    assert phase_of(world, good) is Phase.STORED
 
 
 def test_delivery_that_always_kills_its_worker_is_closed_after_eight_tries_and_takes_no_neighbour_along(
@@ -163,12 +163,12 @@ def test_delivery_that_always_kills_its_worker_is_closed_after_eight_tries_and_t
     while (worker := world.start(world.service.receive, stops_at="loading R1")) is not None:
         world.kill(worker)
         kills += 1
-        assert kills <= POISON_AFTER, world.told("it is tried for ever")
-    assert kills == POISON_AFTER
+        assert kills <= DEAD_LETTER_AFTER, world.told("it is tried for ever")
+    assert kills == DEAD_LETTER_AFTER
     assert_closed_by_name(world)
     lives(world, MINUTE_S)
-    assert goal_of(world, good) is Goal.STORED, world.told("a neighbour was taken along")
-    assert goal_of(world, bad) is Goal.NEW, "reconcile takes it up"
+    assert phase_of(world, good) is Phase.STORED, world.told("a neighbour was taken along")
+    assert phase_of(world, bad) is Phase.NEW, "reconcile takes it up"
 
 
 def assert_closed_by_name(world: World) -> None:
@@ -203,5 +203,5 @@ def everything(message: Message) -> bool:
     return True
 
 
-def goal_of(world: World, recording: Recording) -> Goal:
-    return world.store.load("default", recording.id).transcription.goal
+def phase_of(world: World, recording: Recording) -> Phase:
+    return world.store.load("default", recording.id).transcription.phase

@@ -14,7 +14,7 @@ import pytest
 
 from app.adapters.sql.migrations import migrate
 from app.adapters.sql.store import SqlStore, open_store
-from app.adapters.sql.write_lock import WriteTurn
+from app.adapters.sql.write_lock import WriteLock
 from app.errors import StoreUnavailable
 from app.orchestrator.records import NewDelivery
 
@@ -44,19 +44,19 @@ def ids(path: Path) -> list[str]:
 def test_every_commit_of_it_reaches_the_disk_before_it_returns(store: SqlStore) -> None:
     store.add_deliveries([row("a")])
 
-    connection = store._kept._own()
+    connection = store._dedicated._own()
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert not connection.in_transaction
 
 
-def test_child_of_a_fork_opens_its_own_and_both_go_on(store: SqlStore, path: Path) -> None:
+def test_child_of_a_fork_opens_its_own_and_both_work(store: SqlStore, path: Path) -> None:
     store.add_deliveries([row("before")])
-    inherited = store._kept._own()
+    inherited = store._dedicated._own()
     child = os.fork()
     if child == 0:
         store.add_deliveries([row("child")])
-        os._exit(0 if store._kept._own() is not inherited else 1)
+        os._exit(0 if store._dedicated._own() is not inherited else 1)
     assert os.waitpid(child, 0)[1] == 0
     store.add_deliveries([row("after")])
 
@@ -83,16 +83,16 @@ def test_connection_is_opened_again_after_the_store_was_closed(store: SqlStore, 
 
 
 def test_urgent_writer_waits_for_who_writes_and_not_for_who_queues(path: Path) -> None:
-    turn = WriteTurn(path)
+    write_lock = WriteLock(path)
     with path.with_name("a.db-next").open("w") as next_:  # somebody is next
         fcntl.flock(next_, fcntl.LOCK_EX)
-        with turn.taken(wait_s=1.0, is_urgent=True):
+        with write_lock.taken(wait_s=1.0, is_urgent=True):
             pass
-        with pytest.raises(StoreUnavailable), turn.taken(wait_s=0.05):
+        with pytest.raises(StoreUnavailable), write_lock.taken(wait_s=0.05):
             pass
     with path.with_name("a.db-turn").open("w") as held:  # somebody writes
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(StoreUnavailable), turn.taken(wait_s=0.05, is_urgent=True):
+        with pytest.raises(StoreUnavailable), write_lock.taken(wait_s=0.05, is_urgent=True):
             pass
 
 

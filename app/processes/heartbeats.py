@@ -1,5 +1,5 @@
 """
-Signs of life of processes, in the table `heartbeats`: a row per process and host, named `worker-1@host`, with
+Heartbeats of processes, in the table `heartbeats`: a row per process and host, named `worker-1@host`, with
 host, process id and start in its detail. Written each ten seconds at most, never per job or request.
 """
 
@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
@@ -35,12 +35,35 @@ class BeatStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """The last sign of life of a process. `role` is "worker-1", "inbox", "web", "dispatcher", "up", …"""
+    """
+    The last heartbeat of a process.
+
+    Attributes:
+        role: "worker-1", "inbox", "web", "dispatcher", "up", …
+        told: What else its detail says; nothing where it is of another version.
+    """
 
     role: str
     host: str
     pid: int | None
     age_s: float
+    told: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def name(self) -> str:
+        return f"{self.role}@{self.host}"
+
+    @property
+    def started_at(self) -> float | None:
+        """Seconds since the epoch, by its host's clock."""
+        at = self.told.get("started_at")
+        return float(at) if isinstance(at, int | float) else None
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What stood on disk when a program read its settings, for `app.settings.changes`, and its `port`."""
+        settings = self.told.get("settings")
+        return settings if isinstance(settings, dict) else {}
 
 
 def read(heartbeats: Mapping[str, tuple[float, str]]) -> tuple[Beat, ...]:
@@ -49,20 +72,26 @@ def read(heartbeats: Mapping[str, tuple[float, str]]) -> tuple[Beat, ...]:
     for name, (age_s, detail) in sorted(heartbeats.items()):
         role, mark, host = name.partition("@")
         if mark:
-            pid = _detail(detail).get("pid")
-            found.append(Beat(role, host, pid if isinstance(pid, int) else None, max(0.0, age_s)))
+            told = _detail(detail)
+            pid = told.get("pid")
+            found.append(Beat(role, host, pid if isinstance(pid, int) else None, max(0.0, age_s), told))
     return tuple(found)
 
 
+def programs(beats: Collection[Beat]) -> tuple[Beat, ...]:
+    """Of `up`, and of dispatchers that were started by themselves, those that live."""
+    return tuple(b for b in beats if b.role in ("up", "dispatcher") and b.age_s <= ALIVE_WITHIN_S)
+
+
 def hosts(beats: Collection[Beat], *, within_s: float = ALIVE_WITHIN_S) -> frozenset[str]:
-    """The machines from which a sign of life came in the last seconds."""
+    """The machines from which a heartbeat came in the last seconds."""
     return frozenset(beat.host for beat in beats if beat.age_s <= within_s)
 
 
 def started_at(heartbeats: Mapping[str, tuple[float, str]]) -> float | None:
     """When the first of the programs that live now began, by its host's clock; None: none lives, or says."""
-    told = [_detail(detail).get("started_at") for _, detail in _programs(heartbeats).values()]
-    return min((float(at) for at in told if isinstance(at, int | float)), default=None)
+    told = (program.started_at for program in programs(read(heartbeats)))
+    return min((at for at in told if at is not None), default=None)
 
 
 def silent(heartbeats: Mapping[str, tuple[float, str]], *, now: float) -> tuple[str, ...]:
@@ -75,26 +104,23 @@ def silent(heartbeats: Mapping[str, tuple[float, str]], *, now: float) -> tuple[
     Returns:
         Names such as `worker-2@host (process 4711)`, the number where it is known.
     """
+    beats = read(heartbeats)
+    by_name = {beat.name: beat for beat in beats}
     missing: list[str] = []
-    for name, (_, detail) in _programs(heartbeats).items():
-        told = _detail(detail)
-        workers, began = told.get("workers"), told.get("started_at")
-        if not isinstance(workers, int) or not isinstance(began, int | float):
+    for program in programs(beats):
+        workers, began = program.told.get("workers"), program.started_at
+        if not isinstance(workers, int) or began is None or abs(now - began) < SILENT_AFTER_S:
             continue
-        if abs(now - began) < SILENT_AFTER_S:
-            continue
-        roles = ("web", "inbox", *(f"worker-{n + 1}" for n in range(workers)))
-        for role in roles:
-            one = f"{role}@{name.partition('@')[2]}"
-            age_s, last = heartbeats.get(one, (float("inf"), ""))
-            if age_s > SILENT_AFTER_S:
-                pid = _detail(last).get("pid")
-                missing.append(f"{one} (process {pid})" if isinstance(pid, int) else one)
+        for role in ("web", "inbox", *(f"worker-{n + 1}" for n in range(workers))):
+            last = by_name.get(f"{role}@{program.host}")
+            if last is None or last.age_s > SILENT_AFTER_S:
+                number = f" (process {last.pid})" if last is not None and last.pid is not None else ""
+                missing.append(f"{role}@{program.host}{number}")
     return tuple(missing)
 
 
 def has_lost_web(heartbeats: Mapping[str, tuple[float, str]], silent: Collection[str] = ()) -> bool:
-    """Whether no web process gives signs of life, and one did today or is among the silent ones."""
+    """Whether no web process gives heartbeats, and one did today or is among the silent ones."""
     age_s = min((age_s for name, (age_s, _) in heartbeats.items() if name.startswith("web@")), default=None)
     if age_s is not None and age_s <= SILENT_AFTER_S:
         return False
@@ -102,16 +128,8 @@ def has_lost_web(heartbeats: Mapping[str, tuple[float, str]], silent: Collection
     return was_today or any(name.startswith("web@") for name in silent)
 
 
-def _programs(heartbeats: Mapping[str, tuple[float, str]]) -> dict[str, tuple[float, str]]:
-    return {
-        name: beat
-        for name, beat in heartbeats.items()
-        if name.startswith(("up@", "dispatcher@")) and beat[0] <= ALIVE_WITHIN_S
-    }
-
-
 class Beater:
-    """Writes the sign of life of this process. To be made in the process itself."""
+    """Writes the heartbeat of this process. To be made in the process itself."""
 
     def __init__(
         self,

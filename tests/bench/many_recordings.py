@@ -35,7 +35,7 @@ _TABLES = (t.transcriptions, t.attempts, t.sends, t.artifacts, t.history, t.deli
 _FILES = ("provider.json", "sentences.json", "transcript.json", "transcript.txt", "manifest.json")
 
 
-def crowd(path: Path, number: int, *, seed: int, keeps_bodies: bool = False) -> list[str]:
+def many_recordings(path: Path, number: int, *, seed: int, keeps_bodies: bool = False) -> list[str]:
     """
     Makes the database at `path` with `number` stored recordings.
 

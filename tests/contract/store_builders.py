@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from app.core import events
 from app.core.commands import Command, CreateTranscript
 from app.core.machine import Decision
-from app.core.state import Attempt, Fate, Goal, Transcription
+from app.core.state import Attempt, AttemptStatus, Phase, Transcription
 from app.orchestrator.ports import Store
 from app.orchestrator.records import Committed, Leased, Loaded, NewDelivery, Send, Source
 
@@ -29,7 +29,7 @@ def delivery(webhook_id: str, *, body: bytes = b"{}", workspace: str = WORKSPACE
 
 def creating(before: Loaded, *commands: Command, **changes: Any) -> Decision:
     """The recording is done: a create is planned."""
-    state = replace(before.transcription, goal=Goal.CREATING, planned=1, is_heard=True, **changes)
+    state = replace(before.transcription, phase=Phase.CREATING, planned=1, is_recording_done=True, **changes)
     return Decision(state, commands)
 
 
@@ -53,7 +53,7 @@ def claim(
     store: Store,
     *,
     ordinal: int = 1,
-    generation: int = 0,
+    key_serial: int = 0,
     recording_id: str = RECORDING,
     source: Source = HAND,
     bot: str = "bot-1",
@@ -62,9 +62,9 @@ def claim(
 ) -> Committed:
     """Attempt `ordinal` is claimed and its send stamped."""
     before = store.load(WORKSPACE, recording_id)
-    line = Attempt(ordinal, "recallai_async", Fate.SENDING, generation)
-    send = Send(ordinal, generation, f"key-{ordinal}-{generation}", fingerprint, bot)
-    event = events.Sending(1.0, ordinal, line.provider, generation)
+    line = Attempt(ordinal, "recallai_async", AttemptStatus.SENDING, key_serial)
+    send = Send(ordinal, key_serial, f"key-{ordinal}-{key_serial}", fingerprint, bot)
+    event = events.Sending(1.0, ordinal, line.provider, key_serial)
     # A repeated claim must differ from the state before, or the version would not move.
     state = replace(before.transcription.with_attempt(line), waits=before.transcription.waits + 1)
     return store.commit(before, Decision(state), event=event, source=source, send=send, **limits)

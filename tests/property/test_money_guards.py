@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from app.core.policy import Policy
-from app.core.state import Goal
+from app.core.state import Phase
 from app.recall.limits import READS_PER_WINDOW
 from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import promises
@@ -38,7 +38,7 @@ def test_delivery_whose_worker_dies_before_the_commit_is_applied_by_the_next(tmp
     world.kill(worker)
     world.service.receive()
     world.live(world.clock.at + MINUTE_S, delivers=everything)
-    assert goal_of(world, recording) is Goal.STORED, world.told("a delivery is lost")
+    assert phase_of(world, recording) is Phase.STORED, world.told("a delivery is lost")
 
 
 # -- the lease ---------------------------------------------------------------------------------------
@@ -58,8 +58,8 @@ def test_worker_that_was_frozen_in_its_download_puts_no_file_when_another_has_it
     assert worker is not None
     worker.is_frozen = True
     world.live(world.clock.at + 2 * MINUTE_S, delivers=everything)
-    assert goal_of(world, recording) is Goal.STORED
-    world.go_on(worker, stops_at="")
+    assert phase_of(world, recording) is Phase.STORED
+    world.raise_if_lost(worker, stops_at="")
     assert not list(promises.broken(world)), world.told("; ".join(promises.broken(world)))
 
 
@@ -72,8 +72,8 @@ def test_worker_that_was_frozen_before_its_post_sends_nothing_after_the_hour(tmp
     assert worker is not None
     worker.is_frozen = True
     world.live(world.clock.at + 3 * HOUR_S, delivers=everything)
-    assert goal_of(world, recording) is Goal.STORED, world.told("the others did not take over")
-    world.go_on(worker, stops_at="")
+    assert phase_of(world, recording) is Phase.STORED, world.told("the others did not take over")
+    world.raise_if_lost(worker, stops_at="")
     assert not list(promises.broken(world)), world.told("; ".join(promises.broken(world)))
 
 
@@ -87,7 +87,7 @@ def test_request_of_a_worker_nobody_watched_for_a_minute_is_not_sent(tmp_path: P
     assert worker is not None
     worker.is_frozen = True
     world.clock.at += DURATIONS.stamp_max_age_s + 1.0
-    world.go_on(worker, stops_at="")
+    world.raise_if_lost(worker, stops_at="")
     assert not world.recall.transcripts, world.told("an old stamp was sent")
 
 
@@ -101,7 +101,7 @@ def test_request_of_a_worker_whose_lease_went_to_another_is_not_sent(tmp_path: P
     worker.is_frozen = True
     world.store.commands[create].token = "another's"
     time.sleep(0.5)
-    world.go_on(worker, stops_at="")
+    world.raise_if_lost(worker, stops_at="")
     assert not world.recall.transcripts, world.told("sent by one who knew that he had lost his lease")
 
 
@@ -143,7 +143,7 @@ def put_back_and_stored(world: World, recording: Recording, *, delivers: Callabl
     world.put_back()
     world.live(world.clock.at + 2 * HOUR_S, delivers=delivers)
     assert not list(promises.broken(world)), world.told("; ".join(promises.broken(world)))
-    assert goal_of(world, recording) is Goal.STORED
+    assert phase_of(world, recording) is Phase.STORED
 
 
 # -- rates -------------------------------------------------------------------------------------------
@@ -271,5 +271,5 @@ def the_news(message: Message) -> bool:
     return message.what.startswith("recording.done")
 
 
-def goal_of(world: World, recording: Recording) -> Goal:
-    return world.store.load("default", recording.id).transcription.goal
+def phase_of(world: World, recording: Recording) -> Phase:
+    return world.store.load("default", recording.id).transcription.phase

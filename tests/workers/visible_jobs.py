@@ -25,7 +25,7 @@ class PrintedLog:
 
 # Jobs take whole numbers alone: where they leave their traces is in the environment of the process.
 FOLDER = "AFTERWORD_TEST_FOLDER"
-JOBS = {f"tests.workers.stand_ins.{name}": 1 for name in ("touch", "sleep_noting", "fail_telling")}
+JOBS = {f"tests.workers.visible_jobs.{name}": 1 for name in ("touch", "sleep_noting", "fail_telling")}
 
 
 def touch(number: int) -> None:

@@ -13,9 +13,9 @@ from app.adapters.sql.tables import transcription_id
 from app.core import events
 from app.core.commands import AskTranscript
 from app.core.machine import Decision
-from app.core.state import Goal
+from app.core.state import Phase
 from app.orchestrator.records import ArtifactRow, Closing, PauseSubject, SendOutcome, Source
-from tests.contract.store_words import (
+from tests.contract.store_builders import (
     CREATE,
     DONE,
     HAND,
@@ -32,7 +32,7 @@ def test_everything_about_a_recording_is_shown(sql_store: SqlStore) -> None:
     leased = begun(sql_store)
     send_id = claim(sql_store, source=Source(command=leased, is_finished=False), budget=3).send_id
     assert send_id is not None
-    sql_store.settle_send(send_id, outcome=SendOutcome("created"))
+    sql_store.record_send_outcome(send_id, outcome=SendOutcome("created"))
     shown = sql_store.show(WORKSPACE, RECORDING)
     assert shown is not None
     assert shown.transcription.id == transcription_id(WORKSPACE, RECORDING)
@@ -50,7 +50,7 @@ def test_the_lines_of_attempts_follow_the_state(sql_store: SqlStore) -> None:
     begin(sql_store)
     claim(sql_store, budget=3)
     before = sql_store.load(WORKSPACE, RECORDING)
-    line = replace(before.transcription.attempts[0], transcript_id="t1", generation=2, error="400")
+    line = replace(before.transcription.attempts[0], transcript_id="t1", key_serial=2, error="400")
     decision = Decision(before.transcription.with_attempt(line))
     sql_store.commit(before, decision, event=events.Created(1.0, 1, "t1"), source=HAND)
     shown = sql_store.show(WORKSPACE, RECORDING)
@@ -64,7 +64,7 @@ def test_one_artifact_is_current(sql_store: SqlStore) -> None:
     for transcript_id, current in (("t1", "t1"), ("t2", "t1"), ("t2", "t2")):
         before = sql_store.load(WORKSPACE, RECORDING)
         row = ArtifactRow(WORKSPACE, RECORDING, transcript_id, None, "p", "spoken", None, "f", ("a", "b"))
-        state = replace(before.transcription, goal=Goal.STORED, current=current)
+        state = replace(before.transcription, phase=Phase.STORED, current=current)
         event = events.Stored(1.0, transcript_id, "p", None, is_empty=False)
         sql_store.commit(before, Decision(state), event=event, source=HAND, artifact=row)
     shown = sql_store.show(WORKSPACE, RECORDING)
@@ -89,8 +89,8 @@ def test_lists_go_on_where_they_stopped(sql_store: SqlStore) -> None:
     first = sql_store.list_transcriptions(limit=3)
     rest = sql_store.list_transcriptions(limit=3, before=first[-1].cursor)
     assert [t.state.recording_id for t in (*first, *rest)] == ["r4", "r3", "r2", "r1", "r0"]
-    assert sql_store.list_transcriptions(Filters(goal=Goal.STORED)) == []
-    assert len(sql_store.list_transcriptions(Filters(goal=Goal.CREATING))) == 5
+    assert sql_store.list_transcriptions(Filters(phase=Phase.STORED)) == []
+    assert len(sql_store.list_transcriptions(Filters(phase=Phase.CREATING))) == 5
 
 
 def test_deliveries_of_a_recording_are_listed_without_bodies_and_can_be_replayed(sql_store: SqlStore) -> None:
@@ -128,7 +128,7 @@ def test_counts_tell_what_there_is_and_how_old_the_oldest_is(sql_store: SqlStore
     assert (counts.rejected, counts.alarms, counts.paused) == ({"forged": 7}, {"odd": 1}, (WORKSPACE,))
 
 
-def test_signs_of_life_have_an_age(sql_store: SqlStore) -> None:
+def test_heartbeats_have_an_age(sql_store: SqlStore) -> None:
     sql_store.beat("worker-1", detail="idle")
     sql_store.clock_offset_s += 30
     age_s, detail = sql_store.heartbeats()["worker-1"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 
-class Roster:
+class ProcessList:
     """Reads on in the log where it stopped: a long run's log is long."""
 
     def __init__(self, log_path: Path) -> None:

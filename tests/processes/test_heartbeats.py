@@ -1,4 +1,4 @@
-"""Signs of life of processes: who, where, how old; written seldom, and never a reason to fail."""
+"""Heartbeats of processes: who, where, how old; written seldom, and never a reason to fail."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import socket
 
 from app.errors import StoreUnavailable
-from app.ops.heartbeats import Beat, Beater, hosts, read
+from app.processes.heartbeats import Beat, Beater, hosts, read
 
 
 class Rows:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from app.core.policy import ProviderChoice, Selection
-from app.core.state import Goal
+from app.core.state import Phase
 from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import lies
 from tests.property.bill import ENDINGS, FOREIGN_KEY, FORGOTTEN_S
@@ -33,7 +33,7 @@ LYING: Mapping[str, tuple[str, ...]] = {
     "policy": ("other providers", "nothing is selected any more", "everything is selected again"),
 }
 STEP_S = 4_500.0  # longer than Recall remembers a key
-WHIMS = (
+OUTSIDE_EVENTS = (
     "all is well",
     "somebody else orders",
     "an operator retries",
@@ -49,7 +49,7 @@ WHIMS = (
     *ACCOUNTS,
     *READS,
     *DOWNLOADS,
-    *(whim for kind, whims in LYING.items() if kind in lies.told() for whim in whims),
+    *(whim for kind, outside_events in LYING.items() if kind in lies.told() for whim in outside_events),
 )
 T = TypeVar("T")
 Draw = Callable[..., Any]
@@ -86,7 +86,7 @@ def _retry(world: World, draw: Draw) -> None:
     ended = [
         known.transcription.recording_id
         for known in world.store.recordings.values()
-        if known.transcription.goal in (Goal.FAILED, Goal.SKIPPED)
+        if known.transcription.phase in (Phase.FAILED, Phase.SKIPPED)
     ]
     if ended:
         world.retry(_one(draw, "recording", ended), budget=draw(st.integers(0, 4), label="budget"))

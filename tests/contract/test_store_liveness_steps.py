@@ -13,7 +13,7 @@ import pytest
 from app.adapters.sql.clock_steps import Reading, judged
 from app.orchestrator.records import BootClock, PauseSubject
 from tests.contract.conftest import AnyStore
-from tests.contract.store_words import RECORDING, WORKSPACE, begin, claim
+from tests.contract.store_builders import RECORDING, WORKSPACE, begin, claim
 
 QUIET_S = 600.0
 HOUR = 3_600.0
@@ -29,7 +29,7 @@ class Machine:
     began_s: float = field(default_factory=time.monotonic)
 
     def signs(self) -> float:
-        return self.store.sign(quiet_s=QUIET_S, boot=BootClock(self.boot_id, self._now_s))
+        return self.store.record_heartbeat(quiet_s=QUIET_S, boot=BootClock(self.boot_id, self._now_s))
 
     def waits(self, seconds: float, *, signs: bool = True) -> None:
         """Time passes, for the database too; the machine signs each half minute."""
@@ -46,11 +46,11 @@ class Machine:
 
 
 def last_send_s(store: AnyStore) -> float | None:
-    return store.send_times(WORKSPACE, RECORDING, 1, generation=0).since_last_s
+    return store.send_times(WORKSPACE, RECORDING, 1, key_serial=0).since_last_s
 
 
 def first_send_s(store: AnyStore) -> float | None:
-    return store.send_times(WORKSPACE, RECORDING, 1, generation=0).since_first_s
+    return store.send_times(WORKSPACE, RECORDING, 1, key_serial=0).since_first_s
 
 
 @pytest.fixture
@@ -123,17 +123,17 @@ def test_a_stop_of_hours_is_measured_and_is_no_step(machine: Machine, store: Any
     machine.signs()
     assert last_send_s(store) == pytest.approx(2 * HOUR, abs=5)
     assert store.steady_since() == 0.0
-    assert store.load(WORKSPACE, RECORDING).is_from_before
+    assert store.load(WORKSPACE, RECORDING).predates_downtime
 
 
 def test_a_step_is_no_silence_and_a_silence_behind_a_step_is_one(machine: Machine, store: AnyStore) -> None:
     store.clock_offset_s += 5 * HOUR
     machine.signs()
-    assert not store.load(WORKSPACE, RECORDING).is_from_before
+    assert not store.load(WORKSPACE, RECORDING).predates_downtime
     machine.waits(2 * HOUR, signs=False)
     store.clock_offset_s -= 2 * HOUR
     machine.signs()
-    assert store.load(WORKSPACE, RECORDING).is_from_before
+    assert store.load(WORKSPACE, RECORDING).predates_downtime
 
 
 def test_over_a_restart_of_the_machine_nothing_can_be_told_and_the_silence_begins_anew(
@@ -145,7 +145,7 @@ def test_over_a_restart_of_the_machine_nothing_can_be_told_and_the_silence_begin
     restarted.signs()
     assert last_send_s(store) == pytest.approx(0, abs=5)
     assert first_send_s(store) == pytest.approx(2 * HOUR, abs=5)
-    assert store.load(WORKSPACE, RECORDING).is_from_before, "it was away, too"
+    assert store.load(WORKSPACE, RECORDING).predates_downtime, "it was away, too"
 
 
 @pytest.mark.parametrize("signs", [True, False])
@@ -156,10 +156,10 @@ def test_a_clock_that_went_back_over_a_restart_may_hide_any_silence(
     begin(store, recording_id="the newest")  # after the last sign
     store.clock_offset_s -= 3 * HOUR  # a backup of then, put back on a machine whose clock is behind
     Machine(store, "second start", since_start_s=9.0).signs()
-    assert store.load(WORKSPACE, RECORDING).is_from_before
-    assert store.load(WORKSPACE, "the newest").is_from_before
+    assert store.load(WORKSPACE, RECORDING).predates_downtime
+    assert store.load(WORKSPACE, "the newest").predates_downtime
     begin(store, recording_id="of now")
-    assert not store.load(WORKSPACE, "of now").is_from_before
+    assert not store.load(WORKSPACE, "of now").predates_downtime
 
 
 def test_a_second_machine_that_joins_is_no_step(machine: Machine, store: AnyStore) -> None:
@@ -215,6 +215,6 @@ def test_a_reading_during_which_the_process_was_stopped_measures_nothing() -> No
 
 def test_without_a_measure_each_long_gap_counts_as_a_step_and_a_silence() -> None:
     step = judged(Reading(10_000.0, 10_000.0 - 300, None, None), quiet_s=QUIET_S)
-    assert (step.forward_s, step.is_silence) == (300.0, True)
+    assert (step.forward_s, step.is_downtime) == (300.0, True)
     assert not judged(Reading(10_000.0, 10_000.0 - 80, None, None), quiet_s=QUIET_S).is_step
     assert not judged(Reading(10_000.0, None, 5.0, None), quiet_s=QUIET_S).is_step

@@ -1,9 +1,9 @@
 """
 A PostgreSQL database with the rows of a SQLite file: the same ids, times and bytes, in the same order.
 
-Indexes and keys are made anew once the rows are in, as `crowd` does it, so both kinds begin with trees as
-dense as trees can be; and nothing is left for the server to tidy up while somebody measures. Knows nothing
-of what the rows mean, but for one thing: PostgreSQL keeps a tally in 64 rows.
+Indexes and keys are made anew once the rows are in, as `many_recordings` does it, so both
+kinds begin with trees as dense as trees can be; and the server has nothing to tidy up during a measurement.
+What the rows mean is not known here, but for one thing: PostgreSQL keeps a tally in 64 rows.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _INDEXES = """
 """
 
 
-def pour(path: Path, server: str, *, name: str) -> str:
+def copy_to_postgresql(path: Path, server: str, *, name: str) -> str:
     """
     Makes a database and fills it.
 
