@@ -295,7 +295,7 @@ def _tried_often(state: Transcription) -> Transcription:
 
 
 # What no rule reads any more once a transcript is stored.
-_PAST: dict[str, Any] = {"is_heard": True, "is_insisted": False, "budget": 0}
+_PAST: dict[str, Any] = {"is_recording_done": True, "retry_requested": False, "budget": 0}
 
 
 @lru_cache(10_000)
