@@ -91,7 +91,7 @@ def _with_length(step: Step, e: events.RecordingAsked, p: Policy) -> Step:
     if not t.lacks_length or not is_known or not e.is_answer:
         return step
     is_short = e.duration_s is not None and e.duration_s < p.durations.short_recording_s
-    return replace(step, state=replace(t, is_short=is_short))
+    return replace(step, state=replace(t, is_short=is_short, waiting_since=0.0, waits=0))
 
 
 def _recording_answered(t: Transcription, line: Attempt | None, e: events.RecordingAsked, p: Policy) -> Step:
