@@ -20,7 +20,7 @@ from tests.mutate.results import changes, equivalents, mutants
 @click.command()
 @click.option("--paths", default="core", show_default=True, help="the package below app/ that is mutated")
 @click.option("--only", multiple=True, metavar="PATTERN", help="these mutants alone, e.g. 'app.core.step.*'")
-@click.option("--survivors", is_flag=True, help="those alone that the last run left, and what is new")
+@click.option("--survivors", is_flag=True, help="those alone that the last run left or did not reach")
 @click.option("--at-least", default=90.0, show_default=True, help="the score below which this fails, percent")
 @click.option("--jobs", default=os.cpu_count() or 2, show_default=True, help="mutants tried at once")
 def main(paths: str, only: tuple[str, ...], survivors: bool, at_least: float, jobs: int) -> None:
@@ -28,7 +28,7 @@ def main(paths: str, only: tuple[str, ...], survivors: bool, at_least: float, jo
     scratch = ROOT / "var" / "mutate" / paths
     if survivors:
         only = tuple(mutant.name for mutant in mutants(scratch) if not mutant.is_found_out)
-    prepare(ROOT, scratch, paths)
+    prepare(ROOT, scratch, paths, keep=survivors)
     code = _run_mutmut(scratch, only, jobs)
     if code != 0:
         raise SystemExit(f"mutmut ended with code {code}; its words are in {scratch / 'mutmut.log'}")
