@@ -42,7 +42,7 @@ class CursorRefused(RecallBusy):
 
 
 class AccountRefused(AfterwordError):
-    """401, 402 or 403 for everyone: nothing about this recording. `status` is Recall's."""
+    """401, 402 or 403 for every request: nothing about this recording. `status` is Recall's."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"Recall answers {status}")
@@ -61,7 +61,7 @@ class WorkspaceUnknown(AfterwordError):
 
 
 class Stale(AfterwordError):
-    """Somebody moved first: load again and decide again. Nothing was written."""
+    """Another commit came first: load again and decide again. Nothing was written."""
 
 
 class AlreadyApplied(Stale):

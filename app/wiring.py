@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from app.errors import ConfigError
 from app.settings.environment import Settings, load_settings
 from app.settings.workspaces import workspaces_of
 
@@ -34,28 +33,17 @@ __all__ = [
     "open_readiness",
     "open_service",
     "open_store",
-    "prepare_home",
     "redis_url",
     "web_parts",
 ]
 
 
-def prepare_home(settings: Settings) -> None:
-    """Makes the home folder, for its owner alone. Raises `ConfigError`."""
-    try:
-        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        cause = error.strerror or "unknown"
-        raise ConfigError(
-            [f"AFTERWORD_HOME: {settings.home} cannot be made ({cause}); choose another."]
-        ) from error
-
-
 def migrate(settings: Settings) -> None:
     """Brings the database to this program's schema. Raises `ConfigError` when it is newer."""
     from app.adapters.sql import migrations
+    from app.processes.home_lock import make_home
 
-    prepare_home(settings)
+    make_home(settings.home)
     migrations.migrate(settings.database_url)
     open_store(settings).first_start()
 

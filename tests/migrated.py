@@ -11,9 +11,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from app import wiring
 from app.adapters.sql import migrations
 from app.adapters.sql.engine import sqlite_path
+from app.processes.home_lock import make_home
 from app.settings.environment import Settings
 
 
@@ -27,7 +27,7 @@ def _template() -> bytes:
 
 def migrate(settings: Settings) -> None:
     """What `wiring.migrate` leaves of a new installation on SQLite."""
-    wiring.prepare_home(settings)
+    make_home(settings.home)
     write(sqlite_path(sa.make_url(settings.database_url)))
 
 

@@ -2,9 +2,9 @@
 `python -m workers.dispatcher`: about each second, hands what is due in the database to RQ, and again
 what was handed over and not started. So Redis may lose everything at any time.
 
-It knows the order: read, then write; offer, then mark (a death in between offers twice, which is
-harmless). It refuses to know what a command does. Many may run at once. When the database or Redis
-is away it waits at most 5 s between looks, and says so once at the start and once at the end.
+Read, then write; offer, then mark (a death in between offers twice, which is harmless). Many may run at
+once. When the database or Redis is away it waits at most 5 s between looks, and says so once at the start and
+once at the end.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def receive() -> None:
 
 
 def perform(command_id: int) -> None:
-    """Performs one command, if it is still due and nobody else has it; then others, for a while."""
+    """Performs one command, if it is still due and not leased; then others, for a while."""
     with _put_off_without_database():
         work_off(_open(), command_id)
 
@@ -68,7 +68,7 @@ def reconcile() -> None:
 
 @contextmanager
 def _put_off_without_database() -> Iterator[None]:
-    """No failed job and no traceback for each of a hundred commands: the dispatcher tells of the outage."""
+    """No failed job and no traceback for each of a hundred commands: the dispatcher logs the outage."""
     try:
         yield
     except StoreUnavailable as error:

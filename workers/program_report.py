@@ -1,4 +1,4 @@
-"""What the dispatcher tells the database about the program it belongs to: that it runs, and how."""
+"""What the dispatcher writes about the program it belongs to: that it runs, and how."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 Says in the log when a part of readiness is not well any more, and when it is again: one line each. The
 database and Redis have lines of the dispatcher's own.
 
-It knows what was said last, and no more: after a restart what is not well is said once more.
+Only what was said last is kept: after a restart what is not well is said once more.
 """
 
 from __future__ import annotations

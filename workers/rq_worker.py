@@ -14,8 +14,9 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 import structlog
@@ -53,6 +54,7 @@ _SAME_OUTAGE_S = 30.0  # between two of RQ's lines; its waits, and those of the 
 _WRITTEN_KEY, _WRITTEN_TTL_S = "rq:afterword:worker_can_write", 60
 
 _log = structlog.get_logger(__name__)
+_T = TypeVar("_T")
 
 
 class AfterwordWorker(Worker):
@@ -111,7 +113,7 @@ class AfterwordWorker(Worker):
 
     def _shutdown(self) -> None:
         # RQ stops an idle worker by raising from the signal handler. Where that lands in a redis-py
-        # `__del__`, which swallows everything, the wish would be forgotten: `heartbeat` remembers it.
+        # `__del__`, which swallows everything, the wish would be forgotten: `heartbeat` keeps it.
         # And a busy one writes to Redis from the handler; without Redis that would end the job.
         self._stop_requested = True
         if self.get_state() != WorkerStatus.BUSY:
@@ -186,7 +188,7 @@ def run_worker(
     """
     Works until SIGTERM (the running job is finished first) or until Redis fails at a bad moment.
 
-    To be called in a forked child's main thread; whoever forked it starts it again.
+    To be called in a forked child's main thread; the supervisor starts it again.
 
     Args:
         redis_url: See `app.adapters.redis.job_queue.connect`.
@@ -240,34 +242,32 @@ class _LostRedis(logging.Filter):
         self.is_told = True
 
 
-def wait_for_redis(redis_url: str, *, longest_wait_s: float = _LONGEST_WAIT_S) -> None:
+def wait_for_redis(redis_url: str) -> None:
     """Returns when Redis takes a write; says once that it waits, and once for how long it did."""
-    client = connect(redis_url, timeouts="web")
     began_at = time.monotonic()
-    waits = 0
-    while True:
-        try:
-            # Not a ping alone: a worker writes its name first, and would die of a refusal.
-            client.set(_WRITTEN_KEY, b"", ex=_WRITTEN_TTL_S)
-            break
-        except RedisError as error:
-            if waits == 0:
-                _log.warning("waiting_for_redis", cause=why_unusable(error))
-            time.sleep(growing(0.1, waits, longest_wait_s))
-            waits += 1
-    client.close()
-    if waits:
+    with closing(connect(redis_url, timeouts="web")) as client:
+        # Not a ping alone: a worker writes its name first, and would die of a refusal.
+        write = partial(client.set, _WRITTEN_KEY, b"", ex=_WRITTEN_TTL_S)
+        _, has_waited = _once_there(write, RedisError, "waiting_for_redis", why_unusable)
+    if has_waited:
         _log.info("redis_is_back", waited_s=round(time.monotonic() - began_at, 1))
 
 
-def wait_for_id(ask: Callable[[], str], *, longest_wait_s: float = _LONGEST_WAIT_S) -> str:
+def wait_for_id(ask: Callable[[], str]) -> str:
     """What the database answers, as soon as it does; says once that it waits."""
+    return _once_there(ask, StoreUnavailable, "waiting_for_database", str)[0]
+
+
+def _once_there(
+    ask: Callable[[], _T], trouble: type[Exception], waiting: str, why: Callable[[Any], str]
+) -> tuple[_T, bool]:
+    """The answer, and whether it was waited for."""
     waits = 0
     while True:
         try:
-            return ask()
-        except StoreUnavailable as error:
+            return ask(), waits > 0
+        except trouble as error:
             if waits == 0:
-                _log.warning("waiting_for_database", cause=str(error))
-            time.sleep(growing(0.1, waits, longest_wait_s))
+                _log.warning(waiting, cause=why(error))
+            time.sleep(growing(0.1, waits, _LONGEST_WAIT_S))
             waits += 1

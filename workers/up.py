@@ -1,7 +1,7 @@
 """
 What `afterword up` runs: which children, in which order, and what of the settings they take anew at a SIGHUP.
 
-It knows the children. How they are kept alive and replaced is `app.processes.supervisor`. The socket that web
+How they are kept alive and replaced is `app.processes.supervisor`. The socket that web
 listens on is bound here and handed down, so that no request is lost while one web takes over from another.
 """
 
@@ -151,12 +151,10 @@ def changed_names(before: Settings, after: Settings) -> list[str]:
 
 
 def _announce(settings: Settings) -> None:
-    """On a terminal, where it is no log: address and password of the console. `ready` has the address."""
+    """Address and password of the console. `ready` has the address."""
     from app.ops import password
 
-    stdout = steady_stdout()
-    if stdout.isatty():
-        password.announce(settings, stdout)
+    password.announce(settings, steady_stdout())
 
 
 def _migrate_if_possible(settings: Settings) -> None:

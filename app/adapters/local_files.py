@@ -1,9 +1,9 @@
 """
 Where results are kept: whole files under checked keys.
 
-Knows how a file gets to disk so that nobody ever sees half of it and a power cut does not take
-it back. Refuses to know what is in it. `from_url` is the seam: an object store is one more class
-with the same methods and one more scheme there, held to `tests/contract/test_blobs.py`.
+A file gets to disk whole, and a power cut does not take it back; its contents mean nothing here.
+`from_url` is the seam: an object store is one more class with the same methods and one more scheme there,
+held to `tests/contract/test_blobs.py`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CHUNK_BYTES = 1 << 20
 _SEGMENT = re.compile(r"[A-Za-z0-9._-]{1,200}")
 # Not in the alphabet of keys, so no key can name, list or overwrite a file that is being written.
 _TEMPORARY = "~"
-# All of them in one folder: to find what a killed process left, nobody walks through a million others.
+# All of them in one folder: what a killed process left is found without walking through a million others.
 _INCOMING = f"{_TEMPORARY}incoming"
 _FOLDER_MARK = "+"  # for the "/" of the key in a temporary file's name; not in the alphabet either
 _LONGEST_HEAD = 200

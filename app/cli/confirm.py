@@ -18,8 +18,8 @@ def is_agreed(*, yes: bool, is_named: bool = True) -> bool:
 
     Args:
         yes: `--yes` was said.
-        is_named: About one recording that was named, or what the service does by itself anyway: a script that
-            says so has said what it wants. For anything else an answer is read, wherever it comes from.
+        is_named: About one recording that was named, or what the service does by itself anyway: no answer
+            is needed. For anything else an answer is read, wherever it comes from.
 
     Raises:
         click.UsageError: Exit 2: no answer can be had.

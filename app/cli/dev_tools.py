@@ -51,6 +51,6 @@ def _become(name: str, arguments: tuple[str, ...]) -> NoReturn:
         what = ", ".join(missing)
         raise Away(f"{what} is not installed: `./afterword {name}` adds requirements-test.lock by itself")
     sys.stdout.flush()
-    # It takes this process's place, so that Ctrl-C and SIGTERM reach whoever has to stop what was started.
+    # It takes this process's place, so that Ctrl-C and SIGTERM reach the one that must stop its children.
     command = [sys.executable, "-m", f"tests.{name}", *arguments]
     os.execve(sys.executable, command, {**clean_environment(), "PYTHONPATH": str(ROOT)})

@@ -51,7 +51,7 @@ def retry_command(recording: str, budget: int | None, workspace: str | None, yes
     if not retry(service, state, budget=budget or 0, yes=yes):
         return 1
     click.echo(pasteable(why_idle(settings) or "Under way."))
-    click.echo(f"{call(f'show {short_id(store, state.recording_id)}')} tells how it goes.")
+    click.echo(f"{call(f'show {short_id(store, state.recording_id)}')} shows how it goes.")
     return 0
 
 

@@ -39,7 +39,7 @@ class Durations:
     stamp_max_age_s: float = _seconds(30, floor=5)
     not_sent_wait_s: float = _seconds(2)
 
-    # Nobody worked for this long: a stop, or a backup put back. What was known before is looked up first.
+    # No heartbeat for this long: a stop, or a backup put back. What was known before is looked up first.
     silence_s: float = _seconds(600, floor=10)
 
     # A provider that is down: skipped for a while, then one attempt tries it for all.

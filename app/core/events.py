@@ -1,7 +1,7 @@
 """
 What happened, in the past tense. Frozen; each carries `at` (seconds since the epoch, by the
 database's clock) and the identity of what it is about: an attempt's ordinal, or a transcript's id
-with the marker that Recall echoes. Nothing here knows where an event came from.
+with the marker that Recall echoes. Where an event came from is not in it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Refusal(StrEnum):
     """Why Recall certainly did not create a transcript, once the cause has been looked into."""
 
     PROVIDER = "provider"  # the provider or its options: the next provider may do
-    ACCOUNT = "account"  # 401, 402, or 403 for everyone: nothing about this recording
+    ACCOUNT = "account"  # 401, 402, or 403 for every request: nothing about this recording
     BUSY = "busy"  # 429 or another "later"
     PAYLOAD = "payload"  # 403 for this request alone: a firewall judged the payload
     RECORDING_UNKNOWN = "recording_unknown"

@@ -192,10 +192,16 @@ def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
         return Step(replace(t, phase=Phase.FETCHING, planned=None))
     if not t.is_recording_done:
         # Nothing is ours to do until the recording is done; if that news is lost, we ask.
-        is_first = t.waits == 0
+        is_first = t.recording_asks == 0
         ask = (AskRecording(after_s=policy.durations.first_ask_s),) if is_first else ()
         return Step(
-            replace(t, phase=Phase.NEW, waits=max(t.waits, 1), waiting_since=t.waiting_since or at), ask
+            replace(
+                t,
+                phase=Phase.NEW,
+                recording_asks=max(t.recording_asks, 1),
+                recording_wait_since=t.recording_wait_since or at,
+            ),
+            ask,
         )
     if t.is_recording_gone:
         return failed(t, reasons.RECORDING_GONE, None, at=at)
@@ -269,10 +275,10 @@ def _all_used(t: Transcription, *, at: float) -> Step:
 
 def _await_provider(t: Transcription, provider: str, policy: Policy, *, at: float) -> Step:
     """All that are left are down. Skipped is not used: after a day of it a retry begins where this ended."""
-    since = t.waiting_since or at
+    since = t.provider_wait_since or at
     if at - since >= policy.durations.give_up_s:
         return failed(t, reasons.PROVIDERS_DOWN, provider, at=at)
-    waiting = replace(t, phase=Phase.CREATING, waiting_since=since)
+    waiting = replace(t, phase=Phase.CREATING, provider_wait_since=since)
     return Step(waiting, (AwaitProvider(after_s=policy.durations.provider_open_s),))
 
 

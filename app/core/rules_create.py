@@ -37,7 +37,7 @@ _WAITS_FOR_THE_RECORDING = {
     Refusal.RECORDING_NOT_DONE: reasons.RECORDING_NEVER_DONE,
 }
 # How often old news waits for another party's transcript that is being made, ten minutes each.
-_WAITS_FOR_OTHERS = 6
+_LOOKS_FOR_OTHERS = 6
 _STANDING_STILL = (AttemptStatus.CLAIMED, AttemptStatus.UNKNOWN)
 # What is refused for this request alone; three refusals of the same one are an answer.
 _ABOUT_THE_REQUEST = {
@@ -118,8 +118,8 @@ def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
         return ignore(t, f"the policy does not want this send: {unwanted.why}")
     if line is None and t.planned == e.ordinal == t.next_ordinal:
         claimed = Attempt(e.ordinal, e.provider, AttemptStatus.SENDING, e.key_serial, since=e.at)
-        begun = t.with_attempt(claimed)
-        return Step(replace(begun, retry_requested=False, waiting_since=0.0, waits=0))
+        begun = t.with_attempt(claimed).without_waits()
+        return Step(replace(begun, retry_requested=False))
     if line is not None and line.status is AttemptStatus.CLAIMED and line.key_serial == e.key_serial:
         sending = replace(line, status=AttemptStatus.SENDING, is_recording_unknown=False)
         return Step(replace(t.with_attempt(sending), retry_requested=False))
@@ -130,9 +130,7 @@ def on_created(t: Transcription, e: events.Created, p: Policy) -> Step:
     if any(a.transcript_id == e.transcript_id and a.ordinal != e.ordinal for a in t.attempts):
         # The answer to an earlier request: what became of this one, only the list can tell.
         return on_create_unknown(t, events.CreateUnknown(e.at, e.ordinal, "another_attempts"), p)
-    line = t.attempt_of(ordinal=e.ordinal) or Attempt(
-        e.ordinal, e.provider or "", AttemptStatus.CLAIMED, since=e.at
-    )
+    line = t.attempt_of(ordinal=e.ordinal) or Attempt(e.ordinal, "", AttemptStatus.CLAIMED, since=e.at)
     if line.transcript_id == e.transcript_id:
         return ignore(t, "this transcript is known as the attempt's")
     alarm = "two_transcripts_with_one_marker" if line.transcript_id is not None else None
@@ -145,8 +143,7 @@ def on_created(t: Transcription, e: events.Created, p: Policy) -> Step:
         return Step(t.with_attempt(replace(line, status=AttemptStatus.DONE)), alarm=alarm)
     running = t.with_attempt(replace(line, status=AttemptStatus.RUNNING, since=e.at))
     ask = AskTranscript(e.transcript_id, after_s=p.durations.first_ask_s)
-    running = replace(running, waiting_since=0.0, waits=0)
-    return Step(running, (ask,), alarm=alarm)
+    return Step(running.without_waits(), (ask,), alarm=alarm)
 
 
 def on_create_refused(t: Transcription, e: events.CreateRefused, p: Policy) -> Step:
@@ -253,19 +250,19 @@ def on_create_unknown(t: Transcription, e: events.CreateUnknown, p: Policy) -> S
 
 
 def on_downtime_detected(t: Transcription, e: events.DowntimeDetected, p: Policy) -> Step:
-    """Whoever worked meanwhile, or since the backup was made, may have paid: look before sending."""
+    """Another installation, or this one since the backup was made, may have paid: look before sending."""
     # The day in which an open attempt is to settle, a transcript to be stored, or a provider to work again,
     # was lost by us.
     lines = tuple(replace(a, since=e.at) if a.status in _STANDING_STILL else a for a in t.attempts)
     pending_transcripts = tuple(replace(u, since=e.at) for u in t.pending_transcripts)
-    waiting_since = e.at if t.waiting_since else 0.0
     t = replace(
         t,
         lookup_required=True,
         planned=None,
         attempts=lines,
         pending_transcripts=pending_transcripts,
-        waiting_since=waiting_since,
+        recording_wait_since=e.at if t.recording_wait_since else 0.0,
+        provider_wait_since=e.at if t.provider_wait_since else 0.0,
     )
     return absence.begun_anew(replace(t, listed_empty_at=0.0))
 
@@ -273,8 +270,14 @@ def on_downtime_detected(t: Transcription, e: events.DowntimeDetected, p: Policy
 def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:
     """Everything Recall has for the recording; whatever bears our marker is ours."""
     is_for_create = e.ordinal == 0 and e.transcript_id is None
-    if is_for_create and t.lookup_required and _somebody_else_is_at_it(e) and t.waits < _WAITS_FOR_OTHERS:
-        return Step(replace(t, waits=t.waits + 1), (LookUpTranscript(0, after_s=p.durations.first_ask_s),))
+    look = LookUpTranscript(0, after_s=p.durations.first_ask_s)
+    if (
+        is_for_create
+        and t.lookup_required
+        and _is_made_by_others(e)
+        and t.looks_for_others < _LOOKS_FOR_OTHERS
+    ):
+        return Step(replace(t, looks_for_others=t.looks_for_others + 1), (look,))
     # Whatever the list was read for: what is planned next is planned knowing it. An empty list says nothing
     # before the recording itself is seen under the same key.
     if e.seen or not t.lookup_required:
@@ -299,7 +302,7 @@ def on_look_up_impossible(t: Transcription, e: events.LookUpImpossible, p: Polic
     return failed(t, reasons.CREATE_UNSETTLED, line.error if line is not None else None, at=e.at)
 
 
-def _somebody_else_is_at_it(e: events.Listed) -> bool:
+def _is_made_by_others(e: events.Listed) -> bool:
     """Another party's asynchronous transcript is being made; its result will be as welcome as ours."""
     is_ours = any(seen.ordinal is not None for seen in e.seen)
     others = (s for s in e.seen if s.ordinal is None and not s.is_realtime)

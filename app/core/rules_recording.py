@@ -30,9 +30,7 @@ def on_recording_done(t: Transcription, e: events.RecordingDone, p: Policy) -> S
         lookup_required=t.lookup_required or e.lookup_required,
         first_heard_at=t.first_heard_at or e.at,
         is_recording_gone=False,
-        waiting_since=0.0,
-        waits=0,
-    )
+    ).without_waits()
     was_about_recording = t.reason in (reasons.RECORDING_FAILED, reasons.RECORDING_NEVER_DONE)
     if (
         t.phase is Phase.FAILED
@@ -91,7 +89,7 @@ def _with_length(step: Step, e: events.RecordingAsked, p: Policy) -> Step:
     if not t.lacks_length or not is_known or not e.is_answer:
         return step
     is_short = e.duration_s is not None and e.duration_s < p.durations.short_recording_s
-    return replace(step, state=replace(t, is_short=is_short, waiting_since=0.0, waits=0))
+    return replace(step, state=replace(t, is_short=is_short))
 
 
 def _recording_answered(t: Transcription, line: Attempt | None, e: events.RecordingAsked, p: Policy) -> Step:
@@ -102,10 +100,10 @@ def _recording_answered(t: Transcription, line: Attempt | None, e: events.Record
             news = events.RecordingDone(at=e.at, bot_id=e.bot_id, metadata=e.metadata, lookup_required=True)
             return on_recording_done(t, news, p)
         case RecordingCondition.DONE if line is not None:
-            ready = replace(t, waiting_since=0.0, waits=0)
+            ready = t.without_waits()
             return Step(ready, (CreateTranscript(line.ordinal, line.provider, line.key_serial),))
         case RecordingCondition.DONE:
-            return Step(replace(t, waiting_since=0.0, waits=0))
+            return Step(t.without_waits())
         case RecordingCondition.GONE:
             return refused_for_good(t, line, reasons.RECORDING_GONE, at=e.at)
         case RecordingCondition.FAILED:
@@ -137,9 +135,11 @@ def wait_for_recording(
     """Recall does not have the recording ready: ask for it, harmlessly, for a day."""
     if t.is_recording_gone and reason == reasons.RECORDING_UNKNOWN:
         return refused_for_good(t, line, reasons.RECORDING_GONE, at=at)
-    since = t.waiting_since or at
+    since = t.recording_wait_since or at
     if at - since >= policy.durations.give_up_s:
         return failed(t, reason, None, at=at) if line is None else suspend(t, line, reason, at=at)
-    wait_s = growing(policy.durations.first_ask_s / 10, t.waits, policy.durations.recording_ask_every_s)
+    wait_s = growing(
+        policy.durations.first_ask_s / 10, t.recording_asks, policy.durations.recording_ask_every_s
+    )
     commands: tuple[Command, ...] = (AskRecording(after_s=wait_s),)
-    return Step(replace(t, waiting_since=since, waits=t.waits + 1), commands)
+    return Step(replace(t, recording_wait_since=since, recording_asks=t.recording_asks + 1), commands)

@@ -36,13 +36,11 @@ def on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> St
     if t.phase not in (Phase.FAILED, Phase.SKIPPED):
         return ignore(t, f"nothing to retry: the transcription is {t.phase.value}")
     t = replace(
-        t,
+        t.without_waits(),
         budget=max(t.budget, e.budget),
         is_recording_done=True,
         retry_requested=True,
         is_by_hand=True,
-        waiting_since=0.0,
-        waits=0,
         is_recording_gone=False,
     )
     is_more = e.budget >= t.next_ordinal  # the person wants another one paid

@@ -1,8 +1,8 @@
 """
 Rules about transcripts: announced, asked about, fetched, stored, gone.
 
-A finished asynchronous transcript is welcome whoever asked for it and whenever it comes, because it
-is paid for. What is not known to be gone at Recall is never paid for again.
+A finished asynchronous transcript is stored whichever system asked for it and whenever it comes: it is
+paid for. What is not known to be gone at Recall is never paid for again.
 """
 
 from __future__ import annotations

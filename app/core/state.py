@@ -1,9 +1,9 @@
 """
-The state of one transcription: three facts, not one phase. The goal; one line per paid attempt; and
-the finished transcripts that are known but not yet looked at.
+The state of one transcription: three facts. The phase; one line per paid attempt; and
+the finished transcripts that are known and not yet processed.
 
-Everything is frozen. The questions asked here (`open_attempt`, `attempt_of`) have no opinion about
-what should happen; opinions live in the rules.
+Everything is frozen. The questions asked here (`open_attempt`, `attempt_of`) decide
+nothing; decisions are in the rules.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class PendingTranscript:
-    """A finished transcript nobody has looked at yet."""
+    """A finished transcript that is not processed yet."""
 
     transcript_id: str
     since: float
@@ -165,8 +165,10 @@ class Transcription:
     budget: int = 0  # raised by hand; the policy's own budget counts as well
     retry_requested: bool = False  # a person wants another attempt; until one is claimed
     is_by_hand: bool = False  # a person asked for this recording: the selection is not asked again
-    waiting_since: float = 0.0
-    waits: int = 0
+    recording_wait_since: float = 0.0  # the recording is not done, or the news of it was lost
+    recording_asks: int = 0
+    provider_wait_since: float = 0.0  # every provider that is left is passed over
+    looks_for_others: int = 0  # at a list in which another party's transcript is being made
     first_heard_at: float = 0.0
     completed_at: float | None = None
 
@@ -193,6 +195,12 @@ class Transcription:
                 if attempt.transcript_id == transcript_id:
                     return attempt
         return next((a for a in self.attempts if a.ordinal == ordinal), None)
+
+    def without_waits(self) -> Transcription:
+        """The same with each wait to begin anew: the recording is ready, or a create was sent or ordered."""
+        return replace(
+            self, recording_wait_since=0.0, recording_asks=0, provider_wait_since=0.0, looks_for_others=0
+        )
 
     def with_attempt(self, attempt: Attempt) -> Transcription:
         """The same with this line put in, or put in place of the one with its ordinal."""
@@ -266,6 +274,8 @@ def to_record(transcription: Transcription) -> dict[str, Any]:
 def from_record(record: Mapping[str, Any]) -> Transcription:
     """The reverse of `to_record`; reads version 1 too; tolerates fields that other versions have or lack."""
     known = _known(Transcription, record)
+    if "version" not in record:
+        known |= _waits_of_version_1(record)
     known["phase"] = Phase(known["phase"])
     known["attempts"] = tuple(_attempt(line) for line in known.get("attempts", ()))
     pending = known.get("pending_transcripts", ())
@@ -276,6 +286,17 @@ def from_record(record: Mapping[str, Any]) -> Transcription:
     for name in ("processed_transcripts", "superseded"):
         known[name] = tuple(known.get(name, ()))
     return Transcription(**known)
+
+
+def _waits_of_version_1(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Its one pair of fields stood for each of the waits."""
+    since, times = record.get("waiting_since", 0.0), record.get("waits", 0)
+    return {
+        "recording_wait_since": since,
+        "recording_asks": times,
+        "provider_wait_since": since,
+        "looks_for_others": times,
+    }
 
 
 def _attempt(record: Mapping[str, Any]) -> Attempt:

@@ -1,6 +1,6 @@
 """
 Starts and stops what the demonstration needs: the simulator in this process, the service as
-`afterword up` in one of its own, with a home and ports of its own and nobody's settings.
+`afterword up` in one of its own, with a home and ports of its own and no settings.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-import sys
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +20,6 @@ from app.ops import USER
 from app.processes.nonblocking_writer import SteadyStream
 from app.processes.web_probe import base_url
 from app.settings.environment import Settings
-from app.settings.program_name import command
 
 FILE_NAME = "ops-password"
 _LONGEST_BYTES = 1024
@@ -57,13 +55,12 @@ def address(settings: Settings) -> str:
     return f"{base_url(settings.host, settings.port)}/ops/"
 
 
-def announce(settings: Settings, stream: TextIO | SteadyStream | None = None) -> None:
-    """Says where the console is; the password only to a terminal, since any other stream may be kept."""
-    stream = stream or sys.stdout
-    line = f"Console: {address(settings)}"
+def announce(settings: Settings, stream: TextIO | SteadyStream) -> None:
+    """Says to a terminal where the console is, and its password: any other stream may be kept."""
     if not stream.isatty():
-        line += f"  (user and password: {command('ops')})"
-    elif settings.ops_password:
+        return
+    line = f"Console: {address(settings)}"
+    if settings.ops_password:
         line += f"  user {USER}, password {settings.ops_password}"
     with suppress(OSError):  # no reader: no reason to stop
         stream.write(f"{line}\n")

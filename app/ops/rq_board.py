@@ -2,10 +2,10 @@
 rq-dashboard under `/ops/rq/`, behind the guard, in a small Flask application of its own that is made at the
 first request for it: most web processes never pay the 190 ms and the memory of its import.
 
-Knows what of rq-dashboard 0.9 is dangerous or broken for us, and mends it from outside; each mend has its
-comment and its test. It would be better to say all this upstream. Shows our queues, their jobs and workers,
-and nothing else of the Redis database. Refuses to know what a job means: emptying a queue or deleting a job
-here loses nothing, because the dispatcher offers again from the database.
+What of rq-dashboard 0.9 is dangerous or broken for us is mended from outside; each mend has its comment and
+its test. It would be better to say all this upstream. Our queues, their jobs and workers are shown, and
+nothing else of the Redis database. Emptying a queue or deleting a job here loses nothing, because the
+dispatcher offers again from the database.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
-Whose fault: when Recall refuses the whole account, nobody spends anything until a probe is accepted.
+When Recall refuses the whole account, nothing is spent until a probe is accepted.
 
-401 is probed with a harmless GET. 402 (the balance) and 403 for everybody's creates cannot be seen by a
+401 is probed with a harmless GET. 402 (the balance) and 403 for all creates cannot be seen by a
 GET: there one create of a waiting recording is the probe, and everything but creates goes on. A key that
 sees none of the recordings known here (`key_visibility`) is a pause as well: one retrieve is its probe.
 
@@ -52,14 +52,14 @@ class Account:
         self.sight = KeySight(store, clock, log)
 
     def refused(self, workspace: Workspace, status: int, *, creates_only: bool = False) -> None:
-        """Everybody waits from now on; or everybody with a create."""
+        """All commands wait from now on; or all creates."""
         probe_s = workspace.policy.durations.account_probe_every_s
         subject = PauseSubject.CREATES if creates_only else PauseSubject.ACCOUNT
         self._store.pause(workspace.name, subject, status, probe_after_s=probe_s)
         self._log.error("account_refused", workspace=workspace.name, status=status, remedy=remedy_of(status))
 
     def accepted(self, workspace: Workspace) -> None:
-        """A create went through, or a probe: whatever was wrong is mended."""
+        """A create went through, or a probe: the pause ends."""
         if self._store.paused(workspace.name) is not None:
             self._store.unpause(workspace.name)
             self._log.info("account_accepted_again", workspace=workspace.name)

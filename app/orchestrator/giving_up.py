@@ -62,7 +62,7 @@ def _by_its_own_name(context: CommandContext, cause: str) -> events.Event | None
             since = line.since if line else state.first_heard_at or None
             event = events.LookUpImpossible(at, ordinal)
         case AskRecording():
-            since = state.waiting_since or None
+            since = state.recording_wait_since or None
             event = events.RecordingAsked(at, _last_heard(context), is_answer=False)
         case _:
             return None

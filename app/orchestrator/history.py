@@ -1,7 +1,7 @@
 """
 The line that one commit leaves in the history: what happened, and what followed.
 
-Knows which fields of an event may be kept: ids, codes, numbers. Whatever is not on the list is left
+A list of the fields of an event that may be kept: ids, codes, numbers. What is not on it is left
 out, so that a field added to an event tomorrow cannot put a participant's name on an operator's screen.
 """
 

@@ -82,7 +82,7 @@ class InboxConsumer:
                 begun += 1
             self._store.close_deliveries(closings)
         except StoreUnavailable:
-            # Nobody's fault here: none of these tries counts.
+            # The store failed, no delivery: none of these tries counts.
             with suppress(StoreUnavailable):
                 unclosed = [c.delivery_id for c in closings]
                 self._store.return_deliveries([*unclosed, *(d.id for d in deliveries[begun:])])

@@ -4,7 +4,7 @@ lists to everything, which would be taken for "gone" and paid again.
 
 A key is known by its fingerprint. One that was not used before is held against the newest recordings known
 here, through the rate, each quarter minute until it sees one of them; from then on it is accepted. While it
-sees none, nothing of the workspace is asked, taken up or paid. An installation that knows no recording has
+sees none, nothing of the workspace is asked, taken up or paid. An installation without recordings has
 nothing to hold a key against, and nothing to lose: its key is looked at when there is one.
 """
 

@@ -15,7 +15,7 @@ from app.orchestrator.records import Leased
 
 
 class LeaseRenewer(Thread):
-    """Renews one lease in the background; remembers when it went to another."""
+    """Renews one lease in the background; `is_lost` once it went to another."""
 
     def __init__(self, store: Leases, leased: Leased, *, lease_s: float, every_s: float) -> None:
         super().__init__(name="lease", daemon=True)

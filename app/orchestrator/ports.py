@@ -204,7 +204,7 @@ class Leases(Protocol):
     """Commands in a worker's hands."""
 
     def begin(self, command_id: int, presence: Presence, *, lease_s: float) -> Begun | None:
-        """`Liveness.record_heartbeat`, then `take` and what is to be known first; as a rule in one transaction."""
+        """`record_heartbeat`, then `take` and what is to be known first; as a rule in one transaction."""
         ...
 
     def take(self, command_id: int, *, lease_s: float) -> Leased | None:

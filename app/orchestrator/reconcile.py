@@ -64,7 +64,7 @@ class Reconciler:
     The pages of one workspace's list.
 
     Args:
-        tell: Hears of every recording, for a progress display.
+        tell: Called for every recording, for a progress display.
         vouch: Asked once before anything is taken up, unless a recording known here was listed before: is it
             this workspace's list? Raises what Recall's calls raise where it is not, or that is not known.
 

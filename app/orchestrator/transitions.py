@@ -1,5 +1,5 @@
 """
-One step of one transcription: load, decide, commit - again on fresh state when somebody was faster -
+One step of one transcription: load, decide, commit - again on fresh state when another was faster -
 and tell. Everything that happens, from a webhook or a worker or a person, goes through here.
 """
 

@@ -1,9 +1,9 @@
 """
 One supervised child: how it is forked, how its end is told, how it is stopped.
 
-It knows processes. It refuses to know why a child exists and when it should be started again (that
-is `app.processes.supervisor`). A child runs a Python function in a session of its own, so that Ctrl-C in a
-terminal reaches the supervisor only, and so that its whole group can be killed by its number.
+When it is started again is `app.processes.supervisor`. A child runs a Python function in a session of its
+own, so that Ctrl-C in a terminal reaches the supervisor only, and so that its whole group can be killed by
+its number.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Child:
             return None
         try:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
-        except ChildProcessError:  # somebody else took its status
+        except ChildProcessError:  # its status was taken elsewhere
             pid, status = self.pid, 0
         if pid == 0:
             return None
@@ -179,7 +179,7 @@ def _ending(status: int, lived_s: float) -> Ending:
 
 
 class _Self:
-    """What this process knows of itself as a child."""
+    """This process as a child."""
 
     ready_end: int | None = None
     is_told = True

@@ -156,7 +156,7 @@ class Beater:
     def beat_if_due(self) -> None:
         """
         Returns at once when the last one is young. Does not raise while the database is away, which the
-        dispatcher tells of.
+        dispatcher logs.
         """
         now = self._clock()
         if now < self._next_at:

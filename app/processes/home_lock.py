@@ -42,8 +42,8 @@ def hold_home(home: Path, *, timeout_s: float = CHILDREN_VANISH_WITHIN_S) -> Ite
         Away: Its disk is full, so that not even an empty file can be made. Exit 69.
     """
     with ExitStack() as opened:
+        make_home(home)
         try:
-            home.mkdir(mode=0o700, parents=True, exist_ok=True)
             alive, lock = (_open(home / name, opened) for name in FILES)
             _take_alive(alive, lock, home)
             _take_lock(lock, home, timeout_s)
@@ -52,6 +52,14 @@ def hold_home(home: Path, *, timeout_s: float = CHILDREN_VANISH_WITHIN_S) -> Ite
         _note(lock, str(os.getpid()))
         yield
         _note(lock, "")
+
+
+def make_home(home: Path) -> None:
+    """Makes the folder, for its owner alone. Raises as `hold_home`."""
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _home_trouble(error, home) from error
 
 
 def is_held(home: Path) -> bool:
@@ -98,7 +106,7 @@ def _note(lock: int, holder: str) -> None:
     # Always as long: an emptied file would need a block again at the next start, which a full disk refuses.
     try:
         os.pwrite(lock, f"{holder:<{_NOTE_BYTES - 1}}\n".encode(), 0)
-    except OSError:  # the locks hold without it; but it must not name somebody else
+    except OSError:  # the locks hold without it; but it must not name another process
         with suppress(OSError):
             os.ftruncate(lock, 0)
 

@@ -2,9 +2,8 @@
 Keeps a list of children alive, replaces them without a gap when settings are read again, and ends them in
 order. What `afterword up` runs with it is in `workers.up`.
 
-It knows restarts (0.2 s growing to 5 s, anew after 10 s of life), the order of starting (the list; a
-child may hold back those after it until it is ready or has died) and of stopping (web, dispatcher, workers,
-Valkey). It refuses to know what the children do. It has no threads - it forks - and no state but the
+Restarts wait 0.2 s growing to 5 s, anew after 10 s of life. Starting is in the order of the list; a child may
+hold back those after it until it is ready or has died. It has no threads - it forks - and no state but the
 pids: SIGKILL takes all children with it (app.processes.parent_death), and the next `up` takes over.
 """
 

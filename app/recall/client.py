@@ -119,7 +119,7 @@ class RecallClient:
         self, prepared: requests.PreparedRequest, order: CreateOrder, is_still_fresh: Callable[[], bool]
     ) -> CreateAnswer:
         call = Call(overall_s=self._durations.create_overall_s, may_write=is_still_fresh)
-        # A fresh connection: one kept alive may be closed under the request, and then nobody knows.
+        # A fresh connection: one kept alive may be closed under the request: an unknown outcome.
         fresh = Wire()
         try:
             reply = self._exchange(fresh, prepared, call)
@@ -320,7 +320,7 @@ class RecallClient:
 
     @property
     def _come_back_s(self) -> float:
-        """When nobody said how long."""
+        """Where the answer has no Retry-After."""
         return self._durations.resend_first_s
 
     def _jittered(self, wait_s: float) -> float:

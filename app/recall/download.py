@@ -180,7 +180,7 @@ def _write(file: BinaryIO, chunk: bytes | None) -> None:
 
 
 def _why_not(response: requests.Response) -> str:
-    """S3 says 403 for an address that has expired and for one that is wrong; only its XML tells."""
+    """S3 says 403 for an address that has expired and for one that is wrong; only its XML differs."""
     if response.status_code == 403:
         start = next(chunks(response), b"")[:4096].lower()
         if b"expired" in start:

@@ -7,7 +7,7 @@ name resolution is out of reach). And it does not say whether anything was writt
 is made first, then the caller is asked once more, then the first byte leaves. So "certainly not sent"
 is a fact noted at the socket, not guessed from the kind of an exception.
 
-It refuses to know Recall, redirects, cookies, `.netrc` and repetition. Proxies of the environment are
+Without Recall, redirects, cookies, `.netrc` and repetition. Proxies of the environment are
 honoured, except towards loopback.
 """
 

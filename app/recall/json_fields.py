@@ -1,6 +1,6 @@
 """
-Tolerant readers of JSON that somebody else wrote: every function takes anything and returns a value
-of ours or None. PURE: no I/O, no clock. Nothing here knows which field belongs to which message.
+Tolerant readers of foreign JSON: every function takes anything and returns a value of ours or None.
+PURE: no I/O, no clock. Which field belongs to which message is in `endpoints` and `webhook_events`.
 
 What passes is safe to keep: ids are canonical UUIDs (they become paths), codes are short words,
 texts can be stored by both databases (no NUL, no lone surrogate) and are bounded. What JSON does not

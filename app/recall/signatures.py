@@ -1,8 +1,8 @@
 """
 Is this POST from Recall? The Standard Webhooks scheme as Recall and Svix speak it.
 
-Knows: both header families, the signature list, several secrets at once, five minutes of tolerance.
-Refuses to know: sockets, the clock (the caller says what time it is), logs, and what the body means.
+In here: both header families, the signature list, several secrets at once, five minutes of tolerance.
+Not in here: sockets, the clock (the caller gives the time), logs, and the meaning of the body.
 
 The libraries' own `verify` is not called: an odd entry in the list makes it raise something else than its
 own error and hides a valid signature behind it, it reads the clock, and it takes one secret. What is signed
@@ -34,7 +34,7 @@ TOLERANCE_S = 300.0
 SIGNATURE_SIZE_BYTES = 32
 KEY_SIZE_BYTES = range(24, 65)
 
-# No dot: the dot separates id, time and body in what is signed. No slash: nobody may mistake it for a path.
+# No dot: the dot separates id, time and body in what is signed. No slash: it is no path.
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_:=+~@-]{0,199}", re.ASCII)
 # Exactly as an integer is written: what was signed and what we read are then the same characters.
 _TIMESTAMP = re.compile(r"[1-9][0-9]{0,10}", re.ASCII)
@@ -171,7 +171,7 @@ def judge_headers(headers: Mapping[str, str]) -> Claim:
 
 def verify(claim: Claim, body: bytes, secrets: Collection[Secret], *, now_s: float) -> Verified:
     """
-    Believes a claim, or the one beside it, or neither. One HMAC per secret and claim until one fits.
+    Verifies a claim, or the one beside it. One HMAC per secret and claim until one fits.
 
     Args:
         claim: From `judge_headers`.
@@ -181,7 +181,7 @@ def verify(claim: Claim, body: bytes, secrets: Collection[Secret], *, now_s: flo
 
     Raises:
         WebhookRejected: `bad_signature`; or `stale` when a signature is right and its time is not,
-            which points at somebody's clock rather than at a forger.
+            which is a wrong clock rather than a forgery.
     """
     kind = RejectionKind.BAD_SIGNATURE
     candidate: Claim | None = claim

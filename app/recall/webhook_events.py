@@ -66,7 +66,7 @@ def ordinal_of(marker: Any, recording_id: str | None) -> int | None:
     Which attempt of ours a marker names; None for a transcript that is not ours.
 
     The marker is `metadata.afterword = "<recording id>/<ordinal>"`. One of another recording is not
-    ours here: somebody copied metadata.
+    ours here: its metadata was copied.
     """
     if not isinstance(marker, str) or recording_id is None:
         return None

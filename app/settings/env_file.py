@@ -1,6 +1,6 @@
 """
-`.env` and `NAME_FILE`: where settings stand that are not in the environment. Knows files and how a trouble
-with one is said; refuses to know what a setting means. No sentence repeats what was read.
+`.env` and `NAME_FILE`: where settings stand that are not in the environment. Files, and the
+sentences about trouble with one; no setting's meaning. No sentence repeats what was read.
 """
 
 from __future__ import annotations

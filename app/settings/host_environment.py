@@ -63,7 +63,7 @@ def home_warnings(home: Path, *, user: int) -> Iterator[str]:
             "in it; choose a folder of your own."
         )
     if found.st_mode & stat.S_IWOTH:
-        yield f"AFTERWORD_HOME: everyone may write to {home} and replace what is in it: chmod 700 it."
+        yield f"AFTERWORD_HOME: all users may write to {home} and replace what is in it: chmod 700 it."
 
 
 def surroundings_problems(environ: Mapping[str, str], *, host: str) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """
 A strict, stateful Recall.ai on this machine: shipped for developing offline, and what the tests run against.
 
-Knows Recall's published behaviour and nothing about Afterword: it imports no code of the product, so that one
+Recall's published behaviour, and nothing about Afterword: it imports no code of the product, so that one
 misreading of the documents cannot sit on both sides.
 
 server      Simulator: two web servers and what is behind them     __main__   its command line

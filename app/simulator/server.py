@@ -66,12 +66,12 @@ class SimulatorConfig:
 
 
 def default_key(seed: int) -> str:
-    """The API key of a simulator nobody gave one."""
+    """The API key of a simulator that was given none."""
     return "simulated-" + hashlib.sha256(f"key {seed}".encode()).hexdigest()[:24]
 
 
 def default_secret(seed: int) -> str:
-    """The workspace verification secret of a simulator nobody gave one."""
+    """The workspace verification secret of a simulator that was given none."""
     return "whsec_" + base64.b64encode(hashlib.sha256(f"secret {seed}".encode()).digest()).decode()
 
 

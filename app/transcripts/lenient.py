@@ -3,7 +3,7 @@ What JSON does not allow and writers write: a byte order mark, UTF-16, NaN and I
 pair, bytes that are no UTF-8, bare control characters. A transcript is paid for; none of these may cost it.
 What is stored is what was downloaded; only what is rendered comes through here.
 
-Knows bytes, and whether they are inside a string; no structure. Chunk by chunk, each cut where no character,
+Bytes, and whether they are inside a string; no structure. Chunk by chunk, each cut where no character,
 escape or number can be cut apart.
 Sources: https://docs.python.org/3/library/json.html#standard-compliance-and-interoperability, RFC 8259
 """

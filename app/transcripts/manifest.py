@@ -1,8 +1,8 @@
 """
-`manifest.json`: written last, so whoever finds it finds everything it names whole.
+`manifest.json`: written last, so where it is, everything it names is whole.
 
-Knows the bytes of the manifest, in both directions. Whether the files it names are really there
-is for the one who has the storage to check. The same manifest is always the same bytes.
+The bytes of the manifest, in both directions. Whether the files it names are there is checked where
+the storage is. The same manifest is always the same bytes.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Manifest:
         bot_id: None for recordings of the Desktop SDK.
         metadata: Recall's metadata of the recording, as it was when the transcript was stored.
         provider: Recall's key, such as `recallai_async`.
-        attempts: By ordinal. Empty when somebody else had asked for the transcript.
+        attempts: By ordinal. Empty when another system had asked for the transcript.
         created_at: Aware. Fixed by the caller, so that writing again gives the same bytes.
         files: All of them except the manifest. With the summary `UNREAD`: `transcript.json` alone.
         superseded_by: Of a candidate that did not become the result: the transcript that did. None for
@@ -126,7 +126,7 @@ def build_manifest(manifest: Manifest) -> bytes:
     }
     if manifest.superseded_by is not None:
         document["superseded_by"] = manifest.superseded_by
-    # ASCII escapes: metadata is anybody's text, and half a surrogate pair must not stop a paid result.
+    # ASCII escapes: metadata is arbitrary text, and half a surrogate pair must not stop a paid result.
     built = json.dumps(document, sort_keys=True, indent=2).encode("ascii") + b"\n"
     parse_manifest(built)  # what cannot be recognised later would be fetched again for ever
     return built

@@ -1,7 +1,7 @@
 """
 The words of a transcript as records: what is read, what is written, what is counted.
 
-Knows no JSON, no file and no format. All times are seconds from the start of the recording.
+Without JSON, files and formats. All times are seconds from the start of the recording.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Turn:
 @dataclass(frozen=True, slots=True)
 class Speaker:
     """
-    Somebody who spoke.
+    A participant who spoke.
 
     `label` is what a reader sees, unique in one transcript. `ordinal` counts from 1 by first appearance
     and is the identity: two speakers are the same if and only if it is.
@@ -64,7 +64,7 @@ class Sentence:
     """
     At least one word of one speaker in one language, harmless to print.
 
-    `starts_turn` marks the first sentence after somebody else spoke.
+    `starts_turn` marks the first sentence after another speaker's.
     """
 
     speaker: Speaker

@@ -1,7 +1,7 @@
 """
 Recall's transcript JSON, read turn by turn.
 
-Knows the shape (https://docs.recall.ai/docs/async-transcription): a list of
+The shape (https://docs.recall.ai/docs/async-transcription): a list of
 `{"participant", "language_code", "words": [{"text", "start_timestamp", "end_timestamp"}]}`; and half-known
 forms of it, of older files and other writers: who speaks as a text or a number, under `speaker`, `speaker_id`
 or `speaker_name`, or said by the words; `language`; a turn with a `text` and no words.

@@ -2,7 +2,7 @@
 Who is who: one stable, unique label for each speaker, given in order of first appearance.
 
 Recall's own converter drops turns without a name; here unattributed speech is kept. Two people
-of one name stay two. A participant may be named late (Recall knows a name once it saw an active-speaker
+of one name stay two. A participant may be named late (Recall has a name after an active-speaker
 event), or first by a device and then by a person: so all names are read before the first label is given.
 """
 

@@ -18,7 +18,7 @@ MAX_NAME_CHARS = 200
 MAX_ID_CHARS = 64
 """So is a participant's id; a longer one is cut and ends in its digest."""
 
-# Line ends and terminal controls become blanks: a word must not begin a line that somebody else seems to say.
+# Line ends and terminal controls become blanks: a word must not begin a line that looks like a speaker's.
 _BLANKED = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
 # Embeddings, overrides and isolates reorder what follows them, the next speaker's name included. Bare marks
 # (U+200E, U+200F, U+061C) reach no further than their neighbours and stay. https://www.unicode.org/reports/tr9/

@@ -1,9 +1,9 @@
 """
 The HTTP face: Recall's webhooks, health, and the place where console and API are hung in.
 
-Knows routes, and which status answers which refusal. Refuses to know what a webhook means: it verifies, hands
-over and says 202 once the row is committed; it never calls Recall and never touches Redis.
-Everything a stranger can reach is here or in `bounded_worker`; no answer repeats anything that was sent.
+A webhook is verified, handed over, and answered 202 once its row is committed; Recall is never called and
+Redis never touched. Everything a stranger can reach is here or in `bounded_worker`; no answer repeats
+anything that was sent.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
 """
 What a connection may cost us: a gunicorn worker with deadlines, and the reading of a body within limits.
 
-Knows gunicorn's `gthread` worker from the inside (27.0; a test holds every name used here), its parser's
-errors and what each of them answers. Refuses to know Flask, webhooks and what a body means.
-
-gunicorn gives a connection to a thread at once, reads without a deadline, lingers on its main thread, and
-answers some malformed requests with 5xx and a traceback. Here:
+Written against the inside of gunicorn 27.0's `gthread` worker; a test holds every name used here. It gives a
+connection to a thread at once, reads without a deadline, lingers on its main thread, and answers some
+malformed requests with 5xx and a traceback. Here:
 - the head is collected by the main loop; a thread is taken only by a request whose head is complete;
 - one deadline spans head and body, whatever the pace; then 408;
 - what cannot be parsed gets a tiny 4xx, and nothing of it is logged or echoed;
@@ -189,7 +187,7 @@ class BoundedUnreader(SocketUnreader):  # type: ignore[misc]
 
 
 class Connection(TConn):  # type: ignore[misc]
-    """A connection that remembers the head collected so far and when its request must be complete."""
+    """A connection with the head collected so far and the deadline of its request."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -319,7 +317,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
 
     # -- threads ---------------------------------------------------------------------------------
     def handle(self, conn: Connection) -> Any:
-        """One request. Lingers here, in the thread, where it delays nobody else."""
+        """One request. Lingers here, in the thread, where no other request is delayed."""
         self._handling.conn = conn  # for `handle_error`, which gunicorn does not tell
         stays_open = super().handle(conn)
         self._handling.conn, conn.opening = None, b""

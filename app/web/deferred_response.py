@@ -4,10 +4,8 @@ Answers that wait for the disk without a thread that waits with them.
 A delivery is answered when its batch is committed. With a thread per waiting request each commit wakes
 dozens of threads that queue for Python's one lock, which cost more than everything else together. So the
 thread hands its finished answer over and goes on to the next request; who learns that the row is stored
-settles the answer, and the main loop sends all that were settled, after one wake-up.
-
-Knows gunicorn's `gthread` worker, as `bounded_worker` does. Refuses to know what is waited for: an answer
-that is not settled in time, or settled badly, is replaced by the other one its maker gave.
+settles the answer, and the main loop sends all that were settled, after one wake-up. One that is not settled
+in time, or settled badly, is replaced by the other one its maker gave.
 """
 
 from __future__ import annotations
@@ -188,7 +186,7 @@ class DeferredResponseWorker(BoundedWorker):
             assert deferred.conn is not None
             try:
                 self._send(deferred, deferred.conn)
-            except OSError as error:  # also a peer that takes nothing: nobody waits for it here
+            except OSError as error:  # also a peer that takes nothing: no thread waits for it here
                 self.log.debug("the answer could not be sent: %s", type(error).__name__)
                 self._drop(deferred.conn, status=None)
 
@@ -196,7 +194,7 @@ class DeferredResponseWorker(BoundedWorker):
         is_good = deferred.result()
         response = deferred.response if is_good else _other(deferred)
         conn.sock.setblocking(False)
-        # In flight they were not counted; kept alive, all at once, they would leave no room for anybody new.
+        # In flight they were not counted; kept alive, all at once, they would leave no room for a new one.
         if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
             response.force_close()
         if deferred.body and is_good:

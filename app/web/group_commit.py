@@ -1,12 +1,9 @@
 """
 From a verified request to a committed row: one committer thread per process, many rows per commit.
 
-Knows: when a request may be answered, what to do with a batch that fails, whom to wake, and how to count
-what was taken and what was turned away without letting strangers write to the database.
-Refuses to know: HTTP, signatures, SQL, Redis. Nobody is answered from memory: a duplicate, too, waits for
-its own batch, because what made it one may be a row that was never committed.
-
-Threads start with the first request, in the process that has it: gunicorn builds the application, then forks.
+No answer comes from memory: a duplicate, too, waits for its own batch, because what made it one may be a row
+that was never committed. Threads start with the first request, in the process that has it: gunicorn builds
+the application, then forks.
 """
 
 from __future__ import annotations
@@ -25,7 +22,7 @@ from app.errors import StoreUnavailable
 from app.orchestrator.records import NewDelivery
 from app.web.rejections import Counting
 
-ACK_TIMEOUT_S = 3.0  # Recall waits 15 s; a person restarting the database should not make its workers pile up
+ACK_TIMEOUT_S = 3.0  # Recall waits 15 s; its workers must not pile up while the database restarts
 BATCH_ROWS = 500
 WAKE_EVERY_S = 0.02  # one costs as much as a request, and whoever is awake takes all there is
 
@@ -84,7 +81,7 @@ class Committer:
 
     Args:
         store: Where rows go; each call is one transaction.
-        wake: Tells the workers that there is something to do. May hang or raise.
+        wake: Wakes a worker. May hang or raise.
         patience_s: How long a request waits for its own row.
         batch_rows: Most rows in one transaction.
         monotonic: Seconds by a clock that only goes forward.

@@ -1,9 +1,6 @@
 """
-Runs gunicorn in this process, with the project's `gunicorn.conf.py`: for the supervisor's web child.
-
-Knows how gunicorn is embedded, how its workers are tied to it, and how to refuse another server: every limit
-of the receiver is this worker's and that file's. Refuses to know the application: it is a function, called
-once before the workers are forked.
+Runs gunicorn in this process, with the project's `gunicorn.conf.py`: for the supervisor's web child. Another
+server is refused: every limit of the receiver is this worker's and that file's.
 """
 
 from __future__ import annotations
@@ -52,18 +49,18 @@ class _Embedded(Application):  # type: ignore[misc]  # gunicorn ships no types
         return self._load()
 
 
-def run_gunicorn(load: Callable[[], Wsgi] | None = None, **settings: Any) -> NoReturn:
+def run_gunicorn(load: Callable[[], Wsgi], **settings: Any) -> NoReturn:
     """
     Serves until SIGTERM (finishes what it has, 25 s at most) or SIGINT (at once), then exits the process.
 
     Args:
-        load: Makes the application, before the fork. Without it, `app.web.application.create_app`.
+        load: Makes the application, before the fork.
         settings: gunicorn's, before those of `gunicorn.conf.py`; e.g. `bind="127.0.0.1:8000"`.
 
     Raises:
         SystemExit: Always; code 0 after a clean stop.
     """
-    _Embedded(load or _create_app, settings).run()
+    _Embedded(load, settings).run()
     sys.exit(0)
 
 
@@ -112,7 +109,7 @@ def refuse_unless_configured_by_ours(cfg: Any) -> None:
 
 def refuse_to_start(problems: Sequence[str]) -> NoReturn:
     """
-    Tells the problems and ends the process.
+    Writes the problems and ends the process.
 
     Raises:
         SystemExit: Always; 78, or in a worker of gunicorn what makes gunicorn stop as well.
@@ -120,11 +117,3 @@ def refuse_to_start(problems: Sequence[str]) -> NoReturn:
     sys.stderr.write("".join(f"afterword: {problem}\n" for problem in problems))
     callers = {frame.f_globals.get("__name__") for frame, _ in traceback.walk_stack(None)}
     raise SystemExit(_APP_LOAD_ERROR if "gunicorn.workers.base" in callers else _EXIT_CONFIG)
-
-
-def _create_app() -> Wsgi:
-    from app.web.application import (
-        create_app,  # here: the supervisor must not import Flask to fork a child that does
-    )
-
-    return create_app()

@@ -207,8 +207,8 @@ class Report:
 
     Attributes:
         parts: Each of `PARTS` to "ok", "down", "paused" or "unknown".
-        facts: What the database knows; None when it did not answer in time.
-        queues: What Redis knows; None when it did not answer in time.
+        facts: From the database; None when it did not answer in time.
+        queues: From Redis; None when it did not answer in time.
         causes: Why a part is "down", where there is a sentence for that alone.
         silent: Processes that should give heartbeats, and do not.
     """

@@ -66,7 +66,9 @@ def claim(
     send = Send(ordinal, key_serial, f"key-{ordinal}-{key_serial}", fingerprint, bot)
     event = events.Sending(1.0, ordinal, line.provider, key_serial)
     # A repeated claim must differ from the state before, or the version would not move.
-    state = replace(before.transcription.with_attempt(line), waits=before.transcription.waits + 1)
+    state = replace(
+        before.transcription.with_attempt(line), recording_asks=before.transcription.recording_asks + 1
+    )
     return store.commit(before, Decision(state), event=event, source=source, send=send, **limits)
 
 

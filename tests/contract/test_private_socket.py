@@ -177,7 +177,7 @@ def test_another_users_server_in_a_folder_for_everyone_is_refused(
 ) -> None:
     folder = folder_with(open_way, "shared", mode)
     note = serve(folder / "redis.sock", NOBODY)
-    with pytest.raises(SocketRefused, match="everyone may write to"):
+    with pytest.raises(SocketRefused, match="all users may write to"):
         ask(folder / "redis.sock")
     assert note.read_bytes() == b""
 
@@ -186,7 +186,7 @@ def test_another_users_server_in_a_folder_for_everyone_is_refused(
 def test_another_users_folder_below_one_for_everyone_is_refused(open_way: Path, serve: Serve) -> None:
     shared = folder_with(open_way, "shared", 0o1777)
     note = serve(folder_with(shared, "theirs", 0o755, NOBODY) / "redis.sock", NOBODY)
-    with pytest.raises(SocketRefused, match="everyone may write to"):
+    with pytest.raises(SocketRefused, match="all users may write to"):
         ask(shared / "theirs" / "redis.sock")
     assert note.read_bytes() == b""
 

@@ -132,7 +132,7 @@ def test_a_commit_is_read_back_whole(store: AnyStore) -> None:
         metadata=(("naïve", "värde"),),
         pending_transcripts=(PendingTranscript("t9", 2.5),),
         processed_transcripts=("t0",),
-        waiting_since=1234.56789,
+        provider_wait_since=1234.56789,
     )
     store.commit(before, decision, event=DONE, source=HAND)
     after = store.load(WORKSPACE, RECORDING)
@@ -162,7 +162,7 @@ def test_fifty_commits_on_one_version_write_once(place: Place) -> None:
     before = store.load(WORKSPACE, RECORDING)
 
     def job(number: int) -> object:
-        state = replace(before.transcription, waits=number + 1)
+        state = replace(before.transcription, recording_asks=number + 1)
         return store.commit(before, Decision(state, (CREATE,)), event=DONE, source=HAND)
 
     results = at_once(job, range(50))
@@ -201,7 +201,7 @@ def test_a_delivery_is_applied_once(store: AnyStore) -> None:
     assert not store.has_unapplied()
     again = store.load(WORKSPACE, RECORDING)
     with pytest.raises(Stale):
-        store.commit(again, creating(again, waits=1), event=DONE, source=source)
+        store.commit(again, creating(again, recording_asks=1), event=DONE, source=source)
     assert store.load(WORKSPACE, RECORDING) == again
 
 
@@ -223,7 +223,7 @@ def test_an_ignored_event_marks_its_source_and_is_remembered(store: AnyStore, is
 def test_an_event_ignored_on_an_outdated_state_is_decided_again(store: AnyStore) -> None:
     begin(store)
     old = store.load(WORKSPACE, RECORDING)
-    store.commit(old, creating(old, waits=1), event=DONE, source=HAND)
+    store.commit(old, creating(old, recording_asks=1), event=DONE, source=HAND)
     with pytest.raises(Stale):
         store.commit(old, Decision(old.transcription, ignored="so it seemed"), event=DONE, source=HAND)
 
@@ -232,7 +232,7 @@ def test_a_command_of_the_same_key_replaces_the_pending_one(store: AnyStore) -> 
     begin(store, FetchTranscript("t1"))
     before = store.load(WORKSPACE, RECORDING)
     later = FetchTranscript("t1", after_s=60)
-    store.commit(before, creating(before, later, waits=1), event=DONE, source=HAND)
+    store.commit(before, creating(before, later, recording_asks=1), event=DONE, source=HAND)
     assert store.load(WORKSPACE, RECORDING).pending == (FetchTranscript("t1"),)
     assert store.due(10, offer_again_s=0) == []
     store.clock_offset_s += 61
@@ -245,7 +245,7 @@ def test_a_command_of_the_same_key_replaces_the_pending_one(store: AnyStore) -> 
 def test_dropped_commands_are_gone_and_others_stay(store: AnyStore) -> None:
     begin(store, CREATE, AskTranscript("t1", after_s=600))
     before = store.load(WORKSPACE, RECORDING)
-    decision = Decision(replace(before.transcription, waits=1), dropped=(AskTranscript("t1"),))
+    decision = Decision(replace(before.transcription, recording_asks=1), dropped=(AskTranscript("t1"),))
     store.commit(before, decision, event=DONE, source=HAND)
     assert store.load(WORKSPACE, RECORDING).pending == (CREATE,)
 
@@ -254,7 +254,7 @@ def test_commands_of_other_recordings_are_left_alone(store: AnyStore) -> None:
     begin(store, CREATE, recording_id="other")
     begin(store, CREATE)
     before = store.load(WORKSPACE, RECORDING)
-    state = replace(before.transcription, waits=1)
+    state = replace(before.transcription, recording_asks=1)
     store.commit(before, Decision(state, dropped=(CREATE,)), event=DONE, source=HAND)
     assert store.load(WORKSPACE, "other").pending == (CREATE,)
 
@@ -263,7 +263,7 @@ def test_the_history_keeps_codes_and_ids_but_no_names(store: AnyStore) -> None:
     begin(store, CREATE)
     seen = Seen("t1", TranscriptStatus.DONE, 1, "deepgram_async")
     before = store.load(WORKSPACE, RECORDING)
-    state = replace(before.transcription, waits=1)
+    state = replace(before.transcription, recording_asks=1)
     listed = events.Listed(2.0, 1, seen=(seen,), since_first_send_s=7.0)
     store.commit(before, Decision(state), event=listed, source=HAND)
     first, second = store.history(WORKSPACE, RECORDING)
@@ -285,7 +285,7 @@ def test_the_command_is_done_when_its_event_is_committed(store: AnyStore) -> Non
     leased = begun(store, LookUpTranscript(0))
     before = store.load(WORKSPACE, RECORDING)
     source = Source(command=leased, by="worker")
-    store.commit(before, creating(before, waits=1), event=events.Listed(1.0, 0), source=source)
+    store.commit(before, creating(before, recording_asks=1), event=events.Listed(1.0, 0), source=source)
     assert store.load(WORKSPACE, RECORDING).pending == ()
     assert not store.renew(leased, lease_s=15)
 
@@ -296,7 +296,7 @@ def test_a_worker_whose_command_was_taken_by_another_writes_nothing(store: AnySt
     quick = store.take(slow.id, lease_s=15)
     assert quick is not None
     before = store.load(WORKSPACE, RECORDING)
-    decision = creating(before, CREATE, waits=1)
+    decision = creating(before, CREATE, recording_asks=1)
     with pytest.raises(LeaseLost):
         store.commit(before, decision, event=events.Listed(1.0, 0), source=Source(command=slow))
     assert store.load(WORKSPACE, RECORDING) == before
@@ -308,14 +308,14 @@ def test_an_expired_lease_nobody_else_took_is_good_enough(store: AnyStore) -> No
     store.clock_offset_s += 600
     before = store.load(WORKSPACE, RECORDING)
     source = Source(command=leased)
-    store.commit(before, creating(before, waits=1), event=events.Listed(1.0, 0), source=source)
+    store.commit(before, creating(before, recording_asks=1), event=events.Listed(1.0, 0), source=source)
     assert store.load(WORKSPACE, RECORDING).version == 2
 
 
 def test_a_command_that_asks_for_itself_again_starts_afresh(store: AnyStore) -> None:
     leased = begun(store, LookUpTranscript(1))
     before = store.load(WORKSPACE, RECORDING)
-    decision = creating(before, LookUpTranscript(1, after_s=30), waits=1)
+    decision = creating(before, LookUpTranscript(1, after_s=30), recording_asks=1)
     store.commit(before, decision, event=events.Listed(1.0, 1), source=Source(command=leased))
     assert not store.renew(leased, lease_s=15)
     assert store.due(10, offer_again_s=0) == []
@@ -329,11 +329,11 @@ def test_a_command_that_asks_for_itself_again_starts_afresh(store: AnyStore) -> 
 def test_a_command_replaced_under_a_workers_hands_is_lost_to_it(store: AnyStore) -> None:
     leased = begun(store, FetchTranscript("t1"))
     before = store.load(WORKSPACE, RECORDING)
-    store.commit(before, creating(before, FetchTranscript("t1"), waits=1), event=DONE, source=HAND)
+    store.commit(before, creating(before, FetchTranscript("t1"), recording_asks=1), event=DONE, source=HAND)
     assert not store.renew(leased, lease_s=15)
     after = store.load(WORKSPACE, RECORDING)
     with pytest.raises(LeaseLost):
-        store.commit(after, creating(after, waits=2), event=DONE, source=Source(command=leased))
+        store.commit(after, creating(after, recording_asks=2), event=DONE, source=Source(command=leased))
     store.clock_offset_s += 16
     (due,) = store.due(10, offer_again_s=15)
     assert store.take(due.id, lease_s=15) is not None

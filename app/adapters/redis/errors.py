@@ -91,7 +91,7 @@ def forgetful(client: Redis) -> Redis:
     kind: Any = pool.connection_class
 
     class Forgetful(kind):  # type: ignore[misc]
-        """A connection that tells its pool."""
+        """A connection that reports to its pool."""
 
         def read_response(self, *args: Any, **kwargs: Any) -> Any:
             try:

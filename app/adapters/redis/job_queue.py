@@ -1,7 +1,7 @@
 """
 The queue on RQ: two queues, `recall` (commands, by id) and `inbox` (wake-ups), JSON only.
 
-It knows how jobs are written to Redis and what is counted there. It refuses to know what a command
+In here: how jobs are written to Redis and what is counted there. Not in here: what a command
 is, what is due, and how jobs are run (that is `workers`). Losing everything in it loses nothing: the
 dispatcher offers again from the database. So there is no `unique=` (it blocks the repair of lost
 jobs), no job `ttl` (it drops jobs silently), no RQ scheduler, and job ids are random.
@@ -55,7 +55,7 @@ FIELDS = frozenset({"data", "origin", "description", "status", "timeout", "resul
 LONGEST_FIELD_BYTES = 4096
 
 JOBS_WAITING_PER_WORKER = 4
-# A finished job is 4.8 kB in Redis; a minute is enough for whoever watches the dashboard.
+# A finished job is 4.8 kB in Redis; a minute is enough for a look at the dashboard.
 RESULT_TTL_S = 60
 FAILURE_TTL_S = 86_400
 # Under RQ's own prefix: where RQ may write, this may.
@@ -213,7 +213,7 @@ class RqQueue:
             try:
                 pipe.execute()
             except WatchError:
-                # Somebody else put a wake-up there meanwhile. If a worker has taken it already, it
+                # Another process put a wake-up there meanwhile. If a worker has taken it already, it
                 # reads the inbox after our caller's commit: either way the news is seen.
                 return
 

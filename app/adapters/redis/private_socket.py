@@ -5,7 +5,7 @@ socket where it is expected, if the folder lets them.
 
 The embedded Valkey (its socket has a name of its own) must be in a folder of this user's that no other may
 write to, and run by this user. A server of the user's choice (REDIS_URL) may run under another user, as a
-packaged Redis does; then no folder on the way to it may be open to everyone. A stricter rule for those would
+packaged Redis does; then no folder on the way to it may be open to all users. A stricter rule for those would
 refuse common set-ups for nothing: write access on the way to the home is access to the database as well.
 
 The path of a Unix socket holds 107 bytes on Linux, 103 on macOS; a longer one is reached through its folder.
@@ -117,6 +117,6 @@ def _refuse_server(path: Path, user: int, *, is_own: bool) -> None:
     for folder in path.resolve().parents:
         if folder.stat().st_mode & stat.S_IWOTH:
             raise SocketRefused(
-                f"The Redis at {path} is run by another user (uid {user}), and everyone may write to "
+                f"The Redis at {path} is run by another user (uid {user}), and all users may write to "
                 f"{folder}: let it listen in a folder of its own, or run it as this user."
             )

@@ -1,8 +1,8 @@
 """
-Whose fault it is: accounts that refuse us, for how long they did, and who asks again.
+Accounts that refuse us, for how long they did, and the probe that asks again.
 
-A pause is a row while it lasts and a line of the log when it ended; whoever removes the row writes the
-line, in one transaction, so that no second of a pause is counted twice or lost.
+A pause is a row while it lasts and a line of the log when it ended; the row is removed and the line
+written in one transaction, so that no second of a pause is counted twice or lost.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 The way to the database: one engine per process, read and write transactions, its clock.
 
-Knows: addresses, pragmas, time-outs, what a fork does to connections, which errors end one.
-Refuses to know: tables. The rest of the store stands on `Database` and sees no driver.
+In here: addresses, pragmas, time-outs, what a fork does to connections, which errors end one.
+Not in here: tables. The rest of the store stands on `Database` and sees no driver.
 
 Every infrastructure wait ends within 5 s: pool, lock, statement, connect; a PostgreSQL server that stands
 still is given up after 6 s of silence and 3 s of knocking again.
@@ -236,7 +236,7 @@ def make_private_file(path: Path) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Never opened when it is there: closing a descriptor of ours would drop the locks that SQLite holds
-        # in this process, and whoever closes last elsewhere would then delete the log of changes under us.
+        # in this process, and the last to close it elsewhere would then delete the log of changes under us.
         # https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

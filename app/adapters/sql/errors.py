@@ -59,7 +59,7 @@ _WRONG_SERVER = (
     "53",  # no space, memory or connections left there: it may be given up for another, and stay up
     "58",  # its system or its disk fails
     "XX",  # what it has on its disk is damaged
-    "40001",  # a standby cancels what stands in recovery's way; READ COMMITTED knows no other reason
+    "40001",  # a standby cancels what stands in recovery's way; READ COMMITTED has no other reason
     "57P",  # stopping, crashed, starting, database dropped, idle for too long
 )
 # https://sqlite.org/rescode.html: the file may have been replaced, or its disk mounted anew.

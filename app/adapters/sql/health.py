@@ -1,5 +1,5 @@
 """
-What the database knows about how the service is: since when work is undone, what Recall and its providers
+From the database, how the service is: since when work is undone, what Recall and its providers
 were like, what became of the last webhooks. For readiness, `/metrics`, `check` and `status`.
 
 Reads only. Every question goes by an index or to a table of a few rows, and is asked once a second.

@@ -2,8 +2,8 @@
 Heartbeats of processes and of the installation: was it away for long, is the database a backup, did its
 clock step?
 
-One row says when anybody last worked here. Whoever works signs first, so that the question is answered
-before money is spent. What a step is, is in `clock_steps`; nothing here knows what follows from the answer.
+One row has the time of the last heartbeat of this installation. All work begins with one, so that the
+question is answered before money is spent. What a step is, is in `clock_steps`.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _move_back(connection: Connection, by_s: float, *, now: float) -> None:
     states = t.transcriptions
     is_open = states.c.phase.not_in((Phase.STORED.value, Phase.ERASED.value))
     # First, as in every commit. It is held against a silence, which moves as well and ends now at the latest:
-    # a step that was not measured is short by the time since the last sign.
+    # a step that was not measured is short by the time since the last heartbeat.
     moved_at = states.c.updated_at - by_s
     in_the_past = sa.case((moved_at < now, moved_at), else_=now - _MOMENT_S)
     connection.execute(states.update().where(is_open).values(updated_at=in_the_past))

@@ -2,8 +2,8 @@
 The outbox: commands by id, their leases and their offers.
 
 A command is done by deleting its row, so a row that is there is work to do. Two stamps keep it from
-being done twice: `offered_at` (somebody was told) and `leased_until` with a token (somebody is at
-it). The first is a courtesy, the second a fence: every later step names the token.
+being done twice: `offered_at` (it is in the queue) and `leased_until` with a token (a worker performs
+it). The first saves a duplicate, the second excludes one: every later step names the token.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Outbox(RecallAnswers):
         """
         Due commands neither leased nor offered within `offer_again_s`, oldest first. Reads only.
 
-        A paused workspace has none, but one when its probe is due: whoever takes that asks Recall.
+        A paused workspace has none, but one when its probe is due.
         """
         row, pause = t.commands, t.pauses
         with self.reading() as connection:
@@ -173,7 +173,7 @@ class Outbox(RecallAnswers):
         ids = sorted(command_ids)
         if not ids:
             return
-        # A row somebody else has in hand is being taken or replaced: no need to mark it, nor to wait.
+        # A row locked by another transaction is being taken or replaced: no need to mark it, nor to wait.
         idle = sa.select(t.commands.c.id).where(t.commands.c.id.in_(ids)).with_for_update(skip_locked=True)
         marked = t.commands.update().where(t.commands.c.id.in_(idle)).values(offered_at=self.db_now)
         with self.writing() as connection:

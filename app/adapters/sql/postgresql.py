@@ -32,7 +32,7 @@ from app.settings.server_urls import for_libpq
 # The server itself ends statements and waits for locks after 5 s, so that an honest one is heard by then.
 SILENCE_S = 6.0
 CONNECT_S = 3  # for each address of the host
-CONNECT_S_OF_SEVERAL = 2  # for each address of each host; psycopg knows no less
+CONNECT_S_OF_SEVERAL = 2  # for each address of each host; psycopg takes no less
 _BEGIN = (
     "BEGIN ISOLATION LEVEL READ COMMITTED;"  # whatever the server's default is
     " SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '5s';"

@@ -101,7 +101,7 @@ class SendsAndRates(Database):
             return float(connection.execute(taken.returning(row.c.next_at)).scalar_one()) - gap_s
 
     def push_rate(self, workspace: str, rate: str, *, after_s: float) -> None:
-        """Nobody gets a slot before now + after_s; a later time already set stays."""
+        """No slot before now + after_s; a later time already set stays."""
         row = t.rates
         new = self.insert(row).values(workspace=workspace, rate=rate, next_at=self.db_now + after_s)
         pushed = new.on_conflict_do_update(

@@ -1,7 +1,7 @@
 """
 The tables of the record, and the two SQL expressions that SQLite and PostgreSQL spell differently.
 
-Knows: names, types, constraints. Refuses to know: what any of it means for a transcription.
+In here: names, types, constraints. Not in here: what any of it means for a transcription.
 What must change together: a change here is a new file in `migrations/versions/`; a contract test
 compares the two on both databases.
 

@@ -1,8 +1,8 @@
 """
 Load a transcription, and commit what follows from an event: the one transaction everything hangs on.
 
-Knows: the order of its statements, which of them may find that somebody else was faster, and which
-rows mirror the state. Refuses to know: what any event means, with one exception: only a line that
+In here: the order of its statements, which of them may find a newer state, and which rows mirror the
+state. Not in here: what any event means, with one exception: only a line that
 appears by `Sending`, the claim, is held against the budget; one learned from a marker at Recall is a
 fact that no budget can undo.
 
@@ -95,7 +95,7 @@ class Transitions(Outbox):
                     _mark_current(connection, after)
                 self._write_history(connection, before, decision, event, source)
                 offerable = self._replace_commands(connection, decision, event, source, offer_now=offer_now)
-                # Last: rows that every commit wants, held for the shortest time.
+                # Last: rows that every commit writes, held for the shortest time.
                 self.count_end(connection, before.transcription, after)
                 self.count_answers(connection, after.workspace, answers)
                 return Committed(offerable, send_id=send_id)
@@ -283,7 +283,7 @@ class Transitions(Outbox):
         if gone:
             of_recording = _is_of(t.commands, after.workspace, after.recording_id)
             connection.execute(t.commands.delete().where(of_recording, t.commands.c.key.in_(sorted(gone))))
-        # Refused for the account's sake: when the account is well again nobody waits for the clock.
+        # Refused for the account's sake: when the account is accepted again none waits for its time.
         is_held = isinstance(event, events.CreateRefused) and event.refusal is events.Refusal.ACCOUNT
         offerable = []
         for command in decision.commands:

@@ -1,11 +1,11 @@
 """
-Whose turn it is to write to SQLite: locks of our own around every write transaction.
+Which process writes to SQLite next: locks of our own around every write transaction.
 
 SQLite lets a waiting writer sleep up to 100 ms between looks and has no order, so that a busy process
 starves the others. Here the threads of a process queue on a mutex, and processes pass two file locks:
-`-next` admits one of them to wait for `-turn`. Who has just had the turn must pass `-next` again, which
-the waiting one holds: nobody is overtaken twice, and only one looks often. SQLite's own lock is still
-taken (other programs may write); this only decides who asks for it. Who has a sender waiting for it passes
+`-next` admits one of them to wait for `-turn`. A process that has just had the lock must pass `-next` again,
+which the waiting one holds: none is overtaken twice, and only one looks often. SQLite's own lock is still
+taken (other programs may write); this only orders the writers. A transaction that a sender waits for passes
 `-next` by: it waits for the transaction that is running, not for those that queue.
 
 `flock`, not `lockf`: POSIX record locks vanish when *any* descriptor of the file is closed.
@@ -48,11 +48,11 @@ class WriteLock:
     @contextmanager
     def taken(self, *, wait_s: float, is_urgent: bool = False) -> Iterator[None]:
         """
-        Holds the turn.
+        Holds the lock.
 
         Args:
             wait_s: Longest wait.
-            is_urgent: Goes before those who queue; they get the turn between two of these.
+            is_urgent: Goes before those that queue; they get the lock between two of these.
 
         Raises:
             StoreUnavailable: Others kept it for `wait_s` seconds, or the lock files cannot be used.

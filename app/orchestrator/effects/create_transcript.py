@@ -5,8 +5,8 @@ The one effect that costs money. Time-line of a create, and what a crash leaves 
       | crash: nothing was sent, or something was: the line says `sending`, so it is looked up
                                                 | crash: the same, at each of the two
 
-The claim is a compare-and-set, so one worker of all passes it. A worker that finds `sending` under its lease
-knows that another died between stamp and event. What must change together: this file and
+The claim is a compare-and-set, so one worker of all passes it. `sending` found under a fresh lease
+means that another died between stamp and event. What must change together: this file and
 `core/rules_create.py`.
 """
 
@@ -91,7 +91,7 @@ def _why_not(context: CommandContext, command: CreateTranscript, line: Attempt |
     probe_s = context.policy.durations.provider_probe_at_most_s
     if context.store.allow_request(context.workspace.name, command.provider, probe_s=probe_s):
         return None
-    at = context.now_excluding_pauses(context.state.waiting_since or context.now(), for_creates=True)
+    at = context.now_excluding_pauses(context.state.provider_wait_since or context.now(), for_creates=True)
     return Happened(events.ProviderDown(at, command.ordinal, command.provider))
 
 

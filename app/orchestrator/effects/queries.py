@@ -129,7 +129,7 @@ def ask_recording(context: CommandContext) -> Outcome:
     if isinstance(facts, Unanswered):
         return facts
     # Not the creates' pause: it may outlast the last create, and the recording can be asked for meanwhile.
-    at_excluding_pauses = context.now_excluding_pauses(context.state.waiting_since or context.now())
+    at_excluding_pauses = context.now_excluding_pauses(context.state.recording_wait_since or context.now())
     asked = events.RecordingAsked(
         context.now(),
         facts.condition,
@@ -144,7 +144,7 @@ def ask_recording(context: CommandContext) -> Outcome:
 
 def await_provider(context: CommandContext) -> Outcome:
     """The wait itself is the command's due time; who is still down is looked up by the decision."""
-    at = context.now_excluding_pauses(context.state.waiting_since or context.now(), for_creates=True)
+    at = context.now_excluding_pauses(context.state.provider_wait_since or context.now(), for_creates=True)
     return Happened(events.ProviderAwaited(at))
 
 

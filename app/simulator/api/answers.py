@@ -2,7 +2,7 @@
 Recall's answers as values: what a status looks like in JSON, and in HTML where Recall's front door speaks.
 
 Seen live by integrators where known (401, 404 of an unknown route); in the style of Django REST framework
-where nobody has published a body (402, 404 of an object, 429). Source: https://docs.recall.ai/docs/errors.
+where no body is published (402, 404 of an object, 429). Source: https://docs.recall.ai/docs/errors.
 """
 
 from __future__ import annotations

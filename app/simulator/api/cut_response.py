@@ -24,7 +24,7 @@ def to_response(answer: Answer) -> Response:
 
 
 def cut_connection() -> None:
-    """Close the peer's connection hard: nothing written after this reaches anybody."""
+    """Close the peer's connection hard: nothing written after this arrives."""
     peer: socket.socket = request.environ["werkzeug.socket"]
     # Linger 0 makes the close a reset instead of an orderly end.
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -197,8 +197,8 @@ def _labels(turns: list[dict[str, Any]], transcript: Transcript) -> list[str]:
 
 
 def _unnamed(turn: dict[str, Any], label: str) -> dict[str, Any]:
-    nobody = {"id": None, "name": label, "is_host": None, "platform": None, "extra_data": None, "email": None}
-    return {**turn, "participant": nobody}
+    blank = {"id": None, "name": label, "is_host": None, "platform": None, "extra_data": None, "email": None}
+    return {**turn, "participant": blank}
 
 
 def provider_data(transcript: Transcript) -> dict[str, Any]:

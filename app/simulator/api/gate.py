@@ -30,7 +30,7 @@ View = Callable[..., Answer]
 
 
 class Gate:
-    """Who passes to a view, and the counting of what everybody got."""
+    """Authentication, rates and faults before a view, and the counts of its answers."""
 
     def __init__(self, world: World, lying: Lying) -> None:
         self._world = world

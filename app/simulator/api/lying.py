@@ -30,7 +30,7 @@ _MADE_UP = uuid.UUID("7e57ab1e-0000-4000-8000-000000000000")
 
 class Lying:
     """
-    Tells the lies of one world.
+    The lies of one world.
 
     Args:
         show_transcript, show_recording: The true JSON of an object; called with the lock held.

@@ -133,7 +133,7 @@ def recording_json(recording: Recording, *, transcript: Json | None, processing:
 
     Args:
         transcript: For `media_shortcuts`: the first transcript of the recording, if any. Which one Recall
-            shows when there are several, nobody says.
+            shows when there are several is not documented.
         processing: Show it as still running, whatever its status.
     """
     style = recording.script.shape.timestamp_style

@@ -10,7 +10,7 @@ The screenplays in `content/`: one text file per conversation, read here into fr
     bo ^: Yes, go ahead.                       begins before the turn above has ended
     bo [es-MX]: Un segundo. (2.5) Ya.          a turn in another language; a silence of 2.5 s
 
-Lines that begin with `#` are comments. Knows nothing about time or JSON.
+Lines that begin with `#` are comments. Nothing here is about time or JSON.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """Somebody who speaks; `key` is also the Choice that names them."""
+    """A speaking role; `key` is also the Choice that names it."""
 
     key: str
     marks: frozenset[str]
@@ -156,7 +156,7 @@ def fill(text: str, facts: Mapping[str, str]) -> str:
         try:
             value = facts[name[0].lower() + name[1:]]
         except KeyError:
-            raise ScriptError(f"nobody says what {{{name}}} is in {text!r}") from None
+            raise ScriptError(f"{{{name}}} is not defined, in {text!r}") from None
         return value[0].upper() + value[1:]
 
     return _BLANK_TO_FILL.sub(fact, text)

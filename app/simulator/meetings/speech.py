@@ -1,7 +1,7 @@
 """
 When each word of a conversation is said: a voice per speaker, about 150 English words a minute all told.
 
-Knows letters, pauses, who may interrupt whom, and the JSON of a word; knows nothing about screenplays. A
+Letters, pauses, who may interrupt whom, and the JSON of a word; nothing about screenplays. A
 voice never speaks two words at once; two voices may.
 """
 

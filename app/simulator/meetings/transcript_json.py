@@ -2,7 +2,7 @@
 The meetings of the simulator: what was said in a recording, as Recall's normalised transcript JSON.
 
 Each kind is a conversation written for this project (`content/KIND.txt`); the seed chooses names, companies
-and figures and moves every word a little. Knows the shape of a transcript (newer and older artifacts, machine
+and figures and moves every word a little. Has the shape of a transcript (newer and older artifacts, machine
 diarisation) and nothing about HTTP, recordings or how the files are read (`script`), spoken
 (`speech`) or, for the long one, put together (`workshop`). Nothing is read before the first
 meeting is made.
@@ -60,7 +60,7 @@ class Meeting:
         title: As a calendar would show it.
         language: BCP 47; of most of what is said. Single turns may be in another.
         duration_s: Length of the recording, seconds; later than the last word.
-        turns: Recall's normalised asynchronous transcript, ready for `json.dumps`; empty when nobody spoke.
+        turns: Recall's normalised asynchronous transcript, ready for `json.dumps`; empty without speech.
             Source: https://docs.recall.ai/docs/async-transcription
     """
 
@@ -89,7 +89,7 @@ def make_meeting(seed: int, *, kind: str | None = None) -> Meeting:
     if kind == SILENT:
         return Meeting(kind, "Meeting", "en-US", round(Dice(seed, kind).between(70, 900), 2), [])
     script = load(kind)
-    # Streams of their own, so that a corrected sentence does not rename everybody in it.
+    # Streams of their own, so that a corrected sentence renames no speaker.
     facts = _facts(script, Dice(seed, kind, "facts"))
     lines = _lines(kind, script, seed=seed, facts=facts)
     clock = Conversation(Dice(seed, kind, "speech"), now_s=Dice(seed, kind, "start").between(0.4, 6.0))
@@ -137,7 +137,7 @@ def _participants(script: Script, facts: Mapping[str, str], *, seed: int) -> dic
     for place, role in enumerate(script.roles):
         name = facts[f"{role.key} in full"]
         if style == "machine":
-            # A provider that diarises hears voices, not people.
+            # A provider that diarises has voices, not participants.
             people[role.key] = _participant(None, letters_or_numbers[place], marks=frozenset())
         elif style == "older":
             people[role.key] = {"id": place + 1, "name": name}
@@ -149,7 +149,7 @@ def _participants(script: Script, facts: Mapping[str, str], *, seed: int) -> dic
 def _participant(number: int | None, name: str, *, marks: frozenset[str]) -> dict[str, Any]:
     return {
         "id": number,
-        # Somebody who spoke before Recall's bot was told who was speaking stays nameless.
+        # A speaker of whom Recall's bot had no active-speaker event yet stays nameless.
         "name": None if "unnamed" in marks else name,
         "is_host": None if number is None or "phone" in marks else "host" in marks,
         "platform": _platform(number, marks),

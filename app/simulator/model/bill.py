@@ -1,7 +1,7 @@
 """
 What the simulated Recall was asked, and what it would charge for.
 
-Counts only; whoever counts holds the world's lock (see state). Tests and the demo judge the product by this,
+Counts only, under the world's lock (see state). Tests and the demo judge the product by this,
 never by the product's own records.
 """
 
@@ -60,7 +60,7 @@ class Bill:
         self.busiest_minute[kind] = max(passed, self.busiest_minute.get(kind, 0))
 
     def to_json(self) -> dict[str, Any]:
-        """The totals; state adds `per_recording`, whose transcripts only it knows."""
+        """The totals; state adds `per_recording`."""
         return {
             "calls": dict(self.calls),
             "responses": dict(self.responses),

@@ -2,7 +2,7 @@
 What the simulated Recall says that is not so: the vocabulary, its checking, and which lie is due.
 
 A lie is told through the side door (`POST /_sim/lies`) or carried by a recording's script (`lies`). What it
-makes of an answer is in `lying`; this module knows nothing of HTTP.
+makes of an answer is in `lying`; this module is without HTTP.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ class Lifecycle:
         self._webhooks.send(self._recording_message("recording.failed", recording))
 
     def delete_recording(self, recording: Recording) -> None:
-        """Retention ended or somebody deleted it: its transcripts go too. Nothing happens the second time."""
+        """Retention ended or it was deleted: its transcripts go too. Nothing happens the second time."""
         with self._world.lock:
             if recording.status.code == "deleted":
                 return
@@ -182,7 +182,7 @@ class Lifecycle:
         End it now as scripted.
 
         Returns:
-            The message that tells so; None when somebody ended or deleted it by hand meanwhile.
+            Its message; None when it was ended or deleted by hand meanwhile.
         """
         code, sub_code = verdict_of(transcript.outcome)
         word = nth(transcript.recording.script.done_webhook, transcript.number, default="ok")

@@ -30,11 +30,9 @@ class Settings:
     workspaces: dict[str, str] = field(default_factory=dict)
     limits: float | str = "on"  # "on", "off", or the factor the published rates are multiplied by
     limit_mode: str = "any10"
-    limit_body: Any = (
-        None  # the body of the 400 at the limit per recording; nobody has published the real one
-    )
+    limit_body: Any = None  # the body of the 400 at the limit per recording; the real one is not published
     retry_after: str = "seconds"  # of a 429: "seconds", "missing" or "date"
-    throttle_first: bool = False  # judge the rate before the Idempotency-Key (nobody says which comes first)
+    throttle_first: bool = False  # judge the rate before the Idempotency-Key (the order is not published)
     errors_replayed: bool = True
     call_delay_ms: int = 0
     page_size: int = 5

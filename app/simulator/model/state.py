@@ -127,7 +127,7 @@ class Recording:
 
 @dataclass
 class World:
-    """Everything one simulator knows. `lock` guards all of it; nothing slow is done while it is held."""
+    """The state of one simulator. `lock` guards all of it; nothing slow is done while it is held."""
 
     clock: SimClock
     timers: Timers
@@ -142,7 +142,7 @@ class World:
     bill: Bill = field(default_factory=Bill)
     lies: LieBook = field(default_factory=LieBook)
     seq: int = 0
-    # Called on reset by whoever keeps more than is kept here (rates, remembered answers, deliveries).
+    # Called on reset, for what is kept elsewhere (rates, remembered answers, deliveries).
     on_reset: list[Callable[[], None]] = field(default_factory=list)
 
     def next_seq(self) -> int:

@@ -168,7 +168,7 @@ class Webhooks:
             message.state = verdict
         if verdict == "pending":
             self._again(message, number + 1, again=again, status=attempt["status"], headers=headers)
-        # Last, so that whoever sees the attempt in the list may count on what follows from it.
+        # Last, so that what follows from the attempt is done before the list shows it.
         with self._world.lock:
             message.attempts.append(attempt)
         self._after_first(message)

@@ -25,7 +25,7 @@ from app.adapters.sql.tables import DbNow, installation
 from app.errors import ConfigError
 
 _WAIT_S = 60.0  # for another migration to end
-_LOCK = 0x61667465  # any number that nobody else uses: "afte"
+_LOCK = 0x61667465  # any number that is not used elsewhere: "afte"
 
 
 def migrate(url: str) -> str:

@@ -1,7 +1,7 @@
 """
 The first tables. A step that has been released is never edited: the next change is a new file.
 
-Spelled out rather than taken from `sql.tables`, which tells what the tables are now, not what they were.
+Spelled out rather than taken from `sql.tables`, which has the tables as they are now, not as they were.
 """
 
 from __future__ import annotations
