@@ -396,7 +396,7 @@ def test_a_part_ails_when_it_does_in_one_of_several_workspaces(place: Place) -> 
     theirs = replace(place.workspace, name="theirs", api_key="their key")
     place.others = (theirs,)
     assert place.report().status == "ok"
-    place.store.pause("theirs", "recall_answers_402", probe_after_s=60)
+    place.store.pause("theirs", PauseSubject.ACCOUNT, 402, probe_after_s=60)
     report = place.report()
     assert (report.parts["recall"], report.parts["providers"]) == ("paused", "ok")
     assert report.body()["recall_paused"]["cause"] == "recall_answers_402"  # type: ignore[index]
