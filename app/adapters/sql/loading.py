@@ -17,7 +17,7 @@ from app.core.state import Transcription
 from app.orchestrator.records import Loaded
 
 _RESUMED_AT = sa.select(t.installation.c.at).where(t.installation.c.key == RESUMED).scalar_subquery()
-_IS_FROM_BEFORE = sa.func.coalesce(t.transcriptions.c.updated_at < _RESUMED_AT, sa.false())
+PREDATES_DOWNTIME = sa.func.coalesce(t.transcriptions.c.updated_at < _RESUMED_AT, sa.false())
 
 # State, version and whether it is from before a silence, where there is one; and pending commands.
 LoadedRows = tuple[sa.Row[str, int, bool] | None, Sequence[str]]
@@ -34,7 +34,7 @@ class Loading(Outbox):
 
     def load_in(self, connection: Connection, workspace: str, recording_id: str) -> LoadedRows:
         """`load` within a transaction; to be read by `loaded_of` when that has ended."""
-        row_of = sa.select(t.transcriptions.c.state, t.transcriptions.c.version, _IS_FROM_BEFORE)
+        row_of = sa.select(t.transcriptions.c.state, t.transcriptions.c.version, PREDATES_DOWNTIME)
         pending_of = sa.select(t.commands.c.args).order_by(t.commands.c.id)
         row = connection.execute(row_of.where(is_of(t.transcriptions, workspace, recording_id))).first()
         pending = connection.execute(pending_of.where(is_of(t.commands, workspace, recording_id)))

@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.errors import is_deadlock, violated
-from app.adapters.sql.loading import Loading, is_of
+from app.adapters.sql.loading import PREDATES_DOWNTIME, Loading, is_of
 from app.adapters.sql.sends_and_rates import may_have_left
 from app.core import commands, events
 from app.core import state as states
@@ -107,7 +107,7 @@ class Transitions(Loading):
             moved = row.update().where(is_of(row, after.workspace, after.recording_id))
             moved = moved.where(row.c.version == before.version)
             if is_claim and not before.predates_downtime:  # nothing is paid on news from before a silence
-                moved = moved.where(~_IS_FROM_BEFORE)
+                moved = moved.where(~PREDATES_DOWNTIME)
             values = _state_columns(after, self.db_now) | {"version": before.version + 1}
             if _execute_or_stale(connection, moved.values(values)) != 1:
                 raise Stale("the transcription moved on")
