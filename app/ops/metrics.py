@@ -160,7 +160,7 @@ def _of_store(store: Counts) -> Iterator[Metric]:
     yield _gauges(
         "afterword_transcriptions",
         "Recordings by where their transcription stands.",
-        ["goal"],
+        ["phase"],
         _by_name(phases),
     )
     yield _gauges(
