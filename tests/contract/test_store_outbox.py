@@ -204,7 +204,7 @@ def test_a_pause_keeps_its_beginning_and_takes_the_latest_cause(store: AnyStore)
     second = store.paused(WORKSPACE)
     assert first is not None
     assert second is not None
-    assert (second.cause, second.since) == ("402", first.since)
+    assert (second.cause, second.since) == ("recall_answers_402", first.since)
     assert second.probe_at == pytest.approx(store.now() + 15, abs=2)
     assert store.paused("other") is None
 
@@ -224,7 +224,7 @@ def test_a_create_refused_for_the_accounts_sake_wakes_with_the_account(store: An
     leased = begun(store)
     before = store.load(WORKSPACE, RECORDING)
     refused = events.CreateRefused(1.0, 1, events.Refusal.ACCOUNT, wait_s=900)
-    again = creating(before, CreateTranscript(1, "p", 1, after_s=900), waits=1)
+    again = creating(before, CreateTranscript(1, "p", 1, after_s=900), recording_asks=1)
     store.commit(before, again, event=refused, source=Source(command=leased))
     store.pause(WORKSPACE, PauseSubject.ACCOUNT, 402, probe_after_s=15)
     store.unpause(WORKSPACE)

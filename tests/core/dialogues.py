@@ -85,7 +85,7 @@ def _changes(before: Transcription, after: Transcription) -> Iterator[str]:
             continue
         if field.name == "attempts":
             yield from _lines("attempt", {a.ordinal: a for a in old}, {a.ordinal: a for a in new})
-        elif field.name == "unread":
+        elif field.name == "pending_transcripts":
             yield from _lines(
                 "finished", {u.transcript_id: u for u in old}, {u.transcript_id: u for u in new}
             )

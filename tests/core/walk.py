@@ -295,7 +295,7 @@ def _tried_often(state: Transcription) -> Transcription:
 
 
 # What no rule reads any more once a transcript is stored.
-_PAST: dict[str, Any] = {"is_heard": True, "is_insisted": False, "budget": 0}
+_PAST: dict[str, Any] = {"is_recording_done": True, "retry_requested": False, "budget": 0}
 
 
 @lru_cache(10_000)
@@ -326,7 +326,15 @@ def forget(state: Transcription) -> Transcription:
 
 @lru_cache(10_000)
 def _forget_line(line: Attempt) -> Attempt:
-    bare = replace(line, since=NOW, tries=0, blocked=0, error=None, key_serial=min(line.key_serial, 1))
+    bare = replace(
+        line,
+        since=NOW,
+        tries=0,
+        blocked=0,
+        error=None,
+        is_recording_unknown=False,
+        key_serial=min(line.key_serial, 1),
+    )
     return replace(bare, absence=_forget_absence(line.absence))
 
 

@@ -56,7 +56,7 @@ def context_of(
         before=Loaded(state or Transcription("default", "r"), 1),
         tripped=frozenset(parts.get("tripped", ())),
         time=nothing,
-        renewer=parts.get("keeper", nothing),
+        renewer=parts.get("renewer", nothing),
         store=parts.get("store", nothing),
         blobs=parts.get("blobs", nothing),
         clock=cast(Any, SimpleNamespace(boottime=lambda: 1.0)),
