@@ -131,7 +131,7 @@ def _with_absence(t: Transcription, transcript_id: str, absence: Absence | None)
     waiting, line = t.pending_transcript(transcript_id), t.attempt_of(transcript_id=transcript_id)
     if waiting is not None:
         return t.with_pending(replace(waiting, absence=absence))
-    assert line is not None, "one of the two is what was looked for"
+    assert line is not None  # one of the two was looked for
     return t.with_attempt(replace(line, absence=absence))
 
 

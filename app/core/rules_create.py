@@ -130,9 +130,7 @@ def on_created(t: Transcription, e: events.Created, p: Policy) -> Step:
     if any(a.transcript_id == e.transcript_id and a.ordinal != e.ordinal for a in t.attempts):
         # The answer to an earlier request: what became of this one, only the list can tell.
         return on_create_unknown(t, events.CreateUnknown(e.at, e.ordinal, "another_attempts"), p)
-    line = t.attempt_of(ordinal=e.ordinal) or Attempt(
-        e.ordinal, e.provider or "", AttemptStatus.CLAIMED, since=e.at
-    )
+    line = t.attempt_of(ordinal=e.ordinal) or Attempt(e.ordinal, "", AttemptStatus.CLAIMED, since=e.at)
     if line.transcript_id == e.transcript_id:
         return ignore(t, "this transcript is known as the attempt's")
     alarm = "two_transcripts_with_one_marker" if line.transcript_id is not None else None

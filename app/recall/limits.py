@@ -2,7 +2,7 @@
 What Recall allows and how it answers, as its documentation says: regions, rates, the events of its webhooks,
 sub codes, statuses and what a person can do about them. PURE: figures and words, each in this one place.
 
-`providers` has the providers; which status of a create means what is decided in `create_response`.
+The providers are in `providers`. Whether a create was refused at all is decided in `create_response`.
 """
 
 from __future__ import annotations
@@ -46,6 +46,11 @@ Rate = Literal["list", "list_page", "retrieve"]
 READS_PER_WINDOW: Mapping[Rate, int] = MappingProxyType(
     {"list": LISTS_PER_MINUTE - 2 - 12, "list_page": 12, "retrieve": READS_PER_MINUTE - 7}
 )
+# What counts against one limit: a 429 for one of them is for all of them.
+_LISTS: tuple[Rate, ...] = ("list", "list_page")
+SHARED_LIMIT: Mapping[Rate, tuple[Rate, ...]] = MappingProxyType(
+    {"list": _LISTS, "list_page": _LISTS, "retrieve": ("retrieve",)}
+)
 
 
 # -- what its webhooks say ------------------------------------------------------------------------
@@ -81,7 +86,7 @@ ACCOUNT_STATUSES = (401, 402, FORBIDDEN)
 
 
 class CreateFault(StrEnum):
-    """What a refused create is about, by its status."""
+    """What a refused create is about, as far as its answer tells."""
 
     KEY = "key"
     BALANCE = "balance"

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from app import wiring
 from app.adapters.redis import embedded_server
 from app.adapters.sql import tables
-from app.cli.testing import clean_environment
+from app.cli.dev_tools import clean_environment
 from app.errors import Away
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import ROOT

@@ -127,7 +127,9 @@ def test_a_state_of_another_version_is_read_as_far_as_it_is_known() -> None:
     assert state.from_record(record) == FULL
 
 
-@pytest.mark.parametrize("missing", ["attempts", "pending_transcripts", "metadata", "processed_transcripts", "superseded"])
+@pytest.mark.parametrize(
+    "missing", ["attempts", "pending_transcripts", "metadata", "processed_transcripts", "superseded"]
+)
 def test_a_state_without_a_list_has_an_empty_one(missing: str) -> None:
     record = {k: v for k, v in state.to_record(FULL).items() if k != missing}
     assert getattr(state.from_record(record), missing) == ()

@@ -326,7 +326,15 @@ def forget(state: Transcription) -> Transcription:
 
 @lru_cache(10_000)
 def _forget_line(line: Attempt) -> Attempt:
-    bare = replace(line, since=NOW, tries=0, blocked=0, error=None, key_serial=min(line.key_serial, 1))
+    bare = replace(
+        line,
+        since=NOW,
+        tries=0,
+        blocked=0,
+        error=None,
+        is_recording_unknown=False,
+        key_serial=min(line.key_serial, 1),
+    )
     return replace(bare, absence=_forget_absence(line.absence))
 
 

@@ -14,13 +14,13 @@ import click
 
 from app.settings.program_name import ROOT
 from tests.mutate.prepare import prepare
-from tests.mutate.results import Mutant, changes, equivalents, mutants
+from tests.mutate.results import changes, equivalents, mutants
 
 
 @click.command()
 @click.option("--paths", default="core", show_default=True, help="the package below app/ that is mutated")
 @click.option("--only", multiple=True, metavar="PATTERN", help="these mutants alone, e.g. 'app.core.step.*'")
-@click.option("--survivors", is_flag=True, help="those alone that the last run left, and what is new")
+@click.option("--survivors", is_flag=True, help="those alone that the last run left or did not reach")
 @click.option("--at-least", default=90.0, show_default=True, help="the score below which this fails, percent")
 @click.option("--jobs", default=os.cpu_count() or 2, show_default=True, help="mutants tried at once")
 def main(paths: str, only: tuple[str, ...], survivors: bool, at_least: float, jobs: int) -> None:
@@ -28,7 +28,7 @@ def main(paths: str, only: tuple[str, ...], survivors: bool, at_least: float, jo
     scratch = ROOT / "var" / "mutate" / paths
     if survivors:
         only = tuple(mutant.name for mutant in mutants(scratch) if not mutant.is_found_out)
-    prepare(ROOT, scratch, paths)
+    prepare(ROOT, scratch, paths, keep=survivors)
     code = _run_mutmut(scratch, only, jobs)
     if code != 0:
         raise SystemExit(f"mutmut ended with code {code}; its words are in {scratch / 'mutmut.log'}")
@@ -48,25 +48,25 @@ def _run_mutmut(scratch: Path, only: tuple[str, ...], jobs: int) -> int:
 
 
 def _told(scratch: Path, listed: Path, at_least: float) -> int:
-    run = [mutant for mutant in mutants(scratch) if mutant.is_run]
-    same, left = equivalents(listed), []
-    known = 0
-    for mutant, change in changes(scratch, [mutant for mutant in run if not mutant.is_found_out]):
-        if change in same:
-            known += 1
-        else:
-            left.append(mutant)
+    tried = [mutant for mutant in mutants(scratch) if mutant.is_run]
+    left = dict(changes(scratch, [mutant for mutant in tried if not mutant.is_found_out]))
+    same = equivalents(listed)
+    known = sum(change in same for change in left.values())
+    for mutant, change in left.items():
+        if change not in same:
             click.echo(f"{mutant.status}: {change}  ({mutant.name})")
-    score = _score(run, known, len(left))
+    stale = same - set(left.values()) if len(tried) == len(mutants(scratch)) else set()
+    for change in stale:
+        click.echo(f"listed, but no survivor: {change}")
+    score = _score(len(tried) - known, len(left) - known)
     click.echo(
-        f"{score:.1f} % of {len(run) - known} mutants found out, {len(left)} survived; "
+        f"{score:.1f} % of {len(tried) - known} mutants found out, {len(left) - known} survived; "
         f"{known} more are the same program ({listed.name})"
     )
-    return 0 if score >= at_least else 1
+    return 0 if score >= at_least and not stale else 1
 
 
-def _score(run: list[Mutant], known: int, left: int) -> float:
-    counted = len(run) - known
+def _score(counted: int, left: int) -> float:
     return 100.0 * (counted - left) / counted if counted else 0.0
 
 

@@ -56,10 +56,18 @@ def opened(source: str) -> str:
     return cst.parse_module(source).visit(_Opened()).code
 
 
-def prepare(root: Path, into: Path, paths: str) -> None:
-    """The repository's files in `into`, those of app/`paths` opened, with mutmut's settings."""
+def prepare(root: Path, into: Path, paths: str, *, keep: bool) -> None:
+    """
+    The repository's files in `into`, those of app/`paths` opened, with mutmut's settings.
+
+    Args:
+        keep: An earlier run's verdicts about functions that are the same stay.
+    """
     into.mkdir(parents=True, exist_ok=True)
-    _forget(root, into / "mutants")
+    if keep:
+        _forget(root, into / "mutants")
+    else:
+        shutil.rmtree(into / "mutants", ignore_errors=True)
     for name in _COPIED:
         if (root / name).is_dir():
             shutil.rmtree(into / name, ignore_errors=True)
@@ -75,8 +83,9 @@ def prepare(root: Path, into: Path, paths: str) -> None:
 
 
 def _forget(root: Path, earlier: Path) -> None:
-    """What an earlier run left of files that are gone; its verdicts about unchanged functions stay."""
+    """What an earlier run knew of tests, and of files that are gone."""
     shutil.rmtree(earlier / "tests", ignore_errors=True)
+    (earlier / "mutmut-stats.json").unlink(missing_ok=True)
     for meta in earlier.rglob("*.py.meta"):
         if not (root / meta.relative_to(earlier).with_suffix("")).is_file():
             meta.unlink()

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.finding import LISTED, Finding, Listed, listed
+from app.adapters.sql.loading import is_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Queries(Finding):
 
     def show(self, workspace: str, recording_id: str) -> Shown | None:
         """Everything about one recording; None when it is not known."""
-        wanted = LISTED.where(_is_of(t.transcriptions, workspace, recording_id))
+        wanted = LISTED.where(is_of(t.transcriptions, workspace, recording_id))
         with self.reading() as connection:
             found = connection.execute(wanted).first()
             if found is None:
@@ -85,15 +86,11 @@ _JSON = frozenset({"args", "commands", "summary", "files"})
 _SECRET = frozenset({"token"})  # a fence, worth nothing to a reader
 
 
-def _is_of(table: sa.Table, workspace: str, recording_id: str) -> sa.ColumnElement[bool]:
-    return sa.and_(table.c.workspace == workspace, table.c.recording_id == recording_id)
-
-
 def _rows(
     connection: Connection, table: sa.Table, workspace: str, recording_id: str
 ) -> list[Mapping[str, Any]]:
     found = connection.execute(
-        sa.select(table).where(_is_of(table, workspace, recording_id)).order_by(table.c.id)
+        sa.select(table).where(is_of(table, workspace, recording_id)).order_by(table.c.id)
     )
     return [
         {k: json.loads(v) if k in _JSON else v for k, v in row.items() if k not in _SECRET}

@@ -235,6 +235,27 @@ SCENES: tuple[Scene, ...] = (
         (*RUNNING, *(missing(12.0 + DAY + n, key=f"k{n}") for n in range(3)), missing(15.0 + DAY, key="k3")),
     ),
     Scene(
+        "the recording is not seen: a running transcript that is not missing is left alone",
+        (ev.RecordingAsked(800.0, Condition.UNKNOWN, key="k"),),
+        (
+            *RUNNING,
+            ev.TranscriptDone(20.0, C1),
+            *(missing(at, C1) for at in (100.0, 700.0)),
+            *(listed(at, transcript_id=C1, ordinal=0) for at in (701.0, 762.0)),
+        ),
+    ),
+    *(
+        Scene(
+            f"{title}: the second attempt is missing, after the first failed",
+            (event,),
+            (*SECOND_RUNNING, *(missing(at, T2) for at in (100.0, 700.0)), *_SECOND_LISTS),
+        )
+        for title, event in (
+            ("the recording is not seen", ev.RecordingAsked(800.0, Condition.UNKNOWN, key="k")),
+            ("the clock was set", ev.ClockStepped(800.0)),
+        )
+    ),
+    Scene(
         "the second one is missing, the first has failed",
         (missing(100.0, T2), missing(100.0, T1)),
         SECOND_RUNNING,

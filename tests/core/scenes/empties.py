@@ -63,6 +63,16 @@ SCENES: tuple[Scene, ...] = (
         EMPTY,
     ),
     Scene(
+        "the wait for a provider does not count from the wait for the length",
+        (
+            ev.RecordingAsked(99.0, Condition.NOT_DONE),
+            ev.RecordingAsked(98.0 + DAY, Condition.DONE, duration_s=99.0),
+            ev.ProviderAwaited(99.0 + DAY),
+        ),
+        EMPTY,
+        policy=replace(TWO, open_providers=frozenset({B})),
+    ),
+    Scene(
         "a second opinion is planned and then not wanted",
         (ev.ClockStepped(99.0),),
         EMPTY_LONG,

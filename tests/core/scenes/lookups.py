@@ -213,6 +213,14 @@ SCENES: tuple[Scene, ...] = (
         (ev.RecordingDone(10.0, lookup_required=True),),
     ),
     Scene(
+        "a look waits for the recording: what was waited for begins anew",
+        (
+            ev.RecordingAsked(81.0, Condition.UNKNOWN, key="k"),
+            ev.RecordingAsked(181.0, Condition.DONE, key="other"),
+        ),
+        (ev.RecordingDone(10.0, lookup_required=True), ev.Listed(80.0, 0, (), key="k")),
+    ),
+    Scene(
         "others are at it, but the list was read for a lost answer",
         (ev.Listed(600.0, 1, (seen(C1, "processing", None, "x"),), 500.0, 500.0),),
         (*UNKNOWN, ev.DowntimeDetected(500.0)),
