@@ -51,6 +51,10 @@ class Stamp:
     outcome: SendOutcome | None = None
     body: bytes | None = None
 
+    @property
+    def may_have_left(self) -> bool:
+        return self.outcome is None or self.outcome.kind != "not_sent"
+
 
 @dataclass(slots=True)
 class RecordingRow:

@@ -23,7 +23,6 @@ from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale
 from app.orchestrator import history as history_line
 from app.orchestrator.records import (
     KEYS_IN_USE,
-    NOT_SENT,
     ArtifactRow,
     Begun,
     Committed,
@@ -151,7 +150,7 @@ class MemoryStore(MemoryInbox):
             stamp.at
             for (owner, _), known in self.recordings.items()
             for stamp in known.sends
-            if owner == workspace and stamp.send.bot == send.bot and stamp.outcome != NOT_SENT
+            if owner == workspace and stamp.send.bot == send.bot and stamp.may_have_left
         )
         wait_s = stamps[-most] + window_s - self.now() if len(stamps) >= most else 0.0
         return wait_s if wait_s > 0 else None
@@ -309,7 +308,7 @@ class MemoryStore(MemoryInbox):
 
     def send_times(self, workspace: str, recording_id: str, ordinal: int, *, key_serial: int) -> SendTimes:
         with self._lock:
-            stamps = [s for s in self._stamps(workspace, recording_id, ordinal) if s.outcome != NOT_SENT]
+            stamps = [s for s in self._stamps(workspace, recording_id, ordinal) if s.may_have_left]
             ages = [self.now() - s.at for s in stamps if s.send.key_serial == key_serial]
             prints = frozenset(s.send.fingerprint for s in stamps if s.send.key_serial == key_serial)
             last_s = min([*ages, self.now() - self.steady_at]) if ages else None
@@ -319,7 +318,7 @@ class MemoryStore(MemoryInbox):
     def send_body(self, workspace: str, recording_id: str, ordinal: int, *, key_serial: int) -> bytes | None:
         with self._lock:
             stamps = self._stamps(workspace, recording_id, ordinal)
-            of_key = (s for s in stamps if s.send.key_serial == key_serial and s.outcome != NOT_SENT)
+            of_key = (s for s in stamps if s.send.key_serial == key_serial and s.may_have_left)
             return next((s.body for s in of_key if s.body is not None), None)
 
     def record_send_outcome(self, send_id: int, *, outcome: SendOutcome) -> None:

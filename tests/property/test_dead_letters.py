@@ -176,8 +176,8 @@ def assert_closed_by_name(world: World) -> None:
     first, second = world.store.deliveries.values()
     assert not world.store.has_unapplied()
     assert first.note is not None
-    assert "eight tries" in first.note
-    assert second.note is None or "eight tries" not in second.note
+    assert "8 crashed attempts" in first.note
+    assert second.note is None or "8 crashed attempts" not in second.note
 
 
 # -- words -------------------------------------------------------------------------------------------
