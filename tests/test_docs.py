@@ -15,7 +15,7 @@ import pytest
 
 from app import wiring
 from app.cli import cli
-from app.cli.testing import clean_environment
+from app.cli.dev_tools import clean_environment
 from app.orchestrator.next_steps import NEXT_STEPS
 from app.recall.limits import EventName
 from app.recall.signatures import RejectionKind

@@ -1,4 +1,4 @@
-"""What docstrings, comments and messages are written in: their subject is a thing of the code, never *who*."""
+"""Docstrings, comments and messages: their subject is a thing of the code, never *who*."""
 
 from __future__ import annotations
 

@@ -248,18 +248,22 @@ def wait_for_redis(redis_url: str) -> None:
     with closing(connect(redis_url, timeouts="web")) as client:
         # Not a ping alone: a worker writes its name first, and would die of a refusal.
         write = partial(client.set, _WRITTEN_KEY, b"", ex=_WRITTEN_TTL_S)
-        _, has_waited = _once_there(write, RedisError, "waiting_for_redis", why_unusable)
+        _, has_waited = _once_there(
+            write, RedisError, lambda error: _log.warning("waiting_for_redis", cause=why_unusable(error))
+        )
     if has_waited:
         _log.info("redis_is_back", waited_s=round(time.monotonic() - began_at, 1))
 
 
 def wait_for_id(ask: Callable[[], str]) -> str:
     """What the database answers, as soon as it does; says once that it waits."""
-    return _once_there(ask, StoreUnavailable, "waiting_for_database", str)[0]
+    return _once_there(
+        ask, StoreUnavailable, lambda error: _log.warning("waiting_for_database", cause=str(error))
+    )[0]
 
 
 def _once_there(
-    ask: Callable[[], _T], trouble: type[Exception], waiting: str, why: Callable[[Any], str]
+    ask: Callable[[], _T], trouble: type[Exception], say: Callable[[Any], None]
 ) -> tuple[_T, bool]:
     """The answer, and whether it was waited for."""
     waits = 0
@@ -268,6 +272,6 @@ def _once_there(
             return ask(), waits > 0
         except trouble as error:
             if waits == 0:
-                _log.warning(waiting, cause=why(error))
+                say(error)
             time.sleep(growing(0.1, waits, _LONGEST_WAIT_S))
             waits += 1

@@ -30,7 +30,7 @@ _COMMANDS = {
     "backfill": ("app.cli.backfill", "transcribe older recordings; names number and cost first"),
     "migrate": ("app.cli.up", "bring the database to this version"),
     "simulate": ("app.cli.up", "a Recall.ai of your own, to develop against"),
-    "test": ("app.cli.testing", "the whole test suite"),
+    "test": ("app.cli.dev_tools", "the whole test suite"),
     "chaos": ("app.cli.dev_tools", "the proof: faults of every kind, and what became of every recording"),
     "mutate": (
         "app.cli.dev_tools",

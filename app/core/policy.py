@@ -1,6 +1,6 @@
 """
 What the operator wants, as data: which recordings, which providers in which order, how patient,
-how much may be spent. No code, no secrets; built from `policy.toml` by `config`.
+how much may be spent. No code, no secrets; built from `policy.toml` by `app.settings.policy_file`.
 """
 
 from __future__ import annotations

@@ -104,7 +104,9 @@ class InboxConsumer:
             return (Closing(delivery.id, NOTE, decoded.kind),)
         if decoded.event is None or decoded.recording_id is None:
             self._log.info("delivery_ignored", delivery=delivery.id, kind=decoded.kind, why=decoded.note)
-            return (Closing(delivery.id, decoded.note or "nothing to do", decoded.kind),)
+            return (
+                Closing(delivery.id, decoded.note or "nothing to do", decoded.kind, decoded.recording_id),
+            )
         event = self._dated(delivery, decoded.event, decoded.happened_at, away_until=away_until)
         source = Source(delivery_id=delivery.id, by="webhook")
         try:

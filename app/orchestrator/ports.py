@@ -113,7 +113,7 @@ class DeliveryInbox(DatabaseClock, Protocol):
         ...
 
     def close_deliveries(self, closings: Sequence[Closing]) -> None:
-        """Applied without a transcription: of an unknown kind, or unreadable. Kept; visible."""
+        """Applied without effect: of another kind, or unreadable. Kept; visible."""
         ...
 
     def forget_bodies(self, *, older_than_s: float, limit: int) -> int:

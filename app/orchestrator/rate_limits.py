@@ -5,22 +5,17 @@ outside a command (probes, keys that are new, passes), which wait or are given u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from app.core.policy import Policy
 from app.errors import RecallBusy
 from app.orchestrator.outcome import Later
 from app.orchestrator.ports import Clock, RateLimits
 from app.orchestrator.records import Slot
-from app.recall.limits import READS_PER_WINDOW, Rate
+from app.recall.limits import READS_PER_WINDOW, SHARED_LIMIT, Rate
 
 # Windows of a rate that a command sleeps through rather than lose what it has read. Its lease is renewed.
 _LONGEST_SLEEP = 2
-
-_TOGETHER: Mapping[Rate, tuple[Rate, ...]] = {  # one limit at Recall
-    "list": ("list", "list_page"),
-    "list_page": ("list", "list_page"),
-}
 
 
 class CommandRates:
@@ -67,7 +62,7 @@ class CommandRates:
 
     def push_back(self, rate: Rate, *, after_s: float) -> None:
         """Recall answered 429: no command gets a place before its Retry-After."""
-        for of_rate in _TOGETHER.get(rate, (rate,)):
+        for of_rate in SHARED_LIMIT[rate]:
             self._store.push_rate(self._workspace, of_rate, after_s=after_s)
 
     def _slot(self, rate: Rate) -> Slot:

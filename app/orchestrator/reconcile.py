@@ -8,8 +8,8 @@ slot of the list rate and a slot apart, so that look-ups about money go first.
 
 Recall filters its list by when a recording was *created*, which is the beginning of the meeting, while
 the news is its end. So a pass does not begin where the last one ended but at the oldest recording that
-was still unfinished then (`passes.Reach`), and now and then a whole pass looks at everything again.
-How a pass is shared out among jobs is in `passes`.
+was still unfinished then, and now and then a whole pass looks at everything again. How far a pass reaches and
+how it is shared out among jobs is in `recall_list_passes`.
 """
 
 from __future__ import annotations

@@ -42,11 +42,12 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """A delivery that is about no transcription: of an unknown `kind`, or unreadable (no kind)."""
+    """A delivery that changes no transcription: of a `kind` without effect, or unreadable (no kind)."""
 
     delivery_id: int
     note: str
     kind: str | None = None
+    recording_id: str | None = None  # that it is about, where it says
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 What Recall allows and how it answers, as its documentation says: regions, rates, the events of its webhooks,
 sub codes, statuses and what a person can do about them. PURE: figures and words, each in this one place.
 
-`providers` has the providers; which status of a create means what is decided in `create_response`.
+The providers are in `providers`. Whether a create was refused at all is decided in `create_response`.
 """
 
 from __future__ import annotations
@@ -46,6 +46,11 @@ Rate = Literal["list", "list_page", "retrieve"]
 READS_PER_WINDOW: Mapping[Rate, int] = MappingProxyType(
     {"list": LISTS_PER_MINUTE - 2 - 12, "list_page": 12, "retrieve": READS_PER_MINUTE - 7}
 )
+# What counts against one limit: a 429 for one of them is for all of them.
+_LISTS: tuple[Rate, ...] = ("list", "list_page")
+SHARED_LIMIT: Mapping[Rate, tuple[Rate, ...]] = MappingProxyType(
+    {"list": _LISTS, "list_page": _LISTS, "retrieve": ("retrieve",)}
+)
 
 
 # -- what its webhooks say ------------------------------------------------------------------------
@@ -76,12 +81,13 @@ def failure_cause(sub_code: str | None) -> FailureCause:
 
 # -- how it answers -------------------------------------------------------------------------------
 # https://docs.recall.ai/docs/errors
+UNAUTHORIZED = 401  # the key
 FORBIDDEN = 403  # the account, or this one question: its firewall judges payloads
-ACCOUNT_STATUSES = (401, 402, FORBIDDEN)
+ACCOUNT_STATUSES = (UNAUTHORIZED, 402, FORBIDDEN)
 
 
 class CreateFault(StrEnum):
-    """What a refused create is about, by its status."""
+    """What a refused create is about, as far as its answer tells."""
 
     KEY = "key"
     BALANCE = "balance"
@@ -93,7 +99,7 @@ class CreateFault(StrEnum):
 
 
 CREATE_FAULTS: Mapping[int | None, CreateFault] = {
-    401: CreateFault.KEY,
+    UNAUTHORIZED: CreateFault.KEY,
     402: CreateFault.BALANCE,
     FORBIDDEN: CreateFault.FORBIDDEN,
     429: CreateFault.BUSY,
@@ -102,7 +108,7 @@ CREATE_FAULTS: Mapping[int | None, CreateFault] = {
 }
 RATE_LIMITED = "http_429"  # as the cause of `RecallBusy`
 _REMEDIES: Mapping[int, str] = {
-    401: "check RECALL_API_KEY and RECALL_REGION: the key is wrong, revoked or of another region",
+    UNAUTHORIZED: "check RECALL_API_KEY and RECALL_REGION: the key is wrong, revoked or of another region",
     402: "top up the balance in Recall's dashboard",
     FORBIDDEN: "look in Recall's dashboard why it refuses this account or address",
 }

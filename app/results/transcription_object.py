@@ -17,7 +17,7 @@ from app.adapters.sql.queries import Shown
 from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription
 from app.orchestrator.next_steps import next_step
 from app.transcripts.manifest import Manifest, ManifestUnreadable, parse_manifest
-from app.transcripts.result_folder import folder_of
+from app.transcripts.result_folder import MANIFEST, folder_of
 
 _STATUS = {
     Phase.NEW: "pending",
@@ -174,7 +174,7 @@ def current_manifest(state: Transcription, blobs: LocalBlobs) -> Manifest | None
         return None
     folder = folder_of(state.workspace, state.recording_id, state.current)
     try:
-        with blobs.open(f"{folder}/manifest.json") as stream:
+        with blobs.open(f"{folder}/{MANIFEST}") as stream:
             return parse_manifest(stream.read())
     except (BlobMissing, ManifestUnreadable):
         return None
@@ -185,7 +185,7 @@ def files_of(state: Transcription, manifest: Manifest | None) -> list[str]:
     if manifest is None or state.current is None:
         return []
     folder = folder_of(state.workspace, state.recording_id, state.current)
-    return [f"{folder}/{name}" for name in (*(f.name for f in manifest.files), "manifest.json")]
+    return [f"{folder}/{name}" for name in (*(f.name for f in manifest.files), MANIFEST)]
 
 
 def _iso(at: float | None) -> str | None:

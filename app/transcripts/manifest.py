@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from app.errors import AfterwordError
 from app.transcripts.model import UNREAD, Summary, Verdict
+from app.transcripts.result_folder import RAW
 
 FORMAT = 1
 """Raised when a reader of the older format would misread the newer; new fields alone do not raise it."""
@@ -169,7 +170,7 @@ def parse_manifest(content: bytes) -> Manifest:
 
 
 def _check_unread(manifest: Manifest) -> None:
-    if manifest.summary != UNREAD or [file.name for file in manifest.files] != ["transcript.json"]:
+    if manifest.summary != UNREAD or [file.name for file in manifest.files] != [RAW]:
         raise ManifestUnreadable("verdict: unreadable, and yet something was read")
 
 

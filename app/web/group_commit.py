@@ -24,7 +24,7 @@ from app.web.rejections import Counting
 
 ACK_TIMEOUT_S = 3.0  # Recall waits 15 s; its workers must not pile up while the database restarts
 BATCH_ROWS = 500
-WAKE_EVERY_S = 0.02  # one costs as much as a request, and whoever is awake takes all there is
+WAKE_EVERY_S = 0.02  # one costs as much as a request, and one that wakes takes all there is
 
 # A row, and what its request waits for.
 _Waiting = tuple[NewDelivery, Future[bool]]

@@ -47,7 +47,7 @@ class Counting:
 
     def note(self, kind: str, *, remedy: str = "", is_plausible: bool = False) -> None:
         """
-        One more of `kind`, which is one of a closed set and never what somebody sent.
+        One more of `kind`, which is one of a closed set and never what was sent.
 
         Args:
             remedy: For the log.

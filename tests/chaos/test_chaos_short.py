@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.testing import clean_environment
+from app.cli.dev_tools import clean_environment
 from app.settings.program_name import ROOT
 from tests.chaos import lies
 

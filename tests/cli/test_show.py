@@ -119,6 +119,15 @@ def test_every_delivery_is_told_by_the_number_that_replay_takes_and_without_its_
     assert "wait to be read" not in told
 
 
+def test_a_delivery_without_effect_is_told_too(home: Home) -> None:
+    recording = home.hears()
+    home.hears(recording=recording, kind="recording.paused")
+    listed = home.run("show", recording, "--json").json["deliveries"]
+    assert [(d["number"], d["kind"]) for d in listed] == [(1, "recording_done"), (2, "recording.paused")]
+    (line,) = [line for line in home.run("show", recording).out.splitlines() if "recording.paused" in line]
+    assert "nothing to do" in line
+
+
 def test_deliveries_nobody_has_read_yet_are_said_to_wait(home: Home) -> None:
     recording = home.hears()
     home.store.add_deliveries([delivery("transcript.done", recording)])

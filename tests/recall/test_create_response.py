@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from app.recall import create_response
+from app.recall.limits import CreateFault
 from app.recall.types import CreateAnswer, CreateOrder
 
 R = "4cff97e4-f0c7-4915-b5a0-983238758f28"
@@ -72,6 +73,7 @@ def test_of_several_providers_in_an_answer_the_ordered_one_is_noted() -> None:
         ({"id": T, "recording_id": OTHER}, "other_recording"),
         ({"id": T, "recording": {"id": R}, "metadata": {"afterword": f"{R}/2"}}, "other_marker"),
         ({"id": T, "recording": {"id": R}, "metadata": {"afterword": f"{OTHER}/1"}}, "other_marker"),
+        ({"id": T}, "names_no_recording"),
         ({"id": T, "metadata": {"afterword": "skip"}}, "other_marker"),
         ({"id": T, "metadata": {"afterword": 1}}, "other_marker"),
         ({"id": T, "recording": {"id": R}, "metadata": {}}, "other_marker"),
@@ -169,6 +171,26 @@ def test_recallais_own_name_alone_is_no_blame() -> None:
     body = {"detail": "See recallai for details."}
     assert not answer(400, body, to=order("recallai_async")).names_provider
     assert answer(400, {"detail": "recallai_async failed"}, to=order("recallai_async")).names_provider
+
+
+@pytest.mark.parametrize(
+    ("status", "fault"),
+    [
+        (401, CreateFault.KEY),
+        (402, CreateFault.BALANCE),
+        (403, CreateFault.FORBIDDEN),
+        (429, CreateFault.BUSY),
+        (507, CreateFault.BUSY),
+        *((status, CreateFault.REQUEST) for status in (400, 404, 422)),
+        *((status, CreateFault.ON_THE_WAY) for status in (405, 410, 413, 418, 451)),
+    ],
+)
+def test_what_a_refused_create_is_about_is_told_by_its_status(status: int, fault: CreateFault) -> None:
+    assert answer(status, {"detail": "no"}).fault is fault
+
+
+def test_a_refusal_that_names_the_provider_is_about_the_provider() -> None:
+    assert answer(400, {"provider": ["no"]}).fault is CreateFault.PROVIDER
 
 
 def test_only_a_400_can_be_about_the_provider() -> None:

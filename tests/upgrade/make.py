@@ -1,8 +1,8 @@
 """
-`python -m tests.upgrade.make > tests/upgrade/vNNNN.sql`, run once with the code of a version that is about to
-be followed by a migration, or by other names in its records: a database of that version with an attempt in every
-state, an outbox under way and deliveries not yet applied, as INSERTs that SQLite and PostgreSQL both read. The
-clock stands at `STOPPED`.
+`python -m tests.upgrade.make > tests/upgrade/vNNNN.sql`, run once with the code of a version that is
+about to be followed by a migration, or by other names in its records: a database of that version with an
+attempt in every state, an outbox under way and deliveries not yet applied, as INSERTs that SQLite and
+PostgreSQL both read. The clock stands at `STOPPED`.
 """
 
 # mypy: ignore-errors

@@ -18,7 +18,7 @@ from app.adapters.sql.store import SqlStore
 from app.core.durations import Durations
 from app.core.policy import ProviderChoice
 from app.ops import metrics
-from app.orchestrator.records import LIST_READ, MADE_UP_FOR, BootClock, PauseSubject
+from app.orchestrator.records import KEY_FOREIGN, LIST_READ, MADE_UP_FOR, BootClock, PauseSubject
 from app.processes import heartbeats
 from app.recall.signatures import Secret
 from app.recall.types import Answer
@@ -52,6 +52,7 @@ class Place:
     silent: frozenset[str] = frozenset()
     is_poll_only: bool = False
     is_list_read: bool = True
+    others: tuple[WorkspaceSettings, ...] = ()
 
     @property
     def now(self) -> float:
@@ -87,9 +88,8 @@ class Place:
 
     def readiness(self) -> Readiness:
         queue: Any = WellQueue()
-        return Readiness(
-            self.store, queue, self.blobs, workspaces=[self.workspace], durations=Durations()
-        )  # fmt: skip
+        workspaces = [self.workspace, *self.others]
+        return Readiness(self.store, queue, self.blobs, workspaces=workspaces, durations=Durations())
 
     def report(self) -> Report:
         return self.readiness().ask(within_s=20)
@@ -390,3 +390,18 @@ def test_metrics_say_when_the_list_was_read(place: Place) -> None:
     report = place.report()
     text = metrics.render(None, None, parts=report.parts, facts=report.facts).decode()
     assert "afterword_list_read_last_timestamp_seconds" in text
+
+
+def test_a_part_ails_when_it_does_in_one_of_several_workspaces(place: Place) -> None:
+    theirs = replace(place.workspace, name="theirs", api_key="their key")
+    place.others = (theirs,)
+    assert place.report().status == "ok"
+    place.store.pause("theirs", PauseSubject.ACCOUNT, 402, probe_after_s=60)
+    report = place.report()
+    assert (report.parts["recall"], report.parts["providers"]) == ("paused", "ok")
+    assert report.body()["recall_paused"]["cause"] == "recall_answers_402"  # type: ignore[index]
+    place.store.unpause("theirs")
+    place.store.set_key_status("theirs", place.workspace.fingerprint, KEY_FOREIGN)
+    assert place.report().parts["recall"] == "ok", "that is what is known of another key"
+    place.store.set_key_status("theirs", theirs.fingerprint, KEY_FOREIGN)
+    assert place.report().parts["recall"] == "paused"

@@ -17,8 +17,9 @@ from sqlalchemy.engine import Connection
 from app.adapters.sql import tables as t
 from app.adapters.sql.inbox import DeliveryInbox
 from app.adapters.sql.liveness import Liveness
+from app.adapters.sql.loading import LoadedRows, loaded_of
 from app.adapters.sql.outbox import leased_of
-from app.adapters.sql.transitions import LoadedRows, Transitions, loaded_of
+from app.adapters.sql.transitions import Transitions
 from app.orchestrator.records import KEYS_IN_USE, Begun, Presence, Received
 
 _Rows = tuple[sa.Row[Any], LoadedRows, Sequence[sa.Row[str, str]]]

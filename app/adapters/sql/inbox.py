@@ -90,11 +90,21 @@ class DeliveryInbox(Installation):
             connection.execute(returned.values(tries=row.c.tries - 1))
 
     def close_deliveries(self, closings: Sequence[Closing]) -> None:
-        """Applied without a transcription: of an unknown kind, or unreadable. Kept; visible."""
+        """See `app.orchestrator.ports.DeliveryInbox.close_deliveries`."""
         row = t.deliveries
-        closed = row.update().where(row.c.id == sa.bindparam("of"), row.c.applied_at.is_(None))
-        closed = closed.values(applied_at=self.db_now, note=sa.bindparam("why"), kind=sa.bindparam("what"))
-        values = [{"of": c.delivery_id, "why": c.note, "what": c.kind} for c in closings]
+        closed = (
+            row.update()
+            .where(row.c.id == sa.bindparam("of"), row.c.applied_at.is_(None))
+            .values(
+                applied_at=self.db_now,
+                note=sa.bindparam("why"),
+                kind=sa.bindparam("what"),
+                recording_id=sa.bindparam("about"),
+            )
+        )
+        values = [
+            {"of": c.delivery_id, "why": c.note, "what": c.kind, "about": c.recording_id} for c in closings
+        ]
         if values:
             with self.writing() as connection:
                 connection.execute(closed, values)
@@ -115,7 +125,7 @@ class DeliveryInbox(Installation):
         return None if found is None else (found.workspace, found.body)
 
     def deliveries_of(self, workspace: str, recording_id: str) -> list[Mapping[str, Any]]:
-        """The applied deliveries of a recording, without their bodies."""
+        """The applied deliveries about a recording, those without effect too, and without their bodies."""
         row = t.deliveries
         columns = [column for column in row.c if column.name != "body"]
         wanted = (

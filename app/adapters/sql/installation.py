@@ -64,7 +64,7 @@ class Installation(Database):
         is_over = row.c.at <= self.db_now - every_s
         new = self.insert(row).values(key=key, at=self.db_now)
         taken = new.on_conflict_do_update(index_elements=["key"], set_={"at": self.db_now}, where=is_over)
-        # Read first: all ask every few seconds, and nearly always it is nobody's turn.
+        # Read first: all processes ask every few seconds, and the interval is nearly always taken.
         with self.reading() as connection:
             if connection.execute(sa.select(row.c.key).where(row.c.key == key, ~is_over)).first() is not None:
                 return False

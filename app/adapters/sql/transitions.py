@@ -1,5 +1,5 @@
 """
-Load a transcription, and commit what follows from an event: the one transaction everything hangs on.
+Commit what follows from an event: the one transaction everything hangs on.
 
 In here: the order of its statements, which of them may find a newer state, and which rows mirror the
 state. Not in here: what any event means, with one exception: only a line that
@@ -21,8 +21,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.errors import is_deadlock, violated
-from app.adapters.sql.liveness import RESUMED
-from app.adapters.sql.outbox import Outbox
+from app.adapters.sql.loading import PREDATES_DOWNTIME, Loading, is_of
 from app.adapters.sql.sends_and_rates import may_have_left
 from app.core import commands, events
 from app.core import state as states
@@ -33,13 +32,6 @@ from app.orchestrator import history
 from app.orchestrator.records import ArtifactRow, Committed, Leased, Loaded, Offerable, Send, Source
 from app.recall.types import Answer
 
-_RESUMED_AT = sa.select(t.installation.c.at).where(t.installation.c.key == RESUMED).scalar_subquery()
-_IS_FROM_BEFORE = sa.func.coalesce(t.transcriptions.c.updated_at < _RESUMED_AT, sa.false())
-
-
-# State, version and whether it is from before a silence, where there is one; and pending commands.
-LoadedRows = tuple[sa.Row[str, int, bool] | None, Sequence[str]]
-
 
 class _BotBusy(Exception):
     """Leaves the transaction so that nothing of it is written."""
@@ -48,22 +40,8 @@ class _BotBusy(Exception):
         self.wait_s = wait_s
 
 
-class Transitions(Outbox):
-    """`load` and `commit` of `app.orchestrator.ports.Transcriptions`."""
-
-    def load(self, workspace: str, recording_id: str) -> Loaded:
-        """The transcription with its pending commands; version 0 when there is none."""
-        with self.reading() as connection:
-            found = self.load_in(connection, workspace, recording_id)
-        return loaded_of(workspace, recording_id, found)
-
-    def load_in(self, connection: Connection, workspace: str, recording_id: str) -> LoadedRows:
-        """`load` within a transaction; to be read by `loaded_of` when that has ended."""
-        row_of = sa.select(t.transcriptions.c.state, t.transcriptions.c.version, _IS_FROM_BEFORE)
-        pending_of = sa.select(t.commands.c.args).order_by(t.commands.c.id)
-        row = connection.execute(row_of.where(_is_of(t.transcriptions, workspace, recording_id))).first()
-        pending = connection.execute(pending_of.where(_is_of(t.commands, workspace, recording_id)))
-        return row, pending.scalars().all()
+class Transitions(Loading):
+    """`app.orchestrator.ports.Transcriptions`."""
 
     def commit(
         self,
@@ -126,10 +104,10 @@ class Transitions(Outbox):
         elif is_same:
             _check_version(connection, before)
         else:
-            moved = row.update().where(_is_of(row, after.workspace, after.recording_id))
+            moved = row.update().where(is_of(row, after.workspace, after.recording_id))
             moved = moved.where(row.c.version == before.version)
             if is_claim and not before.predates_downtime:  # nothing is paid on news from before a silence
-                moved = moved.where(~_IS_FROM_BEFORE)
+                moved = moved.where(~PREDATES_DOWNTIME)
             values = _state_columns(after, self.db_now) | {"version": before.version + 1}
             if _execute_or_stale(connection, moved.values(values)) != 1:
                 raise Stale("the transcription moved on")
@@ -216,7 +194,7 @@ class Transitions(Outbox):
         ]
         if settled:
             row = t.sends
-            of_these = sa.and_(_is_of(row, after.workspace, after.recording_id), row.c.ordinal.in_(settled))
+            of_these = sa.and_(is_of(row, after.workspace, after.recording_id), row.c.ordinal.in_(settled))
             connection.execute(row.update().where(of_these, row.c.body.is_not(None)).values(body=None))
 
     def _wait_for_bot(
@@ -281,7 +259,7 @@ class Transitions(Outbox):
         after = decision.state
         gone = {c.key for c in decision.dropped} - {c.key for c in decision.commands}
         if gone:
-            of_recording = _is_of(t.commands, after.workspace, after.recording_id)
+            of_recording = is_of(t.commands, after.workspace, after.recording_id)
             connection.execute(t.commands.delete().where(of_recording, t.commands.c.key.in_(sorted(gone))))
         # Refused for the account's sake: when the account is accepted again none waits for its time.
         is_held = isinstance(event, events.CreateRefused) and event.refusal is events.Refusal.ACCOUNT
@@ -324,20 +302,6 @@ class Transitions(Outbox):
         return int(connection.execute(put.returning(t.commands.c.id)).scalar_one())
 
 
-def loaded_of(workspace: str, recording_id: str, found: LoadedRows) -> Loaded:
-    """What `Transitions.load_in` returned."""
-    row, args = found
-    pending = tuple(commands.from_record(json.loads(each)) for each in args)
-    if row is None:
-        return Loaded(Transcription(workspace, recording_id), 0, pending)
-    state, version, is_old = row
-    return Loaded(states.from_record(json.loads(state)), version, pending, bool(is_old))
-
-
-def _is_of(table: sa.Table, workspace: str, recording_id: str) -> sa.ColumnElement[bool]:
-    return sa.and_(table.c.workspace == workspace, table.c.recording_id == recording_id)
-
-
 def _state_columns(after: Transcription, now: sa.ColumnElement[float]) -> dict[str, Any]:
     return {
         "phase": after.phase.value,
@@ -362,7 +326,7 @@ def _execute_or_stale(connection: Connection, statement: sa.UpdateBase) -> int:
 def _check_version(connection: Connection, before: Loaded) -> None:
     same = before.transcription
     version = sa.select(t.transcriptions.c.version).with_for_update()
-    version = version.where(_is_of(t.transcriptions, same.workspace, same.recording_id))
+    version = version.where(is_of(t.transcriptions, same.workspace, same.recording_id))
     if (connection.execute(version).scalar() or 0) != before.version:
         raise Stale("the transcription moved on")
 
@@ -381,9 +345,7 @@ def _finish(connection: Connection, leased: Leased, *, is_kept: bool) -> None:
 def _update_attempt(
     connection: Connection, after: Transcription, ordinal: int, values: dict[str, Any]
 ) -> None:
-    of_line = sa.and_(
-        _is_of(t.attempts, after.workspace, after.recording_id), t.attempts.c.ordinal == ordinal
-    )
+    of_line = sa.and_(is_of(t.attempts, after.workspace, after.recording_id), t.attempts.c.ordinal == ordinal)
     connection.execute(t.attempts.update().where(of_line).values(values))
 
 
@@ -409,6 +371,6 @@ def _insert_attempt(
 
 def _mark_current(connection: Connection, after: Transcription) -> None:
     row = t.artifacts
-    of_recording = _is_of(row, after.workspace, after.recording_id)
+    of_recording = is_of(row, after.workspace, after.recording_id)
     is_current = row.c.transcript_id == (after.current or "")
     connection.execute(row.update().where(of_recording).values(is_current=is_current))

@@ -14,6 +14,7 @@ from typing import Protocol, TextIO
 from app.transcripts.formats.plain_text import PlainText
 from app.transcripts.formats.sentences_json import SentencesJson
 from app.transcripts.model import Sentence, Speaker
+from app.transcripts.result_folder import MANIFEST, PROVIDER_RAW, RAW
 
 
 class Renderer(Protocol):
@@ -39,11 +40,11 @@ FORMATS: Mapping[str, Callable[[], Renderer]] = MappingProxyType(
 
 MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
     {
-        "transcript.json": "application/json",
-        "provider.json": "application/json",
+        RAW: "application/json",
+        PROVIDER_RAW: "application/json",
         "sentences.json": "application/json",
         "transcript.txt": "text/plain; charset=utf-8",
-        "manifest.json": "application/json",
+        MANIFEST: "application/json",
     }
 )
 """Media type of every file of a stored transcript."""

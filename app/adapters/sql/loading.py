@@ -1,0 +1,56 @@
+"""Load a transcription with its pending commands, alone or within a transaction that does more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.adapters.sql import tables as t
+from app.adapters.sql.liveness import RESUMED
+from app.adapters.sql.outbox import Outbox
+from app.core import commands
+from app.core import state as states
+from app.core.state import Transcription
+from app.orchestrator.records import Loaded
+
+_RESUMED_AT = sa.select(t.installation.c.at).where(t.installation.c.key == RESUMED).scalar_subquery()
+PREDATES_DOWNTIME = sa.func.coalesce(t.transcriptions.c.updated_at < _RESUMED_AT, sa.false())
+
+# State, version and whether it is from before a silence, where there is one; and pending commands.
+LoadedRows = tuple[sa.Row[str, int, bool] | None, Sequence[str]]
+
+
+class Loading(Outbox):
+    """`load` of `app.orchestrator.ports.Transcriptions`."""
+
+    def load(self, workspace: str, recording_id: str) -> Loaded:
+        """The transcription with its pending commands; version 0 when there is none."""
+        with self.reading() as connection:
+            found = self.load_in(connection, workspace, recording_id)
+        return loaded_of(workspace, recording_id, found)
+
+    def load_in(self, connection: Connection, workspace: str, recording_id: str) -> LoadedRows:
+        """`load` within a transaction; to be read by `loaded_of` when that has ended."""
+        row_of = sa.select(t.transcriptions.c.state, t.transcriptions.c.version, PREDATES_DOWNTIME)
+        pending_of = sa.select(t.commands.c.args).order_by(t.commands.c.id)
+        row = connection.execute(row_of.where(is_of(t.transcriptions, workspace, recording_id))).first()
+        pending = connection.execute(pending_of.where(is_of(t.commands, workspace, recording_id)))
+        return row, pending.scalars().all()
+
+
+def loaded_of(workspace: str, recording_id: str, found: LoadedRows) -> Loaded:
+    """What `Loading.load_in` returned."""
+    row, args = found
+    pending = tuple(commands.from_record(json.loads(each)) for each in args)
+    if row is None:
+        return Loaded(Transcription(workspace, recording_id), 0, pending)
+    state, version, is_old = row
+    return Loaded(states.from_record(json.loads(state)), version, pending, bool(is_old))
+
+
+def is_of(table: sa.Table, workspace: str, recording_id: str) -> sa.ColumnElement[bool]:
+    """Rows of one recording."""
+    return sa.and_(table.c.workspace == workspace, table.c.recording_id == recording_id)
