@@ -48,45 +48,54 @@ class Service:
         log: FilteringBoundLogger,
     ) -> None:
         self.store, self.queue, self.clock, self.log = store, queue, clock, log
-        self.workspaces = workspaces
+        self.workspaces, self.timing = workspaces, timing
         self.account = Account(store, clock, log)
-        self.timing = timing
-        presence = Presence(timing.silence_s, BootClock(boot_id(), clock.boottime))
-        transitions = Advancer(store, queue, clock, log, self.policy_of)
-        self.advance = transitions.advance
-        self.receive = InboxConsumer(
-            store=store,
-            clock=clock,
-            log=log,
-            transitions=transitions,
-            workspaces=workspaces,
+        self._blobs, self._scratch = blobs, scratch
+        self._presence = Presence(timing.silence_s, BootClock(boot_id(), clock.boottime))
+        self._transitions = Advancer(store, queue, clock, log, self.policy_of)
+        self.advance = self._transitions.advance
+        self.receive = self._inbox_consumer().receive
+        self.perform = self._command_runner().perform
+        self.sweep = self._housekeeping().sweep
+
+    def _inbox_consumer(self) -> InboxConsumer:
+        return InboxConsumer(
+            store=self.store,
+            clock=self.clock,
+            log=self.log,
+            transitions=self._transitions,
+            workspaces=self.workspaces,
             suspend=self._suspend,
-            presence=presence,
-        ).receive
-        self.perform = CommandRunner(
-            store=store,
-            blobs=blobs,
-            clock=clock,
-            workspaces=workspaces,
-            scratch=scratch,
-            log=log,
+            presence=self._presence,
+        )
+
+    def _command_runner(self) -> CommandRunner:
+        return CommandRunner(
+            store=self.store,
+            blobs=self._blobs,
+            clock=self.clock,
+            workspaces=self.workspaces,
+            scratch=self._scratch,
+            log=self.log,
             account=self.account,
-            transitions=transitions,
-            presence=presence,
-            durations=timing,
-        ).perform
-        self.sweep = Housekeeping(
-            store=store,
-            queue=queue,
-            blobs=blobs,
-            clock=clock,
-            workspaces=workspaces,
-            scratch=scratch,
-            transitions=transitions,
-            presence=presence,
+            transitions=self._transitions,
+            presence=self._presence,
+            durations=self.timing,
+        )
+
+    def _housekeeping(self) -> Housekeeping:
+        return Housekeeping(
+            store=self.store,
+            queue=self.queue,
+            blobs=self._blobs,
+            clock=self.clock,
+            workspaces=self.workspaces,
+            scratch=self._scratch,
+            transitions=self._transitions,
+            presence=self._presence,
             resume=self.account.resume,
-            durations=timing,
-        ).sweep
+            durations=self.timing,
+        )
 
     def policy_of(self, workspace: str) -> Policy:
         """Raises `WorkspaceUnknown`: no other one's policy is a substitute."""
