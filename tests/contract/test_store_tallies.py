@@ -11,8 +11,7 @@ from app.adapters.sql.store import SqlStore
 from app.core import events
 from app.core.machine import Decision
 from app.core.state import AttemptStatus, Phase
-from app.orchestrator.records import Source
-from tests.contract.store_builders import DONE, HAND, RECORDING, WORKSPACE, at_once, begin, claim, delivery
+from tests.contract.store_builders import HAND, WORKSPACE, at_once, begin, claim
 
 
 def counted(store: SqlStore) -> tuple[object, ...]:
@@ -80,19 +79,3 @@ def test_commits_at_once_are_all_counted_and_none_waits_for_another_for_ever(sql
     assert at_once(work, names) == [None] * 8
     assert told(sql_store) == counted(sql_store)
     assert sql_store.counts().transcriptions == {"failed": 8}
-
-
-def test_the_oldest_undone_is_a_due_command_or_a_waiting_delivery(sql_store: SqlStore) -> None:
-    assert sql_store.oldest_undone_s() is None
-    sql_store.add_deliveries([delivery("m1"), delivery("m2")])
-    waiting_s = sql_store.oldest_undone_s()
-    assert waiting_s is not None
-    assert waiting_s > 1e6, "received at 1000 s after the epoch"
-    (one, _) = sql_store.take_deliveries(2)
-    before = sql_store.load(WORKSPACE, RECORDING)
-    decision = Decision(before.transcription, ignored="x")
-    sql_store.commit(before, decision, event=DONE, source=Source(delivery_id=one.id))
-    assert sql_store.oldest_undone_s() is not None
-    counts = sql_store.counts()
-    assert counts.oldest_undone_s is not None
-    assert abs(counts.oldest_undone_s - (sql_store.oldest_undone_s() or 0.0)) < 2.0

@@ -24,7 +24,6 @@ COUNTS = Counts(
     attempts={("recallai_async", "done"): 11, ("deepgram_async", "failed"): 2},
     commands_pending=5,
     commands_due=2,
-    oldest_undone_s=3.5,
     deliveries_unapplied=4,
     deliveries_unreadable=1,
     rejected={"bad_signature": 7, "too_large": 1},

@@ -32,19 +32,17 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """For metrics and readiness. `oldest_undone_s`: age of what is due or unapplied; None when nothing is."""
+    """For metrics. How old the oldest is, and which providers are open, is `Facts`."""
 
     transcriptions: dict[str, int] = field(default_factory=dict)  # by goal
     attempts: dict[tuple[str, str], int] = field(default_factory=dict)  # by provider and fate
     commands_pending: int = 0
     commands_due: int = 0
-    oldest_undone_s: float | None = None
     deliveries_unapplied: int = 0
     deliveries_unreadable: int = 0
     rejected: dict[str, int] = field(default_factory=dict)  # by kind
     alarms: dict[str, int] = field(default_factory=dict)  # by name
     paused: tuple[str, ...] = ()  # workspaces
-    open_providers: tuple[str, ...] = ()  # "workspace/provider": open, and nothing has worked since
     sends: int = 0  # stamped POSTs that create, ever
 
 
@@ -74,35 +72,21 @@ class Queries(Finding):
         """
         with self.reading() as connection:
             now = connection.execute(sa.select(self.db_now)).scalar_one()
-            pending, due, due_since = _count_commands(connection, now)
-            unapplied, unapplied_since, unreadable = _count_deliveries(connection)
-            waiting = [since for since in (due_since, unapplied_since) if since is not None]
+            pending, due = _count_commands(connection, now)
+            unapplied, unreadable = _count_deliveries(connection)
             tallies = _tallies(connection)
             return Counts(
                 transcriptions=_named(tallies, "goal:"),
                 attempts=_by_provider_and_status(tallies),
                 commands_pending=pending,
                 commands_due=due,
-                oldest_undone_s=max(0.0, now - min(waiting)) if waiting else None,
                 deliveries_unapplied=unapplied,
                 deliveries_unreadable=unreadable,
                 rejected=_rejected(connection),
                 alarms=_named(tallies, "alarm:"),
                 paused=tuple(connection.execute(sa.select(t.pauses.c.workspace)).scalars()),
-                open_providers=_open_providers(connection),
                 sends=tallies.get("sends", 0),
             )
-
-    def oldest_undone_s(self) -> float | None:
-        """Age of what has been due or unapplied for longest; None when nothing is. Two looks at an index."""
-        due = sa.select(sa.func.min(t.commands.c.due_at))
-        with self.reading() as connection:
-            now = connection.execute(sa.select(self.db_now)).scalar_one()
-            due_since = connection.execute(due).scalar()
-            received = connection.execute(_first_received()).scalar()
-        waiting = [due_since] if due_since is not None and due_since <= now else []
-        waiting += [received] if received is not None else []
-        return max(0.0, now - min(waiting)) if waiting else None
 
 
 _JSON = frozenset({"args", "commands", "summary", "files"})
@@ -136,37 +120,21 @@ def _by_provider_and_status(tallies: Mapping[str, int]) -> dict[tuple[str, str],
     return {(provider, status): number for (status, _, provider), number in split}
 
 
-def _count_commands(connection: Connection, now: float) -> tuple[int, int, float | None]:
-    row = t.commands
-    pending = connection.execute(sa.select(sa.func.count()).select_from(row)).scalar_one()
-    due = sa.select(sa.func.count(), sa.func.min(row.c.due_at)).where(row.c.due_at <= now)
-    number, since = connection.execute(due).one()
-    return pending, number, since
+def _count_commands(connection: Connection, now: float) -> tuple[int, int]:
+    every = sa.select(sa.func.count()).select_from(t.commands)
+    pending = connection.execute(every).scalar_one()
+    return pending, connection.execute(every.where(t.commands.c.due_at <= now)).scalar_one()
 
 
-def _count_deliveries(connection: Connection) -> tuple[int, float | None, int]:
+def _count_deliveries(connection: Connection) -> tuple[int, int]:
     row = t.deliveries
     waiting = sa.select(sa.func.count()).where(row.c.applied_at.is_(None))
     number = connection.execute(waiting).scalar_one()
-    since = connection.execute(_first_received()).scalar()
     unreadable = sa.select(sa.func.count()).where(row.c.note.is_not(None), row.c.kind.is_(None))
-    return number, since, connection.execute(unreadable).scalar_one()
-
-
-def _first_received() -> sa.Select[float]:
-    """When the unapplied delivery came that came first: to the database, which is the order of the ids."""
-    row = t.deliveries
-    return sa.select(row.c.received_at).where(row.c.applied_at.is_(None)).order_by(row.c.id).limit(1)
+    return number, connection.execute(unreadable).scalar_one()
 
 
 def _rejected(connection: Connection) -> dict[str, int]:
     row = t.counters
     found = connection.execute(sa.select(row.c.name, row.c.value).where(row.c.name.startswith("rejected:")))
     return {name.partition(":")[2]: value for name, value in found}
-
-
-def _open_providers(connection: Connection) -> tuple[str, ...]:
-    row = t.breakers
-    tripped = sa.select(row.c.workspace, row.c.provider).where(row.c.open_until.is_not(None))
-    found = connection.execute(tripped.order_by(row.c.workspace, row.c.provider))
-    return tuple(f"{workspace}/{provider}" for workspace, provider in found)
