@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import psutil
 
+from app.adapters.redis import embedded_server
 from tests.ports import free_port
 
 
@@ -35,3 +37,11 @@ def settings_without_recall(home: Path) -> dict[str, str]:
         "RECALL_WEBHOOK_SECRETS": "whsec_" + "A" * 32,
         "PORT": str(free_port()),
     }
+
+
+def wait_until_ready(home: Path, timeout_s: float = 10.0) -> None:
+    """Returns when the embedded server of this home answers."""
+    ends_at = time.monotonic() + timeout_s
+    while not embedded_server.is_ready(home):
+        assert time.monotonic() < ends_at, f"the embedded Valkey did not answer in {timeout_s:g} s"
+        time.sleep(0.02)

@@ -28,8 +28,6 @@ from app.settings.server_urls import storage_folder
 LEFTOVER_AFTER_S = 3600.0
 """No put takes an hour: a job ends after minutes. A temporary file this old belongs to a dead process."""
 
-MANIFEST = "manifest.json"
-
 _CHUNK_BYTES = 1 << 20
 _SEGMENT = re.compile(r"[A-Za-z0-9._-]{1,200}")
 # Not in the alphabet of keys, so no key can name, list or overwrite a file that is being written.
@@ -92,11 +90,6 @@ class LocalBlobs:
                 raise BlobMissing(f"nothing to put at {key}: the source file is gone") from error
             self._write(key, stream)
 
-    def put_bytes(self, key: str, content: bytes) -> None:
-        """`put` for something small, such as a manifest."""
-        with self._translated():
-            self._write(key, io.BytesIO(content))
-
     def open(self, key: str) -> BinaryIO:
         """
         The file, for reading, at its beginning. What was opened stays whole if it is replaced meanwhile.
@@ -128,40 +121,6 @@ class LocalBlobs:
         """Lower-case hex of what is stored, read anew. Raises `BlobMissing`."""
         with self._translated(key), self._path(key).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
-
-    def list(self, prefix: str) -> list[str]:
-        """Keys below a folder, sorted; `""` is everything. Files still being written are not among them."""
-        with self._translated():
-            return sorted(
-                path.relative_to(self.root).as_posix()
-                for path in _files(self._folder(prefix))
-                if _TEMPORARY not in path.name
-            )
-
-    def delete_folder(self, prefix: str) -> int:
-        """
-        Delete a folder with all that is in it, half-written files too. Nothing there is fine.
-
-        Manifests go first, so that no reader trusts a folder that is being emptied.
-
-        Returns:
-            How many keys were deleted.
-        """
-        folder = self._path(prefix)
-        with self._translated():
-            head = f"{prefix}/".replace("/", _FOLDER_MARK)[:_LONGEST_HEAD]
-            for path in _files(self.root / _INCOMING):
-                if path.name.startswith(head):
-                    path.unlink(missing_ok=True)
-            files = sorted(_files(folder), key=lambda path: (path.name != MANIFEST, path))
-            for path in files:
-                path.unlink(missing_ok=True)
-                if path.name == MANIFEST:
-                    _sync_folder(path.parent)  # a power cut must not bring it back to a folder half empty
-            if folder.is_dir():
-                shutil.rmtree(folder)
-                _sync_folder(folder.parent)
-        return len(files)
 
     def sweep(self) -> int:
         """

@@ -15,7 +15,7 @@ from app.errors import WorkspaceUnknown
 from app.orchestrator.key_visibility import PASS_REMEDY
 from app.orchestrator.key_visibility import REMEDY as KEY_REMEDY
 from app.orchestrator.records import KEYS_IN_USE, Pause, PauseSubject
-from app.recall.limits import remedy_of
+from app.recall.limits import UNAUTHORIZED, remedy_of
 from app.settings.workspaces import WorkspaceSettings
 
 _TAKES = "after a change of `.env` it takes a restart, or SIGHUP to `up`"
@@ -133,7 +133,7 @@ def is_mended(standing: Standing, *, has_recall_accepted: bool) -> bool:
         return False
     if pause.is_by_key:
         return standing.is_key_accepted
-    return pause.subject is PauseSubject.ACCOUNT and pause.status == 401
+    return pause.subject is PauseSubject.ACCOUNT and pause.status == UNAUTHORIZED
 
 
 def why_mended(pause: Pause) -> str:

@@ -16,7 +16,7 @@ from app.cli.account_status import Standing
 from app.clock import SystemClock
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.key_visibility import KeySight
-from app.recall.limits import RATE_LIMITED, READS_PER_MINUTE, STATUS_PAGE
+from app.recall.limits import RATE_LIMITED, READS_PER_MINUTE, STATUS_PAGE, UNAUTHORIZED
 from app.settings.environment import Settings
 from app.settings.workspaces import WorkspaceSettings, workspaces_of
 
@@ -71,7 +71,7 @@ class Accounts:
         try:
             recall.probe()
         except AccountRefused as refused:
-            if refused.status == 401:
+            if refused.status == UNAUTHORIZED:
                 where = self._settings.region or described.api_base_url
                 return f"Recall refuses the API key at {where}: wrong, revoked, or of another region."
             return (

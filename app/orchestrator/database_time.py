@@ -35,6 +35,6 @@ class DatabaseTime:
         """Seconds since the epoch, by the database's clock."""
         passed_s = self._clock.boottime() - self._read_s
         if not 0 <= passed_s <= _CARRIED_AT_MOST_S:
-            self._read_s, passed_s = self._clock.boottime(), 0.0
-            self._at = self._store.now()
+            self._at, passed_s = self._store.now(), 0.0
+            self._read_s = self._clock.boottime()  # after: the time that the question took is not added
         return self._at + passed_s

@@ -81,8 +81,9 @@ def failure_cause(sub_code: str | None) -> FailureCause:
 
 # -- how it answers -------------------------------------------------------------------------------
 # https://docs.recall.ai/docs/errors
+UNAUTHORIZED = 401  # the key
 FORBIDDEN = 403  # the account, or this one question: its firewall judges payloads
-ACCOUNT_STATUSES = (401, 402, FORBIDDEN)
+ACCOUNT_STATUSES = (UNAUTHORIZED, 402, FORBIDDEN)
 
 
 class CreateFault(StrEnum):
@@ -98,7 +99,7 @@ class CreateFault(StrEnum):
 
 
 CREATE_FAULTS: Mapping[int | None, CreateFault] = {
-    401: CreateFault.KEY,
+    UNAUTHORIZED: CreateFault.KEY,
     402: CreateFault.BALANCE,
     FORBIDDEN: CreateFault.FORBIDDEN,
     429: CreateFault.BUSY,
@@ -107,7 +108,7 @@ CREATE_FAULTS: Mapping[int | None, CreateFault] = {
 }
 RATE_LIMITED = "http_429"  # as the cause of `RecallBusy`
 _REMEDIES: Mapping[int, str] = {
-    401: "check RECALL_API_KEY and RECALL_REGION: the key is wrong, revoked or of another region",
+    UNAUTHORIZED: "check RECALL_API_KEY and RECALL_REGION: the key is wrong, revoked or of another region",
     402: "top up the balance in Recall's dashboard",
     FORBIDDEN: "look in Recall's dashboard why it refuses this account or address",
 }

@@ -28,6 +28,7 @@ from app.errors import Away
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import ROOT
 from tests.chaos.database import open_database
+from tests.process_checks import wait_until_ready
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 _READY_WITHIN_S = 20.0
@@ -157,7 +158,7 @@ def _valkey_process(home: Path) -> Iterator[subprocess.Popen[bytes]]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        embedded_server.wait_until_ready(home)
+        wait_until_ready(home)
         yield process
     finally:
         _end(process)

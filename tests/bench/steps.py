@@ -11,6 +11,7 @@ not counted.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -103,7 +104,12 @@ def measure(options: Options) -> Counted:
         wiring.migrate(place.settings)
         stack.enter_context(_quiet())
         counted = Counted(number)
+        stack.callback(place.store.close)
+        place.store.now()  # as other processes have it open: the last to close it would tidy it up
         _play(place, Counted(1))  # what is done once is done: imports, the key, files
+        gc.collect()
+        gc.freeze()  # as a worker does before its horses
+        stack.callback(gc.unfreeze)
         for _ in range(number):
             _play(place, counted)
         return counted

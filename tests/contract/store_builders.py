@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import sqlalchemy as sa
+
+from app.adapters.sql import tables as t
+from app.adapters.sql.store import SqlStore
 from app.core import events
 from app.core.commands import Command, CreateTranscript
 from app.core.machine import Decision
 from app.core.state import Attempt, AttemptStatus, Phase, Transcription
 from app.orchestrator.ports import Store
 from app.orchestrator.records import Committed, Leased, Loaded, NewDelivery, Send, Source
+from tests.doubles.memory_store import MemoryStore
 
 WORKSPACE, RECORDING = "default", "5f0e1f2a-recording"
 DONE = events.RecordingDone(at=1.0, bot_id="bot-1", metadata=(("name", "Ada Lovelace"),))
@@ -89,3 +95,17 @@ def at_once(work: Callable[[S], T], items: Sequence[S]) -> list[T | Exception]:
 
     with ThreadPoolExecutor(len(items)) as pool:
         return list(pool.map(run, items))
+
+
+def history_of(store: MemoryStore | SqlStore, recording_id: str = RECORDING) -> list[Mapping[str, Any]]:
+    """One line per commit, oldest first."""
+    if isinstance(store, MemoryStore):
+        return store.history(WORKSPACE, recording_id)
+    row = t.history
+    lines = sa.select(row).where(row.c.workspace == WORKSPACE, row.c.recording_id == recording_id)
+    with store.reading() as connection:
+        found = connection.execute(lines.order_by(row.c.id)).mappings()
+        return [
+            {**line, "commands": json.loads(line["commands"]), "summary": json.loads(line["summary"])}
+            for line in found
+        ]

@@ -11,6 +11,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -46,6 +47,19 @@ def content(blobs: LocalBlobs, key: str) -> bytes:
         return stream.read()
 
 
+def put_bytes(blobs: LocalBlobs, key: str, content: bytes) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        blobs.put(key, Path(file.name))
+
+
+def keys_of(disk: LocalBlobs) -> list[str]:
+    """Of what is in its place; files still being written are elsewhere."""
+    files = (path.relative_to(disk.root).as_posix() for path in disk.root.rglob("*") if path.is_file())
+    return sorted(key for key in files if not key.startswith("~"))
+
+
 # -- promises of every store ---------------------------------------------------------------------
 
 
@@ -60,21 +74,21 @@ def test_what_was_put_is_there_whole(blobs: LocalBlobs, source: Path) -> None:
 
 
 def test_a_second_put_replaces_and_an_open_reader_keeps_the_first(blobs: LocalBlobs) -> None:
-    blobs.put_bytes(KEY, b"first")
+    put_bytes(blobs, KEY, b"first")
     with blobs.open(KEY) as stream:
-        blobs.put_bytes(KEY, b"second")
+        put_bytes(blobs, KEY, b"second")
         assert stream.read() == b"first"
     assert content(blobs, KEY) == b"second"
 
 
 def test_readers_never_see_half_a_file_while_writers_replace_it(blobs: LocalBlobs) -> None:
     versions = {bytes([65 + n]) * 300_000 for n in range(3)}
-    blobs.put_bytes(KEY, min(versions))
+    put_bytes(blobs, KEY, min(versions))
     stop = threading.Event()
 
     def write_for_ever(version: bytes) -> None:
         while not stop.is_set():
-            blobs.put_bytes(KEY, version)
+            put_bytes(blobs, KEY, version)
 
     writers = [threading.Thread(target=write_for_ever, args=(version,)) for version in versions]
     for writer in writers:
@@ -97,7 +111,7 @@ def test_what_is_not_there_is_missing_not_unavailable(blobs: LocalBlobs, tmp_pat
     for ask in (blobs.open, blobs.size, blobs.sha256):
         with pytest.raises(BlobMissing):
             ask(KEY)
-    blobs.put_bytes(KEY, b"x")
+    put_bytes(blobs, KEY, b"x")
     for key in ("default/rec-1", f"{KEY}/below"):
         assert not blobs.exists(key)
         for ask in (blobs.open, blobs.size, blobs.sha256):
@@ -106,27 +120,6 @@ def test_what_is_not_there_is_missing_not_unavailable(blobs: LocalBlobs, tmp_pat
     with pytest.raises(BlobMissing, match="source"):
         blobs.put(KEY, tmp_path / "gone")
     assert content(blobs, KEY) == b"x"
-
-
-def test_keys_are_listed_by_folder(blobs: LocalBlobs) -> None:
-    assert blobs.list("") == []
-    keys = ["w/rec-1/tra-1/a.json", "w/rec-1/tra-1/b.txt", "w/rec-1/tra-2/a.json", "w/rec-10/tra-1/a.json"]
-    for key in reversed(keys):
-        blobs.put_bytes(key, b"x")
-    assert blobs.list("") == keys
-    assert blobs.list("w/rec-1") == keys[:3]
-    assert blobs.list("w/rec-1/tra-1") == keys[:2]
-    assert blobs.list("w/rec-2") == []
-
-
-def test_a_folder_is_deleted_with_all_in_it_and_nothing_else(blobs: LocalBlobs) -> None:
-    for key in ("w/rec-1/tra-1/a.json", "w/rec-1/tra-1/manifest.json", "w/rec-10/tra-1/a.json"):
-        blobs.put_bytes(key, b"x")
-    assert blobs.delete_folder("w/rec-1") == 2
-    assert blobs.list("") == ["w/rec-10/tra-1/a.json"]
-    assert blobs.delete_folder("w/rec-1") == 0
-    blobs.put_bytes("w/rec-1/tra-1/a.json", b"again")
-    assert blobs.exists("w/rec-1/tra-1/a.json")
 
 
 @pytest.mark.parametrize(
@@ -156,15 +149,12 @@ def test_a_key_that_could_lead_elsewhere_is_refused_everywhere(
 ) -> None:
     uses: list[Callable[[], object]] = [
         lambda: blobs.put(key, source),
-        lambda: blobs.put_bytes(key, b"x"),
+        lambda: put_bytes(blobs, key, b"x"),
         lambda: blobs.open(key),
         lambda: blobs.exists(key),
         lambda: blobs.size(key),
         lambda: blobs.sha256(key),
-        lambda: blobs.delete_folder(key),
     ]
-    if key:
-        uses.append(lambda: blobs.list(key))
     for use in uses:
         with pytest.raises(BlobError, match="not a key"):
             use()
@@ -172,7 +162,7 @@ def test_a_key_that_could_lead_elsewhere_is_refused_everywhere(
 
 def test_the_probe_leaves_nothing_behind(blobs: LocalBlobs) -> None:
     blobs.check()
-    assert blobs.list("") == []
+    assert keys_of(blobs) == []
     assert blobs.sweep() == 0
 
 
@@ -185,9 +175,8 @@ def disk(tmp_path: Path) -> LocalBlobs:
 
 
 def test_nothing_is_touched_before_the_first_write(disk: LocalBlobs) -> None:
-    assert disk.list("") == []
+    assert keys_of(disk) == []
     assert disk.sweep() == 0
-    assert disk.delete_folder("w") == 0
     assert not disk.root.exists()
 
 
@@ -202,7 +191,7 @@ def test_files_and_folders_are_for_their_owner_only(disk: LocalBlobs, source: Pa
 def test_content_is_synced_before_the_name_and_the_name_before_the_return(
     disk: LocalBlobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    disk.put_bytes("w/other", b"the folder is there already")
+    put_bytes(disk, "w/other", b"the folder is there already")
     steps: list[str] = []
     fsync, replace = os.fsync, os.replace
 
@@ -217,32 +206,17 @@ def test_content_is_synced_before_the_name_and_the_name_before_the_return(
 
     monkeypatch.setattr(os, "fsync", noted_fsync)
     monkeypatch.setattr(os, "replace", noted_replace)
-    disk.put_bytes("w/new", b"x")
+    put_bytes(disk, "w/new", b"x")
     assert steps == ["sync file", "replace", "sync folder"]
     steps.clear()
-    disk.put_bytes("v/new", b"x")
+    put_bytes(disk, "v/new", b"x")
     assert steps == ["sync folder", "sync file", "replace", "sync folder"]
-
-
-def test_the_manifest_is_the_first_to_go(disk: LocalBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("a.json", "manifest.json", "z.txt"):
-        disk.put_bytes(f"w/rec/tra/{name}", b"x")
-    gone: list[str] = []
-    unlink = Path.unlink
-
-    def noted(path: Path, missing_ok: bool = False) -> None:
-        gone.append(path.name)
-        unlink(path, missing_ok)
-
-    monkeypatch.setattr(Path, "unlink", noted)
-    disk.delete_folder("w/rec")
-    assert gone[0] == "manifest.json"
 
 
 def leave(disk: LocalBlobs, name: str, *, age_s: float) -> Path:
     """A temporary file as a killed process leaves it."""
     path = disk.root / "~incoming" / f"w+rec+{name}~0123456789abcdef"
-    disk.put_bytes("w/rec/other", b"x")
+    put_bytes(disk, "w/rec/other", b"x")
     path.write_bytes(b"half")
     os.utime(path, (time.time() - age_s, time.time() - age_s))
     return path
@@ -251,21 +225,17 @@ def leave(disk: LocalBlobs, name: str, *, age_s: float) -> Path:
 def test_leftovers_of_the_dead_are_swept_and_files_being_written_are_not(disk: LocalBlobs) -> None:
     old = leave(disk, "a.json", age_s=LEFTOVER_AFTER_S + 60)
     young = leave(disk, "b.json", age_s=LEFTOVER_AFTER_S - 60)
-    assert disk.list("") == ["w/rec/other"]
+    assert keys_of(disk) == ["w/rec/other"]
     assert disk.sweep() == 1
     assert not old.exists()
     assert young.exists()
     assert disk.exists("w/rec/other")
-    assert disk.delete_folder("w/re") == 0
-    assert young.exists()
-    assert disk.delete_folder("w/rec") == 1
-    assert not young.exists()
 
 
 def test_the_sweep_does_not_walk_through_the_results(
     disk: LocalBlobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    disk.put_bytes("w/rec/txn/transcript.json", b"x")
+    put_bytes(disk, "w/rec/txn/transcript.json", b"x")
     opened: list[str] = []
     scandir = os.scandir
 
@@ -305,11 +275,11 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
 def test_a_disk_in_trouble_is_named_with_its_remedy_and_keeps_the_old_file(
     disk: LocalBlobs, source: Path, failing: Callable[[int], None], number: int, remedy: str
 ) -> None:
-    disk.put_bytes(KEY, b"old")
+    put_bytes(disk, KEY, b"old")
     failing(number)
     uses: list[Callable[[], None]] = [
         lambda: disk.put(KEY, source),
-        lambda: disk.put_bytes(KEY, b"new"),
+        lambda: put_bytes(disk, KEY, b"new"),
         disk.check,
     ]
     for use in uses:
@@ -322,28 +292,28 @@ def test_a_disk_in_trouble_is_named_with_its_remedy_and_keeps_the_old_file(
 def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "t").write_text("in the way")
     blocked = LocalBlobs(tmp_path / "t")
-    for use in (blocked.check, lambda: blocked.put_bytes(KEY, b"x")):
+    for use in (blocked.check, lambda: put_bytes(blocked, KEY, b"x")):
         with pytest.raises(BlobsUnavailable, match="a file stands where a folder should be"):
             use()
     assert not blocked.exists(KEY)
 
 
 def test_a_folder_where_a_file_should_be_is_named(disk: LocalBlobs) -> None:
-    disk.put_bytes("a/b", b"x")
+    put_bytes(disk, "a/b", b"x")
     with pytest.raises(BlobsUnavailable, match="a folder stands where a file should be"):
-        disk.put_bytes("a", b"x")
+        put_bytes(disk, "a", b"x")
 
 
 def test_an_unreadable_folder_is_unavailable_not_empty(
     disk: LocalBlobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    disk.put_bytes(KEY, b"x")
+    put_bytes(disk, KEY, b"x")
 
     def refuse(path: str | Path) -> Iterator[os.DirEntry[str]]:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(os, "scandir", refuse)
-    for use in (lambda: disk.list(""), disk.sweep, lambda: disk.delete_folder("default")):
+    for use in (disk.sweep,):
         with pytest.raises(BlobsUnavailable, match="give the folder"):
             use()
 
@@ -356,13 +326,13 @@ from app.adapters.local_files import LocalBlobs
 blobs, key, letter = LocalBlobs(Path(sys.argv[1])), sys.argv[2], sys.argv[3].encode()
 print("ready", flush=True)
 while True:
-    blobs.put_bytes(key, letter * 2_000_000)
+    put_bytes(blobs, key, letter * 2_000_000)
 """
 
 
 @pytest.mark.slow
 def test_a_process_killed_while_writing_leaves_the_old_file_or_the_new(disk: LocalBlobs) -> None:
-    disk.put_bytes(KEY, b"A" * 2_000_000)
+    put_bytes(disk, KEY, b"A" * 2_000_000)
     for n in range(8):
         command = [sys.executable, "-c", WRITE_FOR_EVER, str(disk.root), KEY, "AB"[n % 2]]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as child:
@@ -371,7 +341,7 @@ def test_a_process_killed_while_writing_leaves_the_old_file_or_the_new(disk: Loc
             time.sleep(0.002 + 0.003 * n)  # another instant of the writing each time
             child.kill()
         assert content(disk, KEY) in (b"A" * 2_000_000, b"B" * 2_000_000)
-        assert disk.list("") == [KEY]
+        assert keys_of(disk) == [KEY]
 
 
 # -- the address ---------------------------------------------------------------------------------

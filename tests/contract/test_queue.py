@@ -31,6 +31,7 @@ from app.core.durations import Durations
 from app.errors import QueueUnavailable, StoreUnavailable
 from app.orchestrator.ports import Queue
 from app.orchestrator.records import Offerable
+from tests.process_checks import wait_until_ready
 
 WORKERS = 2
 QUEUE_ID = "0a1b2c3d"
@@ -53,7 +54,7 @@ class Server:
             "sys.exit(embedded_server.serve(Path(sys.argv[1]), guard=guard))"
         )
         self.process = subprocess.Popen([sys.executable, "-c", source, str(self.home)], cwd=ROOT)
-        embedded_server.wait_until_ready(self.home)
+        wait_until_ready(self.home)
 
     def stop(self) -> None:
         self.process.terminate()

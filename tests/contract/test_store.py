@@ -26,6 +26,7 @@ from tests.contract.store_builders import (
     claim,
     creating,
     delivery,
+    history_of,
     state_of,
 )
 
@@ -168,7 +169,7 @@ def test_fifty_commits_on_one_version_write_once(place: Place) -> None:
     results = at_once(job, range(50))
     assert sum(isinstance(r, Stale) for r in results) == 49
     assert store.load(WORKSPACE, RECORDING).version == 2
-    assert len(store.history(WORKSPACE, RECORDING)) == 2
+    assert len(history_of(store)) == 2
 
 
 def test_two_first_commits_of_one_recording_write_once(place: Place) -> None:
@@ -190,7 +191,7 @@ def test_an_outdated_commit_leaves_no_trace(store: AnyStore) -> None:
         store.commit(old, creating(old, CREATE), event=DONE, source=Source(delivery_id=taken.id))
     assert store.has_unapplied()
     assert store.load(WORKSPACE, RECORDING).pending == ()
-    assert len(store.history(WORKSPACE, RECORDING)) == 1
+    assert len(history_of(store)) == 1
 
 
 def test_a_delivery_is_applied_once(store: AnyStore) -> None:
@@ -216,7 +217,7 @@ def test_an_ignored_event_marks_its_source_and_is_remembered(store: AnyStore, is
     store.commit(before, decision, event=DONE, source=source)
     assert not store.has_unapplied()
     assert store.load(WORKSPACE, RECORDING) == before
-    line = store.history(WORKSPACE, RECORDING)[-1]
+    line = history_of(store)[-1]
     assert (line["ignored"], line["alarm"], line["by"]) == ("known already", "odd", "webhook")
 
 
@@ -266,7 +267,7 @@ def test_the_history_keeps_codes_and_ids_but_no_names(store: AnyStore) -> None:
     state = replace(before.transcription, recording_asks=1)
     listed = events.Listed(2.0, 1, seen=(seen,), since_first_send_s=7.0)
     store.commit(before, Decision(state), event=listed, source=HAND)
-    first, second = store.history(WORKSPACE, RECORDING)
+    first, second = history_of(store)
     assert (first["event"], first["goal_before"], first["goal_after"]) == (
         "recording_done",
         "new",

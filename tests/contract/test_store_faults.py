@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from app.adapters.sql.store import SqlStore
 from app.core.circuit_breaker import FAILURE_THRESHOLD, LONGEST
 from app.core.commands import AskTranscript, CreateTranscript
 from app.orchestrator.records import PauseSubject, SendOutcome
@@ -139,17 +138,6 @@ def test_failures_told_at_once_are_all_counted(place: Place) -> None:
     stores = [place.open() for _ in range(FAILURE_THRESHOLD)]
     assert at_once(fail, stores) == [None] * FAILURE_THRESHOLD
     assert stores[0].open_providers(WORKSPACE) == {P}
-
-
-def test_counts_name_the_providers_that_are_down_until_they_work(sql_store: SqlStore) -> None:
-    fail(sql_store, FAILURE_THRESHOLD - 1, provider="fine")
-    fail(sql_store, FAILURE_THRESHOLD, workspace="zeta")
-    fail(sql_store, FAILURE_THRESHOLD)
-    assert sql_store.counts().open_providers == (f"{WORKSPACE}/{P}", f"zeta/{P}")
-    sql_store.clock_offset_s += OPEN_S + 1
-    assert len(sql_store.counts().open_providers) == 2, "nothing has worked yet"
-    work(sql_store)
-    assert sql_store.counts().open_providers == (f"zeta/{P}",)
 
 
 # -- how long an account refused us ---------------------------------------------------------------

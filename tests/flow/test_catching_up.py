@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from app.adapters.sql import tables
 from app.settings.program_name import ROOT
+from tests.contract.store_builders import history_of
 from tests.flow.programme import assert_each_is_paid_once_and_stored, assert_whole
 from tests.flow.stage import Installation, installation, wait_until
 
@@ -75,7 +76,7 @@ def test_recordings_that_were_never_announced_are_taken_up_looked_at_first_and_p
     assert_each_is_paid_once_and_stored(place, lost, within_s=30)
     for recording in lost:
         assert place.recall.bill(recording)["lists"] == 1, "nobody knew whether there was a transcript"
-        first = place.store.history("default", recording)[0]
+        first = history_of(place.store, recording)[0]
         assert (first["event"], first["by"]) == ("recording_done", "reconcile")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.store_builders import history_of
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import Installation, running, wait_until
 
@@ -38,7 +39,7 @@ def test_create_that_waited_in_a_backup_put_back_is_looked_up_and_not_paid_again
         place.service = place.spawn("up")  # the 402's pause is back as well, until somebody creates
         place.wait_for_ends(recording, within_s=30)
         assert_each_is_paid_once_and_stored(place, [recording])
-        events = [line["event"] for line in place.store.history("default", recording)]
+        events = [line["event"] for line in history_of(place.store, recording)]
         assert "long_silence" in events
 
 

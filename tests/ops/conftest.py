@@ -20,6 +20,7 @@ from app.ops import metrics, rq_board
 from app.orchestrator.records import NewDelivery
 from app.web.application import create_app
 from app.web.parts import WebParts
+from tests.process_checks import wait_until_ready
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse: battery"
@@ -99,7 +100,7 @@ def valkey(home: Path) -> subprocess.Popen[bytes]:
     )
     command: Sequence[str] = [sys.executable, "-c", source, str(home)]
     process = subprocess.Popen(command, cwd=ROOT)
-    embedded_server.wait_until_ready(home)
+    wait_until_ready(home)
     return process
 
 

@@ -105,6 +105,24 @@ def test_request_of_a_worker_whose_lease_went_to_another_is_not_sent(tmp_path: P
     assert not world.recall.transcripts, world.told("sent by one who knew that he had lost his lease")
 
 
+def test_claim_of_a_worker_that_stood_still_while_an_absence_was_noted_is_not_made(tmp_path: Path) -> None:
+    """Its lease is its own still; what it loaded does not say that Recall is to be looked at first."""
+    world, recording = announced(tmp_path)
+    world.deliver(world.recall.messages[0])
+    world.service.receive()
+    (create,) = world.store.commands
+    worker = world.start(lambda: world.service.perform(create), stops_at="before the commit of Sending")
+    assert worker is not None
+    worker.is_frozen = True
+    world.clock.at += 2 * DURATIONS.silence_s
+    world.service.receive()  # by another, who was away as well
+    world.raise_if_lost(worker, stops_at="")
+    assert not world.recall.transcripts, world.told("it was sent")
+    (known,) = world.store.recordings.values()
+    assert known.transcription.lookup_required, world.told("and nothing was noted")
+    assert not known.sends
+
+
 # -- a backup put back -------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import pytest
 from redis import Redis
 
 from app.adapters.redis import embedded_server
+from tests.process_checks import wait_until_ready
 from tests.workers.programs import Program
 
 
@@ -32,7 +33,7 @@ def valkey_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("a home with blanks")
     source = f"from app.adapters.redis import embedded_server\nembedded_server.serve(Path({str(home)!r}))"
     running = Program(source, home)
-    embedded_server.wait_until_ready(home)
+    wait_until_ready(home)
     yield home
     running.process.terminate()
     running.wait()

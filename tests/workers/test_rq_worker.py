@@ -21,6 +21,7 @@ from rq.serializers import JSONSerializer
 from app.adapters.redis import embedded_server
 from app.adapters.redis.job_queue import FAILURE_TTL_S, RECALL, RESULT_TTL_S, RqQueue, connect, queue_name
 from app.core.durations import Durations
+from tests.process_checks import wait_until_ready
 from tests.workers.programs import Program, eventually
 from tests.workers.visible_jobs import JOBS, SIGNED
 from workers.rq_worker import AfterwordWorker
@@ -225,7 +226,7 @@ def test_worker_that_starts_before_redis_waits_and_says_so_once(program: Start, 
     eventually(lambda: up.events("waiting_for_redis"))
     time.sleep(1)
     program(SERVER.format(home=str(tmp_path)))
-    embedded_server.wait_until_ready(tmp_path)
+    wait_until_ready(tmp_path)
     eventually(lambda: live_workers(url) == 1, within_s=6)
     assert len(up.events("waiting_for_redis")) == 1
     assert len(up.events("redis_is_back")) == 1
@@ -291,13 +292,13 @@ def test_living_worker_is_counted_again_after_flushall(program: Start, redis_url
 def test_job_of_a_worker_in_an_outage_is_done_soon_after_it(program: Start, tmp_path: Path) -> None:
     url = embedded_server.url(tmp_path)
     first = program(SERVER.format(home=str(tmp_path)))
-    embedded_server.wait_until_ready(tmp_path)
+    wait_until_ready(tmp_path)
     start_worker(program, url)
     first.send(signal.SIGTERM)
     first.wait()
     time.sleep(13)  # RQ's own waits would double to 8 s now
     program(SERVER.format(home=str(tmp_path)))
-    embedded_server.wait_until_ready(tmp_path)
+    wait_until_ready(tmp_path)
     enqueue(url, "touch", 1)
     eventually((tmp_path / "done-1").exists, within_s=5)
 
@@ -313,7 +314,7 @@ def test_killed_server_is_back_with_what_it_held_and_the_worker_goes_on(
     (server,) = psutil.Process(up.pid_of("valkey")).children()
     server.kill()
     up.pid_of("valkey", start=2)
-    embedded_server.wait_until_ready(home)
+    wait_until_ready(home)
     enqueue(url, "touch", 1)
     eventually((tmp_path / "done-1").exists, within_s=7)
     up.send(signal.SIGTERM)

@@ -15,6 +15,7 @@ from redis import Redis
 from app.adapters.redis import embedded_server
 from app.adapters.redis.job_queue import connect
 from app.errors import Away
+from tests.process_checks import wait_until_ready
 from tests.workers.programs import Program, eventually
 
 Start = Callable[[str], Program]
@@ -30,7 +31,7 @@ sys.exit(embedded_server.serve(Path({home!r}), guard=kernel_ties_to_parent))
 
 def serve(program: Start, home: Path) -> Program:
     running = program(SERVE.format(home=str(home)))
-    embedded_server.wait_until_ready(home)
+    wait_until_ready(home)
     return running
 
 
@@ -135,7 +136,7 @@ def test_server_that_outlived_its_parent_is_stopped_before_the_next_one(
     program: Start, tmp_path: Path
 ) -> None:
     first = program(SERVE.format(home=str(tmp_path)).replace("guard=kernel_ties_to_parent", ""))
-    embedded_server.wait_until_ready(tmp_path)
+    wait_until_ready(tmp_path)
     orphan = server_of(first)
     client(tmp_path).set("key", "value")
     first.process.kill()
@@ -143,7 +144,7 @@ def test_server_that_outlived_its_parent_is_stopped_before_the_next_one(
     assert orphan.is_running()
     second = program(SERVE.format(home=str(tmp_path)))
     eventually(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
-    embedded_server.wait_until_ready(tmp_path)
+    wait_until_ready(tmp_path)
     assert client(tmp_path).get("key") == b"value"
     assert second.events("valkey_orphan_stopped")
 
@@ -158,7 +159,7 @@ def test_server_dies_with_the_process_that_serves_it(program: Start, tmp_path: P
 
 def test_waiting_for_a_server_that_never_comes_ends_with_its_folder_named(tmp_path: Path) -> None:
     with pytest.raises(Away, match="valkey"):
-        embedded_server.wait_until_ready(tmp_path, timeout_s=0.1)
+        wait_until_ready(tmp_path, timeout_s=0.1)
 
 
 def test_file_where_its_folder_should_be_is_named_with_what_to_do(tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -141,15 +140,6 @@ def is_ready(home: Path) -> bool:
         return False
     finally:
         client.close()
-
-
-def wait_until_ready(home: Path, timeout_s: float = 10.0) -> None:
-    """Returns when the server answers; raises `Away` after `timeout_s`."""
-    ends_at = time.monotonic() + timeout_s
-    while not is_ready(home):
-        if time.monotonic() > ends_at:
-            raise Away(f"The embedded Valkey in {data_dir(home)} did not answer in {timeout_s:g} s.")
-        time.sleep(0.02)
 
 
 def serve(home: Path, *, guard: Callable[[], None] | None = None, is_told: bool = True) -> int:

@@ -32,7 +32,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """For metrics. How old the oldest is, and which providers are open, is `Facts`."""
+    """For metrics."""
 
     transcriptions: dict[str, int] = field(default_factory=dict)  # by goal
     attempts: dict[tuple[str, str], int] = field(default_factory=dict)  # by provider and fate
@@ -43,7 +43,6 @@ class Counts:
     rejected: dict[str, int] = field(default_factory=dict)  # by kind
     alarms: dict[str, int] = field(default_factory=dict)  # by name
     paused: tuple[str, ...] = ()  # workspaces
-    sends: int = 0  # stamped POSTs that create, ever
 
 
 class Queries(Finding):
@@ -59,11 +58,6 @@ class Queries(Finding):
             tables = (t.attempts, t.sends, t.commands, t.artifacts, t.history)
             rows = [_rows(connection, table, workspace, recording_id) for table in tables]
         return Shown(listed(found), *rows)
-
-    def history(self, workspace: str, recording_id: str) -> list[Mapping[str, Any]]:
-        """One line per commit, oldest first; `commands` and `summary` are JSON values."""
-        with self.reading() as connection:
-            return _rows(connection, t.history, workspace, recording_id)
 
     def counts(self) -> Counts:
         """
@@ -85,7 +79,6 @@ class Queries(Finding):
                 rejected=_rejected(connection),
                 alarms=_named(tallies, "alarm:"),
                 paused=tuple(connection.execute(sa.select(t.pauses.c.workspace)).scalars()),
-                sends=tallies.get("sends", 0),
             )
 
 
@@ -121,17 +114,17 @@ def _by_provider_and_status(tallies: Mapping[str, int]) -> dict[tuple[str, str],
 
 
 def _count_commands(connection: Connection, now: float) -> tuple[int, int]:
-    every = sa.select(sa.func.count()).select_from(t.commands)
-    pending = connection.execute(every).scalar_one()
-    return pending, connection.execute(every.where(t.commands.c.due_at <= now)).scalar_one()
+    row = t.commands
+    pending = connection.execute(sa.select(sa.func.count()).select_from(row)).scalar_one()
+    due = sa.select(sa.func.count()).where(row.c.due_at <= now)
+    return pending, connection.execute(due).scalar_one()
 
 
 def _count_deliveries(connection: Connection) -> tuple[int, int]:
     row = t.deliveries
     waiting = sa.select(sa.func.count()).where(row.c.applied_at.is_(None))
-    number = connection.execute(waiting).scalar_one()
     unreadable = sa.select(sa.func.count()).where(row.c.note.is_not(None), row.c.kind.is_(None))
-    return number, connection.execute(unreadable).scalar_one()
+    return connection.execute(waiting).scalar_one(), connection.execute(unreadable).scalar_one()
 
 
 def _rejected(connection: Connection) -> dict[str, int]:

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
 from app.orchestrator.records import NOT_SENT, SendOutcome, SendTimes
+from app.recall.limits import FORBIDDEN
 
 STEADY = "steady"  # since when the database's clock ran without a step
-_REFUSED = SendOutcome("refused", 403)
+_REFUSED = SendOutcome("refused", FORBIDDEN)
 
 
 class SendsAndRates(Database):
