@@ -172,9 +172,6 @@ class LocalBlobs:
             raise BlobError("not a key: names of letters, digits, '.', '_' and '-' between single slashes")
         return self.root.joinpath(*segments)
 
-    def _folder(self, prefix: str) -> Path:
-        return self._path(prefix) if prefix else self.root
-
     @contextmanager
     def _translated(self, key: str | None = None) -> Iterator[None]:
         """Foreign errors to ours; with a key, an absent file is the caller's question answered."""

@@ -33,7 +33,7 @@ class Service:
     The service as seen from here.
 
     Attributes:
-        is_running: None: not on this machine, and of others only the database knows, which is away.
+        is_running: None: not on this machine, and of others only the database could say, which is away.
         has_run: It gave a heartbeat once, or runs.
         has_signs: Any of its processes gave one lately; None: the database is away.
         is_home_held: An `up` runs in this home, on this machine.

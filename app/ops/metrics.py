@@ -26,7 +26,7 @@ from app.web import near_misses
 from app.web.health import DOWN, OK, PARTS, PAUSED, UNKNOWN, Probe, Readiness
 
 _PATIENCE_S = 2.0  # with each count; a scraper waits ten seconds
-# Parts that are written to; of the others readiness knows by these.
+# Parts that are written to; the others are counted by these.
 _WRITTEN = ("database", "queue", "storage")
 # Seconds from the first news of a recording to its stored transcript: each result is counted in one of the
 # tallies `stored_seconds:le:N`, the smallest that holds it, and added to `stored_seconds:sum_ms`.
@@ -145,7 +145,7 @@ def _of_parts(parts: Mapping[str, str]) -> Iterator[Metric]:
     )
     yield _gauges(
         "afterword_part_state",
-        "1 for the state that /readyz tells of the part, 0 for the others; unknown: no answer in time.",
+        "1 for the state of the part in /readyz, 0 for the others; unknown: no answer in time.",
         ["part", "state"],
         (
             ([part, state], float(parts.get(part, UNKNOWN) == state))

@@ -26,7 +26,7 @@ def in_url(host: str) -> str:
 
 
 def addresses(host: str, port: int) -> Mapping[str, str]:
-    """What a person who has just started the service wants to open or to paste, by name."""
+    """Addresses to open or to paste after a start, by name."""
     base = base_url(host, port)
     found = {"webhook": f"{base}/webhooks/recall", "readyz": f"{base}/readyz", "ops": f"{base}/ops/"}
     if host in _EVERYWHERE:

@@ -3,8 +3,8 @@ Answers that wait for the disk without a thread that waits with them.
 
 A delivery is answered when its batch is committed. With a thread per waiting request each commit wakes
 dozens of threads that queue for Python's one lock, which cost more than everything else together. So the
-thread hands its finished answer over and goes on to the next request; who learns that the row is stored
-settles the answer, and the main loop sends all that were settled, after one wake-up. One that is not settled
+thread hands its finished answer over and goes on to the next request; the committer settles the answer once
+the row is stored, and the main loop sends all that were settled, after one wake-up. One that is not settled
 in time, or settled badly, is replaced by the other one its maker gave.
 """
 

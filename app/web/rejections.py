@@ -51,7 +51,7 @@ class Counting:
 
         Args:
             remedy: For the log.
-            is_plausible: It bore complete, fresh signature headers: perhaps the sender is who it should be.
+            is_plausible: It bore complete, fresh signature headers: it may be Recall's.
         """
         with self._lock:
             is_first = not self._uncounted

@@ -1,5 +1,5 @@
 """
-Draws the machine from what it does: every reachable transition, grouped by goal. Run
+Draws the machine from what it does: every reachable transition, grouped by phase. Run
 `python -m tests.core.diagram` to renew the picture in `app/core/README.md`.
 """
 
@@ -28,7 +28,7 @@ def edges() -> set[Edge]:
 
 
 def moves_of(transitions: Iterable[Transition]) -> set[Edge]:
-    """(goal before, event, goal after) where the goal moves."""
+    """(phase before, event, phase after) where the goal moves."""
     found = set()
     for before, event, _, after, _ in transitions:
         if before.state.phase is not after.state.phase:
@@ -38,7 +38,7 @@ def moves_of(transitions: Iterable[Transition]) -> set[Edge]:
 
 def mermaid(found: set[Edge]) -> str:
     """
-    A state diagram; the labels are the events that move the goal: from an end all of them, which revive it.
+    A state diagram; the labels are the events that move the phase: from an end all of them, which revive it.
     """
     by_pair: dict[tuple[Phase, Phase], list[str]] = defaultdict(list)
     # The walks' policies select everything; this edge is `why_not_selected`, see the playbook.

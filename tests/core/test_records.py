@@ -138,3 +138,47 @@ def test_a_state_without_a_list_has_an_empty_one(missing: str) -> None:
 def test_a_state_as_old_as_can_be() -> None:
     record = {"workspace": "w", "recording_id": "r", "goal": "new"}
     assert state.from_record(record) == Transcription("w", "r")
+
+
+def test_a_state_of_version_1_is_read_by_the_names_it_had() -> None:
+    """Records without a version: other names, and one pair of fields for each of the waits."""
+    record = state.to_record(FULL)
+    assert record.pop("version") == state.RECORD_VERSION
+    old = {
+        "phase": "goal",
+        "is_recording_done": "is_heard",
+        "pending_transcripts": "unread",
+        "processed_transcripts": "looked_at",
+    }
+    first = {old.get(name, name): value for name, value in record.items() if "_wait_since" not in name}
+    first["attempts"] = [
+        {
+            {"status": "fate", "key_serial": "generation"}.get(name, name): value
+            for name, value in line.items()
+        }
+        for line in first["attempts"]
+    ]
+    first |= {"waiting_since": 7.0, "waits": 3}
+    read = state.from_record(first)
+    assert (read.recording_wait_since, read.provider_wait_since) == (7.0, 7.0)
+    assert (read.recording_asks, read.looks_for_others) == (3, 3)
+    assert state.from_record({**first, "version": 2}).recording_wait_since == 0.0
+    assert read.without_waits() == FULL
+
+
+def test_a_command_of_version_1_is_read_by_the_names_it_had() -> None:
+    record = {"kind": "create_transcript", "ordinal": 2, "provider": "a_async", "generation": 3}
+    assert commands.from_record(record) == CreateTranscript(2, "a_async", 3)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_unknown"), [("http_404 not_found", True), ("http_400", False), (None, False)]
+)
+def test_a_refusal_for_an_unknown_recording_is_read_from_the_text_of_version_1(
+    error: str | None, is_unknown: bool
+) -> None:
+    record = {"ordinal": 1, "provider": "a_async", "fate": "claimed", "generation": 1, "error": error}
+    read = state.from_record(
+        {"workspace": "default", "recording_id": "r-1", "goal": "creating", "attempts": [record]}
+    )
+    assert read.attempts[0].is_recording_unknown is is_unknown

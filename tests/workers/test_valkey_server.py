@@ -157,11 +157,6 @@ def test_server_dies_with_the_process_that_serves_it(program: Start, tmp_path: P
     eventually(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_waiting_for_a_server_that_never_comes_ends_with_its_folder_named(tmp_path: Path) -> None:
-    with pytest.raises(Away, match="valkey"):
-        wait_until_ready(tmp_path, timeout_s=0.1)
-
-
 def test_file_where_its_folder_should_be_is_named_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "valkey").touch()
     with pytest.raises(Away, match=r"valkey \(File exists\): .* move it away"):

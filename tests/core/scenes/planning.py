@@ -135,6 +135,12 @@ SCENES: tuple[Scene, ...] = (
     ),
     Scene("the long silence of a service, before anything", (ev.DowntimeDetected(500.0),)),
     Scene("the long silence of a service, planned", (ev.DowntimeDetected(500.0),), (DONE,)),
+    Scene(
+        "the long silence of a service, while all providers are down",
+        (ev.DowntimeDetected(500.0),),
+        (DONE, ev.ProviderAwaited(130.0)),
+        policy=_ALL_DOWN,
+    ),
     Scene("the long silence of a service, waiting", (ev.DowntimeDetected(500.0),), CLAIMED),
     Scene("the long silence of a service, sending", (ev.DowntimeDetected(500.0),), SENDING),
     Scene(
