@@ -50,10 +50,7 @@ class Stamp:
     at: float
     outcome: SendOutcome | None = None
     body: bytes | None = None
-
-    @property
-    def may_have_left(self) -> bool:
-        return self.outcome is None or self.outcome.kind != "not_sent"
+    may_have_left: bool = True  # until its outcome says otherwise
 
 
 @dataclass(slots=True)

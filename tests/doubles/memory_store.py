@@ -326,7 +326,7 @@ class MemoryStore(MemoryInbox):
             stamps = (stamp for known in self.recordings.values() for stamp in known.sends)
             for stamp in stamps:
                 if stamp.id == send_id:
-                    stamp.outcome = outcome
+                    stamp.outcome, stamp.may_have_left = outcome, outcome.kind != "not_sent"
 
     def _move_back(self, by_s: float) -> None:
         super()._move_back(by_s)
