@@ -182,7 +182,7 @@ class Interleavings(RuleBasedStateMachine):
     def a_stopped_worker_goes_on(self, data: st.DataObject, stops_at: str) -> None:
         worker = self._one(data, "worker", self.world.workers)
         worker.is_frozen = False
-        self._choosing(data, lambda: self._settle(data, self.world.raise_if_lost(worker, stops_at=stops_at)))
+        self._choosing(data, lambda: self._settle(data, self.world.go_on(worker, stops_at=stops_at)))
 
     # -- time ------------------------------------------------------------------------------------------
     @rule(data=st.data(), seconds=st.sampled_from(JUMPS_S), who=st.sampled_from(LIVES))
@@ -269,7 +269,7 @@ def the_end(world: World, check: Callable[[list[str]], None]) -> None:
     world.say("everything is well again")
     world.mend()
     for worker in list(world.workers):
-        world.raise_if_lost(worker, stops_at="")
+        world.go_on(worker, stops_at="")
         check(list(promises.broken(world)))
     world.live(world.clock.at + 3 * DAYS_S, delivers=_arrives)
     check([*promises.broken(world), *promises.unended(world), *promises.forgotten(world)])

@@ -59,7 +59,7 @@ def test_worker_that_was_frozen_in_its_download_puts_no_file_when_another_has_it
     worker.is_frozen = True
     world.live(world.clock.at + 2 * MINUTE_S, delivers=everything)
     assert phase_of(world, recording) is Phase.STORED
-    world.raise_if_lost(worker, stops_at="")
+    world.go_on(worker, stops_at="")
     assert not list(promises.broken(world)), world.told("; ".join(promises.broken(world)))
 
 
@@ -73,7 +73,7 @@ def test_worker_that_was_frozen_before_its_post_sends_nothing_after_the_hour(tmp
     worker.is_frozen = True
     world.live(world.clock.at + 3 * HOUR_S, delivers=everything)
     assert phase_of(world, recording) is Phase.STORED, world.told("the others did not take over")
-    world.raise_if_lost(worker, stops_at="")
+    world.go_on(worker, stops_at="")
     assert not list(promises.broken(world)), world.told("; ".join(promises.broken(world)))
 
 
@@ -87,7 +87,7 @@ def test_request_of_a_worker_nobody_watched_for_a_minute_is_not_sent(tmp_path: P
     assert worker is not None
     worker.is_frozen = True
     world.clock.at += DURATIONS.stamp_max_age_s + 1.0
-    world.raise_if_lost(worker, stops_at="")
+    world.go_on(worker, stops_at="")
     assert not world.recall.transcripts, world.told("an old stamp was sent")
 
 
@@ -101,7 +101,7 @@ def test_request_of_a_worker_whose_lease_went_to_another_is_not_sent(tmp_path: P
     worker.is_frozen = True
     world.store.commands[create].token = "another's"
     time.sleep(0.5)
-    world.raise_if_lost(worker, stops_at="")
+    world.go_on(worker, stops_at="")
     assert not world.recall.transcripts, world.told("sent by one who knew that he had lost his lease")
 
 
@@ -116,7 +116,7 @@ def test_claim_of_a_worker_that_stood_still_while_an_absence_was_noted_is_not_ma
     worker.is_frozen = True
     world.clock.at += 2 * DURATIONS.silence_s
     world.service.receive()  # by another, who was away as well
-    world.raise_if_lost(worker, stops_at="")
+    world.go_on(worker, stops_at="")
     assert not world.recall.transcripts, world.told("it was sent")
     (known,) = world.store.recordings.values()
     assert known.transcription.lookup_required, world.told("and nothing was noted")

@@ -57,7 +57,7 @@ class Worker:
         self._out: SimpleQueue[Word] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
-    def raise_if_lost(self, stops_at: str) -> Word:
+    def go_on(self, stops_at: str) -> Word:
         """Runs until it halts, has a question, or has ended."""
         self._stops_at = stops_at
         if not self._thread.is_alive():

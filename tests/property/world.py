@@ -178,11 +178,11 @@ class World:
         self._number += 1
         worker = Worker(f"worker {self._number}", job, started_at=self.clock.at)
         self.workers.append(worker)
-        return self.raise_if_lost(worker, stops_at=stops_at)
+        return self.go_on(worker, stops_at=stops_at)
 
-    def raise_if_lost(self, worker: Worker, *, stops_at: str) -> Worker | None:
+    def go_on(self, worker: Worker, *, stops_at: str) -> Worker | None:
         """The same worker when it halts again; None when it has ended."""
-        word: Word = worker.raise_if_lost(stops_at)
+        word: Word = worker.go_on(stops_at)
         while isinstance(word, Asked):
             assert self.choose_by is not None
             word = worker.answer(self.choose_by(word.what, word.options))
