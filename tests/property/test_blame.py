@@ -313,6 +313,7 @@ def test_a_days_pause_of_the_account_is_not_held_against_a_provider_that_is_foun
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)  # two days, played: 15 s of processor time
 def test_a_day_without_money_does_not_shorten_the_day_in_which_a_recording_may_become_ready(
     tmp_path: Path,
 ) -> None:
