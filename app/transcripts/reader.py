@@ -88,12 +88,6 @@ class _Seen:
     words: int = 0
     texts: int = 0
 
-    def count_text(self) -> None:
-        """Of a turn whose text stands in place of its words."""
-        self.word_lists += 1
-        self.words += 1
-        self.texts += 1
-
     def check(self) -> None:
         if self.turns and not self.word_lists:
             raise TranscriptUnreadable("no turn has words: not the format we know")
@@ -141,11 +135,6 @@ class _Draft:
         self.words.append((word, who))
         self.has_words = True
 
-    def use_text(self) -> None:
-        """The text of a turn in place of its words: all of it one word."""
-        start_s, end_s = self.times_s.get("start_timestamp"), self.times_s.get("end_timestamp")
-        self.add(Word(self.text, start_s, end_s), _NO_ONE)
-
     def take(self) -> Iterator[Turn]:
         """What came so far: one turn; several only where the words alone say who speaks."""
         words, self.words = self.words, []
@@ -173,8 +162,10 @@ def _read_turn(pull: _Pull, seen: _Seen, with_words: bool) -> Iterator[Turn]:
             _read_field(pull, draft, key, event, value)
         draft.known.add(key)
     if draft.text and not draft.has_words:
-        seen.count_text()
-        draft.use_text()
+        # In place of its words: all of it one word.
+        seen.word_lists, seen.texts = seen.word_lists + 1, seen.texts + 1
+        start_s, end_s = map(draft.times_s.get, ("start_timestamp", "end_timestamp"))
+        draft.add(Word(draft.text, start_s, end_s), _NO_ONE)
     yield from draft.take()
 
 

@@ -6,10 +6,11 @@ its speakers have in the end.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import BinaryIO, TextIO
 
-from app.transcripts.formats import FORMATS, Renderer
+from app.transcripts.formats import FORMATS
 from app.transcripts.model import Sentence, Summary, Turn, Word
 from app.transcripts.reader import read_turns
 from app.transcripts.sentences import SentenceBuilder, words_of
@@ -36,44 +37,33 @@ def render(source: BinaryIO, outputs: Mapping[str, TextIO]) -> Summary:
         OSError: From a file.
         KeyError: A name not in `FORMATS`, before anything is read or written.
     """
-    renderers = [(FORMATS[name](), out) for name, out in outputs.items()]
+    formats = [(FORMATS[name], out) for name, out in outputs.items()]
     begin = source.tell()
-    names = names_of(read_turns(source, with_words=False))
+    builder = SentenceBuilder(names_of(read_turns(source, with_words=False)))
     source.seek(begin)
-    for renderer, out in renderers:
-        renderer.start(out)
-    press = _Press([renderer for renderer, _ in renderers])
-    builder = SentenceBuilder(names)
+    renderers = [format_(out) for format_, out in formats]
     tally = _Tally()
+    for sentence in _sentences(source, builder, tally):
+        tally.turns += sentence.starts_turn
+        for renderer in renderers:
+            renderer.sentence(sentence)
+    for renderer in renderers:
+        renderer.end()
+    return tally.summary(speakers=len(builder.speakers))
+
+
+def _sentences(source: BinaryIO, builder: SentenceBuilder, tally: _Tally) -> Iterator[Sentence]:
     for turn in read_turns(source):
         spoken = [parts for word in turn.words if (parts := words_of(word))]
         tally.add(turn, spoken_words=len(spoken))
         if spoken:
-            press.print(builder.feed(turn, (part for parts in spoken for part in parts)))
-    press.print(builder.finish())
-    for renderer, _ in renderers:
-        renderer.end()
-    return tally.summary(turns=press.turns, speakers=len(builder.speakers))
-
-
-class _Press:
-    """Hands every sentence to every renderer."""
-
-    def __init__(self, renderers: list[Renderer]) -> None:
-        self._renderers = renderers
-        self.turns = 0
-
-    def print(self, sentences: Iterable[Sentence]) -> None:
-        for sentence in sentences:
-            self.turns += sentence.starts_turn
-            for renderer in self._renderers:
-                if sentence.starts_turn:
-                    renderer.turn(sentence.speaker)
-                renderer.sentence(sentence)
+            yield from builder.feed(turn, chain.from_iterable(spoken))
+    yield from builder.finish()
 
 
 class _Tally:
     def __init__(self) -> None:
+        self.turns = 0
         self._words = 0
         self._spoken_words = 0
         self._by_language: Counter[str] = Counter()
@@ -82,17 +72,16 @@ class _Tally:
     def add(self, turn: Turn, *, spoken_words: int) -> None:
         self._words += len(turn.words)
         self._spoken_words += spoken_words
-        counted = self._by_language
-        is_listed = turn.language in counted or len(counted) < MOST_LANGUAGES
+        is_listed = turn.language in self._by_language or len(self._by_language) < MOST_LANGUAGES
         if turn.language is not None and spoken_words and is_listed:
             self._by_language[turn.language] += spoken_words
         # People talk over each other: the last word of the file is not always the last to end.
         times = (self._end_s, *map(_last_time_s, turn.words))
         self._end_s = max((time_s for time_s in times if time_s is not None), default=None)
 
-    def summary(self, *, turns: int, speakers: int) -> Summary:
+    def summary(self, *, speakers: int) -> Summary:
         return Summary(
-            turns=turns,
+            turns=self.turns,
             words=self._words,
             spoken_words=self._spoken_words,
             speakers=speakers,

@@ -8,7 +8,8 @@ import sys
 import tracemalloc
 from typing import BinaryIO, cast
 
-from app.transcripts import FORMATS, render
+from app.transcripts.formats import FORMATS
+from app.transcripts.render import render
 from tests.transcripts.recall_json import spoke
 
 

@@ -6,7 +6,9 @@ import io
 import json
 from typing import Any
 
-from app.transcripts import FORMATS, Summary, render
+from app.transcripts.formats import FORMATS
+from app.transcripts.model import Summary
+from app.transcripts.render import render
 
 Json = Any
 

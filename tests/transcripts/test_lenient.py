@@ -12,8 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.transcripts import Turn, read_turns
 from app.transcripts.lenient import LenientJson
+from app.transcripts.model import Turn
+from app.transcripts.reader import read_turns
 from tests.transcripts.recall_json import rendered_bytes, said, spoke, text_of, turn
 
 unhurried = settings(deadline=None)

@@ -11,8 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.transcripts import UNREAD, Manifest, ManifestUnreadable, Summary, build_manifest, parse_manifest
-from app.transcripts.manifest import MAX_BYTES, AttemptLine, StoredFile
+from app.transcripts.manifest import (
+    MAX_BYTES,
+    AttemptLine,
+    Manifest,
+    ManifestUnreadable,
+    StoredFile,
+    build_manifest,
+    parse_manifest,
+)
+from app.transcripts.model import UNREAD, Summary
 
 SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 MANIFEST = Manifest(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import TranscriptUnreadable
-from app.transcripts import Summary
+from app.transcripts.model import Summary
 from app.transcripts.sentences import ends_sentence
 from app.transcripts.text import join, visible_parts
 from tests.transcripts.recall_json import rendered_bytes

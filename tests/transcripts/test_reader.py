@@ -11,7 +11,9 @@ import ijson
 import pytest
 
 from app.errors import TranscriptUnreadable
-from app.transcripts import Turn, Word, read_turns, reader
+from app.transcripts import reader
+from app.transcripts.model import Turn, Word
+from app.transcripts.reader import read_turns
 from tests.transcripts.recall_json import said, spoke, turn
 
 

@@ -12,7 +12,9 @@ import pytest
 
 from app.errors import TranscriptUnreadable
 from app.settings.program_name import ROOT
-from app.transcripts import FORMATS, MEDIA_TYPES, Summary, Verdict, render
+from app.transcripts.formats import FORMATS, MEDIA_TYPES
+from app.transcripts.model import Summary, Verdict
+from app.transcripts.render import render
 from tests.transcripts.recall_json import rendered_bytes, said, sentences_of, spoke, summary_of, turn
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.transcripts import Turn
+from app.transcripts.model import Turn
 from app.transcripts.speakers import MOST_NAMES, names_of
 from app.transcripts.text import harmless
 from tests.transcripts.recall_json import said, spoke, text_of, turn

@@ -13,27 +13,21 @@ from typing import Protocol, TextIO
 
 from app.transcripts.formats.plain_text import PlainText
 from app.transcripts.formats.sentences_json import SentencesJson
-from app.transcripts.model import Sentence, Speaker
+from app.transcripts.model import Sentence
 from app.transcripts.result_folder import MANIFEST, PROVIDER_RAW, RAW
 
 
 class Renderer(Protocol):
-    """One format. Called in the order `start (turn sentence+)* end`."""
-
-    def start(self, out: TextIO) -> None:
-        """Remember where to write (UTF-8, no newline translation) and write what comes first."""
-
-    def turn(self, speaker: Speaker) -> None:
-        """Another speaker begins."""
+    """One format, made with the file to write to (UTF-8, no newline translation)."""
 
     def sentence(self, sentence: Sentence) -> None:
-        """One more sentence of that speaker."""
+        """One more sentence, in their order."""
 
     def end(self) -> None:
         """Write what comes last. Does not close the file."""
 
 
-FORMATS: Mapping[str, Callable[[], Renderer]] = MappingProxyType(
+FORMATS: Mapping[str, Callable[[TextIO], Renderer]] = MappingProxyType(
     {"sentences.json": SentencesJson, "transcript.txt": PlainText}
 )
 """File name to renderer. A new format is a module and a line here."""

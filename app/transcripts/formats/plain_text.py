@@ -8,32 +8,28 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from app.transcripts.model import Sentence, Speaker
+from app.transcripts.model import Sentence
 from app.transcripts.text import blank_between
 
 
 class PlainText:
     """Writes `[HH:MM:SS] Speaker: text`; the time is where the first sentence begins, rounded down."""
 
-    def start(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._separator = ""
-        self._before = ""
-
-    def turn(self, speaker: Speaker) -> None:
         self._before = ""
 
     def sentence(self, sentence: Sentence) -> None:
-        if self._before:
-            self._out.write(blank_between(self._before, sentence.text) + sentence.text)
+        if sentence.starts_turn:
+            separator = "\n\n" if self._before else ""
+            lead = f"{separator}[{_clock(sentence.start_s)}] {sentence.speaker.label}: "
         else:
-            head = f"[{_clock(sentence.start_s)}] {sentence.speaker.label}: "
-            self._out.write(self._separator + head + sentence.text)
-        self._separator = "\n\n"
+            lead = blank_between(self._before, sentence.text)
+        self._out.write(lead + sentence.text)
         self._before = sentence.text
 
     def end(self) -> None:
-        self._out.write("\n" if self._separator else "")
+        self._out.write("\n" if self._before else "")
 
 
 def _clock(time_s: float | None) -> str:

@@ -9,19 +9,16 @@ from __future__ import annotations
 import json
 from typing import TextIO
 
-from app.transcripts.model import Sentence, Speaker
+from app.transcripts.model import Sentence
 
 
 class SentencesJson:
     """Writes `{"speaker", "speaker_id", "language", "start_s", "end_s", "text"}` per line."""
 
-    def start(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO) -> None:
         self._out = out
         self._separator = "\n"
         out.write("[")
-
-    def turn(self, speaker: Speaker) -> None:
-        """Nothing: every sentence names its speaker."""
 
     def sentence(self, sentence: Sentence) -> None:
         entry = {
