@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from app.errors import AfterwordError
@@ -27,6 +28,8 @@ MAX_BYTES = 1_000_000
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _T = TypeVar("_T")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_COUNTS = ("turns", "words", "spoken_words", "speakers")
+_KINDS: Mapping[type, str] = {str: "a text", int: "a count", list: "a list", dict: "an object"}
 
 
 class ManifestUnreadable(AfterwordError):
@@ -105,19 +108,11 @@ def build_manifest(manifest: Manifest) -> bytes:
         "bot_id": manifest.bot_id,
         "metadata": dict(manifest.metadata),
         "provider": manifest.provider,
-        "attempts": [
-            {"ordinal": line.ordinal, "provider": line.provider, "state": line.state}
-            for line in sorted(manifest.attempts, key=lambda line: line.ordinal)
-        ],
+        "attempts": [asdict(line) for line in sorted(manifest.attempts, key=attrgetter("ordinal"))],
         "language": summary.language,
         "languages": [{"code": code, "words": words} for code, words in summary.languages],
         "verdict": str(summary.verdict),
-        "counts": {
-            "turns": summary.turns,
-            "words": summary.words,
-            "spoken_words": summary.spoken_words,
-            "speakers": summary.speakers,
-        },
+        "counts": {name: getattr(summary, name) for name in _COUNTS},
         "duration_ms": summary.duration_ms,
         "created_at": manifest.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "files": {
@@ -148,101 +143,70 @@ def parse_manifest(content: bytes) -> Manifest:
         document = json.loads(content)
     except (ValueError, RecursionError):
         document = None
-    fields = _Fields(document)
-    if fields.number("format") != FORMAT:
+    if _read(document, "format", int) != FORMAT:
         raise ManifestUnreadable("another format")
     manifest = Manifest(
-        workspace=fields.text("workspace"),
-        recording_id=fields.text("recording_id"),
-        transcript_id=fields.text("transcript_id"),
-        bot_id=fields.optional("bot_id", fields.text),
-        metadata=fields.mapping("metadata").texts(),
-        provider=fields.text("provider"),
-        attempts=tuple(_attempt(line) for line in fields.rows("attempts")),
-        summary=_summary(fields),
-        created_at=fields.time("created_at"),
-        files=tuple(_file(name, file) for name, file in fields.mapping("files").mappings()),
-        superseded_by=fields.optional("superseded_by", fields.text),
+        workspace=_read(document, "workspace", str),
+        recording_id=_read(document, "recording_id", str),
+        transcript_id=_read(document, "transcript_id", str),
+        bot_id=_optional(document, "bot_id", str),
+        metadata=_read(document, "metadata", dict),
+        provider=_read(document, "provider", str),
+        attempts=tuple(
+            AttemptLine(_read(line, "ordinal", int), _read(line, "provider", str), _read(line, "state", str))
+            for line in _read(document, "attempts", list)
+        ),
+        summary=_summary(document),
+        created_at=_created_at(document),
+        files=tuple(_file(name, file) for name, file in _read(document, "files", dict).items()),
+        superseded_by=_optional(document, "superseded_by", str),
     )
-    if not manifest.summary.is_readable:
-        _check_unread(manifest)
+    if not all(value is None or isinstance(value, str) for value in manifest.metadata.values()):
+        raise ManifestUnreadable("metadata: not texts")
+    is_unread = not manifest.summary.is_readable
+    if is_unread and (manifest.summary != UNREAD or [file.name for file in manifest.files] != [RAW]):
+        raise ManifestUnreadable("verdict: unreadable, and yet something was read")
     return manifest
 
 
-def _check_unread(manifest: Manifest) -> None:
-    if manifest.summary != UNREAD or [file.name for file in manifest.files] != [RAW]:
-        raise ManifestUnreadable("verdict: unreadable, and yet something was read")
-
-
-def _attempt(line: _Fields) -> AttemptLine:
-    return AttemptLine(line.number("ordinal"), line.text("provider"), line.text("state"))
-
-
-def _summary(fields: _Fields) -> Summary:
-    counts = fields.mapping("counts")
+def _summary(document: Any) -> Summary:
+    counts = _read(document, "counts", dict)
     return Summary(
-        turns=counts.number("turns"),
-        words=counts.number("words"),
-        spoken_words=counts.number("spoken_words"),
-        speakers=counts.number("speakers"),
-        languages=tuple((row.text("code"), row.number("words")) for row in fields.rows("languages")),
-        duration_ms=fields.optional("duration_ms", fields.number),
-        is_readable=fields.text("verdict") != Verdict.UNREADABLE,
+        **{name: _read(counts, name, int) for name in _COUNTS},
+        languages=tuple(
+            (_read(row, "code", str), _read(row, "words", int)) for row in _read(document, "languages", list)
+        ),
+        duration_ms=_optional(document, "duration_ms", int),
+        is_readable=_read(document, "verdict", str) != Verdict.UNREADABLE,
     )
 
 
-def _file(name: str, file: _Fields) -> StoredFile:
-    sha256 = file.text("sha256")
+def _created_at(document: Any) -> datetime:
+    try:
+        at = datetime.fromisoformat(_read(document, "created_at", str))
+    except ValueError as error:
+        raise ManifestUnreadable("created_at: not a time") from error
+    if at.tzinfo is None:
+        raise ManifestUnreadable("created_at: no time zone")
+    return at
+
+
+def _file(name: str, file: Any) -> StoredFile:
+    sha256 = _read(file, "sha256", str)
     if not _FILE_NAME.fullmatch(name) or not _SHA256.fullmatch(sha256):
         raise ManifestUnreadable("files: not a plain name or not a SHA-256")
-    return StoredFile(name, file.number("size_bytes"), file.text("media_type"), sha256)
+    return StoredFile(name, _read(file, "size_bytes", int), _read(file, "media_type", str), sha256)
 
 
-class _Fields:
-    """A JSON object whose fields are asked for by type."""
+def _read(document: Any, name: str, kind: type[_T]) -> _T:
+    """A field of a JSON object, of exactly this type: to Python, True is a number."""
+    if not isinstance(document, dict):
+        raise ManifestUnreadable("not an object where one should be")
+    value = document.get(name)
+    if type(value) is not kind or (isinstance(value, int) and value < 0):
+        raise ManifestUnreadable(f"{name}: not {_KINDS[kind]}")
+    return value
 
-    def __init__(self, document: object) -> None:
-        if not isinstance(document, dict):
-            raise ManifestUnreadable("not an object where one should be")
-        self._document: dict[str, Any] = document
 
-    def text(self, name: str) -> str:
-        value = self._document.get(name)
-        if not isinstance(value, str):
-            raise ManifestUnreadable(f"{name}: not a text")
-        return value
-
-    def number(self, name: str) -> int:
-        value = self._document.get(name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise ManifestUnreadable(f"{name}: not a count")
-        return value
-
-    def time(self, name: str) -> datetime:
-        try:
-            at = datetime.fromisoformat(self.text(name))
-        except ValueError as error:
-            raise ManifestUnreadable(f"{name}: not a time") from error
-        if at.tzinfo is None:
-            raise ManifestUnreadable(f"{name}: no time zone")
-        return at
-
-    def optional(self, name: str, read: Callable[[str], _T]) -> _T | None:
-        return None if self._document.get(name) is None else read(name)
-
-    def mapping(self, name: str) -> _Fields:
-        return _Fields(self._document.get(name))
-
-    def mappings(self) -> list[tuple[str, _Fields]]:
-        return [(name, _Fields(value)) for name, value in self._document.items()]
-
-    def rows(self, name: str) -> list[_Fields]:
-        value = self._document.get(name)
-        if not isinstance(value, list):
-            raise ManifestUnreadable(f"{name}: not a list")
-        return [_Fields(row) for row in value]
-
-    def texts(self) -> dict[str, str | None]:
-        if not all(value is None or isinstance(value, str) for value in self._document.values()):
-            raise ManifestUnreadable("metadata: not texts")
-        return self._document
+def _optional(document: Any, name: str, kind: type[_T]) -> _T | None:
+    return None if document.get(name) is None else _read(document, name, kind)
