@@ -21,17 +21,14 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
 import requests
-import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3 import exceptions as trouble
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.connection import create_connection
 
 from app.recall.url_checks import host_is_loopback
@@ -46,30 +43,17 @@ class NotSent(Exception):  # noqa: N818 - an outcome, not an error
     """The caller no longer wanted the request when the connection was ready. Nothing was written."""
 
 
-class AddressRefused(Exception):  # noqa: N818
-    """The host is, or resolves to, an address that must not be spoken to. Nothing was connected."""
+class ExchangeFailed(Exception):  # noqa: N818 - carries a cause outwards, like a return
+    """What is no other library's to say. The cause is a word, safe to log (see `name_of`)."""
 
-
-class TooLarge(Exception):  # noqa: N818
-    """The body is longer than the caller accepts."""
-
-
-class DeadlineExceeded(Exception):  # noqa: N818
-    """The exchange as a whole took longer than it may."""
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 # Whatever requests, urllib3, http.client and the socket may raise. Not `Exception`: a job's own time-out
 # is delivered as one, in the middle of any line.
-TROUBLE = (
-    requests.RequestException,
-    trouble.HTTPError,
-    http.client.HTTPException,
-    OSError,
-    ValueError,
-    AddressRefused,
-    TooLarge,
-    DeadlineExceeded,
-)
+TROUBLE = (OSError, trouble.HTTPError, http.client.HTTPException, ValueError, ExchangeFailed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +78,6 @@ class Call:
     headers are there, when the connection had carried an exchange before: it may have been closed meanwhile.
     """
 
-    _current: ContextVar[Call] = ContextVar("call")
-
     def __init__(
         self,
         *,
@@ -112,27 +94,19 @@ class Call:
         self._watched: list[socket.socket] = []
         self._timer = threading.Timer(overall_s, self._cut)
         self._timer.daemon = True
-        self._token: Token[Call] | None = None
 
     def __enter__(self) -> Call:
-        self._token = Call._current.set(self)
+        self._token = _CURRENT.set(self)
         self._timer.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._timer.cancel()
-        assert self._token is not None
-        Call._current.reset(self._token)
+        _CURRENT.reset(self._token)
         with self._lock:
             watched, self._watched = self._watched, []
         for sock in watched:
             sock.close()
-
-    @classmethod
-    def current(cls) -> Call:
-        return cls._current.get()
 
     def watch(self, sock: socket.socket) -> None:
         """Makes the deadline hold for this socket too."""
@@ -145,7 +119,7 @@ class Call:
                 _shut(duplicate)
 
     def before_first_byte(self) -> None:
-        """Raises `DeadlineExceeded` or `NotSent`; otherwise what follows counts as written."""
+        """Raises `ExchangeFailed` (too late) or `NotSent`; otherwise what follows counts as written."""
         self.check()
         if self._may_write is not None and not self._may_write():
             raise NotSent
@@ -154,13 +128,16 @@ class Call:
     def check(self) -> None:
         """A socket that was shut down looks like the end of a body: ask before believing that."""
         if self.is_over:
-            raise DeadlineExceeded
+            raise ExchangeFailed("timeout")
 
     def _cut(self) -> None:
         with self._lock:
             self.is_over = True
             for sock in self._watched:
                 _shut(sock)
+
+
+_CURRENT: ContextVar[Call] = ContextVar("call")
 
 
 def _shut(sock: socket.socket) -> None:
@@ -173,7 +150,7 @@ class _Connection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         self._has_carried = False
-        call = Call.current()
+        call = _CURRENT.get()
         # A proxy is the operator's own and resolves the name itself.
         sock = super()._new_conn() if call.may_connect_to is None or self.proxy else self._checked(call)
         call.watch(sock)
@@ -188,7 +165,7 @@ class _Connection(HTTPConnection):
         addresses = [str(entry[4][0]) for entry in found]
         assert call.may_connect_to is not None
         if not addresses or not all(call.may_connect_to(address) for address in addresses):
-            raise AddressRefused
+            raise ExchangeFailed("address_refused")
         failure: OSError | None = None
         for address in addresses:
             try:
@@ -203,7 +180,7 @@ class _Connection(HTTPConnection):
         # urllib3 would connect on the way; a slow connect must come before the caller is asked.
         if self.sock is None:
             self.connect()
-        call = Call.current()
+        call = _CURRENT.get()
         call.watch(self.sock)
         call.before_first_byte()
         call.is_on_kept, self._has_carried = self._has_carried, True
@@ -214,17 +191,6 @@ class _TlsConnection(_Connection, HTTPSConnection):
     pass
 
 
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-_POOLS = {"http": _Pool, "https": _TlsPool}
-
-
 class Wire(HTTPAdapter):
     """
     Connections to make exchanges on; must not outlive a fork.
@@ -233,14 +199,10 @@ class Wire(HTTPAdapter):
     replace our Authorization header. urllib3's own retries are off (requests' default).
     """
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> urllib3.ProxyManager:
-        manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = _POOLS
-        return manager
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        pool.ConnectionCls = _TlsConnection if pool.scheme == "https" else _Connection
+        return pool
 
     def open(
         self, prepared: requests.PreparedRequest, *, timeout_s: tuple[float, float]
@@ -269,33 +231,32 @@ def exchange(
     The request out, the whole answer in.
 
     Raises:
-        Withheld: See `Call`.
-        TROUBLE: Everything else that goes wrong; `TooLarge` for a body over `at_most` bytes.
+        NotSent: See `Call`.
+        TROUBLE: Everything else that goes wrong.
     """
     with call, wire.open(prepared, timeout_s=timeout_s) as response:
         call.is_on_kept = False
+        body = b""
         if response.status_code < 200:
             # No last word: what follows it would be read as the answer to the next question.
             response.raw.close()
-            return Reply(response.status_code, dict(response.headers), b"")
-        body = bytearray()
-        for chunk in chunks(response):
-            body += chunk
-            if len(body) > at_most:
-                raise TooLarge
-        call.check()
-        return Reply(response.status_code, dict(response.headers), bytes(body))
+        else:
+            body = b"".join(chunks(response, at_most=at_most))
+            call.check()
+        return Reply(response.status_code, dict(response.headers), body)
 
 
-def chunks(response: requests.Response) -> Iterator[bytes]:
-    """The decoded body; raises when it ends before its announced length."""
-    yield from response.raw.stream(CHUNK_BYTES, decode_content=True)
+def chunks(response: requests.Response, *, at_most: int) -> Iterator[bytes]:
+    """The decoded body; raises when it is over `at_most` bytes or ends before its announced length."""
+    size = 0
+    for chunk in response.raw.stream(CHUNK_BYTES, decode_content=True):
+        size += len(chunk)
+        if size > at_most:
+            raise ExchangeFailed("too_large")
+        yield chunk
 
 
 _NAMES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
-    (DeadlineExceeded, "timeout"),
-    (TooLarge, "too_large"),
-    (AddressRefused, "address_refused"),
     ((trouble.NameResolutionError, socket.gaierror), "dns"),
     (ConnectionRefusedError, "refused"),
     (trouble.NewConnectionError, "unreachable"),  # to urllib3 a kind of ConnectTimeoutError: first
@@ -310,6 +271,8 @@ _NAMES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str],
 
 def name_of(error: BaseException, call: Call) -> str:
     """A word for what went wrong: safe to log, unlike the message, which holds addresses."""
+    if isinstance(error, ExchangeFailed):
+        return error.cause
     if call.is_over:
         return "timeout"
     chain = list(_causes(error))

@@ -21,7 +21,7 @@ import requests
 from app.core.durations import Durations
 from app.errors import DownloadBlocked, LeaseLost
 from app.recall import download
-from app.recall.http_exchange import AddressRefused, Call, Wire
+from app.recall.http_exchange import Call, ExchangeFailed, Wire
 from tests.recall.raw_server import Behaviour, answer, drip, hang_up, raw_server, send, silence
 
 QUICK = replace(Durations(), connect_timeout_s=2.0, read_timeout_s=0.4, download_overall_s=0.8)
@@ -179,9 +179,12 @@ def test_a_place_that_cannot_be_written_is_the_disks_fault(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_the_disks_fault() -> None:
-    with open("/dev/full", "wb") as full, pytest.raises(download._Blocked, match=r"^disk$"):
-        download._write(full, b"x" * 100_000)
+@pytest.mark.parametrize("size", [100, 100_000], ids=["when it is closed", "when it is written"])
+def test_a_full_disk_is_the_disks_fault(target: Path, size: int) -> None:
+    target.symlink_to("/dev/full")
+    with raw_server(answer(200, b"x" * size)) as server, pytest.raises(DownloadBlocked, match=r"^disk$"):
+        fetch(server.url, target, at_most=size)
+    assert not target.is_symlink()
 
 
 # -- redirects --------------------------------------------------------------------------------------
@@ -331,5 +334,8 @@ def test_a_checked_address_that_does_not_answer_is_a_failure_not_a_success() -> 
     prepared = requests.Request("GET", f"http://127.0.0.1:{port}/").prepare()
     with Call(overall_s=5, may_connect_to=lambda _: True), pytest.raises(requests.ConnectionError):
         Wire().open(prepared, timeout_s=(1, 1))
-    with Call(overall_s=5, may_connect_to=lambda _: False), pytest.raises(AddressRefused):
+    with (
+        Call(overall_s=5, may_connect_to=lambda _: False),
+        pytest.raises(ExchangeFailed, match=r"^address_refused$"),
+    ):
         Wire().open(prepared, timeout_s=(1, 1))
