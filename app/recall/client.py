@@ -16,8 +16,9 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import requests
 import tenacity
@@ -32,7 +33,11 @@ from app.recall.json_fields import Unreadable
 from app.recall.limits import ACCOUNT_STATUSES
 from app.recall.types import Answer, Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 
+_T = TypeVar("_T")
 _STALE = "stale_stamp"
+_UNEXPECTED = {"2xx": "unreadable", "4xx": "unexpected"}
+# Of what each list is, in its address.
+_LISTED = {"list": "transcript", "recordings": "recording"}
 # Recall's documented successes. What is accepted, partial or transformed on the way is none of them.
 _DONE = {"GET": (200,), "DELETE": (200, 204)}
 # A cursor that has run out or is of another list. Django's own word for it is 404.
@@ -81,6 +86,8 @@ class RecallClient:
         self._base_url = url_checks.check_base_url(base_url)
         self._key = api_key
         self._durations = durations
+        self._cap_s = durations.retry_after_at_most_s
+        self._come_back_s = durations.resend_first_s  # where the answer has no Retry-After
         self._clock = clock
         self._log = log
         self._wire: tuple[int, Wire] | None = None
@@ -105,24 +112,24 @@ class RecallClient:
     def create(
         self, order: CreateOrder, body: bytes | None = None, *, is_still_fresh: Callable[[], bool]
     ) -> CreateAnswer:
-        prepared = _prepared(endpoints.create_request(self._base_url, self._key, order, body))
+        request = endpoints.create_request(self._base_url, self._key, order, body)
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda a: a.kind == "not_sent" and a.detail != _STALE),
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
             **self._retries(),
         )
-        answer: CreateAnswer = retrying(self._post_once, prepared, order, is_still_fresh)
+        answer: CreateAnswer = retrying(self._post_once, request, order, is_still_fresh)
         self._say("create", status=answer.status, kind=answer.kind, detail=answer.detail)
         return answer
 
     def _post_once(
-        self, prepared: requests.PreparedRequest, order: CreateOrder, is_still_fresh: Callable[[], bool]
+        self, request: HttpRequest, order: CreateOrder, is_still_fresh: Callable[[], bool]
     ) -> CreateAnswer:
         call = Call(overall_s=self._durations.create_overall_s, may_write=is_still_fresh)
         # A fresh connection: one kept alive may be closed under the request: an unknown outcome.
         fresh = Wire()
         try:
-            reply = self._exchange(fresh, prepared, call)
+            reply = self._exchange(fresh, request, call)
         except NotSent:
             return CreateAnswer("not_sent", detail=_STALE)
         except TROUBLE as error:
@@ -133,9 +140,8 @@ class RecallClient:
         answer = create_response.read_create_answer(
             reply.status, reply.headers, reply.body, order=order, now=self._now(), cap_s=self._cap_s
         )
-        is_page = answer.kind == "unknown" and 200 <= reply.status < 300  # a gateway's, most likely
-        is_known = reply.status in _CREATE_REFUSED
-        self._note("create", reply.status, outcome="unreadable" if is_page else None, is_expected=is_known)
+        is_expected = answer.kind == "created" or reply.status in _CREATE_REFUSED
+        self._note("create", reply.status, is_expected=is_expected)
         if answer.retry_after_s is None:
             return answer
         return replace(answer, retry_after_s=self._jittered(answer.retry_after_s))
@@ -152,14 +158,8 @@ class RecallClient:
             return resources.read_artifact(reply.body, transcript_id=transcript_id, recording_id=recording_id)
 
     def list_page(self, recording_id: str, cursor: str | None, /) -> tuple[list[Artifact], str | None]:
-        with self._understanding(RecallBusy if cursor is None else CursorRefused):
-            request = endpoints.list_request(
-                self._base_url, self._key, recording_id=recording_id, cursor=cursor
-            )
-        reply = self._page("list", request, cursor)
-        with self._understanding():
-            found, following = resources.read_list(reply.body, recording_id=recording_id)
-            return found, _onward(cursor, following, "transcript")
+        make = partial(endpoints.list_request, recording_id=recording_id)
+        return self._page("list", make, partial(resources.read_list, recording_id=recording_id), cursor)
 
     def recording(self, recording_id: str) -> RecordingFacts:
         request = endpoints.recording_request(self._base_url, self._key, recording_id)
@@ -171,14 +171,9 @@ class RecallClient:
     def recordings_page(
         self, created_after: float, cursor: str | None, /
     ) -> tuple[list[RecordingSeen], str | None]:
-        with self._understanding(RecallBusy if cursor is None else CursorRefused):
-            request = endpoints.recordings_list_request(
-                self._base_url, self._key, created_after=created_after, cursor=cursor
-            )
-        reply = self._page("recordings", request, cursor)
-        with self._understanding():
-            found, following = resources.read_recordings_list(reply.body, now=self._clock.now())
-            return found, _onward(cursor, following, "recording")
+        make = partial(endpoints.recordings_list_request, created_after=created_after)
+        read = partial(resources.read_recordings_list, now=self._clock.now())
+        return self._page("recordings", make, read, cursor)
 
     def delete(self, transcript_id: str) -> None:
         # May be repeated: if the first one was heard, the second finds nothing, which is as good.
@@ -226,7 +221,7 @@ class RecallClient:
     def _ask_once(self, endpoint: str, request: HttpRequest, missing: tuple[int, ...]) -> Reply:
         call = Call(overall_s=self._durations.get_overall_s)
         try:
-            reply = self._exchange(self._kept(), _prepared(request), call)
+            reply = self._exchange(self._kept(), request, call)
         except TROUBLE as error:
             cause = name_of(error, call)
             self._say(request.method.lower(), status=None, detail=cause)
@@ -235,57 +230,67 @@ class RecallClient:
             busy = _Hiccup if is_closed_meanwhile or not call.has_written else RecallBusy
             raise busy(cause, retry_after_s=self._come_back_s) from None  # messages hold addresses
         self._say(request.method.lower(), status=reply.status)
-        self._note(endpoint, reply.status, is_expected=reply.status in missing)
-        if reply.status in missing or reply.status in _DONE[request.method]:
+        is_expected = reply.status in (*missing, *_DONE[request.method])
+        self._note(endpoint, reply.status, is_expected=is_expected)
+        if is_expected:
             return reply
-        if 200 <= reply.status < 300:
-            self._answers[-1] = replace(self._answers[-1], outcome="unreadable")
         raise self._refusal(reply)
 
     def _refusal(self, reply: Reply) -> Exception:
-        status, cause = reply.status, f"http_{reply.status}"
+        status, wait_s = reply.status, self._come_back_s
         if status in ACCOUNT_STATUSES:
             return AccountRefused(status)
-        says_when = any(name.lower() == "retry-after" for name in reply.headers)
-        if status == 429 or (says_when and status in (503, 507)):
-            wait_s = create_response.retry_after_s(reply.headers, now=self._now(), cap_s=self._cap_s)
-            return RecallBusy(cause, retry_after_s=self._jittered(wait_s))
-        return RecallBusy(cause, retry_after_s=self._come_back_s)
+        if status == 429 or (status in (503, 507) and "Retry-After" in reply.headers):
+            told_s = create_response.retry_after_s(reply.headers, now=self._now(), cap_s=self._cap_s)
+            wait_s = self._jittered(told_s)
+        return RecallBusy(f"http_{status}", retry_after_s=wait_s)
 
-    def _note(
-        self, endpoint: str, status: int | None, *, outcome: str | None = None, is_expected: bool = True
-    ) -> None:
+    def _note(self, endpoint: str, status: int | None, *, is_expected: bool = True) -> None:
         """
         For `answers`.
 
         Args:
             status: None where no complete answer came.
-            outcome: In place of what the status says.
-            is_expected: Whether Recall has such a 4xx for this question; a gateway on the way has any.
+            is_expected: Whether Recall has such a 2xx or 4xx for this question; a gateway on the way has any.
         """
-        if outcome is None:
-            outcome = "silence" if status is None else f"{status // 100}xx"
-            if status in (*ACCOUNT_STATUSES, 429):
-                outcome = f"http_{status}"
-            elif outcome == "4xx" and not is_expected:
-                outcome = "unexpected"
+        outcome = "silence" if status is None else f"{status // 100}xx"
+        if status in (*ACCOUNT_STATUSES, 429):
+            outcome = f"http_{status}"
+        elif not is_expected:
+            outcome = _UNEXPECTED.get(outcome, outcome)
         self._answers.append(Answer(endpoint, outcome))
 
-    def _page(self, endpoint: str, request: HttpRequest, cursor: str | None) -> Reply:
+    def _page(
+        self,
+        endpoint: str,
+        make: Callable[..., HttpRequest],
+        read: Callable[[bytes], tuple[list[_T], str | None]],
+        cursor: str | None,
+    ) -> tuple[list[_T], str | None]:
         """
         A page of a list. A 404 is not an empty list: it raises. "Not there" is what lets us pay again.
 
         Raises:
             CursorRefused: The page was reached by a cursor, and Recall does not take it.
         """
+        with self._understanding(RecallBusy if cursor is None else CursorRefused):
+            request = make(self._base_url, self._key, cursor=cursor)
         reply = self._ask(endpoint, request, missing=() if cursor is None else _CURSOR_REFUSED)
         if reply.status in _CURSOR_REFUSED:
             raise CursorRefused(f"cursor_refused: http_{reply.status}", retry_after_s=self._come_back_s)
-        return reply
+        with self._understanding():
+            found, following = read(reply.body)
+            onward = None if following is None else endpoints.cursor_of(following, _LISTED[endpoint])
+            if onward is not None and onward == cursor:
+                raise Unreadable("the next page is this page")
+            return found, onward
 
-    def _exchange(self, connections: Wire, prepared: requests.PreparedRequest, call: Call) -> Reply:
+    def _exchange(self, connections: Wire, request: HttpRequest, call: Call) -> Reply:
         timeout_s = (self._durations.connect_timeout_s, self._durations.read_timeout_s)
-        return exchange(connections, prepared, call, timeout_s=timeout_s, at_most=resources.MAX_ANSWER_BYTES)
+        made = requests.Request(request.method, request.url, dict(request.headers), data=request.body)
+        return exchange(
+            connections, made.prepare(), call, timeout_s=timeout_s, at_most=resources.MAX_ANSWER_BYTES
+        )
 
     @contextlib.contextmanager
     def _understanding(self, trouble: type[RecallBusy] = RecallBusy) -> Iterator[None]:
@@ -314,15 +319,6 @@ class RecallClient:
             "stop": tenacity.stop_after_attempt(3) | tenacity.stop_before_delay(10),
         }
 
-    @property
-    def _cap_s(self) -> float:
-        return self._durations.retry_after_at_most_s
-
-    @property
-    def _come_back_s(self) -> float:
-        """Where the answer has no Retry-After."""
-        return self._durations.resend_first_s
-
     def _jittered(self, wait_s: float) -> float:
         """A little later than told, so that those who were told the same do not come together."""
         return min(wait_s + random.uniform(0.0, min(1.0, 0.1 * wait_s)), self._cap_s)
@@ -333,17 +329,3 @@ class RecallClient:
     def _say(self, what: str, **fields: Any) -> None:
         if self._log is not None:
             self._log.info(f"recall_{what}", key=self.fingerprint, **fields)
-
-
-def _prepared(request: HttpRequest) -> requests.PreparedRequest:
-    return requests.Request(
-        request.method, request.url, headers=dict(request.headers), data=request.body
-    ).prepare()
-
-
-def _onward(cursor: str | None, following: str | None, what: str) -> str | None:
-    """The cursor of the next page. Raises `Unreadable` when it leads back to the same one."""
-    onward = None if following is None else endpoints.cursor_of(following, what)
-    if onward is not None and onward == cursor:
-        raise Unreadable("the next page is this page")
-    return onward

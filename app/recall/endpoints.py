@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlencode, urlsplit
@@ -77,8 +77,7 @@ def retrieve_request(base_url: str, api_key: str, transcript_id: str) -> HttpReq
 
 def delete_request(base_url: str, api_key: str, transcript_id: str) -> HttpRequest:
     """DELETE one transcript at Recall."""
-    url = f"{base_url}{_API}/transcript/{_own_id(transcript_id)}/"
-    return HttpRequest("DELETE", url, _headers(api_key))
+    return replace(retrieve_request(base_url, api_key, transcript_id), method="DELETE")
 
 
 def recording_request(base_url: str, api_key: str, recording_id: str) -> HttpRequest:
@@ -96,9 +95,7 @@ def list_request(base_url: str, api_key: str, *, recording_id: str, cursor: str 
     Raises:
         Unreadable: The cursor is none of this list.
     """
-    if cursor is not None:
-        return _get(base_url, api_key, cursor_of(cursor, "transcript").removeprefix(_API))
-    return _get(base_url, api_key, "/transcript/?" + urlencode({"recording_id": _own_id(recording_id)}))
+    return _get(base_url, api_key, _listed("transcript", cursor, recording_id=_own_id(recording_id)))
 
 
 def recordings_list_request(
@@ -108,10 +105,8 @@ def recordings_list_request(
     GET a page of recordings created after a time (seconds since the epoch), whatever their state: those
     under way say how far back the next reading must begin. `cursor` as in `list_request`.
     """
-    if cursor is not None:
-        return _get(base_url, api_key, cursor_of(cursor, "recording").removeprefix(_API))
     after = datetime.fromtimestamp(created_after, UTC).isoformat()
-    return _get(base_url, api_key, "/recording/?" + urlencode({"created_at_after": after}))
+    return _get(base_url, api_key, _listed("recording", cursor, created_at_after=after))
 
 
 def cursor_of(following: str, what: str) -> str:
@@ -142,6 +137,10 @@ def cursor_of(following: str, what: str) -> str:
 def probe_request(base_url: str, api_key: str) -> HttpRequest:
     """A list, not a retrieve: any path of any server may answer 404, a page of JSON is Recall."""
     return _get(base_url, api_key, "/transcript/?status_code=processing")
+
+
+def _listed(what: str, cursor: str | None, **query: str) -> str:
+    return f"/{what}/?{urlencode(query)}" if cursor is None else cursor_of(cursor, what).removeprefix(_API)
 
 
 def _get(base_url: str, api_key: str, path: str) -> HttpRequest:

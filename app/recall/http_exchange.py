@@ -61,7 +61,7 @@ class Reply:
     """A complete answer."""
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)  # any capitalisation
     body: bytes = field(repr=False)
 
 
@@ -243,7 +243,7 @@ def exchange(
         else:
             body = b"".join(chunks(response, at_most=at_most))
             call.check()
-        return Reply(response.status_code, dict(response.headers), body)
+        return Reply(response.status_code, response.headers, body)
 
 
 def chunks(response: requests.Response, *, at_most: int) -> Iterator[bytes]:

@@ -91,6 +91,12 @@ def seconds_since_epoch(value: Any) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
+def bot_and_metadata(holder: Any, recording: Any) -> tuple[str | None, tuple[tuple[str, str | None], ...]]:
+    """The bot's id and the metadata of bot and recording. `holder`: the object in which the bot stands."""
+    bot_id = at(holder, "bot", "id") or at(holder, "bot_id")
+    return canonical_id(bot_id), metadata(at(holder, "bot", "metadata"), at(recording, "metadata"))
+
+
 def metadata(*sources: Any) -> tuple[tuple[str, str | None], ...]:
     """
     Metadata objects merged, the later winning, as sorted pairs. A null is kept, but takes no text's place.

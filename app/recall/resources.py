@@ -77,12 +77,8 @@ def read_recordings_list(body: bytes, *, now: float) -> tuple[list[RecordingSeen
     results, following = _page(body)
     seen = []
     for entry in results:
-        recording_id = json_fields.canonical_id(entry.get("id"))
-        if recording_id is None:
-            raise Unreadable("a recording without an id")
-        created_at = json_fields.seconds_since_epoch(entry.get("created_at"))
-        finished_at = json_fields.seconds_since_epoch(entry.get("completed_at"))
-        seen.append(RecordingSeen(recording_id, _facts(entry, now), created_at, finished_at))
+        times = _time(entry, "created_at"), _time(entry, "completed_at")
+        seen.append(RecordingSeen(_own_id(entry), _facts(entry, now), *times))
     return seen, following
 
 
@@ -100,10 +96,7 @@ def read_recording(status: int, body: bytes, *, recording_id: str, now: float) -
     if status == 404:
         return RecordingFacts(RecordingCondition.UNKNOWN, has_media=False)
     recording = json_fields.json_object(body, at_most=MAX_ANSWER_BYTES)
-    said_id = json_fields.canonical_id(recording.get("id"))
-    if said_id is None:
-        raise Unreadable("a recording without an id")
-    if said_id != json_fields.canonical_id(recording_id):
+    if _own_id(recording) != json_fields.canonical_id(recording_id):
         raise Unreadable("answer about another recording")
     return _facts(recording, now)
 
@@ -116,6 +109,17 @@ def _page(body: bytes) -> tuple[list[Mapping[str, Any]], str | None]:
     if following is not None and not isinstance(following, str):
         raise Unreadable("the next page has no address")
     return results, following or None
+
+
+def _own_id(recording: Mapping[str, Any]) -> str:
+    own_id = json_fields.canonical_id(recording.get("id"))
+    if own_id is None:
+        raise Unreadable("a recording without an id")
+    return own_id
+
+
+def _time(recording: Mapping[str, Any], name: str) -> float | None:
+    return json_fields.seconds_since_epoch(recording.get(name))
 
 
 def _artifact(artifact: Mapping[str, Any], asked_id: str) -> Artifact:
@@ -189,24 +193,21 @@ _CONDITIONS = {
 def _facts(recording: Mapping[str, Any], now: float) -> RecordingFacts:
     status = json_fields.code(json_fields.at(recording, "status", "code"))
     condition = _CONDITIONS.get(status or "", RecordingCondition.NOT_DONE)
-    expires_at = json_fields.seconds_since_epoch(recording.get("expires_at"))
+    expires_at = _time(recording, "expires_at")
     if expires_at is not None and expires_at <= now:
         condition = RecordingCondition.GONE
-    bot_id = json_fields.at(recording, "bot", "id") or recording.get("bot_id")
+    bot_id, metadata = json_fields.bot_and_metadata(recording, recording)
     return RecordingFacts(
         condition=condition,
-        bot_id=json_fields.canonical_id(bot_id),
-        metadata=json_fields.metadata(
-            json_fields.at(recording, "bot", "metadata"), recording.get("metadata")
-        ),
+        bot_id=bot_id,
+        metadata=metadata,
         duration_s=_duration_s(recording),
         has_media=_has_media(recording.get("media_shortcuts")),
     )
 
 
 def _duration_s(recording: Mapping[str, Any]) -> float | None:
-    started = json_fields.seconds_since_epoch(recording.get("started_at"))
-    completed = json_fields.seconds_since_epoch(recording.get("completed_at"))
+    started, completed = _time(recording, "started_at"), _time(recording, "completed_at")
     if started is None or completed is None or completed < started:
         return None
     return completed - started

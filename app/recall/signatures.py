@@ -28,7 +28,8 @@ from standardwebhooks.webhooks import hmac_data
 # New accounts first. When both families are complete, either may hold.
 # https://docs.recall.ai/docs/authenticating-requests-from-recallai
 FAMILIES = ("webhook", "svix")
-HEADER_NAMES = tuple(f"{family}-{part}" for family in FAMILIES for part in ("id", "timestamp", "signature"))
+_PARTS = ("id", "timestamp", "signature")
+HEADER_NAMES = tuple(f"{family}-{part}" for family in FAMILIES for part in _PARTS)
 
 TOLERANCE_S = 300.0
 SIGNATURE_SIZE_BYTES = 32
@@ -156,7 +157,8 @@ def judge_headers(headers: Mapping[str, str]) -> Claim:
         WebhookRejected: `missing_headers` or `malformed`, when no family makes a claim.
     """
     lowered = {name.lower(): text for name, text in headers.items()}
-    complete = [found for family in FAMILIES if (found := _complete(lowered, family))]
+    sets = [[lowered.get(f"{family}-{part}", "") for part in _PARTS] for family in FAMILIES]
+    complete = [found for found in sets if all(found)]
     if not complete:
         raise WebhookRejected(RejectionKind.MISSING_HEADERS)
     claim: Claim | None = None
@@ -196,18 +198,13 @@ def verify(claim: Claim, body: bytes, secrets: Collection[Secret], *, now_s: flo
 
 
 def _signer(claim: Claim, body: bytes, secrets: Collection[Secret]) -> Secret | None:
+    # Not the library's `sign`: it takes text, and a signed body that is not UTF-8 must be kept, not refused.
+    signed = b"%s.%d.%s" % (claim.webhook_id.encode(), claim.timestamp_s, body)
     for secret in secrets:
-        expected = _sign(secret, claim, body)
+        expected = hmac_data(secret.key, signed)
         if any(hmac.compare_digest(expected, signature) for signature in claim.signatures):
             return secret
     return None
-
-
-def _complete(headers: Mapping[str, str], family: str) -> tuple[str, str, str] | None:
-    webhook_id = headers.get(f"{family}-id", "")
-    timestamp = headers.get(f"{family}-timestamp", "")
-    signature = headers.get(f"{family}-signature", "")
-    return (webhook_id, timestamp, signature) if webhook_id and timestamp and signature else None
 
 
 def _v1_signatures(header: str) -> Iterable[bytes]:
@@ -222,8 +219,3 @@ def _v1_signatures(header: str) -> Iterable[bytes]:
             continue
         if len(signature) == SIGNATURE_SIZE_BYTES:
             yield signature
-
-
-def _sign(secret: Secret, claim: Claim, body: bytes) -> bytes:
-    # Not the library's `sign`: it takes text, and a signed body that is not UTF-8 must be kept, not refused.
-    return hmac_data(secret.key, b"%s.%d.%s" % (claim.webhook_id.encode(), claim.timestamp_s, body))

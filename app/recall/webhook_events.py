@@ -78,15 +78,9 @@ _Body = Mapping[str, Any]
 
 
 def _recording_done(body: _Body, recording_id: str, at: float) -> events.Event:
-    bot_id = json_fields.at(body, "data", "bot", "id") or json_fields.at(body, "data", "bot_id")
-    return events.RecordingDone(
-        at,
-        bot_id=json_fields.canonical_id(bot_id),
-        metadata=json_fields.metadata(
-            json_fields.at(body, "data", "bot", "metadata"),
-            json_fields.at(body, "data", "recording", "metadata"),
-        ),
-    )
+    data = json_fields.at(body, "data")
+    bot_id, metadata = json_fields.bot_and_metadata(data, json_fields.at(data, "recording"))
+    return events.RecordingDone(at, bot_id=bot_id, metadata=metadata)
 
 
 def _transcript(body: _Body, recording_id: str) -> tuple[str, int | None]:
@@ -94,33 +88,24 @@ def _transcript(body: _Body, recording_id: str) -> tuple[str, int | None]:
     return _strict_id(body, "transcript"), ordinal_of(marker, recording_id)
 
 
-def _transcript_done(body: _Body, recording_id: str, at: float) -> events.Event:
-    return events.TranscriptDone(at, *_transcript(body, recording_id))
-
-
 def _transcript_failed(body: _Body, recording_id: str, at: float) -> events.Event:
     code = _sub_code(body)
     return events.TranscriptFailed(at, *_transcript(body, recording_id), code, failure_cause(code))
-
-
-def _transcript_deleted(body: _Body, recording_id: str, at: float) -> events.Event:
-    return events.TranscriptDeleted(at, *_transcript(body, recording_id))
 
 
 _EVENTS: dict[str, Callable[[_Body, str, float], events.Event]] = {
     EventName.RECORDING_DONE: _recording_done,
     EventName.RECORDING_FAILED: lambda body, _, at: events.RecordingFailed(at, sub_code=_sub_code(body)),
     EventName.RECORDING_DELETED: lambda body, _, at: events.RecordingDeleted(at),
-    EventName.TRANSCRIPT_DONE: _transcript_done,
+    EventName.TRANSCRIPT_DONE: lambda body, id, at: events.TranscriptDone(at, *_transcript(body, id)),
     EventName.TRANSCRIPT_FAILED: _transcript_failed,
-    EventName.TRANSCRIPT_DELETED: _transcript_deleted,
+    EventName.TRANSCRIPT_DELETED: lambda body, id, at: events.TranscriptDeleted(at, *_transcript(body, id)),
 }
 
 
 def _strict_id(body: _Body, what: str) -> str:
-    value = json_fields.at(body, "data", what, "id")
-    if value is None:
-        value = json_fields.at(body, "data", f"{what}_id")
+    value, beside = (json_fields.at(body, "data", *path) for path in ((what, "id"), (f"{what}_id",)))
+    value = beside if value is None else value
     if value is None:
         raise Unreadable(f"no {what} id")
     canonical = json_fields.canonical_id(value)
