@@ -26,11 +26,11 @@ import tenacity
 from app.core.durations import Durations
 from app.errors import AccountRefused, CursorRefused, DownloadBlocked, RecallBusy
 from app.recall import create_response, download, endpoints, resources, url_checks
-from app.recall.api_key import fingerprint_of
 from app.recall.endpoints import HttpRequest
 from app.recall.http_exchange import TROUBLE, Call, NotSent, Reply, Wire, exchange, name_of
 from app.recall.json_fields import Unreadable
 from app.recall.limits import ACCOUNT_STATUSES
+from app.recall.signatures import fingerprint_of
 from app.recall.types import Answer, Artifact, CreateAnswer, CreateOrder, RecordingFacts, RecordingSeen
 
 _T = TypeVar("_T")
@@ -98,7 +98,7 @@ class RecallClient:
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint_of(self._key)
+        return fingerprint_of(self._key.encode())
 
     def answers(self) -> list[Answer]:
         found, self._answers = self._answers, []

@@ -40,15 +40,11 @@ def read_create_answer(
     if 200 <= status < 300:
         return _read_created(status, body, order)
     said = _said(body)
-    code = _code_of(said)
-    if status != 507 and (status == 409 or not 400 <= status < 500):
-        return CreateAnswer(
-            "unknown", status=status, code=code, retry_after_s=wait_s, detail=f"http_{status}"
-        )
+    is_refused = status == 507 or (400 <= status < 500 and status != 409)
     return CreateAnswer(
-        "refused",
+        "refused" if is_refused else "unknown",
         status=status,
-        code=code,
+        code=_code_of(said),
         names_provider=status == 400 and _names_provider(said, order),
         retry_after_s=wait_s,
         detail=f"http_{status}",

@@ -15,6 +15,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -24,12 +25,13 @@ from app.core.durations import Durations
 from app.errors import DownloadBlocked
 from app.recall.endpoints import USER_AGENT
 from app.recall.http_exchange import TROUBLE, Call, ExchangeFailed, Wire, chunks, name_of
-from app.recall.url_checks import host_is_loopback, is_public, is_public_name, origin
+from app.recall.url_checks import host_is_loopback, is_public, is_public_name, parts_of
 
 MAX_TRANSCRIPT_BYTES = 200 * 1024 * 1024
 _MAX_REDIRECTS = 3
 _REDIRECTS = (301, 302, 303, 307, 308)
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
+_PRIVATE = partial(os.open, mode=0o600)
 _HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"}
 
 
@@ -70,7 +72,7 @@ def fetch(
 def _into_file(target: Path, body: Generator[bytes], keep_going: Callable[[], object]) -> str | None:
     """The cause of a failure, or None."""
     try:
-        with open(target, "wb", opener=_private) as file, contextlib.closing(body):
+        with open(target, "wb", opener=_PRIVATE) as file, contextlib.closing(body):
             for chunk in body:
                 keep_going()
                 file.write(chunk)
@@ -79,10 +81,6 @@ def _into_file(target: Path, body: Generator[bytes], keep_going: Callable[[], ob
     except OSError:
         return "disk"  # the network's own have become `ExchangeFailed`
     return None
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _body(url: str, durations: Durations, is_local: bool, at_most: int) -> Generator[bytes]:
@@ -111,12 +109,12 @@ def _body(url: str, durations: Durations, is_local: bool, at_most: int) -> Gener
 
 def why_refused(url: str, *, is_local: bool) -> str | None:
     """Why an address must not be asked, before anything is resolved; None when it may."""
-    parts = origin(url)
+    parts = parts_of(url)
     if parts is None:
         return "bad_address"
-    if parts[0] != "https" and not (is_local and host_is_loopback(url)):
+    if parts.scheme != "https" and not (is_local and host_is_loopback(url)):
         return "not_https"
-    return None if is_local or is_public_name(parts[1]) else "address_refused"
+    return None if is_local or is_public_name(parts.hostname or "") else "address_refused"
 
 
 def _checked(response: requests.Response, at_most: int) -> Iterator[bytes]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Literal
 
 from app.core.seen import FailureCause
@@ -43,14 +42,18 @@ TRANSCRIPTS_PER_RECORDING = 10
 Rate = Literal["list", "list_page", "retrieve"]
 # What is used of those: two lists and seven reads are left for people. Further pages of a list have a share
 # of their own: behind all the first pages that are reserved, a list of several would never end.
-READS_PER_WINDOW: Mapping[Rate, int] = MappingProxyType(
-    {"list": LISTS_PER_MINUTE - 2 - 12, "list_page": 12, "retrieve": READS_PER_MINUTE - 7}
-)
+READS_PER_WINDOW: Mapping[Rate, int] = {
+    "list": LISTS_PER_MINUTE - 2 - 12,
+    "list_page": 12,
+    "retrieve": READS_PER_MINUTE - 7,
+}
 # What counts against one limit: a 429 for one of them is for all of them.
 _LISTS: tuple[Rate, ...] = ("list", "list_page")
-SHARED_LIMIT: Mapping[Rate, tuple[Rate, ...]] = MappingProxyType(
-    {"list": _LISTS, "list_page": _LISTS, "retrieve": ("retrieve",)}
-)
+SHARED_LIMIT: Mapping[Rate, tuple[Rate, ...]] = {
+    "list": _LISTS,
+    "list_page": _LISTS,
+    "retrieve": ("retrieve",),
+}
 
 
 # -- what its webhooks say ------------------------------------------------------------------------

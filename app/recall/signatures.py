@@ -115,6 +115,11 @@ class Verified:
     secret_label: str
 
 
+def fingerprint_of(key: bytes) -> str:
+    """Eight hexadecimal digits of its SHA-256: two keys can be told apart, neither can be read."""
+    return hashlib.sha256(key).hexdigest()[:8]
+
+
 def parse_secret(text: str) -> Secret:
     """
     A secret as written in a setting: `whsec_<base64>`, or `label=whsec_<base64>`.
@@ -123,7 +128,7 @@ def parse_secret(text: str) -> Secret:
         text: One secret. The prefix may be missing (then no label can be given), so may the padding.
 
     Returns:
-        The secret. Without a label it is called after eight hex digits of its key's SHA-256.
+        The secret. Without a label it is called after its key's fingerprint.
 
     Raises:
         ValueError: Not that form, or not 24 to 64 bytes. The message never shows the value.
@@ -138,7 +143,7 @@ def parse_secret(text: str) -> Secret:
         raise ValueError("not a webhook secret: the part after whsec_ is not base64") from None
     if len(key) not in KEY_SIZE_BYTES:
         raise ValueError(f"not a webhook secret: {len(key)} bytes, expected 24 to 64; is it complete?")
-    return Secret(label=match["label"] or f"key-{hashlib.sha256(key).hexdigest()[:8]}", key=key)
+    return Secret(label=match["label"] or f"key-{fingerprint_of(key)}", key=key)
 
 
 def judge_headers(headers: Mapping[str, str]) -> Claim:

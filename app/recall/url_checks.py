@@ -37,7 +37,6 @@ _SPECIAL_IPV6 = tuple(
 # the translator of an IPv6-only network (RFC 6052, 2.1).
 _WRAPPED_IPV4 = tuple(map(ipaddress.IPv6Network, ("::ffff:0:0/96", "64:ff9b::/96")))
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 # A name, or an address: `urlsplit` has checked those of IPv6.
 _HOST = re.compile(r"[0-9a-z_-]{1,63}(\.[0-9a-z_-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
 # Names that the open internet has not: reserved ones, those without a dot, and numbers, which many resolvers
@@ -47,8 +46,8 @@ _INNER_NAME = re.compile(r"(.+\.)?(localhost|localdomain|local|internal|home\.ar
 _SAFE = re.compile(r"[!-~]+")  # printable ASCII without blanks: nothing a header or a log could break on
 
 
-def _split(url: str) -> SplitResult | None:
-    """The parts of an absolute http(s) URL without user or password; None for everything else."""
+def parts_of(url: str) -> SplitResult | None:
+    """An absolute http(s) URL without user or password; None for everything else."""
     if not _SAFE.fullmatch(url) or "\\" in url:
         return None
     try:
@@ -56,29 +55,20 @@ def _split(url: str) -> SplitResult | None:
         is_good = parts.port != 0  # reading the port is what checks it
     except ValueError:
         return None
-    is_good = is_good and parts.scheme in _DEFAULT_PORTS and bool(parts.hostname) and "@" not in parts.netloc
+    is_good = (
+        is_good and parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    )
     return parts if is_good else None
-
-
-def origin(url: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port, lower case and with the default port filled in; None for a bad URL."""
-    parts = _split(url)
-    if parts is None:
-        return None
-    return parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
 
 
 def host_is_loopback(url: str) -> bool:
     """True for `localhost` and literal loopback addresses; a name is not resolved."""
-    parts = origin(url)
-    if parts is None:
-        return False
-    if parts[1] == "localhost":
-        return True
+    parts = parts_of(url)
+    host = (parts and parts.hostname) or ""
     try:
-        ip = ipaddress.ip_address(parts[1])
+        ip = ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return host == "localhost"
     # Not `is_loopback`: whether that means `::ffff:127.0.0.1` changes with the Python version.
     return ip in _LOOPBACK_IPV4 if isinstance(ip, ipaddress.IPv4Address) else int(ip) == 1
 
@@ -108,7 +98,7 @@ def is_public_name(host: str) -> bool:
     True for a name in the open internet's form, and for a numeric address of it.
 
     Args:
-        host: As `origin` returns it.
+        host: In lower case.
     """
     try:
         ipaddress.ip_address(host)
@@ -124,7 +114,7 @@ def check_base_url(url: str) -> str:
     Raises:
         ValueError: One sentence for the operator; it does not repeat the value.
     """
-    parts = _split(url)
+    parts = parts_of(url)
     if parts is None:
         raise ValueError("not an absolute http(s) address, or one with a user name in it")
     if "?" in url or "#" in url:  # also with nothing behind it: the path would be part of it

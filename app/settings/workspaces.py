@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from app.core.policy import Policy
-from app.recall.api_key import fingerprint_of
-from app.recall.signatures import Secret
+from app.recall.signatures import Secret, fingerprint_of
 from app.settings.environment import Settings
 
 DEFAULT_WORKSPACE = "default"
@@ -30,7 +29,7 @@ class WorkspaceSettings:
     @property
     def fingerprint(self) -> str:
         """Of the API key."""
-        return fingerprint_of(self.api_key)
+        return fingerprint_of(self.api_key.encode())
 
 
 def workspaces_of(settings: Settings) -> dict[str, WorkspaceSettings]:

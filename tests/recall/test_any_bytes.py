@@ -111,5 +111,5 @@ def test_any_retry_after_is_a_wait_within_the_cap(value: str) -> None:
 @given(st.text(max_size=40))
 def test_any_text_is_judged_as_an_address_without_raising(url: str) -> None:
     is_loopback = url_checks.host_is_loopback(url)
-    assert not (is_loopback and url_checks.origin(url) is None)
+    assert not (is_loopback and url_checks.parts_of(url) is None)
     assert not (is_loopback and url_checks.is_public(url))

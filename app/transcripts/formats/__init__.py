@@ -8,7 +8,6 @@ with the transcript, reads no clock, and writes the same bytes for the same word
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Protocol, TextIO
 
 from app.transcripts.formats.plain_text import PlainText
@@ -27,18 +26,14 @@ class Renderer(Protocol):
         """Write what comes last. Does not close the file."""
 
 
-FORMATS: Mapping[str, Callable[[TextIO], Renderer]] = MappingProxyType(
-    {"sentences.json": SentencesJson, "transcript.txt": PlainText}
-)
+FORMATS: Mapping[str, Callable[[TextIO], Renderer]] = {
+    "sentences.json": SentencesJson,
+    "transcript.txt": PlainText,
+}
 """File name to renderer. A new format is a module and a line here."""
 
-MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
-    {
-        RAW: "application/json",
-        PROVIDER_RAW: "application/json",
-        "sentences.json": "application/json",
-        "transcript.txt": "text/plain; charset=utf-8",
-        MANIFEST: "application/json",
-    }
-)
+MEDIA_TYPES: Mapping[str, str] = {
+    **dict.fromkeys((RAW, PROVIDER_RAW, "sentences.json", MANIFEST), "application/json"),
+    "transcript.txt": "text/plain; charset=utf-8",
+}
 """Media type of every file of a stored transcript."""
