@@ -90,20 +90,15 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """
-    Well-formed signature headers: what the sender says of itself, not yet believed. `other`: the same of the
-    second header family, where that is complete, too.
-    """
+    """Well-formed signature headers: what the sender says of itself, not yet believed."""
 
     webhook_id: str
     timestamp_s: int
     signatures: tuple[bytes, ...] = field(repr=False)
-    other: Claim | None = None
 
     def is_fresh(self, now_s: float) -> bool:
-        """Whether this or the other claim is young enough to be believed."""
-        is_young = abs(now_s - self.timestamp_s) <= TOLERANCE_S
-        return is_young or (self.other is not None and self.other.is_fresh(now_s))
+        """Whether it is young enough to be believed."""
+        return abs(now_s - self.timestamp_s) <= TOLERANCE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +141,7 @@ def parse_secret(text: str) -> Secret:
     return Secret(label=match["label"] or f"key-{fingerprint_of(key)}", key=key)
 
 
-def judge_headers(headers: Mapping[str, str]) -> Claim:
+def judge_headers(headers: Mapping[str, str]) -> tuple[Claim, ...]:
     """
     Reads the signature headers, before a single byte of the body is.
 
@@ -154,9 +149,8 @@ def judge_headers(headers: Mapping[str, str]) -> Claim:
         headers: Request headers, any capitalisation. Only `webhook-*` and `svix-*` are looked at.
 
     Returns:
-        The claim of the `webhook-*` family when that is whole and well-formed, with the one of `svix-*` as
-        `other`; else the one of `svix-*`. Each has every usable `v1` signature; entries of other versions
-        or shapes are passed over.
+        The claim of each family that makes a well-formed one, `webhook-*` first. Each has every usable `v1`
+        signature; entries of other versions or shapes are passed over.
 
     Raises:
         WebhookRejected: `missing_headers` or `malformed`, when no family makes a claim.
@@ -166,22 +160,23 @@ def judge_headers(headers: Mapping[str, str]) -> Claim:
     complete = [found for found in sets if all(found)]
     if not complete:
         raise WebhookRejected(RejectionKind.MISSING_HEADERS)
-    claim: Claim | None = None
-    for webhook_id, timestamp, signature in reversed(complete):
-        signatures = tuple(_v1_signatures(signature))
-        if _ID.fullmatch(webhook_id) and _TIMESTAMP.fullmatch(timestamp) and signatures:
-            claim = Claim(webhook_id, int(timestamp), signatures, claim)
-    if claim is None:
+    claims = tuple(
+        Claim(webhook_id, int(timestamp), signatures)
+        for webhook_id, timestamp, signature in complete
+        if _ID.fullmatch(webhook_id) and _TIMESTAMP.fullmatch(timestamp)
+        if (signatures := tuple(_v1_signatures(signature)))
+    )
+    if not claims:
         raise WebhookRejected(RejectionKind.MALFORMED)
-    return claim
+    return claims
 
 
-def verify(claim: Claim, body: bytes, secrets: Collection[Secret], *, now_s: float) -> Verified:
+def verify(claims: Iterable[Claim], body: bytes, secrets: Collection[Secret], *, now_s: float) -> Verified:
     """
-    Verifies a claim, or the one beside it. One HMAC per secret and claim until one fits.
+    The first claim that holds. One HMAC per secret and claim until one fits.
 
     Args:
-        claim: From `judge_headers`.
+        claims: From `judge_headers`.
         body: The raw bytes as received; parsed and written again they would not verify.
         secrets: All that may sign: during a rotation old and new ones do, for up to 24 hours.
         now_s: Seconds since the epoch by a real clock; signatures bear real time.
@@ -191,14 +186,12 @@ def verify(claim: Claim, body: bytes, secrets: Collection[Secret], *, now_s: flo
             which is a wrong clock rather than a forgery.
     """
     kind = RejectionKind.BAD_SIGNATURE
-    candidate: Claim | None = claim
-    while candidate is not None:
-        secret = _signer(candidate, body, secrets)
-        if secret is not None and abs(now_s - candidate.timestamp_s) <= TOLERANCE_S:
-            return Verified(candidate.webhook_id, candidate.timestamp_s, secret.label)
+    for claim in claims:
+        secret = _signer(claim, body, secrets)
+        if secret is not None and claim.is_fresh(now_s):
+            return Verified(claim.webhook_id, claim.timestamp_s, secret.label)
         if secret is not None:
             kind = RejectionKind.STALE
-        candidate = candidate.other
     raise WebhookRejected(kind)
 
 

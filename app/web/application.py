@@ -76,10 +76,10 @@ def _add_webhook(app: Flask, parts: WebParts) -> None:
             raise NotFound
         if declared_length(request.environ) > BODY_BYTES:
             raise BodyRefused(413, "too_large")
-        claim = judge_headers(signature_headers(request.environ))
+        claims = judge_headers(signature_headers(request.environ))
         body = read_body(request.environ, limit_bytes=BODY_BYTES)
         now_s = time.time()
-        verified = verify(claim, body, secrets, now_s=now_s)
+        verified = verify(claims, body, secrets, now_s=now_s)
         row = NewDelivery(
             workspace=workspace,
             webhook_id=verified.webhook_id,
