@@ -58,8 +58,17 @@ def fetch(
             `redirects`, `truncated`, `too_large`, `encoding`, `connection_lost`, `disk`. No file is left.
     """
     cause: str | None = "interrupted"  # by `keep_going`, or a job's time-out
+    pieces = _body(url, durations, is_local, at_most)
     try:
-        cause = _into_file(target, _body(url, durations, is_local, at_most), keep_going)
+        with open(target, "wb", opener=_PRIVATE) as file, contextlib.closing(pieces):
+            for piece in pieces:
+                keep_going()
+                file.write(piece)
+        cause = None
+    except ExchangeFailed as failed:
+        cause = failed.cause
+    except OSError:
+        cause = "disk"  # the network's own have become `ExchangeFailed`
     finally:
         if cause is not None:
             with contextlib.suppress(OSError):  # the disk's trouble is told already
@@ -67,20 +76,6 @@ def fetch(
     if cause is not None:
         # Outside of every `except`: no traceback may carry a message with the address in it.
         raise DownloadBlocked(cause)
-
-
-def _into_file(target: Path, body: Generator[bytes], keep_going: Callable[[], object]) -> str | None:
-    """The cause of a failure, or None."""
-    try:
-        with open(target, "wb", opener=_PRIVATE) as file, contextlib.closing(body):
-            for chunk in body:
-                keep_going()
-                file.write(chunk)
-    except ExchangeFailed as failed:
-        return failed.cause
-    except OSError:
-        return "disk"  # the network's own have become `ExchangeFailed`
-    return None
 
 
 def _body(url: str, durations: Durations, is_local: bool, at_most: int) -> Generator[bytes]:

@@ -33,8 +33,6 @@ from urllib3.util.connection import create_connection
 
 from app.recall.url_checks import host_is_loopback
 
-CHUNK_BYTES = 64 * 1024
-
 # At DEBUG urllib3 writes the path and query of every request: for a download those are the secret.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
@@ -249,7 +247,7 @@ def exchange(
 def chunks(response: requests.Response, *, at_most: int) -> Iterator[bytes]:
     """The decoded body; raises when it is over `at_most` bytes or ends before its announced length."""
     size = 0
-    for chunk in response.raw.stream(CHUNK_BYTES, decode_content=True):
+    for chunk in response.raw.stream(64 * 1024, decode_content=True):
         size += len(chunk)
         if size > at_most:
             raise ExchangeFailed("too_large")

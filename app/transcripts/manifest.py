@@ -28,6 +28,8 @@ MAX_BYTES = 1_000_000
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _T = TypeVar("_T")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+# Fields by the same name in the file and here.
+_TEXTS = ("workspace", "recording_id", "transcript_id", "provider")
 _COUNTS = ("turns", "words", "spoken_words", "speakers")
 _KINDS: Mapping[type, str] = {str: "a text", int: "a count", list: "a list", dict: "an object"}
 
@@ -102,12 +104,9 @@ def build_manifest(manifest: Manifest) -> bytes:
     summary = manifest.summary
     document: dict[str, Any] = {
         "format": FORMAT,
-        "workspace": manifest.workspace,
-        "recording_id": manifest.recording_id,
-        "transcript_id": manifest.transcript_id,
+        **{name: getattr(manifest, name) for name in _TEXTS},
         "bot_id": manifest.bot_id,
         "metadata": dict(manifest.metadata),
-        "provider": manifest.provider,
         "attempts": [asdict(line) for line in sorted(manifest.attempts, key=attrgetter("ordinal"))],
         "language": summary.language,
         "languages": [{"code": code, "words": words} for code, words in summary.languages],
@@ -146,12 +145,9 @@ def parse_manifest(content: bytes) -> Manifest:
     if _read(document, "format", int) != FORMAT:
         raise ManifestUnreadable("another format")
     manifest = Manifest(
-        workspace=_read(document, "workspace", str),
-        recording_id=_read(document, "recording_id", str),
-        transcript_id=_read(document, "transcript_id", str),
+        **{name: _read(document, name, str) for name in _TEXTS},
         bot_id=_optional(document, "bot_id", str),
         metadata=_read(document, "metadata", dict),
-        provider=_read(document, "provider", str),
         attempts=tuple(
             AttemptLine(_read(line, "ordinal", int), _read(line, "provider", str), _read(line, "state", str))
             for line in _read(document, "attempts", list)

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import BinaryIO, TextIO
 
 from app.transcripts.formats import FORMATS
-from app.transcripts.model import Sentence, Summary, Turn, Word
+from app.transcripts.model import Sentence, Summary, Turn
 from app.transcripts.reader import read_turns
 from app.transcripts.sentences import SentenceBuilder, words_of
 from app.transcripts.speakers import names_of
@@ -76,7 +76,7 @@ class _Tally:
         if turn.language is not None and spoken_words and is_listed:
             self._by_language[turn.language] += spoken_words
         # People talk over each other: the last word of the file is not always the last to end.
-        times = (self._end_s, *map(_last_time_s, turn.words))
+        times = (self._end_s, *(w.start_s if w.end_s is None else w.end_s for w in turn.words))
         self._end_s = max((time_s for time_s in times if time_s is not None), default=None)
 
     def summary(self, *, speakers: int) -> Summary:
@@ -88,7 +88,3 @@ class _Tally:
             languages=tuple(self._by_language.most_common()),  # ties keep the order of first appearance
             duration_ms=None if self._end_s is None else round(self._end_s * 1000),
         )
-
-
-def _last_time_s(word: Word) -> float | None:
-    return word.start_s if word.end_s is None else word.end_s
