@@ -300,10 +300,8 @@ def _waits_of_version_1(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _attempt(record: Mapping[str, Any]) -> Attempt:
-    known = {**_line(Attempt, record), "status": AttemptStatus(record.get("status") or record["fate"])}
-    if "fate" in record:  # version 1, where the error's text was the one place that said so
-        known["is_recording_unknown"] = str(record.get("error") or "").startswith("http_404")
-    return Attempt(**known)
+    known = _line(Attempt, record)
+    return Attempt(**{**known, "status": AttemptStatus(known["status"])})
 
 
 def _line(of: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:

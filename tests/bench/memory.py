@@ -186,13 +186,18 @@ def memory_of(pid: int) -> Memory:
 
 
 def by_process(place: Installation) -> dict[str, Memory]:
-    """Every process of the service, by its name and number; those that end meanwhile are left out."""
+    """
+    Every process of the service, by its name in the log, or its own, and number; those that end meanwhile
+    are left out. Its own alone would not do: RQ and gunicorn set one where `setproctitle` is installed.
+    """
     assert place.service is not None
     found: dict[str, Memory] = {}
+    lines = place.log_lines()
+    started = {line["pid"]: line["child"] for line in lines if line.get("event") == "child_started"}
     with suppress(psutil.NoSuchProcess):
         for process in [psutil.Process(place.service.pid), *place.family()]:
             with suppress(psutil.NoSuchProcess, ProcessLookupError, FileNotFoundError):
-                found[f"{process.name()} {process.pid}"] = memory_of(process.pid)
+                found[f"{started.get(process.pid, process.name())} {process.pid}"] = memory_of(process.pid)
     return found
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import sqlalchemy as sa
 
 from app.adapters.sql import tables as t
+from app.adapters.sql.loading import read_state
 from app.adapters.sql.store import SqlStore
 from app.orchestrator.records import NOT_SENT, PauseSubject, SendOutcome
 from tests.contract.store_builders import RECORDING, WORKSPACE, begin, claim
@@ -61,3 +64,16 @@ def test_the_end_of_a_send_is_written_as_before(sql_store: SqlStore, stored: str
     assert (sql_store.send_times(WORKSPACE, RECORDING, 1, key_serial=0).since_first_s is None) == (
         stored == "not_sent"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "is_unknown"), [("http_404 not_found", True), ("http_400", False), (None, False)]
+)
+def test_a_refusal_for_an_unknown_recording_is_read_from_the_text_of_version_1(
+    error: str | None, is_unknown: bool
+) -> None:
+    record = {"ordinal": 1, "provider": "a_async", "fate": "claimed", "generation": 1, "error": error}
+    read = read_state(
+        json.dumps({"workspace": "default", "recording_id": "r-1", "goal": "creating", "attempts": [record]})
+    )
+    assert read.attempts[0].is_recording_unknown is is_unknown

@@ -169,16 +169,3 @@ def test_a_state_of_version_1_is_read_by_the_names_it_had() -> None:
 def test_a_command_of_version_1_is_read_by_the_names_it_had() -> None:
     record = {"kind": "create_transcript", "ordinal": 2, "provider": "a_async", "generation": 3}
     assert commands.from_record(record) == CreateTranscript(2, "a_async", 3)
-
-
-@pytest.mark.parametrize(
-    ("error", "is_unknown"), [("http_404 not_found", True), ("http_400", False), (None, False)]
-)
-def test_a_refusal_for_an_unknown_recording_is_read_from_the_text_of_version_1(
-    error: str | None, is_unknown: bool
-) -> None:
-    record = {"ordinal": 1, "provider": "a_async", "fate": "claimed", "generation": 1, "error": error}
-    read = state.from_record(
-        {"workspace": "default", "recording_id": "r-1", "goal": "creating", "attempts": [record]}
-    )
-    assert read.attempts[0].is_recording_unknown is is_unknown

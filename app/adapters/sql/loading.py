@@ -48,7 +48,15 @@ def loaded_of(workspace: str, recording_id: str, found: LoadedRows) -> Loaded:
     if row is None:
         return Loaded(Transcription(workspace, recording_id), 0, pending)
     state, version, is_old = row
-    return Loaded(states.from_record(json.loads(state)), version, pending, bool(is_old))
+    return Loaded(read_state(state), version, pending, bool(is_old))
+
+
+def read_state(text: str) -> Transcription:
+    """Of a row; in version 1 the error's text was the one place that said why a request was refused."""
+    record = json.loads(text)
+    for line in () if "version" in record else record.get("attempts", ()):
+        line["is_recording_unknown"] = str(line.get("error") or "").startswith("http_404")
+    return states.from_record(record)
 
 
 def is_of(table: sa.Table, workspace: str, recording_id: str) -> sa.ColumnElement[bool]:
