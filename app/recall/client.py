@@ -27,7 +27,7 @@ from app.core.durations import Durations
 from app.errors import AccountRefused, CursorRefused, DownloadBlocked, RecallBusy
 from app.recall import create_response, download, endpoints, resources, url_checks
 from app.recall.endpoints import HttpRequest
-from app.recall.http_exchange import TROUBLE, Call, NotSent, Reply, Wire, exchange, name_of
+from app.recall.http_exchange import TROUBLE, Call, NotSent, Reply, Wire, chunks, name_of
 from app.recall.json_fields import Unreadable
 from app.recall.limits import ACCOUNT_STATUSES
 from app.recall.signatures import fingerprint_of
@@ -286,11 +286,19 @@ class RecallClient:
             return found, onward
 
     def _exchange(self, connections: Wire, request: HttpRequest, call: Call) -> Reply:
+        """The request out, the whole answer in. Raises `NotSent` (see `Call`) or one of `TROUBLE`."""
         timeout_s = (self._durations.connect_timeout_s, self._durations.read_timeout_s)
         made = requests.Request(request.method, request.url, dict(request.headers), data=request.body)
-        return exchange(
-            connections, made.prepare(), call, timeout_s=timeout_s, at_most=resources.MAX_ANSWER_BYTES
-        )
+        with call, connections.open(made.prepare(), timeout_s=timeout_s) as response:
+            call.is_on_kept = False
+            body = b""
+            if response.status_code < 200:
+                # No last word: what follows it would be read as the answer to the next question.
+                response.raw.close()
+            else:
+                body = b"".join(chunks(response, at_most=resources.MAX_ANSWER_BYTES))
+                call.check()
+            return Reply(response.status_code, response.headers, body)
 
     @contextlib.contextmanager
     def _understanding(self, trouble: type[RecallBusy] = RecallBusy) -> Iterator[None]:

@@ -217,33 +217,6 @@ class Wire(HTTPAdapter):
         return self.send(prepared, stream=True, timeout=timeout_s, verify=bundle, proxies=proxies)
 
 
-def exchange(
-    wire: Wire,
-    prepared: requests.PreparedRequest,
-    call: Call,
-    *,
-    timeout_s: tuple[float, float],
-    at_most: int,
-) -> Reply:
-    """
-    The request out, the whole answer in.
-
-    Raises:
-        NotSent: See `Call`.
-        TROUBLE: Everything else that goes wrong.
-    """
-    with call, wire.open(prepared, timeout_s=timeout_s) as response:
-        call.is_on_kept = False
-        body = b""
-        if response.status_code < 200:
-            # No last word: what follows it would be read as the answer to the next question.
-            response.raw.close()
-        else:
-            body = b"".join(chunks(response, at_most=at_most))
-            call.check()
-        return Reply(response.status_code, response.headers, body)
-
-
 def chunks(response: requests.Response, *, at_most: int) -> Iterator[bytes]:
     """The decoded body; raises when it is over `at_most` bytes or ends before its announced length."""
     size = 0
