@@ -247,11 +247,8 @@ class RecallClient:
 
     def _note(self, endpoint: str, status: int | None, *, is_expected: bool = True) -> None:
         """
-        For `answers`.
-
-        Args:
-            status: None where no complete answer came.
-            is_expected: Whether Recall has such a 2xx or 4xx for this question; a gateway on the way has any.
+        For `answers`. `status` is None where no complete answer came; `is_expected`: Recall has such a 2xx
+        or 4xx for this question (a gateway on the way has any).
         """
         outcome = "silence" if status is None else f"{status // 100}xx"
         if status in (*ACCOUNT_STATUSES, 429):

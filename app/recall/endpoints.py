@@ -54,10 +54,7 @@ def create_body(order: CreateOrder) -> bytes:
 
 def create_request(base_url: str, api_key: str, order: CreateOrder, body: bytes | None = None) -> HttpRequest:
     """
-    POST create_transcript: the request that costs money.
-
-    Args:
-        body: What was sent first under the order's key; None for a fresh one.
+    POST create_transcript: the request that costs money. `body`: what was sent first under the order's key.
 
     Source: https://docs.recall.ai/reference/recording_create_transcript,
     https://docs.recall.ai/reference-link/idempotency

@@ -206,10 +206,8 @@ class Wire(HTTPAdapter):
         self, prepared: requests.PreparedRequest, *, timeout_s: tuple[float, float]
     ) -> requests.Response:
         """
-        Sends, within the current `Call`, and returns when the answer's headers are there.
-
-        Args:
-            timeout_s: Connecting, and each single read.
+        Sends, within the current `Call`, and returns when the answer's headers are there. `timeout_s` is of
+        connecting, and of each single read.
         """
         url = prepared.url or ""
         proxies = {} if host_is_loopback(url) else requests.utils.get_environ_proxies(url)

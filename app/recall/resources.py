@@ -26,15 +26,7 @@ _MOST_PROVIDERS = 20
 
 
 def read_artifact(body: bytes, *, transcript_id: str, recording_id: str) -> Artifact:
-    """
-    A transcript as retrieved.
-
-    Args:
-        transcript_id, recording_id: What was asked about.
-
-    Raises:
-        Unreadable: Not a transcript, or not this one of this recording.
-    """
+    """A transcript as retrieved. Raises `Unreadable`: no transcript, or not the one that was asked about."""
     artifact = _artifact(json_fields.json_object(body, at_most=MAX_ANSWER_BYTES), recording_id)
     if artifact.transcript_id != json_fields.canonical_id(transcript_id):
         raise Unreadable("answer about another transcript")
@@ -60,12 +52,7 @@ def read_probe(body: bytes) -> None:
 
 
 def read_deletion(body: bytes, *, transcript_id: str) -> None:
-    """
-    A 2xx to a DELETE: empty as documented, or at most a word about this transcript.
-
-    Raises:
-        Unreadable: Some gateway's page, or an answer about another transcript.
-    """
+    """A 2xx to a DELETE: empty as documented, at most a word about this transcript; else `Unreadable`."""
     if body.strip():
         said = json_fields.json_object(body, at_most=MAX_ANSWER_BYTES)
         if "id" in said and json_fields.canonical_id(said["id"]) != json_fields.canonical_id(transcript_id):
@@ -84,14 +71,8 @@ def read_recordings_list(body: bytes, *, now: float) -> tuple[list[RecordingSeen
 
 def read_recording(status: int, body: bytes, *, recording_id: str, now: float) -> RecordingFacts:
     """
-    A recording as retrieved; 404 is the condition "unknown", a past `expires_at` is "gone".
-
-    Args:
-        status: 200 or 404.
-        now: Seconds since the epoch, compared with `expires_at`.
-
-    Raises:
-        Unreadable: A 2xx that is not a recording, or another one.
+    A recording as retrieved: 404 (else 200) is the condition "unknown", an `expires_at` before `now` (seconds
+    since the epoch) is "gone". Raises `Unreadable`: no recording, or not the one that was asked about.
     """
     if status == 404:
         return RecordingFacts(RecordingCondition.UNKNOWN, has_media=False)

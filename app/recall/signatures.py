@@ -117,13 +117,8 @@ def fingerprint_of(key: bytes) -> str:
 
 def parse_secret(text: str) -> Secret:
     """
-    A secret as written in a setting: `whsec_<base64>`, or `label=whsec_<base64>`.
-
-    Args:
-        text: One secret. The prefix may be missing (then no label can be given), so may the padding.
-
-    Returns:
-        The secret. Without a label it is called after its key's fingerprint.
+    A secret as written in a setting: `whsec_<base64>` (without a label it is called after its key's
+    fingerprint; the prefix and the padding may be missing), or `label=whsec_<base64>`.
 
     Raises:
         ValueError: Not that form, or not 24 to 64 bytes. The message never shows the value.
@@ -143,14 +138,9 @@ def parse_secret(text: str) -> Secret:
 
 def judge_headers(headers: Mapping[str, str]) -> tuple[Claim, ...]:
     """
-    Reads the signature headers, before a single byte of the body is.
-
-    Args:
-        headers: Request headers, any capitalisation. Only `webhook-*` and `svix-*` are looked at.
-
-    Returns:
-        The claim of each family that makes a well-formed one, `webhook-*` first. Each has every usable `v1`
-        signature; entries of other versions or shapes are passed over.
+    The claim of each family of headers (any capitalisation) that makes a well-formed one, `webhook-*` first;
+    before a single byte of the body is read. Each has every usable `v1` signature; entries of other versions
+    or shapes are passed over.
 
     Raises:
         WebhookRejected: `missing_headers` or `malformed`, when no family makes a claim.

@@ -129,9 +129,7 @@ def build_manifest(manifest: Manifest) -> bytes:
 
 def parse_manifest(content: bytes) -> Manifest:
     """
-    Read a manifest back.
-
-    Unknown fields are passed over: a newer program may have written it.
+    Reads a manifest back. Unknown fields are passed over: a newer program may have written it.
 
     Raises:
         ManifestUnreadable: Anything is missing, of the wrong type, or of a newer format.

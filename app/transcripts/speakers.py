@@ -28,12 +28,7 @@ _DEVICE = re.compile(
 
 
 def names_of(turns: Iterable[Turn]) -> dict[str, str]:
-    """
-    Each participant id's name: the last that is not a device's, else the last.
-
-    Args:
-        turns: All of a transcript, silent ones too.
-    """
+    """Each participant id's name in all turns: the last that is not a device's, else the last."""
     names: dict[str, str] = {}
     for turn in turns:
         shown, known = display_name(turn.name), turn.participant_id
@@ -49,12 +44,7 @@ def _is_device(name: str) -> bool:
 
 
 class Speakers:
-    """
-    The speakers of one transcript.
-
-    Args:
-        names: By participant id, as `names_of` found them.
-    """
+    """The speakers of one transcript. `names`: by participant id, as `names_of` found them."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names

@@ -57,10 +57,8 @@ def visible_parts(text: str) -> list[str]:
     Cut one word of a provider into the parts that a sentence may end between.
 
     Blanks separate parts (a "word" may be a whole utterance), and so does the end of a sentence in
-    full-width punctuation. No-break and ideographic spaces inside a part are kept.
-
-    Returns:
-        Harmless parts with something to see in each; none for a blank word.
+    full-width punctuation. No-break and ideographic spaces inside a part are kept. The parts are harmless,
+    with something to see in each; a blank word has none.
     """
     parts = (part.strip() for part in harmless(text).split(" "))
     return [piece for part in parts if _is_visible(part) for piece in _WIDE_SENTENCE.findall(part)]
@@ -87,11 +85,8 @@ def display_id(text: str) -> str | None:
 
 def blank_between(before: str, after: str) -> str:
     """
-    What stands between two neighbouring words.
-
-    Returns:
-        A single space, as Recall joins words; nothing between two characters of scripts written
-        without blanks (Chinese, Japanese, Thai, Lao, Khmer, Burmese) and beside full-width punctuation.
+    What stands between two neighbouring words: a single space, as Recall joins words; nothing between two
+    characters of scripts written without blanks (Chinese, Japanese, …) and beside full-width punctuation.
     """
     return "" if _NO_BLANK_BETWEEN.match(before[-1] + after[0]) else " "
 
