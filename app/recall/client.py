@@ -172,8 +172,10 @@ class RecallClient:
         self, created_after: float, cursor: str | None, /
     ) -> tuple[list[RecordingSeen], str | None]:
         make = partial(endpoints.recordings_list_request, created_after=created_after)
-        read = partial(resources.read_recordings_list, now=self._clock.now())
-        return self._page("recordings", make, read, cursor)
+        return self._page("recordings", make, self._read_recordings, cursor)
+
+    def _read_recordings(self, body: bytes) -> tuple[list[RecordingSeen], str | None]:
+        return resources.read_recordings_list(body, now=self._clock.now())  # when the answer is there
 
     def delete(self, transcript_id: str) -> None:
         # May be repeated: if the first one was heard, the second finds nothing, which is as good.
