@@ -50,9 +50,8 @@ def test_command(fast: bool, arguments: tuple[str, ...]) -> int:
     """The whole test suite; further arguments go to pytest."""
     pytest = ["pytest", *arguments]
     if not arguments:
-        # More than a small machine has cores: much of the time is waited, less of it in the fast tiers, whose
-        # processes would first of all read the suite. tests/conftest.py has the order.
-        pytest += ["-n", "3" if fast else "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+        # More than a small machine has cores: much of the time is waited. tests/conftest.py has the order.
+        pytest += ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
     if fast:
         pytest += ["-m", "not slow and not chaos and not live"]
     steps = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]

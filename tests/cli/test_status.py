@@ -158,6 +158,7 @@ def test_a_machine_that_left_yesterday_is_forgotten_and_one_of_an_hour_ago_is_re
     assert (process["host"], process["is_alive"]) == ("lately", False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("status",), ("list",), ("check",)])
 def test_sixty_columns_are_enough(home: Home, command: tuple[str, ...]) -> None:
     stored(home)
@@ -166,6 +167,7 @@ def test_sixty_columns_are_enough(home: Home, command: tuple[str, ...]) -> None:
         assert len(line) <= 60, line
 
 
+@pytest.mark.slow
 def test_sixty_columns_are_enough_for_a_story(home: Home) -> None:
     recording, at = home.hears(), home.store.now()
     home.happens(recording, events.Sending(at, 1, FIRST, 0), events.CreateUnknown(at, 1, "read_timeout"))

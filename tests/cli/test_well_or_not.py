@@ -190,6 +190,7 @@ def test_replay_of_a_webhook_that_still_waits_leaves_it_to_be_read(home: Home) -
 
 
 # -- sixty columns ---------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_a_command_to_paste_stays_on_one_line_and_an_error_is_folded_too(home: Home) -> None:
     news = events.RecordingDone(home.store.now(), None, (("afterword", "skip"),))
     home.happens(RECORDING, news, by="webhook")

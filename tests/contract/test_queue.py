@@ -224,6 +224,7 @@ def test_address_and_password_are_not_in_the_error() -> None:
     assert "hunter2" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_frozen_redis_is_given_up_after_two_seconds_and_not_asked_again_by_itself(
     queue: RqQueue, redis: Redis
 ) -> None:

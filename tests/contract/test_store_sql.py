@@ -259,6 +259,7 @@ def test_a_full_disk_fails_the_whole_batch_and_says_so(tmp_path: Path) -> None:
     assert len(store.take_deliveries(10)) == 1
 
 
+@pytest.mark.slow
 def test_a_database_locked_by_another_program_gives_up_within_five_seconds(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/locked.db"
     migrations.migrate(url)

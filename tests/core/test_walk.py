@@ -23,7 +23,6 @@ BEFORE_THE_KEY = (ev.Refusal.BUSY, ev.Refusal.ACCOUNT, ev.Refusal.PAYLOAD)
 # The casts that `--fast` walks; each of the others takes seconds.
 FAST = {
     "one provider, captions beside",
-    "one provider, another party, deletions, our own faults",
     "one provider, absences",
     "one provider, commands are lost",
     "one provider, and it is down",
@@ -71,6 +70,7 @@ def test_walk_is_not_trivial(transitions: list[Transition], worlds: list[World])
     }
 
 
+@pytest.mark.slow
 def test_every_event_happens_in_the_walk_and_counts() -> None:
     unseen = set(ev.Event.__args__)
     for cast in walk.CASTS.values():

@@ -150,6 +150,7 @@ def test_retry_of_a_silent_transcript_asks_and_pays_only_when_a_budget_is_named(
     assert [provider for provider, _ in lines_of(world, recording)] == [FIRST, SECOND]
 
 
+@pytest.mark.slow
 def test_a_create_of_unknown_status_outlasts_a_day_in_which_the_key_was_refused(tmp_path: Path) -> None:
     world = world_with(tmp_path, 1)
     world.choose_by = first_post("request lost")
@@ -289,6 +290,7 @@ def test_a_persons_wish_ends_with_the_attempt_that_it_set_going(tmp_path: Path) 
     assert not sent.retry_requested
 
 
+@pytest.mark.slow
 def test_a_days_pause_of_the_account_is_not_held_against_a_provider_that_is_found_busy(
     tmp_path: Path,
 ) -> None:

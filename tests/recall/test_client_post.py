@@ -239,6 +239,7 @@ def test_over_tls_too_everything_holds(
     assert len(server.requests) == 3
 
 
+@pytest.mark.slow
 def test_a_dripping_handshake_ends_at_the_overall_limit() -> None:
     with handshakes(drip(b"\x16\x03\x03\x40\x00", b"\x02")) as url:
         began = time.monotonic()

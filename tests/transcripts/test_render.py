@@ -87,6 +87,7 @@ def test_what_is_repeated_with_every_sentence_is_short(changes: dict[str, Any]) 
     assert sum(map(len, files.values())) < 6_000 * 450
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["! ", "a! ", "1? "])
 @pytest.mark.parametrize(
     ("name", "id"), [("x" * 200, "y" * 64), ("\U0001f600" * 200, "\U0001f600" * 64)], ids=["x", "wide"]
@@ -100,6 +101,7 @@ def test_sentences_of_one_sign_do_not_make_gigabytes(text: str, name: str, id: s
     assert summary.speakers == 1
 
 
+@pytest.mark.slow
 def test_many_short_sentences_of_people_with_names_are_cut_as_ever() -> None:
     spoken = [spoke("Yes. " * 30 + "No.", who="Ana López", id=100) for _ in range(1_000)]
     assert len(sentences_of(*spoken)) == 31_000

@@ -252,6 +252,7 @@ def test_what_a_migrated_state_says_is_read_as_it_was_written(world: Upgraded) -
     assert (running.status, running.transcript_id) == (AttemptStatus.RUNNING, transcript(14, 2))
 
 
+@pytest.mark.slow
 def test_a_record_of_version_1_has_new_names_once_it_changed_and_not_before(world: Upgraded) -> None:
     records = records_of(world.store)
     assert {("version" in record, "goal" in record) for record in records.values()} == {(False, True)}

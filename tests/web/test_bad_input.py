@@ -331,6 +331,7 @@ def test_rejections_are_counted_by_kind_and_stale_apart_from_forged(receiver: Re
     assert found == {"stale": 3, "bad_signature": 1, "too_large": 1}
 
 
+@pytest.mark.slow
 def test_log_names_remedies_and_nothing_that_was_sent(receiver: Receiver) -> None:
     secret_word = "5b1b1e8b1f4b52"
     receiver.send(head(CLOSE | {"Content-Length": "14", "X-Word": secret_word}) + secret_word.encode())

@@ -103,6 +103,7 @@ def test_what_strangers_send_to_wrong_paths_is_not_taken_for_a_near_miss(
     assert inbox.rejected == []
 
 
+@pytest.mark.slow
 def test_stranger_who_is_refused_before_the_application_is_counted_and_not_taken_for_a_sender(
     receiver: Receiver,
 ) -> None:
@@ -153,6 +154,7 @@ def test_without_any_secret_no_webhook_is_expected_and_none_refused_in_vain() ->
     assert inbox.plausible == [False, False]
 
 
+@pytest.mark.slow
 def test_every_refusal_has_a_remedy() -> None:
     for status in range(400, 500):
         assert len(near_misses.REMEDIES[near_misses.kind_of(status)]) > 60

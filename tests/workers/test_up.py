@@ -81,6 +81,7 @@ def test_every_setting_either_may_change_or_waits_and_so_does_what_is_made_of_th
     assert Settings.model_fields.keys() - named == {"root", "warnings", "wrong"} | not_the_services
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["children", "web"])
 def test_nothing_of_ours_is_imported_after_the_forks(tmp_path: Path, source: str) -> None:
     """It could be of a version that was checked out meanwhile."""
