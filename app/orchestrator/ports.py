@@ -43,19 +43,16 @@ from app.recall.types import Answer
 class Clock(Protocol):
     def now(self) -> float:
         """Seconds since the epoch, for logs and signatures; never for decisions about money."""
-        ...
 
     def sleep(self, seconds: float) -> None: ...
 
     def boottime(self) -> float:
         """Seconds that also pass while the machine sleeps or the process is stopped."""
-        ...
 
 
 class DatabaseClock(Protocol):
     def now(self) -> float:
         """The database's clock."""
-        ...
 
 
 class Liveness(DatabaseClock, Protocol):
@@ -76,22 +73,18 @@ class Liveness(DatabaseClock, Protocol):
         Returns:
             When the last long silence ended; 0.0 when there was none.
         """
-        ...
 
     def steady_since(self) -> float:
         """
         When the database's clock last stepped, or may have; 0.0 for never. A duration that decides about
         money and began before counts from here.
         """
-        ...
 
     def beat(self, name: str, *, detail: str = "") -> None:
         """A heartbeat of a process."""
-        ...
 
     def first_start(self) -> float:
         """When this installation first started; nothing older is ever taken up by itself."""
-        ...
 
 
 class DeliveryInbox(DatabaseClock, Protocol):
@@ -99,29 +92,24 @@ class DeliveryInbox(DatabaseClock, Protocol):
 
     def receive(self, limit: int, presence: Presence) -> Received:
         """`Liveness.record_heartbeat`, then `take_deliveries`; as a rule in one transaction."""
-        ...
 
     def take_deliveries(self, limit: int) -> list[Delivery]:
         """
         Unapplied deliveries; counts one try for each. Those never tried come first and together, oldest
         first; one that was tried before comes alone, so that a bad one takes no neighbours with it.
         """
-        ...
 
     def return_deliveries(self, delivery_ids: Sequence[int]) -> None:
         """Takes the tries of `take_deliveries` back."""
-        ...
 
     def close_deliveries(self, closings: Sequence[Closing]) -> None:
         """Applied without effect: of another kind, or unreadable. Kept; visible."""
-        ...
 
     def forget_bodies(self, *, older_than_s: float, limit: int) -> int:
         """
         Drops the bodies of at most `limit` deliveries applied more than `older_than_s` seconds ago; returns
         of how many. Unreadable ones keep theirs, and every row stays: a delivery is known for ever.
         """
-        ...
 
     def has_unapplied(self) -> bool: ...
 
@@ -172,18 +160,15 @@ class Transcriptions(DatabaseClock, Protocol):
             LeaseLost: The command belongs to another worker. Nothing is written.
             BudgetExceeded: The claimed ordinal is above the budget. Nothing is written.
         """
-        ...
 
     def without_command(self, *, older_than_s: float, limit: int) -> list[tuple[str, str]]:
         """
         Transcriptions (workspace, recording) that are not at an end, have no command, and were last changed
         more than `older_than_s` seconds ago. Reads only.
         """
-        ...
 
     def draft(self, workspace: str, recording_id: str, transcript_id: str) -> str | None:
         """The manifest of a stored candidate that is not written yet (JSON); see `ArtifactRow.draft`."""
-        ...
 
 
 class Outbox(Protocol):
@@ -191,13 +176,11 @@ class Outbox(Protocol):
 
     def due(self, limit: int, *, offer_again_s: float) -> list[Offerable]:
         """Due commands neither leased nor offered within `offer_again_s`. Reads only."""
-        ...
 
     def mark_offered(self, command_ids: Iterable[int]) -> None: ...
 
     def has_create(self, workspace: str) -> bool:
         """Whether any create waits, now or later: a pause about creates is for those alone."""
-        ...
 
 
 class Leases(Protocol):
@@ -205,15 +188,12 @@ class Leases(Protocol):
 
     def begin(self, command_id: int, presence: Presence, *, lease_s: float) -> Begun | None:
         """`record_heartbeat`, then `take` and what is to be known first; as a rule in one transaction."""
-        ...
 
     def take(self, command_id: int, *, lease_s: float) -> Leased | None:
         """The command with a new token, when it is due, unfinished and not leased; else None."""
-        ...
 
     def renew(self, leased: Leased, *, lease_s: float) -> bool:
         """False when the lease went to another."""
-        ...
 
     def defer(
         self,
@@ -230,11 +210,9 @@ class Leases(Protocol):
         Args:
             cause: A short code for people.
         """
-        ...
 
     def drop(self, leased: Leased, *, answers: Sequence[Answer] = ()) -> None:
         """Finished without a change of state."""
-        ...
 
 
 class Sends(Protocol):
@@ -246,18 +224,15 @@ class Sends(Protocol):
 
     def send_body(self, workspace: str, recording_id: str, ordinal: int, *, key_serial: int) -> bytes | None:
         """What was sent first under this key; None once the attempt is settled."""
-        ...
 
     def record_send_outcome(self, send_id: int, *, outcome: SendOutcome) -> None:
         """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""
-        ...
 
     def creates_refused_elsewhere(self, workspace: str, recording_id: str, *, within_s: float) -> bool:
         """
         Whether another recording's latest send of the last `within_s` seconds was refused with 403 and
         none was created after it.
         """
-        ...
 
 
 class RateLimits(DatabaseClock, Protocol):
@@ -265,11 +240,9 @@ class RateLimits(DatabaseClock, Protocol):
 
     def reserve(self, workspace: str, rate: str, *, gap_s: float) -> float:
         """Takes the next slot of a rate; returns its time."""
-        ...
 
     def push_rate(self, workspace: str, rate: str, *, after_s: float) -> None:
         """No slot is given before now + after_s."""
-        ...
 
 
 class AccountPauses(Protocol):
@@ -279,11 +252,9 @@ class AccountPauses(Protocol):
         self, workspace: str, subject: PauseSubject, status: int | None = None, *, probe_after_s: float
     ) -> None:
         """Nothing that it is about is offered but a probe now and then. One under way keeps its `since`."""
-        ...
 
     def unpause(self, workspace: str) -> None:
         """Also makes the workspace's waiting commands due now."""
-        ...
 
     def paused(self, workspace: str) -> Pause | None: ...
 
@@ -292,11 +263,9 @@ class AccountPauses(Protocol):
         Seconds since `at` in which the workspace was paused: patience stands still meanwhile. With
         `for_creates=False` only pauses that stopped everything.
         """
-        ...
 
     def take_probe(self, workspace: str, *, every_s: float) -> bool:
         """True for one caller per `every_s`: that one may ask Recall."""
-        ...
 
 
 class Moments(DatabaseClock, Protocol):
@@ -304,15 +273,12 @@ class Moments(DatabaseClock, Protocol):
 
     def claim_interval(self, name: str, *, every_s: float) -> bool:
         """True for one caller of all processes per `every_s` seconds."""
-        ...
 
     def mark(self, name: str) -> float | None:
         """A moment noted under this name, seconds since the epoch; None when never."""
-        ...
 
     def set_mark(self, name: str, at: float) -> None:
         """Notes a moment, in place of the one before."""
-        ...
 
 
 class CircuitBreakers(Protocol):
@@ -325,22 +291,18 @@ class CircuitBreakers(Protocol):
         `FAILURE_THRESHOLD` failures in a row open its breaker for `open_s`; a probe that fails opens it for
         longer, at most eight times `open_s`. Anything that worked closes it.
         """
-        ...
 
     def open_providers(self, workspace: str) -> frozenset[str]:
         """Open now, and not yet due for a probe."""
-        ...
 
     def allow_request(self, workspace: str, provider: str, *, probe_s: float) -> bool:
         """
         Right before a claim: True when closed, or when this caller becomes the one probe of the next
         `probe_s` seconds; False when open.
         """
-        ...
 
     def release_probe(self, workspace: str, provider: str) -> None:
         """After `allow_request`, when nothing was tried after all: the place of the probe is free again."""
-        ...
 
 
 class Store(
@@ -367,25 +329,20 @@ class Queue(Protocol):
 
     def offer(self, items: Sequence[Offerable]) -> None:
         """Raises `QueueUnavailable`."""
-        ...
 
     def wake_inbox(self) -> None:
         """At most one wake-up waits in the queue. Raises `QueueUnavailable`."""
-        ...
 
     def ask_reconcile(self) -> None:
         """A pass over Recall's list, done by a worker. Raises `QueueUnavailable`."""
-        ...
 
     def room(self) -> int:
         """How many more commands the shallow queue takes now."""
-        ...
 
 
 class Blobs(Protocol):
     def put(self, key: str, source: Path) -> None:
         """Whole or not at all, durable. Raises `BlobsUnavailable`."""
-        ...
 
     def open(self, key: str) -> BinaryIO: ...
 
@@ -395,4 +352,3 @@ class Blobs(Protocol):
 
     def sweep(self) -> int:
         """Deletes what killed processes left half written more than an hour ago; returns how many."""
-        ...
