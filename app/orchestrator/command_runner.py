@@ -23,7 +23,7 @@ from app.core.commands import (
     LookUpTranscript,
     PruneTranscript,
     PublishTranscript,
-    kind_of,
+    about,
 )
 from app.core.machine import is_wanted
 from app.core.state import AttemptStatus
@@ -143,12 +143,7 @@ class CommandRunner:
         self._log.error(
             "command_poisoned", recording=leased.recording_id, command=command.key, tries=leased.tries
         )
-        return events.CommandFailed(
-            at,
-            kind_of(command),
-            ordinal=getattr(command, "ordinal", None),
-            transcript_id=getattr(command, "transcript_id", None),
-        )
+        return events.CommandFailed(at, **about(command))
 
     # -- what follows from an outcome ----------------------------------------------------------------
     def _apply(self, context: CommandContext, outcome: Outcome) -> None:

@@ -1,7 +1,7 @@
 """
 What the orchestrator needs of the world, as protocols: each caller names the one it uses, or its own sum of
-some. Each promise in a docstring here is a test in `tests/contract/`, run against every implementation.
-Those about Recall are in `ports_recall`; questions for people are `app.adapters.sql.queries`.
+some. Each promise here is a test in `tests/contract/`, run against every implementation. Those about Recall
+are in `ports_recall`; questions for people are `app.adapters.sql.queries`.
 
 Each method of the record (all protocols but `Clock`, `Queue`, `Blobs`) is one transaction and raises
 `StoreUnavailable` when the record cannot be used. All times are seconds since the epoch by the database's
@@ -51,8 +51,7 @@ class Clock(Protocol):
 
 
 class DatabaseClock(Protocol):
-    def now(self) -> float:
-        """The database's clock."""
+    def now(self) -> float: ...
 
 
 class Liveness(DatabaseClock, Protocol):
@@ -64,21 +63,13 @@ class Liveness(DatabaseClock, Protocol):
         stopped, or its database is a backup that was put back: from now on every transcription last changed
         before counts as `Loaded.predates_downtime`. When the database's clock was set back, sends, slots and
         due times move with it, so that no age is underestimated and nothing waits; when it was set forward,
-        patience stands still for as long; either way `SendTimes.since_last_s` counts from now.
-
-        Args:
-            boot: What the database's clock is held against. Without it, and where this start of this
-                machine signs for the first time, a gap longer than between two signs counts as a step.
-
-        Returns:
-            When the last long silence ended; 0.0 when there was none.
+        patience stands still for as long; either way `SendTimes.since_last_s` counts from now. Without
+        `boot`, and where this start of this machine signs for the first time, a gap longer than between two
+        signs counts as a step. Returns when the last long silence ended; 0.0 when there was none.
         """
 
     def steady_since(self) -> float:
-        """
-        When the database's clock last stepped, or may have; 0.0 for never. A duration that decides about
-        money and began before counts from here.
-        """
+        """When the database's clock last stepped or may have (0.0: never): ages about money count from it."""
 
     def beat(self, name: str, *, detail: str = "") -> None:
         """A heartbeat of a process."""
@@ -107,8 +98,8 @@ class DeliveryInbox(DatabaseClock, Protocol):
 
     def forget_bodies(self, *, older_than_s: float, limit: int) -> int:
         """
-        Drops the bodies of at most `limit` deliveries applied more than `older_than_s` seconds ago; returns
-        of how many. Unreadable ones keep theirs, and every row stays: a delivery is known for ever.
+        Of at most `limit` deliveries applied more than `older_than_s` seconds ago; returns of how many.
+        Unreadable ones keep theirs, and every row stays: a delivery is known for ever.
         """
 
     def has_unapplied(self) -> bool: ...
@@ -141,24 +132,18 @@ class Transcriptions(DatabaseClock, Protocol):
         reset); pending ones in `decision.dropped` are removed.
 
         Args:
-            bot_limit: (most sends, per window seconds) for `send.bot`; checked in this transaction.
-            budget: The policy's attempts per recording; written beside a claimed attempt and held
-                against its ordinal by a constraint.
-            put_off_s: The event was ignored while its command is still wanted: instead of being done, the
-                command is due again after this many seconds.
+            bot_limit: (most sends, per window seconds) for `send.bot`; used up, nothing is written, and
+                `wait_s` returned.
+            budget: Attempts per recording: beside a claimed attempt, a constraint on its ordinal.
+            put_off_s: The event was ignored while its command is still wanted: that is due again after this.
             answers: What Recall answered meanwhile, for the counts.
-            offer_now: The caller hands the due commands to the queue at once; they are marked as
-                offered. False leaves them to the dispatcher.
-
-        Returns:
-            What to offer now; or, with `wait_s`, that the bot's rate is used up (nothing is written).
+            offer_now: The caller hands the due commands to the queue at once: they are marked as offered.
 
         Raises:
             Stale: The version moved; or `send` is given, and by now the state is one of before a long
-                silence, which `before` does not say. Nothing is written.
-            AlreadyApplied: The delivery has been applied. Nothing is written.
-            LeaseLost: The command belongs to another worker. Nothing is written.
-            BudgetExceeded: The claimed ordinal is above the budget. Nothing is written.
+                silence, which `before` does not say.
+            AlreadyApplied, LeaseLost, BudgetExceeded: The delivery has been applied, the command belongs to
+                another worker, the claimed ordinal is above the budget. In all four nothing is written.
         """
 
     def without_command(self, *, older_than_s: float, limit: int) -> list[tuple[str, str]]:
@@ -172,8 +157,6 @@ class Transcriptions(DatabaseClock, Protocol):
 
 
 class Outbox(Protocol):
-    """Commands that are due, and handed to the queue."""
-
     def due(self, limit: int, *, offer_again_s: float) -> list[Offerable]:
         """Due commands neither leased nor offered within `offer_again_s`. Reads only."""
 
@@ -184,8 +167,6 @@ class Outbox(Protocol):
 
 
 class Leases(Protocol):
-    """Commands in a worker's hands."""
-
     def begin(self, command_id: int, presence: Presence, *, lease_s: float) -> Begun | None:
         """`record_heartbeat`, then `take` and what is to be known first; as a rule in one transaction."""
 
@@ -200,24 +181,17 @@ class Leases(Protocol):
         leased: Leased,
         *,
         after_s: float,
-        cause: str,
+        cause: str,  # a short code for people
         slot: Slot | None = None,
         answers: Sequence[Answer] = (),
     ) -> None:
-        """
-        Due again later; the try is not counted, and since when it is wanted stays. Raises `LeaseLost`.
-
-        Args:
-            cause: A short code for people.
-        """
+        """Due again later, the try not counted, wanted since when it was. Raises `LeaseLost`."""
 
     def drop(self, leased: Leased, *, answers: Sequence[Answer] = ()) -> None:
         """Finished without a change of state."""
 
 
 class Sends(Protocol):
-    """Stamped creates."""
-
     def send_times(
         self, workspace: str, recording_id: str, ordinal: int, *, key_serial: int
     ) -> SendTimes: ...
@@ -229,10 +203,7 @@ class Sends(Protocol):
         """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""
 
     def creates_refused_elsewhere(self, workspace: str, recording_id: str, *, within_s: float) -> bool:
-        """
-        Whether another recording's latest send of the last `within_s` seconds was refused with 403 and
-        none was created after it.
-        """
+        """Another recording's latest send of the last `within_s` was refused with 403, none created after."""
 
 
 class RateLimits(DatabaseClock, Protocol):
@@ -259,10 +230,7 @@ class AccountPauses(Protocol):
     def paused(self, workspace: str) -> Pause | None: ...
 
     def paused_since(self, workspace: str, at: float, *, for_creates: bool = True) -> float:
-        """
-        Seconds since `at` in which the workspace was paused: patience stands still meanwhile. With
-        `for_creates=False` only pauses that stopped everything.
-        """
+        """Seconds since `at` of its pauses: patience stands still. Without `for_creates`: of full pauses."""
 
     def take_probe(self, workspace: str, *, every_s: float) -> bool:
         """True for one caller per `every_s`: that one may ask Recall."""
@@ -285,21 +253,13 @@ class CircuitBreakers(Protocol):
     """Providers that are down."""
 
     def record_result(self, workspace: str, provider: str, *, worked: bool, open_s: float) -> None:
-        """
-        A transcript of this provider was finished (`worked`) or failed by its fault.
-
-        `FAILURE_THRESHOLD` failures in a row open its breaker for `open_s`; a probe that fails opens it for
-        longer, at most eight times `open_s`. Anything that worked closes it.
-        """
+        """A transcript of it was finished, or failed by its fault: see `app.core.circuit_breaker`."""
 
     def open_providers(self, workspace: str) -> frozenset[str]:
         """Open now, and not yet due for a probe."""
 
     def allow_request(self, workspace: str, provider: str, *, probe_s: float) -> bool:
-        """
-        Right before a claim: True when closed, or when this caller becomes the one probe of the next
-        `probe_s` seconds; False when open.
-        """
+        """Before a claim: False when open; True for one caller, the probe, per `probe_s`, or when closed."""
 
     def release_probe(self, workspace: str, provider: str) -> None:
         """After `allow_request`, when nothing was tried after all: the place of the probe is free again."""

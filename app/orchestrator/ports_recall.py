@@ -34,12 +34,9 @@ class Recall(Protocol):
 
     def create(self, order: CreateOrder, body: bytes | None = None, *, is_still_fresh: Any) -> CreateAnswer:
         """
-        One POST. Never raises for what Recall or the network does.
-
-        Args:
-            body: What was sent first under the order's key; None for a fresh one.
-            is_still_fresh: Called right before the request is written to the socket (again before
-                each repetition of one that certainly did not happen); False means "not_sent".
+        One POST; never raises for what Recall or the network does. `body` was sent first under the order's
+        key. `is_still_fresh` is called right before the request is written to the socket (again before each
+        repetition of one that certainly did not happen); False means "not_sent".
         """
 
     def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
@@ -59,18 +56,10 @@ class Recall(Protocol):
         """Deletes a transcript at Recall; fine when it is gone already."""
 
     def download(self, url: str, target: Path, *, keep_going: Any) -> None:
-        """
-        Streams to a file without our key. Raises `DownloadBlocked`.
-
-        Args:
-            keep_going: Called now and then; raising ends the download (a lost lease).
-        """
+        """Streams to a file without our key, until `keep_going` raises. Raises `DownloadBlocked`."""
 
     def probe(self) -> None:
-        """
-        A harmless list: returns when the account is accepted. `AccountRefused` is Recall's no; `RecallBusy`
-        is no answer, which says nothing about the account.
-        """
+        """A harmless list: returns when the account is accepted; `RecallBusy` says nothing about that."""
 
 
 class ApiKeys(Protocol):
@@ -90,8 +79,6 @@ class ApiKeys(Protocol):
 
 
 class RecallAnswers(Protocol):
-    """What Recall answered outside a command."""
-
     def note_answers(self, workspace: str, answers: Sequence[Answer]) -> None:
         """Counts what Recall answered outside a command, and whether it is in trouble, as with an outcome."""
 
