@@ -158,6 +158,12 @@ def kind_of(command: Command) -> str:
     return name_of(type(command))
 
 
+def about(command: Command) -> dict[str, Any]:
+    """What an event that ends the command names it by: `command`, `ordinal`, `transcript_id`."""
+    ids = {name: getattr(command, name, None) for name in ("ordinal", "transcript_id")}
+    return {"command": kind_of(command), **ids}
+
+
 def to_record(command: Command) -> dict[str, Any]:
     """A JSON-ready record; `after_s` is left out, since the row has a due time instead."""
     record = asdict(command)

@@ -1,7 +1,6 @@
 """
-What happened, in the past tense. Frozen; each carries `at` (seconds since the epoch, by the
-database's clock) and the identity of what it is about: an attempt's ordinal, or a transcript's id
-with the marker that Recall echoes. Where an event came from is not in it.
+What happened, in the past tense. Each carries the identity of what it is about: an attempt's ordinal, or a
+transcript's id with the marker that Recall echoes. Where an event came from is not in it.
 """
 
 from __future__ import annotations
@@ -41,29 +40,31 @@ class RecordingCondition(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingDone:
-    at: float
+class Event:
+    at: float  # seconds since the epoch, by the database's clock
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingDone(Event):
     bot_id: str | None = None
     metadata: tuple[tuple[str, str | None], ...] = ()
     lookup_required: bool = False  # old news, or news we fetched ourselves: list before creating
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingFailed:
-    at: float
+class RecordingFailed(Event):
     sub_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingDeleted:
-    at: float
+class RecordingDeleted(Event):
+    """Its media is gone from Recall."""
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingAsked:
+class RecordingAsked(Event):
     """The answer to `AskRecording`. Any condition but "unknown" also says that the key sees the recording."""
 
-    at: float
     condition: RecordingCondition
     bot_id: str | None = None
     metadata: tuple[tuple[str, str | None], ...] = ()
@@ -74,15 +75,13 @@ class RecordingAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptDone:
-    at: float
+class TranscriptDone(Event):
     transcript_id: str
     ordinal: int | None = None  # from our marker; None: not ours
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptFailed:
-    at: float
+class TranscriptFailed(Event):
     transcript_id: str
     ordinal: int | None = None
     sub_code: str | None = None  # for people
@@ -90,35 +89,31 @@ class TranscriptFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptDeleted:
+class TranscriptDeleted(Event):
     """A webhook says so. Recall's API is asked before it is believed."""
 
-    at: float
     transcript_id: str
     ordinal: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class Sending(Event):
     """The claim: committed before the POST, together with its stamp and key."""
 
-    at: float
     ordinal: int
     provider: str
     key_serial: int
 
 
 @dataclass(frozen=True, slots=True)
-class Created:
-    at: float
+class Created(Event):
     ordinal: int
     transcript_id: str
     provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class CreateRefused:
-    at: float
+class CreateRefused(Event):
     ordinal: int
     refusal: Refusal
     detail: str = ""  # status and code only, never Recall's prose
@@ -127,70 +122,61 @@ class CreateRefused:
 
 
 @dataclass(frozen=True, slots=True)
-class CreateNotSent:
+class CreateNotSent(Event):
     """The request certainly never left: no connection, or its stamp was too old."""
 
-    at: float
     ordinal: int
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderDown:
+class ProviderDown(Event):
     """Right before the claim: the provider's breaker is open, and this is not its probe."""
 
-    at: float
     ordinal: int
     provider: str
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderAwaited:
+class ProviderAwaited(Event):
     """The wait for a provider is over; the policy says which are still down."""
-
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
-class Pruned:
+class Pruned(Event):
     """There is room at Recall's limit now; or not, since the policy gives nothing up."""
 
-    at: float
     ordinal: int
     has_room: bool
     transcript_id: str | None = None  # the one that was deleted for it
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetSpent:
+class BudgetSpent(Event):
     """The database refused a claim above the budget: it was lowered meanwhile."""
 
-    at: float
     ordinal: int
 
 
 @dataclass(frozen=True, slots=True)
-class LookUpImpossible:
+class LookUpImpossible(Event):
     """For a day Recall's list could not be read."""
 
-    at: float
     ordinal: int
 
 
 @dataclass(frozen=True, slots=True)
-class CreateUnknown:
+class CreateUnknown(Event):
     """The answer was lost, or is not one: a transcript may or may not exist."""
 
-    at: float
     ordinal: int
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Event):
     """All pages of Recall's transcripts of the recording, asked for attempt `ordinal` (0: before any)."""
 
-    at: float
     ordinal: int
     seen: tuple[Seen, ...] = ()
     since_first_send_s: float = 0.0
@@ -203,63 +189,56 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class StillProcessing:
-    at: float
+class StillProcessing(Event):
     transcript_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class NotYet:
+class NotYet(Event):
     """Recall has no download for a transcript that was announced as done."""
 
-    at: float
     transcript_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptMissing:
+class TranscriptMissing(Event):
     """404: Recall does not have the transcript now, or this key may not see it."""
 
-    at: float
     transcript_id: str
     at_excluding_pauses: float  # `at`, less the time in which Recall refused the account
     key: str = ""  # fingerprint of the API key that was asked with
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptGone:
+class TranscriptGone(Event):
     """Recall's API says so: its status is deleted, or (for one that was done) failed."""
 
-    at: float
     transcript_id: str
     sub_code: str | None = None  # why it failed; None: it was deleted
     failure: FailureCause = FailureCause.OTHER
 
 
 @dataclass(frozen=True, slots=True)
-class FetchBlocked:
+class FetchBlocked(Event):
     """Trouble at the download or on our side. The transcript exists and is paid for."""
 
-    at: float
     transcript_id: str
     cause: str
     is_unexpected: bool = False  # the question before the download had an answer of no known meaning
 
 
 @dataclass(frozen=True, slots=True)
-class Unwanted:
+class Unwanted(Event):
     """A real-time transcript, and the policy does not ask for those."""
 
-    at: float
     transcript_id: str
     provider: str
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Event):
     """Files are in place, manifest last; of an empty transcript all but the manifest."""
 
-    at: float
     transcript_id: str
     provider: str
     language: str | None
@@ -267,47 +246,41 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class Published(Event):
     """The manifest of a candidate is in place."""
 
-    at: float
     transcript_id: str
     provider: str
     language: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class DownloadUnreadable:
+class DownloadUnreadable(Event):
     """The downloaded bytes are no transcript."""
 
-    at: float
     transcript_id: str
     digest: str  # SHA-256, hexadecimal
     is_kept: bool = False  # they are stored as they are, with a manifest that says so
 
 
 @dataclass(frozen=True, slots=True)
-class NoLongerWanted:
+class NoLongerWanted(Event):
     """Right before a send under a fresh key: the policy of now does not want it any more."""
 
-    at: float
     ordinal: int
     why: WhyUnwanted
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class CommandMissing:
+class CommandMissing(Event):
     """The sweep found the transcription neither at an end nor with a command."""
-
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
-class WaitEnded:
+class WaitEnded(Event):
     """A command was put off for a day, each time for a cause that no other event names."""
 
-    at: float
     command: str
     cause: str
     ordinal: int | None = None
@@ -316,70 +289,26 @@ class WaitEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class RetryAsked:
+class RetryAsked(Event):
     """A person wants another try; may be paid, within `budget` attempts."""
 
-    at: float
     budget: int
 
 
 @dataclass(frozen=True, slots=True)
-class DowntimeDetected:
+class DowntimeDetected(Event):
     """We were away for long, or our database is a backup: Recall may know more about this recording."""
 
-    at: float
-
 
 @dataclass(frozen=True, slots=True)
-class ClockStepped:
+class ClockStepped(Event):
     """The database's clock was set since an absence began: how long it lasted is not known."""
 
-    at: float
-
 
 @dataclass(frozen=True, slots=True)
-class CommandFailed:
+class CommandFailed(Event):
     """Our own code failed eight times at one command."""
 
-    at: float
     command: str
     ordinal: int | None = None
     transcript_id: str | None = None
-
-
-Event = (
-    RecordingDone
-    | RecordingFailed
-    | RecordingDeleted
-    | RecordingAsked
-    | TranscriptDone
-    | TranscriptFailed
-    | TranscriptDeleted
-    | Sending
-    | Created
-    | CreateRefused
-    | CreateNotSent
-    | CreateUnknown
-    | ProviderDown
-    | ProviderAwaited
-    | Pruned
-    | BudgetSpent
-    | LookUpImpossible
-    | Listed
-    | StillProcessing
-    | NotYet
-    | TranscriptMissing
-    | TranscriptGone
-    | FetchBlocked
-    | Unwanted
-    | Stored
-    | Published
-    | DownloadUnreadable
-    | NoLongerWanted
-    | CommandMissing
-    | WaitEnded
-    | RetryAsked
-    | DowntimeDetected
-    | ClockStepped
-    | CommandFailed
-)

@@ -22,17 +22,10 @@ from app.core.commands import (
     FetchTranscript,
     LookUpTranscript,
 )
-from app.core.durations import Durations, growing
+from app.core.durations import growing
 from app.core.events import RecordingCondition
 from app.core.policy import Policy
-from app.core.rules_results import (
-    DELETED,
-    TRIES_BEFORE_GIVING_UP,
-    gone,
-    has_waited_enough,
-    stop_waiting,
-    tried,
-)
+from app.core.rules_results import DELETED, gone, has_waited_enough, stop_waiting, tried
 from app.core.seen import TranscriptStatus
 from app.core.state import (
     ENDS,
@@ -60,7 +53,7 @@ def on_transcript_missing(t: Transcription, e: events.TranscriptMissing, p: Poli
         return ignore(t, "nothing waits for this transcript")
     absence = lasting(line.absence, at=e.at, key=e.key)
     line = replace(line, tries=line.tries + 1, absence=absence)
-    if _is_over(e.at_excluding_pauses - line.since, line.tries, p):
+    if has_waited_enough(line, e.at_excluding_pauses, p):
         return Step(t.with_attempt(replace(line, status=AttemptStatus.SILENT, error="no_answer")))
     return Step(t.with_attempt(line), (_next_look(absence, AskTranscript(e.transcript_id), line, e.at, p),))
 
@@ -69,11 +62,9 @@ def _finished_one_missing(
     t: Transcription, waiting: PendingTranscript, e: events.TranscriptMissing, p: Policy
 ) -> Step:
     absence = lasting(waiting.absence, at=e.at, key=e.key)
-    waiting = replace(waiting, absence=absence)
-    t = tried(t.with_pending(waiting), waiting)
+    t = tried(t, replace(waiting, absence=absence))
     if has_waited_enough(waiting, e.at_excluding_pauses, p):
-        hourly_s = p.durations.ask_at_most_every_s
-        return stop_waiting(t, waiting, reasons.NEVER_READABLE, at=e.at, hourly_s=hourly_s)
+        return stop_waiting(t, waiting, reasons.NEVER_READABLE, p, at=e.at)
     line = t.attempt_of(transcript_id=e.transcript_id)
     look = _next_look(absence, FetchTranscript(e.transcript_id), line, e.at, p)
     if isinstance(look, FetchTranscript):
@@ -223,12 +214,3 @@ def is_recording_awaited(t: Transcription) -> bool:
     """Whether an answer about the recording itself decides something about an absence, or a length."""
     is_look = t.lookup_required and bool(t.listed_empty_at)
     return t.lacks_length or is_look or any(a.is_for_the_recording for a in t.absences)
-
-
-def _is_over(waited_s: float, tries: int, p: Policy) -> bool:
-    return waited_s >= p.durations.give_up_s and tries >= TRIES_BEFORE_GIVING_UP
-
-
-def since_last_send_is_over(e: events.Listed, d: Durations) -> bool:
-    """From then on an empty list says something about a create whose answer was lost."""
-    return e.since_last_send_s >= d.never_happened_after_s

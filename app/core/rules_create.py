@@ -28,22 +28,19 @@ from app.core.seen import FailureCause, Seen, TranscriptStatus
 from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription, lasting
 from app.core.step import Step, budget, failed, ignore
 
-_ENDS_THE_RECORDING = {
+_REASONS = {
     Refusal.RECORDING_GONE: reasons.RECORDING_GONE,
     Refusal.NO_AUDIO: reasons.NO_AUDIO,
-}
-_WAITS_FOR_THE_RECORDING = {
     Refusal.RECORDING_UNKNOWN: reasons.RECORDING_UNKNOWN,
     Refusal.RECORDING_NOT_DONE: reasons.RECORDING_NEVER_DONE,
+    Refusal.PAYLOAD: reasons.PAYLOAD_REFUSED,
+    Refusal.UNEXPLAINED: reasons.REQUEST_REFUSED,
 }
 # How often old news waits for another party's transcript that is being made, ten minutes each.
 _LOOKS_FOR_OTHERS = 6
 _STANDING_STILL = (AttemptStatus.CLAIMED, AttemptStatus.UNKNOWN)
 # What is refused for this request alone; three refusals of the same one are an answer.
-_ABOUT_THE_REQUEST = {
-    Refusal.PAYLOAD: reasons.PAYLOAD_REFUSED,
-    Refusal.UNEXPLAINED: reasons.REQUEST_REFUSED,
-}
+_ABOUT_THE_REQUEST = (Refusal.PAYLOAD, Refusal.UNEXPLAINED)
 _REQUEST_TRIES = 3
 
 
@@ -183,13 +180,11 @@ def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: 
         case Refusal.LIMIT:
             return suspend(t, again, reasons.RECALL_LIMIT, at=e.at)
         case Refusal.RECORDING_GONE | Refusal.NO_AUDIO:
-            reason = _ENDS_THE_RECORDING[e.refusal]
-            return refused_for_good(t, line, reason, at=e.at, detail=e.detail)
+            return refused_for_good(t, line, _REASONS[e.refusal], at=e.at, detail=e.detail)
         case Refusal.RECORDING_UNKNOWN | Refusal.RECORDING_NOT_DONE:
-            reason = _WAITS_FOR_THE_RECORDING[e.refusal]
-            return wait_for_recording(t.with_attempt(again), again, reason, at=e.at, policy=p)
+            return wait_for_recording(t.with_attempt(again), again, _REASONS[e.refusal], at=e.at, policy=p)
         case Refusal.PAYLOAD | Refusal.UNEXPLAINED if again.blocked >= _REQUEST_TRIES:
-            return suspend(t, again, _ABOUT_THE_REQUEST[e.refusal], at=e.at)
+            return suspend(t, again, _REASONS[e.refusal], at=e.at)
         case _ if is_over:
             return suspend(t, again, reasons.CREATE_UNSETTLED, at=e.at)
         case _:
@@ -271,12 +266,8 @@ def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:
     """Everything Recall has for the recording; whatever bears our marker is ours."""
     is_for_create = e.ordinal == 0 and e.transcript_id is None
     look = LookUpTranscript(0, after_s=p.durations.first_ask_s)
-    if (
-        is_for_create
-        and t.lookup_required
-        and _is_made_by_others(e)
-        and t.looks_for_others < _LOOKS_FOR_OTHERS
-    ):
+    is_patient = t.lookup_required and t.looks_for_others < _LOOKS_FOR_OTHERS
+    if is_for_create and is_patient and _is_made_by_others(e):
         return Step(replace(t, looks_for_others=t.looks_for_others + 1), (look,))
     # Whatever the list was read for: what is planned next is planned knowing it. An empty list says nothing
     # before the recording itself is seen under the same key.
@@ -346,7 +337,7 @@ def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy)
         return Step(
             t.with_attempt(claimed), (CreateTranscript(line.ordinal, line.provider, line.key_serial),)
         )
-    if absence.since_last_send_is_over(e, d):
+    if e.since_last_send_s >= d.never_happened_after_s:  # from then on an empty list says something
         # As far apart as Recall may forget a thing for, so that one of them would have shown it.
         missing = lasting(line.absence, at=e.at, key=e.key).listed(e.at, apart_s=d.gone_after_s)
         t = t.with_attempt(replace(line, absence=missing))

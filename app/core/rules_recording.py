@@ -11,7 +11,7 @@ from typing import assert_never
 
 from app.core import events, reasons
 from app.core import rules_absence as absence
-from app.core.commands import AskRecording, AskTranscript, Command, CreateTranscript
+from app.core.commands import AskRecording, AskTranscript, CreateTranscript
 from app.core.durations import growing
 from app.core.events import RecordingCondition
 from app.core.policy import Policy, why_not_selected
@@ -141,5 +141,5 @@ def wait_for_recording(
     wait_s = growing(
         policy.durations.first_ask_s / 10, t.recording_asks, policy.durations.recording_ask_every_s
     )
-    commands: tuple[Command, ...] = (AskRecording(after_s=wait_s),)
-    return Step(replace(t, recording_wait_since=since, recording_asks=t.recording_asks + 1), commands)
+    waiting = replace(t, recording_wait_since=since, recording_asks=t.recording_asks + 1)
+    return Step(waiting, (AskRecording(after_s=wait_s),))

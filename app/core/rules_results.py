@@ -19,10 +19,7 @@ from app.core.step import Step, failed, ignore
 
 NO_SUB_CODE, DELETED = "no_sub_code", "deleted_at_recall"  # stored as an attempt's error
 TRIES_BEFORE_GIVING_UP = 3
-_CAUSES = {
-    "storage_unavailable": reasons.STORAGE,
-    "transcript_unreadable": reasons.RESULT_UNREADABLE,
-}
+_CAUSES = {"storage_unavailable": reasons.STORAGE, "transcript_unreadable": reasons.RESULT_UNREADABLE}
 
 
 def transcript_done(t: Transcription, transcript_id: str, ordinal: int | None, *, at: float) -> Step:
@@ -84,8 +81,7 @@ def on_transcript_done(t: Transcription, e: events.TranscriptDone, p: Policy) ->
 
 
 def on_transcript_failed(t: Transcription, e: events.TranscriptFailed, p: Policy) -> Step:
-    code, failure = e.sub_code, e.failure
-    return transcript_failed(t, e.transcript_id, e.ordinal, error=code, failure=failure, at=e.at)
+    return transcript_failed(t, e.transcript_id, e.ordinal, error=e.sub_code, failure=e.failure, at=e.at)
 
 
 def on_transcript_deleted(t: Transcription, e: events.TranscriptDeleted, p: Policy) -> Step:
@@ -94,14 +90,8 @@ def on_transcript_deleted(t: Transcription, e: events.TranscriptDeleted, p: Poli
         return Step(t, (FetchTranscript(e.transcript_id),))
     line = t.attempt_of(ordinal=e.ordinal, transcript_id=e.transcript_id)
     if line is not None and line.transcript_id is None and line.status in OPEN:
-        line = replace(
-            line,
-            transcript_id=e.transcript_id,
-            status=AttemptStatus.RUNNING,
-            since=e.at,
-            tries=0,
-            absence=None,
-        )
+        line = replace(line, transcript_id=e.transcript_id, status=AttemptStatus.RUNNING)
+        line = replace(line, since=e.at, tries=0, absence=None)
         t = t.with_attempt(line)
     if line is not None and line.status is AttemptStatus.RUNNING:
         return Step(t, (AskTranscript(e.transcript_id),))
@@ -112,7 +102,7 @@ def on_still_processing(t: Transcription, e: events.StillProcessing, p: Policy) 
     line = t.attempt_of(transcript_id=e.transcript_id)
     if line is None or line.status is not AttemptStatus.RUNNING:
         return ignore(t, "nothing waits for this transcript")
-    if e.at - line.since >= p.durations.give_up_s and line.tries >= TRIES_BEFORE_GIVING_UP:
+    if has_waited_enough(line, e.at, p):
         return Step(t.with_attempt(replace(line, status=AttemptStatus.SILENT, error="no_answer")))
     # After 10, 20 and 40 minutes, then hourly.
     is_early = line.tries < 2
@@ -125,11 +115,9 @@ def on_not_yet(t: Transcription, e: events.NotYet, p: Policy) -> Step:
     waiting = t.pending_transcript(e.transcript_id)
     if waiting is None:
         return ignore(t, "nothing waits for this transcript")
-    waiting = replace(waiting, absence=None)
-    t = tried(t.with_pending(waiting), waiting)
+    t = tried(t, replace(waiting, absence=None))
     if has_waited_enough(waiting, e.at, p):
-        hourly_s = p.durations.ask_at_most_every_s
-        return stop_waiting(t, waiting, reasons.NEVER_READABLE, at=e.at, hourly_s=hourly_s)
+        return stop_waiting(t, waiting, reasons.NEVER_READABLE, p, at=e.at)
     wait_s = growing(p.durations.not_yet_first_s, waiting.tries, p.durations.not_yet_at_most_every_s)
     return Step(t, (FetchTranscript(e.transcript_id, after_s=wait_s),))
 
@@ -138,13 +126,10 @@ def on_fetch_blocked(t: Transcription, e: events.FetchBlocked, p: Policy) -> Ste
     waiting = t.pending_transcript(e.transcript_id)
     if waiting is None:
         return ignore(t, "nothing waits for this transcript")
-    waiting = replace(waiting, absence=None)
-    t = tried(t.with_pending(waiting), waiting)
+    t = tried(t, replace(waiting, absence=None))
     if has_waited_enough(waiting, e.at, p):
-        hourly_s = p.durations.ask_at_most_every_s
         other = reasons.UNEXPECTED_ANSWER if e.is_unexpected else reasons.DOWNLOAD_BLOCKED
-        reason = _CAUSES.get(e.cause, other)
-        return stop_waiting(t, waiting, reason, at=e.at, hourly_s=hourly_s, detail=e.cause)
+        return stop_waiting(t, waiting, _CAUSES.get(e.cause, other), p, at=e.at, detail=e.cause)
     wait_s = growing(p.durations.blocked_first_s, waiting.tries, p.durations.blocked_at_most_every_s)
     return Step(t, (FetchTranscript(e.transcript_id, after_s=wait_s),))
 
@@ -224,16 +209,13 @@ def on_download_unreadable(t: Transcription, e: events.DownloadUnreadable, p: Po
     waiting = t.pending_transcript(e.transcript_id)
     if waiting is None:
         return ignore(t, "nothing waits for this transcript")
-    waiting = replace(waiting, absence=None)
     again_s = p.durations.unreadable_again_s
-    waiting = waiting.unreadable(e.digest, e.at, apart_s=again_s / 2)
-    t = tried(t.with_pending(waiting), waiting)
+    waiting = replace(waiting, absence=None).unreadable(e.digest, e.at, apart_s=again_s / 2)
+    t = tried(t, waiting)
     if not e.is_kept and not has_waited_enough(waiting, e.at, p):
         return Step(t, (FetchTranscript(e.transcript_id, after_s=again_s),))
     # It stays unread: `retry` reads the stored bytes again. Nothing further is paid for it.
-    return stop_waiting(
-        t, waiting, reasons.RESULT_UNREADABLE, at=e.at, hourly_s=p.durations.ask_at_most_every_s
-    )
+    return stop_waiting(t, waiting, reasons.RESULT_UNREADABLE, p, at=e.at)
 
 
 def _rest_of(t: Transcription) -> tuple[FetchTranscript, ...]:
@@ -268,7 +250,7 @@ def tried(t: Transcription, waiting: PendingTranscript) -> Transcription:
     return t.with_pending(replace(waiting, tries=waiting.tries + 1))
 
 
-def has_waited_enough(waiting: PendingTranscript, at: float, p: Policy) -> bool:
+def has_waited_enough(waiting: PendingTranscript | Attempt, at: float, p: Policy) -> bool:
     """A day, and more than one look: a weekend's outage followed by one hiccup is no answer."""
     return at - waiting.since >= p.durations.give_up_s and waiting.tries >= TRIES_BEFORE_GIVING_UP
 
@@ -277,9 +259,9 @@ def stop_waiting(
     t: Transcription,
     waiting: PendingTranscript,
     reason: str,
+    p: Policy,
     *,
     at: float,
-    hourly_s: float,
     detail: str | None = None,
 ) -> Step:
     """
@@ -294,4 +276,4 @@ def stop_waiting(
     is_hope = any(a.status in OPEN and a.status is not AttemptStatus.CLAIMED for a in t.attempts)
     if not is_hope:
         return failed(t, reason, detail, at=at)
-    return Step(t, (FetchTranscript(waiting.transcript_id, after_s=hourly_s),))
+    return Step(t, (FetchTranscript(waiting.transcript_id, after_s=p.durations.ask_at_most_every_s),))

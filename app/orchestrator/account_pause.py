@@ -12,7 +12,6 @@ quarter minute. Only a refusal is a refusal: silence and a busy Recall decide no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
@@ -21,10 +20,9 @@ from app.core.commands import Command, CreateTranscript
 from app.core.events import Refusal
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.key_visibility import KeySight, KeySightStore
+from app.orchestrator.key_visibility import AccountStore, KeySight
 from app.orchestrator.outcome import Later
 from app.orchestrator.ports import Clock
-from app.orchestrator.ports_recall import RecallAnswers
 from app.orchestrator.rate_limits import await_slot
 from app.orchestrator.records import Pause, PauseSubject
 from app.recall.limits import FORBIDDEN, RATE_LIMITED, remedy_of
@@ -38,10 +36,6 @@ def proves_account(event: events.Event) -> bool:
     if isinstance(event, events.CreateRefused):
         return event.refusal not in _ABOUT_US
     return isinstance(event, events.Created)
-
-
-class AccountStore(KeySightStore, RecallAnswers, Protocol):
-    """Pauses, and what Recall answered."""
 
 
 class Account:

@@ -43,19 +43,10 @@ class EffectStore(Transcriptions, Sends, AccountPauses, CircuitBreakers, Protoco
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """
-    Attributes:
-        before: The transcription, its version and pending commands when the command was begun.
-        tripped: Providers whose circuit breaker was not closed then.
-        time: The database's clock.
-        transitions: For the one commit on the way: a create's claim.
-        probe: `Account.probe`: whether the account is accepted; None when that is not known.
-    """
-
     workspace: Workspace
     leased: Leased
-    before: Loaded
-    tripped: frozenset[str]
+    before: Loaded  # when the command was begun
+    tripped: frozenset[str]  # providers whose circuit breaker was not closed then
     time: DatabaseTime
     renewer: LeaseRenewer
     store: EffectStore
@@ -64,8 +55,8 @@ class CommandContext:
     scratch: Path
     log: FilteringBoundLogger
     rates: CommandRates
-    transitions: Advancer
-    probe: Callable[[Workspace], bool | None]
+    transitions: Advancer  # for the one commit on the way: a create's claim
+    probe: Callable[[Workspace], bool | None]  # see `Account.probe`
 
     @property
     def recording_id(self) -> str:

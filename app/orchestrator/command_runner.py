@@ -9,11 +9,8 @@ changes the record itself in two moments only, both of a create: its claim, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Protocol, assert_never
-
-from structlog.typing import FilteringBoundLogger
 
 from app.core import events
 from app.core.commands import (
@@ -26,13 +23,12 @@ from app.core.commands import (
     LookUpTranscript,
     PruneTranscript,
     PublishTranscript,
-    kind_of,
+    about,
 )
-from app.core.durations import Durations
 from app.core.machine import is_wanted
 from app.core.state import AttemptStatus
 from app.errors import BlobsUnavailable, LeaseLost
-from app.orchestrator.account_pause import Account, proves_account
+from app.orchestrator.account_pause import proves_account
 from app.orchestrator.command_context import CommandContext, EffectStore, Workspace
 from app.orchestrator.database_time import DatabaseTime
 from app.orchestrator.effects import (
@@ -45,10 +41,10 @@ from app.orchestrator.effects import (
 from app.orchestrator.giving_up import giving_up
 from app.orchestrator.lease import LeaseRenewer
 from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused
-from app.orchestrator.ports import Blobs, Clock, Leases, RateLimits
+from app.orchestrator.parts import Parts
+from app.orchestrator.ports import Leases, RateLimits
 from app.orchestrator.rate_limits import CommandRates
-from app.orchestrator.records import Begun, PauseSubject, Presence, Source
-from app.orchestrator.transitions import Advancer
+from app.orchestrator.records import Begun, PauseSubject, Source
 
 DEAD_LETTER_AFTER = 8
 
@@ -69,33 +65,13 @@ class RunnerStore(EffectStore, Leases, RateLimits, Protocol):
 
 
 class CommandRunner:
-    """
-    Holds no state between commands.
+    """Holds no state between commands."""
 
-    Args:
-        scratch: A folder for downloads under way.
-        presence: What is said before any work.
-        durations: Of leases.
-    """
-
-    def __init__(
-        self,
-        *,
-        store: RunnerStore,
-        blobs: Blobs,
-        clock: Clock,
-        workspaces: Mapping[str, Workspace],
-        scratch: Path,
-        log: FilteringBoundLogger,
-        account: Account,
-        transitions: Advancer,
-        presence: Presence,
-        durations: Durations,
-    ) -> None:
-        self._store, self._blobs, self._clock = store, blobs, clock
-        self._workspaces, self._scratch, self._log = workspaces, scratch, log
-        self._account, self._transitions = account, transitions
-        self._presence, self._durations = presence, durations
+    def __init__(self, parts: Parts) -> None:
+        self._store: RunnerStore = parts.store
+        self._blobs, self._clock, self._scratch = parts.blobs, parts.clock, parts.scratch
+        self._log, self._account, self._transitions = parts.log, parts.account, parts.transitions
+        self._workspaces, self._presence, self._durations = parts.workspaces, parts.presence, parts.timing
 
     def perform(self, command_id: int) -> None:
         """Takes the command's lease and does it. One that another worker has, or that is done, ends here."""
@@ -119,7 +95,7 @@ class CommandRunner:
 
     def _context(self, begun: Begun, workspace: Workspace, renewer: LeaseRenewer) -> CommandContext:
         store, clock, leased = self._store, self._clock, begun.leased
-        time = DatabaseTime(store, clock, begun.at)
+        time = DatabaseTime(store.now, clock.boottime, begun.at)
         rates = CommandRates(
             store, clock, workspace.name, workspace.policy, now=time.now, brought=leased.slot
         )
@@ -167,12 +143,7 @@ class CommandRunner:
         self._log.error(
             "command_poisoned", recording=leased.recording_id, command=command.key, tries=leased.tries
         )
-        return events.CommandFailed(
-            at,
-            kind_of(command),
-            ordinal=getattr(command, "ordinal", None),
-            transcript_id=getattr(command, "transcript_id", None),
-        )
+        return events.CommandFailed(at, **about(command))
 
     # -- what follows from an outcome ----------------------------------------------------------------
     def _apply(self, context: CommandContext, outcome: Outcome) -> None:

@@ -7,34 +7,27 @@ sends are the database's own (`ports.Sends.send_times`).
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
 
 # Of a clock that is set meanwhile, no more than this much goes unnoticed.
 _CARRIED_AT_MOST_S = 2.0
 
 
-class _Now(Protocol):
-    def now(self) -> float: ...
-
-
-class _BootTime(Protocol):
-    def boottime(self) -> float: ...
-
-
 class DatabaseTime:
     """
     Args:
-        at: What the database's clock showed a moment ago.
+        asked: The database's clock, which showed `at` a moment ago.
+        boottime: See `ports.Clock.boottime`.
     """
 
-    def __init__(self, store: _Now, clock: _BootTime, at: float) -> None:
-        self._store, self._clock = store, clock
-        self._at, self._read_s = at, clock.boottime()
+    def __init__(self, asked: Callable[[], float], boottime: Callable[[], float], at: float) -> None:
+        self._asked, self._boottime = asked, boottime
+        self._at, self._read_s = at, boottime()
 
     def now(self) -> float:
         """Seconds since the epoch, by the database's clock."""
-        passed_s = self._clock.boottime() - self._read_s
+        passed_s = self._boottime() - self._read_s
         if not 0 <= passed_s <= _CARRIED_AT_MOST_S:
-            self._at, passed_s = self._store.now(), 0.0
-            self._read_s = self._clock.boottime()  # after: the time that the question took is not added
+            self._at, passed_s = self._asked(), 0.0
+            self._read_s = self._boottime()  # after: the time that the question took is not added
         return self._at + passed_s

@@ -12,7 +12,7 @@ from app.core.commands import (
     CreateTranscript,
     FetchTranscript,
     LookUpTranscript,
-    kind_of,
+    about,
 )
 from app.core.events import RecordingCondition
 from app.orchestrator.command_context import CommandContext
@@ -34,14 +34,8 @@ def giving_up(context: CommandContext, cause: str) -> events.Event | None:
     waited_s = context.now_excluding_pauses(since, for_creates=isinstance(command, CreateTranscript)) - since
     if own is None and waited_s < give_up_s:
         return None
-    return events.WaitEnded(
-        context.now(),
-        kind_of(command),
-        cause,
-        ordinal=getattr(command, "ordinal", None),
-        transcript_id=getattr(command, "transcript_id", None),
-        is_unexpected=is_unexpected(cause),
-    )
+    is_odd = is_unexpected(cause)
+    return events.WaitEnded(context.now(), cause=cause, is_unexpected=is_odd, **about(command))
 
 
 def _by_its_own_name(context: CommandContext, cause: str) -> events.Event | None:
@@ -66,9 +60,7 @@ def _by_its_own_name(context: CommandContext, cause: str) -> events.Event | None
             event = events.RecordingAsked(at, _last_heard(context), is_answer=False)
         case _:
             return None
-    if since is None:
-        return None
-    if context.now_excluding_pauses(since) - since < context.policy.durations.give_up_s:
+    if since is None or context.now_excluding_pauses(since) - since < context.policy.durations.give_up_s:
         return None
     return event
 

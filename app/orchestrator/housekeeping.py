@@ -6,19 +6,17 @@ have no command, and passes over Recall's list that are due.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Protocol
 
 from app.core import events
-from app.core.durations import Durations
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.ports import AccountPauses, Blobs, Clock, DeliveryInbox, Outbox, Queue, Transcriptions
+from app.orchestrator.parts import Parts
+from app.orchestrator.ports import AccountPauses, DeliveryInbox, Outbox, Queue, Transcriptions
 from app.orchestrator.ports_recall import ListPasses, RecallAnswers
 from app.orchestrator.recall_list_passes import PASS, Progress, Reach, ReachStore
-from app.orchestrator.records import Presence, Source
-from app.orchestrator.transitions import Advancer
+from app.orchestrator.records import Source
 
 _LEFTOVER_AFTER_S = 3600.0
 # Bodies of old deliveries: each batch holds SQLite's only writer for 3 ms, and 2,000 a minute are twice what
@@ -26,49 +24,27 @@ _LEFTOVER_AFTER_S = 3600.0
 _FORGET_EVERY_S, _FORGET_AT_ONCE, _FORGET_BATCHES = 60.0, 100, 20
 
 
-class SweepStore(ReachStore, ListPasses, AccountPauses, Outbox, RecallAnswers, Protocol):
-    """Passes, and the pauses that a sweep ends or has probed."""
-
-
-class HousekeepingStore(SweepStore, DeliveryInbox, Transcriptions, Protocol):
-    """And what is old, or stands still."""
+class HousekeepingStore(
+    ReachStore, ListPasses, AccountPauses, Outbox, RecallAnswers, DeliveryInbox, Transcriptions, Protocol
+):
+    """Passes, the pauses that a sweep ends or has probed, and what is old, or stands still."""
 
 
 class Housekeeping:
-    """
-    Holds no state between sweeps.
+    """Holds no state between sweeps."""
 
-    Args:
-        scratch: A folder for downloads under way; emptied of what is old.
-        presence: What is said before any work: having nothing to do is not being away.
-        resume: Ends the pauses of workspaces that are in the settings again.
-        durations: Of this installation.
-    """
-
-    def __init__(
-        self,
-        *,
-        store: HousekeepingStore,
-        queue: Queue,
-        blobs: Blobs,
-        clock: Clock,
-        workspaces: Mapping[str, Workspace],
-        scratch: Path,
-        transitions: Advancer,
-        presence: Presence,
-        resume: Callable[[Mapping[str, Workspace]], None],
-        durations: Durations,
-    ) -> None:
-        self._store, self._queue, self._blobs, self._clock = store, queue, blobs, clock
-        self._workspaces, self._scratch, self._transitions = workspaces, scratch, transitions
-        self._presence, self._resume, self._durations = presence, resume, durations
+    def __init__(self, parts: Parts) -> None:
+        self._store: HousekeepingStore = parts.store
+        self._queue, self._blobs, self._clock = parts.queue, parts.blobs, parts.clock
+        self._workspaces, self._scratch, self._account = parts.workspaces, parts.scratch, parts.account
+        self._transitions, self._presence, self._durations = parts.transitions, parts.presence, parts.timing
 
     def sweep(self) -> None:
         """Raises `QueueUnavailable` when a pass could not be asked for: the next sweep asks again."""
         self._store.record_heartbeat(quiet_s=self._presence.quiet_s, boot=self._presence.boot)
         self._remove_leftovers()
         self._blobs.sweep()
-        self._resume(self._workspaces)
+        self._account.resume(self._workspaces)
         self._forget_bodies()
         self._give_commands()
         ask_for_passes(self._store, self._queue, self._workspaces)
@@ -101,7 +77,7 @@ class Housekeeping:
             self._transitions.advance(workspace, recording_id, event, Source(by="sweep"))
 
 
-def ask_for_passes(store: SweepStore, queue: Queue, workspaces: Mapping[str, Workspace]) -> None:
+def ask_for_passes(store: HousekeepingStore, queue: Queue, workspaces: Mapping[str, Workspace]) -> None:
     """
     Begins the passes that are due, and asks for a worker where one has to be gone on with; also where a
     workspace is paused, or Recall was in trouble, and no command is there to see that it is over. One such
@@ -127,21 +103,21 @@ def ask_for_passes(store: SweepStore, queue: Queue, workspaces: Mapping[str, Wor
     store.set_mark("pass_asked", store.now())
 
 
-def _begin_pass(store: SweepStore, workspace: Workspace) -> None:
+def _begin_pass(store: HousekeepingStore, workspace: Workspace) -> None:
     held = store.take_pass(workspace.name, PASS, lease_s=workspace.policy.durations.lease_s)
     if held is not None:  # else one is under way, and longer than its period
         progress = Progress.read(held.progress) or Reach(store, workspace).begin()
         store.leave_pass(held, progress=progress.to_json())
 
 
-def _end_idle_pause(store: SweepStore, workspace: Workspace) -> None:
+def _end_idle_pause(store: HousekeepingStore, workspace: Workspace) -> None:
     """A pause about creates while none waits: the next create sees for itself, and pauses again."""
     paused = store.paused(workspace.name)
     if paused is not None and paused.is_about_creates and not store.has_create(workspace.name):
         store.unpause(workspace.name)
 
 
-def _waits_for_a_probe(store: SweepStore, workspace: Workspace) -> bool:
+def _waits_for_a_probe(store: HousekeepingStore, workspace: Workspace) -> bool:
     paused = store.paused(workspace.name)
     if paused is None or paused.is_about_creates:
         return store.recall_trouble_since(workspace.name) is not None

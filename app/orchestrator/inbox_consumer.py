@@ -2,47 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from structlog.typing import FilteringBoundLogger
-
 from app.core import events
 from app.errors import AlreadyApplied, StoreUnavailable
-from app.orchestrator.command_context import Workspace
 from app.orchestrator.command_runner import DEAD_LETTER_AFTER
 from app.orchestrator.database_time import DatabaseTime
-from app.orchestrator.ports import Clock, DeliveryInbox
-from app.orchestrator.records import Closing, Delivery, Presence, Received, Source
-from app.orchestrator.transitions import Advancer
+from app.orchestrator.parts import Parts
+from app.orchestrator.ports import DeliveryInbox
+from app.orchestrator.records import Closing, Delivery, Received, Source
 from app.recall.examples import NOTE, is_example
 from app.recall.json_fields import Unreadable
 from app.recall.webhook_events import decode_delivery
 
 
 class InboxConsumer:
-    """
-    Holds no state between calls.
+    """Holds no state between calls."""
 
-    Args:
-        suspend: Called with the name of a workspace that is not in the settings.
-        presence: What is said before any work.
-    """
-
-    def __init__(
-        self,
-        *,
-        store: DeliveryInbox,
-        clock: Clock,
-        log: FilteringBoundLogger,
-        transitions: Advancer,
-        workspaces: Mapping[str, Workspace],
-        suspend: Callable[[str], None],
-        presence: Presence,
-    ) -> None:
-        self._store, self._clock, self._log, self._transitions = store, clock, log, transitions
-        self._workspaces, self._suspend, self._presence = workspaces, suspend, presence
+    def __init__(self, parts: Parts) -> None:
+        self._store: DeliveryInbox = parts.store
+        self._clock, self._log, self._timing = parts.clock, parts.log, parts.timing
+        self._transitions, self._account = parts.transitions, parts.account
+        self._workspaces, self._presence = parts.workspaces, parts.presence
 
     def receive(self, limit: int = 100) -> int:
         """Applies unapplied deliveries, oldest first; returns how many were looked at."""
@@ -58,7 +40,7 @@ class InboxConsumer:
         """Those of workspaces in the settings; the others go back, untried, and wait for theirs."""
         unknown = [d for d in deliveries if d.workspace not in self._workspaces]
         for workspace in sorted({d.workspace for d in unknown}):
-            self._suspend(workspace)
+            self._account.suspend(workspace, probe_after_s=self._timing.recording_ask_every_s)
         if unknown:
             self._store.return_deliveries([d.id for d in unknown])
         return [d for d in deliveries if d not in unknown]
@@ -68,7 +50,7 @@ class InboxConsumer:
         failures: list[Exception] = []
         closings: list[Closing] = []  # in one transaction: most of Recall's kinds of webhook end so
         begun, deliveries = 0, received.deliveries
-        time = DatabaseTime(self._store, self._clock, received.at)
+        time = DatabaseTime(self._store.now, self._clock.boottime, received.at)
         try:
             for delivery in deliveries:
                 try:

@@ -18,7 +18,7 @@ from app.core.events import RecordingCondition
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.ports import AccountPauses, Clock, Moments, RateLimits
-from app.orchestrator.ports_recall import ApiKeys
+from app.orchestrator.ports_recall import ApiKeys, RecallAnswers
 from app.orchestrator.rate_limits import await_slot
 from app.orchestrator.records import (
     KEY_ACCEPTED,
@@ -44,14 +44,14 @@ PASS_REMEDY = (
 )
 
 
-class KeySightStore(ApiKeys, AccountPauses, Moments, RateLimits, Protocol):
-    """What keys see, and the pause, the interval and the slots of looking."""
+class AccountStore(ApiKeys, RecallAnswers, AccountPauses, Moments, RateLimits, Protocol):
+    """What keys see, what Recall answered, and the pause, the interval and the slots of asking."""
 
 
 class KeySight:
     """Kept in the store, so that all workers of all machines share the answer."""
 
-    def __init__(self, store: KeySightStore, clock: Clock, log: FilteringBoundLogger) -> None:
+    def __init__(self, store: AccountStore, clock: Clock, log: FilteringBoundLogger) -> None:
         self._store, self._clock, self._log = store, clock, log
         self._accepted: set[tuple[str, str]] = set()  # which is for ever
 

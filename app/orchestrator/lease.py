@@ -47,7 +47,7 @@ class LeaseRenewer(Thread):
 
     def raise_if_lost(self) -> None:
         """Raises `LeaseLost` when it is known to be lost; costs nothing."""
-        if self._is_lost.is_set():
+        if self.is_lost:
             raise LeaseLost(self._leased.command.key)
 
     def check(self) -> None:

@@ -23,36 +23,24 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """
-    The command comes back.
+    """The command comes back."""
 
-    Attributes:
-        after_s: Seconds; more where the command is wanted for long already.
-        cause: A short code for people.
-        slot: A place in a rate that is taken: the command comes back for it, no later.
-        is_exact: What is waited for ends by itself (a pause of the account, a bot's rate): the wait does not
-            grow, and is never given up.
-    """
-
-    after_s: float
-    cause: str
-    slot: Slot | None = None
+    after_s: float  # more where the command is wanted for long already
+    cause: str  # a short code for people
+    slot: Slot | None = None  # a place in a rate that is taken: the command comes back for it, no later
+    # What is waited for ends by itself (a pause of the account, a bot's rate): the wait does not grow, and is
+    # never given up.
     is_exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """
-    Recall refuses the account: 401, 402 or 403.
-
-    Attributes:
-        creates_only: Every other question goes on.
-        event: What it means for a create whose request was refused so; it is known then that the account is
-            meant. None: a question was answered so, and the command is put off.
-    """
+    """Recall refuses the account: 401, 402 or 403."""
 
     status: int
-    creates_only: bool = False
+    creates_only: bool = False  # every other question goes on
+    # What it means for a create whose request was refused so; it is known then that the account is meant.
+    # None: a question was answered so, and the command is put off.
     event: events.CreateRefused | None = None
 
 

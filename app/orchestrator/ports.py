@@ -1,7 +1,7 @@
 """
 What the orchestrator needs of the world, as protocols: each caller names the one it uses, or its own sum of
-some. Each promise in a docstring here is a test in `tests/contract/`, run against every implementation.
-Those about Recall are in `ports_recall`; questions for people are `app.adapters.sql.queries`.
+some. Each promise here is a test in `tests/contract/`, run against every implementation. Those about Recall
+are in `ports_recall`; questions for people are `app.adapters.sql.queries`.
 
 Each method of the record (all protocols but `Clock`, `Queue`, `Blobs`) is one transaction and raises
 `StoreUnavailable` when the record cannot be used. All times are seconds since the epoch by the database's
@@ -43,19 +43,15 @@ from app.recall.types import Answer
 class Clock(Protocol):
     def now(self) -> float:
         """Seconds since the epoch, for logs and signatures; never for decisions about money."""
-        ...
 
     def sleep(self, seconds: float) -> None: ...
 
     def boottime(self) -> float:
         """Seconds that also pass while the machine sleeps or the process is stopped."""
-        ...
 
 
 class DatabaseClock(Protocol):
-    def now(self) -> float:
-        """The database's clock."""
-        ...
+    def now(self) -> float: ...
 
 
 class Liveness(DatabaseClock, Protocol):
@@ -67,31 +63,19 @@ class Liveness(DatabaseClock, Protocol):
         stopped, or its database is a backup that was put back: from now on every transcription last changed
         before counts as `Loaded.predates_downtime`. When the database's clock was set back, sends, slots and
         due times move with it, so that no age is underestimated and nothing waits; when it was set forward,
-        patience stands still for as long; either way `SendTimes.since_last_s` counts from now.
-
-        Args:
-            boot: What the database's clock is held against. Without it, and where this start of this
-                machine signs for the first time, a gap longer than between two signs counts as a step.
-
-        Returns:
-            When the last long silence ended; 0.0 when there was none.
+        patience stands still for as long; either way `SendTimes.since_last_s` counts from now. Without
+        `boot`, and where this start of this machine signs for the first time, a gap longer than between two
+        signs counts as a step. Returns when the last long silence ended; 0.0 when there was none.
         """
-        ...
 
     def steady_since(self) -> float:
-        """
-        When the database's clock last stepped, or may have; 0.0 for never. A duration that decides about
-        money and began before counts from here.
-        """
-        ...
+        """When the database's clock last stepped or may have (0.0: never): ages about money count from it."""
 
     def beat(self, name: str, *, detail: str = "") -> None:
         """A heartbeat of a process."""
-        ...
 
     def first_start(self) -> float:
         """When this installation first started; nothing older is ever taken up by itself."""
-        ...
 
 
 class DeliveryInbox(DatabaseClock, Protocol):
@@ -99,29 +83,24 @@ class DeliveryInbox(DatabaseClock, Protocol):
 
     def receive(self, limit: int, presence: Presence) -> Received:
         """`Liveness.record_heartbeat`, then `take_deliveries`; as a rule in one transaction."""
-        ...
 
     def take_deliveries(self, limit: int) -> list[Delivery]:
         """
         Unapplied deliveries; counts one try for each. Those never tried come first and together, oldest
         first; one that was tried before comes alone, so that a bad one takes no neighbours with it.
         """
-        ...
 
     def return_deliveries(self, delivery_ids: Sequence[int]) -> None:
         """Takes the tries of `take_deliveries` back."""
-        ...
 
     def close_deliveries(self, closings: Sequence[Closing]) -> None:
         """Applied without effect: of another kind, or unreadable. Kept; visible."""
-        ...
 
     def forget_bodies(self, *, older_than_s: float, limit: int) -> int:
         """
-        Drops the bodies of at most `limit` deliveries applied more than `older_than_s` seconds ago; returns
-        of how many. Unreadable ones keep theirs, and every row stays: a delivery is known for ever.
+        Of at most `limit` deliveries applied more than `older_than_s` seconds ago; returns of how many.
+        Unreadable ones keep theirs, and every row stays: a delivery is known for ever.
         """
-        ...
 
     def has_unapplied(self) -> bool: ...
 
@@ -153,111 +132,78 @@ class Transcriptions(DatabaseClock, Protocol):
         reset); pending ones in `decision.dropped` are removed.
 
         Args:
-            bot_limit: (most sends, per window seconds) for `send.bot`; checked in this transaction.
-            budget: The policy's attempts per recording; written beside a claimed attempt and held
-                against its ordinal by a constraint.
-            put_off_s: The event was ignored while its command is still wanted: instead of being done, the
-                command is due again after this many seconds.
+            bot_limit: (most sends, per window seconds) for `send.bot`; used up, nothing is written, and
+                `wait_s` returned.
+            budget: Attempts per recording: beside a claimed attempt, a constraint on its ordinal.
+            put_off_s: The event was ignored while its command is still wanted: that is due again after this.
             answers: What Recall answered meanwhile, for the counts.
-            offer_now: The caller hands the due commands to the queue at once; they are marked as
-                offered. False leaves them to the dispatcher.
-
-        Returns:
-            What to offer now; or, with `wait_s`, that the bot's rate is used up (nothing is written).
+            offer_now: The caller hands the due commands to the queue at once: they are marked as offered.
 
         Raises:
             Stale: The version moved; or `send` is given, and by now the state is one of before a long
-                silence, which `before` does not say. Nothing is written.
-            AlreadyApplied: The delivery has been applied. Nothing is written.
-            LeaseLost: The command belongs to another worker. Nothing is written.
-            BudgetExceeded: The claimed ordinal is above the budget. Nothing is written.
+                silence, which `before` does not say.
+            AlreadyApplied, LeaseLost, BudgetExceeded: The delivery has been applied, the command belongs to
+                another worker, the claimed ordinal is above the budget. In all four nothing is written.
         """
-        ...
 
     def without_command(self, *, older_than_s: float, limit: int) -> list[tuple[str, str]]:
         """
         Transcriptions (workspace, recording) that are not at an end, have no command, and were last changed
         more than `older_than_s` seconds ago. Reads only.
         """
-        ...
 
     def draft(self, workspace: str, recording_id: str, transcript_id: str) -> str | None:
         """The manifest of a stored candidate that is not written yet (JSON); see `ArtifactRow.draft`."""
-        ...
 
 
 class Outbox(Protocol):
-    """Commands that are due, and handed to the queue."""
-
     def due(self, limit: int, *, offer_again_s: float) -> list[Offerable]:
         """Due commands neither leased nor offered within `offer_again_s`. Reads only."""
-        ...
 
     def mark_offered(self, command_ids: Iterable[int]) -> None: ...
 
     def has_create(self, workspace: str) -> bool:
         """Whether any create waits, now or later: a pause about creates is for those alone."""
-        ...
 
 
 class Leases(Protocol):
-    """Commands in a worker's hands."""
-
     def begin(self, command_id: int, presence: Presence, *, lease_s: float) -> Begun | None:
         """`record_heartbeat`, then `take` and what is to be known first; as a rule in one transaction."""
-        ...
 
     def take(self, command_id: int, *, lease_s: float) -> Leased | None:
         """The command with a new token, when it is due, unfinished and not leased; else None."""
-        ...
 
     def renew(self, leased: Leased, *, lease_s: float) -> bool:
         """False when the lease went to another."""
-        ...
 
     def defer(
         self,
         leased: Leased,
         *,
         after_s: float,
-        cause: str,
+        cause: str,  # a short code for people
         slot: Slot | None = None,
         answers: Sequence[Answer] = (),
     ) -> None:
-        """
-        Due again later; the try is not counted, and since when it is wanted stays. Raises `LeaseLost`.
-
-        Args:
-            cause: A short code for people.
-        """
-        ...
+        """Due again later, the try not counted, wanted since when it was. Raises `LeaseLost`."""
 
     def drop(self, leased: Leased, *, answers: Sequence[Answer] = ()) -> None:
         """Finished without a change of state."""
-        ...
 
 
 class Sends(Protocol):
-    """Stamped creates."""
-
     def send_times(
         self, workspace: str, recording_id: str, ordinal: int, *, key_serial: int
     ) -> SendTimes: ...
 
     def send_body(self, workspace: str, recording_id: str, ordinal: int, *, key_serial: int) -> bytes | None:
         """What was sent first under this key; None once the attempt is settled."""
-        ...
 
     def record_send_outcome(self, send_id: int, *, outcome: SendOutcome) -> None:
         """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""
-        ...
 
     def creates_refused_elsewhere(self, workspace: str, recording_id: str, *, within_s: float) -> bool:
-        """
-        Whether another recording's latest send of the last `within_s` seconds was refused with 403 and
-        none was created after it.
-        """
-        ...
+        """Another recording's latest send of the last `within_s` was refused with 403, none created after."""
 
 
 class RateLimits(DatabaseClock, Protocol):
@@ -265,11 +211,9 @@ class RateLimits(DatabaseClock, Protocol):
 
     def reserve(self, workspace: str, rate: str, *, gap_s: float) -> float:
         """Takes the next slot of a rate; returns its time."""
-        ...
 
     def push_rate(self, workspace: str, rate: str, *, after_s: float) -> None:
         """No slot is given before now + after_s."""
-        ...
 
 
 class AccountPauses(Protocol):
@@ -279,24 +223,17 @@ class AccountPauses(Protocol):
         self, workspace: str, subject: PauseSubject, status: int | None = None, *, probe_after_s: float
     ) -> None:
         """Nothing that it is about is offered but a probe now and then. One under way keeps its `since`."""
-        ...
 
     def unpause(self, workspace: str) -> None:
         """Also makes the workspace's waiting commands due now."""
-        ...
 
     def paused(self, workspace: str) -> Pause | None: ...
 
     def paused_since(self, workspace: str, at: float, *, for_creates: bool = True) -> float:
-        """
-        Seconds since `at` in which the workspace was paused: patience stands still meanwhile. With
-        `for_creates=False` only pauses that stopped everything.
-        """
-        ...
+        """Seconds since `at` of its pauses: patience stands still. Without `for_creates`: of full pauses."""
 
     def take_probe(self, workspace: str, *, every_s: float) -> bool:
         """True for one caller per `every_s`: that one may ask Recall."""
-        ...
 
 
 class Moments(DatabaseClock, Protocol):
@@ -304,43 +241,28 @@ class Moments(DatabaseClock, Protocol):
 
     def claim_interval(self, name: str, *, every_s: float) -> bool:
         """True for one caller of all processes per `every_s` seconds."""
-        ...
 
     def mark(self, name: str) -> float | None:
         """A moment noted under this name, seconds since the epoch; None when never."""
-        ...
 
     def set_mark(self, name: str, at: float) -> None:
         """Notes a moment, in place of the one before."""
-        ...
 
 
 class CircuitBreakers(Protocol):
     """Providers that are down."""
 
     def record_result(self, workspace: str, provider: str, *, worked: bool, open_s: float) -> None:
-        """
-        A transcript of this provider was finished (`worked`) or failed by its fault.
-
-        `FAILURE_THRESHOLD` failures in a row open its breaker for `open_s`; a probe that fails opens it for
-        longer, at most eight times `open_s`. Anything that worked closes it.
-        """
-        ...
+        """A transcript of it was finished, or failed by its fault: see `app.core.circuit_breaker`."""
 
     def open_providers(self, workspace: str) -> frozenset[str]:
         """Open now, and not yet due for a probe."""
-        ...
 
     def allow_request(self, workspace: str, provider: str, *, probe_s: float) -> bool:
-        """
-        Right before a claim: True when closed, or when this caller becomes the one probe of the next
-        `probe_s` seconds; False when open.
-        """
-        ...
+        """Before a claim: False when open; True for one caller, the probe, per `probe_s`, or when closed."""
 
     def release_probe(self, workspace: str, provider: str) -> None:
         """After `allow_request`, when nothing was tried after all: the place of the probe is free again."""
-        ...
 
 
 class Store(
@@ -367,25 +289,20 @@ class Queue(Protocol):
 
     def offer(self, items: Sequence[Offerable]) -> None:
         """Raises `QueueUnavailable`."""
-        ...
 
     def wake_inbox(self) -> None:
         """At most one wake-up waits in the queue. Raises `QueueUnavailable`."""
-        ...
 
     def ask_reconcile(self) -> None:
         """A pass over Recall's list, done by a worker. Raises `QueueUnavailable`."""
-        ...
 
     def room(self) -> int:
         """How many more commands the shallow queue takes now."""
-        ...
 
 
 class Blobs(Protocol):
     def put(self, key: str, source: Path) -> None:
         """Whole or not at all, durable. Raises `BlobsUnavailable`."""
-        ...
 
     def open(self, key: str) -> BinaryIO: ...
 
@@ -395,4 +312,3 @@ class Blobs(Protocol):
 
     def sweep(self) -> int:
         """Deletes what killed processes left half written more than an hour ago; returns how many."""
-        ...

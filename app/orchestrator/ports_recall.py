@@ -25,34 +25,25 @@ class Recall(Protocol):
     @property
     def fingerprint(self) -> str:
         """Eight hex digits naming the API key without telling it."""
-        ...
 
     def create_body(self, order: CreateOrder) -> bytes:
         """What `create` sends for this order: the same order gives the same bytes."""
-        ...
 
     def answers(self) -> list[Answer]:
         """How the requests since the last call of this ended, in their order."""
-        ...
 
     def create(self, order: CreateOrder, body: bytes | None = None, *, is_still_fresh: Any) -> CreateAnswer:
         """
-        One POST. Never raises for what Recall or the network does.
-
-        Args:
-            body: What was sent first under the order's key; None for a fresh one.
-            is_still_fresh: Called right before the request is written to the socket (again before
-                each repetition of one that certainly did not happen); False means "not_sent".
+        One POST; never raises for what Recall or the network does. `body` was sent first under the order's
+        key. `is_still_fresh` is called right before the request is written to the socket (again before each
+        repetition of one that certainly did not happen); False means "not_sent".
         """
-        ...
 
     def retrieve(self, transcript_id: str, *, recording_id: str) -> Artifact | None:
         """The transcript of this recording; None for 404."""
-        ...
 
     def list_page(self, recording_id: str, cursor: str | None, /) -> tuple[list[Artifact], str | None]:
         """One page of a recording's transcripts and the cursor of the next."""
-        ...
 
     def recording(self, recording_id: str) -> RecordingFacts: ...
 
@@ -60,27 +51,15 @@ class Recall(Protocol):
         self, created_after: float, cursor: str | None, /
     ) -> tuple[list[RecordingSeen], str | None]:
         """One page of the workspace's recordings and the cursor of the next."""
-        ...
 
     def delete(self, transcript_id: str) -> None:
         """Deletes a transcript at Recall; fine when it is gone already."""
-        ...
 
     def download(self, url: str, target: Path, *, keep_going: Any) -> None:
-        """
-        Streams to a file without our key. Raises `DownloadBlocked`.
-
-        Args:
-            keep_going: Called now and then; raising ends the download (a lost lease).
-        """
-        ...
+        """Streams to a file without our key, until `keep_going` raises. Raises `DownloadBlocked`."""
 
     def probe(self) -> None:
-        """
-        A harmless list: returns when the account is accepted. `AccountRefused` is Recall's no; `RecallBusy`
-        is no answer, which says nothing about the account.
-        """
-        ...
+        """A harmless list: returns when the account is accepted; `RecallBusy` says nothing about that."""
 
 
 class ApiKeys(Protocol):
@@ -88,30 +67,23 @@ class ApiKeys(Protocol):
 
     def key_status(self, workspace: str, fingerprint: str) -> str | None:
         """One of `KEYS_IN_USE`, `KEY_FOREIGN`, or None for a key that was not held against anything yet."""
-        ...
 
     def set_key_status(self, workspace: str, fingerprint: str, status: str) -> None:
         """Notes it, in place of what was known of this key; a person's yes (`KEY_BY_HAND`) stays."""
-        ...
 
     def newest_recordings(self, workspace: str, limit: int, *, gone_too: bool = False) -> list[str]:
         """
         The recordings heard of last, latest first, in any phase. One that is erased or known to be deleted
         at Recall only with `gone_too`; one that Recall did not know, only where no other is left.
         """
-        ...
 
 
 class RecallAnswers(Protocol):
-    """What Recall answered outside a command."""
-
     def note_answers(self, workspace: str, answers: Sequence[Answer]) -> None:
         """Counts what Recall answered outside a command, and whether it is in trouble, as with an outcome."""
-        ...
 
     def recall_trouble_since(self, workspace: str) -> float | None:
         """Since when Recall refuses or is silent; None while its last telling answer was a good one."""
-        ...
 
 
 class ListPasses(Protocol):
@@ -119,16 +91,12 @@ class ListPasses(Protocol):
 
     def take_pass(self, workspace: str, name: str, *, lease_s: float) -> HeldPass | None:
         """The pass with a new token, and where it stopped; None while another worker has it."""
-        ...
 
     def keep_pass(self, held: HeldPass, *, lease_s: float, progress: str | None) -> bool:
         """Notes how far it came and renews the lease; False, nothing noted, when it went to another."""
-        ...
 
     def leave_pass(self, held: HeldPass, *, progress: str | None) -> bool:
         """As `keep_pass`, and any worker may go on; `progress` None: it came to its end."""
-        ...
 
     def has_pass_waiting(self) -> bool:
         """Whether a pass stopped before its end and is in no worker's hands."""
-        ...

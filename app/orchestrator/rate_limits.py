@@ -19,13 +19,7 @@ _LONGEST_SLEEP = 2
 
 
 class CommandRates:
-    """
-    One command's places in the rates of its workspace. Mutable in one thing: the slot it brought along is
-    used once.
-
-    Args:
-        now: The database's clock.
-    """
+    """One command's places in the rates of its workspace. Mutable in one thing: `brought` is used once."""
 
     def __init__(
         self,
@@ -34,7 +28,7 @@ class CommandRates:
         workspace: str,
         policy: Policy,
         *,
-        now: Callable[[], float],
+        now: Callable[[], float],  # the database's clock
         brought: Slot | None = None,
     ) -> None:
         self._store, self._clock, self._now = store, clock, now
@@ -42,13 +36,7 @@ class CommandRates:
         self._brought = brought
 
     def wait_for(self, rate: Rate, *, may_defer: bool) -> Later | None:
-        """
-        None when the next place of the rate has come.
-
-        Args:
-            rate: Which of Recall's.
-            may_defer: The command may come back for a place that is not worth sleeping for.
-        """
+        """None when the next place of the rate has come. `may_defer`: a far one may be come back for."""
         durations = self._policy.durations
         slot = self._slot(rate)
         wait_s = slot.at - self._now()

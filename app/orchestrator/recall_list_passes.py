@@ -42,21 +42,13 @@ _LONGEST_WAIT_S = 3600.0
 
 @dataclass(slots=True)
 class Progress:
-    """
-    Where a pass stands; kept as JSON between jobs.
-
-    Attributes:
-        began, since, earliest: Seconds since the epoch: when it began, from where it looks, and from where it
-            would at most.
-        cursor: The next page; None before the first.
-        slot_at: A place in the rate that is taken and not used yet.
-    """
+    """Where a pass stands; kept as JSON between jobs. Times are seconds since the epoch."""
 
     began: float
-    since: float
-    earliest: float
-    cursor: str | None = None
-    slot_at: float | None = None
+    since: float  # from where it looks
+    earliest: float  # and from where it would at most
+    cursor: str | None = None  # the next page; None before the first
+    slot_at: float | None = None  # a place in the rate that is taken and not used yet
     unfinished_since: float | None = None
     found: Mapping[str, int] = field(default_factory=dict)
 

@@ -40,18 +40,13 @@ _LONGEST_WAIT = 6
 
 @dataclass(slots=True)
 class Found:
-    """
-    What a pass over Recall's list came to.
-
-    Attributes:
-        too_young: Finished so lately that their webhooks are still awaited; not among `listed`.
-    """
+    """What a pass over Recall's list came to."""
 
     listed: int = 0
     known: int = 0
     not_selected: int = 0
     taken_up: int = 0
-    too_young: int = 0
+    too_young: int = 0  # finished so lately that their webhooks are still awaited; not among `listed`
 
     def add(self, other: Found) -> None:
         """Counts another pass in."""

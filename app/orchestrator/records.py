@@ -57,9 +57,7 @@ class Loaded:
     transcription: Transcription
     version: int
     pending: tuple[Command, ...] = ()
-    predates_downtime: bool = (
-        False  # last changed before a long silence of ours: see `Liveness.record_heartbeat`
-    )
+    predates_downtime: bool = False  # last changed before a long silence: `Liveness.record_heartbeat`
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,38 +89,23 @@ class Leased:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """
-    A command under a lease, and what is to be known before anything is done for it; read in one transaction.
-
-    Attributes:
-        at: The database's clock.
-        is_paused: The workspace is, for whatever cause.
-        keys: Fingerprints of the workspace's API keys that are in use.
-        tripped: Providers whose circuit breaker is not closed.
-    """
+    """A command under a lease, and what is to be known before anything is done for it: in one transaction."""
 
     leased: Leased
     before: Loaded
     at: float
-    is_paused: bool = False
-    keys: frozenset[str] = frozenset()
-    tripped: frozenset[str] = frozenset()
+    is_paused: bool = False  # the workspace is, for whatever cause
+    keys: frozenset[str] = frozenset()  # fingerprints of the workspace's API keys that are in use
+    tripped: frozenset[str] = frozenset()  # providers whose circuit breaker is not closed
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """
-    Deliveries to be applied now, and what is to be known before; read in one transaction.
-
-    Attributes:
-        at: The database's clock.
-        away_until: When the last long silence of this installation ended; 0.0 when there was none.
-        has_more: Others wait.
-    """
+    """Deliveries to be applied now, and what is to be known before; read in one transaction."""
 
     deliveries: list[Delivery]
     at: float
-    away_until: float
+    away_until: float  # when the last long silence of this installation ended; 0.0 when there was none
     has_more: bool
 
 
@@ -154,14 +137,11 @@ class Send:
 class SendTimes:
     """
     Of one attempt: ages by the database's clock, in seconds; None before the first send. A request that
-    certainly never left is none.
-
-    `since_first_s` and `fingerprints` are about one generation (one Idempotency-Key),
-    `since_last_s` about all of the attempt's.
+    certainly never left is none. All but `since_last_s` is about one Idempotency-Key.
     """
 
     since_first_s: float | None = None
-    since_last_s: float | None = None
+    since_last_s: float | None = None  # of all the attempt's keys
     fingerprints: frozenset[str] = frozenset()
     has_body: bool = False  # what was sent first under this key is kept; not so by versions before 0003
 
@@ -176,15 +156,11 @@ class Offerable:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """
-    What a commit left to do: commands due now; or the wait for the bot's rate, nothing written.
-
-    `send_id` names the stamp that was committed: what becomes of that one request is noted by it.
-    """
+    """What a commit left to do: commands due now; or the wait for the bot's rate, nothing written."""
 
     offerable: tuple[Offerable, ...] = ()
     wait_s: float | None = None
-    send_id: int | None = None
+    send_id: int | None = None  # of the stamp: what becomes of that one request is noted by it
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,16 +184,10 @@ EVERY_WORKSPACE = ""
 
 @dataclass(frozen=True, slots=True)
 class BootClock:
-    """
-    A machine's seconds since its start, which nothing sets: what a database's clock is held against.
+    """A machine's seconds since its start, which nothing sets: what a database's clock is held against."""
 
-    Attributes:
-        boot_id: Names this start of this machine, the same for all of its processes.
-        now_s: See `app.orchestrator.ports.Clock.boottime`.
-    """
-
-    boot_id: str
-    now_s: Callable[[], float]
+    boot_id: str  # names this start of this machine, the same for all of its processes
+    now_s: Callable[[], float]  # see `app.orchestrator.ports.Clock.boottime`
 
     def distance_of(self, database_now: float, *, begun_s: float) -> float | None:
         """

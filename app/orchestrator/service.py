@@ -21,19 +21,14 @@ from app.orchestrator.command_context import Workspace
 from app.orchestrator.command_runner import CommandRunner
 from app.orchestrator.housekeeping import Housekeeping
 from app.orchestrator.inbox_consumer import InboxConsumer
+from app.orchestrator.parts import Parts
 from app.orchestrator.ports import Blobs, Clock, Queue, Store
 from app.orchestrator.records import BootClock, Presence
 from app.orchestrator.transitions import Advancer
 
 
 class Service:
-    """
-    Everything a worker does: `receive`, `perform`, `sweep`; and `advance`, by which people act.
-
-    Args:
-        scratch: A folder for downloads under way; emptied by `sweep`.
-        timing: What belongs to this machine and to no workspace: leases, offers, housekeeping.
-    """
+    """Everything a worker does: `receive`, `perform`, `sweep`; and `advance`, by which people act."""
 
     def __init__(
         self,
@@ -50,58 +45,27 @@ class Service:
         self.store, self.queue, self.clock, self.log = store, queue, clock, log
         self.workspaces, self.timing = workspaces, timing
         self.account = Account(store, clock, log)
-        self._blobs, self._scratch = blobs, scratch
-        self._presence = Presence(timing.silence_s, BootClock(boot_id(), clock.boottime))
-        self._transitions = Advancer(store, queue, clock, log, self.policy_of)
-        self.advance = self._transitions.advance
-        self.receive = self._inbox_consumer().receive
-        self.perform = self._command_runner().perform
-        self.sweep = self._housekeeping().sweep
-
-    def _inbox_consumer(self) -> InboxConsumer:
-        return InboxConsumer(
-            store=self.store,
-            clock=self.clock,
-            log=self.log,
-            transitions=self._transitions,
-            workspaces=self.workspaces,
-            suspend=self._suspend,
-            presence=self._presence,
-        )
-
-    def _command_runner(self) -> CommandRunner:
-        return CommandRunner(
-            store=self.store,
-            blobs=self._blobs,
-            clock=self.clock,
-            workspaces=self.workspaces,
-            scratch=self._scratch,
-            log=self.log,
+        transitions = Advancer(store, queue, clock, log, self.policy_of)
+        parts = Parts(
+            store=store,
+            queue=queue,
+            blobs=blobs,
+            clock=clock,
+            log=log,
+            workspaces=workspaces,
+            timing=timing,
+            scratch=scratch,
             account=self.account,
-            transitions=self._transitions,
-            presence=self._presence,
-            durations=self.timing,
+            transitions=transitions,
+            presence=Presence(timing.silence_s, BootClock(boot_id(), clock.boottime)),
         )
-
-    def _housekeeping(self) -> Housekeeping:
-        return Housekeeping(
-            store=self.store,
-            queue=self.queue,
-            blobs=self._blobs,
-            clock=self.clock,
-            workspaces=self.workspaces,
-            scratch=self._scratch,
-            transitions=self._transitions,
-            presence=self._presence,
-            resume=self.account.resume,
-            durations=self.timing,
-        )
+        self.advance = transitions.advance
+        self.receive = InboxConsumer(parts).receive
+        self.perform = CommandRunner(parts).perform
+        self.sweep = Housekeeping(parts).sweep
 
     def policy_of(self, workspace: str) -> Policy:
         """Raises `WorkspaceUnknown`: no other one's policy is a substitute."""
         if (known := self.workspaces.get(workspace)) is None:
             raise WorkspaceUnknown(workspace)
         return known.policy
-
-    def _suspend(self, workspace: str) -> None:
-        self.account.suspend(workspace, probe_after_s=self.timing.recording_ask_every_s)

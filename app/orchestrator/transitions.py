@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from app.core import events
 from app.core.circuit_breaker import verdicts
-from app.core.commands import kind_of
+from app.core.commands import about
 from app.core.machine import Decision, decide, is_wanted
 from app.core.policy import Policy
 from app.core.state import Phase
@@ -38,14 +38,7 @@ def _is_still_wanted(decision: Decision, source: Source) -> bool:
 
 def _ended(event: events.Event, source: Source) -> events.WaitEnded:
     assert source.command is not None
-    command = source.command.command
-    return events.WaitEnded(
-        event.at,
-        kind_of(command),
-        "ignored_outcome",
-        ordinal=getattr(command, "ordinal", None),
-        transcript_id=getattr(command, "transcript_id", None),
-    )
+    return events.WaitEnded(event.at, cause="ignored_outcome", **about(source.command.command))
 
 
 class AdvancerStore(Transcriptions, CircuitBreakers, AccountPauses, Liveness, Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.core import commands, state
+from app.core import commands, events, state
 from app.core.commands import (
     AskRecording,
     AskTranscript,
@@ -66,6 +66,15 @@ def test_a_command_is_read_back_without_its_wait(
     assert record["kind"] == kind
     assert "after_s" not in record
     assert commands.from_record({**record, "of_another_version": 1}) == command
+
+
+def test_an_end_names_the_command_by_its_kind_and_its_ids() -> None:
+    named = {key: tuple(commands.about(command).values()) for command, _, key, _ in COMMANDS}
+    assert named["create:2"] == ("create_transcript", 2, None)
+    assert named["look_up:t-1"] == ("look_up_transcript", 2, "t-1")
+    assert named["fetch:t-1"] == ("fetch_transcript", None, "t-1")
+    ended = events.WaitEnded(1.0, cause="busy", **commands.about(AskRecording()))
+    assert ended == events.WaitEnded(1.0, "ask_recording", "busy")
 
 
 def test_every_command_is_among_these() -> None:

@@ -26,7 +26,7 @@ class Clocks:
 
 
 def begun(clocks: Clocks) -> DatabaseTime:
-    return DatabaseTime(clocks, clocks, clocks.uptime + clocks.off_s)
+    return DatabaseTime(clocks.now, clocks.boottime, clocks.uptime + clocks.off_s)
 
 
 def test_within_two_seconds_it_is_carried_on_without_a_question() -> None:

@@ -184,18 +184,12 @@ def _claim(context: CommandContext, command: CreateTranscript, body: bytes) -> i
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """
-    Whose fault a definite 4xx is, and how long to wait where waiting helps.
-
-    Attributes:
-        counted: What was counted at Recall, for people.
-        account: Where the account is meant.
-    """
+    """Whose fault a definite 4xx is, and how long to wait where waiting helps."""
 
     refusal: Refusal
     wait_s: float = 0.0
-    counted: str = ""
-    account: Refused | None = None
+    counted: str = ""  # at Recall, for people
+    account: Refused | None = None  # where the account is meant
 
 
 def _concluded(context: CommandContext, command: CreateTranscript, answer: CreateAnswer) -> Outcome:

@@ -67,7 +67,7 @@ def fetch(context: CommandContext) -> Outcome:
             return Happened(event)
         artifact = answer
     try:
-        with _scratch(context) as folder:
+        with scratch_folder(context) as folder:
             return _store(context, artifact, kept, folder)
     except DownloadBlocked as blocked:
         return _blocked(context, command, blocked.cause)
@@ -160,7 +160,7 @@ def _keep_unreadable(
 def _put(
     context: CommandContext, artifact: Artifact | None, kept: Manifest | None, summary: Summary, folder: Path
 ) -> Manifest:
-    """Every file in its place; the manifest last, unless it is held back (`_is_held_back`)."""
+    """Every file in its place; the manifest last, unless nothing was said, which is provisional."""
     command = context.leased.command
     assert isinstance(command, FetchTranscript)
     base = _folder(context, command.transcript_id)
@@ -169,17 +169,12 @@ def _put(
     for file in files:
         context.blobs.put(f"{base}/{file.name}", folder / file.name)
     manifest = _manifest(context, artifact, kept, summary, files)
-    if not _is_held_back(manifest):
+    if manifest.summary.verdict is not Verdict.EMPTY:
         path = folder / MANIFEST
         path.write_bytes(build_manifest(manifest))
         context.renewer.check()
         context.blobs.put(f"{base}/{MANIFEST}", path)
     return manifest
-
-
-def _is_held_back(manifest: Manifest) -> bool:
-    """Nothing was said: that is provisional until it is known that no other provider is asked."""
-    return manifest.summary.verdict is Verdict.EMPTY
 
 
 def _add_provider_data(context: CommandContext, artifact: Artifact, folder: Path, *, began_at: float) -> None:
@@ -315,7 +310,8 @@ def _described(path: Path) -> StoredFile:
 
 
 @contextmanager
-def _scratch(context: CommandContext) -> Iterator[Path]:
+def scratch_folder(context: CommandContext) -> Iterator[Path]:
+    """For files that are put in place or given up within this command."""
     context.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     with TemporaryDirectory(dir=context.scratch, prefix="fetch-") as folder:
         yield Path(folder)

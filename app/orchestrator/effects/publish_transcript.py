@@ -13,14 +13,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from app.core import events
 from app.core.commands import PublishTranscript
 from app.errors import BlobsUnavailable
 from app.orchestrator.command_context import CommandContext
-from app.orchestrator.effects.fetch_transcript import artifact_row, drafted, manifest_stored
+from app.orchestrator.effects.fetch_transcript import artifact_row, drafted, manifest_stored, scratch_folder
 from app.orchestrator.outcome import Happened, Outcome
 from app.transcripts.manifest import AttemptLine, Manifest, build_manifest
 from app.transcripts.model import Verdict
@@ -70,9 +68,8 @@ def _final(context: CommandContext, draft: Manifest) -> Manifest:
 
 def _put(context: CommandContext, manifest: Manifest) -> None:
     folder = folder_of(context.workspace.name, context.recording_id, manifest.transcript_id)
-    context.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=context.scratch, prefix="fetch-") as scratch:
-        path = Path(scratch) / MANIFEST
+    with scratch_folder(context) as scratch:
+        path = scratch / MANIFEST
         path.write_bytes(build_manifest(manifest))
         context.renewer.check()
         context.blobs.put(f"{folder}/{MANIFEST}", path)

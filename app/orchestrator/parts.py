@@ -1,0 +1,31 @@
+"""What inbox, commands and housekeeping share; each of the three says which part of the store it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from structlog.typing import FilteringBoundLogger
+
+from app.core.durations import Durations
+from app.orchestrator.account_pause import Account
+from app.orchestrator.command_context import Workspace
+from app.orchestrator.ports import Blobs, Clock, Queue, Store
+from app.orchestrator.records import Presence
+from app.orchestrator.transitions import Advancer
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    store: Store
+    queue: Queue
+    blobs: Blobs
+    clock: Clock
+    log: FilteringBoundLogger
+    workspaces: Mapping[str, Workspace]
+    timing: Durations  # of this machine and of no workspace: leases, offers, housekeeping
+    scratch: Path  # a folder for downloads under way; the sweep empties it of what is old
+    account: Account
+    transitions: Advancer
+    presence: Presence  # said before any work: having nothing to do is not being away
