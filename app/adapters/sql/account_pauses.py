@@ -22,16 +22,10 @@ class AccountPauses(Database):
         self, workspace: str, subject: PauseSubject, status: int | None = None, *, probe_after_s: float
     ) -> None:
         """See `app.orchestrator.ports.AccountPauses.pause`."""
-        cause = pause_cause(subject, status)
-        probe_at = self.db_now + probe_after_s
-        new = self.insert(t.pauses).values(
-            workspace=workspace, cause=cause, since=self.db_now, probe_at=probe_at
-        )
-        paused = new.on_conflict_do_update(
-            index_elements=["workspace"], set_={"cause": cause, "probe_at": probe_at}
-        )
+        values = {"cause": pause_cause(subject, status), "probe_at": self.db_now + probe_after_s}
+        new = values | {"since": self.db_now}
         with self.writing() as connection:
-            connection.execute(paused)
+            connection.execute(self.upsert(t.pauses, {"workspace": workspace}, new, changed=values))
 
     def unpause(self, workspace: str) -> None:
         """

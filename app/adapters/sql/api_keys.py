@@ -30,16 +30,11 @@ class ApiKeys(Database):
 
     def set_key_status(self, workspace: str, fingerprint: str, status: str) -> None:
         """See `app.orchestrator.ports_recall.ApiKeys.set_key_status`."""
-        new = self.insert(t.recall_keys).values(
-            workspace=workspace, fingerprint=fingerprint, status=status, at=self.db_now
-        )
-        noted = new.on_conflict_do_update(
-            index_elements=["workspace", "fingerprint"],
-            set_={"status": status, "at": self.db_now},
-            where=t.recall_keys.c.status != KEY_BY_HAND,  # given while a worker was asking Recall
-        )
+        key = {"workspace": workspace, "fingerprint": fingerprint}
+        is_ours = t.recall_keys.c.status != KEY_BY_HAND  # given while a worker was asking Recall
+        values = {"status": status, "at": self.db_now}
         with self.writing() as connection:
-            connection.execute(noted)
+            connection.execute(self.upsert(t.recall_keys, key, values, where=is_ours))
 
     def newest_recordings(self, workspace: str, limit: int, *, gone_too: bool = False) -> list[str]:
         """See `app.orchestrator.ports_recall.ApiKeys.newest_recordings`."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,6 +108,19 @@ class Database:
         from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
         return postgresql_insert(table)
+
+    def upsert(
+        self,
+        table: sa.Table,
+        key: Mapping[str, object],
+        values: Mapping[str, object],
+        *,
+        changed: Mapping[str, object] | None = None,
+        where: sa.ColumnElement[bool] | None = None,
+    ) -> sqlite.Insert | postgresql.Insert:
+        """A new row; one that has this key already gets `changed`, else `values`, if `where` holds."""
+        new = self.insert(table).values({**key, **values})
+        return new.on_conflict_do_update(index_elements=list(key), set_=dict(changed or values), where=where)
 
     def close(self) -> None:
         """Closes every idle connection; the next use opens new ones."""

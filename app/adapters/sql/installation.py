@@ -62,8 +62,7 @@ class Installation(Database):
         """True for one caller of all processes per `every_s` seconds."""
         row, key = t.installation, f"{INTERVAL}{name}"
         is_over = row.c.at <= self.db_now - every_s
-        new = self.insert(row).values(key=key, at=self.db_now)
-        taken = new.on_conflict_do_update(index_elements=["key"], set_={"at": self.db_now}, where=is_over)
+        taken = self.upsert(row, {"key": key}, {"at": self.db_now}, where=is_over)
         # Read first: all processes ask every few seconds, and the interval is nearly always taken.
         with self.reading() as connection:
             if connection.execute(sa.select(row.c.key).where(row.c.key == key, ~is_over)).first() is not None:
@@ -84,11 +83,9 @@ class Installation(Database):
 
     def put_moment(self, connection: Connection, key: str, at: float | sa.ColumnElement[float]) -> None:
         """Notes a moment in a transaction, in place of the one before."""
-        new = self.insert(t.installation).values(key=key, at=at)
-        connection.execute(new.on_conflict_do_update(index_elements=["key"], set_={"at": at}))
+        connection.execute(self.upsert(t.installation, {"key": key}, {"at": at}))
 
     def add_to_counter(self, connection: Connection, name: str, number: int) -> None:
         """`count` within a transaction."""
-        new = self.insert(t.counters).values(name=name, value=number)
-        added = {"value": t.counters.c.value + new.excluded.value}
-        connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=added))
+        added = {"value": t.counters.c.value + number}
+        connection.execute(self.upsert(t.counters, {"name": name}, {"value": number}, changed=added))

@@ -57,11 +57,10 @@ class Liveness(Installation):
 
     def beat(self, name: str, *, detail: str = "") -> None:
         """A heartbeat of a process."""
-        values = {"at": self.db_now, "detail": detail}
-        new = self.insert(t.heartbeats).values(name=name, **values)
+        beat = self.upsert(t.heartbeats, {"name": name}, {"at": self.db_now, "detail": detail})
         long_gone = t.heartbeats.delete().where(t.heartbeats.c.at < self.db_now - _HEARTBEATS_KEPT_S)
         with self.writing() as connection:
-            connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=values))
+            connection.execute(beat)
             connection.execute(long_gone)
 
     def heartbeats(self) -> dict[str, tuple[float, str]]:

@@ -25,10 +25,8 @@ class ListPasses(Database):
         """See `app.orchestrator.ports_recall.ListPasses.take_pass`."""
         row, token = t.passes, secrets.token_hex(8)
         values = {"token": token, "leased_until": self.db_now + lease_s}
-        new = self.insert(row).values(workspace=workspace, name=name, **values)
-        taken = new.on_conflict_do_update(
-            index_elements=["workspace", "name"], set_=values, where=_is_free(self.db_now)
-        )
+        key = {"workspace": workspace, "name": name}
+        taken = self.upsert(row, key, values, where=_is_free(self.db_now))
         with self.writing() as connection:
             found = connection.execute(taken.returning(row.c.progress)).first()
         return None if found is None else HeldPass(workspace, name, token, found.progress)

@@ -92,25 +92,20 @@ class SendsAndRates(Database):
 
     def reserve(self, workspace: str, rate: str, *, gap_s: float) -> float:
         """Takes the next slot of a rate; returns its time. One row for all workers of all machines."""
-        row = t.rates
-        new = self.insert(row).values(workspace=workspace, rate=rate, next_at=self.db_now + gap_s)
-        taken = new.on_conflict_do_update(
-            index_elements=["workspace", "rate"],
-            set_={"next_at": t.Later(row.c.next_at, self.db_now) + gap_s},
-        )
+        first = {"next_at": self.db_now + gap_s}
+        next_ = {"next_at": t.Later(t.rates.c.next_at, self.db_now) + gap_s}
+        taken = self.upsert(t.rates, {"workspace": workspace, "rate": rate}, first, changed=next_)
         with self.writing() as connection:
-            return float(connection.execute(taken.returning(row.c.next_at)).scalar_one()) - gap_s
+            return float(connection.execute(taken.returning(t.rates.c.next_at)).scalar_one()) - gap_s
 
     def push_rate(self, workspace: str, rate: str, *, after_s: float) -> None:
         """No slot before now + after_s; a later time already set stays."""
-        row = t.rates
-        new = self.insert(row).values(workspace=workspace, rate=rate, next_at=self.db_now + after_s)
-        pushed = new.on_conflict_do_update(
-            index_elements=["workspace", "rate"],
-            set_={"next_at": t.Later(row.c.next_at, self.db_now + after_s)},
-        )
+        first = {"next_at": self.db_now + after_s}
+        later = {"next_at": t.Later(t.rates.c.next_at, self.db_now + after_s)}
         with self.writing() as connection:
-            connection.execute(pushed)
+            connection.execute(
+                self.upsert(t.rates, {"workspace": workspace, "rate": rate}, first, changed=later)
+            )
 
 
 def may_have_left() -> sa.ColumnElement[bool]:

@@ -77,9 +77,8 @@ class RecallAnswers(Database):
         shard = 0 if self.is_sqlite else os.getpid() % _SHARDS
         row = t.tallies
         for name in sorted(name for name, by in changes.items() if by):
-            new = self.insert(row).values(name=name, shard=shard, value=changes[name])
-            added = {"value": row.c.value + new.excluded.value}
-            connection.execute(new.on_conflict_do_update(index_elements=["name", "shard"], set_=added))
+            value, added = {"value": changes[name]}, {"value": row.c.value + changes[name]}
+            connection.execute(self.upsert(row, {"name": name, "shard": shard}, value, changed=added))
 
 
 def telling_outcomes(answers: Iterable[Answer]) -> list[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -171,17 +172,8 @@ class Transitions(Loading):
             wait_s = self._wait_for_bot(connection, after.workspace, send.bot, bot_limit)
             if wait_s is not None:
                 raise _BotBusy(wait_s)
-        stamp = t.sends.insert().values(
-            workspace=after.workspace,
-            recording_id=after.recording_id,
-            ordinal=send.ordinal,
-            key_serial=send.key_serial,
-            key=send.key,
-            fingerprint=send.fingerprint,
-            bot=send.bot,
-            body=send.body,
-            stamped_at=self.db_now,
-        )
+        of_recording = {"workspace": after.workspace, "recording_id": after.recording_id}
+        stamp = t.sends.insert().values(**of_recording, **asdict(send), stamped_at=self.db_now)
         return int(connection.execute(stamp.returning(t.sends.c.id)).scalar_one())
 
     def _drop_bodies(self, connection: Connection, before: Loaded, after: Transcription) -> None:
@@ -212,28 +204,10 @@ class Transitions(Loading):
         return float(wait_s) if wait_s is not None and wait_s > 0 else None
 
     def _keep_artifact(self, connection: Connection, artifact: ArtifactRow) -> None:
-        values: dict[str, Any] = {
-            "ordinal": artifact.ordinal,
-            "provider": artifact.provider,
-            "verdict": artifact.verdict,
-            "language": artifact.language,
-            "folder": artifact.folder,
-            "files": json.dumps(artifact.files),
-            "draft": artifact.draft,
-            "stored_at": self.db_now,
-            "is_current": False,
-        }
-        new = self.insert(t.artifacts).values(
-            workspace=artifact.workspace,
-            recording_id=artifact.recording_id,
-            transcript_id=artifact.transcript_id,
-            **values,
-        )
-        connection.execute(
-            new.on_conflict_do_update(
-                index_elements=["workspace", "recording_id", "transcript_id"], set_=values
-            )
-        )
+        values = asdict(artifact)
+        key = {name: values.pop(name) for name in ("workspace", "recording_id", "transcript_id")}
+        values |= {"files": json.dumps(artifact.files), "stored_at": self.db_now, "is_current": False}
+        connection.execute(self.upsert(t.artifacts, key, values))
 
     def _write_history(
         self,
@@ -295,10 +269,8 @@ class Transitions(Loading):
             "slot_at": None,
             **flags,
         }
-        new = self.insert(t.commands).values(
-            workspace=after.workspace, recording_id=after.recording_id, key=command.key, **values
-        )
-        put = new.on_conflict_do_update(index_elements=["workspace", "recording_id", "key"], set_=values)
+        key = {"workspace": after.workspace, "recording_id": after.recording_id, "key": command.key}
+        put = self.upsert(t.commands, key, values)
         return int(connection.execute(put.returning(t.commands.c.id)).scalar_one())
 
 
