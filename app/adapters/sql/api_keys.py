@@ -24,17 +24,15 @@ class ApiKeys(Database):
     def key_status(self, workspace: str, fingerprint: str) -> str | None:
         """See `app.orchestrator.ports_recall.ApiKeys.key_status`."""
         row = t.recall_keys
-        found = sa.select(row.c.status).where(row.c.workspace == workspace, row.c.fingerprint == fingerprint)
-        with self.reading() as connection:
-            return connection.execute(found).scalar()
+        is_of = (row.c.workspace == workspace, row.c.fingerprint == fingerprint)
+        return self.read_value(sa.select(row.c.status).where(*is_of))
 
     def set_key_status(self, workspace: str, fingerprint: str, status: str) -> None:
         """See `app.orchestrator.ports_recall.ApiKeys.set_key_status`."""
         key = {"workspace": workspace, "fingerprint": fingerprint}
         is_ours = t.recall_keys.c.status != KEY_BY_HAND  # given while a worker was asking Recall
         values = {"status": status, "at": self.db_now}
-        with self.writing() as connection:
-            connection.execute(self.upsert(t.recall_keys, key, values, where=is_ours))
+        self.write(self.upsert(t.recall_keys, key, values, where=is_ours))
 
     def newest_recordings(self, workspace: str, limit: int, *, gone_too: bool = False) -> list[str]:
         """See `app.orchestrator.ports_recall.ApiKeys.newest_recordings`."""

@@ -41,13 +41,11 @@ class CircuitBreakers(Database):
         row = t.breakers
         is_open = sa.or_(row.c.open_until > self.db_now, row.c.probing_until > self.db_now)
         tripped = sa.select(row.c.provider).where(row.c.workspace == workspace, is_open)
-        with self.reading() as connection:
-            return frozenset(connection.execute(tripped).scalars())
+        return frozenset(provider for (provider,) in self.read_all(tripped))
 
     def allow_request(self, workspace: str, provider: str, *, probe_s: float) -> bool:
         """True when closed, or when this caller becomes the one probe of the next `probe_s` seconds."""
-        with self.reading() as connection:
-            found = connection.execute(_BREAKER.where(_is_of(workspace, provider))).first()
+        found = self.read_first(_BREAKER.where(_is_of(workspace, provider)))
         if found is None or found.open_until is None:
             return True
         with self.writing() as connection:
@@ -62,27 +60,21 @@ class CircuitBreakers(Database):
     def release_probe(self, workspace: str, provider: str) -> None:
         """Gives the place of the probe back; nothing where there is none."""
         is_probing = sa.and_(_is_of(workspace, provider), t.breakers.c.probing_until.is_not(None))
-        with self.reading() as connection:
-            if connection.execute(_BREAKER.where(is_probing)).first() is None:
-                return
-        with self.writing() as connection:
-            connection.execute(t.breakers.update().where(is_probing).values(probing_until=None))
+        if self.read_first(_BREAKER.where(is_probing)) is not None:
+            self.write(t.breakers.update().where(is_probing).values(probing_until=None))
 
     def _close(self, workspace: str, provider: str) -> None:
         # Read first: every transcript that works comes here, and hardly one finds something to remove.
-        with self.reading() as connection:
-            if connection.execute(_BREAKER.where(_is_of(workspace, provider))).first() is None:
-                return
-        with self.writing() as connection:
-            connection.execute(t.breakers.delete().where(_is_of(workspace, provider)))
+        is_of = _is_of(workspace, provider)
+        if self.read_first(_BREAKER.where(is_of)) is not None:
+            self.write(t.breakers.delete().where(is_of))
 
     def _locked(
         self, connection: Connection, workspace: str, provider: str
     ) -> tuple[CircuitBreaker | None, float]:
         found = connection.execute(_BREAKER.where(_is_of(workspace, provider)).with_for_update()).first()
         # Asked after the lock was got: the wait for it is part of the past.
-        now = float(connection.execute(sa.select(self.db_now)).scalar_one())
-        return (CircuitBreaker(*found) if found is not None else None), now
+        return (CircuitBreaker(*found) if found is not None else None), self.now_in(connection)
 
 
 def _write(connection: Connection, workspace: str, provider: str, breaker: CircuitBreaker) -> None:

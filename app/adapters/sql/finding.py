@@ -135,8 +135,7 @@ class Finding(Database):
         wanted = wanted.where(*self._conditions(filters))
         if before is not None:
             wanted = wanted.where(sa.tuple_(row.c.first_heard_at, row.c.id) < sa.tuple_(*before))
-        with self.reading() as connection:
-            return [listed(values) for values in connection.execute(wanted)]
+        return [listed(values) for values in self.read_all(wanted)]
 
     def _conditions(self, filters: Filters) -> Iterator[sa.ColumnElement[bool] | sa.TextClause]:
         row = t.transcriptions
@@ -170,27 +169,25 @@ class Finding(Database):
         """By transcription id: keys below the storage's root of the result that readers should take."""
         row = t.artifacts
         found: dict[str, list[str]] = {}
-        with self.reading() as connection:
-            for workspace, ids in _by_workspace(rows).items():
-                wanted = sa.select(row.c.recording_id, row.c.folder, row.c.files)
-                current = wanted.where(
-                    row.c.workspace == workspace, row.c.recording_id.in_(ids), row.c.is_current
-                )
-                for recording, folder, names in connection.execute(current):
-                    found[ids[recording]] = [f"{folder}/{name}" for name in json.loads(names)]
+        for workspace, ids in _by_workspace(rows).items():
+            wanted = sa.select(row.c.recording_id, row.c.folder, row.c.files)
+            current = wanted.where(
+                row.c.workspace == workspace, row.c.recording_id.in_(ids), row.c.is_current
+            )
+            for recording, folder, names in self.read_all(current):
+                found[ids[recording]] = [f"{folder}/{name}" for name in json.loads(names)]
         return found
 
     def pending(self, rows: Sequence[Listed]) -> dict[str, Pending]:
         """By transcription id, for those of `rows` that have something to be done: what is due first."""
         row = t.commands
         first: dict[str, Pending] = {}
-        with self.reading() as connection:
-            for workspace, ids in _by_workspace(rows).items():
-                columns = (row.c.kind, row.c.due_at, row.c.is_held, row.c.waits_for)
-                wanted = sa.select(row.c.recording_id, *columns)
-                wanted = wanted.where(row.c.workspace == workspace, row.c.recording_id.in_(ids))
-                for recording, *command in connection.execute(wanted.order_by(row.c.due_at, row.c.id)):
-                    first.setdefault(ids[recording], Pending(*command))
+        for workspace, ids in _by_workspace(rows).items():
+            columns = (row.c.kind, row.c.due_at, row.c.is_held, row.c.waits_for)
+            wanted = sa.select(row.c.recording_id, *columns)
+            wanted = wanted.where(row.c.workspace == workspace, row.c.recording_id.in_(ids))
+            for recording, *command in self.read_all(wanted.order_by(row.c.due_at, row.c.id)):
+                first.setdefault(ids[recording], Pending(*command))
         return first
 
 

@@ -22,6 +22,7 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.engine import BUSY_S, Database, file_identity, sqlite_path
 from app.adapters.sql.errors import translated
 from app.adapters.sql.installation import Installation
+from app.adapters.sql.tables import is_of
 from app.orchestrator.records import Closing, Delivery, NewDelivery, PauseSubject
 
 ACCEPTED = "accepted"  # the counter of deliveries that were acknowledged, repetitions included
@@ -86,8 +87,7 @@ class DeliveryInbox(Installation):
         """Takes the tries of `take_deliveries` back: they ended for a reason that was not theirs."""
         row = t.deliveries
         returned = row.update().where(row.c.id.in_(sorted(delivery_ids)), row.c.tries > 0)
-        with self.writing() as connection:
-            connection.execute(returned.values(tries=row.c.tries - 1))
+        self.write(returned.values(tries=row.c.tries - 1))
 
     def close_deliveries(self, closings: Sequence[Closing]) -> None:
         """See `app.orchestrator.ports.DeliveryInbox.close_deliveries`."""
@@ -113,28 +113,20 @@ class DeliveryInbox(Installation):
         """A person had an unreadable one applied, or has seen that it cannot be: it stands no longer."""
         row = t.deliveries
         unread = row.update().where(row.c.id == delivery_id, row.c.note.is_not(None), row.c.kind.is_(None))
-        with self.writing() as connection:
-            connection.execute(unread.values(kind=kind, recording_id=recording_id))
+        self.write(unread.values(kind=kind, recording_id=recording_id))
 
     def delivery(self, delivery_id: int) -> tuple[str, bytes | None] | None:
         """(workspace, body) of a stored delivery, applied or not; the body may have been dropped by now."""
         row = t.deliveries
-        wanted = sa.select(row.c.workspace, row.c.body).where(row.c.id == delivery_id)
-        with self.reading() as connection:
-            found = connection.execute(wanted).first()
+        found = self.read_first(sa.select(row.c.workspace, row.c.body).where(row.c.id == delivery_id))
         return None if found is None else (found.workspace, found.body)
 
     def deliveries_of(self, workspace: str, recording_id: str) -> list[Mapping[str, Any]]:
         """The applied deliveries about a recording, those without effect too, and without their bodies."""
         row = t.deliveries
         columns = [column for column in row.c if column.name != "body"]
-        wanted = (
-            sa.select(*columns)
-            .where(row.c.workspace == workspace, row.c.recording_id == recording_id)
-            .order_by(row.c.id)
-        )
-        with self.reading() as connection:
-            return [dict(values) for values in connection.execute(wanted).mappings()]
+        wanted = sa.select(*columns).where(is_of(row, workspace, recording_id)).order_by(row.c.id)
+        return [values._asdict() for values in self.read_all(wanted)]
 
     def forget_bodies(self, *, older_than_s: float, limit: int) -> int:
         """
@@ -154,11 +146,9 @@ class DeliveryInbox(Installation):
             return 0
         # Again, for what was reopened meanwhile.
         is_meant = sa.and_(row.c.id.in_(sorted(ids)), row.c.body.is_not(None), row.c.kind.is_not(None))
-        return self._forget_on_sqlite(is_meant) if self.is_sqlite else self._forget(is_meant)
-
-    def _forget(self, is_meant: sa.ColumnElement[bool]) -> int:
-        with self.writing() as connection:
-            return connection.execute(t.deliveries.update().where(is_meant).values(body=None)).rowcount
+        if self.is_sqlite:
+            return self._forget_on_sqlite(is_meant)
+        return self.write(row.update().where(is_meant).values(body=None))
 
     def _forget_on_sqlite(self, is_meant: sa.ColumnElement[bool]) -> int:
         # Not by UPDATE: SQLite never joins pages that shrank in place, and since rows are added at the end
@@ -173,9 +163,7 @@ class DeliveryInbox(Installation):
 
     def has_unapplied(self) -> bool:
         """Whether any delivery waits that can be applied."""
-        waiting = sa.select(sa.exists().where(_is_waiting()))
-        with self.reading() as connection:
-            return bool(connection.execute(waiting).scalar())
+        return bool(self.read_value(sa.select(sa.exists().where(_is_waiting()))))
 
     def count_deliveries(self, rejected: Mapping[str, int], *, accepted: int, is_refused: bool) -> None:
         """

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection, Row
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.account_pauses import is_about_creates
+from app.adapters.sql.tables import is_of
 from app.adapters.sql.tallies import RecallAnswers
 from app.core import commands
 from app.core.state import ENDS, Phase
@@ -67,8 +68,7 @@ class Outbox(RecallAnswers):
     def renew(self, leased: Leased, *, lease_s: float) -> bool:
         """False when the lease went to another, or the command is done."""
         renewed = t.commands.update().where(_is_ours(leased)).values(leased_until=self.db_now + lease_s)
-        with self.writing() as connection:
-            return connection.execute(renewed).rowcount == 1
+        return self.write(renewed) == 1
 
     def defer(
         self,
@@ -120,19 +120,13 @@ class Outbox(RecallAnswers):
         is_open = row.c.phase.in_([phase.value for phase in Phase if phase not in ENDS])
         stuck = sa.select(row.c.workspace, row.c.recording_id).where(is_open, ~has_command)
         stuck = stuck.where(row.c.updated_at < self.db_now - older_than_s).limit(limit)
-        with self.reading() as connection:
-            return [(found.workspace, found.recording_id) for found in connection.execute(stuck)]
+        return [(workspace, recording_id) for workspace, recording_id in self.read_all(stuck)]
 
     def draft(self, workspace: str, recording_id: str, transcript_id: str) -> str | None:
         """See `app.orchestrator.ports.Transcriptions.draft`."""
         row = t.artifacts
-        of_this = sa.and_(
-            row.c.workspace == workspace,
-            row.c.recording_id == recording_id,
-            row.c.transcript_id == transcript_id,
-        )
-        with self.reading() as connection:
-            return connection.execute(sa.select(row.c.draft).where(of_this)).scalar()
+        of_this = sa.and_(is_of(row, workspace, recording_id), row.c.transcript_id == transcript_id)
+        return self.read_value(sa.select(row.c.draft).where(of_this))
 
     def due(self, limit: int, *, offer_again_s: float) -> list[Offerable]:
         """
@@ -165,8 +159,7 @@ class Outbox(RecallAnswers):
         """See `app.orchestrator.ports.Outbox.has_create`."""
         row = t.commands
         waiting = sa.select(row.c.id).where(row.c.workspace == workspace, row.c.kind == _CREATE)
-        with self.reading() as connection:
-            return connection.execute(waiting.limit(1)).first() is not None
+        return self.read_first(waiting.limit(1)) is not None
 
     def mark_offered(self, command_ids: Iterable[int]) -> None:
         """They are in the queue now; `due` is silent about them for a while."""
@@ -176,8 +169,7 @@ class Outbox(RecallAnswers):
         # A row locked by another transaction is being taken or replaced: no need to mark it, nor to wait.
         idle = sa.select(t.commands.c.id).where(t.commands.c.id.in_(ids)).with_for_update(skip_locked=True)
         marked = t.commands.update().where(t.commands.c.id.in_(idle)).values(offered_at=self.db_now)
-        with self.writing() as connection:
-            connection.execute(marked)
+        self.write(marked)
 
 
 def leased_of(found: Row[Any]) -> Leased:

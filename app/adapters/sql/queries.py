@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.finding import LISTED, Finding, Listed, listed
-from app.adapters.sql.loading import is_of
+from app.adapters.sql.tables import is_of
 
 
 @dataclass(frozen=True, slots=True)

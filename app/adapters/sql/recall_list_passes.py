@@ -42,16 +42,14 @@ class ListPasses(Database):
     def has_pass_waiting(self) -> bool:
         """Whether a pass stopped before its end and is in no worker's hands."""
         waiting = sa.exists().where(t.passes.c.progress.is_not(None), _is_free(self.db_now))
-        with self.reading() as connection:
-            return bool(connection.execute(sa.select(waiting)).scalar())
+        return bool(self.read_value(sa.select(waiting)))
 
     def _write(self, held: HeldPass, **values: object) -> bool:
         row = t.passes
         ours = row.update().where(
             row.c.workspace == held.workspace, row.c.name == held.name, row.c.token == held.token
         )
-        with self.writing() as connection:
-            return connection.execute(ours.values(**values)).rowcount == 1
+        return self.write(ours.values(**values)) == 1
 
 
 def _is_free(now: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:

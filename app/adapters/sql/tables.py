@@ -64,6 +64,11 @@ def transcription_id(workspace: str, recording_id: str) -> str:
     return f"txn_{uuid.uuid5(_IDS, f'{workspace}/{recording_id}').hex}"
 
 
+def is_of(table: sa.Table, workspace: str, recording_id: str) -> sa.ColumnElement[bool]:
+    """Rows of one recording."""
+    return sa.and_(table.c.workspace == workspace, table.c.recording_id == recording_id)
+
+
 metadata = sa.MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",

@@ -12,11 +12,10 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
-from app.adapters.sql.engine import Database
+from app.adapters.sql.installation import Installation
 from app.core.state import Phase, Transcription
 from app.recall.types import GOOD_OUTCOMES, Answer
 
@@ -27,7 +26,7 @@ _BUCKETS = (1, 5, 15, 60, 300, 900, 3600, 86_400)
 _SHARDS = 64  # on PostgreSQL, so that two commits seldom want the same row; as in the migration 0002
 
 
-class RecallAnswers(Database):
+class RecallAnswers(Installation):
     """Mixed into what commits outcomes."""
 
     def note_answers(self, workspace: str, answers: Sequence[Answer]) -> None:
@@ -37,10 +36,7 @@ class RecallAnswers(Database):
 
     def recall_trouble_since(self, workspace: str) -> float | None:
         """See `app.orchestrator.ports_recall.RecallAnswers.recall_trouble_since`."""
-        row = t.installation
-        with self.reading() as connection:
-            since = connection.execute(sa.select(row.c.at).where(row.c.key == f"{TROUBLE}{workspace}"))
-            return since.scalar()
+        return self.moment(TROUBLE + workspace)
 
     def count_answers(self, connection: Connection, workspace: str, answers: Iterable[Answer]) -> None:
         """Adds them up, and notes whether Recall answers."""

@@ -22,8 +22,9 @@ from sqlalchemy.exc import IntegrityError
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.errors import is_deadlock, violated
-from app.adapters.sql.loading import PREDATES_DOWNTIME, Loading, is_of
+from app.adapters.sql.loading import PREDATES_DOWNTIME, Loading
 from app.adapters.sql.sends_and_rates import may_have_left
+from app.adapters.sql.tables import is_of
 from app.core import commands, events
 from app.core import state as states
 from app.core.machine import Decision
