@@ -1,7 +1,7 @@
 """
 Which recordings there are, and which one an id means: by index wherever the id is one.
 
-Must change together: `_bot_id` and the index `ix_transcriptions_bot` of the migration 0003.
+Must change together: `_of_state` and the index `ix_transcriptions_bot` of the migration 0003.
 """
 
 from __future__ import annotations
@@ -111,15 +111,14 @@ class Finding(Database):
             yield row, row.c.id
             return
         yield row, row.c.recording_id
-        yield row, self._bot_id
+        yield row, self._of_state("bot_id")
         for table in (t.attempts, t.artifacts):
             yield table, table.c.transcript_id
 
-    @property
-    def _bot_id(self) -> sa.ColumnElement[str]:
-        """As in its index: another spelling, or a parameter in it, would not use it."""
-        sqlite, postgresql = "json_extract(state, '$.bot_id')", "(state::json ->> 'bot_id')"
-        return sa.literal_column(sqlite if self.is_sqlite else postgresql, sa.Text)
+    def _of_state(self, name: str) -> sa.ColumnElement[str]:
+        """Spelt as in the index of bots: another spelling, or a parameter in it, would not use it."""
+        spelt = f"json_extract(state, '$.{name}')" if self.is_sqlite else f"(state::json ->> '{name}')"
+        return sa.literal_column(spelt, sa.Text)
 
     def _begins(self, column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
         if self.is_sqlite:  # whose LIKE, blind to case, uses no index
@@ -142,19 +141,15 @@ class Finding(Database):
         if filters.phase is not None:
             yield row.c.phase == filters.phase.value
         if filters.bot_id is not None:
-            yield self._begins(self._bot_id, filters.bot_id)
+            yield self._begins(self._of_state("bot_id"), filters.bot_id)
         if filters.provider is not None:
-            attempt = t.attempts
-            is_of_it = sa.and_(
-                attempt.c.workspace == row.c.workspace, attempt.c.recording_id == row.c.recording_id
-            )
-            tried = sa.exists().where(is_of_it, attempt.c.provider == filters.provider)
+            is_of_it = t.is_of(t.attempts, row.c.workspace, row.c.recording_id)
+            tried = sa.exists().where(is_of_it, t.attempts.c.provider == filters.provider)
             yield sa.or_(row.c.provider == filters.provider, tried)
         if filters.since is not None:
             yield row.c.first_heard_at >= filters.since
         if filters.verdict is not None:
-            sqlite, postgresql = "json_extract(state, '$.verdict')", "(state::json ->> 'verdict')"
-            yield sa.literal_column(sqlite if self.is_sqlite else postgresql, sa.Text) == filters.verdict
+            yield self._of_state("verdict") == filters.verdict
         for number, (key, value) in enumerate(filters.metadata):
             yield self._has_metadata(key, value, number)
 

@@ -64,8 +64,8 @@ def transcription_id(workspace: str, recording_id: str) -> str:
     return f"txn_{uuid.uuid5(_IDS, f'{workspace}/{recording_id}').hex}"
 
 
-def is_of(table: sa.Table, workspace: str, recording_id: str) -> sa.ColumnElement[bool]:
-    """Rows of one recording."""
+def is_of(table: sa.Table, workspace: object, recording_id: object) -> sa.ColumnElement[bool]:
+    """Rows of one recording, given by its ids or by the columns of another table."""
     return sa.and_(table.c.workspace == workspace, table.c.recording_id == recording_id)
 
 

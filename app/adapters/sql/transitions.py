@@ -147,6 +147,7 @@ class Transitions(Loading):
     ) -> None:
         known = {line.ordinal: line for line in before.transcription.attempts}
         is_claim = isinstance(event, events.Sending)
+        of_recording = is_of(t.attempts, after.workspace, after.recording_id)
         for line in after.attempts:
             if known.get(line.ordinal) == line:
                 continue
@@ -159,7 +160,8 @@ class Transitions(Loading):
                 "updated_at": self.db_now,
             }
             if line.ordinal in known:
-                _update_attempt(connection, after, line.ordinal, values)
+                of_line = sa.and_(of_recording, t.attempts.c.ordinal == line.ordinal)
+                connection.execute(t.attempts.update().where(of_line).values(values))
                 continue
             allowed = max(budget or 0, after.budget)
             values["budget"] = allowed if is_claim else max(allowed, line.ordinal)
@@ -313,13 +315,6 @@ def _finish(connection: Connection, leased: Leased, *, is_kept: bool) -> None:
         held = connection.execute(row.delete().where(is_ours).returning(row.c.id)).first()
     if held is None:
         raise LeaseLost("the command belongs to another worker")
-
-
-def _update_attempt(
-    connection: Connection, after: Transcription, ordinal: int, values: dict[str, Any]
-) -> None:
-    of_line = sa.and_(is_of(t.attempts, after.workspace, after.recording_id), t.attempts.c.ordinal == ordinal)
-    connection.execute(t.attempts.update().where(of_line).values(values))
 
 
 def _insert_attempt(
