@@ -23,9 +23,7 @@ class ApiKeys(Database):
 
     def key_status(self, workspace: str, fingerprint: str) -> str | None:
         """See `app.orchestrator.ports_recall.ApiKeys.key_status`."""
-        row = t.recall_keys
-        is_of = (row.c.workspace == workspace, row.c.fingerprint == fingerprint)
-        return self.read_value(sa.select(row.c.status).where(*is_of))
+        return self.read_value(status_of(workspace, fingerprint))
 
     def set_key_status(self, workspace: str, fingerprint: str, status: str) -> None:
         """See `app.orchestrator.ports_recall.ApiKeys.set_key_status`."""
@@ -49,3 +47,9 @@ class ApiKeys(Database):
         with self.reading() as connection:
             found = connection.execute(should_be_there).scalars().all()
             return list(found or connection.execute(newest).scalars().all())
+
+
+def status_of(workspace: str, fingerprint: str) -> sa.Select[str]:
+    """What is known of a key."""
+    row = t.recall_keys
+    return sa.select(row.c.status).where(row.c.workspace == workspace, row.c.fingerprint == fingerprint)

@@ -30,6 +30,9 @@ ACCEPTED = "accepted"  # the counter of deliveries that were acknowledged, repet
 # complete, fresh headers.
 ACCEPTED_AT, REFUSED_AT = "webhook_accepted", "webhook_refused"
 
+# Rightly signed, and could not be understood; see `put_aside`.
+IS_UNREADABLE = sa.and_(t.deliveries.c.note.is_not(None), t.deliveries.c.kind.is_(None))
+
 _COLUMNS = ("workspace", "webhook_id", "received_at", "sent_at", "secret_label", "body")
 _ADD = "INSERT INTO deliveries ({}) VALUES ({}) ON CONFLICT (workspace, webhook_id) DO NOTHING"
 
@@ -112,7 +115,7 @@ class DeliveryInbox(Installation):
     def put_aside(self, delivery_id: int, *, kind: str, recording_id: str | None = None) -> None:
         """A person had an unreadable one applied, or has seen that it cannot be: it stands no longer."""
         row = t.deliveries
-        unread = row.update().where(row.c.id == delivery_id, row.c.note.is_not(None), row.c.kind.is_(None))
+        unread = row.update().where(row.c.id == delivery_id, IS_UNREADABLE)
         self.write(unread.values(kind=kind, recording_id=recording_id))
 
     def delivery(self, delivery_id: int) -> tuple[str, bytes | None] | None:

@@ -51,19 +51,8 @@ class Outbox(RecallAnswers):
         """
         row, token = t.commands, secrets.token_hex(8)
         taken = row.update().where(row.c.id == command_id, row.c.due_at <= self.db_now + _EARLY_S)
-        taken = taken.where(_is_free(self.db_now)).returning(
-            row.c.id,
-            row.c.workspace,
-            row.c.recording_id,
-            row.c.args,
-            row.c.token,
-            row.c.tries,
-            row.c.slot_at,
-            row.c.slot_rate,
-            row.c.wanted_since,
-        )
         values = {"token": token, "leased_until": self.db_now + lease_s, "tries": row.c.tries + 1}
-        return connection.execute(taken.values(values)).first()
+        return connection.execute(taken.where(_is_free(self.db_now)).values(values).returning(row)).first()
 
     def renew(self, leased: Leased, *, lease_s: float) -> bool:
         """False when the lease went to another, or the command is done."""
@@ -114,9 +103,7 @@ class Outbox(RecallAnswers):
     def without_command(self, *, older_than_s: float, limit: int) -> list[tuple[str, str]]:
         """See `ports.Transcriptions.without_command`. By the index on goals."""
         row, command = t.transcriptions, t.commands
-        has_command = sa.exists().where(
-            command.c.workspace == row.c.workspace, command.c.recording_id == row.c.recording_id
-        )
+        has_command = sa.exists().where(is_of(command, row.c.workspace, row.c.recording_id))
         is_open = row.c.phase.in_([phase.value for phase in Phase if phase not in ENDS])
         stuck = sa.select(row.c.workspace, row.c.recording_id).where(is_open, ~has_command)
         stuck = stuck.where(row.c.updated_at < self.db_now - older_than_s).limit(limit)
@@ -157,9 +144,7 @@ class Outbox(RecallAnswers):
 
     def has_create(self, workspace: str) -> bool:
         """See `app.orchestrator.ports.Outbox.has_create`."""
-        row = t.commands
-        waiting = sa.select(row.c.id).where(row.c.workspace == workspace, row.c.kind == _CREATE)
-        return self.read_first(waiting.limit(1)) is not None
+        return self.read_first(first_of_kind(workspace, _CREATE)) is not None
 
     def mark_offered(self, command_ids: Iterable[int]) -> None:
         """They are in the queue now; `due` is silent about them for a while."""
@@ -170,6 +155,12 @@ class Outbox(RecallAnswers):
         idle = sa.select(t.commands.c.id).where(t.commands.c.id.in_(ids)).with_for_update(skip_locked=True)
         marked = t.commands.update().where(t.commands.c.id.in_(idle)).values(offered_at=self.db_now)
         self.write(marked)
+
+
+def first_of_kind(workspace: str, kind: str) -> sa.Select[int]:
+    """The id of a command of this kind, due or not."""
+    row = t.commands
+    return sa.select(row.c.id).where(row.c.workspace == workspace, row.c.kind == kind).limit(1)
 
 
 def leased_of(found: Row[Any]) -> Leased:

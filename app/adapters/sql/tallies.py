@@ -12,6 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
@@ -75,6 +76,14 @@ class RecallAnswers(Installation):
         for name in sorted(name for name, by in changes.items() if by):
             value, added = {"value": changes[name]}, {"value": row.c.value + changes[name]}
             connection.execute(self.upsert(row, {"name": name, "shard": shard}, value, changed=added))
+
+
+def measures(connection: Connection) -> tuple[dict[str, int], dict[str, int]]:
+    """What is counted as it happens, by name: `tallies` (summed over their shards), and `counters`."""
+    tally, counter = t.tallies.c, t.counters.c
+    tallies = connection.execute(sa.select(tally.name, sa.func.sum(tally.value)).group_by(tally.name))
+    counters = connection.execute(sa.select(counter.name, counter.value))
+    return {name: int(by) for name, by in tallies}, {name: int(number) for name, number in counters}
 
 
 def telling_outcomes(answers: Iterable[Answer]) -> list[str]:
