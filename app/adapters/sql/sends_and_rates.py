@@ -90,7 +90,7 @@ class SendsAndRates(Database):
     def reserve(self, workspace: str, rate: str, *, gap_s: float) -> float:
         """Takes the next slot of a rate; returns its time. One row for all workers of all machines."""
         first = {"next_at": self.db_now + gap_s}
-        next_ = {"next_at": t.Later(t.rates.c.next_at, self.db_now) + gap_s}
+        next_ = {"next_at": t.later(t.rates.c.next_at, self.db_now) + gap_s}
         taken = self.upsert(t.rates, {"workspace": workspace, "rate": rate}, first, changed=next_)
         with self.writing() as connection:
             return float(connection.execute(taken.returning(t.rates.c.next_at)).scalar_one()) - gap_s
@@ -98,7 +98,7 @@ class SendsAndRates(Database):
     def push_rate(self, workspace: str, rate: str, *, after_s: float) -> None:
         """No slot before now + after_s; a later time already set stays."""
         first = {"next_at": self.db_now + after_s}
-        later = {"next_at": t.Later(t.rates.c.next_at, self.db_now + after_s)}
+        later = {"next_at": t.later(t.rates.c.next_at, self.db_now + after_s)}
         self.write(self.upsert(t.rates, {"workspace": workspace, "rate": rate}, first, changed=later))
 
 

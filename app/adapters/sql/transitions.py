@@ -213,12 +213,7 @@ class Transitions(Loading):
         connection.execute(self.upsert(t.artifacts, key, values))
 
     def _write_history(
-        self,
-        connection: Connection,
-        before: Loaded,
-        decision: Decision,
-        event: events.Event,
-        source: Source,
+        self, connection: Connection, before: Loaded, decision: Decision, event: events.Event, source: Source
     ) -> None:
         line = history.line(before, decision, event, source)
         line |= {"commands": json.dumps(line["commands"]), "summary": json.dumps(line["summary"])}
@@ -253,11 +248,7 @@ class Transitions(Loading):
         return tuple(offerable)
 
     def _put_command(
-        self,
-        connection: Connection,
-        after: Transcription,
-        command: commands.Command,
-        flags: dict[str, Any],
+        self, connection: Connection, after: Transcription, command: commands.Command, flags: dict[str, Any]
     ) -> int:
         values: dict[str, Any] = {
             "kind": commands.kind_of(command),
