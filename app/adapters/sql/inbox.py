@@ -137,18 +137,13 @@ class DeliveryInbox(Installation):
         oldest first; returns of how many. They can be replayed no more.
         """
         row = t.deliveries
-        with (
-            self.reading() as connection
-        ):  # a number, so that the index can be used; and mostly nothing to do
-            until = connection.execute(sa.select(self.db_now - older_than_s)).scalar_one()
-            old = sa.select(row.c.id).where(
-                row.c.body.is_not(None), row.c.kind.is_not(None), row.c.applied_at < until
-            )
-            ids = connection.execute(old.order_by(row.c.applied_at).limit(limit)).scalars().all()
-        if not ids:
+        until = self.now() - older_than_s  # a number, so that the index can be used
+        is_kept = sa.and_(row.c.body.is_not(None), row.c.kind.is_not(None))
+        old = sa.select(row.c.id).where(is_kept, row.c.applied_at < until).order_by(row.c.applied_at)
+        ids = [id_ for (id_,) in self.read_all(old.limit(limit))]
+        if not ids:  # as is mostly so
             return 0
-        # Again, for what was reopened meanwhile.
-        is_meant = sa.and_(row.c.id.in_(sorted(ids)), row.c.body.is_not(None), row.c.kind.is_not(None))
+        is_meant = sa.and_(row.c.id.in_(sorted(ids)), is_kept)  # again, for what was reopened meanwhile
         if self.is_sqlite:
             return self._forget_on_sqlite(is_meant)
         return self.write(row.update().where(is_meant).values(body=None))

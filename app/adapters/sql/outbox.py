@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, Row
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.account_pauses import is_about_creates
-from app.adapters.sql.tables import is_of
+from app.adapters.sql.tables import CLOCK_WAS_SET_BACK_S, is_free, is_of
 from app.adapters.sql.tallies import RecallAnswers
 from app.core import commands
 from app.core.state import ENDS, Phase
@@ -29,10 +29,6 @@ from app.recall.types import Answer
 _CREATE = commands.name_of(commands.CreateTranscript)
 _LONGEST_CAUSE = 100
 _EARLY_S = 0.05  # a command may be taken this much before its time: the offer was on its way
-
-
-# No lease and no offer lies this far ahead, unless the database's clock was set back since.
-_CLOCK_WAS_SET_BACK_S = 600.0
 
 
 class Outbox(RecallAnswers):
@@ -50,13 +46,14 @@ class Outbox(RecallAnswers):
         whatever the row holds.
         """
         row, token = t.commands, secrets.token_hex(8)
-        taken = row.update().where(row.c.id == command_id, row.c.due_at <= self.db_now + _EARLY_S)
+        is_due = row.c.due_at <= self.db_now + _EARLY_S
+        taken = row.update().where(row.c.id == command_id, is_due, is_free(row.c.leased_until, self.db_now))
         values = {"token": token, "leased_until": self.db_now + lease_s, "tries": row.c.tries + 1}
-        return connection.execute(taken.where(_is_free(self.db_now)).values(values).returning(row)).first()
+        return connection.execute(taken.values(values).returning(row)).first()
 
     def renew(self, leased: Leased, *, lease_s: float) -> bool:
         """False when the lease went to another, or the command is done."""
-        renewed = t.commands.update().where(_is_ours(leased)).values(leased_until=self.db_now + lease_s)
+        renewed = t.commands.update().where(is_ours(leased)).values(leased_until=self.db_now + lease_s)
         return self.write(renewed) == 1
 
     def defer(
@@ -79,7 +76,7 @@ class Outbox(RecallAnswers):
         """`defer` within a transaction."""
         row = t.commands
         is_paused = sa.exists().where(t.pauses.c.workspace == leased.workspace)
-        later = row.update().where(_is_ours(leased))
+        later = row.update().where(is_ours(leased))
         later = later.values(
             due_at=self.db_now + after_s,
             offered_at=None,
@@ -97,7 +94,7 @@ class Outbox(RecallAnswers):
     def drop(self, leased: Leased, *, answers: Sequence[Answer] = ()) -> None:
         """Finished without a change of state; nothing happens when the lease went to another."""
         with self.writing() as connection:
-            connection.execute(t.commands.delete().where(_is_ours(leased)))
+            connection.execute(t.commands.delete().where(is_ours(leased)))
             self.count_answers(connection, leased.workspace, answers)
 
     def without_command(self, *, older_than_s: float, limit: int) -> list[tuple[str, str]]:
@@ -124,22 +121,22 @@ class Outbox(RecallAnswers):
         row, pause = t.commands, t.pauses
         with self.reading() as connection:
             now = connection.execute(sa.select(self.db_now)).scalar_one()  # a number: the index can be used
+            at = sa.literal(now, sa.Double)
             is_quiet = sa.or_(
                 row.c.offered_at.is_(None),
                 row.c.offered_at < now - offer_again_s,
-                row.c.offered_at > now + _CLOCK_WAS_SET_BACK_S,
+                row.c.offered_at > now + CLOCK_WAS_SET_BACK_S,
             )
             waiting = sa.select(row.c.id, row.c.args, row.c.recording_id)
-            waiting = waiting.where(row.c.due_at <= now, _is_free(sa.literal(now, sa.Double)), is_quiet)
+            waiting = waiting.where(row.c.due_at <= now, is_free(row.c.leased_until, at), is_quiet)
             waiting = waiting.order_by(row.c.due_at, row.c.id)
             stops_it = sa.or_(~is_about_creates(pause.c.cause), row.c.kind == _CREATE)
             is_paused = sa.exists().where(pause.c.workspace == row.c.workspace, stops_it)
             found = list(connection.execute(waiting.where(~is_paused).limit(limit)))
-            probing = connection.execute(
-                sa.select(pause.c.workspace).where(pause.c.probe_at <= now)
-            ).scalars()
-            for workspace in probing.all():
-                found += _first_of(connection, waiting.where(is_paused), workspace)
+            probing = connection.execute(sa.select(pause.c.workspace).where(pause.c.probe_at <= now)).all()
+            for (workspace,) in probing:
+                probe = waiting.where(is_paused, row.c.workspace == workspace).limit(1)
+                found += connection.execute(probe).all()
         return [_offerable(values) for values in found[:limit]]
 
     def has_create(self, workspace: str) -> bool:
@@ -177,19 +174,8 @@ def leased_of(found: Row[Any]) -> Leased:
     )
 
 
-def _is_free(now: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
-    until = t.commands.c.leased_until
-    return sa.or_(until.is_(None), until < now, until > now + _CLOCK_WAS_SET_BACK_S)
-
-
-def _is_ours(leased: Leased) -> sa.ColumnElement[bool]:
+def is_ours(leased: Leased) -> sa.ColumnElement[bool]:
     return sa.and_(t.commands.c.id == leased.id, t.commands.c.token == leased.token)
-
-
-def _first_of(
-    connection: Connection, waiting: sa.Select[tuple[int, str, str]], workspace: str
-) -> list[Row[int, str, str]]:
-    return list(connection.execute(waiting.where(t.commands.c.workspace == workspace).limit(1)))
 
 
 def _offerable(values: Row[int, str, str]) -> Offerable:

@@ -14,9 +14,6 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
 from app.orchestrator.records import HeldPass
 
-# No lease of a pass lies this far ahead, unless the database's clock was set back since.
-_CLOCK_WAS_SET_BACK_S = 600.0
-
 
 class ListPasses(Database):
     """`app.orchestrator.ports_recall.ListPasses`."""
@@ -26,7 +23,7 @@ class ListPasses(Database):
         row, token = t.passes, secrets.token_hex(8)
         values = {"token": token, "leased_until": self.db_now + lease_s}
         key = {"workspace": workspace, "name": name}
-        taken = self.upsert(row, key, values, where=_is_free(self.db_now))
+        taken = self.upsert(row, key, values, where=t.is_free(t.passes.c.leased_until, self.db_now))
         with self.writing() as connection:
             found = connection.execute(taken.returning(row.c.progress)).first()
         return None if found is None else HeldPass(workspace, name, token, found.progress)
@@ -41,7 +38,8 @@ class ListPasses(Database):
 
     def has_pass_waiting(self) -> bool:
         """Whether a pass stopped before its end and is in no worker's hands."""
-        waiting = sa.exists().where(t.passes.c.progress.is_not(None), _is_free(self.db_now))
+        row = t.passes.c
+        waiting = sa.exists().where(row.progress.is_not(None), t.is_free(row.leased_until, self.db_now))
         return bool(self.read_value(sa.select(waiting)))
 
     def _write(self, held: HeldPass, **values: object) -> bool:
@@ -50,8 +48,3 @@ class ListPasses(Database):
             row.c.workspace == held.workspace, row.c.name == held.name, row.c.token == held.token
         )
         return self.write(ours.values(**values)) == 1
-
-
-def _is_free(now: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
-    until = t.passes.c.leased_until
-    return sa.or_(until.is_(None), until < now, until > now + _CLOCK_WAS_SET_BACK_S)

@@ -20,6 +20,9 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from app.core.policy import CEILING
 
+# No lease and no offer lies this far ahead, unless the database's clock was set back since.
+CLOCK_WAS_SET_BACK_S = 600.0
+
 _IDS = uuid.UUID("6f6a2c1e-2f0b-5d57-9f38-0b5d6f1d8a41")  # never change: ids of transcriptions hang on it
 
 
@@ -55,6 +58,11 @@ def transcription_id(workspace: str, recording_id: str) -> str:
 def is_of(table: sa.Table, workspace: object, recording_id: object) -> sa.ColumnElement[bool]:
     """Rows of one recording, given by its ids or by the columns of another table."""
     return sa.and_(table.c.workspace == workspace, table.c.recording_id == recording_id)
+
+
+def is_free(until: sa.ColumnElement[Any], now: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
+    """A lease or an offer is over."""
+    return sa.or_(until.is_(None), until < now, until > now + CLOCK_WAS_SET_BACK_S)
 
 
 metadata = sa.MetaData(

@@ -23,6 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from app.adapters.sql import tables as t
 from app.adapters.sql.errors import is_deadlock, violated
 from app.adapters.sql.loading import PREDATES_DOWNTIME, Loading
+from app.adapters.sql.outbox import is_ours
 from app.adapters.sql.sends_and_rates import may_have_left
 from app.adapters.sql.tables import is_of
 from app.core import commands, events
@@ -298,13 +299,10 @@ def _check_version(connection: Connection, before: Loaded) -> None:
 
 
 def _finish(connection: Connection, leased: Leased, *, is_kept: bool) -> None:
-    row = t.commands
-    is_ours = sa.and_(row.c.id == leased.id, row.c.token == leased.token)
-    if is_kept:
-        held = connection.execute(sa.select(row.c.id).where(is_ours).with_for_update()).first()
-    else:
-        held = connection.execute(row.delete().where(is_ours).returning(row.c.id)).first()
-    if held is None:
+    row, is_it = t.commands, is_ours(leased)
+    kept = sa.select(row.c.id).where(is_it).with_for_update()
+    done = row.delete().where(is_it).returning(row.c.id)
+    if connection.execute(kept if is_kept else done).first() is None:
         raise LeaseLost("the command belongs to another worker")
 
 
