@@ -64,17 +64,8 @@ class DeliveryInbox(Installation):
     def _dedicated(self) -> DedicatedConnection:
         return DedicatedConnection(self)
 
-    def take_deliveries(self, limit: int) -> list[Delivery]:
-        """
-        Unapplied deliveries; counts one try for each. Those never tried come first and together, oldest
-        first (as they reached the database); one that was tried before comes alone. None of a workspace that
-        is not in the settings.
-        """
-        with self.writing() as connection:
-            return self.take_deliveries_in(connection, limit)
-
     def take_deliveries_in(self, connection: Connection, limit: int) -> list[Delivery]:
-        """`take_deliveries` within a transaction."""
+        """See `app.orchestrator.ports.DeliveryInbox.receive`. None of a workspace not in the settings."""
         row = t.deliveries
         waiting = sa.select(row.c.id).where(_is_waiting())
         untried = waiting.where(row.c.tries == 0).order_by(row.c.id).limit(limit)
@@ -87,7 +78,7 @@ class DeliveryInbox(Installation):
         ]
 
     def return_deliveries(self, delivery_ids: Sequence[int]) -> None:
-        """Takes the tries of `take_deliveries` back: they ended for a reason that was not theirs."""
+        """Takes the tries of `receive` back: they ended for a reason that was not theirs."""
         row = t.deliveries
         returned = row.update().where(row.c.id.in_(sorted(delivery_ids)), row.c.tries > 0)
         self.write(returned.values(tries=row.c.tries - 1))

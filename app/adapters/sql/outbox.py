@@ -34,16 +34,10 @@ _EARLY_S = 0.05  # a command may be taken this much before its time: the offer w
 class Outbox(RecallAnswers):
     """`app.orchestrator.ports.Outbox` and `Leases`; of `Transcriptions` what reads only."""
 
-    def take(self, command_id: int, *, lease_s: float) -> Leased | None:
-        """The command with a new token, when it is due, unfinished and not leased; else None."""
-        with self.writing() as connection:
-            found = self.take_in(connection, command_id, lease_s=lease_s)
-        return leased_of(found) if found is not None else None
-
     def take_in(self, connection: Connection, command_id: int, *, lease_s: float) -> Row[Any] | None:
         """
-        `take` within a transaction. The row is read by `leased_of` when that has ended: the try is counted
-        whatever the row holds.
+        The command with a new token, when it is due, unfinished and not leased; else None. The row is read
+        by `leased_of` when the transaction has ended: the try is counted whatever the row holds.
         """
         row, token = t.commands, secrets.token_hex(8)
         is_due = row.c.due_at <= self.db_now + _EARLY_S
