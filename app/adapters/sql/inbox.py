@@ -123,10 +123,7 @@ class DeliveryInbox(Installation):
         return [values._asdict() for values in self.read_all(wanted)]
 
     def forget_bodies(self, *, older_than_s: float, limit: int) -> int:
-        """
-        Drops the bodies of at most `limit` deliveries applied more than `older_than_s` seconds ago, the
-        oldest first; returns of how many. They can be replayed no more.
-        """
+        """See `app.orchestrator.ports.DeliveryInbox`. The oldest first; these can be replayed no more."""
         row = t.deliveries
         until = self.now() - older_than_s  # a number, so that the index can be used
         is_kept = sa.and_(row.c.body.is_not(None), row.c.kind.is_not(None))

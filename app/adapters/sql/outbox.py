@@ -107,11 +107,7 @@ class Outbox(RecallAnswers):
         return self.read_value(sa.select(row.c.draft).where(of_this))
 
     def due(self, limit: int, *, offer_again_s: float) -> list[Offerable]:
-        """
-        Due commands neither leased nor offered within `offer_again_s`, oldest first. Reads only.
-
-        A paused workspace has none, but one when its probe is due.
-        """
+        """See the port. Oldest first; a paused workspace has none, but one when its probe is due."""
         row, pause = t.commands, t.pauses
         with self.reading() as connection:
             now = connection.execute(sa.select(self.db_now)).scalar_one()  # a number: the index can be used
