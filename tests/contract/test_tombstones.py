@@ -29,6 +29,7 @@ from tests.contract.conftest import AnyStore
 from tests.contract.store_builders import CREATE, DONE, HAND, WORKSPACE, delivery, state_of
 from tests.doubles.full_queue import FullQueue
 from tests.policies import built_in
+from tests.taking import take
 
 ERASED, OTHER = "0d4c1c8e-0000-4000-8000-000000000001", "77aa0b52-0000-4000-8000-000000000002"
 TRANSCRIPT = {ERASED: "11111111-0000-4000-8000-000000000003", OTHER: "22222222-0000-4000-8000-000000000004"}
@@ -112,7 +113,7 @@ def assert_left_alone(store: AnyStore, before: Transcription) -> None:
 def wanted(store: AnyStore) -> set[str]:
     """Whose commands there are."""
     due = store.due(100, offer_again_s=0.0)
-    taken = [store.take(item.id, lease_s=15) for item in due]
+    taken = [take(store, item.id, lease_s=15) for item in due]
     return {leased.recording_id for leased in taken if leased is not None}
 
 

@@ -23,6 +23,7 @@ from app.web.health import PARTS, Probe, Readiness, Report
 from tests import migrated
 from tests.bench.receivers import hung_valkey, receiver, valkey
 from tests.contract.store_builders import delivery
+from tests.taking import take_deliveries
 from tests.web.receiver import Receiver, head
 from tests.web.receiver_app import FileInbox
 
@@ -294,7 +295,7 @@ def later(store: SqlStore) -> None:
 
 def unreadable(store: SqlStore) -> None:
     store.add_deliveries([delivery("m1")])
-    (one,) = store.take_deliveries(1)
+    (one,) = take_deliveries(store, 1)
     store.close_deliveries([Closing(one.id, "unreadable: not JSON")])
 
 
