@@ -28,7 +28,6 @@ from app.core.commands import (
     PublishTranscript,
     kind_of,
 )
-from app.core.durations import Durations
 from app.core.machine import is_wanted
 from app.core.state import AttemptStatus
 from app.errors import BlobsUnavailable, LeaseLost
@@ -48,6 +47,7 @@ from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refuse
 from app.orchestrator.ports import Blobs, Clock, Leases, RateLimits
 from app.orchestrator.rate_limits import CommandRates
 from app.orchestrator.records import Begun, PauseSubject, Presence, Source
+from app.orchestrator.timing import Timing
 from app.orchestrator.transitions import Advancer
 
 DEAD_LETTER_AFTER = 8
@@ -90,7 +90,7 @@ class CommandRunner:
         account: Account,
         transitions: Advancer,
         presence: Presence,
-        durations: Durations,
+        durations: Timing,
     ) -> None:
         self._store, self._blobs, self._clock = store, blobs, clock
         self._workspaces, self._scratch, self._log = workspaces, scratch, log
@@ -105,7 +105,7 @@ class CommandRunner:
         leased = begun.leased
         workspace = self._workspaces.get(leased.workspace)
         if workspace is None:
-            after_s = self._durations.recording_ask_every_s
+            after_s = self._durations.workspace_unknown_every_s
             self._account.suspend(leased.workspace, probe_after_s=after_s)
             self._store.defer(leased, after_s=after_s, cause=PauseSubject.WORKSPACE_UNKNOWN)
             return

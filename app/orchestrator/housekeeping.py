@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Protocol
 
 from app.core import events
-from app.core.durations import Durations
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.ports import AccountPauses, Blobs, Clock, DeliveryInbox, Outbox, Queue, Transcriptions
 from app.orchestrator.ports_recall import ListPasses, RecallAnswers
 from app.orchestrator.recall_list_passes import PASS, Progress, Reach, ReachStore
 from app.orchestrator.records import Presence, Source
+from app.orchestrator.timing import Timing
 from app.orchestrator.transitions import Advancer
 
 _LEFTOVER_AFTER_S = 3600.0
+_BEGINNING_LEASE_S = 15.0  # of a pass that is only noted
 # Bodies of old deliveries: each batch holds SQLite's only writer for 3 ms, and 2,000 a minute are twice what
 # Recall's limits let come in.
 _FORGET_EVERY_S, _FORGET_AT_ONCE, _FORGET_BATCHES = 60.0, 100, 20
@@ -57,7 +58,7 @@ class Housekeeping:
         transitions: Advancer,
         presence: Presence,
         resume: Callable[[Mapping[str, Workspace]], None],
-        durations: Durations,
+        durations: Timing,
     ) -> None:
         self._store, self._queue, self._blobs, self._clock = store, queue, blobs, clock
         self._workspaces, self._scratch, self._transitions = workspaces, scratch, transitions
@@ -128,7 +129,7 @@ def ask_for_passes(store: SweepStore, queue: Queue, workspaces: Mapping[str, Wor
 
 
 def _begin_pass(store: SweepStore, workspace: Workspace) -> None:
-    held = store.take_pass(workspace.name, PASS, lease_s=workspace.policy.durations.lease_s)
+    held = store.take_pass(workspace.name, PASS, lease_s=_BEGINNING_LEASE_S)
     if held is not None:  # else one is under way, and longer than its period
         progress = Progress.read(held.progress) or Reach(store, workspace).begin()
         store.leave_pass(held, progress=progress.to_json())

@@ -13,7 +13,6 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from app.clock import boot_id
-from app.core.durations import Durations
 from app.core.policy import Policy
 from app.errors import WorkspaceUnknown
 from app.orchestrator.account_pause import Account
@@ -23,6 +22,7 @@ from app.orchestrator.housekeeping import Housekeeping
 from app.orchestrator.inbox_consumer import InboxConsumer
 from app.orchestrator.ports import Blobs, Clock, Queue, Store
 from app.orchestrator.records import BootClock, Presence
+from app.orchestrator.timing import Timing
 from app.orchestrator.transitions import Advancer
 
 
@@ -43,7 +43,7 @@ class Service:
         blobs: Blobs,
         clock: Clock,
         workspaces: Mapping[str, Workspace],
-        timing: Durations,
+        timing: Timing,
         scratch: Path,
         log: FilteringBoundLogger,
     ) -> None:
@@ -104,4 +104,4 @@ class Service:
         return known.policy
 
     def _suspend(self, workspace: str) -> None:
-        self.account.suspend(workspace, probe_after_s=self.timing.recording_ask_every_s)
+        self.account.suspend(workspace, probe_after_s=self.timing.workspace_unknown_every_s)

@@ -19,7 +19,7 @@ from app.recall.limits import READS_PER_WINDOW
 from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import promises
 from tests.property.bill import Message, Recording
-from tests.property.surroundings import DURATIONS
+from tests.property.surroundings import DURATIONS, TIMING
 from tests.property.world import World
 
 HOUR_S = 3_600.0
@@ -114,7 +114,7 @@ def test_claim_of_a_worker_that_stood_still_while_an_absence_was_noted_is_not_ma
     worker = world.start(lambda: world.service.perform(create), stops_at="before the commit of Sending")
     assert worker is not None
     worker.is_frozen = True
-    world.clock.at += 2 * DURATIONS.silence_s
+    world.clock.at += 2 * TIMING.silence_s
     world.service.receive()  # by another, who was away as well
     world.go_on(worker, stops_at="")
     assert not world.recall.transcripts, world.told("it was sent")

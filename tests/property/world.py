@@ -39,6 +39,7 @@ from tests.property.model_recall import ModelRecall
 from tests.property.surroundings import (
     DURATIONS,
     START,
+    TIMING,
     Backup,
     MemoryBlobs,
     MemoryQueue,
@@ -113,7 +114,7 @@ class World:
             blobs=self.blobs,
             clock=self.clock,
             workspaces={"default": workspace},
-            timing=self.policy.durations,
+            timing=TIMING,
             scratch=self.scratch,
             log=self._log,
         )
@@ -154,7 +155,7 @@ class World:
             self.recall.tick()
         self.clock.at = until
         for worker in list(self.workers):
-            is_over = self.clock.at - worker.started_at > DURATIONS.job_timeout_s
+            is_over = self.clock.at - worker.started_at > TIMING.job_timeout_s
             if is_over and not worker.is_frozen and worker is not current():
                 self.kill(worker)
             elif worker.leased is not None and not worker.is_frozen:
@@ -234,9 +235,9 @@ class World:
         """The dispatcher signs now and then, as its sweep does: having nothing to do is not being away."""
         until = self.clock.at + max(0.0, seconds)
         while self.clock.at < until:
-            self.pass_time(min(DURATIONS.silence_s / 2, until - self.clock.at))
+            self.pass_time(min(TIMING.silence_s / 2, until - self.clock.at))
             self.store.record_heartbeat(
-                quiet_s=DURATIONS.silence_s, boot=BootClock("property", self.clock.boottime)
+                quiet_s=TIMING.silence_s, boot=BootClock("property", self.clock.boottime)
             )
 
     def _work_off(self) -> bool:
@@ -317,7 +318,7 @@ class World:
         self.stop()
         self.was_put_back = True
         # It takes a while; what a younger one cannot tell is in docs/operating.md.
-        tells_s = max(DURATIONS.silence_s, *self.recall.lags_s)
+        tells_s = max(TIMING.silence_s, *self.recall.lags_s)
         if self.store.now() - self.backup.made_at <= tells_s:
             self.pass_time(tells_s + 1.0)
         self.store.put_back(self.backup)
