@@ -251,12 +251,13 @@ def most_in_a_minute(moments: list[float]) -> int:
     return max(sum(0.0 <= other - at < MINUTE_S for other in moments) for at in moments)
 
 
-def a_world(scratch: Path, **durations: float) -> World:
-    return World(scratch, Policy(BUILT_IN_PROVIDERS[:1], 1, durations=replace(DURATIONS, **durations)))
+def a_world(scratch: Path, **timing: float) -> World:
+    policy = Policy(BUILT_IN_PROVIDERS[:1], 1, durations=DURATIONS)
+    return World(scratch, policy, replace(TIMING, **timing))
 
 
-def announced(scratch: Path, **durations: float) -> tuple[World, Recording]:
-    world = a_world(scratch, **durations)
+def announced(scratch: Path, **timing: float) -> tuple[World, Recording]:
+    world = a_world(scratch, **timing)
     recording = world.add_recording(1)
     world.recall.announce("recording.done", recording.id)
     world.pass_time(2.0)

@@ -23,6 +23,7 @@ from app.core.state import Transcription
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.records import KEY_ACCEPTED, BootClock, Leased, NewDelivery, Source
 from app.orchestrator.service import Service
+from app.orchestrator.timing import Timing
 from app.recall.types import CreateOrder
 from tests.property import lies
 from tests.property.bill import (
@@ -56,11 +57,11 @@ _MOST_LOOKS = 20_000
 class World:
     """See the module. `choose_by` draws a value; without it the healthy choice is made."""
 
-    def __init__(self, scratch: Path, policy: Policy) -> None:
+    def __init__(self, scratch: Path, policy: Policy, timing: Timing = TIMING) -> None:
         self.story: list[str] = []
         self.wrongs: list[str] = []  # broken promises noticed in passing
         self.scratch = scratch
-        self.policy = policy
+        self.policy, self.timing = policy, timing
         self.clock = MovedClock(self)
         self.store = WatchedStore(self)
         self.queue = MemoryQueue()
@@ -114,7 +115,7 @@ class World:
             blobs=self.blobs,
             clock=self.clock,
             workspaces={"default": workspace},
-            timing=TIMING,
+            timing=self.timing,
             scratch=self.scratch,
             log=self._log,
         )
