@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from app.adapters.local_files import LocalBlobs
     from app.adapters.redis.job_queue import RqQueue
     from app.adapters.sql.store import SqlStore
-    from app.core.durations import Durations
     from app.orchestrator.command_context import Workspace
     from app.orchestrator.service import Service
+    from app.orchestrator.timing import Timing
     from app.settings.workspaces import WorkspaceSettings
     from app.web.health import Readiness
     from app.web.parts import WebParts
@@ -79,7 +79,13 @@ def open_queue(settings: Settings, *, store: SqlStore | None = None, queue_id: s
     from app.adapters.redis.job_queue import RqQueue
 
     ask = functools.partial(ask_queue_id, store or open_store(settings))
-    return RqQueue(redis_url(settings), settings.workers, settings.durations, queue_id or ask)
+    return RqQueue(redis_url(settings), settings.workers, _timing(settings), queue_id or ask)
+
+
+def _timing(settings: Settings) -> Timing:
+    from app.orchestrator.timing import Timing
+
+    return Timing().scaled(settings.time_scale)
 
 
 def open_blobs(settings: Settings) -> LocalBlobs:
@@ -88,16 +94,17 @@ def open_blobs(settings: Settings) -> LocalBlobs:
     return local_files.from_url(settings.storage_url)
 
 
-def open_workspace(described: WorkspaceSettings, durations: Durations) -> Workspace:
-    """Its client, and its policy. `durations`: this machine's time-outs."""
+def open_workspace(described: WorkspaceSettings, *, time_scale: float) -> Workspace:
+    """Its client, and its policy."""
     from app.clock import SystemClock
     from app.orchestrator.command_context import Workspace
     from app.recall.client import RecallClient
+    from app.recall.http_exchange import HttpTimeouts
 
     client = RecallClient(
         described.api_base_url,
         described.api_key,
-        durations,
+        HttpTimeouts().scaled(time_scale),
         clock=SystemClock(),
         log=structlog.get_logger(),
     )
@@ -128,8 +135,10 @@ def open_service(
         queue=open_queue(settings, store=store, queue_id=queue_id),
         blobs=open_blobs(settings),
         clock=SystemClock(),
-        workspaces={name: open_workspace(one, settings.durations) for name, one in described.items()},
-        timing=settings.durations,
+        workspaces={
+            name: open_workspace(one, time_scale=settings.time_scale) for name, one in described.items()
+        },
+        timing=_timing(settings),
         scratch=settings.home / "scratch",
         log=structlog.get_logger(),
     )
@@ -167,14 +176,14 @@ def open_readiness(
     settings: Settings, *, store: SqlStore | None = None, queue: RqQueue | None = None
 ) -> Readiness:
     """How the service is: `/readyz`, `/metrics`, `check`, `status`. Connects when it is first asked."""
-    from app.web.health import Readiness
+    from app.web.health import Readiness, ToldAfter
 
     return Readiness(
         store or open_store(settings),
         queue or open_queue(settings),
         open_blobs(settings),
         workspaces=workspaces_of(settings).values(),
-        durations=settings.durations,
+        told=ToldAfter().scaled(settings.time_scale),
     )
 
 

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from app.core.durations import Durations, growing
+from app.core.durations import growing
 from app.errors import AfterwordError, QueueUnavailable, StoreUnavailable
 from app.orchestrator.ports import DeliveryInbox, Liveness, Outbox, Queue
+from app.orchestrator.timing import Timing
 from app.processes.child import tell_ready
 from workers.program_report import ProgramReport
 
@@ -46,13 +47,13 @@ class Pace:
     offer_again_s: float = 15.0
 
     @staticmethod
-    def scaled(durations: Durations, time_scale: float) -> Pace:
+    def scaled(time_scale: float) -> Pace:
         """For a time that runs `time_scale` times faster; no process looks more often than each 0.2 s."""
         return Pace(
             look_every_s=max(0.2, 1.0 / time_scale),
             beat_every_s=max(1.0, 5.0 / time_scale),
             sweep_every_s=max(1.0, 30.0 / time_scale),
-            offer_again_s=durations.offer_again_s,
+            offer_again_s=Timing().scaled(time_scale).offer_again_s,
         )
 
 
@@ -209,7 +210,7 @@ def _opened(settings: Settings, told: Mapping[str, Any], up: int | None) -> Disp
             up=up,
             workers=settings.workers,
         ).give,
-        pace=Pace.scaled(settings.durations, settings.time_scale),
+        pace=Pace.scaled(settings.time_scale),
     )
 
 
@@ -217,7 +218,7 @@ def _watch(settings: Settings) -> None:
     from app import wiring
     from workers.readiness_log import Watch
 
-    every_s = Pace.scaled(settings.durations, settings.time_scale).sweep_every_s
+    every_s = Pace.scaled(settings.time_scale).sweep_every_s
     Watch(wiring.open_readiness(settings)).run_in_thread(every_s=every_s)
 
 

@@ -66,7 +66,7 @@ class Accounts:
         return sentence if len(self._workspaces) == 1 else f"Workspace {workspace}: {sentence}"
 
     def _ask(self, described: WorkspaceSettings) -> str | None:
-        recall = wiring.open_workspace(described, self._settings.durations).recall
+        recall = wiring.open_workspace(described, time_scale=self._settings.time_scale).recall
         began_at = time.monotonic()
         try:
             recall.probe()
@@ -110,7 +110,7 @@ class Accounts:
         What the service will find out about a key that it has not used yet. Nothing is noted: it asks for
         itself. Each question takes its turn in the rate that the service shares.
         """
-        workspace = wiring.open_workspace(described, self._settings.durations)
+        workspace = wiring.open_workspace(described, time_scale=self._settings.time_scale)
         sight = KeySight(store, SystemClock(), structlog.get_logger())
         known = sight.held_against(workspace)
         if not known:

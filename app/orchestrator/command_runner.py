@@ -81,7 +81,7 @@ class CommandRunner:
         leased = begun.leased
         workspace = self._workspaces.get(leased.workspace)
         if workspace is None:
-            after_s = self._durations.recording_ask_every_s
+            after_s = self._durations.workspace_unknown_every_s
             self._account.suspend(leased.workspace, probe_after_s=after_s)
             self._store.defer(leased, after_s=after_s, cause=PauseSubject.WORKSPACE_UNKNOWN)
             return

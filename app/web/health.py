@@ -22,7 +22,7 @@ import structlog
 from app.adapters.local_files import LocalBlobs
 from app.adapters.redis.job_queue import QueueCounts, RqQueue
 from app.adapters.sql.health import Facts, Health
-from app.core.durations import Durations
+from app.core.durations import Scaled, seconds
 from app.errors import AfterwordError
 from app.processes import heartbeats
 from app.recall.limits import STATUS_PAGE
@@ -268,6 +268,16 @@ class Report:
         return {**told, "web": NO_WEB} if is_webless else told
 
 
+@dataclass(frozen=True, slots=True)
+class ToldAfter(Scaled):
+    """Seconds after which something is told, or for which it is."""
+
+    trouble_s: float = seconds(60, floor=1)  # Recall refuses or is silent
+    refusals_for_s: float = seconds(600, floor=10)
+    unread_list_s: float = seconds(7200, floor=60)  # no page of Recall's list was read
+    no_webhook_s: float = seconds(86_400, floor=60)  # though recordings are found there
+
+
 class Readiness:
     """
     Asks every part.
@@ -283,10 +293,10 @@ class Readiness:
         blobs: LocalBlobs,
         *,
         workspaces: Collection[WorkspaceSettings],
-        durations: Durations,
+        told: ToldAfter,
     ) -> None:
         self._workspaces = tuple(workspaces)
-        self._durations = durations
+        self._told = told
         self._store = store
         self._write = Probe(store.check_write)
         self._facts = Probe(self._facts_of_each)
@@ -332,7 +342,7 @@ class Readiness:
     def _recall(self, workspace: WorkspaceSettings, facts: Facts) -> str:
         if facts.pause is not None or facts.is_key_foreign or facts.is_key_unseeing:
             return PAUSED
-        told_after_s = self._durations.trouble_told_after_s
+        told_after_s = self._told.trouble_s
         for since, state in ((facts.recall_trouble_since, DOWN), (facts.download_trouble_since, _BLOCKED)):
             if since is not None and facts.now - since >= told_after_s:
                 return state
@@ -343,16 +353,16 @@ class Readiness:
         if began is None:  # nothing runs, or nothing that says since when
             return False
         last = max(began, facts.first_start_at or 0.0, facts.list_read_at or 0.0)
-        return facts.now - last >= self._durations.unread_list_told_after_s
+        return facts.now - last >= self._told.unread_list_s
 
     def _inbox(self, workspace: WorkspaceSettings, facts: Facts) -> str:
         if facts.has_unreadable:
             return _UNREADABLE
-        accepted, lately_s = (facts.accepted_at, facts.last_webhook_at), self._durations.refusals_told_for_s
+        accepted, lately_s = (facts.accepted_at, facts.last_webhook_at), self._told.refusals_for_s
         is_refused = bool(workspace.webhook_secrets) and _is_of_the_last(lately_s, facts, facts.refused_at)
         if is_refused and not _is_of_the_last(lately_s, facts, *accepted):
             return DOWN
-        day_s = self._durations.no_webhook_told_after_s
+        day_s = self._told.no_webhook_s
         is_made_up_for = not workspace.policy.poll_only and _is_of_the_last(
             day_s, facts, facts.made_up_for_at
         )

@@ -24,6 +24,7 @@ from app.orchestrator.recall_list_passes import reconcile_all
 from app.orchestrator.reconcile import Found, Reconciler
 from app.orchestrator.records import KEY_ACCEPTED
 from app.orchestrator.service import Service
+from app.orchestrator.timing import Timing
 from app.recall.types import Answer, RecordingFacts, RecordingSeen
 from tests.contract.conftest import AnyStore
 from tests.contract.store_builders import CREATE, DONE, HAND, WORKSPACE, delivery, state_of
@@ -69,7 +70,7 @@ def service(store: AnyStore) -> Service:
         blobs=cast(Any, None),
         clock=NoWaiting(),
         workspaces={WORKSPACE: Workspace(WORKSPACE, recall, _POLICY)},
-        timing=_POLICY.durations,
+        timing=Timing().scaled(1e9),
         scratch=Path("/nonexistent"),
         log=structlog.wrap_logger(None, processors=[_drop], wrapper_class=structlog.BoundLogger),
     )

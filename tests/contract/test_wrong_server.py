@@ -27,8 +27,8 @@ from app.adapters.redis.job_queue import RqQueue, connect
 from app.adapters.sql.errors import is_wrong_server
 from app.adapters.sql.migrations import migrate
 from app.adapters.sql.store import SqlStore, open_store
-from app.core.durations import Durations
 from app.errors import QueueUnavailable, StoreUnavailable
+from app.orchestrator.timing import Timing
 from tests.contract.conftest import emptied
 from tests.contract.forwarder import Forwarder, tcp, unix
 from tests.contract.store_builders import delivery
@@ -227,7 +227,7 @@ def valkeys(tmp_path: Path) -> Iterator[tuple[int, int]]:
 
 
 def queue_at(url: str) -> RqQueue:
-    return RqQueue(url, 4, Durations(), "0123456789abcdef")
+    return RqQueue(url, 4, Timing(), "0123456789abcdef")
 
 
 def demote(port: int) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from app.core.machine import Decision
 from app.orchestrator.records import Source
+from app.orchestrator.timing import Timing
 from tests.contract.store_builders import DONE, RECORDING, WORKSPACE, delivery
-from tests.doubles.idle_service import POLICY, service_of
+from tests.doubles.idle_service import service_of
 from tests.doubles.memory_store import MemoryStore
 from tests.taking import take_deliveries
 
-KEPT_S = POLICY.durations.bodies_kept_s
+KEPT_S = Timing().bodies_kept_s
 
 
 def applied(number: int) -> MemoryStore:

@@ -17,9 +17,10 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
 from app.orchestrator.records import Closing, PauseSubject
 from app.recall.client import RecallClient
+from app.recall.http_exchange import HttpTimeouts
 from app.settings.environment import Settings, load_settings
 from app.settings.workspaces import workspaces_of
-from app.web.health import PARTS, Probe, Readiness, Report
+from app.web.health import PARTS, Probe, Readiness, Report, ToldAfter
 from tests import migrated
 from tests.bench.receivers import hung_valkey, receiver, valkey
 from tests.contract.store_builders import delivery
@@ -151,7 +152,7 @@ def test_storage_on_a_dead_mount_is_unknown_asked_once_and_well_once_it_is_back(
     mount: Any = HungMount()
     readiness = Readiness(
         store, wiring.open_queue(settings), mount,
-        workspaces=workspaces_of(settings).values(), durations=settings.durations,
+        workspaces=workspaces_of(settings).values(), told=ToldAfter(),
     )  # fmt: skip
     started = time.monotonic()
     states = [within_a_second(readiness).parts["storage"] for _ in range(50)]
@@ -253,7 +254,7 @@ def fingerprint_of(settings: Settings) -> str:
     """The fingerprint as workers write it."""
     from app.clock import SystemClock
 
-    client = RecallClient(settings.api_base_url, settings.api_key, settings.durations, clock=SystemClock())
+    client = RecallClient(settings.api_base_url, settings.api_key, HttpTimeouts(), clock=SystemClock())
     return client.fingerprint
 
 

@@ -15,7 +15,6 @@ from app.adapters.local_files import LocalBlobs
 from app.adapters.redis.job_queue import QueueCounts
 from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
-from app.core.durations import Durations
 from app.core.policy import ProviderChoice
 from app.ops import metrics
 from app.orchestrator.records import KEY_FOREIGN, LIST_READ, MADE_UP_FOR, BootClock, PauseSubject
@@ -23,7 +22,7 @@ from app.processes import heartbeats
 from app.recall.signatures import Secret
 from app.recall.types import Answer
 from app.settings.workspaces import WorkspaceSettings
-from app.web.health import NO_WEB, PARTS, Readiness, Report
+from app.web.health import NO_WEB, PARTS, Readiness, Report, ToldAfter
 from tests import migrated
 from tests.contract.store_builders import RECORDING, WORKSPACE, begin, delivery
 from tests.policies import built_in
@@ -89,7 +88,7 @@ class Place:
     def readiness(self) -> Readiness:
         queue: Any = WellQueue()
         workspaces = [self.workspace, *self.others]
-        return Readiness(self.store, queue, self.blobs, workspaces=workspaces, durations=Durations())
+        return Readiness(self.store, queue, self.blobs, workspaces=workspaces, told=ToldAfter())
 
     def report(self) -> Report:
         return self.readiness().ask(within_s=20)

@@ -34,9 +34,9 @@ from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from app.adapters.redis.errors import forgetful, why_unusable
 from app.adapters.redis.private_socket import CheckedSocket
-from app.core.durations import Durations
 from app.errors import QueueUnavailable, StoreUnavailable
 from app.orchestrator.records import Offerable
+from app.orchestrator.timing import Timing
 
 INBOX = "inbox"
 RECALL = "recall"
@@ -141,19 +141,19 @@ class RqQueue:
     """Implements `app.orchestrator.ports.Queue`. Safe to share between threads and to use after a fork."""
 
     def __init__(
-        self, redis_url: str, workers: int, durations: Durations, queue_id: str | Callable[[], str]
+        self, redis_url: str, workers: int, timing: Timing, queue_id: str | Callable[[], str]
     ) -> None:
         """
         Args:
             redis_url: See `connect`.
             workers: Worker processes of the queue `recall`; the queue is kept as shallow as that.
-            durations: For the time limit of a job.
+            timing: For the time limit of a job.
             queue_id: In the names of our queues. A function is asked at the first use, until it answers: the
                 id is in the database, which may be away when a process starts.
         """
         self._redis = connect(redis_url, timeouts="web")
         self._capacity = JOBS_WAITING_PER_WORKER * workers
-        self._job_timeout_s = max(1, round(durations.job_timeout_s))
+        self._job_timeout_s = max(1, round(timing.job_timeout_s))
         self._queue_id = queue_id
 
     @cached_property
