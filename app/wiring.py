@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from app.orchestrator.command_context import Workspace
     from app.orchestrator.service import Service
     from app.settings.workspaces import WorkspaceSettings
+    from app.web.application import WebParts
     from app.web.health import Readiness
-    from app.web.parts import WebParts
 
 __all__ = [
     "load_settings",
@@ -138,8 +138,8 @@ def open_service(
 def web_parts(settings: Settings | None = None) -> WebParts:
     """What the Flask application is made of; read from the environment when not given."""
     from app.ops import metrics  # before gunicorn forks; later it would be 4 MB in each process
+    from app.web.application import WebParts
     from app.web.group_commit import Committer
-    from app.web.parts import WebParts
 
     settings = settings or load_settings()
     _hide_secrets(settings)

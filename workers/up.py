@@ -46,7 +46,6 @@ _ONLY_WEB = {
     "app.ops",
     "app.web.gunicorn_app",
     "app.web.application",
-    "app.web.parts",
 }
 # Commands, and what only they use.
 _NOT_SERVICE = {

@@ -9,13 +9,12 @@ that. A question that hangs is not asked a second time meanwhile: one thread per
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import structlog
 
@@ -27,10 +26,6 @@ from app.errors import AfterwordError
 from app.processes import heartbeats
 from app.recall.limits import STATUS_PAGE
 from app.settings.workspaces import WorkspaceSettings
-
-if TYPE_CHECKING:  # workers have this module, and no Flask
-    from flask import Flask
-    from flask.typing import ResponseReturnValue
 
 PARTS = ("database", "queue", "storage", "workers", "recall", "providers", "inbox")
 RESPONSE_TIMEOUT_S = 0.7  # of the second in which /readyz answers
@@ -116,20 +111,6 @@ NO_WEB = (
 )
 
 log = structlog.get_logger()
-
-
-def add_health(app: Flask, readiness: Callable[[], tuple[Mapping[str, object], bool]]) -> None:
-    """Adds `/healthz` (200 while the process serves) and `/readyz` (200 while a delivery can be stored)."""
-
-    def healthz() -> ResponseReturnValue:
-        return {"status": "ok"}
-
-    def readyz() -> ResponseReturnValue:
-        body, is_ready = readiness()
-        return json.dumps(body), 200 if is_ready else 503, {"Content-Type": "application/json"}
-
-    app.add_url_rule("/healthz", "healthz", healthz, provide_automatic_options=False)
-    app.add_url_rule("/readyz", "readyz", readyz, provide_automatic_options=False)
 
 
 T = TypeVar("T")
