@@ -73,10 +73,8 @@ def create_app(parts: WebParts | None = None) -> Flask:
     """
     The WSGI application.
 
-    Args:
-        parts: Without them the configuration of the environment is used, and no server is accepted but
-            gunicorn with our worker: all limits are its own. With them the caller answers for the server
-            (the supervisor has `app.web.gunicorn_app`; tests have none).
+    Without parts the configuration of the environment is used, and no server is accepted but gunicorn with
+    our worker: all limits are its own. With them the caller answers for the server.
 
     Raises:
         SystemExit: The configuration is not usable (78), or the server is another one. It was told why.
@@ -105,8 +103,7 @@ def _add_webhook(app: Flask, parts: WebParts) -> None:
         secrets = parts.secrets_by_workspace.get(workspace)
         if secrets is None:
             raise NotFound
-        if declared_length(request.environ) > BODY_BYTES:
-            raise BodyRefused(413, "too_large")
+        declared_length(request.environ, limit_bytes=BODY_BYTES)
         claims = judge_headers(signature_headers(request.environ))
         body = read_body(request.environ, limit_bytes=BODY_BYTES)
         now_s = time.time()
@@ -127,15 +124,10 @@ def _add_webhook(app: Flask, parts: WebParts) -> None:
             parts.committer.submit_deferred(row, deferred)
         return Response(status=202)
 
+    # strict_slashes: /webhooks/recall/ is the same place, not a redirect.
+    options: dict[str, Any] = {"provide_automatic_options": False, "strict_slashes": False}
     for rule in ("/webhooks/recall", "/webhooks/recall/<workspace>"):
-        app.add_url_rule(
-            rule,
-            "webhook",
-            receive,
-            methods=["POST"],
-            provide_automatic_options=False,
-            strict_slashes=False,  # /webhooks/recall/ is the same place, not a redirect
-        )
+        app.add_url_rule(rule, "webhook", receive, methods=["POST"], **options)
 
 
 def _add_health(app: Flask, readiness: Callable[[], tuple[Mapping[str, object], bool]]) -> None:
