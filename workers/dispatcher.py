@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from app import log as logs
+from app import wiring
 from app.core.durations import Durations, growing
 from app.errors import AfterwordError, QueueUnavailable, StoreUnavailable
 from app.orchestrator.ports import DeliveryInbox, Liveness, Outbox, Queue
@@ -212,7 +213,6 @@ def run_dispatcher(settings: Settings, *, told: Mapping[str, Any] = _NOTHING, up
     Args:
         told, up: See `ProgramReport`.
     """
-    from app import wiring
     from workers.readiness_log import Watch
 
     mind_signals()
@@ -225,8 +225,6 @@ def run_dispatcher(settings: Settings, *, told: Mapping[str, Any] = _NOTHING, up
 
 
 def _opened(settings: Settings, told: Mapping[str, Any], up: int | None) -> Dispatcher:
-    from app import wiring
-
     service = wiring.open_service(settings)  # connects when first used
     report = ProgramReport(
         wiring.open_store(settings), told={**told, "port": settings.port}, up=up, workers=settings.workers

@@ -28,13 +28,15 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
+from app import wiring
 from app.adapters.redis.errors import is_of_another_type, why_unusable
 from app.adapters.redis.job_queue import JOBS, connect, queue_name
 from app.core.durations import growing
 from app.errors import StoreUnavailable
 from app.log import redact_text
+from app.processes.heartbeats import Beater
 from app.processes.parent_death import die_with_parent
-from workers import own_jobs
+from workers import jobs, own_jobs
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -77,7 +79,7 @@ class AfterwordWorker(Worker):
             queue: RQ's name of the one queue.
             name: For people: the beginning of its name in Redis.
             beat: Called every few seconds, idle or busy.
-            jobs: The functions that it runs, and how many whole numbers each takes.
+            jobs: See `JOBS`.
         """
         job_class, queue_class = own_jobs.classes_for(queue, own_jobs.functions_of(jobs), jobs)
         self._beat = beat
@@ -157,17 +159,7 @@ class AfterwordWorker(Worker):
 
 
 def work_for(settings: Settings, kind: str, name: str) -> None:
-    """
-    One worker process of the service.
-
-    Args:
-        kind: `RECALL` or `INBOX`, the queue it serves.
-        name: For people, e.g. `worker-1`.
-    """
-    from app import wiring
-    from app.processes.heartbeats import Beater
-    from workers import jobs
-
+    """One worker process of the service, called `name`, of the queue `RECALL` or `INBOX`."""
     store = wiring.open_store(settings)
     queue_id = wait_for_id(partial(wiring.ask_queue_id, store))
     store.close()
@@ -186,13 +178,8 @@ def run_worker(
     jobs: Mapping[str, int] = JOBS,
 ) -> None:
     """
-    Works until SIGTERM (the running job is finished first) or until Redis fails at a bad moment.
-
-    To be called in a forked child's main thread; the supervisor starts it again.
-
-    Args:
-        redis_url: See `app.adapters.redis.job_queue.connect`.
-        queue, name, beat, jobs: See `AfterwordWorker`.
+    Works until SIGTERM (the running job is finished first) or until Redis fails at a bad moment. To be called
+    in a forked child's main thread; the supervisor starts it again.
     """
     wait_for_redis(redis_url)
     gc.collect()
