@@ -36,7 +36,8 @@ from app.errors import StoreUnavailable
 from app.log import redact_text
 from app.processes.heartbeats import Beater
 from app.processes.parent_death import die_with_parent
-from workers import jobs, own_jobs
+from workers import own_jobs
+from workers.jobs import use_settings
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -163,7 +164,7 @@ def work_for(settings: Settings, kind: str, name: str) -> None:
     store = wiring.open_store(settings)
     queue_id = wait_for_id(partial(wiring.ask_queue_id, store))
     store.close()
-    jobs.use_settings(settings, queue_id=queue_id)
+    use_settings(settings, queue_id=queue_id)
     # Closed after each: a horse must not inherit a connection, and five that idle would be five too many.
     beater = Beater(store, name, after=store.close)
     run_worker(wiring.redis_url(settings), queue_name(kind, queue_id), name=name, beat=beater.beat_if_due)

@@ -119,10 +119,8 @@ class _Service:
 
 def with_changes(running: Settings, read: Settings) -> tuple[Settings, list[str]]:
     """
-    The settings to go on with: of those read anew what may change while running, else those of the start.
-
-    Returns:
-        Them, and the names of the changed ones that wait for a restart.
+    The settings to go on with (of those read anew what may change while running, else those of the start),
+    and the names of the changed ones that wait for a restart.
     """
     reloaded, fixed = names_by_field(reload=True), names_by_field(reload=False)
     taken = {*reloaded, "warnings"}

@@ -60,13 +60,8 @@ def mount(
     app: Flask, *, redis_url: str, names: Names, password: str | None, metrics_token: str | None = None
 ) -> None:
     """
-    Hangs the board and the guard into an application.
-
-    Args:
-        app: Its `/ops…` and its `/metrics` are guarded from now on.
-        redis_url: Where RQ's jobs are. Not contacted before the first look at the board.
-        names: Asked at each look for RQ's names of our queues, see `RqQueue.names`.
-        password, metrics_token: See `guard.install`.
+    Hangs the board and the guard (`guard.install`) into an application. Redis is not contacted before the
+    first look at the board; `names` is asked at each for RQ's names of our queues, see `RqQueue.names`.
     """
     guard.install(app, password=password, metrics_token=metrics_token)
     board = _once(functools.partial(_make_board, redis_url, names))

@@ -97,13 +97,9 @@ def started_at(heartbeats: Mapping[str, tuple[float, str]]) -> float | None:
 
 def silent(heartbeats: Mapping[str, tuple[float, str]], *, now: float) -> tuple[str, ...]:
     """
-    Processes of a living `up` that should give a sign and do not: stopped, hung, or dying at each start.
-
-    Args:
-        now: Seconds since the epoch; processes of an `up` that has just begun are given time.
-
-    Returns:
-        Names such as `worker-2@host (process 4711)`, the number where it is known.
+    Processes of a living `up` that should give heartbeats and do not (stopped, hung, or dying at each start):
+    `worker-2@host (process 4711)`, the number where it is known. `now`, seconds since the epoch: those of an
+    `up` that has just begun are given time.
     """
     beats = read(heartbeats)
     by_name = {beat.name: beat for beat in beats}
@@ -160,10 +156,7 @@ class Beater:
         self._store.beat(self._name, detail=self._detail)
 
     def beat_if_due(self) -> None:
-        """
-        Returns at once when the last one is young. Does not raise while the database is away, which the
-        dispatcher logs.
-        """
+        """At most each ten seconds. Does not raise while the database is away: the dispatcher logs that."""
         now = self._clock()
         if now < self._next_at:
             return

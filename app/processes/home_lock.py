@@ -30,11 +30,8 @@ _DYING_S = 0.5  # a killed process holds its locks until the kernel has taken it
 @contextmanager
 def hold_home(home: Path, *, timeout_s: float = CHILDREN_VANISH_WITHIN_S) -> Iterator[None]:
     """
-    Holds `home` for this process and the children it forks meanwhile.
-
-    Args:
-        home: Made (0700) if it is not there.
-        timeout_s: How long to wait for the children of a killed holder.
+    Holds `home`, made if it is not there, for this process and the children it forks meanwhile. Those of a
+    killed holder are waited for, `timeout_s` seconds.
 
     Raises:
         HeldByAnother: Another process holds it; the message names it. Exit 75.
@@ -142,10 +139,8 @@ def ensure_port_free(host: str, port: int) -> None:
 
 def listen_on(host: str, port: int) -> socket.socket:
     """
-    The socket that web is given: connections wait in it from now on, until it is closed everywhere.
-
-    Raises:
-        HeldByAnother, ConfigError, Away: As `ensure_port_free`.
+    The socket that web is given: connections wait in it from now on, until it is closed everywhere. Raises as
+    `ensure_port_free`.
     """
     return _bound(host, port, listens=True)
 

@@ -80,12 +80,7 @@ class SteadyStream:
     _one_thread = threading.RLock()
 
     def __init__(self, out: TextIO, dropped: Dropped, tell: Callable[[int], str] | None = None) -> None:
-        """
-        Args:
-            out: Where to. Without a descriptor (a buffer in memory) it is simply written to.
-            dropped: Gets the count.
-            tell: Makes the line that says how many lines were dropped, once lines flow again.
-        """
+        """`tell` makes the line that says how many lines were dropped, once lines flow again."""
         self.encoding = getattr(out, "encoding", None) or "utf-8"
         self.errors = "backslashreplace"
         self._out = out
@@ -94,6 +89,7 @@ class SteadyStream:
         self._is_cut = False
         with contextlib.suppress(OSError, ValueError):
             out.flush()  # what is in its buffer comes first
+        # Without a descriptor (a buffer in memory) it is simply written to.
         self._fd, self._piece_bytes, self._is_file = _opened(out)
 
     def isatty(self) -> bool:

@@ -61,11 +61,8 @@ def defer_response(
     environ: dict[str, Any], *, within_s: float, otherwise: Callable[[], Plain]
 ) -> DeferredResponse | None:
     """
-    Keeps back the answer that the application is about to give to this request.
-
-    Args:
-        within_s: Seconds after which the other answer is sent.
-        otherwise: Makes the other answer; called on the main loop, so without I/O.
+    Keeps back the answer that the application is about to give to this request. After `within_s` seconds the
+    one of `otherwise` is sent, which is called on the main loop, so without I/O.
 
     Returns:
         What to settle; None under a server that cannot do it: the caller has to wait by itself.

@@ -255,7 +255,7 @@ class Readiness:
         self._blobs = Probe(blobs.check)
 
     def answer(self) -> tuple[dict[str, object], bool]:
-        """The body of `/readyz`, and whether a write to the inbox works."""
+        """As `WebParts.readiness`."""
         report = self.ask()
         return report.body(), report.is_ready
 
