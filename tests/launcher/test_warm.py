@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import os
 from pathlib import Path
 
 import pytest
@@ -56,9 +56,11 @@ def test_warm_run_adds_well_under_a_fifth_of_a_second(made: Clone) -> None:
     def best_s(via: Path) -> float:
         taken: list[float] = []
         for _ in range(5):
-            begun = time.perf_counter()
+            before = os.times()
             assert made.run("list", via=via).code == 0
-            taken.append(time.perf_counter() - begun)
+            after = os.times()  # of children that have ended: processor time, whatever else the machine does
+            user_s, system_s = after[2] - before[2], after[3] - before[3]
+            taken.append(user_s + system_s)
         return min(taken)
 
     assert best_s(made.launcher) - best_s(direct) < 0.1
