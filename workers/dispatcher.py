@@ -142,10 +142,8 @@ class Dispatcher:
 
     def tick(self) -> float:
         """
-        Looks once and hands over what is due. Never raises for an absent database or Redis.
-
-        Returns:
-            Seconds until the next look.
+        Looks once and hands over what is due. Never raises for an absent database or Redis. Returns the
+        seconds until the next look.
         """
         try:
             is_redis_well = self._hand_over()

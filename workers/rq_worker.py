@@ -75,13 +75,7 @@ class AfterwordWorker(Worker):
         beat: Callable[[], None] = lambda: None,
         jobs: Mapping[str, int] = JOBS,
     ) -> None:
-        """
-        Args:
-            queue: RQ's name of the one queue.
-            name: For people: the beginning of its name in Redis.
-            beat: Called every few seconds, idle or busy.
-            jobs: See `JOBS`.
-        """
+        """`queue`: RQ's name of it; `name`: how its name in Redis begins; `beat`: called every few s."""
         job_class, queue_class = own_jobs.classes_for(queue, own_jobs.functions_of(jobs), jobs)
         self._beat = beat
         # A name of its own for each start: RQ refuses the name of a killed worker for a minute.

@@ -24,10 +24,8 @@ _held: int | None = None
 
 def hold() -> int | None:
     """
-    To be called before anything of `.venv` is imported. Once more is no harm.
-
-    Returns:
-        None; or the exit code 75, with a sentence on stderr, while the launcher is installing.
+    To be called before anything of `.venv` is imported. Once more is no harm. Returns None; or the exit code
+    75, with a sentence on stderr, while the launcher is installing.
     """
     global _held
     if _held is not None:
