@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from app import wiring
 from app.errors import StoreUnavailable
-from app.orchestrator.recall_list_passes import (
-    reconcile_all,  # here, not in the function: a horse imports nothing
-)
+from app.orchestrator.recall_list_passes import reconcile_all  # not in the function: a horse imports nothing
 
 if TYPE_CHECKING:
     from app.orchestrator.service import Service
@@ -100,6 +99,4 @@ def _waiting(service: Service) -> int | None:
 
 
 def _open() -> Service:
-    from app import wiring
-
     return wiring.open_service(_settings or wiring.load_settings(), queue_id=_queue_id)

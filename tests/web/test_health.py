@@ -109,7 +109,7 @@ def test_valkey_that_stands_still_is_unknown_within_a_second_and_holds_one_threa
         assert {report.parts["database"] for report in reports} == {"ok"}
         assert {report.status for report in reports} == {"degraded"}
         assert probes() - before <= 2, "one that would write, one that would count"
-        assert any("Redis does not answer" in sentence for sentence in reports[-1].sentences())
+        assert any("Redis does not answer" in sentence for sentence in reports[-1].by_part().values())
 
 
 def test_database_that_does_not_answer_is_unknown_within_a_second_and_the_service_unavailable(
@@ -215,7 +215,7 @@ def test_what_is_away_at_once_is_down_and_says_what_to_do(tmp_path: Path) -> Non
     assert {part: report.parts[part] for part in ("database", "queue", "storage")} == dict.fromkeys(
         ("database", "queue", "storage"), "down"
     )
-    assert len(report.sentences()) == len(PARTS)
+    assert len(report.by_part()) == len(PARTS)
 
 
 def test_readyz_says_all_and_nothing_else(settings: Settings, store: SqlStore) -> None:

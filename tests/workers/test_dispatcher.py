@@ -289,8 +289,8 @@ def test_flushed_redis_is_filled_again_from_the_database(redis_url: str) -> None
 def test_sigterm_ends_it_at_once_with_exit_0(program: Callable[[str], Program]) -> None:
     running = program(
         """
-        from workers.dispatcher import _leave
-        signal.signal(signal.SIGTERM, _leave)
+        from app.processes.early_signals import mind_signals
+        mind_signals()
         PrintedLog().info("ready")
         time.sleep(5)
         """
