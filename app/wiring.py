@@ -13,13 +13,14 @@ import structlog
 
 from app.settings.environment import Settings
 from app.settings.environment import load_settings as load_settings  # for entry points
+from app.settings.object_stores import is_object_store
 from app.settings.workspaces import workspaces_of
 
 if TYPE_CHECKING:
-    from app.adapters.local_files import LocalBlobs
     from app.adapters.redis.job_queue import RqQueue
     from app.adapters.sql.store import SqlStore
     from app.orchestrator.command_context import Workspace
+    from app.orchestrator.ports import Blobs
     from app.orchestrator.service import Service
     from app.orchestrator.timing import Timing
     from app.settings.workspaces import WorkspaceSettings
@@ -71,7 +72,12 @@ def _timing(settings: Settings) -> Timing:
     return Timing().scaled(settings.time_scale)
 
 
-def open_blobs(settings: Settings) -> LocalBlobs:
+def open_blobs(settings: Settings) -> Blobs:
+    """Connects to nothing. Raises `BlobError` where a store's own settings are wrong."""
+    if is_object_store(settings.storage_url):
+        from app.adapters import object_store_url
+
+        return object_store_url.from_url(settings.storage_url, settings.storage_environment)
     from app.adapters import local_files
 
     return local_files.from_url(settings.storage_url)

@@ -19,6 +19,7 @@ from app.errors import AfterwordError, ConfigError, StoreUnavailable
 from app.processes import home_lock, web_probe
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import pasteable
+from app.settings.server_urls import storage_folder
 from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
 
 _RESPONSE_TIMEOUT_S = 3.0  # with each part
@@ -233,10 +234,10 @@ def _own_queue(settings: Settings) -> str | None:
 def _storage(asked: _Asked) -> str | None:
     from app import wiring
 
-    blobs = wiring.open_blobs(asked.settings)
-    if not os.path.lexists(blobs.root):  # `up` makes it; asking does not
-        return preflight.why_unwritable(blobs.root, "STORAGE_URL")
-    blobs.check()
+    folder = storage_folder(asked.settings.storage_url)
+    if folder is not None and not os.path.lexists(folder):  # `up` makes it; asking does not
+        return preflight.why_unwritable(folder, "STORAGE_URL")
+    wiring.open_blobs(asked.settings).check()
     return None
 
 

@@ -11,11 +11,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from app.adapters.local_files import BlobMissing, LocalBlobs
 from app.adapters.sql.finding import Listed, Pending
 from app.adapters.sql.queries import Shown
 from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription
+from app.errors import BlobMissing
 from app.orchestrator.next_steps import next_step
+from app.orchestrator.ports import Blobs
 from app.transcripts.manifest import Manifest, ManifestUnreadable, parse_manifest
 from app.transcripts.result_folder import MANIFEST, folder_of
 
@@ -144,7 +145,7 @@ def ended_at(listed: Listed) -> float | None:
     return None if listed.completed_at is None else max(listed.first_heard_at, listed.completed_at)
 
 
-def full_object(shown: Shown, blobs: LocalBlobs) -> dict[str, Any]:
+def full_object(shown: Shown, blobs: Blobs) -> dict[str, Any]:
     """With the words, where they are stored, and the files."""
     state = shown.transcription.state
     whole = transcription_object(shown.transcription, pending_of(shown))
@@ -168,7 +169,7 @@ def pending_of(shown: Shown) -> Pending | None:
     return Pending(first["kind"], first["due_at"], bool(first["is_held"]), first["waits_for"])
 
 
-def current_manifest(state: Transcription, blobs: LocalBlobs) -> Manifest | None:
+def current_manifest(state: Transcription, blobs: Blobs) -> Manifest | None:
     """The manifest of the transcript that readers should take, if there is one."""
     if state.current is None:
         return None
