@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.adapters.sql.health import Facts, Health
-from app.cli.words import iso, span, time_of
+from app.cli.words import span, time_of
 from app.errors import WorkspaceUnknown
 from app.orchestrator.key_visibility import PASS_REMEDY
 from app.orchestrator.key_visibility import REMEDY as KEY_REMEDY
 from app.orchestrator.records import KEYS_IN_USE, Pause, PauseSubject
 from app.recall.limits import UNAUTHORIZED, remedy_of
+from app.results.transcription_object import iso
 from app.settings.workspaces import WorkspaceSettings
 
 _TAKES = "after a change of `.env` it takes a restart, or SIGHUP to `up`"

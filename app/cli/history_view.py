@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from app.cli.words import iso, printable, span, time_of
+from app.cli.words import printable, span, time_of
+from app.results.transcription_object import iso
 
 Row = Mapping[str, Any]
 

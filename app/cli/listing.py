@@ -13,10 +13,9 @@ from rich.table import Table
 from app.adapters.sql.finding import Listed, Pending
 from app.cli.words import printable, say, span, time_of
 from app.core.state import Phase
-from app.results.transcription_object import ended_at, number_paid, pairs_of, title_of, waits_for
+from app.results.transcription_object import colour_of, ended_at, number_paid, pairs_of, title_of, waits_for
 
 _WIDEST = 2000  # columns; wider than any list
-_COLOURS = {Phase.STORED: "green", Phase.FAILED: "red", Phase.SKIPPED: "dim"}
 _ALWAYS = frozenset({"recording", "phase", "provider", "paid", "heard", "took", "why"})
 
 
@@ -101,4 +100,4 @@ def _table(told: list[dict[str, str]]) -> Table:
 
 def _coloured(cells: dict[str, str], name: str) -> str:
     text = escape(cells[name])
-    return f"[{_COLOURS.get(Phase(cells['phase']), 'yellow')}]{text}[/]" if name == "phase" else text
+    return f"[{colour_of(Phase(cells['phase']))}]{text}[/]" if name == "phase" else text

@@ -17,10 +17,11 @@ from app.adapters.sql.health import Facts
 from app.cli.account_status import Standings, standings_of, why_old
 from app.cli.presence import Service, is_gone, service_of
 from app.cli.reading import read_store
-from app.cli.words import iso, open_console, printable, say, span, time_of
+from app.cli.words import open_console, printable, say, span, time_of
 from app.core.state import Phase
 from app.errors import Away, ConfigError, StoreUnavailable
 from app.processes import heartbeats
+from app.results.transcription_object import iso
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import command as call
 from app.settings.program_name import pasteable

@@ -22,14 +22,8 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 def time_of(at: float, *, precise: bool = False) -> str:
     """UTC, to the second or to the millisecond, and its zone."""
-    moment = datetime.fromtimestamp(at, UTC)
-    text = moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] if precise else moment.strftime("%Y-%m-%d %H:%M:%S")
-    return f"{text} UTC"
-
-
-def iso(at: float | None) -> str | None:
-    """ISO 8601 in UTC, to the millisecond."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    moment = datetime.fromtimestamp(at, UTC).replace(tzinfo=None)
+    return f"{moment.isoformat(' ', 'milliseconds' if precise else 'seconds')} UTC"
 
 
 def span(seconds: float) -> str:
