@@ -38,6 +38,9 @@ class Scene:
                 yield f"calls {calls}, not one create, one retrieve and one download"
 
 
+# By recording id: what is played, and what the simulator said of it.
+Cast = dict[str, tuple[Scene, Mapping[str, Any]]]
+
 _FAILS = "failed:provider_connection_failed"
 PLAIN = Scene("plain", is_happy=True)
 _SPECIAL = (
