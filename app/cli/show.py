@@ -13,7 +13,7 @@ from app import wiring
 from app.adapters.sql.finding import MOST_FOUND, Filters, Listed
 from app.adapters.sql.queries import Queries, Shown
 from app.cli import history_view
-from app.cli.account_status import Standing, standing_of, standings_of
+from app.cli.account_status import standings_of
 from app.cli.listing import Row, print_list
 from app.cli.reading import read_store
 from app.cli.words import harmless_json, moment_of, open_console, printable, say, short_id, span, time_of
@@ -109,12 +109,12 @@ def show_command(id: str, workspace: str | None, as_json: bool) -> int:
     store = read_store(settings)
     shown = find(store, id, workspace=workspace)
     state = shown.transcription.state
-    standing = standing_of(store, state.workspace, workspaces_of(settings).get(state.workspace))
+    standings = standings_of(store, workspaces_of(settings), of=state.workspace)
     deliveries = store.deliveries_of(state.workspace, state.recording_id)
     if as_json:
         whole = {
             **full_object(shown, wiring.open_blobs(settings)),
-            **standing.record(),
+            **standings.record(),
             "history": [history_view.history_record(line) for line in shown.history],
             "deliveries": [history_view.delivery_record(row) for row in deliveries],
         }
@@ -124,7 +124,9 @@ def show_command(id: str, workspace: str | None, as_json: bool) -> int:
     for line in _facts(shown, settings, short_id(store, state.recording_id)):
         say(console, line)
     _print_story(console, shown, deliveries, is_more_waiting=store.has_unapplied())
-    _print_standing(console, standing)
+    told = (*standings.problems(), *standings.notes())
+    for line in ("", *told) if told else ():
+        say(console, line, style="yellow")
     return 0
 
 
@@ -208,11 +210,3 @@ def _print_story(
         say(
             console, "  further ones wait to be read; they may be about this recording or others", indent="  "
         )
-
-
-def _print_standing(console: Console, standing: Standing) -> None:
-    lines = list(standing.lines())
-    if lines:
-        console.print("")
-    for line in lines:
-        say(console, line, style="yellow")
