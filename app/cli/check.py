@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 
 import click
 
+from app import wiring
 from app.cli import preflight
+from app.cli.account_status import why_old
 from app.cli.check_recall import Accounts
 from app.cli.presence import Service, service_of
-from app.cli.reading import read_store, why_no_database
+from app.cli.reading import read_store, why_gone
 from app.cli.words import open_console, say
 from app.errors import AfterwordError, ConfigError, StoreUnavailable
-from app.processes import home_lock, web_probe
+from app.ops import password
+from app.processes import heartbeats, home_lock, web_probe
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import pasteable
 from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
@@ -82,9 +85,6 @@ def _add_service(found: _Checked, settings: Settings) -> None:
 
 def _add_parts(found: _Checked, settings: Settings) -> None:
     """A sentence for each part of readiness that is not well and that nothing else asks about."""
-    from app import wiring
-    from app.cli.account_status import why_old
-
     report = wiring.open_readiness(settings).ask(within_s=_RESPONSE_TIMEOUT_S)
     said = report.by_part()
     ailing = [said[part] for part in _PARTS if part in said and report.parts.get(part, "down") == "down"]
@@ -121,10 +121,6 @@ class _Asked:
     accounts: Accounts
 
 
-def _recall(asked: _Asked) -> list[str]:
-    return asked.accounts.problems()
-
-
 def _home(asked: _Asked) -> str | None:
     home = asked.settings.home
     if (note := preflight.why_little_space(home)) is not None:
@@ -157,9 +153,12 @@ def _database(asked: _Asked) -> str | list[str] | None:
     try:
         revision = migrations.current_revision(settings.database_url)
         if revision is None:
-            is_taken_away = settings.database_file is not None and home_lock.is_held(settings.home)
-            about = why_no_database(settings)
-            return f"{about[0].upper()}{about[1:]}." if is_taken_away else _fresh(settings)
+            if (gone := why_gone(settings)) is not None:
+                return f"{gone[0].upper()}{gone[1:]}."
+            if settings.database_file is None:
+                return "The database has no tables yet: run `./afterword migrate` (`up` does it too)."
+            folder = settings.database_file.parent
+            return None if folder == settings.home else preflight.why_unwritable(folder, "DATABASE_URL")
         if migrations.is_newer_than_program(settings.database_url):
             return "The database is newer than this program: update the program."
         if revision != migrations.newest_revision():
@@ -173,17 +172,8 @@ def _database(asked: _Asked) -> str | list[str] | None:
         return preflight.with_database_file(str(error), settings)
 
 
-def _fresh(settings: Settings) -> str | None:
-    if settings.database_file is not None:
-        folder = settings.database_file.parent
-        return None if folder == settings.home else preflight.why_unwritable(folder, "DATABASE_URL")
-    return "The database has no tables yet: run `./afterword migrate` (`up` does it too)."
-
-
 def _in_use(asked: _Asked) -> list[str]:
     """Whether it can be written, and what it knows of accounts, keys and providers."""
-    from app import wiring
-
     with contextlib.closing(wiring.open_store(asked.settings)) as store:
         store.check_write()
         return list(asked.accounts.problems_known(store))
@@ -191,9 +181,6 @@ def _in_use(asked: _Asked) -> list[str]:
 
 def _password(asked: _Asked) -> str | None:
     """A password that a host made for itself is no other host's."""
-    from app.ops import password
-    from app.processes import heartbeats
-
     if asked.settings.ops_password:
         return None
     try:
@@ -205,13 +192,19 @@ def _password(asked: _Asked) -> str | None:
 
 
 def _queue(asked: _Asked) -> str | None:
-    from app import wiring
     from app.adapters.redis import embedded_server, errors, job_queue
 
     settings = asked.settings
     if settings.redis_url is None:
         embedded_server.find_binary()  # `up` brings its own, if there is one
-        return _own_queue(settings) if home_lock.is_held(settings.home) else None
+        if not home_lock.is_held(settings.home):
+            return None
+        try:
+            wiring.open_queue(settings).check_write()
+        except AfterwordError as error:
+            why = str(error).rstrip(".?")
+            return f"{why}. It is the Valkey that `up` brought: stop `up` and start it again."
+        return None
     wiring.open_queue(settings).check_write()
     with contextlib.closing(job_queue.connect(settings.redis_url, timeouts="web")) as client:
         if (note := errors.note_of(client)) is not None:
@@ -219,20 +212,7 @@ def _queue(asked: _Asked) -> str | None:
         return errors.why_unfit(client)
 
 
-def _own_queue(settings: Settings) -> str | None:
-    """Of the server that the running `up` brought."""
-    from app import wiring
-
-    try:
-        wiring.open_queue(settings).check_write()
-    except AfterwordError as error:
-        return f"{str(error).rstrip('.?')}. It is the Valkey that `up` brought: stop `up` and start it again."
-    return None
-
-
 def _storage(asked: _Asked) -> str | None:
-    from app import wiring
-
     blobs = wiring.open_blobs(asked.settings)
     if not os.path.lexists(blobs.root):  # `up` makes it; asking does not
         return preflight.why_unwritable(blobs.root, "STORAGE_URL")
@@ -241,7 +221,7 @@ def _storage(asked: _Asked) -> str | None:
 
 
 _QUESTIONS: tuple[tuple[Callable[[_Asked], str | list[str] | None], frozenset[str]], ...] = (
-    (_recall, RECALL),
+    (lambda asked: asked.accounts.problems(), RECALL),
     (_home, frozenset({"AFTERWORD_HOME"})),
     (_port, STORED | {"HOST", "PORT"}),
     (_database, STORED),
@@ -258,8 +238,8 @@ def _print(found: _Checked, *, as_json: bool) -> None:
             "ok": not found.problems,
             "problems": found.problems,
             "warnings": found.warnings,
-            "is_running": service.is_running if service is not None else None,
-            "changed_settings": list(service.changed) if service is not None else [],
+            "is_running": service and service.is_running,
+            "changed_settings": service.changed if service else (),
         }
         click.echo(json.dumps(told, indent=2))
         return
