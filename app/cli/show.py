@@ -14,7 +14,7 @@ from app.adapters.sql.finding import MOST_FOUND, Filters, Listed
 from app.adapters.sql.queries import Queries, Shown
 from app.cli import history_view
 from app.cli.account_status import standings_of
-from app.cli.listing import Row, print_list
+from app.cli.listing import print_list
 from app.cli.reading import read_store
 from app.cli.words import harmless_json, moment_of, open_console, printable, say, short_id, span, time_of
 from app.core.state import Phase
@@ -27,6 +27,7 @@ from app.results.transcription_object import (
     pairs_of,
     pending_of,
     title_of,
+    took_s,
     transcription_object,
     waits_for,
 )
@@ -79,7 +80,7 @@ def list_command(
         is_empty = filters == Filters()
         click.echo(f"Nothing yet. {call('demo')} shows what it looks like." if is_empty else "None.")
         return 0
-    print_list(open_console(), [Row(row, pending.get(row.id)) for row in found])
+    print_list(open_console(), found, pending)
     if len(found) == limit:
         say(open_console(is_stderr=True), f"The newest {limit}; --limit N shows more, up to 1000.")
     return 0
@@ -88,9 +89,8 @@ def list_command(
 def _pair(text: str) -> tuple[str, str]:
     key, is_there, value = text.partition("=")
     if not is_there:
-        raise click.BadParameter(
-            "a name, an equals sign and a value, such as team=sales", param_hint="--metadata"
-        )
+        what = "a name, an equals sign and a value, such as team=sales"
+        raise click.BadParameter(what, param_hint="--metadata")
     return key, value
 
 
@@ -166,7 +166,7 @@ def _facts(shown: Shown, settings: Settings, short: str) -> Iterable[str]:
 
 
 def _what_it_is(row: Listed) -> Iterable[str]:
-    state, ended = row.state, ended_at(row)
+    state, ended, took = row.state, ended_at(row), took_s(row)
     yield f"{state.recording_id}  {state.phase.value}" + (f" ({state.verdict})" if state.verdict else "")
     if title := title_of(state):
         yield f"title: {printable(title)}"
@@ -176,8 +176,7 @@ def _what_it_is(row: Listed) -> Iterable[str]:
         yield "metadata: " + printable(", ".join(pairs_of(state)))
     yield f"heard: {time_of(row.first_heard_at)}"
     if ended is not None:
-        took = f", {span(ended - row.first_heard_at)} later" if state.is_recording_done else ""
-        yield f"ended: {time_of(ended)}{took}"
+        yield f"ended: {time_of(ended)}" + ("" if took is None else f", {span(took)} later")
 
 
 def _what_next(shown: Shown, short: str) -> Iterable[str]:
@@ -194,19 +193,18 @@ def _print_story(
     console: Console, shown: Shown, deliveries: list[history_view.Row], *, is_more_waiting: bool
 ) -> None:
     console.print("\n[bold]history[/]")
-    for line in history_view.folded(shown.history):
+    due = (
+        f"due {time_of(command['due_at'])}  {command['kind']}"
+        + (f"  after {command['waits_for']}" if command["waits_for"] else "")
+        for command in shown.commands
+    )
+    for line in (*history_view.folded(shown.history), *due):
         say(console, f"  {line}", indent="  ")
-    for command in shown.commands:
-        cause = f"  after {command['waits_for']}" if command["waits_for"] else ""
-        say(console, f"  due {time_of(command['due_at'])}  {command['kind']}{cause}", indent="  ")
-    if not deliveries and not is_more_waiting:
-        return
-    console.print("\n[bold]deliveries[/]", end=" ")
-    say(console, "(`./afterword replay NUMBER` applies one again)")
-    for row in deliveries:
-        say(console, f"  {history_view.delivery_text(row)}", indent="  ")
-    if is_more_waiting:
-        # Whose they are is known once they have been read.
-        say(
-            console, "  further ones wait to be read; they may be about this recording or others", indent="  "
-        )
+    told = [history_view.delivery_text(row) for row in deliveries]
+    if is_more_waiting:  # whose they are is known once they have been read
+        told.append("further ones wait to be read; they may be about this recording or others")
+    if told:
+        console.print("\n[bold]deliveries[/]", end=" ")
+        say(console, "(`./afterword replay NUMBER` applies one again)")
+    for line in told:
+        say(console, f"  {line}", indent="  ")

@@ -95,11 +95,6 @@ def _folded(line: str, width: int, indent: str) -> list[str]:
     room = width - len(indent) - 6  # less what is set in, and what stands beside it without a blank
     whole = _COMMAND.sub(lambda c: c[0].replace(" ", _GLUE) if len(c[0]) <= room else c[0], line)
     pieces = textwrap.wrap(
-        whole,
-        width,
-        subsequent_indent=f"{indent}    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-        drop_whitespace=True,
+        whole, width, subsequent_indent=f"{indent}    ", break_long_words=False, break_on_hyphens=False
     )
     return [piece.replace(_GLUE, " ") for piece in pieces]

@@ -154,6 +154,12 @@ def ended_at(listed: Listed) -> float | None:
     return None if listed.completed_at is None else max(listed.first_heard_at, listed.completed_at)
 
 
+def took_s(listed: Listed) -> float | None:
+    """From hearing that it is done to its end; a recording that was never heard to be has no such time."""
+    ended = ended_at(listed)
+    return ended - listed.first_heard_at if ended is not None and listed.state.is_recording_done else None
+
+
 def full_object(shown: Shown, blobs: LocalBlobs) -> dict[str, Any]:
     """With the words, where they are stored, and the files (keys below the storage's root)."""
     state = shown.transcription.state
