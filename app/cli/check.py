@@ -14,17 +14,16 @@ from app import wiring
 from app.cli import preflight
 from app.cli.account_status import why_old
 from app.cli.check_recall import Accounts
-from app.cli.presence import Service, service_of
+from app.cli.presence import RESPONSE_TIMEOUT_S, Service, service_of
 from app.cli.reading import read_store, why_gone
 from app.cli.words import open_console, say
-from app.errors import AfterwordError, ConfigError, StoreUnavailable
+from app.errors import AfterwordError, Away, ConfigError, HeldByAnother, StoreUnavailable
 from app.ops import password
 from app.processes import heartbeats, home_lock, web_probe
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import pasteable
 from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
 
-_RESPONSE_TIMEOUT_S = 3.0  # with each part
 # Parts of readiness that nothing else here asks about.
 _PARTS = ("workers", "recall", "providers", "inbox", "web")
 
@@ -85,7 +84,7 @@ def _add_service(found: _Checked, settings: Settings) -> None:
 
 def _add_parts(found: _Checked, settings: Settings) -> None:
     """A sentence for each part of readiness that is not well and that nothing else asks about."""
-    report = wiring.open_readiness(settings).ask(within_s=_RESPONSE_TIMEOUT_S)
+    report = wiring.open_readiness(settings).ask(within_s=RESPONSE_TIMEOUT_S)
     said = report.by_part()
     ailing = [said[part] for part in _PARTS if part in said and report.parts.get(part, "down") == "down"]
     found.problems += [sentence for sentence in ailing if sentence not in found.problems]
@@ -129,21 +128,28 @@ def _home(asked: _Asked) -> str | None:
 
 
 def _port(asked: _Asked) -> str | None:
+    """Why `up` could not listen on HOST and PORT; None when it could, or when our own `up` does already."""
+    try:
+        home_lock.ensure_port_free(asked.settings.host, asked.settings.port)
+    except HeldByAnother as taken:
+        return None if _is_at_work(asked) else str(taken)
+    except (ConfigError, Away) as error:
+        return f"{error}."
+    return None
+
+
+def _is_at_work(asked: _Asked) -> bool:
+    """The processes may have been started one by one, without `up`: then they share its database."""
     settings = asked.settings
-
-    def is_at_work() -> bool:
-        """The processes may have been started one by one, without `up`: then they share its database."""
-        service = service_of(settings)
-        if (is_own := service.is_own_port(settings.port)) is not None:
-            return is_own
-        is_ours = service.has_signs
-        if is_ours is None:  # the database is away, which must not make our own web process a stranger
-            is_ours = web_probe.is_ours(settings.host, settings.port)
-        if is_ours:
-            asked.warn(f"Port {settings.port} is taken, it seems by this service, which is at work.")
-        return is_ours
-
-    return preflight.why_no_port(settings, is_at_work=is_at_work)
+    service = service_of(settings)
+    if (is_own := service.is_own_port(settings.port)) is not None:
+        return is_own
+    is_ours = service.has_signs
+    if is_ours is None:  # the database is away, which must not make our own web process a stranger
+        is_ours = web_probe.is_ours(settings.host, settings.port)
+    if is_ours:
+        asked.warn(f"Port {settings.port} is taken, it seems by this service, which is at work.")
+    return is_ours
 
 
 def _database(asked: _Asked) -> str | list[str] | None:

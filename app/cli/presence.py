@@ -23,6 +23,7 @@ from app.settings.changes import changed_since, is_reloadable
 from app.settings.environment import Settings
 
 IDLE = "The service does not run: nothing happens until `./afterword up`."
+RESPONSE_TIMEOUT_S = 3.0  # of a command, with each part of readiness; /readyz has less
 _BEGINS_WITHIN_S = 10.0
 _NOT_KNOWN = "Whether the service runs cannot be said while the database is away."
 _NEVER = (float("inf"), "")

@@ -15,7 +15,7 @@ from rich.console import Console
 from app import wiring
 from app.adapters.sql.health import Facts
 from app.cli.account_status import Standings, standings_of, why_old
-from app.cli.presence import Service, is_gone, service_of
+from app.cli.presence import RESPONSE_TIMEOUT_S, Service, is_gone, service_of
 from app.cli.reading import read_store
 from app.cli.words import open_console, printable, say, span, time_of
 from app.core.state import Phase
@@ -31,7 +31,6 @@ from app.web.health import Report
 
 _LABEL = 14  # columns
 _FORGOTTEN_AFTER_S = 86_400.0  # a process that gave no sign for so long is of another day
-RESPONSE_TIMEOUT_S = 3.0  # of a command, with each part; /readyz has less
 _COLOURS = {"ok": "green", "down": "red", "paused": "yellow", "unknown": "yellow"}
 
 # In a person's words; a provider without a row was never passed over.
@@ -99,7 +98,6 @@ class Seen:
 
     def processes(self) -> list[dict[str, Any]]:
         """Those that gave a heartbeat within a day."""
-        beats = [b for b in heartbeats.read(self.facts.heartbeats) if b.age_s < _FORGOTTEN_AFTER_S]
         return [
             {
                 "name": beat.role,
@@ -108,7 +106,8 @@ class Seen:
                 "age_s": round(beat.age_s, 1),
                 "is_alive": beat.age_s <= heartbeats.SILENT_AFTER_S and not is_gone(beat.host, beat.pid),
             }
-            for beat in beats
+            for beat in heartbeats.read(self.facts.heartbeats)
+            if beat.age_s < _FORGOTTEN_AFTER_S
         ]
 
     def providers(self) -> dict[str, str]:
