@@ -128,10 +128,8 @@ def take_up(
     yes: bool,
 ) -> bool:
     """
-    Counts, names the cost, asks, and does it; False when it was not agreed to.
-
-    Args:
-        reach_s: How far back; None: as far as each workspace's policy lets a pass look.
+    Counts, names the cost, asks, and does it; False when it was not agreed to. `reach_s`: how far back; None:
+    as far as each workspace's policy lets a pass look.
     """
     now, first_start = service.store.now(), service.store.first_start()
     began = [max(first_start, now - one.policy.durations.reconcile_reach_s) for one in chosen]

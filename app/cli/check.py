@@ -96,9 +96,7 @@ def problems_of(settings: Settings, *, warn: Warn = lambda note: None) -> Iterat
     """
     One sentence each; nothing is asked that a wrong setting is needed for. Writes are tried and taken back.
     Recall is asked one harmless question, and about recordings known here where the key is new to them.
-
-    Args:
-        warn: Gets what is no problem and may become one.
+    `warn` gets what is no problem and may become one.
     """
     asked = _Asked(settings, warn, Accounts(settings, warn))
     for ask, used in _QUESTIONS:
@@ -153,6 +151,7 @@ def _is_at_work(asked: _Asked) -> bool:
 
 
 def _database(asked: _Asked) -> str | list[str] | None:
+    """Whether it can be used and written, and what it knows of accounts, keys and providers."""
     from app.adapters.sql import migrations
 
     settings = asked.settings
@@ -173,16 +172,11 @@ def _database(asked: _Asked) -> str | list[str] | None:
                 return f"{old}: stop the service, then `./afterword migrate` (`up` does it too)."
             asked.warn(f"{old}: `up` and `./afterword migrate` bring it to this one.")
             return None
-        return _in_use(asked)
+        with contextlib.closing(wiring.open_store(settings)) as store:
+            store.check_write()
+            return list(asked.accounts.problems_known(store))
     except StoreUnavailable as error:
         return preflight.with_database_file(str(error), settings)
-
-
-def _in_use(asked: _Asked) -> list[str]:
-    """Whether it can be written, and what it knows of accounts, keys and providers."""
-    with contextlib.closing(wiring.open_store(asked.settings)) as store:
-        store.check_write()
-        return list(asked.accounts.problems_known(store))
 
 
 def _password(asked: _Asked) -> str | None:

@@ -29,11 +29,8 @@ _CALLS, _OWN_S, _RESERVE = 3, 0.06, 1.5
 
 class Accounts:
     """
-    One harmless question for each workspace, and what the database knows of it.
-
-    Args:
-        warn: Gets what is no problem and may become one.
-        workspaces: Instead of those of the settings.
+    One harmless question for each workspace of the settings or of `workspaces`, and what the database knows
+    of it. `warn` gets what is no problem and may become one.
     """
 
     def __init__(
@@ -130,12 +127,7 @@ def _is_mended(pause: Pause, key_status: str | None) -> bool:
 
 
 def why_few_workers(workers: int, *, answer_s: float) -> str | None:
-    """
-    A sentence when so many workers cannot use all that Recall's limit allows, else None.
-
-    Args:
-        answer_s: How long Recall took for one question, with its connection.
-    """
+    """When they cannot use all of Recall's limit; `answer_s`: a question took, with its connection."""
     per_recording_s = _RESERVE * (_CALLS * answer_s + _OWN_S)
     needed = math.ceil(_RECORDINGS_PER_S * per_recording_s)
     if workers >= needed:
@@ -155,8 +147,7 @@ def why_busy(busy: RecallBusy) -> str:
             f"the answer to a harmless question is not Recall's ({busy.cause}): is this Recall's address? "
             "Mend RECALL_API_BASE_URL, or leave it out and set RECALL_REGION."
         )
+    what = f"see {STATUS_PAGE}, or a proxy" if busy.cause.startswith("http_5") else "check the network"
     if busy.cause == RATE_LIMITED:
-        return f"Recall cannot be asked now ({busy.cause}): too many requests of this workspace; it passes."
-    if busy.cause.startswith("http_5"):
-        return f"Recall cannot be asked now ({busy.cause}): see {STATUS_PAGE}, or a proxy."
-    return f"Recall cannot be asked now ({busy.cause}): check the network."
+        what = "too many requests of this workspace; it passes"
+    return f"Recall cannot be asked now ({busy.cause}): {what}."

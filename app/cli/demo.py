@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 
 from app import wiring
-from app.adapters.sql.finding import Finding, Listed
+from app.adapters.sql.finding import Listed
 from app.cli import preflight
 from app.core.state import ENDS
 from app.demo.script import Cast, Scene, scenes
@@ -72,19 +73,14 @@ def _play(stage: Stage, programme: list[Scene], console: Console) -> tuple[Cast,
                 facts = stage.tell_simulator("recordings", {"script": scene.script, "kind": scene.kind})
                 cast[facts["recording_id"]] = (scene, facts)
             del waiting[:2]
-            listed = _listed(store, len(programme)) or listed
+            with suppress(StoreUnavailable):
+                rows = store.list_transcriptions(limit=len(programme) + 100)
+                listed = {row.state.recording_id: row for row in rows}
             if console.is_terminal:
-                rows = max(5, console.height - 6)
-                live.update(live_table(cast, listed, now=time.time(), most_rows=rows, width=console.width))
+                most = max(5, console.height - 6)
+                live.update(live_table(cast, listed, now=time.time(), most_rows=most, width=console.width))
             time.sleep(0.2)
     return cast, listed
-
-
-def _listed(store: Finding, number: int) -> dict[str, Listed]:
-    try:
-        return {row.state.recording_id: row for row in store.list_transcriptions(limit=number + 100)}
-    except StoreUnavailable:
-        return {}
 
 
 def _has_ended(cast: Cast, listed: Mapping[str, Listed]) -> bool:

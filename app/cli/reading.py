@@ -22,12 +22,8 @@ def why_gone(settings: Settings) -> str | None:
 
 def read_store(settings: Settings) -> SqlStore:
     """
-    The store, which is as this program expects it. Nothing is made.
-
-    Raises:
-        Away: There is no database yet, or it is of an earlier version.
-        ConfigError: It is newer than the program.
-        StoreUnavailable: It cannot be reached.
+    The store, which is as this program expects it; nothing is made. Raises `Away` without a database or with
+    an earlier version's, `ConfigError` with a newer one's, `StoreUnavailable` where it cannot be reached.
     """
     from app.adapters.sql import migrations
 

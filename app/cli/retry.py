@@ -55,9 +55,7 @@ def retry_command(recording: str, budget: int | None, workspace: str | None, yes
 def retry(service: Service, state: Transcription, *, budget: int, yes: bool) -> bool:
     """
     Says what it costs by the policy of the recording's own workspace, asks, and does it; False: nothing done.
-
-    Raises:
-        WorkspaceUnknown: The settings do not have that workspace.
+    Raises `WorkspaceUnknown` where the settings do not have that workspace.
     """
     policy = service.policy_of(state.workspace)
     event = events.RetryAsked(service.store.now(), budget)

@@ -56,11 +56,8 @@ class Stage:
 @contextmanager
 def open_stage(*, seed: int, home: Path = ROOT / "var" / "demo") -> Iterator[Stage]:
     """
-    Everything running and ready; stopped in order at the end.
-
-    Raises:
-        HeldByAnother: Another demonstration uses the same home.
-        Away: The service did not become ready.
+    Everything running and ready; stopped in order at the end. Raises `HeldByAnother` where another
+    demonstration uses the same home, `Away` when the service did not become ready.
     """
     _empty(home)
     api, downloads, web = _free_ports(3)
