@@ -19,18 +19,7 @@ from app.cli.reading import read_store
 from app.cli.words import harmless_json, moment_of, open_console, printable, say, short_id, span, time_of
 from app.core.state import Phase
 from app.errors import AfterwordError
-from app.results.transcription_object import (
-    ended_at,
-    full_object,
-    is_paid,
-    next_step_of,
-    pairs_of,
-    pending_of,
-    title_of,
-    took_s,
-    transcription_object,
-    waits_for,
-)
+from app.results import transcription_object as results
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import command as call
 from app.settings.used_by_command import RESULTS, STORED
@@ -73,7 +62,7 @@ def list_command(
     if as_json:
         files = store.files(found)
         for row in found:
-            told = transcription_object(row, pending.get(row.id))
+            told = results.transcription_object(row, pending.get(row.id))
             click.echo(json.dumps({**told, "files": files.get(row.id, [])}))
         return 0
     if not found:
@@ -113,7 +102,7 @@ def show_command(id: str, workspace: str | None, as_json: bool) -> int:
     deliveries = store.deliveries_of(state.workspace, state.recording_id)
     if as_json:
         whole = {
-            **full_object(shown, wiring.open_blobs(settings)),
+            **results.full_object(shown, wiring.open_blobs(settings)),
             **standings.record(),
             "history": [history_view.history_record(line) for line in shown.history],
             "deliveries": [history_view.delivery_record(row) for row in deliveries],
@@ -160,31 +149,31 @@ def _facts(shown: Shown, settings: Settings, short: str) -> Iterable[str]:
         name = attempt.transcript_id or "no transcript"
         tail = f"  {printable(attempt.error)}" if attempt.error else ""
         about = f"attempt {attempt.ordinal}  {attempt.provider}  {attempt.status.value}"
-        yield f"  {about}  {_PAID[is_paid(attempt)]}  {name}{tail}"
+        yield f"  {about}  {_PAID[results.is_paid(attempt)]}  {name}{tail}"
     for artifact in shown.artifacts:
         yield f"  stored  {settings.storage_url}/{artifact['folder']}  ({artifact['verdict']})"
 
 
 def _what_it_is(row: Listed) -> Iterable[str]:
-    state, ended, took = row.state, ended_at(row), took_s(row)
+    state, ended, took = row.state, results.ended_at(row), results.took_s(row)
     yield f"{state.recording_id}  {state.phase.value}" + (f" ({state.verdict})" if state.verdict else "")
-    if title := title_of(state):
+    if title := results.title_of(state):
         yield f"title: {printable(title)}"
     if state.bot_id:
         yield f"bot: {state.bot_id}"
     if state.metadata:
-        yield "metadata: " + printable(", ".join(pairs_of(state)))
+        yield "metadata: " + printable(", ".join(results.pairs_of(state)))
     yield f"heard: {time_of(row.first_heard_at)}"
     if ended is not None:
         yield f"ended: {time_of(ended)}" + ("" if took is None else f", {span(took)} later")
 
 
 def _what_next(shown: Shown, short: str) -> Iterable[str]:
-    state, pending = shown.transcription.state, pending_of(shown)
+    state, pending = shown.transcription.state, results.pending_of(shown)
     if state.reason:
         yield f"reason: {state.reason}" + (f": {printable(state.detail)}" if state.detail else "")
-        yield f"next: {next_step_of(state, recording=short)}"
-    waiting = waits_for(state, pending)
+        yield f"next: {results.next_step_of(state, recording=short)}"
+    waiting = results.waits_for(state, pending)
     if waiting is not None and pending is not None:
         yield f"waits for: {printable(waiting)}; next at {time_of(pending.due_at)}"
 
