@@ -49,7 +49,8 @@ class Standing:
     def problems(self) -> Iterable[str]:
         """What holds up everything."""
         if not self.is_known:
-            yield why_unknown(self.workspace)
+            told = str(WorkspaceUnknown(self.workspace))
+            yield f"{told[0].upper()}{told[1:]}."
         elif self.facts.pause is not None:
             yield why_paused(self.facts.pause)
         elif self.facts.is_key_foreign:
@@ -98,12 +99,6 @@ def standings_of(
         facts = store.health(name, fingerprint=described.fingerprint if described else "")
         standings.append(Standing(name, facts, is_known=described is not None))
     return standings
-
-
-def why_unknown(workspace: str) -> str:
-    """What stands still where the settings do not have the workspace of recordings that are here."""
-    told = str(WorkspaceUnknown(workspace))
-    return f"{told[0].upper()}{told[1:]}."
 
 
 def why_paused(pause: Pause) -> str:

@@ -27,8 +27,6 @@ from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
 # Parts of readiness that nothing else here asks about.
 _PARTS = ("workers", "recall", "providers", "inbox", "web")
 
-Warn = Callable[[str], None]
-
 
 @dataclass
 class _Checked:
@@ -92,7 +90,7 @@ def _add_parts(found: _Checked, settings: Settings) -> None:
         found.warnings.append(old)
 
 
-def problems_of(settings: Settings, *, warn: Warn = lambda note: None) -> Iterator[str]:
+def problems_of(settings: Settings, *, warn: Callable[[str], None] = lambda note: None) -> Iterator[str]:
     """
     One sentence each; nothing is asked that a wrong setting is needed for. Writes are tried and taken back.
     Recall is asked one harmless question, and about recordings known here where the key is new to them.
@@ -114,7 +112,7 @@ class _Asked:
     """What each question knows."""
 
     settings: Settings
-    warn: Warn
+    warn: Callable[[str], None]
     accounts: Accounts
 
 

@@ -56,7 +56,7 @@ class Accounts:
         """Of what the database knows, whatever the questions were answered."""
         for found in account.standings_of(store, self._workspaces):
             if not found.is_known:
-                yield account.why_unknown(found.workspace)
+                yield from found.problems()
             elif (problem := self._known(store, found)) is not None:
                 yield self._named(found.workspace, problem)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from app.adapters.sql.finding import Listed, Pending
 from app.cli.words import printable, say, span, time_of
@@ -74,10 +74,6 @@ def _table(told: list[dict[str, str]]) -> Table:
     for name in names:
         table.add_column(name, no_wrap=True)
     for cells in told:
-        table.add_row(*(_coloured(cells, name) for name in names))
+        colour = colour_of(Phase(cells["phase"]))
+        table.add_row(*(Text(cells[name], colour if name == "phase" else "") for name in names))
     return table
-
-
-def _coloured(cells: dict[str, str], name: str) -> str:
-    text = escape(cells[name])
-    return f"[{colour_of(Phase(cells['phase']))}]{text}[/]" if name == "phase" else text

@@ -24,8 +24,7 @@ from app.settings.environment import Settings
 
 IDLE = "The service does not run: nothing happens until `./afterword up`."
 RESPONSE_TIMEOUT_S = 3.0  # of a command, with each part of readiness; /readyz has less
-_BEGINS_WITHIN_S = 10.0
-_NOT_KNOWN = "Whether the service runs cannot be said while the database is away."
+_BEGINS_WITHIN_S = 10.0  # web takes a second or two after the others
 _NEVER = (float("inf"), "")
 
 
@@ -45,7 +44,7 @@ class Service:
     def sentence(self) -> str:
         """For people."""
         if self.is_running is None:
-            return _NOT_KNOWN
+            return "Whether the service runs cannot be said while the database is away."
         if not self.is_running:
             return IDLE
         pid, held = self.holder, self.is_home_held
@@ -75,8 +74,12 @@ class Service:
         """That this machine's `up` does not answer at HOST and PORT; None when it does, or is elsewhere."""
         from app.web.health import NO_WEB  # here: it needs Redis's client, which most commands do not
 
-        ups = [p for p in self.here if p.role == "up" and "workers" in p.told]
-        is_asked = any(p.settings.get("port") == settings.port and _has_begun(p) for p in ups)
+        began = [
+            p.started_at
+            for p in self.here
+            if p.role == "up" and "workers" in p.told and p.settings.get("port") == settings.port
+        ]
+        is_asked = any(at is None or abs(time.time() - at) > _BEGINS_WITHIN_S for at in began)
         return NO_WEB if is_asked and not web_probe.is_ours(settings.host, settings.port) else None
 
 
@@ -130,12 +133,6 @@ def _how_to_reload(pid: int | None) -> str:
             if terminal != "0":
                 return "takes a restart: in a terminal SIGHUP stops `up`"
     return f"a reload takes it: `kill -HUP {pid or 'PID'}`"
-
-
-def _has_begun(program: Beat) -> bool:
-    """Web takes a second or two after the others."""
-    began = program.started_at
-    return began is None or abs(time.time() - began) > _BEGINS_WITHIN_S
 
 
 def _heartbeats(settings: Settings) -> Mapping[str, tuple[float, str]] | None:

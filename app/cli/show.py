@@ -107,7 +107,8 @@ def show_command(id: str, workspace: str | None, as_json: bool) -> int:
             "history": [history_view.history_record(line) for line in shown.history],
             "deliveries": [history_view.delivery_record(row) for row in deliveries],
         }
-        click.echo(harmless_json(json.dumps(whole, indent=2, ensure_ascii=not _is_unicode())))
+        is_unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        click.echo(harmless_json(json.dumps(whole, indent=2, ensure_ascii=not is_unicode)))
         return 0
     console = open_console()
     for line in _facts(shown, settings, short_id(store, state.recording_id)):
@@ -117,10 +118,6 @@ def show_command(id: str, workspace: str | None, as_json: bool) -> int:
     for line in ("", *told) if told else ():
         say(console, line, style="yellow")
     return 0
-
-
-def _is_unicode() -> bool:
-    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def find(store: Queries, text: str, *, workspace: str | None = None) -> Shown:
