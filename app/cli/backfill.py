@@ -43,7 +43,7 @@ def reconcile_command(workspace: str | None, dry_run: bool, yes: bool) -> int:
     service, chosen = _opened(workspace)
     if not _is_key_accepted(service, chosen, yes=yes, is_dry=dry_run):
         return 1
-    if not take_up(service, chosen, by="reconcile", is_dry=dry_run, yes=yes):
+    if not take_up(service, chosen, by="reconcile", reach_s=None, is_dry=dry_run, yes=yes):
         return 1
     if not dry_run:
         _hand_over_what_is_due(service)
@@ -119,13 +119,7 @@ def _told_when_away(service: Service, workspace: Workspace) -> Iterator[None]:
 
 
 def take_up(
-    service: Service,
-    chosen: Sequence[Workspace],
-    *,
-    by: str,
-    reach_s: float | None = None,
-    is_dry: bool,
-    yes: bool,
+    service: Service, chosen: Sequence[Workspace], *, by: str, reach_s: float | None, is_dry: bool, yes: bool
 ) -> bool:
     """
     Counts, names the cost, asks, and does it; False when it was not agreed to. `reach_s`: how far back; None:

@@ -91,13 +91,8 @@ def _run(step: list[str]) -> int:
 def _passed_on(name: str) -> click.Command:
     """The command that becomes tests/NAME, which answers `--help` itself."""
     arguments = click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)
-    return click.Command(
-        name,
-        callback=functools.partial(_become, name),
-        params=[arguments],
-        context_settings={"ignore_unknown_options": True},
-        add_help_option=False,
-    )
+    become, context = functools.partial(_become, name), {"ignore_unknown_options": True}
+    return click.Command(name, context, callback=become, params=[arguments], add_help_option=False)
 
 
 def _become(name: str, arguments: tuple[str, ...]) -> NoReturn:

@@ -110,18 +110,17 @@ def replay(service: Service, store: DeliveryInbox, delivery: int, *, yes: bool) 
 def _decoded(store: DeliveryInbox, delivery: int) -> tuple[str, Decoded]:
     """Its workspace, and what it says: an example nothing. One that still cannot be read is put aside."""
     kept = store.delivery(delivery) if 0 < delivery <= _HIGHEST else None
-    workspace, body = kept or (None, None)
-    if workspace is None or body is None:
+    if kept is None or kept[1] is None:
         raise AfterwordError(f"there is no delivery {delivery}, or its body is no longer kept")
     try:
-        decoded = decode_delivery(body, at=store.now())
+        decoded = decode_delivery(kept[1], at=store.now())
     except Unreadable as error:
         store.put_aside(delivery, kind="unreadable")
         aside = "it is put aside now, and its body is dropped two weeks after it came"
         raise AfterwordError(f"delivery {delivery} is unreadable: {error.reason}; {aside}") from error
     if is_example(decoded.recording_id):
         decoded = replace(decoded, event=None, note=NOTE)
-    return workspace, decoded
+    return kept[0], decoded
 
 
 def _may_cost(decision: Decision) -> bool:

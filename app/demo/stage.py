@@ -54,7 +54,7 @@ class Stage:
 
 
 @contextmanager
-def open_stage(*, seed: int, home: Path = ROOT / "var" / "demo") -> Iterator[Stage]:
+def open_stage(*, seed: int, home: Path) -> Iterator[Stage]:
     """
     Everything running and ready; stopped in order at the end. Raises `HeldByAnother` where another
     demonstration uses the same home, `Away` when the service did not become ready.
@@ -76,15 +76,11 @@ def open_stage(*, seed: int, home: Path = ROOT / "var" / "demo") -> Iterator[Sta
             start_new_session=True,
             preexec_fn=functools.partial(die_with_parent, os.getpid(), by_polling=False),
         )
-    simulator = Simulator(
-        SimulatorConfig(
-            port=api,
-            download_port=downloads,
-            webhook_url=f"http://127.0.0.1:{web}/webhooks/recall",
-            time_scale=TIME_SCALE,
-            seed=seed,
-        )
+    hook = f"http://127.0.0.1:{web}/webhooks/recall"
+    config = SimulatorConfig(
+        port=api, download_port=downloads, webhook_url=hook, time_scale=TIME_SCALE, seed=seed
     )
+    simulator = Simulator(config)
     try:
         simulator.start()
         _wait_until_ready(service, web, log_path)
