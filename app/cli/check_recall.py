@@ -46,11 +46,8 @@ class Accounts:
 
     def problems(self) -> list[str]:
         """Of the questions' answers."""
-        return [
-            self._named(name, problem)
-            for name, described in self._workspaces.items()
-            if (problem := self._ask(described)) is not None
-        ]
+        answers = ((name, self._ask(described)) for name, described in self._workspaces.items())
+        return [self._named(name, problem) for name, problem in answers if problem is not None]
 
     def problems_known(self, store: SqlStore) -> Iterator[str]:
         """Of what the database knows, whatever the questions were answered."""
@@ -72,10 +69,8 @@ class Accounts:
             if refused.status == UNAUTHORIZED:
                 where = self._settings.region or described.api_base_url
                 return f"Recall refuses the API key at {where}: wrong, revoked, or of another region."
-            return (
-                f"Recall answers {refused.status} to a harmless question: look at the account in its "
-                "dashboard."
-            )
+            about = f"Recall answers {refused.status} to a harmless question"
+            return f"{about}: look at the account in its dashboard."
         except RecallBusy as busy:
             return f"{described.api_base_url}: {why_busy(busy)}"
         self._accepted.add(described.name)

@@ -29,8 +29,7 @@ _NEEDED = {
 # None of these may reach a test: what is real stays untouched.
 _REAL = ("RECALL_", "AFTERWORD_", "DATABASE_URL", "REDIS_URL", "STORAGE_URL", "NGROK_", "HOST", "PORT")
 _KEPT = ("HOSTNAME", "HOSTTYPE")
-# Each of the suite's processes would compile all it imports anew.
-_SLOWING = "PYTHONDONTWRITEBYTECODE"
+_SLOWING = "PYTHONDONTWRITEBYTECODE"  # each of the suite's processes would compile all it imports anew
 _MEMORY = Path("/dev/shm")
 _NEEDED_BYTES = 2 << 30
 # What measures coverage (pyproject.toml, `tool.coverage`): the tests beside the code, ten seconds. The walk

@@ -59,10 +59,8 @@ def why_little_space(folder: Path) -> str | None:
         return None
     if free >= _LITTLE_BYTES:
         return None
-    return (
-        f"Only {free // 2**20} MB are free at {folder}: without any, webhooks get 503 and transcripts wait. "
-        "Free some space."
-    )
+    left = f"Only {free // 2**20} MB are free at {folder}"
+    return f"{left}: without any, webhooks get 503 and transcripts wait. Free some space."
 
 
 def with_database_file(sentence: str, settings: Settings) -> str:

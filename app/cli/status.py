@@ -160,8 +160,7 @@ def _print(console: Console, seen: Seen) -> None:
     for label, text, colour in _lines(seen):
         say(console, f"{label:<{_LABEL}}{printable(text)}", indent=" " * (_LABEL - 4), style=colour)
     for sentence in (*seen.problems(), *seen.notes()):
-        console.print("")
-        say(console, sentence)
+        say(console, f"\n{sentence}")
 
 
 def _lines(seen: Seen) -> Iterable[tuple[str, str, str | None]]:
@@ -176,9 +175,7 @@ def _lines(seen: Seen) -> Iterable[tuple[str, str, str | None]]:
     yield ("oldest undone", "nothing is" if undone_s is None else span(undone_s), None)
     yield ("last webhook", _ago(seen.facts.last_webhook_at, now), None)
     yield ("last stored", _ago(seen.facts.last_stored_at, now), None)
-    told = ", ".join(
-        f"{seen.counts[phase.value]} {phase.value}" for phase in Phase if seen.counts.get(phase.value)
-    )
+    told = ", ".join(f"{number} {phase}" for phase in Phase if (number := seen.counts.get(phase)))
     why = f" ({call('list --phase failed')} says why)" if seen.counts.get(Phase.FAILED) else ""
     yield ("recordings", f"{told}{why}" if told else "none yet", None)
     breakers = [f"{name} {_BREAKERS.get(at, at)}" for name, at in seen.providers().items()]

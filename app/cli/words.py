@@ -74,9 +74,8 @@ def harmless_json(text: str) -> str:
 
 def open_console(*, is_stderr: bool = False) -> Console:
     """As wide as the terminal says, or `COLUMNS`: also one that can do nothing else (`TERM=dumb`)."""
-    size = shutil.get_terminal_size()
     is_terminal = (sys.stderr if is_stderr else sys.stdout).isatty()
-    width, height = (size.columns, size.lines) if is_terminal else (None, None)
+    width, height = shutil.get_terminal_size() if is_terminal else (None, None)
     return Console(stderr=is_stderr, highlight=False, width=width, height=height)
 
 
