@@ -78,7 +78,7 @@ def open_stage(*, seed: int, home: Path = ROOT / "var" / "demo") -> Iterator[Sta
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=functools.partial(die_with_parent, os.getpid(), by_polling=False),
+            preexec_fn=functools.partial(die_with_parent, os.getpid(), by_polling=False),  # noqa: PLW1509
         )
     simulator = Simulator(
         SimulatorConfig(
