@@ -63,7 +63,7 @@ def _named(path: Path) -> str:
 
 def _section(text: str, heading: str) -> str:
     """What stands below a heading, up to the next one of its level."""
-    level = heading.split(" ")[0]
+    level = heading.split(" ", maxsplit=1)[0]
     assert text.count(f"\n{heading}\n") == 1, f"one heading {heading!r} is expected"
     return re.split(rf"\n{level} ", text.split(f"\n{heading}\n")[1])[0]
 
