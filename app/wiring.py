@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from app.settings.environment import Settings
-from app.settings.environment import load_settings as load_settings  # for entry points
+from app.settings.environment import Settings, load_settings
 from app.settings.object_stores import is_object_store
 from app.settings.workspaces import workspaces_of
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from app.adapters.redis.job_queue import RqQueue
     from app.adapters.sql.store import SqlStore
     from app.orchestrator.command_context import Workspace
-    from app.orchestrator.ports import Blobs
+    from app.orchestrator.ports import ResultBlobs
     from app.orchestrator.service import Service
     from app.orchestrator.timing import Timing
     from app.settings.workspaces import WorkspaceSettings
@@ -72,7 +71,7 @@ def _timing(settings: Settings) -> Timing:
     return Timing().scaled(settings.time_scale)
 
 
-def open_blobs(settings: Settings) -> Blobs:
+def open_blobs(settings: Settings) -> ResultBlobs:
     """Connects to nothing. Raises `BlobError` where a store's own settings are wrong."""
     if is_object_store(settings.storage_url):
         from app.adapters import object_store_url

@@ -15,12 +15,12 @@ from contextlib import closing, suppress
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
 from app import wiring
-from app.errors import AfterwordError, BlobsUnavailable, ConfigError, StoreUnavailable
+from app.errors import ConfigError, StoreUnavailable
 from app.log import steady_stdout
 from app.ops import password
 from app.processes import web_probe
@@ -29,9 +29,8 @@ from app.processes.home_lock import hold_home, listen_on
 from app.processes.parent_death import die_with_parent
 from app.processes.supervisor import Renewal, Supervisor
 from app.settings.changes import names_by_field, settings_fingerprint
-
-if TYPE_CHECKING:
-    from app.settings.environment import Settings
+from app.settings.environment import Settings, load_settings
+from workers.storage_at_start import refuse_unfit_storage
 
 _log = structlog.get_logger(__name__)
 
@@ -83,7 +82,7 @@ def run_up(settings: Settings) -> int:
             specs.append(_valkey_spec(settings, listener))
         refuse_unfit_redis(settings)
         _migrate_if_possible(settings)
-        tell_of_storage(settings)
+        refuse_unfit_storage(settings)
         preload(settings)
         service = _Service(settings, told, listener)
         return Supervisor([*specs, *service.specs()], renew=service.renew, on_stop=listener.close).run()
@@ -105,7 +104,7 @@ class _Service:
     def renew(self) -> Renewal:
         """Reads everything anew. Raises `ConfigError`, or another of ours, when it cannot be run with."""
         told = settings_fingerprint()
-        read = wiring.load_settings()
+        read = load_settings()
         settings, waits = with_changes(self._settings, password.with_password(read))
         wiring.open_service(settings)  # connects to nothing: whatever cannot be made is a problem now
         for warning in settings.warnings:
@@ -170,16 +169,6 @@ def refuse_unfit_redis(settings: Settings) -> None:
         why = errors.why_unfit(client)
     if why is not None:
         raise ConfigError([why])
-
-
-def tell_of_storage(settings: Settings) -> None:
-    """Not a reason to refuse deliveries either, but a mistyped STORAGE_URL should be heard of at once."""
-    try:
-        wiring.open_blobs(settings).check()
-    except BlobsUnavailable as error:
-        _log.error("storage_unavailable", cause=str(error))
-    except AfterwordError as error:  # an address that never will be one
-        raise ConfigError([str(error)]) from error
 
 
 def _migrate_apart(settings: Settings) -> None:

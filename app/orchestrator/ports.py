@@ -310,6 +310,21 @@ class Blobs(Protocol):
     def put(self, key: str, source: Path, *, media_type: str = OCTETS) -> None:
         """Whole or not at all, durable; in place of what is there."""
 
+    def open(self, key: str) -> BinaryIO:
+        """From its beginning. What was opened stays whole if it is replaced meanwhile."""
+
+    def exists(self, key: str) -> bool: ...
+
+    def sha256(self, key: str) -> str:
+        """Lower-case hex of what is stored, read anew."""
+
+    def sweep(self) -> int:
+        """Deletes what killed processes left half written more than an hour ago; returns how many."""
+
+
+class ResultBlobs(Blobs, Protocol):
+    """The same, and what readers, a move and an erasure need."""
+
     def create(self, key: str, source: Path, *, media_type: str = OCTETS) -> bool:
         """
         `put` where nothing is, in one step where the store can (a local disk, S3, Google, Azure).
@@ -317,9 +332,6 @@ class Blobs(Protocol):
         Returns:
             Whether these bytes are there now; False: others were, and still are.
         """
-
-    def open(self, key: str) -> BinaryIO:
-        """From its beginning. What was opened stays whole if it is replaced meanwhile."""
 
     def open_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> BinaryIO:
         """
@@ -331,11 +343,6 @@ class Blobs(Protocol):
 
     def facts(self, key: str) -> BlobFacts: ...
 
-    def exists(self, key: str) -> bool: ...
-
-    def sha256(self, key: str) -> str:
-        """Lower-case hex of what is stored, read anew."""
-
     def keys(self, folder: str = "") -> Iterator[str]:
         """All below a folder, those of one folder one after the other; without one all there are."""
 
@@ -343,18 +350,10 @@ class Blobs(Protocol):
         """Also where nothing is."""
 
     def delete_folder(self, folder: str, *, first: str) -> int:
-        """
-        All below it; files with the name `first`, which stand for the others, before these.
-
-        Returns:
-            How many files.
-        """
+        """All below it, files with the name `first` before the others. Returns how many."""
 
     def signed_url(self, key: str, *, expires_s: float) -> str | None:
         """An address to read it by without a key of ours; None where the store has none."""
 
     def check(self) -> None:
-        """Tries it with what leaves nothing behind. Raises `BlobsUnavailable`."""
-
-    def sweep(self) -> int:
-        """Deletes what killed processes left half written more than an hour ago; returns how many."""
+        """Tries it with what leaves nothing behind."""

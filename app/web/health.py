@@ -22,7 +22,7 @@ from app.adapters.redis.job_queue import QueueCounts, RqQueue
 from app.adapters.sql.health import Facts, Health
 from app.core.durations import Scaled, seconds
 from app.errors import AfterwordError
-from app.orchestrator.ports import Blobs
+from app.orchestrator.ports import ResultBlobs
 from app.orchestrator.records import KEY_FOREIGN, KEY_UNSEEING
 from app.processes import heartbeats
 from app.recall.limits import STATUS_PAGE
@@ -249,7 +249,7 @@ class Readiness:
         self,
         store: Health,
         queue: RqQueue,
-        blobs: Blobs,
+        blobs: ResultBlobs,
         *,
         workspaces: Collection[WorkspaceSettings],
         told: ToldAfter,

@@ -17,7 +17,7 @@ import pytest
 from app.adapters import object_store_url
 from app.adapters.local_files import LocalBlobs
 from app.errors import BlobChanged, BlobError, BlobMissing
-from app.orchestrator.ports import Blobs
+from app.orchestrator.ports import ResultBlobs
 from tests.contract.blob_files import KEY, content, put_bytes
 from tests.doubles.memory_blobs import MemoryBlobs
 from tests.doubles.s3_server import BUCKET, KEYS, s3_server
@@ -30,7 +30,7 @@ def s3_url() -> Iterator[str]:
 
 
 @pytest.fixture(params=["local", "memory", "s3"])
-def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> ResultBlobs:
     if request.param == "memory":
         return MemoryBlobs()
     if request.param == "local":
@@ -46,7 +46,7 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_was_put_is_there_whole(blobs: Blobs, source: Path) -> None:
+def test_what_was_put_is_there_whole(blobs: ResultBlobs, source: Path) -> None:
     assert not blobs.exists(KEY)
     blobs.put(KEY, source)
     assert blobs.exists(KEY)
@@ -56,7 +56,7 @@ def test_what_was_put_is_there_whole(blobs: Blobs, source: Path) -> None:
     assert source.exists()
 
 
-def test_a_second_put_replaces_and_an_open_reader_keeps_the_first(blobs: Blobs) -> None:
+def test_a_second_put_replaces_and_an_open_reader_keeps_the_first(blobs: ResultBlobs) -> None:
     put_bytes(blobs, KEY, b"first")
     with blobs.open(KEY) as stream:
         put_bytes(blobs, KEY, b"second")
@@ -64,7 +64,7 @@ def test_a_second_put_replaces_and_an_open_reader_keeps_the_first(blobs: Blobs) 
     assert content(blobs, KEY) == b"second"
 
 
-def test_readers_never_see_half_a_file_while_writers_replace_it(blobs: Blobs) -> None:
+def test_readers_never_see_half_a_file_while_writers_replace_it(blobs: ResultBlobs) -> None:
     versions = {bytes([65 + n]) * 300_000 for n in range(3)}
     put_bytes(blobs, KEY, min(versions))
     stop = threading.Event()
@@ -83,14 +83,14 @@ def test_readers_never_see_half_a_file_while_writers_replace_it(blobs: Blobs) ->
     assert seen <= versions
 
 
-def test_a_large_file_arrives_byte_for_byte(blobs: Blobs, tmp_path: Path) -> None:
+def test_a_large_file_arrives_byte_for_byte(blobs: ResultBlobs, tmp_path: Path) -> None:
     large = tmp_path / "large"
     large.write_bytes(os.urandom(3_500_000))
     blobs.put(KEY, large)
     assert content(blobs, KEY) == large.read_bytes()
 
 
-def test_what_is_not_there_is_missing_not_unavailable(blobs: Blobs, tmp_path: Path) -> None:
+def test_what_is_not_there_is_missing_not_unavailable(blobs: ResultBlobs, tmp_path: Path) -> None:
     for ask in (blobs.open, blobs.facts, blobs.sha256):
         with pytest.raises(BlobMissing):
             ask(KEY)
@@ -128,7 +128,9 @@ def test_what_is_not_there_is_missing_not_unavailable(blobs: Blobs, tmp_path: Pa
     ]
     + ["x" * 201, "a/" * 600 + "a"],
 )
-def test_a_key_that_could_lead_elsewhere_is_refused_everywhere(blobs: Blobs, source: Path, key: str) -> None:
+def test_a_key_that_could_lead_elsewhere_is_refused_everywhere(
+    blobs: ResultBlobs, source: Path, key: str
+) -> None:
     uses: list[Callable[[], object]] = [
         lambda: blobs.put(key, source),
         lambda: put_bytes(blobs, key, b"x"),
@@ -147,13 +149,15 @@ def test_a_key_that_could_lead_elsewhere_is_refused_everywhere(blobs: Blobs, sou
             use()
 
 
-def test_the_probe_leaves_nothing_behind(blobs: Blobs) -> None:
+def test_the_probe_leaves_nothing_behind(blobs: ResultBlobs) -> None:
     blobs.check()
     assert list(blobs.keys()) == []
     assert blobs.sweep() == 0
 
 
-def test_create_stores_where_nothing_is_and_leaves_other_bytes_alone(blobs: Blobs, tmp_path: Path) -> None:
+def test_create_stores_where_nothing_is_and_leaves_other_bytes_alone(
+    blobs: ResultBlobs, tmp_path: Path
+) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     ours.write_bytes(b"ours")
     theirs.write_bytes(b"theirs")
@@ -163,7 +167,7 @@ def test_create_stores_where_nothing_is_and_leaves_other_bytes_alone(blobs: Blob
     assert content(blobs, KEY) == b"ours"
 
 
-def test_of_many_that_create_at_once_one_wins(blobs: Blobs, tmp_path: Path) -> None:
+def test_of_many_that_create_at_once_one_wins(blobs: ResultBlobs, tmp_path: Path) -> None:
     sources = [tmp_path / str(number) for number in range(6)]
     for path in sources:
         path.write_bytes(path.name.encode() * 1000)
@@ -181,7 +185,7 @@ def test_of_many_that_create_at_once_one_wins(blobs: Blobs, tmp_path: Path) -> N
     assert [content(blobs, KEY)] == [name.encode() * 1000 for name in won]
 
 
-def test_a_range_is_the_bytes_that_were_asked_for_of_that_version(blobs: Blobs) -> None:
+def test_a_range_is_the_bytes_that_were_asked_for_of_that_version(blobs: ResultBlobs) -> None:
     put_bytes(blobs, KEY, b"0123456789")
     facts = blobs.facts(KEY)
     assert facts.size_bytes == 10
@@ -198,7 +202,7 @@ def test_a_range_is_the_bytes_that_were_asked_for_of_that_version(blobs: Blobs) 
         blobs.open_range("default/none", 0, 4)
 
 
-def test_keys_are_those_below_the_folder_and_of_no_other_that_begins_alike(blobs: Blobs) -> None:
+def test_keys_are_those_below_the_folder_and_of_no_other_that_begins_alike(blobs: ResultBlobs) -> None:
     ours = ["w/rec-1/tra-1/manifest.json", "w/rec-1/tra-1/x", "w/rec-1/tra-2/manifest.json"]
     for key in (*ours, "w/rec-10/tra-1/x", "v/rec-1/tra-1/x"):
         put_bytes(blobs, key, b"x")
@@ -209,7 +213,7 @@ def test_keys_are_those_below_the_folder_and_of_no_other_that_begins_alike(blobs
     assert len([f for n, f in enumerate(folders) if n == 0 or folders[n - 1] != f]) == len(set(folders))
 
 
-def test_a_folder_is_deleted_manifests_first_and_nothing_beside_it(blobs: Blobs) -> None:
+def test_a_folder_is_deleted_manifests_first_and_nothing_beside_it(blobs: ResultBlobs) -> None:
     for key in ("w/r/t/manifest.json", "w/r/t/a", "w/r/u/manifest.json", "w/r/u/b", "w/r2/t/a"):
         put_bytes(blobs, key, b"x")
     assert blobs.delete_folder("w/r", first="manifest.json") == 4

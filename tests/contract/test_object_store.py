@@ -72,7 +72,7 @@ def uses(blobs: ObjectBlobs) -> list[object]:
         (403, "AccessDenied", "list, read, write and delete"),
         (404, "NoSuchBucket", "bucket or container is not there"),
         (301, "PermanentRedirect", "another region"),
-        (507, "XMinioStorageFull", "it is full"),
+        (403, "QuotaExceeded", "it is full"),
         (400, "KMS.DisabledException", "encryption key"),
         (418, "Teapot", "418 Teapot"),
     ],

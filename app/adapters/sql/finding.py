@@ -157,7 +157,7 @@ class Finding(Database):
         """Metadata is a JSON list of pairs in the state. No index: the latest are looked through first."""
         pairs, name, said = _SQLITE_PAIR if self.is_sqlite else _POSTGRESQL_PAIR
         has = f"{name} = :key_{number} AND {said} = :value_{number}"
-        text = sa.text(f"EXISTS (SELECT 1 FROM {pairs} AS pair WHERE {has})")
+        text = sa.text(f"EXISTS (SELECT 1 FROM {pairs} AS pair WHERE {has})")  # noqa: S608 - names of ours
         return text.bindparams(**{f"key_{number}": key, f"value_{number}": value})
 
     def files(self, rows: Sequence[Listed]) -> dict[str, list[str]]:
@@ -172,6 +172,24 @@ class Finding(Database):
             for recording, folder, names in self.read_all(current):
                 found[ids[recording]] = [f"{folder}/{name}" for name in json.loads(names)]
         return found
+
+    def latest_results(self, limit: int) -> list[str]:
+        """Folders of stored results with a manifest, the latest first."""
+        row = t.artifacts
+        wanted = sa.select(row.c.folder).where(row.c.draft.is_(None)).order_by(row.c.id.desc()).limit(limit)
+        with self.reading() as connection:
+            return list(connection.execute(wanted).scalars())
+
+    def erased(self) -> list[tuple[str, str]]:
+        """Workspace and recording of every tombstone."""
+        row = t.transcriptions
+        wanted = sa.select(row.c.workspace, row.c.recording_id).where(row.c.phase == Phase.ERASED.value)
+        with self.reading() as connection:
+            return [(workspace, recording) for workspace, recording in connection.execute(wanted)]
+
+    def number_of_results(self) -> int:
+        with self.reading() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(t.artifacts)).scalar_one())
 
     def pending(self, rows: Sequence[Listed]) -> dict[str, Pending]:
         """By transcription id, for those of `rows` that have something to be done: what is due first."""
