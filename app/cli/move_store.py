@@ -78,9 +78,10 @@ def _stopped(settings: Settings) -> Iterator[bool]:
 def _move(settings: Settings, other: Settings) -> Moved:
     move = StoreMove(wiring.open_blobs(settings), wiring.open_blobs(other))
     columns = (TextColumn("results"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
     with (
         contextlib.closing(wiring.open_store(settings)) as store,
-        Progress(*columns, console=Console(stderr=True), transient=True) as progress,
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         shown = progress.add_task("results", total=store.number_of_results())
         return move.run(store.erased, lambda moved: progress.update(shown, completed=moved.folders))

@@ -16,22 +16,30 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from app.settings.program_name import ROOT
 from tests.ports import free_port
 
 BUCKET = "results"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
 _READY_WITHIN_S = 20.0
+# A killed test run leaves nothing behind.
+_TIED = (
+    "import os, sys; from app.processes.parent_death import kernel_ties_to_parent; kernel_ties_to_parent(); "
+    "os.execv(sys.executable, [sys.executable, '-m', 'moto.server', *sys.argv[1:]])"
+)
 
 
 @contextmanager
 def s3_server() -> Iterator[str]:
     """Its address; a bucket `BUCKET` is there. Ends with this process."""
     port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    command = [sys.executable, "-c", _TIED, "-H", "127.0.0.1", "-p", str(port)]
+    silent = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=ROOT, stdout=silent, stderr=silent) as process:
         try:
             url = f"http://127.0.0.1:{port}"
             _wait(url)
@@ -108,10 +116,11 @@ def share(seed: int, of_all: float) -> Choose:
 
 @dataclass
 class FaultyProxy:
-    """Passes requests on to `upstream`, unless `choose` says otherwise."""
+    """Passes requests on to `upstream`, unless `choose` says otherwise; `on_stored` is told of each PUT."""
 
     upstream: str
     choose: Choose | None = None
+    on_stored: Callable[[str, bytes], object] = lambda path, body: None
     asked: list[tuple[str, str]] = field(default_factory=list)
     failed: int = 0
     port: int = field(default_factory=free_port)
@@ -176,6 +185,8 @@ class FaultyProxy:
             store.request(request.command, request.path, body, headers)
             answer = store.getresponse()
             got = answer.read()
+        if request.command == "PUT" and answer.status == HTTPStatus.OK:
+            self.on_stored(request.path, body)
         if fault.is_lost:
             request.close_connection = True
             request.connection.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,8 +27,7 @@ def proxy() -> Iterator[FaultyProxy]:
 
 @pytest.fixture
 def place(tmp_path: Path, proxy: FaultyProxy) -> Iterator[Installation]:
-    """In `other` results would be, and are not."""
-    at = {**KEYS, "AWS_ENDPOINT_URL": proxy.url, "STORAGE_URL": f"s3://{BUCKET}/calls"}
+    at: dict[str, Any] = {**KEYS, "AWS_ENDPOINT_URL": proxy.url, "STORAGE_URL": f"s3://{BUCKET}/calls"}
     with installation(tmp_path, workers=2, **at) as place:
         yield place
 
