@@ -12,7 +12,15 @@ from collections.abc import Sequence
 
 import click
 
-from app.errors import AfterwordError, Away, ConfigError, HeldByAnother, QueueUnavailable, StoreUnavailable
+from app.errors import (
+    AfterwordError,
+    Away,
+    BlobsUnavailable,
+    ConfigError,
+    HeldByAnother,
+    QueueUnavailable,
+    StoreUnavailable,
+)
 from app.settings.program_name import program
 
 _COMMANDS = {  # by name: its file here, and what it is for
@@ -86,7 +94,8 @@ def run(arguments: Sequence[str]) -> int:
         say(open_console(is_stderr=True), f"afterword: {_said(error, arguments)}")
         if isinstance(error, HeldByAnother):
             return 75
-        return 69 if isinstance(error, Away | StoreUnavailable | QueueUnavailable) else 1
+        is_away = isinstance(error, Away | StoreUnavailable | QueueUnavailable | BlobsUnavailable)
+        return 69 if is_away else 1
     return code if isinstance(code, int) else 0
 
 

@@ -52,11 +52,12 @@ class StoreMove:
     def __init__(self, source: ResultBlobs, target: ResultBlobs) -> None:
         self._source, self._target = source, target
 
-    def run(self, erased: Callable[[], Iterable[tuple[str, str]]], tell: Callable[[Moved], object]) -> Moved:
+    def run(self, erased: Callable[[], Iterable[tuple[str, str]]]) -> Iterator[Moved]:
         """
+        What is done so far, after each folder.
+
         Args:
             erased: Workspace and recording of what is to be in neither store; asked when all is copied.
-            tell: Called with what is done so far.
 
         Raises:
             BlobsUnavailable: One of the two stores cannot be used; what is copied stays.
@@ -68,10 +69,9 @@ class StoreMove:
             while batch := list(islice(folders, _IN_TURN)):
                 for one in threads.map(lambda each: self._move_folder(*each), batch):
                     moved = moved.plus(one)
-                    tell(moved)
+                    yield moved
         for workspace, recording_id in erased():
             self._target.delete_folder(f"{workspace}/{recording_id}", first=MANIFEST)
-        return moved
 
     def _move_folder(self, folder: str, keys: list[str]) -> Moved:
         manifest = f"{folder}/{MANIFEST}"

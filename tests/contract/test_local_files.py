@@ -77,6 +77,19 @@ def test_content_is_synced_before_the_name_and_the_name_before_the_return(
     assert steps == ["sync folder", "sync file", "replace", "sync folder"]
 
 
+def test_manifests_are_deleted_first_and_empty_folders_with_the_last_file(
+    disk: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("w/r/t/a", "w/r/t/manifest.json", "w/r/u/manifest.json", "w/r/u/b", "w/q/t/a"):
+        put_bytes(disk, key, b"x")
+    gone: list[str] = []
+    delete = disk.delete
+    monkeypatch.setattr(disk, "delete", lambda key: (gone.append(key), delete(key)))
+    disk.delete_folder("w/r", first="manifest.json")
+    assert gone == ["w/r/t/manifest.json", "w/r/u/manifest.json", "w/r/t/a", "w/r/u/b"]
+    assert [path.name for path in (disk.root / "w").iterdir()] == ["q"]
+
+
 def leave(disk: LocalBlobs, name: str, *, age_s: float) -> Path:
     """A temporary file as a killed process leaves it."""
     path = disk.root / "~incoming" / f"w+rec+{name}~0123456789abcdef"

@@ -133,13 +133,26 @@ def test_a_slow_upload_arrives(proxy: FaultyProxy, blobs: ObjectBlobs) -> None:
 
 def test_a_store_that_fails_one_request_in_ten_works(proxy: FaultyProxy, blobs: ObjectBlobs) -> None:
     proxy.choose = share(1, 0.1)
-    for number in range(40):
+    for number in range(24):
         put_bytes(blobs, f"w/r/t/{number}", str(number).encode())
-    assert [content(blobs, f"w/r/t/{n}") for n in range(40)] == [str(n).encode() for n in range(40)]
-    assert blobs.delete_folder("w/r", first="7") == 40
-    assert proxy.failed > 4
+    assert [content(blobs, f"w/r/t/{n}") for n in range(24)] == [str(n).encode() for n in range(24)]
+    assert blobs.delete_folder("w/r", first="7") == 24
+    assert proxy.failed > 2
 
 
+def test_a_deletion_that_is_cut_has_taken_the_manifests(proxy: FaultyProxy, blobs: ObjectBlobs) -> None:
+    for key in ("w/r/t/a", "w/r/t/manifest.json", "w/r/u/manifest.json", "w/r/u/b"):
+        put_bytes(blobs, key, b"x")
+    deletions = iter([None, Fault(403, "AccessDenied")])
+    proxy.choose = lambda method, path: next(deletions) if method == "POST" else None
+    with pytest.raises(BlobsUnavailable):
+        blobs.delete_folder("w/r", first="manifest.json")
+    proxy.choose = None
+    assert list(blobs.keys()) == ["w/r/t/a", "w/r/u/b"]
+    assert blobs.delete_folder("w/r", first="manifest.json") == 2
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("endpoint", "remedy"),
     [

@@ -54,11 +54,6 @@ def make_bucket(url: str, name: str = BUCKET) -> None:
     _ask(f"{url}/{name}", "PUT")
 
 
-def drop_bucket(url: str, name: str = BUCKET) -> None:
-    """With all that is in it."""
-    _ask(f"{url}/moto-api/reset", "POST")
-
-
 def _ask(url: str, method: str) -> None:
     with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=5):
         pass

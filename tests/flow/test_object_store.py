@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,13 +70,8 @@ def test_results_wait_for_a_store_in_trouble_and_are_moved_while_the_service_run
     assert "copied now: 1 " in last.stdout
     assert f"STORAGE_URL={to}" in last.stdout
 
-    # -- a store without them is refused; the new one is taken --------------------------------------
     refused = place.afterword("up", STORAGE_URL=f"s3://{OTHER}")
     assert refused.returncode == 78
     assert "lacks what the database says is stored" in refused.stderr
-    assert "lacks what" in place.afterword("check", STORAGE_URL=f"s3://{OTHER}").stdout
-    place.environment["STORAGE_URL"] = to
-    place.start()
-    shown = place.afterword("list", "--json").stdout.splitlines()
-    assert [json.loads(line)["status"] for line in shown] == ["completed"] * 3
-    assert len(stored(wiring.open_blobs(place.settings))) == 3
+    taken = place.afterword("check", STORAGE_URL=to)
+    assert (taken.returncode, taken.stderr) == (0, ""), taken.stdout

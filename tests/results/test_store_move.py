@@ -27,7 +27,7 @@ def with_results(number: int) -> MemoryBlobs:
 def move(
     source: MemoryBlobs, target: MemoryBlobs, *, erased: Callable[[], Iterable[tuple[str, str]]] = tuple
 ) -> Moved:
-    return StoreMove(source, target).run(erased, lambda moved: None)
+    return list(StoreMove(source, target).run(erased))[-1]
 
 
 def files(blobs: MemoryBlobs) -> dict[str, bytes]:
