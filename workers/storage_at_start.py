@@ -45,7 +45,7 @@ def _ask(settings: Settings) -> dict[str, str]:
         blobs = wiring.open_blobs(settings)
         blobs.check()
         with closing(wiring.open_store(settings)) as store:
-            why = why_other_store(store, blobs, settings.storage_url)
+            why = why_other_store(store, blobs)
     except BlobsUnavailable as error:
         return {_TROUBLE: str(error)}
     except StoreUnavailable:

@@ -225,7 +225,7 @@ def _results(asked: _Asked) -> str | None:
     settings = asked.settings
     try:
         with contextlib.closing(wiring.open_store(settings)) as store:
-            return why_other_store(store, wiring.open_blobs(settings), settings.storage_url)
+            return why_other_store(store, wiring.open_blobs(settings))
     except AfterwordError:
         return None  # `_database` or `_storage` says why
 

@@ -72,7 +72,7 @@ def _move(settings: Settings, other: Settings, store: SqlStore, *, is_stopped: b
         with _shown(total) as show:
             for moved in StoreMove(wiring.open_blobs(settings), target).run(store.erased):
                 show(moved)
-        lacking = why_other_store(store, target, other.storage_url) if is_stopped and not moved.left else None
+        lacking = why_other_store(store, target) if is_stopped and not moved.left else None
     except BlobsUnavailable as error:
         click.echo(f"{error}.\n{moved.folders} of {total} results are copied, and stay. {_AGAIN}", err=True)
         return 1

@@ -84,7 +84,12 @@ def test_manifests_are_deleted_first_and_empty_folders_with_the_last_file(
         put_bytes(disk, key, b"x")
     gone: list[str] = []
     delete = disk.delete
-    monkeypatch.setattr(disk, "delete", lambda key: (gone.append(key), delete(key)))
+
+    def noted(key: str) -> None:
+        gone.append(key)
+        delete(key)
+
+    monkeypatch.setattr(disk, "delete", noted)
     disk.delete_folder("w/r", first="manifest.json")
     assert gone == ["w/r/t/manifest.json", "w/r/u/manifest.json", "w/r/t/a", "w/r/u/b"]
     assert [path.name for path in (disk.root / "w").iterdir()] == ["q"]

@@ -70,8 +70,8 @@ def test_results_wait_for_a_store_in_trouble_and_are_moved_while_the_service_run
     assert "copied now: 1 " in last.stdout
     assert f"STORAGE_URL={to}" in last.stdout
 
+    taken = place.afterword("check", STORAGE_URL=to)
+    assert (taken.returncode, taken.stderr) == (0, ""), taken.stdout
     refused = place.afterword("up", STORAGE_URL=f"s3://{OTHER}")
     assert refused.returncode == 78
     assert "lacks what the database says is stored" in refused.stderr
-    taken = place.afterword("check", STORAGE_URL=to)
-    assert (taken.returncode, taken.stderr) == (0, ""), taken.stdout

@@ -38,7 +38,7 @@ def test_a_store_without_the_latest_results_is_another(
     for n, folder in enumerate(rows.folders[:10]):
         if n not in missing:
             put_bytes(blobs, f"{folder}/manifest.json", b"{}")
-    why = why_other_store(rows, blobs, "s3://b-1")
+    why = why_other_store(rows, blobs)
     assert (why is not None) == is_other
     if why is not None:
         assert f"of the latest {min(10, number)} results {len(missing)} are not there" in why
