@@ -33,11 +33,8 @@ def read_all(
 ) -> dict[str, str]:
     """
     All variables, stripped, without empty ones: those of the environment over those of `.env` (unless the
-    command is isolated), and the content of each `NAME_FILE` as NAME.
-
-    Args:
-        names: Those around whose values no quotes may stand.
-        secrets: Those that may come from a file of their own.
+    command is isolated), and the content of each `NAME_FILE` as NAME, for the NAMEs of `secrets`. Around the
+    values of `names` no quotes may stand.
 
     Raises:
         ConfigError: `.env` is there and cannot be read: whatever else seems missing may stand in it.
@@ -90,14 +87,9 @@ def without_quotes(
     raw: Mapping[str, str], names: Collection[str], faults: Faults, pairs: Collection[str] = (*QUOTES, *SMART)
 ) -> dict[str, str]:
     """
-    The variables, those of `names` without the quotes around their values; each such one is a problem, as
-    is one that is no text.
-
-    Args:
-        pairs: Which signs before and behind a value are quotes.
-
-    A shell and `.env` take quotes away; `docker --env-file` and systemd's drop-ins made by hand keep them:
-    https://docs.docker.com/reference/cli/docker/container/run/#env
+    The variables, those of `names` without the quotes (`pairs` of signs) around their values; each such one
+    is a problem, as is one that is no text. A shell and `.env` take quotes away; `docker --env-file` and
+    systemd's drop-ins made by hand keep them: https://docs.docker.com/reference/cli/docker/container/run/#env
     """
     bare = dict(raw)
     for name in sorted(set(names) & raw.keys()):

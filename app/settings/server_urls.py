@@ -82,13 +82,11 @@ def fits(path: Path) -> bool:
 
 def for_libpq(url: str) -> str:
     """
-    The connection string for a `postgresql://` address.
+    The connection string for a `postgresql://` address. Raises `ConfigError` where libpq cannot read it; the
+    message holds no part of it.
 
     Of several hosts the one that takes writes is asked for, unless the address says otherwise: after a
     fail-over the first may be the old primary. https://www.postgresql.org/docs/current/libpq-connect.html
-
-    Raises:
-        ConfigError: libpq cannot read it. The message holds no part of it.
     """
     from psycopg.conninfo import make_conninfo
 
@@ -198,10 +196,7 @@ def _broken(*rules: tuple[object, str]) -> Iterator[str]:
 def _strange(
     names: list[str], known: Collection[str], foreign: Mapping[str, str], *, is_hidden: bool
 ) -> Iterator[str]:
-    """
-    Args:
-        is_hidden: A name may be the end of a password with an unencoded ? in it.
-    """
+    """`is_hidden`: a name may be the end of a password with an unencoded ? in it."""
     for name, times in Counter(names).items():
         if name not in known:
             near = nearest(name, known, cutoff=0.75)
