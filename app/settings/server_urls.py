@@ -33,12 +33,11 @@ _BELOW_BYTES = 300  # of what is made below a home or a storage
 _FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl", "passfile")
 # Of redis-py's many: who logs in, to what, and how it is encrypted.
 # https://redis.readthedocs.io/en/stable/connections.html
-_REDIS = (
-    *("db", "username", "password", "client_name"),
-    *("ssl_cert_reqs", "ssl_check_hostname", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"),
-    *("ssl_password", "ssl_min_version"),
-)
 _REDIS_FILES = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
+_REDIS = (
+    *("db", "username", "password", "client_name", *_REDIS_FILES),
+    *("ssl_cert_reqs", "ssl_check_hostname", "ssl_password", "ssl_min_version"),
+)
 # In an address they would win over what keeps every wait under 5 s, or change what RQ reads.
 _REDIS_OWN = (
     *("socket_timeout", "socket_connect_timeout", "socket_read_size", "socket_keepalive", "timeout"),
