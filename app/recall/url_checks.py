@@ -52,13 +52,11 @@ def parts_of(url: str) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(url)
-        is_good = parts.port != 0  # reading the port is what checks it
+        has_good_port = parts.port != 0  # reading the port is what checks it
     except ValueError:
         return None
-    is_good = (
-        is_good and parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
-    )
-    return parts if is_good else None
+    is_bare = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    return parts if has_good_port and is_bare else None
 
 
 def host_is_loopback(url: str) -> bool:
@@ -94,12 +92,7 @@ def is_public(address: str) -> bool:
 
 
 def is_public_name(host: str) -> bool:
-    """
-    True for a name in the open internet's form, and for a numeric address of it.
-
-    Args:
-        host: In lower case.
-    """
+    """True for a name (in lower case) in the open internet's form, and for a numeric address of it."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
