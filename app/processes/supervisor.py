@@ -49,18 +49,14 @@ class Supervisor:
 
     def __init__(
         self,
-        children: Sequence[ChildSpec],
+        children: Sequence[ChildSpec],  # in the order of their first start
         log: Any = None,
         *,
+        # Asked at SIGHUP where there is no controlling terminal; raises ours when all is to stay as it is.
+        # Without it SIGHUP stops.
         renew: Callable[[], Renewal] | None = None,
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
-        """
-        Args:
-            children: In the order of their first start.
-            renew: Asked at SIGHUP where there is no controlling terminal; raises ours when all is to stay as
-                it is. Without it SIGHUP stops.
-        """
         self._children = [Child(spec) for spec in children]
         self._next: list[Child] = []
         self._leaving: list[tuple[Child, float]] = []  # with the time of their SIGKILL
@@ -75,10 +71,7 @@ class Supervisor:
         self._wakeup = -1
 
     def run(self) -> int:
-        """
-        Returns:
-            0 after everything ended in its time; 1 when something had to be killed; 130 after Ctrl-C.
-        """
+        """Returns 0 after everything ended in its time; 1 when something was killed; 130 after Ctrl-C."""
         gc.collect()
         gc.freeze()  # untouched pages stay shared with the children
         with self._signals():
