@@ -103,12 +103,17 @@ class Dispatcher:
         store: DispatcherStore,
         queue: Queue,
         *,
-        sweep: Callable[[], object],  # the service's housekeeping; may take a while, may raise ours
-        send_report: Callable[[], object] = lambda: None,  # with each heartbeat of the dispatcher's own
+        sweep: Callable[[], object],
+        send_report: Callable[[], object] = lambda: None,
         pace: Pace = Pace(),  # frozen
         clock: Callable[[], float] = time.monotonic,
         log: Any = None,
     ) -> None:
+        """
+        Args:
+            sweep: The service's housekeeping; may take a while, may raise ours.
+            send_report: Called with each heartbeat of the dispatcher's own.
+        """
         self._store = store
         self._queue = queue
         self._sweep = sweep
