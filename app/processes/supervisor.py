@@ -195,16 +195,14 @@ class Supervisor:
         self._children = [child for child in self._children if child.spec.outlives_reload] + self._next
         self._next = []
         for child in old:
-            if child.pid is not None:
-                child.ask_to_stop()
-                self._leaving.append((child, now + child.spec.grace_s))
+            child.ask_to_stop()
+            self._leaving.append((child, now + child.spec.grace_s))
         self._log.info("reloaded", **self._about)
 
     def _give_up(self, cause: str) -> None:
         for child in self._next:
-            if child.pid is not None:
-                child.kill()
-                self._leaving.append((child, 0.0))
+            child.kill()
+            self._leaving.append((child, 0.0))
         self._next = []
         self._log.error("reload_failed", cause=cause, consequence="everything stays as it was")
 

@@ -28,10 +28,7 @@ _LOOPBACK_IPV4 = ipaddress.IPv4Network("127.0.0.0/8")
 # https://www.iana.org/assignments/ipv6-address-space, https://www.iana.org/assignments/iana-ipv6-special-registry
 _UNICAST_IPV6 = ipaddress.IPv6Network("2000::/3")
 _SPECIAL_IPV6 = tuple(
-    map(
-        ipaddress.IPv6Network,
-        ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"),
-    )
+    map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"))
 )
 # An IPv4 address in the last 32 bits that is connected to as such: by the system (RFC 4291, 2.5.5.2) and by
 # the translator of an IPv6-only network (RFC 6052, 2.1).
