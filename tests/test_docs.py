@@ -313,6 +313,16 @@ def test_something_is_marked_as_runnable() -> None:
     assert RUNNABLE
 
 
+def test_the_fifteen_minutes_of_the_readme_are_at_most_1200_lines() -> None:
+    text = (ROOT / "README.md").read_text()
+    (way,) = re.findall(
+        r"^## Reading the code in fifteen minutes\n(.*?)\bThen, as far as you like", text, re.M | re.S
+    )
+    files = [ROOT / name for name in re.findall(r"`((?:app|workers)/[\w/]+\.py)`", way)]
+    assert len(files) >= 5
+    assert sum(len(file.read_text().splitlines()) for file in files) <= 1_200
+
+
 def test_no_tracked_file_holds_the_marks_of_a_merge_that_was_not_finished() -> None:
     marks = re.compile(rb"^(<{7}|={7}|>{7})( .*)?$", re.MULTILINE)
     assert [_named(path) for path in TRACKED if marks.search(path.read_bytes())] == []
