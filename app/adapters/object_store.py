@@ -41,6 +41,7 @@ _CHUNK_BYTES = 1 << 20
 _IN_MEMORY_BYTES = 4 << 20  # of what is read; more is on disk meanwhile
 _PARTS_AT_ONCE = 2  # of 5 MB each, in memory
 _ONE_REQUEST_BYTES = 64 << 20  # a conditional write is one request, wholly in memory
+_MAY_NOT = (400, 401, 403)
 _PAST_THE_END = 416  # of a range: https://www.rfc-editor.org/rfc/rfc9110#section-15.5.17
 # Not in the alphabet of keys.
 _PROBE = "~check"
@@ -162,7 +163,7 @@ class ObjectBlobs:
         return len(keys)
 
     def signed_url(self, key: str, *, expires_s: float) -> str | None:
-        """None where these credentials cannot sign: an Azure or Google token alone cannot."""
+        """None where these credentials cannot or may not sign, as an Azure or Google token alone."""
         import obstore
 
         parts_of(key)
@@ -170,9 +171,9 @@ class ObjectBlobs:
             try:
                 return obstore.sign(self._store, "GET", key, timedelta(seconds=expires_s))
             except Exception as error:
-                if status_of(error) is not None or "HttpError" in str(error):
-                    raise
-                return None
+                if status_of(error) in _MAY_NOT or "HttpError" not in str(error):
+                    return None
+                raise
 
     def check(self) -> None:
         """A read; after five minutes, or after one that failed, a write and a delete. Within about 8 s."""

@@ -39,8 +39,6 @@ _REMEDIES = {
 _OF_STATUS = {401: _UNKNOWN_KEY, 403: _FORBIDDEN, 404: _GONE, 301: _ELSEWHERE, 307: _ELSEWHERE, 507: _FULL}
 # Where no answer came: of the client's own words, the first that is found.
 _UNANSWERED = (
-    ("169.254.1", "no credentials are given, and this machine has none of its own: set {names}"),
-    ("metadata.google", "no credentials are given, and this machine has none of its own: set {names}"),
     (
         "BadScheme",
         "its endpoint is http://, which sends transcripts in the clear: use https://, or set {allow}",
@@ -52,6 +50,10 @@ _UNANSWERED = (
     ("TimedOut", "it does not answer in time: look at the network, its host and its load"),
     ("Connect", "nothing answers at its endpoint: look at the network, its host and the address"),
 )
+# Where a machine is asked for credentials of its own:
+# https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html
+_METADATA = re.compile(r"//(169\.254\.\d+\.\d+|metadata\.google)")
+_NONE_GIVEN = "no credentials are given, and this machine has none of its own: set {names}"
 _NAMES = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (AWS_PROFILE and ~/.aws are not read)",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
@@ -90,6 +92,9 @@ def explain(name: str, error: BaseException) -> str:
         name: The address of the store, without anything secret.
     """
     code, status = code_of(error), status_of(error)
+    if _METADATA.search(str(error)):
+        said = _NONE_GIVEN.format(names=_NAMES[name[:2]])
+        return f"the transcript store {name} cannot be used: {said}"
     if code is None and status is None:
         return f"the transcript store {name} cannot be used: {_unanswered(name[:2], str(error))}"
     remedy = _REMEDIES.get(code or "") or (_KEY if (code or "").startswith("KMS.") else None)

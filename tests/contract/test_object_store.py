@@ -5,6 +5,7 @@ that fails. Each trouble is a sentence with its remedy, loses nothing, and is ov
 
 from __future__ import annotations
 
+import base64
 import os
 import time
 import urllib.request
@@ -16,6 +17,7 @@ import pytest
 
 from app.adapters import object_store_url
 from app.adapters.object_store import WRITE_TRIED_EVERY_S, ObjectBlobs
+from app.adapters.object_store_errors import explain
 from app.errors import BlobError, BlobMissing, BlobsUnavailable
 from tests.contract.blob_files import KEY, content, put_bytes
 from tests.doubles.s3_server import (
@@ -300,3 +302,22 @@ def test_google_and_azure_are_understood_likewise(
     with pytest.raises(BlobMissing):
         store.open(KEY)
     store.delete(KEY)
+
+
+def test_credentials_that_cannot_sign_give_no_address(proxy: FaultyProxy) -> None:
+    key = base64.b64encode(b"k" * 32).decode()
+    signs = {**_AZURE, "AZURE_STORAGE_ACCOUNT_KEY": key, "AZURE_STORAGE_ENDPOINT": proxy.url}
+    url = object_store_url.from_url("az://bucket/p", signs).signed_url(KEY, expires_s=60)
+    assert url is not None
+    assert "sig=" in url
+    proxy.choose = error(403, "AuthorizationFailure")
+    for more in ({"AZURE_STORAGE_SAS_TOKEN": "sv=1&sig=x"}, {"AZURE_STORAGE_TOKEN": "t"}):
+        cannot = {**_AZURE, "AZURE_STORAGE_ENDPOINT": proxy.url, **more}
+        assert object_store_url.from_url("az://bucket/p", cannot).signed_url(KEY, expires_s=60) is None
+
+
+def test_missing_credentials_are_named_and_not_the_machines_address() -> None:
+    asked = "Error performing PUT http://169.254.169.254/latest/api/token - Server returned"
+    said = explain("s3://bucket", RuntimeError(f"{asked} non-2xx status code: 403"))
+    assert "no credentials are given" in said
+    assert "169" not in said
