@@ -91,6 +91,11 @@ def blank_between(before: str, after: str) -> str:
     return "" if _NO_BLANK_BETWEEN.match(before[-1] + after[0]) else " "
 
 
+def is_unspaced(before: str, after: str) -> bool:
+    """Whether a word of a script without blanks goes on between two characters: it may be cut there."""
+    return blank_between(before, after) == ""
+
+
 def join(words: Iterable[str]) -> str:
     """Words, none of them empty, as running text. See `blank_between`."""
     text: list[str] = []
