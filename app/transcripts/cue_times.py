@@ -49,7 +49,7 @@ def timed(words: Sequence[Word], *, begins_s: float) -> list[TimedWord]:
         return _told_apart(whole)
     known = [index for index, span in enumerate(spans) if span is not None]
     if not known:
-        return _spread(words, begins_s, begins_s + sum(map(_reading_s, words)))
+        return _spread(words, begins_s, begins_s + _sum_s(words))
     first = spans[known[0]]
     assert first is not None
     result = _spread(words[: known[0]], max(0.0, first[0] - _sum_s(words[: known[0]])), first[0])
@@ -96,7 +96,7 @@ def _spread(words: Sequence[Word | TimedWord], start_s: float, end_s: float) -> 
 
 
 def _told_apart(words: list[TimedWord]) -> list[TimedWord]:
-    """Neighbours with one and the same time are an utterance cut into words: it is theirs by their letters."""
+    """Neighbours with one and the same time are an utterance cut into words: shared out by their letters."""
     if all(one.start_s != other.start_s for one, other in pairwise(words)):
         return words
     result: list[TimedWord] = []

@@ -58,7 +58,10 @@ class CueBuilder:
     def feed(self, sentence: Sentence) -> Iterator[Cue]:
         """The cues that are complete with one more sentence."""
         words = [piece for word in sentence.words for piece in _pieces(word)]
-        spoken = timed(words, begins_s=self._heard_s)
+        begins_s = self._heard_s
+        if self._last is not None and sentence.starts_turn:
+            begins_s = max(begins_s, self._last.start_s + LEAST_S)
+        spoken = timed(words, begins_s=begins_s)
         self._heard_s = spoken[-1].end_s
         for part in _parts(spoken):
             group = _Group(sentence.speaker, part)

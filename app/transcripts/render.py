@@ -22,9 +22,7 @@ MOST_LANGUAGES = 100
 """The manifest lists the languages; a transcript must not be able to make it long."""
 
 
-def render(
-    source: BinaryIO, outputs: Mapping[str, TextIO], *, started_at: datetime | None = None
-) -> Summary:
+def render(source: BinaryIO, outputs: Mapping[str, TextIO], *, started_at: datetime | None = None) -> Summary:
     """
     Write a transcript in several formats.
 

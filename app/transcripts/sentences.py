@@ -38,7 +38,6 @@ _TAIL_CHARS = 64
 """As much of a word's end is looked at: longer than any abbreviation, short for a hostile row of dots."""
 
 
-
 def words_of(word: Word) -> list[Word]:
     """The parts of a word that a sentence may end between, each with the word's times; none if blank."""
     parts = visible_parts(word.text)

@@ -47,8 +47,8 @@ FORMATS: Mapping[str, Callable[[TextIO, datetime | None], _Made]] = {
     "transcript.vtt": _relative(Vtt),
 }
 """
-File name to what writes it, made with the file and when the recording started, where that is known. A new format is
-a module and a line here and below.
+File name to what writes it, made with the file and when the recording started, where that is known. A new
+format is a module and a line here and below.
 """
 
 MEDIA_TYPES: Mapping[str, str] = {

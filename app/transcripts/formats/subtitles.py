@@ -9,6 +9,7 @@ Sources: https://www.w3.org/TR/webvtt1/, https://docs.fileformat.com/video/srt/
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
@@ -23,15 +24,15 @@ _TIME = re.compile(r"\d:\d\d?[:.,]\d")
 _COLON = re.compile(r"(?<=\d):(?=\d)")
 
 
-class CueWriter:
+class CueWriter(ABC):
     """A format made of cues, with the file to write to."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
 
+    @abstractmethod
     def cue(self, cue: Cue) -> None:
         """One more cue, in their order."""
-        raise NotImplementedError
 
 
 class Subtitles:
