@@ -21,6 +21,9 @@ LEAST_S, MOST_S = 1.0, 7.0
 CHARS_PER_S = 20.0
 """What can be read. What has no time is taken to be said as fast."""
 
+MOST_TRIED = 64
+"""Gaps between a speaker's cues that are looked at for one that is in their way; else it comes last."""
+
 LAST_S = 99 * 3600.0
 """SubRip knows two digits of hours: a later time is read as unknown."""
 
@@ -146,14 +149,13 @@ def _free(taken: array[float], cue: Cue) -> tuple[int, float]:
     """Where in `taken` the cue goes, and its start: its own, or the end of what is in the way."""
     index, start_s = bisect_right(taken, cue.start_s), cue.start_s
     needed_s = min(LEAST_S, max(_BRIEF_S, cue.end_s - cue.start_s))
-    while index < len(taken):
-        if index % 2:
-            start_s, index = taken[index], index + 1
-        elif taken[index] - start_s < needed_s:
-            start_s, index = taken[index + 1], index + 2
-        else:
-            break
-    return index, start_s
+    if index % 2:
+        start_s, index = taken[index], index + 1
+    for found in range(index, min(index + 2 * MOST_TRIED, len(taken)), 2):
+        if taken[found] - start_s >= needed_s:
+            return found, start_s
+        start_s = taken[found + 1]
+    return len(taken), max(start_s, taken[-1] if taken else 0.0)
 
 
 def _take(taken: array[float], index: int, start_s: float, end_s: float) -> None:
