@@ -64,19 +64,14 @@ class _Process:
 
 def configure(child: str | None = None, *, stream: TextIO | None = None) -> None:
     """
-    Sets up logging for this process; once more is no harm.
-
-    Args:
-        child: See `name_child`. A process with a name and without a `stream` is one of the service: what it
-            would print about errors is steady, too.
-        stream: Where to; stdout by default.
+    Sets up logging for this process, to stdout; once more is no harm. One with a name (`name_child`) and
+    without a `stream` is one of the service: what it would print about errors is steady, too.
     """
     # The last is for gunicorn by hand with its stdout closed.
     out = stream or sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115  # for life
     renderer = _renderer(out)
     steady = SteadyStream(out, _Process.dropped, lambda lines: _line_about_dropped(lines, renderer))
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,  # plain text: no local variables
@@ -90,7 +85,6 @@ def configure(child: str | None = None, *, stream: TextIO | None = None) -> None
         cache_logger_on_first_use=False,
     )
     _take_over_stdlib(steady, [structlog.stdlib.add_logger_name, *shared], renderer)
-    structlog.contextvars.clear_contextvars()
     name_child(child)
     if child is not None and stream is None:
         _take_over_errors()
@@ -118,7 +112,6 @@ def dropped() -> Dropped:
 def name_child(child: str | None) -> None:
     """The name of this process among the children of `up`, for every further line of every thread."""
     _Process.child = child
-    structlog.contextvars.unbind_contextvars("child")
 
 
 def hide(values: Iterable[str | None]) -> None:

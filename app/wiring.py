@@ -18,24 +18,12 @@ if TYPE_CHECKING:
     from app.adapters.local_files import LocalBlobs
     from app.adapters.redis.job_queue import RqQueue
     from app.adapters.sql.store import SqlStore
-    from app.core.durations import Durations
     from app.orchestrator.command_context import Workspace
     from app.orchestrator.service import Service
+    from app.orchestrator.timing import Timing
     from app.settings.workspaces import WorkspaceSettings
+    from app.web.application import WebParts
     from app.web.health import Readiness
-    from app.web.parts import WebParts
-
-__all__ = [
-    "load_settings",
-    "migrate",
-    "open_blobs",
-    "open_queue",
-    "open_readiness",
-    "open_service",
-    "open_store",
-    "redis_url",
-    "web_parts",
-]
 
 
 def migrate(settings: Settings) -> None:
@@ -69,17 +57,17 @@ def ask_queue_id(store: SqlStore) -> str:
 
 
 def open_queue(settings: Settings, *, store: SqlStore | None = None, queue_id: str | None = None) -> RqQueue:
-    """
-    The queue; connects when first used.
-
-    Args:
-        store: Is asked for the id in the queues' names, at the first use. Without it one is opened.
-        queue_id: That id, where it is known.
-    """
+    """The queue; connects when first used, and then asks `store` for the `queue_id` that is not known."""
     from app.adapters.redis.job_queue import RqQueue
 
     ask = functools.partial(ask_queue_id, store or open_store(settings))
-    return RqQueue(redis_url(settings), settings.workers, settings.durations, queue_id or ask)
+    return RqQueue(redis_url(settings), settings.workers, _timing(settings), queue_id or ask)
+
+
+def _timing(settings: Settings) -> Timing:
+    from app.orchestrator.timing import Timing
+
+    return Timing().scaled(settings.time_scale)
 
 
 def open_blobs(settings: Settings) -> LocalBlobs:
@@ -88,16 +76,17 @@ def open_blobs(settings: Settings) -> LocalBlobs:
     return local_files.from_url(settings.storage_url)
 
 
-def open_workspace(described: WorkspaceSettings, durations: Durations) -> Workspace:
-    """Its client, and its policy. `durations`: this machine's time-outs."""
+def open_workspace(described: WorkspaceSettings, *, time_scale: float) -> Workspace:
+    """Its client, and its policy."""
     from app.clock import SystemClock
     from app.orchestrator.command_context import Workspace
     from app.recall.client import RecallClient
+    from app.recall.http_exchange import HttpTimeouts
 
     client = RecallClient(
         described.api_base_url,
         described.api_key,
-        durations,
+        HttpTimeouts().scaled(time_scale),
         clock=SystemClock(),
         log=structlog.get_logger(),
     )
@@ -110,13 +99,7 @@ def open_service(
     queue_id: str | None = None,
     workspaces: Mapping[str, WorkspaceSettings] | None = None,
 ) -> Service:
-    """
-    Everything a worker needs; connects when first used.
-
-    Args:
-        queue_id: See `open_queue`.
-        workspaces: Instead of those of the settings.
-    """
+    """Everything a worker needs; connects when first used. `workspaces`: instead of those of the settings."""
     from app.clock import SystemClock
     from app.orchestrator.service import Service
 
@@ -128,8 +111,10 @@ def open_service(
         queue=open_queue(settings, store=store, queue_id=queue_id),
         blobs=open_blobs(settings),
         clock=SystemClock(),
-        workspaces={name: open_workspace(one, settings.durations) for name, one in described.items()},
-        timing=settings.durations,
+        workspaces={
+            name: open_workspace(one, time_scale=settings.time_scale) for name, one in described.items()
+        },
+        timing=_timing(settings),
         scratch=settings.home / "scratch",
         log=structlog.get_logger(),
     )
@@ -138,8 +123,8 @@ def open_service(
 def web_parts(settings: Settings | None = None) -> WebParts:
     """What the Flask application is made of; read from the environment when not given."""
     from app.ops import metrics  # before gunicorn forks; later it would be 4 MB in each process
+    from app.web.application import WebParts
     from app.web.group_commit import Committer
-    from app.web.parts import WebParts
 
     settings = settings or load_settings()
     _hide_secrets(settings)
@@ -148,33 +133,29 @@ def web_parts(settings: Settings | None = None) -> WebParts:
     # A pool of its own: questions that hang must not take the connections that deliveries are stored by.
     watching = open_store(settings)
     readiness = open_readiness(settings, store=watching, queue=queue)
+    workspaces = workspaces_of(settings)
+    providers = {choice.key for one in workspaces.values() for choice in one.policy.providers}
     return WebParts(
-        secrets_by_workspace={name: one.webhook_secrets for name, one in workspaces_of(settings).items()},
+        secrets_by_workspace={name: one.webhook_secrets for name, one in workspaces.items()},
         committer=Committer(store, queue.wake_inbox),
         readiness=readiness.answer,
         ops=functools.partial(_mount_ops, settings=settings, store=watching, queue=queue),
-        metrics=metrics.page(readiness, watching, providers=_providers(settings)),
+        metrics=metrics.page(readiness, watching, providers=sorted(providers)),
     )
-
-
-def _providers(settings: Settings) -> list[str]:
-    """Of all policies."""
-    policies = (one.policy for one in workspaces_of(settings).values())
-    return sorted({choice.key for policy in policies for choice in policy.providers})
 
 
 def open_readiness(
     settings: Settings, *, store: SqlStore | None = None, queue: RqQueue | None = None
 ) -> Readiness:
     """How the service is: `/readyz`, `/metrics`, `check`, `status`. Connects when it is first asked."""
-    from app.web.health import Readiness
+    from app.web.health import Readiness, ToldAfter
 
     return Readiness(
         store or open_store(settings),
         queue or open_queue(settings),
         open_blobs(settings),
         workspaces=workspaces_of(settings).values(),
-        durations=settings.durations,
+        told=ToldAfter().scaled(settings.time_scale),
     )
 
 
@@ -196,11 +177,10 @@ def _mount_ops(app: Any, *, settings: Settings, store: SqlStore, queue: RqQueue)
     from app.ops import rq_board
     from app.processes.heartbeats import Beater
 
-    names = lambda: queue.names  # noqa: E731  # asked when first needed
     rq_board.mount(
         app,
         redis_url=redis_url(settings),
-        names=names,
+        names=lambda: queue.names,  # asked when first needed
         password=settings.ops_password,
         metrics_token=settings.metrics_token,
     )

@@ -15,18 +15,23 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import FrameType, MappingProxyType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from app.core.durations import Durations, growing
+from app import log as logs
+from app import wiring
+from app.core.durations import growing
 from app.errors import AfterwordError, QueueUnavailable, StoreUnavailable
 from app.orchestrator.ports import DeliveryInbox, Liveness, Outbox, Queue
+from app.orchestrator.timing import Timing
 from app.processes.child import tell_ready
-from workers.program_report import ProgramReport
+from app.processes.early_signals import mind_signals
+from app.processes.heartbeats import Beater
 
 if TYPE_CHECKING:
+    from app.adapters.sql.store import SqlStore
     from app.settings.environment import Settings
 
 _FIRST_WAIT_S = 0.2
@@ -46,13 +51,13 @@ class Pace:
     offer_again_s: float = 15.0
 
     @staticmethod
-    def scaled(durations: Durations, time_scale: float) -> Pace:
+    def scaled(time_scale: float) -> Pace:
         """For a time that runs `time_scale` times faster; no process looks more often than each 0.2 s."""
         return Pace(
             look_every_s=max(0.2, 1.0 / time_scale),
             beat_every_s=max(1.0, 5.0 / time_scale),
             sweep_every_s=max(1.0, 30.0 / time_scale),
-            offer_again_s=durations.offer_again_s,
+            offer_again_s=Timing().scaled(time_scale).offer_again_s,
         )
 
 
@@ -75,6 +80,31 @@ class Outage:
             self.since = None
 
 
+class ProgramReport(Beater):
+    """Heartbeats named `up@HOST`, or `dispatcher@HOST` where it was started by itself."""
+
+    def __init__(
+        self, store: SqlStore, *, told: Mapping[str, Any], up: int | None, workers: int | None = None
+    ) -> None:
+        """
+        Args:
+            told: Of the settings it runs with, as `app.settings.changes` makes it.
+            up: The process id of `up`; None for a dispatcher by itself.
+            workers: How many `up` runs for Recall's work; from it follows who else should give heartbeats.
+        """
+        more = {"settings": dict(told)} | ({} if up is None else {"pid": up, "workers": workers})
+        super().__init__(store, "dispatcher" if up is None else "up", more=more)
+        self._count = store.count
+
+    def give(self) -> None:
+        """One heartbeat, and what was dropped from the log since the last. Raises `StoreUnavailable`."""
+        self.beat()
+        dropped = logs.dropped()
+        if lines := dropped.unkept:
+            self._count("log_lines_dropped", lines)
+            dropped.kept(lines)
+
+
 class DispatcherStore(DeliveryInbox, Outbox, Liveness, Protocol):
     """What is due, and its own heartbeat."""
 
@@ -89,15 +119,14 @@ class Dispatcher:
         *,
         sweep: Callable[[], object],
         send_report: Callable[[], object] = lambda: None,
-        pace: Pace = Pace(),  # noqa: B008  # frozen
+        pace: Pace = Pace(),  # frozen
         clock: Callable[[], float] = time.monotonic,
         log: Any = None,
     ) -> None:
         """
         Args:
             sweep: The service's housekeeping; may take a while, may raise ours.
-            signs: Further heartbeats, given with each of the dispatcher's own.
-            clock: Monotonic, seconds.
+            send_report: Called with each heartbeat of the dispatcher's own.
         """
         self._store = store
         self._queue = queue
@@ -114,10 +143,8 @@ class Dispatcher:
 
     def tick(self) -> float:
         """
-        Looks once and hands over what is due. Never raises for an absent database or Redis.
-
-        Returns:
-            Seconds until the next look.
+        Looks once and hands over what is due. Never raises for an absent database or Redis. Returns the
+        seconds until the next look.
         """
         try:
             is_redis_well = self._hand_over()
@@ -183,46 +210,31 @@ def run_dispatcher(settings: Settings, *, told: Mapping[str, Any] = _NOTHING, up
     Until SIGTERM, which ends it at once: there is nothing to finish. Main thread only.
 
     Args:
-        told: What stood on disk and in the environment when settings were read (`workers.program_report`).
-        up: The process id of the `up` that it belongs to.
+        told, up: See `ProgramReport`.
     """
-    if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
-        signal.signal(signal.SIGTERM, _leave)
+    from workers.readiness_log import Watch
+
+    mind_signals()
     dispatcher = _opened(settings, told, up)
-    _watch(settings)
+    every_s = Pace.scaled(settings.time_scale).sweep_every_s
+    Watch(wiring.open_readiness(settings)).run_in_thread(every_s=every_s)
     tell_ready()
     while True:
         time.sleep(dispatcher.tick())
 
 
 def _opened(settings: Settings, told: Mapping[str, Any], up: int | None) -> Dispatcher:
-    from app import wiring
-
     service = wiring.open_service(settings)  # connects when first used
+    report = ProgramReport(
+        wiring.open_store(settings), told={**told, "port": settings.port}, up=up, workers=settings.workers
+    )
     return Dispatcher(
         service.store,
         service.queue,
         sweep=service.sweep,
-        send_report=ProgramReport(
-            wiring.open_store(settings),
-            told={**told, "port": settings.port},
-            up=up,
-            workers=settings.workers,
-        ).give,
-        pace=Pace.scaled(settings.durations, settings.time_scale),
+        send_report=report.give,
+        pace=Pace.scaled(settings.time_scale),
     )
-
-
-def _watch(settings: Settings) -> None:
-    from app import wiring
-    from workers.readiness_log import Watch
-
-    every_s = Pace.scaled(settings.durations, settings.time_scale).sweep_every_s
-    Watch(wiring.open_readiness(settings)).run_in_thread(every_s=every_s)
-
-
-def _leave(signum: int, frame: FrameType | None) -> None:
-    sys.exit(0)
 
 
 def main() -> int:

@@ -17,14 +17,10 @@ if TYPE_CHECKING:
 
 def run(name: str, work: Callable[[Settings], int | None]) -> int:
     """
-    Loads the settings and works.
-
-    Args:
-        name: Stands as `child` on every line of the log.
-        work: Gets the settings; its None counts as 0.
+    Loads the settings and works; `name` stands as `child` on every line of the log.
 
     Returns:
-        The exit code: that of `work`, 69, 75 (held, or .venv being changed), 78, or 130 for Ctrl-C.
+        The exit code: that of `work` (None: 0), 69, 75 (held, or .venv being changed), 78, 130 for Ctrl-C.
     """
     from app.processes import output_streams, venv_lock
     from app.processes.early_signals import mind_signals
@@ -34,11 +30,12 @@ def run(name: str, work: Callable[[Settings], int | None]) -> int:
     held = venv_lock.hold()
     if held is not None:
         return held
-    from app import log, wiring
+    from app import log
+    from app.settings.environment import load_settings
 
     log.configure(name)
     try:
-        return work(wiring.load_settings()) or 0
+        return work(load_settings()) or 0
     except ConfigError as error:
         return _say(78, error.problems)
     except HeldByAnother as error:

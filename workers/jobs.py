@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from app import wiring
 from app.errors import StoreUnavailable
-from app.orchestrator.recall_list_passes import (
-    reconcile_all,  # here, not in the function: a horse imports nothing
-)
+from app.orchestrator.recall_list_passes import reconcile_all  # not in the function: a horse imports nothing
+from app.settings.environment import Settings, load_settings
 
 if TYPE_CHECKING:
     from app.orchestrator.service import Service
-    from app.settings.environment import Settings
 
 # No longer: what waits in the queue must be begun before it is offered again (`offer_again_s`).
 GOES_ON_S = 2.0
@@ -41,8 +40,8 @@ _log = structlog.get_logger(__name__)
 
 def use_settings(settings: Settings, *, queue_id: str | None = None) -> None:
     """
-    Called in the worker before it forks horses; without it each horse reads the settings anew, and the id in
-    the names of the queues.
+    Called in the worker before it forks horses. Without it each horse reads the settings anew, and the
+    database for the random id that the names of the queues carry.
     """
     global _settings, _queue_id
     _settings, _queue_id = settings, queue_id
@@ -100,6 +99,4 @@ def _waiting(service: Service) -> int | None:
 
 
 def _open() -> Service:
-    from app import wiring
-
-    return wiring.open_service(_settings or wiring.load_settings(), queue_id=_queue_id)
+    return wiring.open_service(_settings or load_settings(), queue_id=_queue_id)

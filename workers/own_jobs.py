@@ -17,7 +17,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 from redis import Redis
@@ -105,8 +105,8 @@ def functions_of(names: Mapping[str, int] = JOBS) -> Functions:
 class OwnJob(Job):
     """A job that is checked as it is read. `functions` and `queue_name` are set by `classes_for`."""
 
-    functions: Functions = {}
-    arguments: Mapping[str, int] = {}
+    functions: ClassVar[Functions] = {}
+    arguments: ClassVar[Mapping[str, int]] = {}
     queue_name = ""
 
     @classmethod
@@ -181,12 +181,8 @@ def classes_for(
     queue_name: str, functions: Functions, arguments: Mapping[str, int]
 ) -> tuple[type[Job], type[RqJobs]]:
     """
-    The classes of job and queue for a worker.
-
-    Args:
-        queue_name: RQ's name of the one queue.
-        functions: By the name under which jobs call them.
-        arguments: How many whole numbers each takes.
+    The classes of job and queue for a worker of the queue that RQ calls `queue_name`: what jobs call by name,
+    and how many whole numbers each function takes.
     """
     own = {"queue_name": queue_name, "functions": functions, "arguments": arguments}
     job_class = type("OwnJob", (OwnJob,), own)
@@ -207,10 +203,7 @@ def drop(queue_name: str, job_id: str, connection: Redis, *, why: str) -> None:
 
 
 def empty(queue: RqJobs) -> None:
-    """
-    Removes what Redis holds of this queue beside the jobs themselves, its workers' names too (living ones
-    write theirs again); lets go of its maintenance lock.
-    """
+    """Removes what Redis holds of this queue beside the jobs; living workers write their names again."""
     queue.connection.delete(*_books(queue))
     queue.release_maintenance_lock()  # type: ignore[no-untyped-call]
 

@@ -28,10 +28,6 @@ class Watch:
     """One look at a time; see `look`."""
 
     def __init__(self, readiness: Readiness, *, log: Any = None) -> None:
-        """
-        Args:
-            log: A structlog logger.
-        """
         self._readiness = readiness
         self._log = log if log is not None else _log
         self._ailing: dict[str, tuple[float, str]] = {}  # since when, and what was said

@@ -28,13 +28,16 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
+from app import wiring
 from app.adapters.redis.errors import is_of_another_type, why_unusable
 from app.adapters.redis.job_queue import JOBS, connect, queue_name
 from app.core.durations import growing
 from app.errors import StoreUnavailable
 from app.log import redact_text
+from app.processes.heartbeats import Beater
 from app.processes.parent_death import die_with_parent
 from workers import own_jobs
+from workers.jobs import use_settings
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -72,13 +75,7 @@ class AfterwordWorker(Worker):
         beat: Callable[[], None] = lambda: None,
         jobs: Mapping[str, int] = JOBS,
     ) -> None:
-        """
-        Args:
-            queue: RQ's name of the one queue.
-            name: For people: the beginning of its name in Redis.
-            beat: Called every few seconds, idle or busy.
-            jobs: The functions that it runs, and how many whole numbers each takes.
-        """
+        """`queue`: RQ's name of it; `name`: how its name in Redis begins; `beat`: called every few s."""
         job_class, queue_class = own_jobs.classes_for(queue, own_jobs.functions_of(jobs), jobs)
         self._beat = beat
         # A name of its own for each start: RQ refuses the name of a killed worker for a minute.
@@ -157,21 +154,11 @@ class AfterwordWorker(Worker):
 
 
 def work_for(settings: Settings, kind: str, name: str) -> None:
-    """
-    One worker process of the service.
-
-    Args:
-        kind: `RECALL` or `INBOX`, the queue it serves.
-        name: For people, e.g. `worker-1`.
-    """
-    from app import wiring
-    from app.processes.heartbeats import Beater
-    from workers import jobs
-
+    """One worker process of the service, called `name`, of the queue `RECALL` or `INBOX`."""
     store = wiring.open_store(settings)
     queue_id = wait_for_id(partial(wiring.ask_queue_id, store))
     store.close()
-    jobs.use_settings(settings, queue_id=queue_id)
+    use_settings(settings, queue_id=queue_id)
     # Closed after each: a horse must not inherit a connection, and five that idle would be five too many.
     beater = Beater(store, name, after=store.close)
     run_worker(wiring.redis_url(settings), queue_name(kind, queue_id), name=name, beat=beater.beat_if_due)
@@ -186,13 +173,8 @@ def run_worker(
     jobs: Mapping[str, int] = JOBS,
 ) -> None:
     """
-    Works until SIGTERM (the running job is finished first) or until Redis fails at a bad moment.
-
-    To be called in a forked child's main thread; the supervisor starts it again.
-
-    Args:
-        redis_url: See `app.adapters.redis.job_queue.connect`.
-        queue, name, beat, jobs: See `AfterwordWorker`.
+    Works until SIGTERM (the running job is finished first) or until Redis fails at a bad moment. To be called
+    in a forked child's main thread; the supervisor starts it again.
     """
     wait_for_redis(redis_url)
     gc.collect()

@@ -15,21 +15,21 @@ from contextlib import closing, suppress
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
+from app import wiring
 from app.errors import AfterwordError, BlobsUnavailable, ConfigError, StoreUnavailable
 from app.log import steady_stdout
+from app.ops import password
 from app.processes import web_probe
 from app.processes.child import ChildSpec, is_told, tell_ready
 from app.processes.home_lock import hold_home, listen_on
 from app.processes.parent_death import die_with_parent
 from app.processes.supervisor import Renewal, Supervisor
 from app.settings.changes import names_by_field, settings_fingerprint
-
-if TYPE_CHECKING:
-    from app.settings.environment import Settings
+from app.settings.environment import Settings, load_settings
 
 _log = structlog.get_logger(__name__)
 
@@ -46,7 +46,6 @@ _ONLY_WEB = {
     "app.ops",
     "app.web.gunicorn_app",
     "app.web.application",
-    "app.web.parts",
 }
 # Commands, and what only they use.
 _NOT_SERVICE = {
@@ -72,7 +71,6 @@ def run_up(settings: Settings) -> int:
         ConfigError: Exit 78.
     """
     from app.adapters.redis import embedded_server
-    from app.ops import password
 
     told = settings_fingerprint()
     with hold_home(settings.home), closing(listen_on(settings.host, settings.port)) as listener:
@@ -104,11 +102,8 @@ class _Service:
 
     def renew(self) -> Renewal:
         """Reads everything anew. Raises `ConfigError`, or another of ours, when it cannot be run with."""
-        from app import wiring
-        from app.ops import password
-
         told = settings_fingerprint()
-        read = wiring.load_settings()
+        read = load_settings()
         settings, waits = with_changes(self._settings, password.with_password(read))
         wiring.open_service(settings)  # connects to nothing: whatever cannot be made is a problem now
         for warning in settings.warnings:
@@ -122,10 +117,8 @@ class _Service:
 
 def with_changes(running: Settings, read: Settings) -> tuple[Settings, list[str]]:
     """
-    The settings to go on with: of those read anew what may change while running, else those of the start.
-
-    Returns:
-        Them, and the names of the changed ones that wait for a restart.
+    The settings to go on with (of those read anew what may change while running, else those of the start),
+    and the names of the changed ones that wait for a restart.
     """
     reloaded, fixed = names_by_field(reload=True), names_by_field(reload=False)
     taken = {*reloaded, "warnings"}
@@ -148,13 +141,6 @@ def changed_names(before: Settings, after: Settings) -> list[str]:
     """Which settings differ, by name; never a value."""
     names = names_by_field(reload=True)
     return sorted({names[field] for field in names if getattr(before, field) != getattr(after, field)})
-
-
-def _announce(settings: Settings) -> None:
-    """Address and password of the console. `ready` has the address."""
-    from app.ops import password
-
-    password.announce(settings, steady_stdout())
 
 
 def _migrate_if_possible(settings: Settings) -> None:
@@ -186,8 +172,6 @@ def refuse_unfit_redis(settings: Settings) -> None:
 
 def tell_of_storage(settings: Settings) -> None:
     """Not a reason to refuse deliveries either, but a mistyped STORAGE_URL should be heard of at once."""
-    from app import wiring
-
     try:
         wiring.open_blobs(settings).check()
     except BlobsUnavailable as error:
@@ -198,8 +182,6 @@ def tell_of_storage(settings: Settings) -> None:
 
 def _migrate_apart(settings: Settings) -> None:
     """In a process of its own: what Alembic loads, 8 MB, would stay in the memory of every child."""
-    from app import wiring
-
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
@@ -218,10 +200,8 @@ def _migrate_apart(settings: Settings) -> None:
 
 def worker_specs(settings: Settings, *, drop: Callable[[], object] = lambda: None) -> list[ChildSpec]:
     """
-    `worker-1` … `worker-N` for commands and `inbox` for deliveries: one queue each.
-
-    Args:
-        drop: Called first in each, to close what is not its own.
+    `worker-1` … `worker-N` for commands and `inbox` for deliveries: one queue each. `drop` is called first in
+    each, to close what is not its own.
     """
     from app.adapters.redis.job_queue import INBOX, RECALL
 
@@ -275,7 +255,6 @@ def _tell_ready_at_the_last(worker: Any) -> None:
 
 def _web_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
     def serve() -> None:
-        from app import wiring
         from app.web.application import create_app
         from app.web.gunicorn_app import run_gunicorn
 
@@ -293,7 +272,7 @@ def _web_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
         tells_ready=True,
         ready_within_s=0.0,  # the others do without it; that it is ready is only told
         ready_line=web_probe.addresses(settings.host, settings.port),
-        on_ready=partial(_announce, settings),
+        on_ready=lambda: password.announce(settings, steady_stdout()),
     )
 
 
@@ -314,8 +293,6 @@ def preload(settings: Settings, *, is_with_web: bool = True) -> None:
     Imports what children may need, once, before the forks. What is imported later could be of another
     version, checked out meanwhile; and five workers then cost 69 MiB in all rather than 61 each.
     """
-    from app import wiring
-
     unwanted = _NOT_SERVICE if is_with_web else _NOT_SERVICE | _ONLY_WEB
     for package in ("app", "workers"):
         _import_all(import_module(package), unwanted)

@@ -18,7 +18,7 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -83,12 +83,19 @@ class LocalBlobs:
         Raises:
             BlobMissing: `source` is not there.
         """
-        with self._translated(), ExitStack() as opened:
+        target = self._path(key)
+        with self._translated():
             try:
-                stream = opened.enter_context(source.open("rb"))
+                stream = source.open("rb")
             except FileNotFoundError as error:
                 raise BlobMissing(f"nothing to put at {key}: the source file is gone") from error
-            self._write(key, stream)
+            with stream:
+                _make_folder(target.parent)
+                with self._temporary(key) as path:
+                    _fill(path, stream)
+                    path.replace(target)
+                    # Without this the name may be gone after a power cut although the content is there.
+                    _sync_folder(target.parent)
 
     def open(self, key: str) -> BinaryIO:
         """
@@ -131,11 +138,12 @@ class LocalBlobs:
         """
         swept = 0
         oldest_kept = time.time() - LEFTOVER_AFTER_S
-        with self._translated():
-            for path in _files(self.root / _INCOMING):
+        no_folder_yet = (FileNotFoundError, NotADirectoryError)
+        with self._translated(), suppress(*no_folder_yet), os.scandir(self.root / _INCOMING) as found:
+            for path in found:
                 with suppress(FileNotFoundError):  # its own process may be done with it just now
-                    if path.stat().st_mtime < oldest_kept:
-                        path.unlink()
+                    if path.is_file(follow_symlinks=False) and path.stat().st_mtime < oldest_kept:
+                        Path(path).unlink()
                         swept += 1
         return swept
 
@@ -143,15 +151,6 @@ class LocalBlobs:
         """Write, sync and delete a small file. Returns if that works, else raises `BlobsUnavailable`."""
         with self._translated(), self._temporary("check") as path:
             _fill(path, io.BytesIO(b"x" * 4096))
-
-    def _write(self, key: str, stream: BinaryIO) -> None:
-        target = self._path(key)
-        _make_folder(target.parent)
-        with self._temporary(key) as path:
-            _fill(path, stream)
-            path.replace(target)
-            # Without this the name may be gone after a power cut although the content is there.
-            _sync_folder(target.parent)
 
     @contextmanager
     def _temporary(self, key: str) -> Iterator[Path]:
@@ -227,17 +226,6 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Every file below; none where there is no folder. Links are not followed."""
-
-    def report(error: OSError) -> None:
-        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
-            raise error
-
-    for parent, _, names in os.walk(folder, onerror=report):
-        yield from (Path(parent, name) for name in names)
 
 
 def _explain(root: Path, error: OSError) -> str:

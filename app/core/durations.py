@@ -1,9 +1,10 @@
 """
-Every duration of the program, in seconds, in one place.
+Every duration that a policy may set or that a rule decides by, in seconds, in one place. What a process, a
+socket or a page of health waits for stands where it is used: `recall/http_exchange`, `orchestrator/timing`,
+`web/health`.
 
 `AFTERWORD_TIME_SCALE` (tests, demo, chaos) divides all of them at once, and the simulator divides
-its own by the same factor. A few are about this machine rather than about Recall (a lease, a socket
-time-out): they have a floor, because a process does not start sixty times faster in a demo.
+its own by the same factor. A few have a floor, because a process does not start sixty times faster in a demo.
 
 What must change together: the three numbers of the create protocol (`resend_until_s`,
 `never_happened_after_s`, `stamp_max_age_s`) stand on Recall's idempotency hour.
@@ -13,102 +14,81 @@ Source of that hour: https://docs.recall.ai/reference-link/idempotency
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Self
 
 
-def _seconds(value: float, *, floor: float = 0.0) -> Any:
+def seconds(value: float, *, floor: float = 0.0) -> Any:
+    """A field of `Scaled` that is divided, but not below its floor."""
     return field(default=value, metadata={"floor": floor})
 
 
 @dataclass(frozen=True, slots=True)
-class Durations:
-    """All waits, limits and time-outs, in seconds. See `scaled`."""
+class Scaled:
+    """Durations that belong together."""
 
-    # Asking Recall about a transcript that should be finished: after 10, 20, 40 minutes, then hourly.
-    first_ask_s: float = _seconds(600)
-    ask_at_most_every_s: float = _seconds(3600)
-    give_up_s: float = _seconds(86_400)
-
-    # The create protocol. Recall keeps an Idempotency-Key for an hour after completion.
-    first_look_up_s: float = _seconds(2)
-    resend_first_s: float = _seconds(5)
-    resend_at_most_every_s: float = _seconds(600)
-    resend_until_s: float = _seconds(3000)
-    never_happened_after_s: float = _seconds(4200)
-    second_list_after_s: float = _seconds(60)
-    stamp_max_age_s: float = _seconds(30, floor=5)
-    not_sent_wait_s: float = _seconds(2)
-
-    # No heartbeat for this long: a stop, or a backup put back. What was known before is looked up first.
-    silence_s: float = _seconds(600, floor=10)
-
-    # A provider that is down: skipped for a while, then one attempt tries it for all.
-    provider_open_s: float = _seconds(120)
-    provider_probe_at_most_s: float = _seconds(900)
-
-    # Reading results.
-    not_yet_first_s: float = _seconds(2)
-    not_yet_at_most_every_s: float = _seconds(60)
-    gone_after_s: float = _seconds(600)
-    unreadable_again_s: float = _seconds(60)
-    # An outcome that changes nothing, while its command is still wanted, and any wait that does not end.
-    put_off_first_s: float = _seconds(2)
-    put_off_at_most_s: float = _seconds(60)
-    # Neither at an end nor with a command for this long is a fault.
-    stuck_after_s: float = _seconds(60, floor=5)
-    blocked_first_s: float = _seconds(2)
-    blocked_at_most_every_s: float = _seconds(30)
-
-    # Whose fault: an account that refuses is probed, a recording that is not ready is asked about.
-    account_probe_every_s: float = _seconds(15)
-    recording_ask_every_s: float = _seconds(3600)
-    unexplained_every_s: float = _seconds(60)  # a refusal that names no cause is asked about again
-    reconcile_every_s: float = _seconds(600)
-    poll_every_s: float = _seconds(60)  # instead, when no webhooks are to be expected
-    # A webhook's first three tries are over by then, and a person's look at a demo is not disturbed.
-    overdue_after_s: float = _seconds(600, floor=20)
-    reconcile_reach_s: float = 48 * 3600.0
-    news_is_old_after_s: float = _seconds(3600)
-    news_ahead_at_most_s: float = _seconds(300, floor=10)  # of two clocks that are both about right
-    # Recall's transcription needs speech; a shorter recording without a word is simply silent.
-    short_recording_s: float = 60.0
-
-    # How long the body of an applied delivery is kept, for `replay`; its id is kept for ever.
-    bodies_kept_s: float = _seconds(14 * 86_400)
-
-    # Rates. Recall counts per minute; https://docs.recall.ai/reference/transcript_list
-    rate_window_s: float = _seconds(60)
-    slot_worth_sleeping_s: float = _seconds(2, floor=0.5)
-    # However late all slots of a window are used at once, 293 of them: 293 * (60 + 1.4) / 60 is below 300.
-    slot_late_at_most_s: float = _seconds(1.4, floor=0.3)
-    retry_after_at_most_s: float = _seconds(120)
-
-    # This machine: floors, since processes and sockets keep real time.
-    lease_s: float = _seconds(15, floor=4)
-    lease_renew_s: float = _seconds(5, floor=1)
-    offer_again_s: float = _seconds(15, floor=4)
-    connect_timeout_s: float = _seconds(5, floor=3)
-    read_timeout_s: float = _seconds(30, floor=6)
-    create_overall_s: float = _seconds(60, floor=8)
-    get_overall_s: float = _seconds(30, floor=8)
-    download_overall_s: float = _seconds(300, floor=30)
-    job_timeout_s: float = _seconds(360, floor=60)
-
-    # Recall refusing or silent for this long is told; refused webhooks are told for so long.
-    trouble_told_after_s: float = _seconds(60, floor=1)
-    refusals_told_for_s: float = _seconds(600, floor=10)
-    # No page of Recall's list read for so long is told; so is no webhook, where recordings are found there.
-    unread_list_told_after_s: float = _seconds(7200, floor=60)
-    no_webhook_told_after_s: float = _seconds(86_400, floor=60)
-
-    def scaled(self, factor: float) -> Durations:
-        """The same durations divided by `factor` (>= 1), none below its floor."""
+    def scaled(self, factor: float) -> Self:
+        """The same divided by `factor` (>= 1), none below its floor."""
         changed = {
             f.name: max(getattr(self, f.name) / factor, min(f.metadata["floor"], getattr(self, f.name)))
             for f in fields(self)
             if "floor" in f.metadata
         }
         return replace(self, **changed)
+
+
+@dataclass(frozen=True, slots=True)
+class Durations(Scaled):
+    """All waits and limits of the rules, in seconds."""
+
+    # Asking Recall about a transcript that should be finished: after 10, 20, 40 minutes, then hourly.
+    first_ask_s: float = seconds(600)
+    ask_at_most_every_s: float = seconds(3600)
+    give_up_s: float = seconds(86_400)
+
+    # The create protocol. Recall keeps an Idempotency-Key for an hour after completion.
+    first_look_up_s: float = seconds(2)
+    resend_first_s: float = seconds(5)
+    resend_at_most_every_s: float = seconds(600)
+    resend_until_s: float = seconds(3000)
+    never_happened_after_s: float = seconds(4200)
+    second_list_after_s: float = seconds(60)
+    stamp_max_age_s: float = seconds(30, floor=5)
+    not_sent_wait_s: float = seconds(2)
+
+    # A provider that is down: skipped for a while, then one attempt tries it for all.
+    provider_open_s: float = seconds(120)
+    provider_probe_at_most_s: float = seconds(900)
+
+    # Reading results.
+    not_yet_first_s: float = seconds(2)
+    not_yet_at_most_every_s: float = seconds(60)
+    gone_after_s: float = seconds(600)
+    unreadable_again_s: float = seconds(60)
+    # An outcome that changes nothing, while its command is still wanted, and any wait that does not end.
+    put_off_first_s: float = seconds(2)
+    put_off_at_most_s: float = seconds(60)
+    blocked_first_s: float = seconds(2)
+    blocked_at_most_every_s: float = seconds(30)
+
+    # Whose fault: an account that refuses is probed, a recording that is not ready is asked about.
+    account_probe_every_s: float = seconds(15)
+    recording_ask_every_s: float = seconds(3600)
+    unexplained_every_s: float = seconds(60)  # a refusal that names no cause is asked about again
+    reconcile_every_s: float = seconds(600)
+    poll_every_s: float = seconds(60)  # instead, when no webhooks are to be expected
+    # A webhook's first three tries are over by then, and a person's look at a demo is not disturbed.
+    overdue_after_s: float = seconds(600, floor=20)
+    reconcile_reach_s: float = 48 * 3600.0
+    news_is_old_after_s: float = seconds(3600)
+    news_ahead_at_most_s: float = seconds(300, floor=10)  # of two clocks that are both about right
+    # Recall's transcription needs speech; a shorter recording without a word is simply silent.
+    short_recording_s: float = 60.0
+
+    # Rates. Recall counts per minute; https://docs.recall.ai/reference/transcript_list
+    rate_window_s: float = seconds(60)
+    slot_worth_sleeping_s: float = seconds(2, floor=0.5)
+    # However late all slots of a window are used at once, 293 of them: 293 * (60 + 1.4) / 60 is below 300.
+    slot_late_at_most_s: float = seconds(1.4, floor=0.3)
 
 
 def growing(first_s: float, times: int, at_most_s: float) -> float:

@@ -30,11 +30,8 @@ _POLICY = (
 
 def install(app: Flask, *, password: str | None, metrics_token: str | None = None) -> None:
     """
-    Puts the guard before every route below `/ops` and before `/metrics`.
-
-    Args:
-        password: Of the user `ops`; None or empty: nothing of it is there.
-        metrics_token: A bearer token that opens `/metrics` alone; None or empty: none does.
+    Puts the guard before every route below `/ops` and before `/metrics`, which a bearer `metrics_token` opens
+    alone. None or empty opens nothing.
     """
 
     @app.before_request

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -43,10 +43,7 @@ _NOT_KNOWN: Mapping[str, str] = {}
 def page(readiness: Readiness, store: SqlStore, *, providers: Sequence[str]) -> Callable[[], bytes]:
     """
     What answers `/metrics`: every part is asked anew, at once, and none is waited for longer than 2 s.
-
-    Args:
-        store: With a pool of its own: a count that hangs takes no connection from what is acknowledged.
-        providers: Those of all policies.
+    `store` has a pool of its own: a count that hangs takes no connection from what is acknowledged.
     """
     counts, measures = Probe(store.counts), Probe(store.measures)
 
@@ -78,18 +75,14 @@ def render(
     lines_dropped: int = 0,
 ) -> bytes:
     """
-    Everything in Prometheus' text format 0.0.4.
+    Everything in Prometheus' text format 0.0.4; None is what did not answer in time.
 
     Args:
-        store: None when the database did not answer in time; likewise the following three.
-        queues: None when Redis did not answer in time.
         parts: As in `/readyz`; what is missing is unknown.
         facts: The details of heartbeats are not shown.
-        measured: See `Measured`.
-        providers: Those of the policy.
         lines_dropped: Log lines lost by the processes of this start.
     """
-    families = [
+    families = (
         *_of_parts(parts),
         CounterMetricFamily(
             "afterword_log_lines_dropped",
@@ -100,20 +93,31 @@ def render(
         *(_of_facts(facts, providers) if facts is not None else ()),
         *(_of_measures(*measured) if measured is not None else ()),
         *(_of_queues(queues) if queues is not None else ()),
-    ]
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Snapshot(families))
-    return generate_latest(registry)
+    )
+    return generate_latest(_Snapshot(families))
 
 
-class _Snapshot(Collector):
-    def __init__(self, families: list[Metric]) -> None:
-        self._families = families
-
+class _Snapshot(list[Metric], Collector):
     def collect(self) -> Iterable[Metric]:
-        return self._families
+        return self
 
 
+# Of the database, one number each: by the name of the field in `Counts`.
+_NUMBERS = {
+    "afterword_deliveries_unapplied": "Webhooks stored and acknowledged, not yet acted upon.",
+    "afterword_deliveries_unreadable": "Webhooks rightly signed that could not be understood; kept.",
+    "afterword_commands_pending": "Commands not yet done, due or not.",
+    "afterword_commands_due": "Commands whose time has come.",
+}
+# Times, absent while it never was: by the field in `Facts`.
+_MOMENTS = {
+    "afterword_delivery_last_timestamp_seconds": ("last_webhook_at", "the last new webhook was stored"),
+    "afterword_stored_last_timestamp_seconds": ("last_stored_at", "the last transcript was stored"),
+    "afterword_list_read_last_timestamp_seconds": (
+        "list_read_at",
+        "a page of Recall's list of recordings was last read for lost webhooks",
+    ),
+}
 # Label values, and the number.
 _Samples = Iterable[tuple[Sequence[str], float]]
 
@@ -169,24 +173,14 @@ def _of_store(store: Counts) -> Iterator[Metric]:
         ["provider", "status"],
         sorted(store.attempts.items()),
     )
-    yield _gauge(
-        "afterword_deliveries_unapplied",
-        "Webhooks stored and acknowledged, not yet acted upon.",
-        store.deliveries_unapplied,
-    )
-    yield _gauge(
-        "afterword_deliveries_unreadable",
-        "Webhooks rightly signed that could not be understood; kept.",
-        store.deliveries_unreadable,
-    )
+    for name, meaning in _NUMBERS.items():
+        yield _gauge(name, meaning, getattr(store, name.removeprefix("afterword_")))
     yield _counters(
         "afterword_deliveries_rejected",
         "Requests refused and not kept that were, or may have been, meant as webhooks, by kind.",
         ["kind"],
         _by_name({**dict.fromkeys(_REJECTIONS, 0), **store.rejected}),
     )
-    yield _gauge("afterword_commands_pending", "Commands not yet done, due or not.", store.commands_pending)
-    yield _gauge("afterword_commands_due", "Commands whose time has come.", store.commands_due)
     yield _counters(
         "afterword_alarms",
         "Decisions of the history that a person should look at, by name.",
@@ -212,23 +206,9 @@ def _of_facts(facts: Facts, providers: Sequence[str]) -> Iterator[Metric]:
         "Age of the oldest unapplied webhook or wanted command, counted from the first wish; 0 without any.",
         facts.oldest_undone_s or 0.0,
     )
-    moments = {
-        "afterword_delivery_last_timestamp_seconds": (
-            "When the last new webhook was stored.",
-            facts.last_webhook_at,
-        ),
-        "afterword_stored_last_timestamp_seconds": (
-            "When the last transcript was stored.",
-            facts.last_stored_at,
-        ),
-        "afterword_list_read_last_timestamp_seconds": (
-            "When a page of Recall's list of recordings was last read for lost webhooks.",
-            facts.list_read_at,
-        ),
-    }
-    for name, (meaning, at) in moments.items():
-        if at is not None:
-            yield _gauge(name, meaning, at)
+    for name, (field, meaning) in _MOMENTS.items():
+        if (at := getattr(facts, field)) is not None:
+            yield _gauge(name, f"When {meaning}.", at)
     yield _gauges(
         "afterword_provider_breaker",
         "1 for the state of a provider's circuit breaker: closed (it is used), open (it is passed over after "

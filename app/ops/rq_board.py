@@ -60,13 +60,8 @@ def mount(
     app: Flask, *, redis_url: str, names: Names, password: str | None, metrics_token: str | None = None
 ) -> None:
     """
-    Hangs the board and the guard into an application.
-
-    Args:
-        app: Its `/ops…` and its `/metrics` are guarded from now on.
-        redis_url: Where RQ's jobs are. Not contacted before the first look at the board.
-        names: Asked at each look for RQ's names of our queues, see `RqQueue.names`.
-        password, metrics_token: See `guard.install`.
+    Hangs the board and the guard (`guard.install`) into an application. Redis is not contacted before the
+    first look at the board; `names` is asked at each for RQ's names of our queues, see `RqQueue.names`.
     """
     guard.install(app, password=password, metrics_token=metrics_token)
     board = _once(functools.partial(_make_board, redis_url, names))
@@ -74,9 +69,7 @@ def mount(
     def show(rest: str = "") -> AnyResponse:
         return Response.from_app(board(), _environ_below_prefix(), buffered=True)
 
-    def enter() -> AnyResponse:
-        return redirect(f"{PREFIX}/", 302)
-
+    enter = functools.partial(redirect, f"{PREFIX}/", 302)
     for rule in ("/ops", "/ops/", PREFIX):
         app.add_url_rule(rule, "ops_enter", enter, provide_automatic_options=False)
     for rule in (f"{PREFIX}/", f"{PREFIX}/<path:rest>"):
@@ -129,12 +122,13 @@ def _make_board(redis_url: str, names: Names) -> Flask:
     def ask_redis_first() -> None:
         redis.ping()  # its own pages answer 200 with an error in them, or show what they have
 
-    board.context_processor(lambda: {"nonce": _nonce()})
+    board.context_processor(lambda: {"nonce": g.setdefault("nonce", secrets.token_urlsafe(16))})
     board.after_request(_confine)
     board.register_blueprint(rq_dashboard.blueprint)
     # Its own opens a connection per request, with redis-py's 59 s of patience, swapped in for all threads.
     board.before_request_funcs.pop(rq_dashboard.blueprint.name)
-    _add_refusals(board)
+    for kind, told in _REFUSALS.items():
+        board.register_error_handler(kind, functools.partial(_page, *told))
     return board
 
 
@@ -293,52 +287,33 @@ class _Mended(Extension):
         return source.replace("<%=", "<%-").replace("<script", '<script nonce="{{ nonce }}"')
 
 
-def _nonce() -> str:
-    if "nonce" not in g:
-        g.nonce = secrets.token_urlsafe(16)
-    nonce: str = g.nonce
-    return nonce
-
-
 def _confine(response: Response) -> Response:
     if "nonce" in g:
         response.headers["Content-Security-Policy"] = _POLICY.format(nonce=g.nonce)
     return response
 
 
-def _add_refusals(board: Flask) -> None:
-    @board.errorhandler(RedisError)
-    def away(error: RedisError) -> Response:
-        return _page(
-            503,
-            "Redis is away",
-            "Jobs cannot be shown now. Nothing is lost: they are offered again from the database.",
-        )
-
-    @board.errorhandler(StoreUnavailable)
-    @board.errorhandler(QueueUnavailable)
-    def unnamed(error: Exception) -> Response:
-        return _page(503, "The database is away", "The names of our queues are kept there. Nothing is lost.")
-
-    @board.errorhandler(NoSuchJobError)
-    def gone(error: NoSuchJobError) -> Response:
-        return _page(
-            404,
-            "No such job",
-            "It is none of Afterword's, or finished: those are kept for a minute. See `./afterword show` for "
-            "what happened.",
-        )
-
-    @board.errorhandler(UnicodeDecodeError)
-    def foreign(error: UnicodeDecodeError) -> Response:
-        return _page(404, "Not a job of Afterword", "There is an id in Redis that is no text.")
-
-    @board.errorhandler(InvalidJobOperation)
-    def refused(error: InvalidJobOperation) -> Response:
-        return _page(409, "Not possible", "The job is not in a state in which this can be done.")
+_DATABASE_AWAY = (503, "The database is away", "The names of our queues are kept there. Nothing is lost.")
+_REFUSALS: Mapping[type[Exception], tuple[int, str, str]] = {
+    RedisError: (
+        503,
+        "Redis is away",
+        "Jobs cannot be shown now. Nothing is lost: they are offered again from the database.",
+    ),
+    StoreUnavailable: _DATABASE_AWAY,
+    QueueUnavailable: _DATABASE_AWAY,
+    NoSuchJobError: (
+        404,
+        "No such job",
+        "It is none of Afterword's, or finished: those are kept for a minute. See `./afterword show` for "
+        "what happened.",
+    ),
+    UnicodeDecodeError: (404, "Not a job of Afterword", "There is an id in Redis that is no text."),
+    InvalidJobOperation: (409, "Not possible", "The job is not in a state in which this can be done."),
+}
 
 
-def _page(status: int, title: str, text: str) -> Response:
+def _page(status: int, title: str, text: str, _: Exception) -> Response:
     head = f"<!doctype html><meta charset=utf-8><title>{escape(title)}</title>"
     body = f'<h1>{escape(title)}</h1><p>{escape(text)}</p><p><a href="{PREFIX}/">Queues</a></p>\n'
     response = Response(head + body, status, content_type="text/html; charset=utf-8")

@@ -19,6 +19,7 @@ from app.orchestrator.recall_list_passes import PASS, Progress, Reach, ReachStor
 from app.orchestrator.records import Source
 
 _LEFTOVER_AFTER_S = 3600.0
+_BEGINNING_LEASE_S = 15.0  # of a pass that is only noted
 # Bodies of old deliveries: each batch holds SQLite's only writer for 3 ms, and 2,000 a minute are twice what
 # Recall's limits let come in.
 _FORGET_EVERY_S, _FORGET_AT_ONCE, _FORGET_BATCHES = 60.0, 100, 20
@@ -104,7 +105,7 @@ def ask_for_passes(store: HousekeepingStore, queue: Queue, workspaces: Mapping[s
 
 
 def _begin_pass(store: HousekeepingStore, workspace: Workspace) -> None:
-    held = store.take_pass(workspace.name, PASS, lease_s=workspace.policy.durations.lease_s)
+    held = store.take_pass(workspace.name, PASS, lease_s=_BEGINNING_LEASE_S)
     if held is not None:  # else one is under way, and longer than its period
         progress = Progress.read(held.progress) or Reach(store, workspace).begin()
         store.leave_pass(held, progress=progress.to_json())

@@ -40,7 +40,7 @@ class InboxConsumer:
         """Those of workspaces in the settings; the others go back, untried, and wait for theirs."""
         unknown = [d for d in deliveries if d.workspace not in self._workspaces]
         for workspace in sorted({d.workspace for d in unknown}):
-            self._account.suspend(workspace, probe_after_s=self._timing.recording_ask_every_s)
+            self._account.suspend(workspace, probe_after_s=self._timing.workspace_unknown_every_s)
         if unknown:
             self._store.return_deliveries([d.id for d in unknown])
         return [d for d in deliveries if d not in unknown]

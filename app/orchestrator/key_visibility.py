@@ -32,6 +32,7 @@ from app.recall.limits import FORBIDDEN
 
 # Some of the newest may have been deleted at Recall since.
 HELD_AGAINST = 10
+_LONGEST_WAIT_S = 15.0  # for a slot
 _MOST_BUSY = 3  # each may have waited for a time-out
 REMEDY = (
     "RECALL_API_KEY is of another workspace than the recordings known here: put the right key back. If it "
@@ -124,9 +125,7 @@ class KeySight:
 
     def _sees(self, workspace: Workspace, recording_id: str) -> bool:
         policy = workspace.policy
-        await_slot(
-            self._store, self._clock, workspace.name, "retrieve", policy, at_most_s=policy.durations.lease_s
-        )
+        await_slot(self._store, self._clock, workspace.name, "retrieve", policy, at_most_s=_LONGEST_WAIT_S)
         return workspace.recall.recording(recording_id).condition is not RecordingCondition.UNKNOWN
 
     def vouches(self, workspace: Workspace) -> bool:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
-from app.core.durations import Durations
 from app.orchestrator.account_pause import Account
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.ports import Blobs, Clock, Queue, Store
 from app.orchestrator.records import Presence
+from app.orchestrator.timing import Timing
 from app.orchestrator.transitions import Advancer
 
 
@@ -24,7 +24,7 @@ class Parts:
     clock: Clock
     log: FilteringBoundLogger
     workspaces: Mapping[str, Workspace]
-    timing: Durations  # of this machine and of no workspace: leases, offers, housekeeping
+    timing: Timing  # of this machine and of no workspace: leases, offers, housekeeping
     scratch: Path  # a folder for downloads under way; the sweep empties it of what is old
     account: Account
     transitions: Advancer

@@ -23,7 +23,6 @@ from app.orchestrator.records import (
     BootClock,
     Closing,
     Committed,
-    Delivery,
     Leased,
     Loaded,
     Offerable,
@@ -82,16 +81,14 @@ class DeliveryInbox(DatabaseClock, Protocol):
     """Deliveries that are stored. They are added by `app.web.group_commit.InboxStore`."""
 
     def receive(self, limit: int, presence: Presence) -> Received:
-        """`Liveness.record_heartbeat`, then `take_deliveries`; as a rule in one transaction."""
-
-    def take_deliveries(self, limit: int) -> list[Delivery]:
         """
-        Unapplied deliveries; counts one try for each. Those never tried come first and together, oldest
-        first; one that was tried before comes alone, so that a bad one takes no neighbours with it.
+        `Liveness.record_heartbeat`, and unapplied deliveries, one try counted for each; as a rule in one
+        transaction. Those never tried come first and together, oldest first (as they reached the database);
+        one that was tried before comes alone, so that a bad one takes no neighbours with it.
         """
 
     def return_deliveries(self, delivery_ids: Sequence[int]) -> None:
-        """Takes the tries of `take_deliveries` back."""
+        """Takes the tries of `receive` back."""
 
     def close_deliveries(self, closings: Sequence[Closing]) -> None:
         """Applied without effect: of another kind, or unreadable. Kept; visible."""
@@ -168,10 +165,10 @@ class Outbox(Protocol):
 
 class Leases(Protocol):
     def begin(self, command_id: int, presence: Presence, *, lease_s: float) -> Begun | None:
-        """`record_heartbeat`, then `take` and what is to be known first; as a rule in one transaction."""
-
-    def take(self, command_id: int, *, lease_s: float) -> Leased | None:
-        """The command with a new token, when it is due, unfinished and not leased; else None."""
+        """
+        `record_heartbeat`, then the command with a new token, when it is due, unfinished and not leased, and
+        what is to be known first; as a rule in one transaction. Else None.
+        """
 
     def renew(self, leased: Leased, *, lease_s: float) -> bool:
         """False when the lease went to another."""
@@ -255,7 +252,7 @@ class CircuitBreakers(Protocol):
     def record_result(self, workspace: str, provider: str, *, worked: bool, open_s: float) -> None:
         """A transcript of it was finished, or failed by its fault: see `app.core.circuit_breaker`."""
 
-    def open_providers(self, workspace: str) -> frozenset[str]:
+    def tripped_providers(self, workspace: str) -> frozenset[str]:
         """Open now, and not yet due for a probe."""
 
     def allow_request(self, workspace: str, provider: str, *, probe_s: float) -> bool:

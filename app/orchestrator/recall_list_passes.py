@@ -111,7 +111,7 @@ def reconcile_all(service: Service) -> Found:
             continue
         if service.store.recall_trouble_since(workspace.name) is not None:
             service.account.look_again(workspace)
-        held = service.store.take_pass(workspace.name, PASS, lease_s=_lease_s(workspace))
+        held = service.store.take_pass(workspace.name, PASS, lease_s=service.timing.pass_lease_s)
         if held is None:
             continue  # another worker is at it
         progress = Progress.read(held.progress)
@@ -125,11 +125,6 @@ def reconcile_all(service: Service) -> Found:
         finally:
             service.account.count_answers(workspace)
     return total
-
-
-def _lease_s(workspace: Workspace) -> float:
-    """Longer than one question to Recall may take."""
-    return workspace.policy.durations.get_overall_s + workspace.policy.durations.lease_s
 
 
 def _share_s(workspace: Workspace) -> float:
@@ -218,7 +213,7 @@ class _Job:
 
     def _keep(self) -> bool:
         return self._service.store.keep_pass(
-            self._held, lease_s=_lease_s(self._workspace), progress=self._progress.to_json()
+            self._held, lease_s=self._service.timing.pass_lease_s, progress=self._progress.to_json()
         )
 
     def _put_off(self, trouble: RecallBusy | AccountRefused) -> None:

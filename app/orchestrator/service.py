@@ -13,7 +13,6 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from app.clock import boot_id
-from app.core.durations import Durations
 from app.core.policy import Policy
 from app.errors import WorkspaceUnknown
 from app.orchestrator.account_pause import Account
@@ -24,6 +23,7 @@ from app.orchestrator.inbox_consumer import InboxConsumer
 from app.orchestrator.parts import Parts
 from app.orchestrator.ports import Blobs, Clock, Queue, Store
 from app.orchestrator.records import BootClock, Presence
+from app.orchestrator.timing import Timing
 from app.orchestrator.transitions import Advancer
 
 
@@ -38,7 +38,7 @@ class Service:
         blobs: Blobs,
         clock: Clock,
         workspaces: Mapping[str, Workspace],
-        timing: Durations,
+        timing: Timing,
         scratch: Path,
         log: FilteringBoundLogger,
     ) -> None:

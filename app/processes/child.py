@@ -204,10 +204,7 @@ def _is_told_ready(ready_end: int) -> bool:
 def bury_orphans(ours: Collection[int]) -> None:
     """
     Takes the status of processes that were given to this one when their parent died (as process 1 it gets
-    all of them), so that no zombies are left.
-
-    Args:
-        ours: Whose status is wanted elsewhere: never taken.
+    all of them), so that no zombies are left; never of `ours`, whose status is wanted elsewhere.
     """
     if not hasattr(os, "waitid"):  # macOS before Python 3.13, where another process is number 1
         return
@@ -221,10 +218,7 @@ def bury_orphans(ours: Collection[int]) -> None:
 
 def fork(spec: ChildSpec, *, is_told: bool = True) -> tuple[int, int | None]:
     """
-    Forks a child that runs `spec.start`. From the main thread only.
-
-    Args:
-        is_told: See the function of this name.
+    Forks a child that runs `spec.start`. From the main thread only. For `is_told` see that function.
 
     Returns:
         Its pid, and for a child that `tells_ready` the end of a pipe from which one byte can then be read.

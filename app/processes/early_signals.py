@@ -14,10 +14,8 @@ from typing import NoReturn
 
 def mind_signals(*, kept: frozenset[signal.Signals] = frozenset()) -> None:
     """
-    SIGTERM ends the start, with exit 0: there is nothing to drain.
-
-    Args:
-        kept: Signals that wait until `app.processes.supervisor` takes them.
+    SIGTERM ends the start, with exit 0: there is nothing to drain. Those `kept` wait until
+    `app.processes.supervisor` takes them.
     """
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _leave)

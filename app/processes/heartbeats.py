@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import structlog
@@ -96,13 +97,9 @@ def started_at(heartbeats: Mapping[str, tuple[float, str]]) -> float | None:
 
 def silent(heartbeats: Mapping[str, tuple[float, str]], *, now: float) -> tuple[str, ...]:
     """
-    Processes of a living `up` that should give a sign and do not: stopped, hung, or dying at each start.
-
-    Args:
-        now: Seconds since the epoch; processes of an `up` that has just begun are given time.
-
-    Returns:
-        Names such as `worker-2@host (process 4711)`, the number where it is known.
+    Processes of a living `up` that should give heartbeats and do not (stopped, hung, or dying at each start):
+    `worker-2@host (process 4711)`, the number where it is known. `now`, seconds since the epoch: those of an
+    `up` that has just begun are given time.
     """
     beats = read(heartbeats)
     by_name = {beat.name: beat for beat in beats}
@@ -136,34 +133,36 @@ class Beater:
         store: BeatStore,
         role: str,
         *,
-        every_s: float = BEAT_EVERY_S,
+        more: Mapping[str, Any] = MappingProxyType({}),
         after: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
+            more: For the detail, beside or instead of host, process id and start.
             after: Called after each write, e.g. to close the connection that it opened.
         """
         host = socket.gethostname()
+        detail = {"host": host, "pid": os.getpid(), "started_at": round(time.time(), 1)}
         self._store = store
         self._name = f"{role}@{host}"
-        self._detail = json.dumps({"host": host, "pid": os.getpid(), "started_at": round(time.time(), 1)})
-        self._every_s = every_s
+        self._detail = json.dumps(detail | dict(more))
         self._after = after
         self._clock = clock
         self._next_at = float("-inf")
 
+    def beat(self) -> None:
+        """Now. Raises `StoreUnavailable`."""
+        self._store.beat(self._name, detail=self._detail)
+
     def beat_if_due(self) -> None:
-        """
-        Returns at once when the last one is young. Does not raise while the database is away, which the
-        dispatcher logs.
-        """
+        """At most each ten seconds. Does not raise while the database is away: the dispatcher logs that."""
         now = self._clock()
         if now < self._next_at:
             return
-        self._next_at = now + self._every_s
+        self._next_at = now + BEAT_EVERY_S
         try:
-            self._store.beat(self._name, detail=self._detail)
+            self.beat()
         except AfterwordError as error:
             _log.debug("no_heartbeat", cause=str(error))
         finally:
@@ -176,7 +175,7 @@ class Beater:
     def _run(self) -> None:
         while True:
             self.beat_if_due()
-            time.sleep(self._every_s)
+            time.sleep(BEAT_EVERY_S)
 
 
 def _detail(text: str) -> Mapping[str, Any]:

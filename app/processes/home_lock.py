@@ -13,12 +13,12 @@ import errno
 import fcntl
 import os
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from app.errors import Away, ConfigError, HeldByAnother
+from app.processes import file_lock
 
 CHILDREN_VANISH_WITHIN_S = 6.0
 FILES = ("up.alive", "up.lock")
@@ -30,11 +30,8 @@ _DYING_S = 0.5  # a killed process holds its locks until the kernel has taken it
 @contextmanager
 def hold_home(home: Path, *, timeout_s: float = CHILDREN_VANISH_WITHIN_S) -> Iterator[None]:
     """
-    Holds `home` for this process and the children it forks meanwhile.
-
-    Args:
-        home: Made (0700) if it is not there.
-        patience_s: How long to wait for the children of a killed holder.
+    Holds `home`, made if it is not there, for this process and the children it forks meanwhile. Those of a
+    killed holder are waited for, `timeout_s` seconds.
 
     Raises:
         HeldByAnother: Another process holds it; the message names it. Exit 75.
@@ -112,40 +109,20 @@ def _note(lock: int, holder: str) -> None:
 
 
 def _take_alive(alive: int, lock: int, home: Path) -> None:
-    ends_at = time.monotonic() + _DYING_S
-    while not _try_alive(alive):
-        if time.monotonic() > ends_at:
-            pid = os.pread(lock, _NOTE_BYTES, 0).decode(errors="replace").strip() or "just starting"
-            raise HeldByAnother(
-                f"{home} is in use by another `afterword up` (process {pid}): stop that one, or set "
-                "AFTERWORD_HOME to another folder."
-            )
-        time.sleep(0.02)
-
-
-def _try_alive(alive: int) -> bool:
-    try:
-        fcntl.lockf(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN):
-            return False
-        raise
-    return True
+    if not file_lock.take(fcntl.lockf, alive, fcntl.LOCK_EX, within_s=_DYING_S):
+        pid = os.pread(lock, _NOTE_BYTES, 0).decode(errors="replace").strip() or "just starting"
+        raise HeldByAnother(
+            f"{home} is in use by another `afterword up` (process {pid}): stop that one, or set "
+            "AFTERWORD_HOME to another folder."
+        )
 
 
 def _take_lock(lock: int, home: Path, timeout_s: float) -> None:
-    ends_at = time.monotonic() + timeout_s
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError as error:
-            if time.monotonic() > ends_at:
-                raise HeldByAnother(
-                    f"{home} is still in use by the children of an `afterword up` that was killed; they "
-                    f"did not end in {timeout_s:g} s. Find them with `fuser {home / 'up.lock'}`."
-                ) from error
-        time.sleep(0.05)
+    if not file_lock.take(fcntl.flock, lock, fcntl.LOCK_EX, within_s=timeout_s):
+        raise HeldByAnother(
+            f"{home} is still in use by the children of an `afterword up` that was killed; they "
+            f"did not end in {timeout_s:g} s. Find them with `fuser {home / 'up.lock'}`."
+        )
 
 
 def ensure_port_free(host: str, port: int) -> None:
@@ -162,21 +139,13 @@ def ensure_port_free(host: str, port: int) -> None:
 
 def listen_on(host: str, port: int) -> socket.socket:
     """
-    The socket that web is given: connections wait in it from now on, until it is closed everywhere.
-
-    Raises:
-        HeldByAnother, ConfigError, Away: As `ensure_port_free`.
+    The socket that web is given: connections wait in it from now on, until it is closed everywhere. Raises as
+    `ensure_port_free`.
     """
-    listener = _bound(host, port)
-    try:
-        listener.listen(BACKLOG)
-    except OSError as error:  # two may bind at the same moment
-        listener.close()
-        raise _port_trouble(error, host, port) from error
-    return listener
+    return _bound(host, port, listens=True)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int, *, listens: bool = False) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -184,16 +153,16 @@ def _bound(host: str, port: int) -> socket.socket:
     except (socket.gaierror, UnicodeError) as error:  # the latter of a name that no resolver takes
         raise ConfigError([f"HOST {host!r} is not an address: use e.g. 127.0.0.1"]) from error
     try:
-        found = socket.socket(family, kind, protocol)
-    except OSError as error:  # a machine without IPv6
-        raise _port_trouble(error, host, port) from error
-    try:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
+        with ExitStack() as unless_done:
+            found = unless_done.enter_context(socket.socket(family, kind, protocol))  # IPv6 may be absent
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(address)
+            if listens:
+                found.listen(BACKLOG)  # two may bind at the same moment
+            unless_done.pop_all()
+        return found
     except OSError as error:
-        found.close()
         raise _port_trouble(error, host, port) from error
-    return found
 
 
 def _port_trouble(error: OSError, host: str, port: int) -> Exception:

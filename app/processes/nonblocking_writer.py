@@ -23,6 +23,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TextIO
 
+from app.processes import file_lock
+
 _WRITE_TIMEOUT_S = 0.2
 _LOCK_LOOK_EVERY_S = 0.001
 _COUNTERS = 64
@@ -78,12 +80,7 @@ class SteadyStream:
     _one_thread = threading.RLock()
 
     def __init__(self, out: TextIO, dropped: Dropped, tell: Callable[[int], str] | None = None) -> None:
-        """
-        Args:
-            out: Where to. Without a descriptor (a buffer in memory) it is simply written to.
-            dropped: Gets the count.
-            tell: Makes the line that says how many lines were dropped, once lines flow again.
-        """
+        """`tell` makes the line that says how many lines were dropped, once lines flow again."""
         self.encoding = getattr(out, "encoding", None) or "utf-8"
         self.errors = "backslashreplace"
         self._out = out
@@ -92,6 +89,7 @@ class SteadyStream:
         self._is_cut = False
         with contextlib.suppress(OSError, ValueError):
             out.flush()  # what is in its buffer comes first
+        # Without a descriptor (a buffer in memory) it is simply written to.
         self._fd, self._piece_bytes, self._is_file = _opened(out)
 
     def isatty(self) -> bool:
@@ -184,25 +182,17 @@ def _takes(fd: int, ends_at: float) -> bool:
 @contextlib.contextmanager
 def _alone(fd: int, ends_at: float, *, is_needed: bool) -> Iterator[bool]:
     """Whether no other process of ours writes there meanwhile. Where such a lock cannot be had: yes."""
-    is_locked = _lock(fd, ends_at) if is_needed else None
+    is_locked = None
+    if is_needed:
+        with contextlib.suppress(OSError):  # macOS: no locks on pipes
+            # Its holder writes without waiting long; only one that was stopped meanwhile keeps it longer.
+            within_s = ends_at - time.monotonic()
+            is_locked = file_lock.take(
+                fcntl.lockf, fd, fcntl.LOCK_EX, within_s=within_s, look_every_s=_LOCK_LOOK_EVERY_S
+            )
     try:
         yield is_locked is not False
     finally:
         if is_locked:
             with contextlib.suppress(OSError):
                 fcntl.lockf(fd, fcntl.LOCK_UN)
-
-
-def _lock(fd: int, ends_at: float) -> bool | None:
-    """None: there are no locks for this kind of stream."""
-    while True:
-        try:
-            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except (BlockingIOError, PermissionError):
-            # Its holder writes without waiting long; only one that was stopped meanwhile keeps it longer.
-            if time.monotonic() >= ends_at:
-                return False
-            time.sleep(_LOCK_LOOK_EVERY_S)
-        except OSError:  # macOS: no locks on pipes
-            return None

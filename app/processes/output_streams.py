@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, Never, TextIO, cast
 
 _ERRORS = "afterword-plain"
-_PLAIN = {"…": "...", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "→": "->"}  # noqa: RUF001
+_PLAIN = {"…": "...", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "→": "->"}
 
 
 class _Outlet(io.FileIO):
@@ -55,10 +55,8 @@ def take_over() -> list[_Outlet]:
 
 def close(outlets: list[_Outlet], code: int) -> int:
     """
-    Writes what is left.
-
-    Returns:
-        The exit code: `code`, or 1 where the output of a command that did its work could not be written.
+    Writes what is left. Returns the exit code: `code`, or 1 where the output of a command that did its work
+    could not be written.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

@@ -17,8 +17,6 @@ import threading
 import time
 from typing import NoReturn
 
-import structlog
-
 _POLL_S = 0.5
 # <sys/prctl.h>; https://man7.org/linux/man-pages/man2/prctl.2.html
 _PR_SET_PDEATHSIG = 1
@@ -30,13 +28,9 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 def die_with_parent(parent_pid: int, *, by_polling: bool = _libc is None) -> None:
     """
-    From now on SIGKILL of the parent kills this process too.
-
-    Args:
-        parent_pid: Who forked us. If it is gone already, this does not return.
-        by_polling: Watch from a thread instead of asking the kernel (not Linux; tests).
-
-    The kernel counts the parent's *thread*: fork from a thread that lives as long as the process.
+    From now on SIGKILL of the parent kills this process too; if it is gone already, this does not return. The
+    kernel counts the parent's *thread*: fork from a thread that lives as long as the process. `by_polling`
+    (not Linux; tests) a thread watches instead.
     """
     if by_polling:
         threading.Thread(target=_watch, args=(parent_pid,), name="lifeline", daemon=True).start()
@@ -53,9 +47,8 @@ def kernel_ties_to_parent() -> None:
 
 
 def name_process(name: str) -> None:
-    """The name in `ps -o comm`, in `processName` of log records and as `child` in structured ones."""
+    """The name in `ps -o comm` and in `processName` of log records."""
     multiprocessing.current_process().name = name
-    structlog.contextvars.bind_contextvars(child=name)
     if _libc is not None:
         _libc.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
 

@@ -25,8 +25,6 @@ import structlog
 from app.errors import AfterwordError, ConfigError
 from app.processes.child import HANDLED, Child, ChildSpec, bury_orphans
 
-__all__ = ["ChildSpec", "Renewal", "Supervisor"]
-
 # A signal that comes twice at once is one wish: a terminal and a wrapper both pass Ctrl-C on.
 _SAME_WISH_S = 0.25
 _LOOK_EVERY_S = 1.0
@@ -60,10 +58,8 @@ class Supervisor:
         """
         Args:
             children: In the order of their first start.
-            log: A structlog logger; every start, death and stop is one line.
             renew: Asked at SIGHUP where there is no controlling terminal; raises ours when all is to stay as
                 it is. Without it SIGHUP stops.
-            on_stop: Called when stopping begins.
         """
         self._children = [Child(spec) for spec in children]
         self._next: list[Child] = []

@@ -14,7 +14,8 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-import time
+
+from app.processes import file_lock
 
 _INSTALLER_LEAVES_WITHIN_S = 5.0
 
@@ -23,19 +24,24 @@ _held: int | None = None
 
 def hold() -> int | None:
     """
-    To be called before anything of `.venv` is imported. Once more is no harm.
-
-    Returns:
-        None; or the exit code 75, with a sentence on stderr, while the launcher is installing.
+    To be called before anything of `.venv` is imported. Once more is no harm. Returns None; or the exit code
+    75, with a sentence on stderr, while the launcher is installing.
     """
-    global _held
+    global _held  # noqa: PLW0603 - held for as long as the process runs
     if _held is not None:
         return None
     try:
-        descriptor = os.open(os.path.join(sys.prefix, ".afterword", "place"), os.O_RDONLY | os.O_CLOEXEC)
+        place = os.path.join(sys.prefix, ".afterword", "place")  # noqa: PTH118 - pathlib is not imported yet
+        descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
-    if not _is_shared(descriptor):
+    try:
+        is_shared = file_lock.take(
+            fcntl.flock, descriptor, fcntl.LOCK_SH, within_s=_INSTALLER_LEAVES_WITHIN_S
+        )
+    except OSError:  # a file system without locks: nothing can be held there
+        is_shared = True
+    if not is_shared:
         os.close(descriptor)
         sys.stderr.write(
             "afterword: .venv is just being brought up to date; run this again when that is done.\n"
@@ -43,18 +49,3 @@ def hold() -> int | None:
         return 75
     _held = descriptor
     return None
-
-
-def _is_shared(descriptor: int) -> bool:
-    ends_at = time.monotonic() + _INSTALLER_LEAVES_WITHIN_S
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > ends_at:
-                return False
-            time.sleep(0.02)
-        except OSError:  # a file system without locks: nothing can be held there
-            return True
-        else:
-            return True

@@ -23,11 +23,10 @@ from typing import Any, Protocol, TypeVar
 import requests
 import tenacity
 
-from app.core.durations import Durations
 from app.errors import AccountRefused, CursorRefused, DownloadBlocked, RecallBusy
 from app.recall import create_response, download, endpoints, resources, url_checks
 from app.recall.endpoints import HttpRequest
-from app.recall.http_exchange import TROUBLE, Call, NotSent, Reply, Wire, chunks, name_of
+from app.recall.http_exchange import TROUBLE, Call, HttpTimeouts, NotSent, Reply, Wire, chunks, name_of
 from app.recall.json_fields import Unreadable
 from app.recall.limits import ACCOUNT_STATUSES
 from app.recall.signatures import fingerprint_of
@@ -79,15 +78,15 @@ class RecallClient:
     """
 
     def __init__(
-        self, base_url: str, api_key: str, durations: Durations, *, clock: Clock, log: Log | None = None
+        self, base_url: str, api_key: str, timeouts: HttpTimeouts, *, clock: Clock, log: Log | None = None
     ) -> None:
         if not api_key.isascii() or not api_key.isprintable() or " " in api_key or not api_key:
             raise ValueError("the API key is empty or has blanks or unprintable characters in it")
         self._base_url = url_checks.check_base_url(base_url)
         self._key = api_key
-        self._durations = durations
-        self._cap_s = durations.retry_after_at_most_s
-        self._come_back_s = durations.resend_first_s  # where the answer has no Retry-After
+        self._timeouts = timeouts
+        self._cap_s = timeouts.retry_after_at_most_s
+        self._come_back_s = timeouts.busy_retry_after_s
         self._clock = clock
         self._log = log
         self._wire: tuple[int, Wire] | None = None
@@ -125,7 +124,7 @@ class RecallClient:
     def _post_once(
         self, request: HttpRequest, order: CreateOrder, is_still_fresh: Callable[[], bool]
     ) -> CreateAnswer:
-        call = Call(overall_s=self._durations.create_overall_s, may_write=is_still_fresh)
+        call = Call(overall_s=self._timeouts.create_overall_s, may_write=is_still_fresh)
         # A fresh connection: one kept alive may be closed under the request: an unknown outcome.
         fresh = Wire()
         try:
@@ -193,7 +192,7 @@ class RecallClient:
     def download(self, url: str, target: Path, *, keep_going: Callable[[], object]) -> None:
         is_local = url_checks.host_is_loopback(self._base_url)
         try:
-            download.fetch(url, target, durations=self._durations, is_local=is_local, keep_going=keep_going)
+            download.fetch(url, target, timeouts=self._timeouts, is_local=is_local, keep_going=keep_going)
         except DownloadBlocked as blocked:
             status = blocked.cause.removeprefix("http_")
             if blocked.cause != "disk":  # our own
@@ -221,7 +220,7 @@ class RecallClient:
         return reply
 
     def _ask_once(self, endpoint: str, request: HttpRequest, missing: tuple[int, ...]) -> Reply:
-        call = Call(overall_s=self._durations.get_overall_s)
+        call = Call(overall_s=self._timeouts.get_overall_s)
         try:
             reply = self._exchange(self._kept(), request, call)
         except TROUBLE as error:
@@ -286,7 +285,7 @@ class RecallClient:
 
     def _exchange(self, connections: Wire, request: HttpRequest, call: Call) -> Reply:
         """The request out, the whole answer in. Raises `NotSent` (see `Call`) or one of `TROUBLE`."""
-        timeout_s = (self._durations.connect_timeout_s, self._durations.read_timeout_s)
+        timeout_s = (self._timeouts.connect_timeout_s, self._timeouts.read_timeout_s)
         made = requests.Request(request.method, request.url, dict(request.headers), data=request.body)
         with call, connections.open(made.prepare(), timeout_s=timeout_s) as response:
             call.is_on_kept = False

@@ -21,10 +21,9 @@ from urllib.parse import urljoin
 
 import requests
 
-from app.core.durations import Durations
 from app.errors import DownloadBlocked
 from app.recall.endpoints import USER_AGENT
-from app.recall.http_exchange import TROUBLE, Call, ExchangeFailed, Wire, chunks, name_of
+from app.recall.http_exchange import TROUBLE, Call, ExchangeFailed, HttpTimeouts, Wire, chunks, name_of
 from app.recall.url_checks import host_is_loopback, is_public, is_public_name, parts_of
 
 MAX_TRANSCRIPT_BYTES = 200 * 1024 * 1024
@@ -39,7 +38,7 @@ def fetch(
     url: str,
     target: Path,
     *,
-    durations: Durations,
+    timeouts: HttpTimeouts,
     is_local: bool,
     keep_going: Callable[[], object],
     at_most: int = MAX_TRANSCRIPT_BYTES,
@@ -58,7 +57,7 @@ def fetch(
             `redirects`, `truncated`, `too_large`, `encoding`, `connection_lost`, `disk`. No file is left.
     """
     cause: str | None = "interrupted"  # by `keep_going`, or a job's time-out
-    pieces = _body(url, durations, is_local, at_most)
+    pieces = _body(url, timeouts, is_local, at_most)
     try:
         with open(target, "wb", opener=_PRIVATE) as file, contextlib.closing(pieces):
             for piece in pieces:
@@ -78,10 +77,10 @@ def fetch(
         raise DownloadBlocked(cause)
 
 
-def _body(url: str, durations: Durations, is_local: bool, at_most: int) -> Generator[bytes]:
+def _body(url: str, timeouts: HttpTimeouts, is_local: bool, at_most: int) -> Generator[bytes]:
     """Behind at most three redirects, which share one limit of time. Raises `ExchangeFailed`."""
-    ends_at = time.monotonic() + durations.download_overall_s
-    timeout_s = (durations.connect_timeout_s, durations.read_timeout_s)
+    ends_at = time.monotonic() + timeouts.download_overall_s
+    timeout_s = (timeouts.connect_timeout_s, timeouts.read_timeout_s)
     with contextlib.closing(Wire()) as connections:
         for _ in range(1 + _MAX_REDIRECTS):
             refusal = why_refused(url, is_local=is_local)

@@ -31,17 +31,18 @@ from urllib3 import exceptions as trouble
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.connection import create_connection
 
+from app.core.durations import Scaled, seconds
 from app.recall.url_checks import host_is_loopback
 
 # At DEBUG urllib3 writes the path and query of every request: for a download those are the secret.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 
-class NotSent(Exception):  # noqa: N818 - an outcome, not an error
+class NotSent(Exception):  # an outcome, not an error
     """The caller no longer wanted the request when the connection was ready. Nothing was written."""
 
 
-class ExchangeFailed(Exception):  # noqa: N818 - carries a cause outwards, like a return
+class ExchangeFailed(Exception):  # carries a cause outwards, like a return
     """What is no other library's to say. The cause is a word, safe to log (see `name_of`)."""
 
     def __init__(self, cause: str) -> None:
@@ -52,6 +53,19 @@ class ExchangeFailed(Exception):  # noqa: N818 - carries a cause outwards, like 
 # Whatever requests, urllib3, http.client and the socket may raise. Not `Exception`: a job's own time-out
 # is delivered as one, in the middle of any line.
 TROUBLE = (OSError, trouble.HTTPError, http.client.HTTPException, ValueError, ExchangeFailed)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTimeouts(Scaled):
+    """Seconds; with floors, since sockets keep real time however it is scaled."""
+
+    connect_timeout_s: float = seconds(5, floor=3)
+    read_timeout_s: float = seconds(30, floor=6)
+    create_overall_s: float = seconds(60, floor=8)
+    get_overall_s: float = seconds(30, floor=8)
+    download_overall_s: float = seconds(300, floor=30)
+    retry_after_at_most_s: float = seconds(120)
+    busy_retry_after_s: float = seconds(5)  # where the answer has no Retry-After
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
-    from app.web.parts import WebParts
+    from app.web.application import WebParts
 
 
 def create_app(parts: WebParts | None = None) -> Flask:

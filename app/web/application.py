@@ -11,9 +11,12 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
+import structlog
 from flask import Flask, Response, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import HTTPException, NotFound, Unauthorized
@@ -27,9 +30,7 @@ from app.web.bounded_worker import REFUSED, BodyRefused, declared_length, hang_u
 from app.web.deferred_response import Plain, defer_response
 from app.web.group_commit import ACK_TIMEOUT_S
 from app.web.gunicorn_app import refuse_to_start, refuse_unless_served_by_ours
-from app.web.health import add_health
 from app.web.near_misses import is_plausible, is_plausible_head, signature_headers
-from app.web.parts import WebParts
 
 BODY_BYTES = 1024 * 1024
 RETRY_AFTER_S = 5
@@ -38,14 +39,42 @@ _KEPT_HEADERS = frozenset({"Allow", "WWW-Authenticate", "Retry-After"})
 _ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
+class Inbox(Protocol):
+    """What the webhook route needs; `app.web.group_commit.Committer` is it."""
+
+    def submit(self, row: NewDelivery) -> None: ...
+
+    def submit_deferred(self, row: NewDelivery, answer: Future[bool]) -> None: ...
+
+    def note_rejected(self, kind: str, *, remedy: str = "", is_plausible: bool = False) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebParts:
+    """
+    What the application is made of; `app.wiring.web_parts` puts it together.
+
+    Attributes:
+        secrets_by_workspace: Who may sign; the names are the last part of the webhook's path.
+        readiness: The body of `/readyz`, and whether a write to the inbox works. Answers within a second.
+        ops: Hangs the console in, together with the guard that decides who sees it and `/metrics`.
+        metrics: The body of `/metrics`.
+    """
+
+    secrets_by_workspace: Mapping[str, tuple[Secret, ...]]
+    committer: Inbox
+    readiness: Callable[[], tuple[Mapping[str, object], bool]]
+    ops: Callable[[Flask], None] | None = None
+    metrics: Callable[[], bytes] | None = None
+    log: Any = field(default_factory=structlog.get_logger)
+
+
 def create_app(parts: WebParts | None = None) -> Flask:
     """
     The WSGI application.
 
-    Args:
-        parts: Without them the configuration of the environment is used, and no server is accepted but
-            gunicorn with our worker: all limits are its own. With them the caller answers for the server
-            (the supervisor has `app.web.gunicorn_app`; tests have none).
+    Without parts the configuration of the environment is used, and no server is accepted but gunicorn with
+    our worker: all limits are its own. With them the caller answers for the server.
 
     Raises:
         SystemExit: The configuration is not usable (78), or the server is another one. It was told why.
@@ -62,7 +91,7 @@ def create_app(parts: WebParts | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES  # for forms; the webhook counts for itself
     app.url_map.merge_slashes = False  # /webhooks//recall is nothing, not a redirect
     _add_webhook(app, parts)
-    add_health(app, parts.readiness)
+    _add_health(app, parts.readiness)
     _add_places_for_later(app, parts)
     _add_refusals(app, parts)
     app.after_request(_finish)
@@ -74,8 +103,7 @@ def _add_webhook(app: Flask, parts: WebParts) -> None:
         secrets = parts.secrets_by_workspace.get(workspace)
         if secrets is None:
             raise NotFound
-        if declared_length(request.environ) > BODY_BYTES:
-            raise BodyRefused(413, "too_large")
+        declared_length(request.environ, limit_bytes=BODY_BYTES)
         claims = judge_headers(signature_headers(request.environ))
         body = read_body(request.environ, limit_bytes=BODY_BYTES)
         now_s = time.time()
@@ -96,15 +124,21 @@ def _add_webhook(app: Flask, parts: WebParts) -> None:
             parts.committer.submit_deferred(row, deferred)
         return Response(status=202)
 
+    # strict_slashes: /webhooks/recall/ is the same place, not a redirect.
+    options: dict[str, Any] = {"provide_automatic_options": False, "strict_slashes": False}
     for rule in ("/webhooks/recall", "/webhooks/recall/<workspace>"):
-        app.add_url_rule(
-            rule,
-            "webhook",
-            receive,
-            methods=["POST"],
-            provide_automatic_options=False,
-            strict_slashes=False,  # /webhooks/recall/ is the same place, not a redirect
-        )
+        app.add_url_rule(rule, "webhook", receive, methods=["POST"], **options)
+
+
+def _add_health(app: Flask, readiness: Callable[[], tuple[Mapping[str, object], bool]]) -> None:
+    """`/healthz` is 200 while the process serves, `/readyz` while a delivery can be stored."""
+
+    def readyz() -> Response:
+        body, is_ready = readiness()
+        return Response(json.dumps(body), 200 if is_ready else 503, content_type="application/json")
+
+    app.add_url_rule("/healthz", "healthz", lambda: {"status": "ok"}, provide_automatic_options=False)
+    app.add_url_rule("/readyz", "readyz", readyz, provide_automatic_options=False)
 
 
 def _add_places_for_later(app: Flask, parts: WebParts) -> None:
@@ -129,12 +163,15 @@ def _add_places_for_later(app: Flask, parts: WebParts) -> None:
 
 def _add_refusals(app: Flask, parts: WebParts) -> None:
     """Which status answers which refusal: the whole table, in one place."""
-    note = _notes_of(parts)
+    has_secrets = any(parts.secrets_by_workspace.values())  # without any, no webhook is expected
 
-    def note_unparsed(status: int, head: bytes) -> None:
-        note(near_misses.kind_of(status), is_meant=is_plausible_head(head))
+    def note(kind: str, *, is_meant: bool, remedy: str | None = None) -> None:
+        told = near_misses.REMEDIES[kind] if remedy is None else remedy
+        parts.committer.note_rejected(kind, remedy=told, is_plausible=has_secrets and is_meant)
 
-    app.extensions[REFUSED] = note_unparsed
+    app.extensions[REFUSED] = lambda status, head: note(
+        near_misses.kind_of(status), is_meant=is_plausible_head(head)
+    )
 
     @app.errorhandler(WebhookRejected)
     def not_verified(error: WebhookRejected) -> Response:
@@ -148,15 +185,15 @@ def _add_refusals(app: Flask, parts: WebParts) -> None:
         note(error.code, is_meant=is_plausible(signature_headers(request.environ)))
         return _error_response(error.code, error.status)
 
-    @app.errorhandler(StoreUnavailable)
-    def not_stored(error: StoreUnavailable) -> Response:
-        return _not_stored()
+    app.register_error_handler(StoreUnavailable, lambda error: _not_stored())
 
     @app.errorhandler(HTTPException)
     def by_flask(error: HTTPException) -> Response:
         if is_plausible(signature_headers(request.environ)):
             note(near_misses.WRONG_METHOD if error.code == 405 else near_misses.WRONG_PATH, is_meant=True)
-        return _plain(error)
+        response = _error_response(error.name.lower().replace(" ", "_"), error.code or 500)
+        response.headers.extend((k, v) for k, v in error.get_response().headers if k in _KEPT_HEADERS)
+        return response
 
     @app.errorhandler(Exception)
     def our_fault(error: Exception) -> Response:
@@ -167,36 +204,13 @@ def _add_refusals(app: Flask, parts: WebParts) -> None:
         return _error_response("internal_error", 500)
 
 
-class _Note(Protocol):
-    def __call__(self, kind: str, *, is_meant: bool, remedy: str | None = None) -> None: ...
-
-
-def _notes_of(parts: WebParts) -> _Note:
-    has_secrets = any(parts.secrets_by_workspace.values())  # without any, no webhook is expected
-
-    def note(kind: str, *, is_meant: bool, remedy: str | None = None) -> None:
-        told = near_misses.REMEDIES[kind] if remedy is None else remedy
-        parts.committer.note_rejected(kind, remedy=told, is_plausible=has_secrets and is_meant)
-
-    return note
-
-
-def _plain(error: HTTPException) -> Response:
-    response = _error_response(error.name.lower().replace(" ", "_"), error.code or 500)
-    response.headers.extend((k, v) for k, v in error.get_response().headers if k in _KEPT_HEADERS)
-    return response
-
-
 def _remedy_for(kind: RejectionKind, secrets_by_workspace: Mapping[str, tuple[Secret, ...]]) -> str:
     """With the labels of the secrets that were tried, where one of them should have fitted."""
     if kind is not RejectionKind.BAD_SIGNATURE:
         return REMEDIES[kind]
-    labels = [s.label for s in secrets_by_workspace.get(_workspace_asked(), ())]
+    workspace = (request.view_args or {}).get("workspace", DEFAULT_WORKSPACE)
+    labels = [s.label for s in secrets_by_workspace.get(workspace, ())]
     return f"{REMEDIES[kind]}. Tried: {', '.join(labels) or 'none, there is none'}"
-
-
-def _workspace_asked() -> str:
-    return str((request.view_args or {}).get("workspace", DEFAULT_WORKSPACE))
 
 
 # A forger learns nothing from the difference between a wrong and an old signature being told apart; a person

@@ -60,19 +60,17 @@ class RequestTooLong(parsing.ParseException):  # type: ignore[misc]
 
 
 # First match wins; the rest of ParseException is 400. Transfer codings we do not know would be 501 by
-# RFC 9112, 6.1; but no stranger shall make us answer 5xx, and 400 is as true.
-_STATUSES: tuple[tuple[type[Exception], int], ...] = (
+# RFC 9112, 6.1; but no stranger shall make us answer 5xx, and 400 is as true. None: our own fault.
+_STATUSES: tuple[tuple[type[Exception], int | None], ...] = (
+    (parsing.InvalidResponseHeader, None),
+    (parsing.InvalidResponseHeaderName, None),
+    (parsing.ConfigurationProblem, None),
     (RequestTooSlow, 408),
     (RequestTooLong, 413),
     (parsing.LimitRequestLine, 414),
     (parsing.ExpectationFailed, 417),
     (parsing.LimitRequestHeaders, 431),
     (parsing.ParseException, 400),
-)
-_OUR_OWN_FAULT = (
-    parsing.InvalidResponseHeader,
-    parsing.InvalidResponseHeaderName,
-    parsing.ConfigurationProblem,
 )
 
 
@@ -87,18 +85,13 @@ class BodyRefused(Exception):
 
 def read_body(environ: dict[str, Any], *, limit_bytes: int) -> bytes:
     """
-    The whole body as sent, counted by ourselves: gunicorn and Flask cut a chunked one silently.
-
-    Args:
-        environ: A WSGI environment; the deadline is that of the connection (`BoundedWorker`).
-        limit_bytes: Most bytes; one more is refused. A declared length above it is refused unread.
+    The whole body as sent, counted by ourselves: gunicorn and Flask cut a chunked one silently. The deadline
+    is that of the connection (`BoundedWorker`).
 
     Raises:
         BodyRefused: 413 `too_large`, 408 `too_slow`, 400 `bad_framing` (or shorter than declared).
     """
-    declared = declared_length(environ)
-    if declared > limit_bytes:
-        raise BodyRefused(413, "too_large")
+    declared = declared_length(environ, limit_bytes=limit_bytes)
     try:
         body: bytes = environ["wsgi.input"].read(limit_bytes + 1)
     except RequestTooSlow:
@@ -115,12 +108,15 @@ def read_body(environ: dict[str, Any], *, limit_bytes: int) -> bytes:
     return body
 
 
-def declared_length(environ: dict[str, Any]) -> int:
-    """Content-Length, 0 when absent. Raises `BodyRefused` when it is no number (gunicorn lets none pass)."""
+def declared_length(environ: dict[str, Any], *, limit_bytes: int) -> int:
+    """Content-Length, 0 when absent. Raises `BodyRefused` above the limit, or when it is no number."""
     try:
-        return int(environ.get("CONTENT_LENGTH") or 0)
+        declared = int(environ.get("CONTENT_LENGTH") or 0)
     except ValueError:
         raise BodyRefused(400, "bad_framing") from None
+    if declared > limit_bytes:
+        raise BodyRefused(413, "too_large")
+    return declared
 
 
 def hang_up_if_unread(environ: dict[str, Any]) -> None:
@@ -133,8 +129,6 @@ def hang_up_if_unread(environ: dict[str, Any]) -> None:
 
 def status_of(error: Exception) -> int | None:
     """What to answer a client whose request made gunicorn raise this; None when it is our own fault."""
-    if isinstance(error, _OUR_OWN_FAULT):
-        return None
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), None)
 
 

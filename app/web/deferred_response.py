@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from gunicorn import util
 from gunicorn.http.wsgi import Response
@@ -26,7 +26,8 @@ from app.web.group_commit import settle
 # status line, headers, body
 Plain = tuple[str, list[tuple[str, str]], bytes]
 
-_KEY = "afterword.late_answer"
+# In a WSGI environment: where an answer that is kept back is put down, and that answer.
+_UNSETTLED, _KEY = "afterword.unsettled", "afterword.late_answer"
 
 
 class DeferredResponse(Future[bool]):
@@ -53,46 +54,35 @@ class DeferredResponse(Future[bool]):
         result are there, in whichever order: else two threads would have the connection.
         """
         self.conn = conn
-        self.add_done_callback(cast(Callable[[Future[bool]], None], tell))
+        self.add_done_callback(lambda _: tell(self))
 
 
 def defer_response(
     environ: dict[str, Any], *, within_s: float, otherwise: Callable[[], Plain]
 ) -> DeferredResponse | None:
     """
-    Keeps back the answer that the application is about to give to this request.
-
-    Args:
-        environ: A WSGI environment.
-        within_s: Seconds after which the other answer is sent.
-        otherwise: Makes the other answer; called on the main loop, so without I/O.
+    Keeps back the answer that the application is about to give to this request. After `within_s` seconds the
+    one of `otherwise` is sent, which is called on the main loop, so without I/O.
 
     Returns:
         What to settle; None under a server that cannot do it: the caller has to wait by itself.
     """
-    begin = getattr(environ["wsgi.input"], "begin_late_answer", None)
-    if begin is None:
+    unsettled: deque[DeferredResponse] | None = environ.get(_UNSETTLED)
+    if unsettled is None:
         return None
-    deferred: DeferredResponse = begin(deadline=time.monotonic() + within_s, otherwise=otherwise)
+    deferred = DeferredResponse(deadline=time.monotonic() + within_s, otherwise=otherwise)
+    unsettled.append(deferred)
     environ[_KEY] = deferred
     return deferred
 
 
-class _KeptBack(Exception):  # noqa: N818  # no error: the way past gunicorn's sending of the answer
-    def __init__(self, deferred: DeferredResponse) -> None:
-        self.deferred = deferred
+class _KeptBack(Exception):  # no error: the way past gunicorn's sending of the answer
+    """Its one argument is the answer."""
 
 
-class _Stays:
-    """What gunicorn takes for a thread's result: the connection stays open."""
-
-    @staticmethod
-    def cancelled() -> bool:
-        return False
-
-    @staticmethod
-    def result() -> bool:
-        return True
+# What gunicorn takes for a thread's result: the connection stays open.
+_STAYS: Future[bool] = Future()
+_STAYS.set_result(True)
 
 
 class DeferredResponseWorker(BoundedWorker):
@@ -118,6 +108,7 @@ class DeferredResponseWorker(BoundedWorker):
 
     # -- threads ---------------------------------------------------------------------------------
     def _call_application(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ[_UNSETTLED] = self._unsettled
         answer: Iterable[bytes] = self._application(environ, start_response)
         deferred: DeferredResponse | None = environ.get(_KEY)
         if deferred is None:
@@ -127,18 +118,12 @@ class DeferredResponseWorker(BoundedWorker):
         getattr(answer, "close", lambda: None)()
         raise _KeptBack(deferred)
 
-    def _begin(self, *, deadline: float, otherwise: Callable[[], Plain]) -> DeferredResponse:
-        deferred = DeferredResponse(deadline=deadline, otherwise=otherwise)
-        self._unsettled.append(deferred)
-        return deferred
-
     def handle_request(self, req: Any, conn: Connection) -> Any:
         """As gunicorn's; a kept back answer is the result instead of whether the connection stays open."""
-        req.body.begin_late_answer = self._begin
         try:
             return super().handle_request(req, conn)
         except _KeptBack as kept:
-            return kept.deferred
+            return kept.args[0]
 
     def _keepalive_after(self, conn: Connection, keepalive: Any) -> Any:
         is_ready = super()._keepalive_after(conn, bool(keepalive))
@@ -201,7 +186,7 @@ class DeferredResponseWorker(BoundedWorker):
             response.write(deferred.body)
         response.close()
         if not response.should_close():
-            self.finish_request(conn, _Stays)
+            self.finish_request(conn, _STAYS)
             return
         closing = self.tpool.submit(util.close_graceful, conn.sock, timeout=LINGER_S, max_drain=LINGER_BYTES)
         closing.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))

@@ -46,45 +46,14 @@ def settle(answer: Future[bool], *, is_stored: bool) -> None:
         answer.set_result(is_stored)
 
 
-class InboxNotifier:
-    """
-    Rings for the inbox worker from a thread of its own, so that a Redis that hangs delays no commit.
-
-    However often it is asked meanwhile, at most one call is running and one more follows it. A failure is
-    noted and forgotten: the dispatcher looks at the inbox every second anyway. The first one after a quiet
-    moment is made at once.
-    """
-
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self._wake = wake
-        self._asked = threading.Event()
-
-    def ask(self) -> None:
-        """Returns at once."""
-        self._asked.set()
-
-    def run(self) -> None:
-        """The thread."""
-        while True:
-            self._asked.wait()
-            self._asked.clear()
-            try:
-                self._wake()
-            except Exception as error:  # whatever is wrong with the queue, the row is safe already
-                log.info("wake_up_failed", error=type(error).__name__)
-            time.sleep(WAKE_EVERY_S)
-
-
 class Committer:
     """
     Stores verified deliveries in batches, as large as what came in while the last one was written.
 
     Args:
-        store: Where rows go; each call is one transaction.
+        store: Each call is one transaction.
         wake: Wakes a worker. May hang or raise.
-        patience_s: How long a request waits for its own row.
-        batch_rows: Most rows in one transaction.
-        monotonic: Seconds by a clock that only goes forward.
+        ack_timeout_s: How long a request waits for its own row.
     """
 
     def __init__(
@@ -99,12 +68,13 @@ class Committer:
         self._store = store
         self._ack_timeout_s = ack_timeout_s
         self._batch_rows = batch_rows
-        self._notifier = InboxNotifier(wake)
+        self._wake = wake
         self._counting = Counting(store.count_deliveries, monotonic=monotonic)
         self._waiting: deque[_Waiting] = deque()
         self._something = threading.Condition()
+        self._stored = threading.Event()
         self._away = 0  # failed commits in a row that were the store's fault
-        self._targets = {"committer": self._run, "waker": self._notifier.run, "counter": self._counting.run}
+        self._targets = {"committer": self._run, "waker": self._run_waker, "counter": self._counting.run}
         self._threads: dict[str, threading.Thread] = {}
 
     def submit(self, row: NewDelivery) -> None:
@@ -151,6 +121,20 @@ class Committer:
             if batch:
                 self._store_batch(batch)
 
+    def _run_waker(self) -> None:
+        """
+        Apart from the commits, which a Redis that hangs must not delay. The first call after a quiet moment
+        is made at once; however much is stored meanwhile, one more follows it.
+        """
+        while True:
+            self._stored.wait()
+            self._stored.clear()
+            try:
+                self._wake()
+            except Exception as error:  # the row is safe, and the dispatcher looks at the inbox each second
+                log.info("wake_up_failed", error=type(error).__name__)
+            time.sleep(WAKE_EVERY_S)
+
     def _take_batch(self) -> list[_Waiting]:
         """What is there; waits for something."""
         with self._something:
@@ -163,7 +147,7 @@ class Committer:
         if self._is_stored(batch):
             for _, answer in batch:
                 settle(answer, is_stored=True)
-            self._notifier.ask()
+            self._stored.set()
             self._counting.note_accepted(len(batch))
         elif len(batch) == 1:
             settle(batch[0][1], is_stored=False)
@@ -181,7 +165,7 @@ class Committer:
             settle(waiting[1], is_stored=is_stored)
             if is_stored:
                 self._counting.note_accepted(1)
-        self._notifier.ask()
+        self._stored.set()
 
     def _is_stored(self, batch: Sequence[_Waiting]) -> bool:
         try:

@@ -51,14 +51,9 @@ class _Embedded(Application):  # type: ignore[misc]  # gunicorn ships no types
 
 def run_gunicorn(load: Callable[[], Wsgi], **settings: Any) -> NoReturn:
     """
-    Serves until SIGTERM (finishes what it has, 25 s at most) or SIGINT (at once), then exits the process.
-
-    Args:
-        load: Makes the application, before the fork.
-        settings: gunicorn's, before those of `gunicorn.conf.py`; e.g. `bind="127.0.0.1:8000"`.
-
-    Raises:
-        SystemExit: Always; code 0 after a clean stop.
+    Serves until SIGTERM (finishes what it has, 25 s at most) or SIGINT (at once), then exits the process, 0
+    after a clean stop. `load` is called before the fork; `settings`, gunicorn's, go before those of
+    `gunicorn.conf.py`.
     """
     _Embedded(load, settings).run()
     sys.exit(0)
@@ -97,23 +92,13 @@ def refuse_unless_served_by_ours() -> None:
 
 
 def refuse_unless_configured_by_ours(cfg: Any) -> None:
-    """
-    The same for our worker class under other settings.
-
-    Args:
-        cfg: gunicorn's; its hooks tell which file they are from.
-    """
+    """The same for our worker class under other settings: the hooks tell which file they are from."""
     if Path(cfg.post_fork.__code__.co_filename).resolve() != CONF_PATH:
         refuse_to_start([_WRONG_SERVER])
 
 
 def refuse_to_start(problems: Sequence[str]) -> NoReturn:
-    """
-    Writes the problems and ends the process.
-
-    Raises:
-        SystemExit: Always; 78, or in a worker of gunicorn what makes gunicorn stop as well.
-    """
+    """Writes the problems and exits: 78, or in a worker of gunicorn what makes gunicorn stop as well."""
     sys.stderr.write("".join(f"afterword: {problem}\n" for problem in problems))
     callers = {frame.f_globals.get("__name__") for frame, _ in traceback.walk_stack(None)}
     raise SystemExit(_APP_LOAD_ERROR if "gunicorn.workers.base" in callers else _EXIT_CONFIG)

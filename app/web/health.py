@@ -9,28 +9,24 @@ that. A question that hangs is not asked a second time meanwhile: one thread per
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import structlog
 
 from app.adapters.local_files import LocalBlobs
 from app.adapters.redis.job_queue import QueueCounts, RqQueue
 from app.adapters.sql.health import Facts, Health
-from app.core.durations import Durations
+from app.core.durations import Scaled, seconds
 from app.errors import AfterwordError
+from app.orchestrator.records import KEY_FOREIGN, KEY_UNSEEING
 from app.processes import heartbeats
 from app.recall.limits import STATUS_PAGE
 from app.settings.workspaces import WorkspaceSettings
-
-if TYPE_CHECKING:  # workers have this module, and no Flask
-    from flask import Flask
-    from flask.typing import ResponseReturnValue
 
 PARTS = ("database", "queue", "storage", "workers", "recall", "providers", "inbox")
 RESPONSE_TIMEOUT_S = 0.7  # of the second in which /readyz answers
@@ -41,6 +37,8 @@ OK, DOWN, PAUSED, UNKNOWN = "ok", "down", "paused", "unknown"
 # Causes of "down" that have a sentence of their own.
 _SILENT, _BLOCKED, _UNREAD = "silent", "blocked", "unread"
 _UNREADABLE, _NONE_COME = "unreadable", "none_come"
+# A key's status, and the cause that `/readyz` names.
+_BLIND = {KEY_FOREIGN: "key_sees_nothing_here", KEY_UNSEEING: "pass_sees_nothing_known"}
 # A clock that is a little ahead of the database's is no reason to take no notice.
 _SKEW_S = 300.0
 
@@ -118,31 +116,11 @@ NO_WEB = (
 log = structlog.get_logger()
 
 
-def add_health(app: Flask, readiness: Callable[[], tuple[Mapping[str, object], bool]]) -> None:
-    """Adds `/healthz` (200 while the process serves) and `/readyz` (200 while a delivery can be stored)."""
-
-    def healthz() -> ResponseReturnValue:
-        return {"status": "ok"}
-
-    def readyz() -> ResponseReturnValue:
-        body, is_ready = readiness()
-        return json.dumps(body), 200 if is_ready else 503, {"Content-Type": "application/json"}
-
-    app.add_url_rule("/healthz", "healthz", healthz, provide_automatic_options=False)
-    app.add_url_rule("/readyz", "readyz", readyz, provide_automatic_options=False)
-
-
 T = TypeVar("T")
 
 
 class Probe(Generic[T]):
-    """
-    One question that may hang, asked in a thread of its own; its answer holds for a second.
-
-    Args:
-        ask: The question. What it raises counts as "down".
-        monotonic: Seconds by a clock that only goes forward.
-    """
+    """One question that may hang, asked in a thread of its own; its answer holds for a second."""
 
     def __init__(self, ask: Callable[[], T], *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._ask = ask
@@ -150,8 +128,7 @@ class Probe(Generic[T]):
         self._lock = threading.Lock()
         self._answered = threading.Event()
         self._is_out = False
-        self._began_at = float("-inf")
-        self._ended_at = float("-inf")
+        self._began_at = self._ended_at = float("-inf")
         self._answer: T | None = None
         self._is_well = False
 
@@ -170,11 +147,8 @@ class Probe(Generic[T]):
 
     def result(self, within_s: float) -> tuple[str, T | None]:
         """
-        "ok" and the answer, or "down", or "unknown" while there is none.
-
-        Args:
-            within_s: Counted from the moment the question was asked, by the first caller: of many that wait
-                for one that hangs, none waits longer than the first.
+        "ok" and the answer, "down" when it raised, or "unknown" while there is none. `within_s` counts from
+        the moment of asking: of many that wait for one that hangs, none waits longer than the first.
         """
         self._answered.wait(max(0.0, self._began_at + within_s - self._monotonic()))
         with self._lock:
@@ -207,8 +181,7 @@ class Report:
 
     Attributes:
         parts: Each of `PARTS` to "ok", "down", "paused" or "unknown".
-        facts: From the database; None when it did not answer in time.
-        queues: From Redis; None when it did not answer in time.
+        facts, queues: From the database, from Redis; None when that did not answer in time.
         causes: Why a part is "down", where there is a sentence for that alone.
         silent: Processes that should give heartbeats, and do not.
     """
@@ -238,26 +211,17 @@ class Report:
 
     def body(self) -> dict[str, object]:
         """Of `/readyz`."""
-        body: dict[str, object] = {
-            "status": self.status,
-            "parts": dict(self.parts),
-            "oldest_undone_s": self.oldest_undone_s,
-        }
+        parts, undone_s = dict(self.parts), self.oldest_undone_s
+        body: dict[str, object] = {"status": self.status, "parts": parts, "oldest_undone_s": undone_s}
         if self.facts is not None and self.facts.pause is not None:
             since_s = round(self.facts.now - self.facts.pause.since, 1)
             body["recall_paused"] = {"cause": self.facts.pause.cause, "since_s": since_s}
-        elif self.facts is not None and self.facts.is_key_foreign:
-            body["recall_paused"] = {"cause": "key_sees_nothing_here", "since_s": None}
-        elif self.facts is not None and self.facts.is_key_unseeing:
-            body["recall_paused"] = {"cause": "pass_sees_nothing_known", "since_s": None}
+        elif self.facts is not None and self.facts.key_status in _BLIND:
+            body["recall_paused"] = {"cause": _BLIND[self.facts.key_status], "since_s": None}
         return body
 
-    def sentences(self) -> tuple[str, ...]:
-        """For people: one for each part that is not well, and for web, with its remedy."""
-        return tuple(self.by_part().values())
-
     def by_part(self) -> dict[str, str]:
-        """The same, by the name of the part; "web" is none of `parts`."""
+        """A sentence with its remedy for each part that is not well, and for "web", no part of `parts`."""
         who, number = ", ".join(self.silent), self.facts.unreadable if self.facts is not None else None
         told = {
             part: _SENTENCES[part][self.causes.get(part, state)].format(who=who, number=number)
@@ -268,13 +232,18 @@ class Report:
         return {**told, "web": NO_WEB} if is_webless else told
 
 
-class Readiness:
-    """
-    Asks every part.
+@dataclass(frozen=True, slots=True)
+class ToldAfter(Scaled):
+    """Seconds after which something is told, or for which it is."""
 
-    Args:
-        workspaces: A part of which one ails is said to ail, in the words of the first such one.
-    """
+    trouble_s: float = seconds(60, floor=1)  # Recall refuses or is silent
+    refusals_for_s: float = seconds(600, floor=10)
+    unread_list_s: float = seconds(7200, floor=60)  # no page of Recall's list was read
+    no_webhook_s: float = seconds(86_400, floor=60)  # though recordings are found there
+
+
+class Readiness:
+    """Asks every part. One that ails in a workspace is said to ail, in the words of the first such one."""
 
     def __init__(
         self,
@@ -283,22 +252,20 @@ class Readiness:
         blobs: LocalBlobs,
         *,
         workspaces: Collection[WorkspaceSettings],
-        durations: Durations,
+        told: ToldAfter,
     ) -> None:
         self._workspaces = tuple(workspaces)
-        self._durations = durations
-        self._store = store
+        self._told = told
         self._write = Probe(store.check_write)
-        self._facts = Probe(self._facts_of_each)
+        self._facts = Probe(
+            lambda: [store.health(one.name, fingerprint=one.fingerprint) for one in self._workspaces]
+        )
         self._queue = Probe(queue.check_write)
         self._queues = Probe(queue.counts)  # by names that the database keeps: hangs with either
         self._blobs = Probe(blobs.check)
 
-    def _facts_of_each(self) -> list[Facts]:
-        return [self._store.health(one.name, fingerprint=one.fingerprint) for one in self._workspaces]
-
     def answer(self) -> tuple[dict[str, object], bool]:
-        """The body of `/readyz`, and whether a write to the inbox works."""
+        """As `WebParts.readiness`."""
         report = self.ask()
         return report.body(), report.is_ready
 
@@ -330,9 +297,9 @@ class Readiness:
         return Report(parts | states | dict.fromkeys(causes, DOWN), facts, queues, causes, silent)
 
     def _recall(self, workspace: WorkspaceSettings, facts: Facts) -> str:
-        if facts.pause is not None or facts.is_key_foreign or facts.is_key_unseeing:
+        if facts.pause is not None or facts.key_status in _BLIND:
             return PAUSED
-        told_after_s = self._durations.trouble_told_after_s
+        told_after_s = self._told.trouble_s
         for since, state in ((facts.recall_trouble_since, DOWN), (facts.download_trouble_since, _BLOCKED)):
             if since is not None and facts.now - since >= told_after_s:
                 return state
@@ -343,16 +310,16 @@ class Readiness:
         if began is None:  # nothing runs, or nothing that says since when
             return False
         last = max(began, facts.first_start_at or 0.0, facts.list_read_at or 0.0)
-        return facts.now - last >= self._durations.unread_list_told_after_s
+        return facts.now - last >= self._told.unread_list_s
 
     def _inbox(self, workspace: WorkspaceSettings, facts: Facts) -> str:
         if facts.has_unreadable:
             return _UNREADABLE
-        accepted, lately_s = (facts.accepted_at, facts.last_webhook_at), self._durations.refusals_told_for_s
+        accepted, lately_s = (facts.accepted_at, facts.last_webhook_at), self._told.refusals_for_s
         is_refused = bool(workspace.webhook_secrets) and _is_of_the_last(lately_s, facts, facts.refused_at)
         if is_refused and not _is_of_the_last(lately_s, facts, *accepted):
             return DOWN
-        day_s = self._durations.no_webhook_told_after_s
+        day_s = self._told.no_webhook_s
         is_made_up_for = not workspace.policy.poll_only and _is_of_the_last(
             day_s, facts, facts.made_up_for_at
         )

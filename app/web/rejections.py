@@ -1,6 +1,4 @@
-"""
-Counts of what was taken and of what was turned away, kept without letting strangers write to the database.
-"""
+"""Counts of what was taken and of what was turned away, without letting strangers write to the database."""
 
 from __future__ import annotations
 
@@ -21,13 +19,8 @@ class Counting:
     """
     Counts of what was taken and of what was turned away: in memory at once, in the store once a second
     (what was taken: every five), what was turned away also in the log once a minute and kind. Whatever
-    strangers send, it costs neither a write nor a line per request.
-
-    Args:
-        count: `InboxStore.count_deliveries`. May hang or raise; a thread of its own calls it.
-
-    Attributes:
-        accepted: Deliveries acknowledged by this process. One thread alone may change it, by `note_accepted`.
+    strangers send, it costs neither a write nor a line per request. `count` (`InboxStore.count_deliveries`)
+    may hang or raise; a thread of its own calls it.
     """
 
     def __init__(self, count: Callable[..., None], *, monotonic: Callable[[], float]) -> None:
@@ -41,17 +34,14 @@ class Counting:
         self._remedies: dict[str, str] = {}
         self._counted_at = float("-inf")
         self._logged_at: dict[str, float] = {}
-        self.accepted = 0
+        self.accepted = 0  # one thread alone may change it, by `note_accepted`
         self._accepted_counted = 0
         self._accepted_counted_at = float("-inf")
 
     def note(self, kind: str, *, remedy: str = "", is_plausible: bool = False) -> None:
         """
-        One more of `kind`, which is one of a closed set and never what was sent.
-
-        Args:
-            remedy: For the log.
-            is_plausible: It bore complete, fresh signature headers: it may be Recall's.
+        One more of `kind`, which is one of a closed set and never what was sent. `is_plausible`: it bore
+        complete, fresh signature headers and may be Recall's.
         """
         with self._lock:
             is_first = not self._uncounted

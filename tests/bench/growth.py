@@ -35,6 +35,7 @@ from tests.bench.many_recordings import WORKSPACE, many_recordings
 from tests.bench.receivers import postgresql
 from tests.bench.report import Options, Result, Row, at_most, median
 from tests.policies import built_in
+from tests.taking import take, take_deliveries
 
 SIZES = (1_000, 100_000, 1_000_000)
 _QUICK_SIZES = (50, 500)
@@ -161,7 +162,7 @@ def _take_deliveries(stand: Stand) -> Callable[[], object]:
             "UPDATE deliveries SET applied_at = 1, kind = 'x' WHERE applied_at IS NULL"
         )
     stand.store.add_deliveries(stand.deliveries(1))
-    return lambda: stand.store.take_deliveries(100)
+    return lambda: take_deliveries(stand.store, 100)
 
 
 def _apply_news(stand: Stand) -> Callable[[], object]:
@@ -193,7 +194,7 @@ def _take_command(stand: Stand) -> Callable[[], object]:
     made = stand.store.commit(before, decision, event=event, source=Source(by="bench"))
 
     def take_and_drop() -> None:
-        leased = stand.store.take(made.offerable[0].id, lease_s=15)
+        leased = take(stand.store, made.offerable[0].id, lease_s=15)
         assert leased is not None
         stand.store.drop(leased)
 
@@ -307,7 +308,7 @@ def _bytes_by_table(stand: Stand) -> dict[str, float]:
     with suppress(OperationalError), stand.store.engine.connect() as connection:
         if stand.store.is_sqlite:
             found = connection.exec_driver_sql("SELECT name, sum(pgsize) FROM dbstat GROUP BY name")
-            sizes = {name: size for name, size in found}
+            sizes = {name: size for name, size in found}  # noqa: C416 - a result has keys()
         else:
             sizes = bytes_by_relation(connection)
         return {name: size / stand.number for name, size in sizes.items()}

@@ -25,6 +25,7 @@ from app.core import events
 from app.core.machine import decide
 from app.orchestrator.records import ArtifactRow, Leased, NewDelivery, Send, Source
 from tests.policies import built_in
+from tests.taking import take, take_deliveries
 
 WORKSPACE = "default"
 RECORDING = "5eed0000-0000-4000-8000-000000000001"
@@ -66,7 +67,7 @@ def live_once(store: SqlStore) -> None:
     _apply(store, events.RecordingDone(store.now(), BOT, (("customer", "42"), ("team", "sales"))))
     _create(store)
     store.add_deliveries([_delivery("transcript.done", "2"), _delivery("recording.done", "3")])
-    ids = [delivery.id for delivery in store.take_deliveries(2)]
+    ids = [delivery.id for delivery in take_deliveries(store, 2)]
     _advance(
         store, events.TranscriptDone(store.now(), TRANSCRIPT, 1), Source(delivery_id=ids[0], by="webhook")
     )
@@ -89,7 +90,7 @@ def _create(store: SqlStore) -> None:
 
 
 def _apply(store: SqlStore, event: events.Event) -> None:
-    (delivery,) = store.take_deliveries(1)
+    (delivery,) = take_deliveries(store, 1)
     _advance(store, event, Source(delivery_id=delivery.id, by="webhook"))
 
 
@@ -112,7 +113,7 @@ def _advance(
 def _take(store: SqlStore) -> Leased:
     with store.reading() as connection:
         found = connection.execute(sa.select(t.commands.c.id).order_by(t.commands.c.due_at)).scalars().first()
-    leased = store.take(found, lease_s=60) if found is not None else None
+    leased = take(store, found, lease_s=60) if found is not None else None
     assert leased is not None, "the recording waits for something that is not due"
     return leased
 

@@ -35,6 +35,7 @@ from app.clock import SystemClock
 from app.errors import Away
 from app.orchestrator.records import NewDelivery, Offerable
 from app.orchestrator.service import Service
+from app.orchestrator.timing import Timing
 from app.settings.program_name import ROOT
 from app.settings.workspaces import DEFAULT_WORKSPACE, workspaces_of
 from tests.bench.report import Options, Row, at_most, median
@@ -145,14 +146,17 @@ def _job(place: Installation, counted: Counted, name: str, work: Callable[[Servi
     """The ids of the commands that it handed to the queue."""
     queue, settings = _Queue(), place.settings
     (described,) = workspaces_of(settings).values()
-    workspace, store = wiring.open_workspace(described, settings.durations), wiring.open_store(settings)
+    workspace, store = (
+        wiring.open_workspace(described, time_scale=settings.time_scale),
+        wiring.open_store(settings),
+    )
     service = Service(
         store=store,
         queue=cast(Any, queue),
         blobs=wiring.open_blobs(settings),
         clock=SystemClock(),
         workspaces={workspace.name: workspace},
-        timing=settings.durations,
+        timing=Timing().scaled(settings.time_scale),
         scratch=settings.home / "scratch",
         log=structlog.get_logger(),
     )

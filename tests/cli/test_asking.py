@@ -10,6 +10,7 @@ from app.core import events
 from app.core.state import Phase
 from app.orchestrator.records import Closing
 from tests.cli.conftest import FIRST, WORKSPACE, Home, delivery
+from tests.taking import take_deliveries
 
 
 def failed(home: Home) -> str:
@@ -122,7 +123,7 @@ def test_a_replay_that_may_pay_is_asked_about_at_a_terminal(home: Home) -> None:
 @pytest.mark.parametrize("kind", ["recording.done", "calendar.waved"])
 def test_a_replay_after_an_update_ends_what_is_said_of_an_unreadable_delivery(home: Home, kind: str) -> None:
     home.store.add_deliveries([delivery(kind, str(uuid.uuid4()))])
-    (one,) = home.store.take_deliveries(1)
+    (one,) = take_deliveries(home.store, 1)
     home.store.close_deliveries([Closing(one.id, "unreadable: by the version before")])
     assert home.store.health(WORKSPACE, fingerprint="").has_unreadable
     home.run("replay", str(one.id), typed="n\n")

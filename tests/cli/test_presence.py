@@ -15,7 +15,7 @@ from app.processes import home_lock
 from app.settings.environment import Settings
 from tests.cli.conftest import Home
 from tests.workers.programs import Program, eventually
-from workers.program_report import ProgramReport
+from workers.dispatcher import ProgramReport
 
 HOLDER = """
 from app.processes.home_lock import hold_home, listen_on

@@ -126,7 +126,7 @@ def test_little_space_is_noted_before_there_is_none(home: Home) -> None:
 
 
 def test_up_tells_how_many_workers_have_heartbeats(home: Home) -> None:
-    from workers.program_report import ProgramReport
+    from workers.dispatcher import ProgramReport
 
     ProgramReport(wiring.open_store(home.settings), told={}, up=7, workers=3).give()
     (told,) = (json.loads(d) for name, (_, d) in home.store.heartbeats().items() if name.startswith("up@"))

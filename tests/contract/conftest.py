@@ -28,7 +28,7 @@ from app.clock import SystemClock
 from app.recall.client import RecallClient
 from app.simulator.server import Simulator, SimulatorConfig
 from tests.chaos.database import without_fsync
-from tests.contract.recall_stage import DURATIONS, SCALE, Stage
+from tests.contract.recall_stage import SCALE, TIMEOUTS, Stage
 from tests.doubles.memory_store import MemoryStore
 
 AnyStore = MemoryStore | SqlStore
@@ -159,5 +159,5 @@ def simulator() -> Iterator[Simulator]:
 def stage(simulator: Simulator) -> Stage:
     """The simulator as new, and a client."""
     requests.post(f"{simulator.api_url}/_sim/reset", timeout=9)  # also the keys
-    recall = RecallClient(simulator.api_url, simulator.api_key, DURATIONS, clock=SystemClock())
+    recall = RecallClient(simulator.api_url, simulator.api_key, TIMEOUTS, clock=SystemClock())
     return Stage(simulator, recall)

@@ -10,14 +10,14 @@ from typing import Any
 
 import requests
 
-from app.core.durations import Durations
 from app.orchestrator.ports_recall import Recall
+from app.recall.http_exchange import HttpTimeouts
 from app.recall.types import Artifact, CreateAnswer, CreateOrder, RecordingSeen
 from app.simulator.server import Simulator
 
 SCALE = 200.0
 # Shorter than what the simulator's late answers take, longer than everything else.
-DURATIONS = replace(Durations(), connect_timeout_s=3.0, read_timeout_s=1.0, create_overall_s=4.0)
+TIMEOUTS = replace(HttpTimeouts(), connect_timeout_s=3.0, read_timeout_s=1.0, create_overall_s=4.0)
 LATE = f"timeout_after:{2 * SCALE:g}"  # two real seconds
 
 

@@ -20,6 +20,7 @@ from app.core.state import Attempt, AttemptStatus, Phase, Transcription
 from app.orchestrator.ports import Store
 from app.orchestrator.records import Committed, Leased, Loaded, NewDelivery, Send, Source
 from tests.doubles.memory_store import MemoryStore
+from tests.taking import take
 
 WORKSPACE, RECORDING = "default", "5f0e1f2a-recording"
 DONE = events.RecordingDone(at=1.0, bot_id="bot-1", metadata=(("name", "Ada Lovelace"),))
@@ -50,7 +51,7 @@ def begin(
 def begun(store: Store, command: Command = CREATE, *, recording_id: str = RECORDING) -> Leased:
     """A transcription whose command is taken by us."""
     (offer,) = begin(store, command, recording_id=recording_id).offerable
-    leased = store.take(offer.id, lease_s=15)
+    leased = take(store, offer.id, lease_s=15)
     assert leased is not None
     return leased
 

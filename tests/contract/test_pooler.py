@@ -23,6 +23,7 @@ from tests.contract.store_builders import delivery
 from tests.contract.test_store import *  # noqa: F403
 from tests.contract.test_store_money import *  # noqa: F403
 from tests.contract.test_store_outbox import *  # noqa: F403
+from tests.taking import take_deliveries
 
 _SETTINGS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 
@@ -58,7 +59,7 @@ def test_many_threads_and_processes_worth_of_connections_share_three_of_the_serv
 
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(work, range(120)))  # often enough for a driver to prepare its statements
-    assert len(stores[0].take_deliveries(200)) == 120
+    assert len(take_deliveries(stores[0], 200)) == 120
 
 
 def test_our_time_outs_hold_for_our_transactions_and_for_no_one_elses(place: Place) -> None:
@@ -95,7 +96,7 @@ def test_a_pooler_in_session_mode_works_as_well(postgresql_url: str) -> None:
         store = open_store(url, pool_size=1)
         store.add_deliveries([delivery("m1")])
         store.check_write()
-        assert [kept.webhook_id for kept in store.take_deliveries(9)] == ["m1"]
+        assert [kept.webhook_id for kept in take_deliveries(store, 9)] == ["m1"]
         store.close()
 
 

@@ -19,8 +19,8 @@ from app.adapters.redis import embedded_server
 from app.adapters.redis.errors import why_unusable
 from app.adapters.redis.job_queue import RqQueue, connect
 from app.adapters.redis.private_socket import OWN_NAME, SocketRefused
-from app.core.durations import Durations
 from app.errors import QueueUnavailable
+from app.orchestrator.timing import Timing
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="a server of another user: only root can start one")
@@ -148,7 +148,7 @@ def test_every_program_of_ours_refuses_and_says_why(open_way: Path, serve: Serve
     url = embedded_server.url(open_way)
     assert url == f"unix://{folder / OWN_NAME}"
     with pytest.raises(QueueUnavailable, match="belongs to another user"):
-        RqQueue(url, 1, Durations(), "aa").ping()  # web, dispatcher, horses, check
+        RqQueue(url, 1, Timing(), "aa").ping()  # web, dispatcher, horses, check
     with pytest.raises(SocketRefused) as refused:
         connect(url, timeouts="worker").ping()
     assert "belongs to another user" in why_unusable(refused.value)

@@ -27,10 +27,10 @@ from rq.utils import import_attribute
 
 from app.adapters.redis import embedded_server
 from app.adapters.redis.job_queue import INBOX, JOBS, PERFORM_JOB, RECALL, RECEIVE_JOB, RqQueue, queue_name
-from app.core.durations import Durations
 from app.errors import QueueUnavailable, StoreUnavailable
 from app.orchestrator.ports import Queue
 from app.orchestrator.records import Offerable
+from app.orchestrator.timing import Timing
 from tests.process_checks import wait_until_ready
 
 WORKERS = 2
@@ -77,7 +77,7 @@ def redis(server: Server) -> Iterator[Redis]:
 
 @pytest.fixture
 def queue(server: Server, redis: Redis) -> RqQueue:
-    return RqQueue(server.url, WORKERS, Durations(), QUEUE_ID)
+    return RqQueue(server.url, WORKERS, Timing(), QUEUE_ID)
 
 
 def jobs(redis: Redis, name: str) -> list[Job]:
@@ -146,7 +146,7 @@ def test_many_wake_ups_leave_one_waiting(queue: Queue, redis: Redis) -> None:
 
 
 def _wake(url: str, times: int) -> None:
-    mine = RqQueue(url, WORKERS, Durations(), QUEUE_ID)
+    mine = RqQueue(url, WORKERS, Timing(), QUEUE_ID)
     for _ in range(times):
         mine.wake_inbox()
 
@@ -203,7 +203,7 @@ def test_full_redis_raises_queue_unavailable_and_keeps_what_it_has(queue: RqQueu
 
 
 def test_absent_redis_raises_queue_unavailable_at_once_from_every_method(tmp_path: Path) -> None:
-    queue = RqQueue(embedded_server.url(tmp_path), WORKERS, Durations(), QUEUE_ID)
+    queue = RqQueue(embedded_server.url(tmp_path), WORKERS, Timing(), QUEUE_ID)
     began_at = time.monotonic()
     for call in (
         queue.wake_inbox,
@@ -218,7 +218,7 @@ def test_absent_redis_raises_queue_unavailable_at_once_from_every_method(tmp_pat
 
 
 def test_address_and_password_are_not_in_the_error() -> None:
-    queue = RqQueue("redis://:hunter2@127.0.0.1:1/0", WORKERS, Durations(), QUEUE_ID)
+    queue = RqQueue("redis://:hunter2@127.0.0.1:1/0", WORKERS, Timing(), QUEUE_ID)
     with pytest.raises(QueueUnavailable) as error:
         queue.ping()
     assert "hunter2" not in str(error.value)
@@ -263,7 +263,7 @@ def test_threads_may_share_one_queue(queue: RqQueue, redis: Redis) -> None:
 def test_every_key_begins_as_rqs_own_so_that_an_acl_for_those_is_enough(server: Server, redis: Redis) -> None:
     redis.execute_command("ACL", "SETUSER", "narrow", "on", ">word", "~rq:*", "+@all")  # type: ignore[no-untyped-call]
     try:
-        narrow = RqQueue(server.url.replace("unix://", "unix://narrow:word@"), WORKERS, Durations(), QUEUE_ID)
+        narrow = RqQueue(server.url.replace("unix://", "unix://narrow:word@"), WORKERS, Timing(), QUEUE_ID)
         narrow.check_write()
         narrow.offer(offerables(7))
         narrow.wake_inbox()
@@ -275,7 +275,7 @@ def test_every_key_begins_as_rqs_own_so_that_an_acl_for_those_is_enough(server: 
 
 
 def test_two_installations_on_one_redis_see_nothing_of_each_other(server: Server, redis: Redis) -> None:
-    mine, theirs = (RqQueue(server.url, WORKERS, Durations(), queue_id) for queue_id in ("aa", "bb"))
+    mine, theirs = (RqQueue(server.url, WORKERS, Timing(), queue_id) for queue_id in ("aa", "bb"))
     mine.offer(offerables(1, 2))
     mine.wake_inbox()
     assert [counts.waiting for counts in theirs.counts()] == [0, 0]
@@ -296,7 +296,7 @@ def test_name_is_asked_for_at_the_first_use_and_again_until_the_database_answers
             raise answer
         return answer
 
-    queue = RqQueue(server.url, WORKERS, Durations(), ask)
+    queue = RqQueue(server.url, WORKERS, Timing(), ask)
     queue.check_write()  # needs no name
     assert len(answers) == 3
     for call in (queue.wake_inbox, queue.counts):

@@ -29,6 +29,7 @@ from tests.contract.store_builders import (
     history_of,
     state_of,
 )
+from tests.taking import take, take_deliveries
 
 # -- inbox -----------------------------------------------------------------------------------------
 
@@ -36,13 +37,13 @@ from tests.contract.store_builders import (
 def test_a_delivery_known_already_is_kept_as_it_was(store: AnyStore) -> None:
     store.add_deliveries([delivery("m1", body=b"first")])
     store.add_deliveries([delivery("m1", body=b"second"), delivery("m2"), delivery("m2")])
-    taken = store.take_deliveries(10)
+    taken = take_deliveries(store, 10)
     assert [(d.webhook_id, d.body) for d in taken] == [("m1", b"first"), ("m2", b"{}")]
 
 
 def test_the_same_webhook_id_in_another_workspace_is_another_delivery(store: AnyStore) -> None:
     store.add_deliveries([delivery("m1"), delivery("m1", workspace="other")])
-    assert {d.workspace for d in store.take_deliveries(10)} == {WORKSPACE, "other"}
+    assert {d.workspace for d in take_deliveries(store, 10)} == {WORKSPACE, "other"}
 
 
 def test_no_deliveries_at_all_are_no_error(store: AnyStore) -> None:
@@ -53,11 +54,11 @@ def test_no_deliveries_at_all_are_no_error(store: AnyStore) -> None:
 def test_bodies_come_back_byte_for_byte(store: AnyStore) -> None:
     body = bytes(range(256)) * 4
     store.add_deliveries([delivery("m1", body=body)])
-    assert store.take_deliveries(1)[0].body == body
+    assert take_deliveries(store, 1)[0].body == body
 
 
 def tries_of(store: AnyStore, limit: int = 9) -> list[tuple[str, int]]:
-    return [(taken.webhook_id, taken.tries) for taken in store.take_deliveries(limit)]
+    return [(taken.webhook_id, taken.tries) for taken in take_deliveries(store, limit)]
 
 
 def test_untried_deliveries_come_together_and_oldest_first_no_more_than_asked(store: AnyStore) -> None:
@@ -68,7 +69,7 @@ def test_untried_deliveries_come_together_and_oldest_first_no_more_than_asked(st
 
 def test_a_tried_delivery_comes_alone_after_the_untried_and_the_least_tried_first(store: AnyStore) -> None:
     store.add_deliveries([delivery("m0"), delivery("m1")])
-    store.take_deliveries(2)
+    take_deliveries(store, 2)
     assert [tries_of(store) for _ in range(3)] == [[("m0", 2)], [("m1", 2)], [("m0", 3)]]
     store.add_deliveries([delivery("m2")])
     assert tries_of(store) == [("m2", 1)]
@@ -77,9 +78,9 @@ def test_a_tried_delivery_comes_alone_after_the_untried_and_the_least_tried_firs
 
 def test_one_that_always_fails_takes_no_neighbours_with_it(store: AnyStore) -> None:
     store.add_deliveries([delivery(f"m{n}") for n in range(4)])
-    store.take_deliveries(9)  # the worker was killed over m1
+    take_deliveries(store, 9)  # the worker was killed over m1
     ended = {}
-    while taken := store.take_deliveries(9):
+    while taken := take_deliveries(store, 9):
         (one,) = taken
         if one.webhook_id != "m1" or one.tries > 8:
             store.close_deliveries([Closing(one.id, "applied, or given up")])
@@ -89,7 +90,7 @@ def test_one_that_always_fails_takes_no_neighbours_with_it(store: AnyStore) -> N
 
 def test_a_returned_try_does_not_count(store: AnyStore) -> None:
     store.add_deliveries([delivery(f"m{n}") for n in range(3)])
-    taken = store.take_deliveries(9)
+    taken = take_deliveries(store, 9)
     store.return_deliveries([d.id for d in taken[1:]])
     assert tries_of(store) == [("m1", 1), ("m2", 1)]
     assert tries_of(store) == [("m0", 2)]
@@ -101,10 +102,10 @@ def test_a_returned_try_does_not_count(store: AnyStore) -> None:
 
 def test_a_closed_delivery_is_not_taken_again_and_its_id_stays_known(store: AnyStore) -> None:
     store.add_deliveries([delivery("m1")])
-    (taken,) = store.take_deliveries(1)
+    (taken,) = take_deliveries(store, 1)
     store.close_deliveries([Closing(taken.id, "unreadable")])
     store.add_deliveries([delivery("m1")])
-    assert store.take_deliveries(1) == []
+    assert take_deliveries(store, 1) == []
     assert not store.has_unapplied()
 
 
@@ -112,7 +113,7 @@ def test_deliveries_from_many_threads_arrive_once_each(place: Place) -> None:
     store = place.open()
     results = at_once(lambda n: store.add_deliveries([delivery(f"m{n // 2}")]), range(20))
     assert results == [None] * 20
-    assert len(store.take_deliveries(100)) == 10
+    assert len(take_deliveries(store, 100)) == 10
 
 
 # -- commit ----------------------------------------------------------------------------------------
@@ -186,7 +187,7 @@ def test_an_outdated_commit_leaves_no_trace(store: AnyStore) -> None:
     old = store.load(WORKSPACE, RECORDING)
     begin(store)
     store.add_deliveries([delivery("m1")])
-    (taken,) = store.take_deliveries(1)
+    (taken,) = take_deliveries(store, 1)
     with pytest.raises(Stale):
         store.commit(old, creating(old, CREATE), event=DONE, source=Source(delivery_id=taken.id))
     assert store.has_unapplied()
@@ -196,7 +197,7 @@ def test_an_outdated_commit_leaves_no_trace(store: AnyStore) -> None:
 
 def test_a_delivery_is_applied_once(store: AnyStore) -> None:
     store.add_deliveries([delivery("m1")])
-    source = Source(delivery_id=store.take_deliveries(1)[0].id, by="webhook")
+    source = Source(delivery_id=take_deliveries(store, 1)[0].id, by="webhook")
     before = store.load(WORKSPACE, RECORDING)
     store.commit(before, creating(before), event=DONE, source=source)
     assert not store.has_unapplied()
@@ -211,7 +212,7 @@ def test_an_ignored_event_marks_its_source_and_is_remembered(store: AnyStore, is
     if is_known:
         begin(store)
     store.add_deliveries([delivery("m1")])
-    source = Source(delivery_id=store.take_deliveries(1)[0].id, by="webhook")
+    source = Source(delivery_id=take_deliveries(store, 1)[0].id, by="webhook")
     before = store.load(WORKSPACE, RECORDING)
     decision = Decision(before.transcription, ignored="known already", alarm="odd")
     store.commit(before, decision, event=DONE, source=source)
@@ -238,7 +239,7 @@ def test_a_command_of_the_same_key_replaces_the_pending_one(store: AnyStore) -> 
     assert store.due(10, offer_again_s=0) == []
     store.clock_offset_s += 61
     (due,) = store.due(10, offer_again_s=0)
-    leased = store.take(due.id, lease_s=15)
+    leased = take(store, due.id, lease_s=15)
     assert leased is not None
     assert leased.tries == 1
 
@@ -294,7 +295,7 @@ def test_the_command_is_done_when_its_event_is_committed(store: AnyStore) -> Non
 def test_a_worker_whose_command_was_taken_by_another_writes_nothing(store: AnyStore) -> None:
     slow = begun(store, LookUpTranscript(0))
     store.clock_offset_s += 16
-    quick = store.take(slow.id, lease_s=15)
+    quick = take(store, slow.id, lease_s=15)
     assert quick is not None
     before = store.load(WORKSPACE, RECORDING)
     decision = creating(before, CREATE, recording_asks=1)
@@ -322,7 +323,7 @@ def test_a_command_that_asks_for_itself_again_starts_afresh(store: AnyStore) -> 
     assert store.due(10, offer_again_s=0) == []
     store.clock_offset_s += 31
     (due,) = store.due(10, offer_again_s=0)
-    again = store.take(due.id, lease_s=15)
+    again = take(store, due.id, lease_s=15)
     assert again is not None
     assert (again.tries, again.slot) == (1, None)
 
@@ -337,7 +338,7 @@ def test_a_command_replaced_under_a_workers_hands_is_lost_to_it(store: AnyStore)
         store.commit(after, creating(after, recording_asks=2), event=DONE, source=Source(command=leased))
     store.clock_offset_s += 16
     (due,) = store.due(10, offer_again_s=15)
-    assert store.take(due.id, lease_s=15) is not None
+    assert take(store, due.id, lease_s=15) is not None
 
 
 def test_a_claim_keeps_its_command_so_that_a_death_before_the_answer_is_noticed(store: AnyStore) -> None:
@@ -346,7 +347,7 @@ def test_a_claim_keeps_its_command_so_that_a_death_before_the_answer_is_noticed(
     assert store.renew(leased, lease_s=15)
     store.clock_offset_s += 16
     (due,) = store.due(10, offer_again_s=0)
-    other = store.take(due.id, lease_s=15)
+    other = take(store, due.id, lease_s=15)
     assert other is not None
     assert other.tries == 2
 
@@ -354,7 +355,7 @@ def test_a_claim_keeps_its_command_so_that_a_death_before_the_answer_is_noticed(
 def test_a_claim_by_a_worker_thought_dead_is_refused(store: AnyStore) -> None:
     slow = begun(store)
     store.clock_offset_s += 16
-    assert store.take(slow.id, lease_s=15) is not None
+    assert take(store, slow.id, lease_s=15) is not None
     with pytest.raises(LeaseLost):
         claim(store, source=Source(command=slow, is_finished=False), budget=3)
     assert state_of(store).attempts == ()

@@ -26,6 +26,7 @@ from app.orchestrator.records import (
 )
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_builders import CREATE, RECORDING, WORKSPACE, at_once, begin, begun, claim, delivery
+from tests.taking import take
 
 QUIET_S = 600.0
 HERE = Presence(QUIET_S)
@@ -158,7 +159,7 @@ def test_a_claim_under_a_lease_that_went_to_another_writes_nothing(store: AnySto
     leased = begun(store)
     before = store.load(WORKSPACE, RECORDING)
     store.clock_offset_s += 16
-    assert isinstance(store.take(leased.id, lease_s=15), Leased)
+    assert isinstance(take(store, leased.id, lease_s=15), Leased)
     line = Attempt(1, CREATE.provider, AttemptStatus.SENDING)
     decision = Decision(before.transcription.with_attempt(line))
     sending = events.Sending(1.0, 1, CREATE.provider, 0)

@@ -14,6 +14,7 @@ from app.adapters.sql.health import Facts
 from app.adapters.sql.store import SqlStore
 from app.orchestrator.records import Closing, PauseSubject
 from tests.contract.store_builders import RECORDING, WORKSPACE, begin, delivery
+from tests.taking import take_deliveries
 
 KEY = "0a1b2c3d"
 
@@ -185,7 +186,7 @@ def test_deliveries_are_counted_and_their_last_moments_noted(sql_store: SqlStore
 
 def test_unreadable_delivery_stands_until_it_is_replayed(sql_store: SqlStore) -> None:
     sql_store.add_deliveries([delivery("m1"), delivery("m2")])
-    unknown, bad = sql_store.take_deliveries(2)
+    unknown, bad = take_deliveries(sql_store, 2)
     sql_store.close_deliveries([Closing(unknown.id, "calendar.made_up", "unknown kind")])
     assert not facts(sql_store).has_unreadable
     assert facts(sql_store).last_webhook_at == 1000.0

@@ -7,6 +7,7 @@ import pytest
 from app.orchestrator.records import PauseSubject
 from tests.contract.conftest import AnyStore
 from tests.contract.store_builders import RECORDING, WORKSPACE, begin, begun, claim
+from tests.taking import take
 
 QUIET_S = 600.0
 
@@ -66,7 +67,7 @@ def test_nothing_waits_an_hour_longer_because_the_clock_was_set_back(store: AnyS
     store.record_heartbeat(quiet_s=QUIET_S)
     assert store.reserve(WORKSPACE, "list", gap_s=5.0) == pytest.approx(slot_at - 3_600 + 5, abs=2)
     store.clock_offset_s += 11
-    assert store.take(leased.id, lease_s=15) is not None
+    assert take(store, leased.id, lease_s=15) is not None
     assert store.take_probe("paused", every_s=60)
     assert not store.claim_interval("reconcile", every_s=60)
     store.clock_offset_s += 60

@@ -7,6 +7,7 @@ import pytest
 from app.orchestrator.records import PauseSubject, Slot
 from tests.contract.conftest import AnyStore
 from tests.contract.store_builders import RECORDING, WORKSPACE, begin, begun
+from tests.taking import take
 
 QUIET_S = 600.0
 
@@ -18,7 +19,7 @@ def test_slot_a_command_brings_along_moves_with_the_clock_that_is_set_back(store
     store.clock_offset_s -= 3_600
     store.record_heartbeat(quiet_s=QUIET_S)
     store.clock_offset_s += 11
-    again = store.take(leased.id, lease_s=15)
+    again = take(store, leased.id, lease_s=15)
     assert again is not None
     assert again.slot is not None
     assert again.slot.at == pytest.approx(store.now(), abs=5), "else it comes back when the hour is over"

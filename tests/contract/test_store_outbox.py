@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from app.adapters.sql.store import SqlStore
@@ -11,6 +13,7 @@ from app.errors import LeaseLost
 from app.orchestrator.records import Leased, PauseSubject, Slot, Source
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_builders import CREATE, RECORDING, WORKSPACE, at_once, begin, begun, creating
+from tests.taking import take
 
 # -- leases ----------------------------------------------------------------------------------------
 
@@ -18,7 +21,7 @@ from tests.contract.store_builders import CREATE, RECORDING, WORKSPACE, at_once,
 def test_a_command_is_taken_by_one_of_many(place: Place) -> None:
     stores = [place.open() for _ in range(4)]
     (offer,) = begin(stores[0], CREATE).offerable
-    results = at_once(lambda store: store.take(offer.id, lease_s=15), stores * 3)
+    results = at_once(lambda store: take(store, offer.id, lease_s=15), stores * 3)
     winners = [r for r in results if isinstance(r, Leased)]
     assert len(winners) == 1
     assert results.count(None) == 11
@@ -30,13 +33,13 @@ def test_a_command_is_taken_by_one_of_many(place: Place) -> None:
 def test_a_command_that_is_not_due_or_does_not_exist_is_not_taken(store: AnyStore) -> None:
     begin(store, AskTranscript("t1", after_s=60))
     ids = range(1, 20)
-    assert [store.take(n, lease_s=15) for n in ids] == [None] * 19
+    assert [take(store, n, lease_s=15) for n in ids] == [None] * 19
 
 
 def test_a_command_may_be_taken_a_moment_early(store: AnyStore) -> None:
     leased = begun(store)
     store.defer(leased, after_s=0.04, cause="x")
-    assert store.take(leased.id, lease_s=15) is not None
+    assert take(store, leased.id, lease_s=15) is not None
 
 
 def test_a_lease_ends_by_itself_and_renewing_keeps_it(store: AnyStore) -> None:
@@ -44,9 +47,9 @@ def test_a_lease_ends_by_itself_and_renewing_keeps_it(store: AnyStore) -> None:
     store.clock_offset_s += 10
     assert store.renew(leased, lease_s=15)
     store.clock_offset_s += 10
-    assert store.take(leased.id, lease_s=15) is None
+    assert take(store, leased.id, lease_s=15) is None
     store.clock_offset_s += 6
-    again = store.take(leased.id, lease_s=15)
+    again = take(store, leased.id, lease_s=15)
     assert again is not None
     assert again.tries == 2
     assert again.token != leased.token
@@ -55,7 +58,7 @@ def test_a_lease_ends_by_itself_and_renewing_keeps_it(store: AnyStore) -> None:
 def test_who_lost_the_lease_can_neither_renew_defer_nor_drop(store: AnyStore) -> None:
     slow = begun(store)
     store.clock_offset_s += 16
-    quick = store.take(slow.id, lease_s=15)
+    quick = take(store, slow.id, lease_s=15)
     assert quick is not None
     assert not store.renew(slow, lease_s=15)
     with pytest.raises(LeaseLost):
@@ -68,7 +71,7 @@ def test_a_dropped_command_is_finished(store: AnyStore) -> None:
     leased = begun(store)
     store.drop(leased)
     assert store.load(WORKSPACE, RECORDING).pending == ()
-    assert store.take(leased.id, lease_s=15) is None
+    assert take(store, leased.id, lease_s=15) is None
 
 
 def test_deferring_does_not_count_as_a_try_and_keeps_the_slot(store: AnyStore) -> None:
@@ -78,7 +81,7 @@ def test_deferring_does_not_count_as_a_try_and_keeps_the_slot(store: AnyStore) -
     assert store.due(10, offer_again_s=0) == []
     store.clock_offset_s += 31
     (due,) = store.due(10, offer_again_s=15)
-    again = store.take(due.id, lease_s=15)
+    again = take(store, due.id, lease_s=15)
     assert again is not None
     assert again.tries == 1
     assert again.slot is not None
@@ -144,7 +147,7 @@ def test_slots_of_a_rate_are_evenly_spaced_and_taken_once(place: Place) -> None:
     results = at_once(job, stores)
     slots = sorted(slot for result in results if isinstance(result, list) for slot in result)
     assert len(slots) == 40
-    gaps = [later - earlier for earlier, later in zip(slots, slots[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(slots)]
     assert gaps == pytest.approx([0.5] * 39, abs=1e-3)
     assert start - 0.1 <= slots[0] <= start + 2
 

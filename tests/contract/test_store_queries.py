@@ -26,6 +26,7 @@ from tests.contract.store_builders import (
     claim,
     delivery,
 )
+from tests.taking import take_deliveries
 
 
 def test_everything_about_a_recording_is_shown(sql_store: SqlStore) -> None:
@@ -95,7 +96,7 @@ def test_lists_go_on_where_they_stopped(sql_store: SqlStore) -> None:
 
 def test_deliveries_of_a_recording_are_listed_without_bodies_and_can_be_replayed(sql_store: SqlStore) -> None:
     sql_store.add_deliveries([delivery("m1")])
-    (taken,) = sql_store.take_deliveries(1)
+    (taken,) = take_deliveries(sql_store, 1)
     before = sql_store.load(WORKSPACE, RECORDING)
     decision = Decision(before.transcription, ignored="x")
     sql_store.commit(before, decision, event=DONE, source=Source(delivery_id=taken.id))
@@ -113,7 +114,7 @@ def test_counts_tell_what_there_is(sql_store: SqlStore) -> None:
     assert counts.attempts == {("recallai_async", "sending"): 1}
     assert (counts.commands_pending, counts.commands_due) == (2, 1)
     sql_store.add_deliveries([delivery("m1"), delivery("m2"), delivery("m3")])
-    first, second, _ = sql_store.take_deliveries(3)
+    first, second, _ = take_deliveries(sql_store, 3)
     sql_store.close_deliveries([Closing(first.id, "not JSON")])
     sql_store.close_deliveries([Closing(second.id, "unknown event", "bot.waved")])
     for number in (3, 4):

@@ -37,6 +37,7 @@ from tests.contract.store_builders import (
     claim,
     delivery,
 )
+from tests.taking import take, take_deliveries
 
 
 def in_processes(work: Callable[[int], Any], number: int) -> list[Any]:
@@ -64,7 +65,7 @@ def in_processes(work: Callable[[int], Any], number: int) -> list[Any]:
 
 def test_of_many_processes_one_takes_a_command(sql_store: SqlStore) -> None:
     (offer,) = begin(sql_store, CREATE).offerable
-    results = in_processes(lambda _: sql_store.take(offer.id, lease_s=15), 6)
+    results = in_processes(lambda _: take(sql_store, offer.id, lease_s=15), 6)
     assert sum(isinstance(result, Leased) for result in results) == 1
     assert results.count(None) == 5
 
@@ -92,7 +93,7 @@ def test_a_store_used_before_a_fork_works_on_both_sides(sql_store: SqlStore) -> 
     counts = in_processes(child, 3)
     assert all(count >= 21 for count in counts)
     sql_store.add_deliveries([delivery("after")])
-    assert len(sql_store.take_deliveries(100)) == 62
+    assert len(take_deliveries(sql_store, 100)) == 62
 
 
 def test_a_child_forked_during_a_write_does_not_wait_for_the_parents_thread(sql_store: SqlStore) -> None:
@@ -110,7 +111,7 @@ def test_writers_in_many_processes_do_not_starve_each_other(sql_store: SqlStore)
         )
 
     assert max(in_processes(job, 4)) < 2.0
-    assert len(sql_store.take_deliveries(1000)) == 200
+    assert len(take_deliveries(sql_store, 1000)) == 200
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -254,9 +255,9 @@ def test_a_full_disk_fails_the_whole_batch_and_says_so(tmp_path: Path) -> None:
         store.add_deliveries([delivery("small"), delivery("large", body=b"x" * 500_000)])
     with store.reading() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count=1000000")
-    assert store.take_deliveries(10) == []
+    assert take_deliveries(store, 10) == []
     store.add_deliveries([delivery("large", body=b"x" * 500_000)])
-    assert len(store.take_deliveries(10)) == 1
+    assert len(take_deliveries(store, 10)) == 1
 
 
 @pytest.mark.slow
@@ -280,9 +281,12 @@ def test_a_write_transaction_is_the_only_one_from_its_start_and_not_from_its_fir
     url = f"sqlite:///{tmp_path}/one.db"
     migrations.migrate(url)
     store = open_store(url)
-    with closing(sqlite3.connect(tmp_path / "one.db", timeout=0)) as other, store.writing():
-        error = pytest.raises(sqlite3.OperationalError, other.execute, "BEGIN IMMEDIATE")
-    assert "locked" in str(error.value)
+    with (
+        closing(sqlite3.connect(tmp_path / "one.db", timeout=0)) as other,
+        store.writing(),
+        pytest.raises(sqlite3.OperationalError, match="locked"),
+    ):
+        other.execute("BEGIN IMMEDIATE")
     store.close()
 
 

@@ -24,11 +24,13 @@ from app.orchestrator.recall_list_passes import reconcile_all
 from app.orchestrator.reconcile import Found, Reconciler
 from app.orchestrator.records import KEY_ACCEPTED
 from app.orchestrator.service import Service
+from app.orchestrator.timing import Timing
 from app.recall.types import Answer, RecordingFacts, RecordingSeen
 from tests.contract.conftest import AnyStore
 from tests.contract.store_builders import CREATE, DONE, HAND, WORKSPACE, delivery, state_of
 from tests.doubles.full_queue import FullQueue
 from tests.policies import built_in
+from tests.taking import take
 
 ERASED, OTHER = "0d4c1c8e-0000-4000-8000-000000000001", "77aa0b52-0000-4000-8000-000000000002"
 TRANSCRIPT = {ERASED: "11111111-0000-4000-8000-000000000003", OTHER: "22222222-0000-4000-8000-000000000004"}
@@ -68,7 +70,7 @@ def service(store: AnyStore) -> Service:
         blobs=cast(Any, None),
         clock=NoWaiting(),
         workspaces={WORKSPACE: Workspace(WORKSPACE, recall, _POLICY)},
-        timing=_POLICY.durations,
+        timing=Timing().scaled(1e9),
         scratch=Path("/nonexistent"),
         log=structlog.wrap_logger(None, processors=[_drop], wrapper_class=structlog.BoundLogger),
     )
@@ -112,7 +114,7 @@ def assert_left_alone(store: AnyStore, before: Transcription) -> None:
 def wanted(store: AnyStore) -> set[str]:
     """Whose commands there are."""
     due = store.due(100, offer_again_s=0.0)
-    taken = [store.take(item.id, lease_s=15) for item in due]
+    taken = [take(store, item.id, lease_s=15) for item in due]
     return {leased.recording_id for leased in taken if leased is not None}
 
 

@@ -27,11 +27,12 @@ from app.adapters.redis.job_queue import RqQueue, connect
 from app.adapters.sql.errors import is_wrong_server
 from app.adapters.sql.migrations import migrate
 from app.adapters.sql.store import SqlStore, open_store
-from app.core.durations import Durations
 from app.errors import QueueUnavailable, StoreUnavailable
+from app.orchestrator.timing import Timing
 from tests.contract.conftest import emptied
 from tests.contract.forwarder import Forwarder, tcp, unix
 from tests.contract.store_builders import delivery
+from tests.taking import take_deliveries
 
 
 def socket_of(url: str) -> str:
@@ -105,7 +106,7 @@ def test_after_one_refusal_of_an_old_primary_work_goes_on_at_the_new_one(
             for n in range(4):
                 store.add_deliveries([delivery(f"after{n}")])
             store.check_write()
-        assert len(store.take_deliveries(9)) == 4, "all of it is at the new primary"
+        assert len(take_deliveries(store, 9)) == 4, "all of it is at the new primary"
         store.close()
 
 
@@ -126,7 +127,7 @@ def test_connections_that_are_in_use_meanwhile_are_not_used_again(
                 store.add_deliveries([delivery(f"m{n}")])
         store.close()
     at_new = open_store(new)
-    assert len(at_new.take_deliveries(9)) == 6, "none went to the old one, which takes writes again"
+    assert len(take_deliveries(at_new, 9)) == 6, "none went to the old one, which takes writes again"
     at_new.close()
 
 
@@ -143,7 +144,7 @@ def test_of_several_hosts_the_one_that_takes_writes_is_found(
         assert first.accepted
         assert second.accepted
     other = open_store(new)
-    assert [d.webhook_id for d in other.take_deliveries(9)] == ["m1"]
+    assert [d.webhook_id for d in take_deliveries(other, 9)] == ["m1"]
     other.close()
 
 
@@ -226,7 +227,7 @@ def valkeys(tmp_path: Path) -> Iterator[tuple[int, int]]:
 
 
 def queue_at(url: str) -> RqQueue:
-    return RqQueue(url, 4, Durations(), "0123456789abcdef")
+    return RqQueue(url, 4, Timing(), "0123456789abcdef")
 
 
 def demote(port: int) -> None:

@@ -12,6 +12,7 @@ from app.core.policy import (
     why_not_selected,
 )
 from app.core.state import Absence, Attempt, AttemptStatus, PendingTranscript, Transcription, lasting
+from app.recall.http_exchange import HttpTimeouts
 
 BARE = Transcription("default", "r-1")
 
@@ -142,18 +143,20 @@ def test_waits_double_up_to_a_limit() -> None:
 def test_scaled_durations_keep_their_floors() -> None:
     scaled = Durations().scaled(60.0)
     assert scaled.give_up_s == 1_440.0
-    assert scaled.lease_s == 4.0
+    assert scaled.stamp_max_age_s == 5.0
     assert scaled.short_recording_s == 60.0  # of the meeting, not of the program
-    assert Durations(silence_s=5.0).scaled(2.0).silence_s == 5.0  # a floor above the value does not raise it
-    assert Durations(silence_s=15.0).scaled(2.0).silence_s == 10.0
+    assert (
+        Durations(stamp_max_age_s=4.0).scaled(2.0).stamp_max_age_s == 4.0
+    )  # a floor above the value does not raise it
+    assert Durations(stamp_max_age_s=8.0).scaled(2.0).stamp_max_age_s == 5.0
     assert Durations().scaled(1.0) == Durations()
     assert scaled.second_list_after_s == 1.0
 
 
 def test_the_create_protocol_stands_on_recalls_hour() -> None:
     """https://docs.recall.ai/reference-link/idempotency"""
-    d = Durations()
-    assert d.resend_until_s + d.create_overall_s < 3600.0 < d.never_happened_after_s - d.create_overall_s
+    d, answer_s = Durations(), HttpTimeouts().create_overall_s
+    assert d.resend_until_s + answer_s < 3600.0 < d.never_happened_after_s - answer_s
 
 
 # -- policy ----------------------------------------------------------------------------------------

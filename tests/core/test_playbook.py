@@ -33,6 +33,8 @@ from app.core.state import Phase, Transcription
 from app.core.state import from_record as state_from_record
 from app.core.state import to_record as state_to_record
 from app.orchestrator.next_steps import next_step
+from app.orchestrator.timing import Timing
+from app.recall.http_exchange import HttpTimeouts
 from tests.core.playbook import (
     CAPTIONS,
     HOUR,
@@ -955,8 +957,8 @@ def test_commands_read_as_sentences() -> None:
 def test_a_time_scale_divides_waits_but_leaves_processes_their_floor() -> None:
     scaled = Durations().scaled(60)
     assert (scaled.first_ask_s, scaled.resend_until_s, scaled.give_up_s) == (10, 50, 1440)
-    assert scaled.lease_s == 4
+    assert (Timing().scaled(60).lease_s, HttpTimeouts().scaled(60).read_timeout_s) == (4, 6)
     assert (
         scaled.never_happened_after_s
-        > scaled.resend_until_s + scaled.stamp_max_age_s + scaled.create_overall_s
+        > scaled.resend_until_s + scaled.stamp_max_age_s + HttpTimeouts().scaled(60).create_overall_s
     )

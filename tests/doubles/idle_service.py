@@ -9,6 +9,7 @@ import structlog
 
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.service import Service
+from app.orchestrator.timing import Timing
 from tests.contract.store_builders import WORKSPACE
 from tests.doubles.full_queue import FullQueue
 from tests.doubles.memory_store import MemoryStore
@@ -33,7 +34,7 @@ def service_of(store: MemoryStore) -> Service:
         blobs=cast(Any, NoResults()),
         clock=StillClock(at=0.0),
         workspaces={WORKSPACE: Workspace(WORKSPACE, cast(Any, None), POLICY)},
-        timing=POLICY.durations,
+        timing=Timing(),
         scratch=Path("/none"),
         log=structlog.get_logger(),
     )

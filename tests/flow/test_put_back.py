@@ -20,7 +20,7 @@ from tests.flow.stage import Installation, running, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
-# `Durations.silence_s` at its floor, and what may lie between two heartbeats.
+# `Timing.silence_s` at its floor, and what may lie between two heartbeats.
 _SILENCE_S = 10.0 + 1.5
 
 

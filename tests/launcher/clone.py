@@ -212,7 +212,8 @@ def make_clone(root: Path, wheels: Path, *, python: Path) -> Clone:
     shutil.copy2(LAUNCHER, root / "afterword")
     (root / "app" / "__init__.py").touch()
     (root / "app/processes/__init__.py").touch()
-    shutil.copy2(LAUNCHER.parent / "app/processes/venv_lock.py", root / "app/processes")
+    for name in ("venv_lock.py", "file_lock.py"):
+        shutil.copy2(LAUNCHER.parent / "app/processes" / name, root / "app/processes")
     (root / "app" / "__main__.py").write_text(APPLICATION)
     (root / "backend" / "tiny_backend.py").write_text(BACKEND)
     shutil.copy2(Path(__file__).with_name("tiny_wheel.py"), root / "backend")

@@ -18,8 +18,7 @@ from app.adapters.redis import embedded_server
 from app.adapters.redis.job_queue import INBOX, RECALL, queue_name
 from app.ops import metrics, rq_board
 from app.orchestrator.records import NewDelivery
-from app.web.application import create_app
-from app.web.parts import WebParts
+from app.web.application import WebParts, create_app
 from tests.process_checks import wait_until_ready
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,8 +7,7 @@ import os
 from flask import Flask
 
 from app.ops import metrics, rq_board
-from app.web.application import create_app
-from app.web.parts import WebParts
+from app.web.application import WebParts, create_app
 from tests.ops.conftest import NAMES, NoInbox
 
 

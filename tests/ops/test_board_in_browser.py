@@ -14,8 +14,8 @@ from redis import Redis
 from werkzeug.serving import make_server
 
 from app.adapters.redis.job_queue import RECALL, RqQueue
-from app.core.durations import Durations
 from app.orchestrator.records import Offerable
+from app.orchestrator.timing import Timing
 from tests.ops.conftest import NAMES, PASSWORD, QUEUE_ID, Console
 from tests.ops.test_rq_board import HOSTILE, busy_worker, jobs, work
 
@@ -67,7 +67,7 @@ def look(console: Console, valkey_url: str, redis: Redis, tmp_path: Path) -> Ite
 def test_queues_jobs_and_workers_are_shown_under_the_policy(
     look: Look, redis: Redis, valkey_url: str
 ) -> None:
-    RqQueue(valkey_url, 2, Durations(), QUEUE_ID).offer([Offerable(7, "fetch the transcript of a meeting")])
+    RqQueue(valkey_url, 2, Timing(), QUEUE_ID).offer([Offerable(7, "fetch the transcript of a meeting")])
     (job_id,) = jobs(redis).get_job_ids()
     busy_worker(redis, job_id)
     queues = look("")

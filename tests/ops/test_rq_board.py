@@ -25,10 +25,10 @@ from rq.serializers import JSONSerializer
 
 from app.adapters.redis import embedded_server
 from app.adapters.redis.job_queue import INBOX, RECALL, RqQueue
-from app.core.durations import Durations
 from app.errors import StoreUnavailable
 from app.ops import rq_board
 from app.orchestrator.records import Offerable
+from app.orchestrator.timing import Timing
 from tests.ops.conftest import NAMES, QUEUE_ID, ROOT, Console, PrintedErrors, valkey
 
 QUEUE = NAMES[RECALL]
@@ -57,7 +57,7 @@ def board(one_board: FlaskClient, redis: Redis) -> FlaskClient:
 @pytest.fixture
 def queued(redis: Redis, valkey_url: str) -> str:
     """The id of a command's job, offered as the dispatcher does."""
-    RqQueue(valkey_url, 2, Durations(), QUEUE_ID).offer([Offerable(7, SENTENCE)])
+    RqQueue(valkey_url, 2, Timing(), QUEUE_ID).offer([Offerable(7, SENTENCE)])
     (job_id,) = jobs(redis).get_job_ids()
     return job_id
 

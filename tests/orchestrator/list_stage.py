@@ -20,6 +20,7 @@ from app.orchestrator.recall_list_passes import reconcile_all
 from app.orchestrator.reconcile import Found
 from app.orchestrator.records import KEY_ACCEPTED
 from app.orchestrator.service import Service
+from app.orchestrator.timing import Timing
 from app.recall.types import Answer, RecordingFacts, RecordingSeen
 from tests.doubles.full_queue import FullQueue
 from tests.doubles.memory_store import MemoryStore
@@ -81,7 +82,7 @@ class Stage:
             blobs=recall,
             clock=self,
             workspaces={"default": Workspace("default", recall, self.policy)},
-            timing=self.policy.durations,
+            timing=Timing(),
             scratch=Path("/nonexistent"),
             log=structlog.wrap_logger(
                 None,

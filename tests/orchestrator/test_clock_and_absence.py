@@ -13,6 +13,7 @@ from app.core import events
 from app.core.state import Absence, Attempt, AttemptStatus, Phase, Transcription
 from app.orchestrator.records import BootClock, Source
 from tests.orchestrator.list_stage import HOUR, Stage
+from tests.taking import take
 
 LISTED = Absence(since=1_000.0, lists=1, listed_at=1_500.0)
 
@@ -76,7 +77,7 @@ def test_a_command_put_off_keeps_its_day_of_patience_over_a_step_of_a_day() -> N
     (row,) = stage.store.commands.values()
     stage.at += 26 * HOUR
     signs()
-    leased = stage.store.take(row.id, lease_s=15)
+    leased = take(stage.store, row.id, lease_s=15)
     assert leased is not None
     # Nothing of the kind was asked: the outcome changes nothing, and the command is still wanted.
     out_of_place = events.Created(stage.at, 7, "t7")

@@ -27,7 +27,9 @@ from app.core.state import Phase, Transcription
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.records import KEY_ACCEPTED, Committed, Source
 from app.orchestrator.service import Service
+from app.orchestrator.timing import Timing
 from app.recall.client import RecallClient
+from app.recall.http_exchange import HttpTimeouts
 from app.simulator.server import Simulator, SimulatorConfig
 from tests import migrated
 from tests.policies import built_in
@@ -100,7 +102,7 @@ class Installation:
         store.dies = dies
         policy, log = built_in(), structlog.wrap_logger(None, processors=[_drop])
         api = self.simulator
-        recall = RecallClient(api.api_url, api.api_key, policy.durations, clock=self.clock, log=log)
+        recall = RecallClient(api.api_url, api.api_key, HttpTimeouts(), clock=self.clock, log=log)
         store.set_key_status("default", recall.fingerprint, KEY_ACCEPTED)
         return Service(
             store=store,
@@ -108,7 +110,7 @@ class Installation:
             blobs=LocalBlobs(self.folder / "results"),
             clock=self.clock,
             workspaces={"default": Workspace("default", recall, policy)},
-            timing=policy.durations,
+            timing=Timing(),
             scratch=self.folder / "scratch",
             log=log,
         )

@@ -26,6 +26,7 @@ from app.core.state import Phase, Transcription
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.records import KEY_ACCEPTED, Source
 from app.orchestrator.service import Service
+from app.orchestrator.timing import Timing
 from app.recall.types import Answer, Artifact
 from tests import migrated
 from tests.doubles.full_queue import FullQueue
@@ -114,7 +115,7 @@ class World:
             blobs=blobs,
             clock=StillClock(at=0.0),
             workspaces={"default": Workspace("default", cast(Any, self.recall), POLICY)},
-            timing=POLICY.durations,
+            timing=Timing(),
             scratch=self.folder / "scratch",
             log=structlog.wrap_logger(None, processors=[_drop]),
         )

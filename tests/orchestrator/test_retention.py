@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from app.core.machine import Decision
 from app.orchestrator.records import Source
+from app.orchestrator.timing import Timing
 from tests.contract.store_builders import DONE, RECORDING, WORKSPACE, delivery
-from tests.doubles.idle_service import POLICY, service_of
+from tests.doubles.idle_service import service_of
 from tests.doubles.memory_store import MemoryStore
+from tests.taking import take_deliveries
 
-KEPT_S = POLICY.durations.bodies_kept_s
+KEPT_S = Timing().bodies_kept_s
 
 
 def applied(number: int) -> MemoryStore:
     store = MemoryStore()
     store.add_deliveries([delivery(f"m{n}") for n in range(number)])
-    for taken in store.take_deliveries(number):
+    for taken in take_deliveries(store, number):
         decision = Decision(store.load(WORKSPACE, RECORDING).transcription, ignored="known")
         before = store.load(WORKSPACE, RECORDING)
         store.commit(before, decision, event=DONE, source=Source(delivery_id=taken.id))

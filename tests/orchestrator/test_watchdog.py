@@ -13,6 +13,7 @@ from app.core.seen import FailureCause
 from app.core.state import Phase, Transcription
 from app.orchestrator.records import Source
 from tests.orchestrator.list_stage import HOUR, Stage
+from tests.taking import take
 
 RECORDING = "aaaaaaaa-0000-4000-8000-000000000001"
 
@@ -36,7 +37,7 @@ def running() -> Stage:
 def about_another(stage: Stage) -> None:
     """A worker asks, and what it hears is about another transcript: it changes nothing."""
     ((command_id, _),) = stage.store.commands.items()
-    leased = stage.store.take(command_id, lease_s=15)
+    leased = take(stage.store, command_id, lease_s=15)
     assert leased is not None
     tell(stage, events.StillProcessing(stage.at, "t9"), Source(by="worker", command=leased))
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from app.core.durations import Durations
 from app.errors import BlobsUnavailable, QueueUnavailable
 from app.orchestrator.records import Committed, Leased, Loaded, Offerable, SendOutcome
+from app.orchestrator.timing import Timing
 from tests.doubles.memory_store import MemoryStore
 from tests.property.workers import current
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 START = 1_800_000_000.0
 # The background thread of a lease keeps real time; here `World.pass_time` renews instead.
-DURATIONS = replace(Durations(), lease_renew_s=1_000_000.0)
+TIMING = replace(Timing(), lease_renew_s=1_000_000.0)
+DURATIONS = Durations()
 
 
 class MovedClock:
@@ -119,7 +121,7 @@ class WatchedStore(MemoryStore):
         return self._held(leased) is not None
 
     def keep_lease(self, leased: Leased) -> None:
-        super().renew(leased, lease_s=DURATIONS.lease_s)
+        super().renew(leased, lease_s=TIMING.lease_s)
 
     def moments(self) -> Iterable[float]:
         """When a command may be offered, by this machine's clock."""
@@ -128,7 +130,7 @@ class WatchedStore(MemoryStore):
             soonest = max(
                 row.due_at,
                 (row.leased_until or 0.0),
-                (row.offered_at or -math.inf) + DURATIONS.offer_again_s,
+                (row.offered_at or -math.inf) + TIMING.offer_again_s,
                 pause.probe_at if pause else 0.0,
             )
             yield soonest - self._world.clock.off_s

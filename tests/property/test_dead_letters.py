@@ -16,7 +16,7 @@ from app.orchestrator.records import Loaded
 from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import promises
 from tests.property.bill import Message, Recording
-from tests.property.surroundings import DURATIONS
+from tests.property.surroundings import DURATIONS, TIMING
 from tests.property.world import World
 
 MINUTE_S, HOUR_S = 60.0, 3_600.0
@@ -85,7 +85,7 @@ def test_command_that_always_kills_its_worker_ends_by_name_after_eight_tries(tmp
         world.kill(worker)
         kills += 1
         assert kills <= DEAD_LETTER_AFTER, world.told("it is tried for ever")
-        world.clock.at += 2 * DURATIONS.lease_s
+        world.clock.at += 2 * TIMING.lease_s
     assert kills == DEAD_LETTER_AFTER
     state = world.store.load("default", bad.id).transcription
     assert (state.phase, state.reason) == (Phase.FAILED, reasons.OUR_FAULT), world.told("no end, or no name")
@@ -109,7 +109,7 @@ def test_create_that_may_have_been_sent_and_then_kills_every_worker_is_looked_up
         worker = world.start(lambda: world.service.perform(create), stops_at=where)
         assert worker is not None
         world.kill(worker)
-        world.clock.at += 2 * DURATIONS.lease_s
+        world.clock.at += 2 * TIMING.lease_s
     world.run(lambda: world.service.perform(create))
     history = [line["event"] for line in world.store.history("default", recording.id)]
     assert history == ["recording_done", "sending", "create_unknown"], world.told("taken for not sent")

@@ -19,7 +19,7 @@ from app.recall.limits import READS_PER_WINDOW
 from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import promises
 from tests.property.bill import Message, Recording
-from tests.property.surroundings import DURATIONS
+from tests.property.surroundings import DURATIONS, TIMING
 from tests.property.world import World
 
 HOUR_S = 3_600.0
@@ -107,14 +107,14 @@ def test_request_of_a_worker_whose_lease_went_to_another_is_not_sent(tmp_path: P
 
 def test_claim_of_a_worker_that_stood_still_while_an_absence_was_noted_is_not_made(tmp_path: Path) -> None:
     """Its lease is its own still; what it loaded does not say that Recall is to be looked at first."""
-    world, recording = announced(tmp_path)
+    world, _recording = announced(tmp_path)
     world.deliver(world.recall.messages[0])
     world.service.receive()
     (create,) = world.store.commands
     worker = world.start(lambda: world.service.perform(create), stops_at="before the commit of Sending")
     assert worker is not None
     worker.is_frozen = True
-    world.clock.at += 2 * DURATIONS.silence_s
+    world.clock.at += 2 * TIMING.silence_s
     world.service.receive()  # by another, who was away as well
     world.go_on(worker, stops_at="")
     assert not world.recall.transcripts, world.told("it was sent")
@@ -251,12 +251,13 @@ def most_in_a_minute(moments: list[float]) -> int:
     return max(sum(0.0 <= other - at < MINUTE_S for other in moments) for at in moments)
 
 
-def a_world(scratch: Path, **durations: float) -> World:
-    return World(scratch, Policy(BUILT_IN_PROVIDERS[:1], 1, durations=replace(DURATIONS, **durations)))
+def a_world(scratch: Path, **timing: float) -> World:
+    policy = Policy(BUILT_IN_PROVIDERS[:1], 1, durations=DURATIONS)
+    return World(scratch, policy, replace(TIMING, **timing))
 
 
-def announced(scratch: Path, **durations: float) -> tuple[World, Recording]:
-    world = a_world(scratch, **durations)
+def announced(scratch: Path, **timing: float) -> tuple[World, Recording]:
+    world = a_world(scratch, **timing)
     recording = world.add_recording(1)
     world.recall.announce("recording.done", recording.id)
     world.pass_time(2.0)

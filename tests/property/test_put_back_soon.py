@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.property import promises
-from tests.property.surroundings import DURATIONS
+from tests.property.surroundings import TIMING
 from tests.property.test_stops import HOUR_S, one_provider
 
 
@@ -25,7 +25,7 @@ def test_backup_put_back_just_after_a_create_that_is_in_no_list_yet_pays_nothing
     world.deliver(world.recall.messages[0])
     world.service.receive()
     world.back_up()
-    world.pass_time(DURATIONS.silence_s + 60.0)  # as with a recording that waited for its bot's rate
+    world.pass_time(TIMING.silence_s + 60.0)  # as with a recording that waited for its bot's rate
     world.choose_by = first_is_refused_and_lists_lag()
     for _ in range(60):
         if world.recall.transcripts:

@@ -23,6 +23,7 @@ from app.core.state import Transcription
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.records import KEY_ACCEPTED, BootClock, Leased, NewDelivery, Source
 from app.orchestrator.service import Service
+from app.orchestrator.timing import Timing
 from app.recall.types import CreateOrder
 from tests.property import lies
 from tests.property.bill import (
@@ -39,6 +40,7 @@ from tests.property.model_recall import ModelRecall
 from tests.property.surroundings import (
     DURATIONS,
     START,
+    TIMING,
     Backup,
     MemoryBlobs,
     MemoryQueue,
@@ -55,11 +57,11 @@ _MOST_LOOKS = 20_000
 class World:
     """See the module. `choose_by` draws a value; without it the healthy choice is made."""
 
-    def __init__(self, scratch: Path, policy: Policy) -> None:
+    def __init__(self, scratch: Path, policy: Policy, timing: Timing = TIMING) -> None:
         self.story: list[str] = []
         self.wrongs: list[str] = []  # broken promises noticed in passing
         self.scratch = scratch
-        self.policy = policy
+        self.policy, self.timing = policy, timing
         self.clock = MovedClock(self)
         self.store = WatchedStore(self)
         self.queue = MemoryQueue()
@@ -113,7 +115,7 @@ class World:
             blobs=self.blobs,
             clock=self.clock,
             workspaces={"default": workspace},
-            timing=self.policy.durations,
+            timing=self.timing,
             scratch=self.scratch,
             log=self._log,
         )
@@ -154,7 +156,7 @@ class World:
             self.recall.tick()
         self.clock.at = until
         for worker in list(self.workers):
-            is_over = self.clock.at - worker.started_at > DURATIONS.job_timeout_s
+            is_over = self.clock.at - worker.started_at > TIMING.job_timeout_s
             if is_over and not worker.is_frozen and worker is not current():
                 self.kill(worker)
             elif worker.leased is not None and not worker.is_frozen:
@@ -234,9 +236,9 @@ class World:
         """The dispatcher signs now and then, as its sweep does: having nothing to do is not being away."""
         until = self.clock.at + max(0.0, seconds)
         while self.clock.at < until:
-            self.pass_time(min(DURATIONS.silence_s / 2, until - self.clock.at))
+            self.pass_time(min(TIMING.silence_s / 2, until - self.clock.at))
             self.store.record_heartbeat(
-                quiet_s=DURATIONS.silence_s, boot=BootClock("property", self.clock.boottime)
+                quiet_s=TIMING.silence_s, boot=BootClock("property", self.clock.boottime)
             )
 
     def _work_off(self) -> bool:
@@ -317,7 +319,7 @@ class World:
         self.stop()
         self.was_put_back = True
         # It takes a while; what a younger one cannot tell is in docs/operating.md.
-        tells_s = max(DURATIONS.silence_s, *self.recall.lags_s)
+        tells_s = max(TIMING.silence_s, *self.recall.lags_s)
         if self.store.now() - self.backup.made_at <= tells_s:
             self.pass_time(tells_s + 1.0)
         self.store.put_back(self.backup)

@@ -9,8 +9,8 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 
-from app.core.durations import Durations
 from app.recall.client import RecallClient
+from app.recall.http_exchange import HttpTimeouts
 from app.recall.types import CreateAnswer, CreateOrder
 from tests.doubles.still_clock import StillClock
 
@@ -21,12 +21,12 @@ ORDER = CreateOrder(R, "recallai_async", {"language_code": "auto"}, True, f"{R}/
 CREATED = json.dumps({"id": T, "recording": {"id": R}, "provider": {"recallai_async": {}}}).encode()
 EMPTY_PAGE = b'{"next": null, "previous": null, "results": []}'
 QUICK = replace(
-    Durations(),
+    HttpTimeouts(),
     connect_timeout_s=2.0,
     read_timeout_s=0.4,
     create_overall_s=0.8,
     get_overall_s=0.8,
-    resend_first_s=5.0,
+    busy_retry_after_s=5.0,
 )
 # For answers that come: a busy machine may take seconds to give one.
 SLOW_ALLOWED = replace(
@@ -34,14 +34,14 @@ SLOW_ALLOWED = replace(
 )
 
 
-def client(url: str, durations: Durations = SLOW_ALLOWED, clock: StillClock | None = None) -> RecallClient:
-    return RecallClient(url, KEY, durations, clock=clock or StillClock())
+def client(url: str, timeouts: HttpTimeouts = SLOW_ALLOWED, clock: StillClock | None = None) -> RecallClient:
+    return RecallClient(url, KEY, timeouts, clock=clock or StillClock())
 
 
 def create(
-    url: str, durations: Durations = SLOW_ALLOWED, *, fresh: Callable[[], bool] = lambda: True
+    url: str, timeouts: HttpTimeouts = SLOW_ALLOWED, *, fresh: Callable[[], bool] = lambda: True
 ) -> CreateAnswer:
-    return client(url, durations).create(ORDER, is_still_fresh=fresh)
+    return client(url, timeouts).create(ORDER, is_still_fresh=fresh)
 
 
 def closed_port() -> int:

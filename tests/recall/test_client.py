@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from app.core.durations import Durations
 from app.errors import AccountRefused, CursorRefused, RecallBusy
 from app.orchestrator.ports_recall import Recall
 from app.recall.client import RecallClient
+from app.recall.http_exchange import HttpTimeouts
 from app.recall.resources import MAX_ANSWER_BYTES
 from app.recall.types import CreateAnswer
 from tests.doubles.still_clock import StillClock
@@ -155,10 +155,10 @@ def test_a_get_that_fails_asks_for_patience_and_is_not_repeated_within_its_slot(
     behaviour: Behaviour, cause: str
 ) -> None:
     """Recall counts every request it sees, and the caller holds one slot of its rate."""
-    durations = QUICK if cause == "timeout" else SLOW_ALLOWED
+    timeouts = QUICK if cause == "timeout" else SLOW_ALLOWED
     with raw_server(behaviour) as server, pytest.raises(RecallBusy) as caught:
-        client(server.url, durations).retrieve(T, recording_id=R)
-    assert (caught.value.cause, caught.value.retry_after_s) == (cause, QUICK.resend_first_s)
+        client(server.url, timeouts).retrieve(T, recording_id=R)
+    assert (caught.value.cause, caught.value.retry_after_s) == (cause, QUICK.busy_retry_after_s)
     assert len(server.requests) == 1
 
 
@@ -222,12 +222,12 @@ def test_every_status_that_is_not_meant_asks_for_patience_and_is_named(name: str
     accounts = (401, 402, 403)
     for status in {*range(300, 600)} - {*accounts, *MEANT.get(name, ())}:
         with raw_server(answer(status)) as server, pytest.raises(RecallBusy) as caught:
-            ASKS[name](client(server.url, Durations()))
+            ASKS[name](client(server.url, HttpTimeouts()))
         assert caught.value.cause == f"http_{status}"
         assert not isinstance(caught.value, CursorRefused)
     for status in accounts:
         with raw_server(answer(status)) as server, pytest.raises(AccountRefused) as refused:
-            ASKS[name](client(server.url, Durations()))
+            ASKS[name](client(server.url, HttpTimeouts()))
         assert refused.value.status == status
 
 

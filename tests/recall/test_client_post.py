@@ -229,7 +229,7 @@ def test_over_tls_too_everything_holds(
         assert create(server.url).detail == "tls"  # an unknown certificate
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         server.connections = 0
-        kinds = [create(server.url, durations) for durations in (SLOW_ALLOWED, SLOW_ALLOWED, QUICK)]
+        kinds = [create(server.url, timeouts) for timeouts in (SLOW_ALLOWED, SLOW_ALLOWED, QUICK)]
         assert [(a.kind, a.detail) for a in kinds] == [
             ("created", ""),
             ("unknown", "connection_lost"),

@@ -18,15 +18,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.core.durations import Durations
 from app.errors import DownloadBlocked, LeaseLost
 from app.recall import download
-from app.recall.http_exchange import Call, ExchangeFailed, Wire
+from app.recall.http_exchange import Call, ExchangeFailed, HttpTimeouts, Wire
 from tests.recall.raw_server import Behaviour, answer, drip, hang_up, raw_server, send, silence
 
-QUICK = replace(Durations(), connect_timeout_s=2.0, read_timeout_s=0.4, download_overall_s=0.8)
+QUICK = replace(HttpTimeouts(), connect_timeout_s=2.0, read_timeout_s=0.4, download_overall_s=0.8)
 # For answers that come: a busy machine may take seconds to give one.
-SLOW_ALLOWED = replace(Durations(), connect_timeout_s=20.0, read_timeout_s=20.0, download_overall_s=40.0)
+SLOW_ALLOWED = replace(HttpTimeouts(), connect_timeout_s=20.0, read_timeout_s=20.0, download_overall_s=40.0)
 _BUSY_S = 10.0  # what drips goes on for twenty
 SECRET = "X-Amz-Signature=do-not-show"
 BODY = b'[{"participant": {"name": "Jane"}, "words": []}]' * 50
@@ -39,12 +38,12 @@ def fetch(
     is_local: bool = True,
     at_most: int = 10_000,
     keep_going: Callable[[], object] = lambda: None,
-    durations: Durations = SLOW_ALLOWED,
+    timeouts: HttpTimeouts = SLOW_ALLOWED,
 ) -> None:
     download.fetch(
         f"{url}/t.json?{SECRET}",
         target,
-        durations=durations,
+        timeouts=timeouts,
         is_local=is_local,
         keep_going=keep_going,
         at_most=at_most,
@@ -125,7 +124,7 @@ def test_every_failure_has_a_word_and_leaves_no_file(behaviour: Behaviour, cause
     target.write_bytes(b"from an earlier try")
     began = time.monotonic()
     with raw_server(behaviour) as server, pytest.raises(DownloadBlocked) as caught:
-        fetch(server.url, target, durations=QUICK if cause in ("timeout", "http_403") else SLOW_ALLOWED)
+        fetch(server.url, target, timeouts=QUICK if cause in ("timeout", "http_403") else SLOW_ALLOWED)
     assert caught.value.cause == cause
     assert not target.exists()
     assert time.monotonic() - began < QUICK.download_overall_s + _BUSY_S
@@ -152,7 +151,7 @@ def test_no_message_traceback_or_log_shows_the_address(
     caplog.set_level(logging.DEBUG)
     for behaviour in (answer(403, EXPIRED), hang_up, silence, answer(200, b"x", length=9)):
         with raw_server(behaviour) as server, pytest.raises(DownloadBlocked) as caught:
-            fetch(server.url, target, durations=QUICK)
+            fetch(server.url, target, timeouts=QUICK)
         error = caught.value
         assert error.__cause__ is None
         assert error.__context__ is None

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import pytest
 
-from app.core.durations import Durations
 from app.errors import RecallBusy
 from app.recall.client import RecallClient
+from app.recall.http_exchange import HttpTimeouts
 from tests.recall.raw_server import answer, raw_server
 from tests.recall.stage import CREATED, EMPTY_PAGE, R, T, client, create
 
@@ -43,7 +43,7 @@ class LateAnswers:
 @pytest.mark.parametrize("status", [102, 103, 199])
 def test_the_answer_after_an_interim_one_is_not_taken_for_that_to_the_next_question(status: int) -> None:
     with raw_server(LateAnswers(status), answer(200, _PAGE)) as server:
-        recall = client(server.url, Durations())
+        recall = client(server.url, HttpTimeouts())
         with pytest.raises(RecallBusy) as raised:
             recall.list_page(_OTHER, None)
         found, _ = recall.list_page(R, None)
@@ -68,7 +68,7 @@ def test_a_question_is_answered_with_200_or_not_at_all(
 ) -> None:
     said = b"" if status == 204 else body
     with raw_server(answer(status, said)) as server, pytest.raises(RecallBusy) as raised:
-        ask(client(server.url, Durations()))
+        ask(client(server.url, HttpTimeouts()))
     assert raised.value.cause == f"http_{status}"
 
 
@@ -76,10 +76,10 @@ def test_a_question_is_answered_with_200_or_not_at_all(
 def test_a_deletion_is_done_when_it_is_said_so(status: int, is_done: bool) -> None:
     with raw_server(answer(status)) as server:
         if is_done:
-            client(server.url, Durations()).delete(T)
+            client(server.url, HttpTimeouts()).delete(T)
             return
         with pytest.raises(RecallBusy):
-            client(server.url, Durations()).delete(T)
+            client(server.url, HttpTimeouts()).delete(T)
 
 
 @pytest.mark.parametrize("status", [102, 103])

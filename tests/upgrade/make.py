@@ -36,6 +36,7 @@ from app.recall.types import CreateOrder
 from app.transcripts.manifest import Manifest, build_manifest
 from app.transcripts.model import Summary
 from tests.policies import built_in
+from tests.taking import take
 
 STOPPED = 1_800_000_000.0  # when the version before was stopped
 _PROVIDERS = [choice.key for choice in built_in().providers]
@@ -212,9 +213,9 @@ def _outbox_under_way(store: SqlStore, maker: Maker) -> None:
     """One is in a worker's hands, one is in the queue, one brings a place in a rate along."""
     maker.at(1)
     first, second, third = [item.id for item in store.due(3, offer_again_s=15)]
-    store.take(first, lease_s=15)
+    take(store, first, lease_s=15)
     store.mark_offered([second])
-    leased = store.take(third, lease_s=15)
+    leased = take(store, third, lease_s=15)
     assert leased is not None
     slot = Slot("list", store.reserve("default", "list", gap_s=1.03))
     store.defer(leased, after_s=1, cause="rate", slot=slot)

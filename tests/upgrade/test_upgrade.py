@@ -24,10 +24,10 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
 from app.adapters.sql.store import SqlStore
 from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription
-from app.orchestrator.records import KEY_ACCEPTED, Leased
+from app.orchestrator.records import KEY_ACCEPTED, Begun, Leased, Presence
 from tests.policies import built_in
 from tests.property.bill import Transcript
-from tests.property.surroundings import DURATIONS
+from tests.property.surroundings import DURATIONS, TIMING
 from tests.property.world import World
 from tests.upgrade.make import STOPPED, recording, transcript
 from workers.dispatcher import Dispatcher
@@ -112,12 +112,13 @@ class ClockedStore(SqlStore):
     def db_now(self) -> sa.ColumnElement[float]:
         return sa.literal(self._world.clock.at, sa.Double)
 
-    def take(self, command_id: int, *, lease_s: float) -> Leased | None:
-        self._world.lease = super().take(command_id, lease_s=lease_s)
-        return self._world.lease
+    def begin(self, command_id: int, presence: Presence, *, lease_s: float) -> Begun | None:
+        begun = super().begin(command_id, presence, lease_s=lease_s)
+        self._world.lease = begun.leased if begun is not None else None
+        return begun
 
     def is_held(self, leased: Leased) -> bool:
-        return self.renew(leased, lease_s=DURATIONS.lease_s)
+        return self.renew(leased, lease_s=TIMING.lease_s)
 
     def moments(self) -> Iterable[float]:
         """When a command may be offered."""
@@ -125,7 +126,7 @@ class ClockedStore(SqlStore):
             rows = connection.execute(sa.select(t.commands)).all()
             probes = list(connection.execute(sa.select(t.pauses.c.probe_at)).scalars())
         for row in rows:
-            again_at = (row.offered_at or -math.inf) + DURATIONS.offer_again_s
+            again_at = (row.offered_at or -math.inf) + TIMING.offer_again_s
             yield max(row.due_at, row.leased_until or 0.0, again_at, *probes)
 
     def states(self) -> dict[str, Transcription]:

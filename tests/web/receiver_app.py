@@ -19,9 +19,8 @@ from flask import Flask
 from app.errors import StoreUnavailable
 from app.orchestrator.records import NewDelivery
 from app.recall.signatures import parse_secret
-from app.web.application import create_app
+from app.web.application import WebParts, create_app
 from app.web.group_commit import Committer
-from app.web.parts import WebParts
 
 SECRETS = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
 

@@ -13,8 +13,7 @@ from structlog.testing import capture_logs
 from app.errors import StoreUnavailable
 from app.orchestrator.records import NewDelivery
 from app.recall.signatures import Secret, parse_secret
-from app.web.application import create_app
-from app.web.parts import WebParts
+from app.web.application import WebParts, create_app
 from tests.web.receiver import event_body, signature_headers
 from tests.web.receiver_app import SECRETS
 

@@ -17,12 +17,14 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
 from app.orchestrator.records import Closing, PauseSubject
 from app.recall.client import RecallClient
+from app.recall.http_exchange import HttpTimeouts
 from app.settings.environment import Settings, load_settings
 from app.settings.workspaces import workspaces_of
-from app.web.health import PARTS, Probe, Readiness, Report
+from app.web.health import PARTS, Probe, Readiness, Report, ToldAfter
 from tests import migrated
 from tests.bench.receivers import hung_valkey, receiver, valkey
 from tests.contract.store_builders import delivery
+from tests.taking import take_deliveries
 from tests.web.receiver import Receiver, head
 from tests.web.receiver_app import FileInbox
 
@@ -107,7 +109,7 @@ def test_valkey_that_stands_still_is_unknown_within_a_second_and_holds_one_threa
         assert {report.parts["database"] for report in reports} == {"ok"}
         assert {report.status for report in reports} == {"degraded"}
         assert probes() - before <= 2, "one that would write, one that would count"
-        assert any("Redis does not answer" in sentence for sentence in reports[-1].sentences())
+        assert any("Redis does not answer" in sentence for sentence in reports[-1].by_part().values())
 
 
 def test_database_that_does_not_answer_is_unknown_within_a_second_and_the_service_unavailable(
@@ -150,7 +152,7 @@ def test_storage_on_a_dead_mount_is_unknown_asked_once_and_well_once_it_is_back(
     mount: Any = HungMount()
     readiness = Readiness(
         store, wiring.open_queue(settings), mount,
-        workspaces=workspaces_of(settings).values(), durations=settings.durations,
+        workspaces=workspaces_of(settings).values(), told=ToldAfter(),
     )  # fmt: skip
     started = time.monotonic()
     states = [within_a_second(readiness).parts["storage"] for _ in range(50)]
@@ -213,7 +215,7 @@ def test_what_is_away_at_once_is_down_and_says_what_to_do(tmp_path: Path) -> Non
     assert {part: report.parts[part] for part in ("database", "queue", "storage")} == dict.fromkeys(
         ("database", "queue", "storage"), "down"
     )
-    assert len(report.sentences()) == len(PARTS)
+    assert len(report.by_part()) == len(PARTS)
 
 
 def test_readyz_says_all_and_nothing_else(settings: Settings, store: SqlStore) -> None:
@@ -252,7 +254,7 @@ def fingerprint_of(settings: Settings) -> str:
     """The fingerprint as workers write it."""
     from app.clock import SystemClock
 
-    client = RecallClient(settings.api_base_url, settings.api_key, settings.durations, clock=SystemClock())
+    client = RecallClient(settings.api_base_url, settings.api_key, HttpTimeouts(), clock=SystemClock())
     return client.fingerprint
 
 
@@ -294,7 +296,7 @@ def later(store: SqlStore) -> None:
 
 def unreadable(store: SqlStore) -> None:
     store.add_deliveries([delivery("m1")])
-    (one,) = store.take_deliveries(1)
+    (one,) = take_deliveries(store, 1)
     store.close_deliveries([Closing(one.id, "unreadable: not JSON")])
 
 

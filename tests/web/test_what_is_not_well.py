@@ -15,7 +15,6 @@ from app.adapters.local_files import LocalBlobs
 from app.adapters.redis.job_queue import QueueCounts
 from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
-from app.core.durations import Durations
 from app.core.policy import ProviderChoice
 from app.ops import metrics
 from app.orchestrator.records import KEY_FOREIGN, LIST_READ, MADE_UP_FOR, BootClock, PauseSubject
@@ -23,7 +22,7 @@ from app.processes import heartbeats
 from app.recall.signatures import Secret
 from app.recall.types import Answer
 from app.settings.workspaces import WorkspaceSettings
-from app.web.health import NO_WEB, PARTS, Readiness, Report
+from app.web.health import NO_WEB, PARTS, Readiness, Report, ToldAfter
 from tests import migrated
 from tests.contract.store_builders import RECORDING, WORKSPACE, begin, delivery
 from tests.policies import built_in
@@ -89,7 +88,7 @@ class Place:
     def readiness(self) -> Readiness:
         queue: Any = WellQueue()
         workspaces = [self.workspace, *self.others]
-        return Readiness(self.store, queue, self.blobs, workspaces=workspaces, durations=Durations())
+        return Readiness(self.store, queue, self.blobs, workspaces=workspaces, told=ToldAfter())
 
     def report(self) -> Report:
         return self.readiness().ask(within_s=20)
@@ -124,7 +123,7 @@ def test_one_process_without_heartbeat_is_named_until_it_leaves_one(place: Place
     place.later(50)
     assert place.ailing == []
     place.later(20)
-    (sentence,) = place.report().sentences()
+    (sentence,) = place.report().by_part().values()
     if role == "web":
         assert sentence == NO_WEB
     else:
@@ -188,7 +187,7 @@ def test_downloads_that_all_fail_are_said_while_one_is_wanted(place: Place, outc
     place.answered(("retrieve", "2xx"), ("download", outcome))
     place.later(61)
     assert place.ailing == ["recall"]
-    assert "cannot be downloaded" in place.report().sentences()[0]
+    assert "cannot be downloaded" in next(iter(place.report().by_part().values()))
     place.answered(("download", "2xx"))
     assert place.ailing == []
     place.answered(("download", outcome))
@@ -204,7 +203,7 @@ def test_list_that_is_not_read_for_hours_is_said_of_a_service_that_had_the_time(
     assert place.ailing == []
     place.later(300)
     assert place.ailing == ["recall"]
-    assert "reconcile_put_off" in place.report().sentences()[0]
+    assert "reconcile_put_off" in next(iter(place.report().by_part().values()))
     place.note(LIST_READ)
     assert place.ailing == []
     place.later(7300)
@@ -239,7 +238,7 @@ def test_recordings_that_are_found_while_no_webhook_came_for_a_day_are_said_unti
     place.later(DAY_S / 2 + 60)
     place.note(LIST_READ)
     assert place.ailing == ["inbox"]
-    assert "that no webhook told of" in place.report().sentences()[0]
+    assert "that no webhook told of" in next(iter(place.report().by_part().values()))
     webhook(place)
     assert place.ailing == []
 

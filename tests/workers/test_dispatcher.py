@@ -14,9 +14,9 @@ from rq import Queue as RqJobs
 from rq.serializers import JSONSerializer
 
 from app.adapters.redis.job_queue import RECALL, RqQueue
-from app.core.durations import Durations
 from app.errors import AfterwordError, QueueUnavailable, StoreUnavailable
 from app.orchestrator.records import Offerable
+from app.orchestrator.timing import Timing
 from tests.workers.programs import Program, eventually
 from workers.dispatcher import Dispatcher, DispatcherStore, Pace
 
@@ -261,16 +261,15 @@ def test_quiet_second_writes_nothing(scene: Scene) -> None:
 def test_scaled_time_is_looked_at_more_often_but_never_without_pause(
     scale: float, look_every_s: float
 ) -> None:
-    durations = Durations().scaled(scale)
-    pace = Pace.scaled(durations, scale)
+    pace = Pace.scaled(scale)
     assert pace.look_every_s == look_every_s
-    assert pace.offer_again_s == durations.offer_again_s
+    assert pace.offer_again_s == Timing().scaled(scale).offer_again_s
     assert pace.sweep_every_s >= 1
 
 
 def test_flushed_redis_is_filled_again_from_the_database(redis_url: str) -> None:
     store = DueStore(time.monotonic, commands=[1, 2])
-    queue = RqQueue(redis_url, 1, Durations(), "0a1b")
+    queue = RqQueue(redis_url, 1, Timing(), "0a1b")
     dispatcher = Dispatcher(
         cast(DispatcherStore, store),
         queue,
@@ -290,8 +289,8 @@ def test_flushed_redis_is_filled_again_from_the_database(redis_url: str) -> None
 def test_sigterm_ends_it_at_once_with_exit_0(program: Callable[[str], Program]) -> None:
     running = program(
         """
-        from workers.dispatcher import _leave
-        signal.signal(signal.SIGTERM, _leave)
+        from app.processes.early_signals import mind_signals
+        mind_signals()
         PrintedLog().info("ready")
         time.sleep(5)
         """

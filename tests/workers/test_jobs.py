@@ -10,10 +10,10 @@ from typing import cast
 
 import pytest
 
-from app.core.durations import Durations
 from app.errors import StoreUnavailable
 from app.orchestrator.records import Offerable
 from app.orchestrator.service import Service
+from app.orchestrator.timing import Timing
 from app.settings.environment import load_settings
 from workers import jobs
 from workers.jobs import GOES_ON_S, work_off
@@ -29,14 +29,14 @@ class Outbox:
     is_away: bool = False
     done: list[int] = field(default_factory=list)
     now: float = 100.0
-    timing: Durations = Durations()
+    timing: Timing = Timing()
 
     @property
     def store(self) -> Outbox:
         return self
 
     def due(self, limit: int, *, offer_again_s: float) -> list[Offerable]:
-        assert offer_again_s == Durations().offer_again_s
+        assert offer_again_s == Timing().offer_again_s
         if self.is_away:
             raise StoreUnavailable("gone")
         return [Offerable(command, "…") for command in self.waiting[:limit]]

@@ -24,8 +24,8 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from app.adapters.redis.job_queue import JOBS, RqQueue, connect, queue_name
-from app.core.durations import Durations
 from app.orchestrator.records import Offerable
+from app.orchestrator.timing import Timing
 from tests.workers.programs import Program, eventually
 from tests.workers.visible_jobs import JOBS as VISIBLE_JOBS
 from workers import own_jobs
@@ -322,7 +322,7 @@ def test_remote_commands_are_not_heard(worker: Program, redis: Redis, tmp_path: 
 
 
 def test_what_our_own_queue_writes_is_done(redis: Redis, redis_url: str) -> None:
-    ours = RqQueue(redis_url, 1, Durations(), "0a1b")
+    ours = RqQueue(redis_url, 1, Timing(), "0a1b")
     ours.offer([Offerable(7, "fetch the transcript")])
     ours.ask_reconcile()
     ours.wake_inbox()

@@ -20,7 +20,7 @@ from rq.serializers import JSONSerializer
 
 from app.adapters.redis import embedded_server
 from app.adapters.redis.job_queue import FAILURE_TTL_S, RECALL, RESULT_TTL_S, RqQueue, connect, queue_name
-from app.core.durations import Durations
+from app.orchestrator.timing import Timing
 from tests.process_checks import wait_until_ready
 from tests.workers.programs import Program, eventually
 from tests.workers.visible_jobs import JOBS, SIGNED
@@ -72,7 +72,7 @@ def start_logging_worker(program: Start, url: str) -> Program:
 
 
 def live_workers(url: str) -> int:
-    return RqQueue(url, 1, Durations(), QUEUE_ID).counts()[0].workers
+    return RqQueue(url, 1, Timing(), QUEUE_ID).counts()[0].workers
 
 
 def enqueue(url: str, function: str, *args: object) -> None:

@@ -105,8 +105,9 @@ def test_two_signals_in_one_instant_are_one_wish(program: Start) -> None:
     up = program(THREE)
     up.pid_of("second")
     time.sleep(0.3)
-    up.send(signal.SIGINT)
-    up.process.send_signal(signal.SIGTERM)
+    # Both are pending when it goes on: one instant for it, however busy the machine is.
+    for one in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
+        up.process.send_signal(one)
     assert up.wait() == 130
     assert up.events("stopping_at_once") == []
 

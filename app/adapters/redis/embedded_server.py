@@ -23,6 +23,7 @@ import stat
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -31,12 +32,12 @@ from urllib.parse import quote
 import structlog
 from redis.exceptions import RedisError, ResponseError
 
+from app.adapters.redis.errors import OLDEST
 from app.adapters.redis.job_queue import connect
 from app.adapters.redis.private_socket import OWN_NAME
 from app.errors import Away
 
 _AOF_NAMES = ("appendonlydir", "appendonly.aof")  # of Valkey and Redis >= 7; of Redis 6.2
-_OLDEST = (6, 2)  # BLMOVE, without which RQ may lose a job between taking and starting it
 
 _CONF = f"""\
 # Compared at every start; changes are lost.
@@ -98,7 +99,7 @@ def find_binary() -> Path:
         return bundled
     for name in ("valkey-server", "redis-server"):
         found = shutil.which(name)
-        if found and _version(found) >= _OLDEST:
+        if found and _version(found) >= OLDEST:
             return Path(found)
     raise Away(
         "No Valkey for this platform: set REDIS_URL, or install Valkey or Redis 6.2 or newer so that "
@@ -131,15 +132,13 @@ def _version(binary: str) -> tuple[int, int]:
 
 def is_ready(home: Path) -> bool:
     """True when the server of this home answers (it does not while it loads its file), if only to refuse."""
-    client = connect(url(home), timeouts="web")
     try:
-        return bool(client.ping())
+        with connect(url(home), timeouts="web") as client:
+            return bool(client.ping())
     except ResponseError:  # a full disk: reading works, and writing too as soon as there is room
         return True
     except RedisError:
         return False
-    finally:
-        client.close()
 
 
 def serve(home: Path, *, guard: Callable[[], None] | None = None, is_told: bool = True) -> int:
@@ -161,7 +160,7 @@ def serve(home: Path, *, guard: Callable[[], None] | None = None, is_told: bool 
     try:
         _prepare(home)
     except OSError as error:
-        raise Away(_explain(error, data_dir(home))) from error
+        raise Away(_remedy(error.errno or 0, Path(error.filename or data_dir(home)))) from error
     ended = _run_once(binary, home, guard, is_told=is_told)
     if ended.is_broken_file:
         _move_aside(data_dir(home))
@@ -169,10 +168,6 @@ def serve(home: Path, *, guard: Callable[[], None] | None = None, is_told: bool 
     if ended.disk_trouble is not None:
         raise Away(_remedy(ended.disk_trouble, data_dir(home)))
     return ended.code
-
-
-def _explain(error: OSError, folder: Path) -> str:
-    return _remedy(error.errno or 0, Path(error.filename or folder))
 
 
 def _remedy(number: int, path: Path) -> str:
@@ -207,24 +202,19 @@ def _refuse_strangers(folder: Path) -> None:
 
 def _stop_orphan(home: Path) -> None:
     """A server that outlived its `up` (only where the kernel cannot tie lives) still writes our files."""
-    if not is_ready(home):
-        return
-    client = connect(url(home), timeouts="web")
-    with suppress(RedisError):
-        client.shutdown(nosave=True)
-    client.close()
-    _log.warning("valkey_orphan_stopped")
+    if is_ready(home):
+        with suppress(RedisError), connect(url(home), timeouts="web") as client:
+            client.shutdown(nosave=True)
+        _log.warning("valkey_orphan_stopped")
 
 
+@dataclass(frozen=True, slots=True)
 class _Ended:
     """How one run of the server ended."""
 
-    __slots__ = ("code", "disk_trouble", "is_broken_file")
-
-    def __init__(self, code: int, *, is_broken_file: bool, disk_trouble: int | None = None) -> None:
-        self.code = code
-        self.is_broken_file = is_broken_file
-        self.disk_trouble = disk_trouble  # an errno
+    code: int
+    is_broken_file: bool = False
+    disk_trouble: int | None = None  # an errno
 
 
 def _run_once(binary: Path, home: Path, guard: Callable[[], None] | None, *, is_told: bool) -> _Ended:
@@ -236,7 +226,7 @@ def _run_once(binary: Path, home: Path, guard: Callable[[], None] | None, *, is_
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        preexec_fn=guard,
+        preexec_fn=guard,  # noqa: PLW1509 - the tie to the parent is made in the child
         umask=0o077,
     )
     stopping = False
@@ -256,22 +246,21 @@ def _run_once(binary: Path, home: Path, guard: Callable[[], None] | None, *, is_
         for sig, handler in before.items():
             signal.signal(sig, handler)
     if stopping:
-        return _Ended(0, is_broken_file=False)
+        return _Ended(0)
     if code < 0:
-        return _Ended(128 - code, is_broken_file=False)
+        return _Ended(128 - code)
     never_ran = code > 0 and not said.was_ready
     is_broken_file = never_ran and said.blames_file and said.disk_trouble is None
     return _Ended(code, is_broken_file=is_broken_file, disk_trouble=said.disk_trouble if never_ran else None)
 
 
+@dataclass(slots=True)
 class _Said:
     """What the server's lines amount to."""
 
-    __slots__ = ("blames_file", "disk_trouble", "was_ready")
-
-    def __init__(self) -> None:
-        self.blames_file = self.was_ready = False
-        self.disk_trouble: int | None = None
+    blames_file: bool = False
+    was_ready: bool = False
+    disk_trouble: int | None = None
 
     def hear(self, text: str, *, is_warning: bool) -> None:
         self.was_ready = self.was_ready or "Ready to accept connections" in text

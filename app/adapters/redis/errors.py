@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from redis import Redis
 from redis import exceptions as said
@@ -23,10 +23,11 @@ _LOGIN = "it refuses the user or the password of REDIS_URL; correct what stands 
 _DEMOTED = "it takes no writes, being a replica: after a fail-over REDIS_URL must lead to the new primary"
 _NOT_REDIS = "what answers there is not Redis: another program's port, or an encrypted one (rediss://)?"
 _ABSENT = "it is not reached; is the server of REDIS_URL running, and its port the right one?"
-_OLDEST = (6, 2)  # BLMOVE, without which RQ may lose a job between taking and starting it
+OLDEST = (6, 2)  # BLMOVE, without which RQ may lose a job between taking and starting it
 
+_Kinds: TypeAlias = tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]
 # By kind; the first that fits. https://redis.readthedocs.io/en/stable/exceptions.html
-_KINDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+_KINDS: _Kinds = (
     ((said.AuthenticationError, said.AuthenticationWrongNumberOfArgsError), _LOGIN),
     (said.NoPermissionError, "its user may not do this; allow it all commands on keys ~rq:* (ACL SETUSER)"),
     (said.OutOfMemoryError, _FULL),
@@ -53,15 +54,34 @@ _WORDS = (
     ("unknown command", "it lacks a command: Redis 6.2 or newer is needed, or Valkey"),
     ("BUSY", "a script keeps it busy; see what else uses it"),
 )
+# By what caused an error about the connection: its own sentence is free text, its causes are not.
+_CAUSES: _Kinds = (
+    (
+        ssl.SSLError,
+        "no encrypted connection comes about: where its port is not encrypted, write redis:// for "
+        "rediss://; where it wants a certificate, name it (?ssl_certfile=…&ssl_keyfile=…)",
+    ),
+    (socket.gaierror, "the host of REDIS_URL is not known here; is it spelt rightly?"),
+    (PermissionError, "this user may not use the socket of REDIS_URL; see its owner and mode"),
+)
+_WRONG_NAME = "its certificate is for another host name than REDIS_URL's; write that name there"
 # https://docs.openssl.org/master/man1/openssl-verification-options/
-_EXPIRED, _WRONG_NAMES = 10, (62, 64)
+_CERTIFICATE = {
+    10: "its certificate has expired; renew it on the server",
+    62: _WRONG_NAME,
+    64: _WRONG_NAME,
+}
+_NO_AUTHORITY = (
+    "its certificate is signed by no authority known here: name the authority's file in REDIS_URL "
+    "(?ssl_ca_certs=/path/ca.pem)"
+)
 
 
 def why_unusable(error: BaseException) -> str:
     """One sentence about an exception of redis-py, with the remedy; never what was sent."""
     if isinstance(error, SocketRefused):
         return str(error)
-    why = _by_kind(error) or _by_words(error) or _by_cause(error)
+    why = _of_kind(_KINDS, error) or _by_words(error) or _by_cause(error)
     return f"Redis cannot be used: {why or f'it answers with an error ({type(error).__name__}), see its log'}"
 
 
@@ -114,7 +134,7 @@ def why_unfit(client: Redis) -> str | None:
     if about.get("cluster_enabled") == 1 or about.get("redis_mode") == "cluster":
         return f"Redis cannot be used: {_CLUSTER}."
     numbers = str(about.get("redis_version", "")).split(".")[:2]
-    if all(number.isdecimal() for number in numbers) and tuple(map(int, numbers)) < _OLDEST:
+    if all(number.isdecimal() for number in numbers) and tuple(map(int, numbers)) < OLDEST:
         return f"Redis cannot be used: it is version {'.'.join(numbers)}; 6.2 or newer is needed, or Valkey."
     return None
 
@@ -138,32 +158,21 @@ def _info(client: Redis) -> dict[str, Any]:
     return about
 
 
-def _by_kind(error: BaseException) -> str | None:
-    return next((why for kind, why in _KINDS if isinstance(error, kind)), None)
+def _of_kind(kinds: _Kinds, error: BaseException) -> str | None:
+    return next((why for kind, why in kinds if isinstance(error, kind)), None)
 
 
 def _by_words(error: BaseException) -> str | None:
-    if not isinstance(error, said.ResponseError):
-        return None
-    text = str(error)
+    text = str(error) if isinstance(error, said.ResponseError) else ""
     return next((why for words, why in _WORDS if words in text), None)
 
 
 def _by_cause(error: BaseException) -> str | None:
-    """Of an exception about the connection: its own sentence is free text, its causes are not."""
-    causes = list(_causes(error))
-    for cause in causes:
+    for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return _why_not_trusted(cause.verify_code)
-        if isinstance(cause, ssl.SSLError):
-            return (
-                "no encrypted connection comes about: where its port is not encrypted, write redis:// for "
-                "rediss://; where it wants a certificate, name it (?ssl_certfile=…&ssl_keyfile=…)"
-            )
-        if isinstance(cause, socket.gaierror):
-            return "the host of REDIS_URL is not known here; is it spelt rightly?"
-        if isinstance(cause, PermissionError):
-            return "this user may not use the socket of REDIS_URL; see its owner and mode"
+            return _CERTIFICATE.get(cause.verify_code, _NO_AUTHORITY)
+        if why := _of_kind(_CAUSES, cause):
+            return why
         if isinstance(cause, TimeoutError) and "handshake" in str(cause):
             return "it does not begin to encrypt; where its port is not encrypted, write redis:// there"
     return _by_silence(error)
@@ -178,17 +187,6 @@ def _by_silence(error: BaseException) -> str | None:
     if any(isinstance(cause, cut) for cause in _causes(error)) or "losed by server" in str(error):
         return "it ends the connection: is it restarting, or its port an encrypted one (rediss://)?"
     return _ABSENT if isinstance(error, said.ConnectionError | OSError) else None
-
-
-def _why_not_trusted(code: int) -> str:
-    if code in _WRONG_NAMES:
-        return "its certificate is for another host name than REDIS_URL's; write that name there"
-    if code == _EXPIRED:
-        return "its certificate has expired; renew it on the server"
-    return (
-        "its certificate is signed by no authority known here: name the authority's file in REDIS_URL "
-        "(?ssl_ca_certs=/path/ca.pem)"
-    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -34,9 +34,9 @@ from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from app.adapters.redis.errors import forgetful, why_unusable
 from app.adapters.redis.private_socket import CheckedSocket
-from app.core.durations import Durations
 from app.errors import QueueUnavailable, StoreUnavailable
 from app.orchestrator.records import Offerable
+from app.orchestrator.timing import Timing
 
 INBOX = "inbox"
 RECALL = "recall"
@@ -58,6 +58,7 @@ JOBS_WAITING_PER_WORKER = 4
 # A finished job is 4.8 kB in Redis; a minute is enough for a look at the dashboard.
 RESULT_TTL_S = 60
 FAILURE_TTL_S = 86_400
+_KEPT: dict[str, Any] = {"result_ttl": RESULT_TTL_S, "failure_ttl": FAILURE_TTL_S}
 # Under RQ's own prefix: where RQ may write, this may.
 _WRITTEN_KEY, _WRITTEN_TTL_S = "rq:afterword:can_write", 60
 # Two days of a busy workspace are some hundred pages, two seconds each.
@@ -75,7 +76,7 @@ def connect(url: str, *, timeouts: Timeouts) -> Redis:
 
     Args:
         url: `redis://`, `rediss://` or `unix://`.
-        patience: "web": gives up within 2 s and never repeats a command by itself. redis-py's own
+        timeouts: "web": gives up within 2 s and never repeats a command by itself. redis-py's own
             defaults hang for 59 s on a stopped server and send a timed-out RPUSH twice.
             "worker": waits for blocking reads (RQ raises the time-out itself) and repeats after a
             broken connection for about a second; longer outages are the worker loop's business.
@@ -140,19 +141,19 @@ class RqQueue:
     """Implements `app.orchestrator.ports.Queue`. Safe to share between threads and to use after a fork."""
 
     def __init__(
-        self, redis_url: str, workers: int, durations: Durations, queue_id: str | Callable[[], str]
+        self, redis_url: str, workers: int, timing: Timing, queue_id: str | Callable[[], str]
     ) -> None:
         """
         Args:
             redis_url: See `connect`.
             workers: Worker processes of the queue `recall`; the queue is kept as shallow as that.
-            durations: For the time limit of a job.
+            timing: For the time limit of a job.
             queue_id: In the names of our queues. A function is asked at the first use, until it answers: the
                 id is in the database, which may be away when a process starts.
         """
         self._redis = connect(redis_url, timeouts="web")
         self._capacity = JOBS_WAITING_PER_WORKER * workers
-        self._job_timeout_s = max(1, round(durations.job_timeout_s))
+        self._job_timeout_s = max(1, round(timing.job_timeout_s))
         self._queue_id = queue_id
 
     @cached_property
@@ -162,27 +163,23 @@ class RqQueue:
         return {kind: queue_name(kind, queue_id) for kind in (RECALL, INBOX)}
 
     @cached_property
-    def _inbox(self) -> RqJobs:
-        return RqJobs(self.names[INBOX], connection=self._redis, serializer=JSONSerializer)
-
-    @cached_property
-    def _recall(self) -> RqJobs:
-        return RqJobs(self.names[RECALL], connection=self._redis, serializer=JSONSerializer)
+    def _queues(self) -> Mapping[str, RqJobs]:
+        options: Any = {"connection": self._redis, "serializer": JSONSerializer}
+        return {kind: RqJobs(name, **options) for kind, name in self.names.items()}
 
     def offer(self, items: Sequence[Offerable]) -> None:
         """Puts one job per item, all in one round trip. Raises `QueueUnavailable`."""
         if not items:
             return
         with _translated():
-            self._recall.enqueue_many(
+            self._queues[RECALL].enqueue_many(
                 [
                     RqJobs.prepare_data(
                         PERFORM_JOB,
                         args=(item.id,),
                         description=item.description,
                         timeout=self._job_timeout_s,
-                        result_ttl=RESULT_TTL_S,
-                        failure_ttl=FAILURE_TTL_S,
+                        **_KEPT,
                         retry=Retry(max=KILLED_HORSES),
                     )
                     for item in items
@@ -192,21 +189,21 @@ class RqQueue:
     def wake_inbox(self) -> None:
         """At most one wake-up waits. Raises `QueueUnavailable`."""
         with _translated():
-            if self._waiting(self._inbox) == 0:
+            if self._waiting(INBOX) == 0:
                 self._push_wake_up()
 
     def _push_wake_up(self) -> None:
+        inbox = self._queues[INBOX]
         with self._redis.pipeline() as pipe:
-            pipe.watch(self._inbox.key)  # type: ignore[no-untyped-call]
-            if pipe.llen(self._inbox.key) != 0:
+            pipe.watch(inbox.key)  # type: ignore[no-untyped-call]
+            if pipe.llen(inbox.key) != 0:
                 return
             pipe.multi()
-            self._inbox.enqueue_call(
+            inbox.enqueue_call(
                 RECEIVE_JOB,
                 description="apply the inbox",
                 timeout=self._job_timeout_s,
-                result_ttl=RESULT_TTL_S,
-                failure_ttl=FAILURE_TTL_S,
+                **_KEPT,
                 retry=Retry(max=KILLED_HORSES),
                 pipeline=pipe,
             )
@@ -220,18 +217,17 @@ class RqQueue:
     def ask_reconcile(self) -> None:
         """One pass over Recall's list, by whichever worker is free. Raises `QueueUnavailable`."""
         with _translated():
-            self._recall.enqueue_call(
+            self._queues[RECALL].enqueue_call(
                 RECONCILE_JOB,
                 description="hold Recall's list of recordings against what we heard",
                 timeout=LONGEST_JOB_S,
-                result_ttl=RESULT_TTL_S,
-                failure_ttl=FAILURE_TTL_S,
+                **_KEPT,
             )
 
     def room(self) -> int:
         """How many more commands the queue takes now, never below 0. Raises `QueueUnavailable`."""
         with _translated():
-            return max(0, self._capacity - self._waiting(self._recall))
+            return max(0, self._capacity - self._waiting(RECALL))
 
     def ping(self) -> None:
         """Returns when Redis answers, else raises `QueueUnavailable` within 2 s."""
@@ -249,12 +245,13 @@ class RqQueue:
     def counts(self) -> tuple[QueueCounts, QueueCounts]:
         """Of `recall` and `inbox`, for metrics and health. Raises `QueueUnavailable`."""
         with _translated():
-            return self._counts(RECALL, self._recall), self._counts(INBOX, self._inbox)
+            return self._counts(RECALL), self._counts(INBOX)
 
-    def _waiting(self, queue: RqJobs) -> int:
-        return int(self._redis.llen(queue.key))
+    def _waiting(self, kind: str) -> int:
+        return int(self._redis.llen(self._queues[kind].key))
 
-    def _counts(self, kind: str, queue: RqJobs) -> QueueCounts:
+    def _counts(self, kind: str) -> QueueCounts:
+        queue = self._queues[kind]
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.llen(queue.key)
             pipe.zcard(queue.started_job_registry.key)

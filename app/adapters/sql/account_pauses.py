@@ -22,16 +22,9 @@ class AccountPauses(Database):
         self, workspace: str, subject: PauseSubject, status: int | None = None, *, probe_after_s: float
     ) -> None:
         """See `app.orchestrator.ports.AccountPauses.pause`."""
-        cause = pause_cause(subject, status)
-        probe_at = self.db_now + probe_after_s
-        new = self.insert(t.pauses).values(
-            workspace=workspace, cause=cause, since=self.db_now, probe_at=probe_at
-        )
-        paused = new.on_conflict_do_update(
-            index_elements=["workspace"], set_={"cause": cause, "probe_at": probe_at}
-        )
-        with self.writing() as connection:
-            connection.execute(paused)
+        values = {"cause": pause_cause(subject, status), "probe_at": self.db_now + probe_after_s}
+        new = values | {"since": self.db_now}
+        self.write(self.upsert(t.pauses, {"workspace": workspace}, new, changed=values))
 
     def unpause(self, workspace: str) -> None:
         """
@@ -59,10 +52,7 @@ class AccountPauses(Database):
 
     def paused(self, workspace: str) -> Pause | None:
         """The pause of a workspace, if it is paused."""
-        row = t.pauses
-        pause = sa.select(row.c.workspace, row.c.cause, row.c.since, row.c.probe_at)
-        with self.reading() as connection:
-            found = connection.execute(pause.where(row.c.workspace == workspace)).first()
+        found = self.read_first(sa.select(t.pauses).where(t.pauses.c.workspace == workspace))
         return Pause.read(*found) if found is not None else None
 
     def paused_since(self, workspace: str, at: float, *, for_creates: bool = True) -> float:
@@ -76,16 +66,14 @@ class AccountPauses(Database):
             ended = ended.where(~is_about_creates(log.c.cause))
             running = running.where(~is_about_creates(pause.c.cause))
         # One statement, one snapshot: a pause that ends meanwhile is in it once.
-        with self.reading() as connection:
-            spans = connection.execute(sa.union_all(ended.where(log.c.ended_at > at), running)).all()
+        spans = self.read_all(sa.union_all(ended.where(log.c.ended_at > at), running))
         return covered_s(((float(began), float(end)) for began, end in spans), since=at)
 
     def take_probe(self, workspace: str, *, every_s: float) -> bool:
         """True for one caller per `every_s`: that one may ask Recall. False when nothing is paused."""
         row = t.pauses
         taken = row.update().where(row.c.workspace == workspace, row.c.probe_at <= self.db_now)
-        with self.writing() as connection:
-            return connection.execute(taken.values(probe_at=self.db_now + every_s)).rowcount == 1
+        return self.write(taken.values(probe_at=self.db_now + every_s)) == 1
 
 
 def is_about_creates(cause: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:

@@ -23,23 +23,14 @@ class ApiKeys(Database):
 
     def key_status(self, workspace: str, fingerprint: str) -> str | None:
         """See `app.orchestrator.ports_recall.ApiKeys.key_status`."""
-        row = t.recall_keys
-        found = sa.select(row.c.status).where(row.c.workspace == workspace, row.c.fingerprint == fingerprint)
-        with self.reading() as connection:
-            return connection.execute(found).scalar()
+        return self.read_value(status_of(workspace, fingerprint))
 
     def set_key_status(self, workspace: str, fingerprint: str, status: str) -> None:
         """See `app.orchestrator.ports_recall.ApiKeys.set_key_status`."""
-        new = self.insert(t.recall_keys).values(
-            workspace=workspace, fingerprint=fingerprint, status=status, at=self.db_now
-        )
-        noted = new.on_conflict_do_update(
-            index_elements=["workspace", "fingerprint"],
-            set_={"status": status, "at": self.db_now},
-            where=t.recall_keys.c.status != KEY_BY_HAND,  # given while a worker was asking Recall
-        )
-        with self.writing() as connection:
-            connection.execute(noted)
+        key = {"workspace": workspace, "fingerprint": fingerprint}
+        is_ours = t.recall_keys.c.status != KEY_BY_HAND  # given while a worker was asking Recall
+        values = {"status": status, "at": self.db_now}
+        self.write(self.upsert(t.recall_keys, key, values, where=is_ours))
 
     def newest_recordings(self, workspace: str, limit: int, *, gone_too: bool = False) -> list[str]:
         """See `app.orchestrator.ports_recall.ApiKeys.newest_recordings`."""
@@ -56,3 +47,9 @@ class ApiKeys(Database):
         with self.reading() as connection:
             found = connection.execute(should_be_there).scalars().all()
             return list(found or connection.execute(newest).scalars().all())
+
+
+def status_of(workspace: str, fingerprint: str) -> sa.Select[str]:
+    """What is known of a key."""
+    row = t.recall_keys
+    return sa.select(row.c.status).where(row.c.workspace == workspace, row.c.fingerprint == fingerprint)

@@ -8,8 +8,9 @@ An absence that was not noted yet is noted first, by `liveness`, in a transactio
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -23,6 +24,7 @@ from app.adapters.sql.transitions import Transitions
 from app.orchestrator.records import KEYS_IN_USE, Begun, Presence, Received
 
 _Rows = tuple[sa.Row[Any], LoadedRows, Sequence[sa.Row[str, str]]]
+_T = TypeVar("_T")
 _PAUSED, _KEY, _TRIPPED = "paused", "key", "tripped"
 
 
@@ -31,39 +33,37 @@ class Beginnings(Transitions, DeliveryInbox, Liveness):
 
     def receive(self, limit: int, presence: Presence) -> Received:
         """See `app.orchestrator.ports.DeliveryInbox.receive`."""
+        return self._present(presence, partial(self._receive, limit))
+
+    def begin(self, command_id: int, presence: Presence, *, lease_s: float) -> Begun | None:
+        """See `app.orchestrator.ports.Leases.begin`."""
+        found, at = self._present(presence, partial(self._begin, command_id, lease_s))
+        return _begun(found, at) if found is not None else None
+
+    def _present(self, presence: Presence, work: Callable[[Connection, float, float], _T]) -> _T:
+        """Work that is given a transaction, the database's clock, and when the last absence ended."""
         with self.writing() as connection:
             reading, away_until = self.read_presence(connection, presence.boot)
             if reading.is_ordinary(presence.quiet_s):
-                return self._receive(connection, limit, reading.now, away_until)
+                return work(connection, reading.now, away_until)
         away_until = self.record_heartbeat(quiet_s=presence.quiet_s, boot=presence.boot)
         with self.writing() as connection:
-            return self._receive(connection, limit, self.now_in(connection), away_until)
+            return work(connection, self.now_in(connection), away_until)
 
-    def _receive(self, connection: Connection, limit: int, at: float, away_until: float) -> Received:
+    def _receive(self, limit: int, connection: Connection, at: float, away_until: float) -> Received:
         found = self.take_deliveries_in(connection, limit)
         waiting = sa.select(t.deliveries.c.id).where(t.deliveries.c.applied_at.is_(None))
         others = connection.execute(waiting.limit(len(found) + 1)).all() if found else ()
         return Received(found, at, away_until, has_more=len(others) > len(found))
 
-    def begin(self, command_id: int, presence: Presence, *, lease_s: float) -> Begun | None:
-        """See `app.orchestrator.ports.Leases.begin`."""
-        with self.writing() as connection:
-            reading, _ = self.read_presence(connection, presence.boot)
-            is_ordinary, at = reading.is_ordinary(presence.quiet_s), reading.now
-            found = self._begin(connection, command_id, lease_s=lease_s) if is_ordinary else None
-        if not is_ordinary:
-            self.record_heartbeat(quiet_s=presence.quiet_s, boot=presence.boot)
-            with self.writing() as connection:
-                at = self.now_in(connection)
-                found = self._begin(connection, command_id, lease_s=lease_s)
-        return _begun(found, at) if found is not None else None
-
-    def _begin(self, connection: Connection, command_id: int, *, lease_s: float) -> _Rows | None:
+    def _begin(
+        self, command_id: int, lease_s: float, connection: Connection, at: float, _: float
+    ) -> tuple[_Rows | None, float]:
         taken = self.take_in(connection, command_id, lease_s=lease_s)
         if taken is None:
-            return None
+            return None, at
         loaded = self.load_in(connection, taken.workspace, taken.recording_id)
-        return taken, loaded, connection.execute(_standing(taken.workspace)).all()
+        return (taken, loaded, connection.execute(_standing(taken.workspace)).all()), at
 
 
 def _begun(found: _Rows, at: float) -> Begun:

@@ -19,19 +19,12 @@ _FOLLOW_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """
-    Seconds, all by the database's clock.
-
-    Attributes:
-        alive: When a process last signed; None before the first time.
-        distance: The database's clock less the machine's seconds since its start; None when not measured.
-        before: The same when this start of this machine last noted it; None when it never did.
-    """
+    """Seconds, all by the database's clock."""
 
     now: float
-    alive: float | None
-    distance: float | None
-    before: float | None
+    alive: float | None  # when a process last signed; None before the first time
+    distance: float | None  # this clock less the machine's seconds since its start; None when not measured
+    before: float | None  # the same when this start of this machine last noted it; None when it never did
 
     def is_ordinary(self, quiet_s: float) -> bool:
         """Nothing has happened, and nothing is to be noted yet."""
@@ -44,19 +37,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """
-    What a reading came to, in seconds.
+    """What a reading came to, in seconds."""
 
-    Attributes:
-        back_s, forward_s: By how much the clock was set, or may have been; one of them is 0.
-        is_silence: No process worked for longer than an ordinary day has quiet.
-        lost_s: In these nothing was tried, or the clock jumped over them: patience stood still.
-    """
-
-    back_s: float = 0.0
+    back_s: float = 0.0  # by how much the clock was set, or may have been; this or the next is 0
     forward_s: float = 0.0
-    is_downtime: bool = False
-    lost_s: float = 0.0
+    is_downtime: bool = False  # no process worked for longer than an ordinary day has quiet
+    lost_s: float = 0.0  # in these nothing was tried, or the clock jumped over them: patience stood still
 
     @property
     def is_step(self) -> bool:

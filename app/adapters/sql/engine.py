@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -30,6 +30,10 @@ from app.errors import ConfigError, StoreUnavailable
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
     from sqlalchemy.engine import ExceptionContext
+    from sqlalchemy.sql.selectable import TypedReturnsRows
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 WAIT_S = 5.0  # the cap of every wait
 BUSY_S = 4.0  # SQLite: less, so that a web request gets its 503 from us
@@ -82,6 +86,25 @@ class Database:
         with translated(), self.engine.begin() as connection:
             yield connection
 
+    def read_all(self, query: TypedReturnsRows[*_Ts]) -> Sequence[sa.Row[*_Ts]]:
+        """Every row of a query in a transaction of its own, as below."""
+        with self.reading() as connection:
+            return connection.execute(query).all()
+
+    def read_first(self, query: TypedReturnsRows[*_Ts]) -> sa.Row[*_Ts] | None:
+        with self.reading() as connection:
+            return connection.execute(query).first()
+
+    def read_value(self, query: TypedReturnsRows[_T, *tuple[Any, ...]]) -> _T | None:
+        """The first column of the first row."""
+        with self.reading() as connection:
+            return connection.execute(query).scalar()
+
+    def write(self, statement: sa.UpdateBase) -> int:
+        """One statement in a transaction of its own; returns how many rows it changed."""
+        with self.writing() as connection:
+            return connection.execute(statement).rowcount
+
     @contextmanager
     def writing(self, *, wait_s: float = BUSY_S, is_urgent: bool = False) -> Iterator[Connection]:
         """
@@ -108,6 +131,19 @@ class Database:
         from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
         return postgresql_insert(table)
+
+    def upsert(
+        self,
+        table: sa.Table,
+        key: Mapping[str, object],
+        values: Mapping[str, object],
+        *,
+        changed: Mapping[str, object] | None = None,
+        where: sa.ColumnElement[bool] | None = None,
+    ) -> sqlite.Insert | postgresql.Insert:
+        """A new row; one that has this key already gets `changed`, else `values`, if `where` holds."""
+        new = self.insert(table).values({**key, **values})
+        return new.on_conflict_do_update(index_elements=list(key), set_=dict(changed or values), where=where)
 
     def close(self) -> None:
         """Closes every idle connection; the next use opens new ones."""
@@ -163,7 +199,7 @@ def sqlite_path(url: URL) -> Path:
 def file_identity(path: Path) -> tuple[int, int] | None:
     """Which file a path leads to now; None where there is none."""
     try:
-        found = os.stat(path)
+        found = path.stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino

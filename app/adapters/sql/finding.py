@@ -1,7 +1,7 @@
 """
 Which recordings there are, and which one an id means: by index wherever the id is one.
 
-Must change together: `_bot_id` and the index `ix_transcriptions_bot` of the migration 0003.
+Must change together: `_of_state` and the index `ix_transcriptions_bot` of the migration 0003.
 """
 
 from __future__ import annotations
@@ -111,15 +111,14 @@ class Finding(Database):
             yield row, row.c.id
             return
         yield row, row.c.recording_id
-        yield row, self._bot_id
+        yield row, self._of_state("bot_id")
         for table in (t.attempts, t.artifacts):
             yield table, table.c.transcript_id
 
-    @property
-    def _bot_id(self) -> sa.ColumnElement[str]:
-        """As in its index: another spelling, or a parameter in it, would not use it."""
-        sqlite, postgresql = "json_extract(state, '$.bot_id')", "(state::json ->> 'bot_id')"
-        return sa.literal_column(sqlite if self.is_sqlite else postgresql, sa.Text)
+    def _of_state(self, name: str) -> sa.ColumnElement[str]:
+        """Spelt as in the index of bots: another spelling, or a parameter in it, would not use it."""
+        spelt = f"json_extract(state, '$.{name}')" if self.is_sqlite else f"(state::json ->> '{name}')"
+        return sa.literal_column(spelt, sa.Text)
 
     def _begins(self, column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
         if self.is_sqlite:  # whose LIKE, blind to case, uses no index
@@ -135,27 +134,22 @@ class Finding(Database):
         wanted = wanted.where(*self._conditions(filters))
         if before is not None:
             wanted = wanted.where(sa.tuple_(row.c.first_heard_at, row.c.id) < sa.tuple_(*before))
-        with self.reading() as connection:
-            return [listed(values) for values in connection.execute(wanted)]
+        return [listed(values) for values in self.read_all(wanted)]
 
     def _conditions(self, filters: Filters) -> Iterator[sa.ColumnElement[bool] | sa.TextClause]:
         row = t.transcriptions
         if filters.phase is not None:
             yield row.c.phase == filters.phase.value
         if filters.bot_id is not None:
-            yield self._begins(self._bot_id, filters.bot_id)
+            yield self._begins(self._of_state("bot_id"), filters.bot_id)
         if filters.provider is not None:
-            attempt = t.attempts
-            is_of_it = sa.and_(
-                attempt.c.workspace == row.c.workspace, attempt.c.recording_id == row.c.recording_id
-            )
-            tried = sa.exists().where(is_of_it, attempt.c.provider == filters.provider)
+            is_of_it = t.is_of(t.attempts, row.c.workspace, row.c.recording_id)
+            tried = sa.exists().where(is_of_it, t.attempts.c.provider == filters.provider)
             yield sa.or_(row.c.provider == filters.provider, tried)
         if filters.since is not None:
             yield row.c.first_heard_at >= filters.since
         if filters.verdict is not None:
-            sqlite, postgresql = "json_extract(state, '$.verdict')", "(state::json ->> 'verdict')"
-            yield sa.literal_column(sqlite if self.is_sqlite else postgresql, sa.Text) == filters.verdict
+            yield self._of_state("verdict") == filters.verdict
         for number, (key, value) in enumerate(filters.metadata):
             yield self._has_metadata(key, value, number)
 
@@ -163,34 +157,32 @@ class Finding(Database):
         """Metadata is a JSON list of pairs in the state. No index: the latest are looked through first."""
         pairs, name, said = _SQLITE_PAIR if self.is_sqlite else _POSTGRESQL_PAIR
         has = f"{name} = :key_{number} AND {said} = :value_{number}"
-        text = sa.text(f"EXISTS (SELECT 1 FROM {pairs} AS pair WHERE {has})")
+        text = sa.text(f"EXISTS (SELECT 1 FROM {pairs} AS pair WHERE {has})")  # noqa: S608 - names of ours
         return text.bindparams(**{f"key_{number}": key, f"value_{number}": value})
 
     def files(self, rows: Sequence[Listed]) -> dict[str, list[str]]:
         """By transcription id: keys below the storage's root of the result that readers should take."""
         row = t.artifacts
         found: dict[str, list[str]] = {}
-        with self.reading() as connection:
-            for workspace, ids in _by_workspace(rows).items():
-                wanted = sa.select(row.c.recording_id, row.c.folder, row.c.files)
-                current = wanted.where(
-                    row.c.workspace == workspace, row.c.recording_id.in_(ids), row.c.is_current
-                )
-                for recording, folder, names in connection.execute(current):
-                    found[ids[recording]] = [f"{folder}/{name}" for name in json.loads(names)]
+        for workspace, ids in _by_workspace(rows).items():
+            wanted = sa.select(row.c.recording_id, row.c.folder, row.c.files)
+            current = wanted.where(
+                row.c.workspace == workspace, row.c.recording_id.in_(ids), row.c.is_current
+            )
+            for recording, folder, names in self.read_all(current):
+                found[ids[recording]] = [f"{folder}/{name}" for name in json.loads(names)]
         return found
 
     def pending(self, rows: Sequence[Listed]) -> dict[str, Pending]:
         """By transcription id, for those of `rows` that have something to be done: what is due first."""
         row = t.commands
         first: dict[str, Pending] = {}
-        with self.reading() as connection:
-            for workspace, ids in _by_workspace(rows).items():
-                columns = (row.c.kind, row.c.due_at, row.c.is_held, row.c.waits_for)
-                wanted = sa.select(row.c.recording_id, *columns)
-                wanted = wanted.where(row.c.workspace == workspace, row.c.recording_id.in_(ids))
-                for recording, *command in connection.execute(wanted.order_by(row.c.due_at, row.c.id)):
-                    first.setdefault(ids[recording], Pending(*command))
+        for workspace, ids in _by_workspace(rows).items():
+            columns = (row.c.kind, row.c.due_at, row.c.is_held, row.c.waits_for)
+            wanted = sa.select(row.c.recording_id, *columns)
+            wanted = wanted.where(row.c.workspace == workspace, row.c.recording_id.in_(ids))
+            for recording, *command in self.read_all(wanted.order_by(row.c.due_at, row.c.id)):
+                first.setdefault(ids[recording], Pending(*command))
         return first
 
 

@@ -14,9 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
-from app.adapters.sql.inbox import ACCEPTED_AT, REFUSED_AT
+from app.adapters.sql.api_keys import status_of
+from app.adapters.sql.inbox import ACCEPTED_AT, IS_UNREADABLE, REFUSED_AT
 from app.adapters.sql.installation import FIRST_START, MARK, Installation
-from app.adapters.sql.tallies import DOWNLOAD_TROUBLE, TROUBLE
+from app.adapters.sql.outbox import first_of_kind
+from app.adapters.sql.tallies import DOWNLOAD_TROUBLE, TROUBLE, measures
 from app.core import commands
 from app.orchestrator.records import KEY_FOREIGN, KEY_UNSEEING, LIST_READ, MADE_UP_FOR, Pause
 
@@ -28,44 +30,32 @@ _FETCH = commands.name_of(commands.FetchTranscript)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """
-    As of `now`. Times are seconds since the epoch by the database's clock; None: never, or not now.
-
-    Attributes:
-        heartbeats: Process to (seconds since its last heartbeat, detail).
-        oldest_undone_s: Age of the oldest unapplied delivery or wanted command, put off or not.
-        oldest_undone_of: The recording it is about, where that is known.
-        recall_trouble_since: Recall has refused everything, or kept silent, since then.
-        download_trouble_since: No download has succeeded since then, and one is still wanted.
-        list_read_at: A page of Recall's list of recordings was read last.
-        made_up_for_at: A recording was found on it last that no webhook had told of.
-        key_status: What is known of the API key, see `app.orchestrator.ports_recall.ApiKeys.key_status`.
-        breakers: Providers that fail: "open" ones are passed over, "half_open" ones are tried once.
-        passed_over: Providers that are passed over, or were a moment ago and have not worked since.
-        last_webhook_at: By the web process's clock.
-        refused_at: The last webhook refused although it bore complete, fresh signature headers.
-        accepted_at: The last one acknowledged.
-        unreadable: Number of the first rightly signed delivery that could not be understood and stands here.
-    """
+    """As of `now`. Times are seconds since the epoch by the database's clock; None: never, or not now."""
 
     now: float
+    # Process to (seconds since its last heartbeat, detail).
     heartbeats: Mapping[str, tuple[float, str]] = field(default_factory=dict)
-    oldest_undone_s: float | None = None
-    oldest_undone_of: str | None = None
+    oldest_undone_s: float | None = (
+        None  # age of the oldest unapplied delivery or wanted command, put off or not
+    )
+    oldest_undone_of: str | None = None  # the recording it is about, where that is known
     pause: Pause | None = None
-    recall_trouble_since: float | None = None
-    download_trouble_since: float | None = None
+    recall_trouble_since: float | None = None  # Recall has refused everything, or kept silent
+    download_trouble_since: float | None = None  # no download has succeeded, and one is still wanted
     first_start_at: float | None = None
-    list_read_at: float | None = None
-    made_up_for_at: float | None = None
-    key_status: str | None = None
+    list_read_at: float | None = None  # the last page of Recall's list of recordings
+    made_up_for_at: float | None = None  # the last recording found on it that no webhook had told of
+    key_status: str | None = None  # see `app.orchestrator.ports_recall.ApiKeys.key_status`
+    # Providers that fail: "open" ones are passed over, "half_open" ones are tried once.
     breakers: Mapping[str, str] = field(default_factory=dict)
-    passed_over: frozenset[str] = frozenset()
-    last_webhook_at: float | None = None
+    passed_over: frozenset[str] = frozenset()  # or were a moment ago, and have not worked since
+    last_webhook_at: float | None = None  # by the web process's clock
     last_stored_at: float | None = None
-    refused_at: float | None = None
-    accepted_at: float | None = None
-    unreadable: int | None = None
+    refused_at: float | None = (
+        None  # the last webhook with complete, fresh signature headers that was refused
+    )
+    accepted_at: float | None = None  # the last one acknowledged
+    unreadable: int | None = None  # id of the first rightly signed delivery that was not understood
 
     @property
     def has_unreadable(self) -> bool:
@@ -88,20 +78,11 @@ class Health(Installation):
 
     def undone_elsewhere(self, known: Collection[str]) -> dict[str, int]:
         """Workspaces beside these that have something undone: how many commands and unapplied deliveries."""
-        row, delivery = t.commands, t.deliveries
-        of_commands = sa.select(row.c.workspace, sa.func.count()).where(row.c.workspace.not_in(known))
-        of_deliveries = sa.select(delivery.c.workspace, sa.func.count()).where(
-            delivery.c.applied_at.is_(None), delivery.c.workspace.not_in(known)
-        )
-        undone: dict[str, int] = {}
-        with self.reading() as connection:
-            for asked in (
-                of_commands.group_by(row.c.workspace),
-                of_deliveries.group_by(delivery.c.workspace),
-            ):
-                for workspace, number in connection.execute(asked):
-                    undone[workspace] = undone.get(workspace, 0) + number
-        return undone
+        delivery = t.deliveries.c
+        waiting = sa.select(delivery.workspace).where(delivery.applied_at.is_(None))
+        undone = sa.union_all(sa.select(t.commands.c.workspace), waiting).subquery().c
+        elsewhere = sa.select(undone.workspace, sa.func.count()).where(undone.workspace.not_in(known))
+        return dict(self.read_all(elsewhere.group_by(undone.workspace)))
 
     def health(self, workspace: str, *, fingerprint: str) -> Facts:
         """
@@ -112,26 +93,27 @@ class Health(Installation):
         Raises:
             StoreUnavailable: The database cannot be read.
         """
-        beat, delivery, pause = t.heartbeats, t.deliveries, t.pauses
+        beat, delivery = t.heartbeats, t.deliveries
         kinds = (TROUBLE, DOWNLOAD_TROUBLE, MARK + LIST_READ, MARK + MADE_UP_FOR)
         of_workspace = [kind + workspace for kind in kinds]
         moments = sa.select(t.installation.c.key, t.installation.c.at)
         moments = moments.where(
             t.installation.c.key.in_((FIRST_START, ACCEPTED_AT, REFUSED_AT, *of_workspace))
         )
-        paused = sa.select(pause.c.workspace, pause.c.cause, pause.c.since, pause.c.probe_at)
-        unreadable = sa.select(delivery.c.id).where(delivery.c.note.is_not(None), delivery.c.kind.is_(None))
+        paused = sa.select(t.pauses).where(t.pauses.c.workspace == workspace)
+        unreadable = sa.select(delivery.c.id).where(IS_UNREADABLE)
         stored = sa.select(t.artifacts.c.stored_at).order_by(t.artifacts.c.id.desc()).limit(1)
         received = sa.select(delivery.c.received_at).order_by(delivery.c.id.desc()).limit(1)
         with self.reading() as connection:
-            now = float(connection.execute(sa.select(self.db_now)).scalar_one())
+            now = self.now_in(connection)
             beats = connection.execute(sa.select(beat.c.name, beat.c.at, beat.c.detail)).all()
             at = {key: float(moment) for key, moment in connection.execute(moments)}
-            found = connection.execute(paused.where(pause.c.workspace == workspace)).first()
+            found = connection.execute(paused).first()
             breakers, passed_over = _breakers(connection, workspace, now)
             undone_s, undone_of = _oldest_undone(connection, now)
             blocked_since = at.get(DOWNLOAD_TROUBLE + workspace)
-            if blocked_since is not None and not _has_fetch(connection, workspace):
+            fetch = first_of_kind(workspace, _FETCH)
+            if blocked_since is not None and connection.execute(fetch).first() is None:
                 blocked_since = None  # and nothing is left by which the end of it could be seen
             return Facts(
                 now=now,
@@ -145,7 +127,7 @@ class Health(Installation):
                 first_start_at=at.get(FIRST_START),
                 list_read_at=at.get(MARK + LIST_READ + workspace),
                 made_up_for_at=at.get(MARK + MADE_UP_FOR + workspace),
-                key_status=_key_status(connection, workspace, fingerprint),
+                key_status=connection.execute(status_of(workspace, fingerprint)).scalar(),
                 breakers=breakers,
                 passed_over=passed_over,
                 last_webhook_at=connection.execute(received).scalar(),
@@ -156,13 +138,9 @@ class Health(Installation):
             )
 
     def measures(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
-        """What is counted as it happens, by name: `tallies` (summed over their shards), and `counters`."""
-        tally, counter = t.tallies, t.counters
-        summed = sa.select(tally.c.name, sa.func.sum(tally.c.value)).group_by(tally.c.name)
+        """See `app.adapters.sql.tallies.measures`."""
         with self.reading() as connection:
-            tallies = {name: int(number) for name, number in connection.execute(summed)}
-            counters = connection.execute(sa.select(counter.c.name, counter.c.value)).all()
-            return tallies, {name: int(number) for name, number in counters}
+            return measures(connection)
 
 
 def _oldest_undone(connection: Connection, now: float) -> tuple[float | None, str | None]:
@@ -181,18 +159,6 @@ def _oldest_undone(connection: Connection, now: float) -> tuple[float | None, st
         return None, None
     since, of = min(past, key=lambda wish: wish[0])
     return now - since, of
-
-
-def _has_fetch(connection: Connection, workspace: str) -> bool:
-    row = t.commands
-    wanted = sa.select(row.c.id).where(row.c.workspace == workspace, row.c.kind == _FETCH)
-    return connection.execute(wanted.limit(1)).first() is not None
-
-
-def _key_status(connection: Connection, workspace: str, fingerprint: str) -> str | None:
-    row = t.recall_keys
-    status = sa.select(row.c.status).where(row.c.workspace == workspace, row.c.fingerprint == fingerprint)
-    return connection.execute(status).scalar()
 
 
 def _breakers(connection: Connection, workspace: str, now: float) -> tuple[dict[str, str], frozenset[str]]:

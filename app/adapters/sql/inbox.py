@@ -22,12 +22,16 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.engine import BUSY_S, Database, file_identity, sqlite_path
 from app.adapters.sql.errors import translated
 from app.adapters.sql.installation import Installation
+from app.adapters.sql.tables import is_of
 from app.orchestrator.records import Closing, Delivery, NewDelivery, PauseSubject
 
 ACCEPTED = "accepted"  # the counter of deliveries that were acknowledged, repetitions included
 # Moments in `installation`: of the last delivery acknowledged, and of the last one refused although it bore
 # complete, fresh headers.
 ACCEPTED_AT, REFUSED_AT = "webhook_accepted", "webhook_refused"
+
+# Rightly signed, and could not be understood; see `put_aside`.
+IS_UNREADABLE = sa.and_(t.deliveries.c.note.is_not(None), t.deliveries.c.kind.is_(None))
 
 _COLUMNS = ("workspace", "webhook_id", "received_at", "sent_at", "secret_label", "body")
 _ADD = "INSERT INTO deliveries ({}) VALUES ({}) ON CONFLICT (workspace, webhook_id) DO NOTHING"
@@ -60,17 +64,8 @@ class DeliveryInbox(Installation):
     def _dedicated(self) -> DedicatedConnection:
         return DedicatedConnection(self)
 
-    def take_deliveries(self, limit: int) -> list[Delivery]:
-        """
-        Unapplied deliveries; counts one try for each. Those never tried come first and together, oldest
-        first (as they reached the database); one that was tried before comes alone. None of a workspace that
-        is not in the settings.
-        """
-        with self.writing() as connection:
-            return self.take_deliveries_in(connection, limit)
-
     def take_deliveries_in(self, connection: Connection, limit: int) -> list[Delivery]:
-        """`take_deliveries` within a transaction."""
+        """See `app.orchestrator.ports.DeliveryInbox.receive`. None of a workspace not in the settings."""
         row = t.deliveries
         waiting = sa.select(row.c.id).where(_is_waiting())
         untried = waiting.where(row.c.tries == 0).order_by(row.c.id).limit(limit)
@@ -83,11 +78,10 @@ class DeliveryInbox(Installation):
         ]
 
     def return_deliveries(self, delivery_ids: Sequence[int]) -> None:
-        """Takes the tries of `take_deliveries` back: they ended for a reason that was not theirs."""
+        """Takes the tries of `receive` back: they ended for a reason that was not theirs."""
         row = t.deliveries
         returned = row.update().where(row.c.id.in_(sorted(delivery_ids)), row.c.tries > 0)
-        with self.writing() as connection:
-            connection.execute(returned.values(tries=row.c.tries - 1))
+        self.write(returned.values(tries=row.c.tries - 1))
 
     def close_deliveries(self, closings: Sequence[Closing]) -> None:
         """See `app.orchestrator.ports.DeliveryInbox.close_deliveries`."""
@@ -112,53 +106,35 @@ class DeliveryInbox(Installation):
     def put_aside(self, delivery_id: int, *, kind: str, recording_id: str | None = None) -> None:
         """A person had an unreadable one applied, or has seen that it cannot be: it stands no longer."""
         row = t.deliveries
-        unread = row.update().where(row.c.id == delivery_id, row.c.note.is_not(None), row.c.kind.is_(None))
-        with self.writing() as connection:
-            connection.execute(unread.values(kind=kind, recording_id=recording_id))
+        unread = row.update().where(row.c.id == delivery_id, IS_UNREADABLE)
+        self.write(unread.values(kind=kind, recording_id=recording_id))
 
     def delivery(self, delivery_id: int) -> tuple[str, bytes | None] | None:
         """(workspace, body) of a stored delivery, applied or not; the body may have been dropped by now."""
         row = t.deliveries
-        wanted = sa.select(row.c.workspace, row.c.body).where(row.c.id == delivery_id)
-        with self.reading() as connection:
-            found = connection.execute(wanted).first()
+        found = self.read_first(sa.select(row.c.workspace, row.c.body).where(row.c.id == delivery_id))
         return None if found is None else (found.workspace, found.body)
 
     def deliveries_of(self, workspace: str, recording_id: str) -> list[Mapping[str, Any]]:
         """The applied deliveries about a recording, those without effect too, and without their bodies."""
         row = t.deliveries
         columns = [column for column in row.c if column.name != "body"]
-        wanted = (
-            sa.select(*columns)
-            .where(row.c.workspace == workspace, row.c.recording_id == recording_id)
-            .order_by(row.c.id)
-        )
-        with self.reading() as connection:
-            return [dict(values) for values in connection.execute(wanted).mappings()]
+        wanted = sa.select(*columns).where(is_of(row, workspace, recording_id)).order_by(row.c.id)
+        return [values._asdict() for values in self.read_all(wanted)]
 
     def forget_bodies(self, *, older_than_s: float, limit: int) -> int:
-        """
-        Drops the bodies of at most `limit` deliveries applied more than `older_than_s` seconds ago, the
-        oldest first; returns of how many. They can be replayed no more.
-        """
+        """See `app.orchestrator.ports.DeliveryInbox`. The oldest first; these can be replayed no more."""
         row = t.deliveries
-        with (
-            self.reading() as connection
-        ):  # a number, so that the index can be used; and mostly nothing to do
-            until = connection.execute(sa.select(self.db_now - older_than_s)).scalar_one()
-            old = sa.select(row.c.id).where(
-                row.c.body.is_not(None), row.c.kind.is_not(None), row.c.applied_at < until
-            )
-            ids = connection.execute(old.order_by(row.c.applied_at).limit(limit)).scalars().all()
-        if not ids:
+        until = self.now() - older_than_s  # a number, so that the index can be used
+        is_kept = sa.and_(row.c.body.is_not(None), row.c.kind.is_not(None))
+        old = sa.select(row.c.id).where(is_kept, row.c.applied_at < until).order_by(row.c.applied_at)
+        ids = [id_ for (id_,) in self.read_all(old.limit(limit))]
+        if not ids:  # as is mostly so
             return 0
-        # Again, for what was reopened meanwhile.
-        is_meant = sa.and_(row.c.id.in_(sorted(ids)), row.c.body.is_not(None), row.c.kind.is_not(None))
-        return self._forget_on_sqlite(is_meant) if self.is_sqlite else self._forget(is_meant)
-
-    def _forget(self, is_meant: sa.ColumnElement[bool]) -> int:
-        with self.writing() as connection:
-            return connection.execute(t.deliveries.update().where(is_meant).values(body=None)).rowcount
+        is_meant = sa.and_(row.c.id.in_(sorted(ids)), is_kept)  # again, for what was reopened meanwhile
+        if self.is_sqlite:
+            return self._forget_on_sqlite(is_meant)
+        return self.write(row.update().where(is_meant).values(body=None))
 
     def _forget_on_sqlite(self, is_meant: sa.ColumnElement[bool]) -> int:
         # Not by UPDATE: SQLite never joins pages that shrank in place, and since rows are added at the end
@@ -173,9 +149,7 @@ class DeliveryInbox(Installation):
 
     def has_unapplied(self) -> bool:
         """Whether any delivery waits that can be applied."""
-        waiting = sa.select(sa.exists().where(_is_waiting()))
-        with self.reading() as connection:
-            return bool(connection.execute(waiting).scalar())
+        return bool(self.read_value(sa.select(sa.exists().where(_is_waiting()))))
 
     def count_deliveries(self, rejected: Mapping[str, int], *, accepted: int, is_refused: bool) -> None:
         """

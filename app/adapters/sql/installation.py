@@ -23,35 +23,29 @@ class Installation(Database):
 
     def identity(self, name: str) -> str:
         """16 hex digits, made by the first caller of all processes. Raises `StoreUnavailable`."""
-        row = t.identity
-        kept = sa.select(row.c.value).where(row.c.name == name)
-        with self.reading() as connection:
-            found = connection.execute(kept).scalar()
+        found = self.read_value(sa.select(t.identity.c.value).where(t.identity.c.name == name))
         if found is None:
-            new = self.insert(row).values(name=name, value=secrets.token_hex(8))
-            with self.writing() as connection:
-                connection.execute(new.on_conflict_do_nothing())
-                found = connection.execute(kept).scalar_one()
+            new = self.insert(t.identity).values(name=name, value=secrets.token_hex(8))
+            self.write(new.on_conflict_do_nothing())
+            return self.identity(name)
         return str(found)
 
     def first_start(self) -> float:
         """When this installation was first migrated or started: nothing before it is reconciled."""
-        moment = sa.select(t.installation.c.at).where(t.installation.c.key == FIRST_START)
-        with self.reading() as connection:
-            at = connection.execute(moment).scalar()
+        at = self.moment(FIRST_START)
         if at is None:
             new = self.insert(t.installation).values(key=FIRST_START, at=self.db_now)
-            with self.writing() as connection:
-                connection.execute(new.on_conflict_do_nothing())
+            self.write(new.on_conflict_do_nothing())
             return self.first_start()
-        return float(at)
+        return at
+
+    def moment(self, key: str) -> float | None:
+        """The time under a key of `installation`; None when there is none."""
+        return self.read_value(sa.select(t.installation.c.at).where(t.installation.c.key == key))
 
     def mark(self, name: str) -> float | None:
         """A moment noted under this name; None when never."""
-        noted = sa.select(t.installation.c.at).where(t.installation.c.key == MARK + name)
-        with self.reading() as connection:
-            at = connection.execute(noted).scalar()
-        return None if at is None else float(at)
+        return self.moment(MARK + name)
 
     def set_mark(self, name: str, at: float) -> None:
         """Notes a moment, in place of the one before."""
@@ -62,12 +56,10 @@ class Installation(Database):
         """True for one caller of all processes per `every_s` seconds."""
         row, key = t.installation, f"{INTERVAL}{name}"
         is_over = row.c.at <= self.db_now - every_s
-        new = self.insert(row).values(key=key, at=self.db_now)
-        taken = new.on_conflict_do_update(index_elements=["key"], set_={"at": self.db_now}, where=is_over)
+        taken = self.upsert(row, {"key": key}, {"at": self.db_now}, where=is_over)
         # Read first: all processes ask every few seconds, and the interval is nearly always taken.
-        with self.reading() as connection:
-            if connection.execute(sa.select(row.c.key).where(row.c.key == key, ~is_over)).first() is not None:
-                return False
+        if self.read_first(sa.select(row.c.key).where(row.c.key == key, ~is_over)) is not None:
+            return False
         with self.writing() as connection:
             return connection.execute(taken.returning(row.c.key)).first() is not None
 
@@ -84,11 +76,9 @@ class Installation(Database):
 
     def put_moment(self, connection: Connection, key: str, at: float | sa.ColumnElement[float]) -> None:
         """Notes a moment in a transaction, in place of the one before."""
-        new = self.insert(t.installation).values(key=key, at=at)
-        connection.execute(new.on_conflict_do_update(index_elements=["key"], set_={"at": at}))
+        connection.execute(self.upsert(t.installation, {"key": key}, {"at": at}))
 
     def add_to_counter(self, connection: Connection, name: str, number: int) -> None:
         """`count` within a transaction."""
-        new = self.insert(t.counters).values(name=name, value=number)
-        added = {"value": t.counters.c.value + new.excluded.value}
-        connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=added))
+        added = {"value": t.counters.c.value + number}
+        connection.execute(self.upsert(t.counters, {"name": name}, {"value": number}, changed=added))

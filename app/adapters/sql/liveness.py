@@ -51,17 +51,14 @@ class Liveness(Installation):
 
     def steady_since(self) -> float:
         """See `app.orchestrator.ports.Liveness.steady_since`."""
-        row = t.installation
-        with self.reading() as connection:
-            return float(connection.execute(sa.select(row.c.at).where(row.c.key == STEADY)).scalar() or 0.0)
+        return self.moment(STEADY) or 0.0
 
     def beat(self, name: str, *, detail: str = "") -> None:
         """A heartbeat of a process."""
-        values = {"at": self.db_now, "detail": detail}
-        new = self.insert(t.heartbeats).values(name=name, **values)
+        beat = self.upsert(t.heartbeats, {"name": name}, {"at": self.db_now, "detail": detail})
         long_gone = t.heartbeats.delete().where(t.heartbeats.c.at < self.db_now - _HEARTBEATS_KEPT_S)
         with self.writing() as connection:
-            connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=values))
+            connection.execute(beat)
             connection.execute(long_gone)
 
     def heartbeats(self) -> dict[str, tuple[float, str]]:
@@ -70,9 +67,8 @@ class Liveness(Installation):
         the future is as old as it is early.
         """
         row = t.heartbeats
-        with self.reading() as connection:
-            found = connection.execute(sa.select(row.c.name, self.db_now - row.c.at, row.c.detail))
-            return {name: (abs(age_s), detail) for name, age_s, detail in found}
+        found = self.read_all(sa.select(row.c.name, self.db_now - row.c.at, row.c.detail))
+        return {name: (abs(age_s), detail) for name, age_s, detail in found}
 
     def read_presence(self, connection: Connection, boot: BootClock | None) -> tuple[Reading, float]:
         """What `judged` is asked about, and when the last long silence ended."""

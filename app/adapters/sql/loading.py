@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from app.adapters.sql import tables as t
 from app.adapters.sql.liveness import RESUMED
 from app.adapters.sql.outbox import Outbox
+from app.adapters.sql.tables import is_of
 from app.core import commands
 from app.core import state as states
 from app.core.state import Transcription
@@ -57,8 +58,3 @@ def read_state(text: str) -> Transcription:
     for line in () if "version" in record else record.get("attempts", ()):
         line["is_recording_unknown"] = str(line.get("error") or "").startswith("http_404")
     return states.from_record(record)
-
-
-def is_of(table: sa.Table, workspace: str, recording_id: str) -> sa.ColumnElement[bool]:
-    """Rows of one recording."""
-    return sa.and_(table.c.workspace == workspace, table.c.recording_id == recording_id)

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection, Row
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.account_pauses import is_about_creates
+from app.adapters.sql.tables import CLOCK_WAS_SET_BACK_S, is_free, is_of
 from app.adapters.sql.tallies import RecallAnswers
 from app.core import commands
 from app.core.state import ENDS, Phase
@@ -30,45 +31,24 @@ _LONGEST_CAUSE = 100
 _EARLY_S = 0.05  # a command may be taken this much before its time: the offer was on its way
 
 
-# No lease and no offer lies this far ahead, unless the database's clock was set back since.
-_CLOCK_WAS_SET_BACK_S = 600.0
-
-
 class Outbox(RecallAnswers):
     """`app.orchestrator.ports.Outbox` and `Leases`; of `Transcriptions` what reads only."""
 
-    def take(self, command_id: int, *, lease_s: float) -> Leased | None:
-        """The command with a new token, when it is due, unfinished and not leased; else None."""
-        with self.writing() as connection:
-            found = self.take_in(connection, command_id, lease_s=lease_s)
-        return leased_of(found) if found is not None else None
-
     def take_in(self, connection: Connection, command_id: int, *, lease_s: float) -> Row[Any] | None:
         """
-        `take` within a transaction. The row is read by `leased_of` when that has ended: the try is counted
-        whatever the row holds.
+        The command with a new token, when it is due, unfinished and not leased; else None. The row is read
+        by `leased_of` when the transaction has ended: the try is counted whatever the row holds.
         """
         row, token = t.commands, secrets.token_hex(8)
-        taken = row.update().where(row.c.id == command_id, row.c.due_at <= self.db_now + _EARLY_S)
-        taken = taken.where(_is_free(self.db_now)).returning(
-            row.c.id,
-            row.c.workspace,
-            row.c.recording_id,
-            row.c.args,
-            row.c.token,
-            row.c.tries,
-            row.c.slot_at,
-            row.c.slot_rate,
-            row.c.wanted_since,
-        )
+        is_due = row.c.due_at <= self.db_now + _EARLY_S
+        taken = row.update().where(row.c.id == command_id, is_due, is_free(row.c.leased_until, self.db_now))
         values = {"token": token, "leased_until": self.db_now + lease_s, "tries": row.c.tries + 1}
-        return connection.execute(taken.values(values)).first()
+        return connection.execute(taken.values(values).returning(row)).first()
 
     def renew(self, leased: Leased, *, lease_s: float) -> bool:
         """False when the lease went to another, or the command is done."""
-        renewed = t.commands.update().where(_is_ours(leased)).values(leased_until=self.db_now + lease_s)
-        with self.writing() as connection:
-            return connection.execute(renewed).rowcount == 1
+        renewed = t.commands.update().where(is_ours(leased)).values(leased_until=self.db_now + lease_s)
+        return self.write(renewed) == 1
 
     def defer(
         self,
@@ -90,7 +70,7 @@ class Outbox(RecallAnswers):
         """`defer` within a transaction."""
         row = t.commands
         is_paused = sa.exists().where(t.pauses.c.workspace == leased.workspace)
-        later = row.update().where(_is_ours(leased))
+        later = row.update().where(is_ours(leased))
         later = later.values(
             due_at=self.db_now + after_s,
             offered_at=None,
@@ -108,65 +88,50 @@ class Outbox(RecallAnswers):
     def drop(self, leased: Leased, *, answers: Sequence[Answer] = ()) -> None:
         """Finished without a change of state; nothing happens when the lease went to another."""
         with self.writing() as connection:
-            connection.execute(t.commands.delete().where(_is_ours(leased)))
+            connection.execute(t.commands.delete().where(is_ours(leased)))
             self.count_answers(connection, leased.workspace, answers)
 
     def without_command(self, *, older_than_s: float, limit: int) -> list[tuple[str, str]]:
         """See `ports.Transcriptions.without_command`. By the index on goals."""
         row, command = t.transcriptions, t.commands
-        has_command = sa.exists().where(
-            command.c.workspace == row.c.workspace, command.c.recording_id == row.c.recording_id
-        )
+        has_command = sa.exists().where(is_of(command, row.c.workspace, row.c.recording_id))
         is_open = row.c.phase.in_([phase.value for phase in Phase if phase not in ENDS])
         stuck = sa.select(row.c.workspace, row.c.recording_id).where(is_open, ~has_command)
         stuck = stuck.where(row.c.updated_at < self.db_now - older_than_s).limit(limit)
-        with self.reading() as connection:
-            return [(found.workspace, found.recording_id) for found in connection.execute(stuck)]
+        return [(workspace, recording_id) for workspace, recording_id in self.read_all(stuck)]
 
     def draft(self, workspace: str, recording_id: str, transcript_id: str) -> str | None:
         """See `app.orchestrator.ports.Transcriptions.draft`."""
         row = t.artifacts
-        of_this = sa.and_(
-            row.c.workspace == workspace,
-            row.c.recording_id == recording_id,
-            row.c.transcript_id == transcript_id,
-        )
-        with self.reading() as connection:
-            return connection.execute(sa.select(row.c.draft).where(of_this)).scalar()
+        of_this = sa.and_(is_of(row, workspace, recording_id), row.c.transcript_id == transcript_id)
+        return self.read_value(sa.select(row.c.draft).where(of_this))
 
     def due(self, limit: int, *, offer_again_s: float) -> list[Offerable]:
-        """
-        Due commands neither leased nor offered within `offer_again_s`, oldest first. Reads only.
-
-        A paused workspace has none, but one when its probe is due.
-        """
+        """See the port. Oldest first; a paused workspace has none, but one when its probe is due."""
         row, pause = t.commands, t.pauses
         with self.reading() as connection:
             now = connection.execute(sa.select(self.db_now)).scalar_one()  # a number: the index can be used
+            at = sa.literal(now, sa.Double)
             is_quiet = sa.or_(
                 row.c.offered_at.is_(None),
                 row.c.offered_at < now - offer_again_s,
-                row.c.offered_at > now + _CLOCK_WAS_SET_BACK_S,
+                row.c.offered_at > now + CLOCK_WAS_SET_BACK_S,
             )
             waiting = sa.select(row.c.id, row.c.args, row.c.recording_id)
-            waiting = waiting.where(row.c.due_at <= now, _is_free(sa.literal(now, sa.Double)), is_quiet)
+            waiting = waiting.where(row.c.due_at <= now, is_free(row.c.leased_until, at), is_quiet)
             waiting = waiting.order_by(row.c.due_at, row.c.id)
             stops_it = sa.or_(~is_about_creates(pause.c.cause), row.c.kind == _CREATE)
             is_paused = sa.exists().where(pause.c.workspace == row.c.workspace, stops_it)
             found = list(connection.execute(waiting.where(~is_paused).limit(limit)))
-            probing = connection.execute(
-                sa.select(pause.c.workspace).where(pause.c.probe_at <= now)
-            ).scalars()
-            for workspace in probing.all():
-                found += _first_of(connection, waiting.where(is_paused), workspace)
+            probing = connection.execute(sa.select(pause.c.workspace).where(pause.c.probe_at <= now)).all()
+            for (workspace,) in probing:
+                probe = waiting.where(is_paused, row.c.workspace == workspace).limit(1)
+                found += connection.execute(probe).all()
         return [_offerable(values) for values in found[:limit]]
 
     def has_create(self, workspace: str) -> bool:
         """See `app.orchestrator.ports.Outbox.has_create`."""
-        row = t.commands
-        waiting = sa.select(row.c.id).where(row.c.workspace == workspace, row.c.kind == _CREATE)
-        with self.reading() as connection:
-            return connection.execute(waiting.limit(1)).first() is not None
+        return self.read_first(first_of_kind(workspace, _CREATE)) is not None
 
     def mark_offered(self, command_ids: Iterable[int]) -> None:
         """They are in the queue now; `due` is silent about them for a while."""
@@ -176,8 +141,13 @@ class Outbox(RecallAnswers):
         # A row locked by another transaction is being taken or replaced: no need to mark it, nor to wait.
         idle = sa.select(t.commands.c.id).where(t.commands.c.id.in_(ids)).with_for_update(skip_locked=True)
         marked = t.commands.update().where(t.commands.c.id.in_(idle)).values(offered_at=self.db_now)
-        with self.writing() as connection:
-            connection.execute(marked)
+        self.write(marked)
+
+
+def first_of_kind(workspace: str, kind: str) -> sa.Select[int]:
+    """The id of a command of this kind, due or not."""
+    row = t.commands
+    return sa.select(row.c.id).where(row.c.workspace == workspace, row.c.kind == kind).limit(1)
 
 
 def leased_of(found: Row[Any]) -> Leased:
@@ -194,19 +164,8 @@ def leased_of(found: Row[Any]) -> Leased:
     )
 
 
-def _is_free(now: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
-    until = t.commands.c.leased_until
-    return sa.or_(until.is_(None), until < now, until > now + _CLOCK_WAS_SET_BACK_S)
-
-
-def _is_ours(leased: Leased) -> sa.ColumnElement[bool]:
+def is_ours(leased: Leased) -> sa.ColumnElement[bool]:
     return sa.and_(t.commands.c.id == leased.id, t.commands.c.token == leased.token)
-
-
-def _first_of(
-    connection: Connection, waiting: sa.Select[tuple[int, str, str]], workspace: str
-) -> list[Row[int, str, str]]:
-    return list(connection.execute(waiting.where(t.commands.c.workspace == workspace).limit(1)))
 
 
 def _offerable(values: Row[int, str, str]) -> Offerable:

@@ -15,7 +15,9 @@ from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.finding import LISTED, Finding, Listed, listed
-from app.adapters.sql.loading import is_of
+from app.adapters.sql.inbox import IS_UNREADABLE
+from app.adapters.sql.tables import is_of
+from app.adapters.sql.tallies import measures
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +66,18 @@ class Queries(Finding):
         As of now. What is over is counted by the database as it happens (`tallies`), what waits is counted
         here: so this takes as long with a million recordings as with a thousand.
         """
+        delivery = t.deliveries
         with self.reading() as connection:
-            now = connection.execute(sa.select(self.db_now)).scalar_one()
-            pending, due = _count_commands(connection, now)
-            unapplied, unreadable = _count_deliveries(connection)
-            tallies = _tallies(connection)
+            is_due = t.commands.c.due_at <= self.now_in(connection)
+            tallies, counters = measures(connection)
             return Counts(
                 transcriptions=_named(tallies, "goal:"),
                 attempts=_by_provider_and_status(tallies),
-                commands_pending=pending,
-                commands_due=due,
-                deliveries_unapplied=unapplied,
-                deliveries_unreadable=unreadable,
-                rejected=_rejected(connection),
+                commands_pending=_number(connection, t.commands),
+                commands_due=_number(connection, t.commands, is_due),
+                deliveries_unapplied=_number(connection, delivery, delivery.c.applied_at.is_(None)),
+                deliveries_unreadable=_number(connection, delivery, IS_UNREADABLE),
+                rejected=_named(counters, "rejected:"),
                 alarms=_named(tallies, "alarm:"),
                 paused=tuple(connection.execute(sa.select(t.pauses.c.workspace)).scalars()),
             )
@@ -89,23 +90,15 @@ _SECRET = frozenset({"token"})  # a fence, worth nothing to a reader
 def _rows(
     connection: Connection, table: sa.Table, workspace: str, recording_id: str
 ) -> list[Mapping[str, Any]]:
-    found = connection.execute(
-        sa.select(table).where(is_of(table, workspace, recording_id)).order_by(table.c.id)
-    )
+    wanted = sa.select(table).where(is_of(table, workspace, recording_id)).order_by(table.c.id)
     return [
         {k: json.loads(v) if k in _JSON else v for k, v in row.items() if k not in _SECRET}
-        for row in found.mappings()
+        for row in connection.execute(wanted).mappings()
     ]
 
 
-def _tallies(connection: Connection) -> dict[str, int]:
-    row = t.tallies
-    summed = sa.select(row.c.name, sa.func.sum(row.c.value)).group_by(row.c.name)
-    return {name: int(number) for name, number in connection.execute(summed) if number}
-
-
 def _named(tallies: Mapping[str, int], kind: str) -> dict[str, int]:
-    return {name.removeprefix(kind): n for name, n in tallies.items() if name.startswith(kind)}
+    return {name.removeprefix(kind): n for name, n in tallies.items() if n and name.startswith(kind)}
 
 
 def _by_provider_and_status(tallies: Mapping[str, int]) -> dict[tuple[str, str], int]:
@@ -113,21 +106,6 @@ def _by_provider_and_status(tallies: Mapping[str, int]) -> dict[tuple[str, str],
     return {(provider, status): number for (status, _, provider), number in split}
 
 
-def _count_commands(connection: Connection, now: float) -> tuple[int, int]:
-    row = t.commands
-    pending = connection.execute(sa.select(sa.func.count()).select_from(row)).scalar_one()
-    due = sa.select(sa.func.count()).where(row.c.due_at <= now)
-    return pending, connection.execute(due).scalar_one()
-
-
-def _count_deliveries(connection: Connection) -> tuple[int, int]:
-    row = t.deliveries
-    waiting = sa.select(sa.func.count()).where(row.c.applied_at.is_(None))
-    unreadable = sa.select(sa.func.count()).where(row.c.note.is_not(None), row.c.kind.is_(None))
-    return connection.execute(waiting).scalar_one(), connection.execute(unreadable).scalar_one()
-
-
-def _rejected(connection: Connection) -> dict[str, int]:
-    row = t.counters
-    found = connection.execute(sa.select(row.c.name, row.c.value).where(row.c.name.startswith("rejected:")))
-    return {name.partition(":")[2]: value for name, value in found}
+def _number(connection: Connection, table: sa.Table, *conditions: sa.ColumnElement[bool]) -> int:
+    counted = sa.select(sa.func.count()).select_from(table).where(*conditions)
+    return connection.execute(counted).scalar_one()

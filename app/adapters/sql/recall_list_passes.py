@@ -14,9 +14,6 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
 from app.orchestrator.records import HeldPass
 
-# No lease of a pass lies this far ahead, unless the database's clock was set back since.
-_CLOCK_WAS_SET_BACK_S = 600.0
-
 
 class ListPasses(Database):
     """`app.orchestrator.ports_recall.ListPasses`."""
@@ -25,10 +22,8 @@ class ListPasses(Database):
         """See `app.orchestrator.ports_recall.ListPasses.take_pass`."""
         row, token = t.passes, secrets.token_hex(8)
         values = {"token": token, "leased_until": self.db_now + lease_s}
-        new = self.insert(row).values(workspace=workspace, name=name, **values)
-        taken = new.on_conflict_do_update(
-            index_elements=["workspace", "name"], set_=values, where=_is_free(self.db_now)
-        )
+        key = {"workspace": workspace, "name": name}
+        taken = self.upsert(row, key, values, where=t.is_free(t.passes.c.leased_until, self.db_now))
         with self.writing() as connection:
             found = connection.execute(taken.returning(row.c.progress)).first()
         return None if found is None else HeldPass(workspace, name, token, found.progress)
@@ -43,19 +38,13 @@ class ListPasses(Database):
 
     def has_pass_waiting(self) -> bool:
         """Whether a pass stopped before its end and is in no worker's hands."""
-        waiting = sa.exists().where(t.passes.c.progress.is_not(None), _is_free(self.db_now))
-        with self.reading() as connection:
-            return bool(connection.execute(sa.select(waiting)).scalar())
+        row = t.passes.c
+        waiting = sa.exists().where(row.progress.is_not(None), t.is_free(row.leased_until, self.db_now))
+        return bool(self.read_value(sa.select(waiting)))
 
     def _write(self, held: HeldPass, **values: object) -> bool:
         row = t.passes
         ours = row.update().where(
             row.c.workspace == held.workspace, row.c.name == held.name, row.c.token == held.token
         )
-        with self.writing() as connection:
-            return connection.execute(ours.values(**values)).rowcount == 1
-
-
-def _is_free(now: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
-    until = t.passes.c.leased_until
-    return sa.or_(until.is_(None), until < now, until > now + _CLOCK_WAS_SET_BACK_S)
+        return self.write(ours.values(**values)) == 1

@@ -56,14 +56,12 @@ class SendsAndRates(Database):
             row.c.body.is_not(None),
             may_have_left(),
         )
-        with self.reading() as connection:
-            return connection.execute(first).scalar()
+        return self.read_value(first)
 
     def record_send_outcome(self, send_id: int, *, outcome: SendOutcome) -> None:
         """Notes how this very request ended; `NOT_SENT` takes it out of `send_times` and the bot's rate."""
         settled = t.sends.update().where(t.sends.c.id == send_id)
-        with self.writing() as connection:
-            connection.execute(settled.values(outcome=outcome.stored, settled_at=self.db_now))
+        self.write(settled.values(outcome=outcome.stored, settled_at=self.db_now))
 
     def creates_refused_elsewhere(self, workspace: str, recording_id: str, *, within_s: float) -> bool:
         """
@@ -87,30 +85,21 @@ class SendsAndRates(Database):
             refused.c.stamped_at >= self.db_now - within_s,
             ~is_outdated,
         )
-        with self.reading() as connection:
-            return connection.execute(standing.limit(1)).first() is not None
+        return self.read_first(standing.limit(1)) is not None
 
     def reserve(self, workspace: str, rate: str, *, gap_s: float) -> float:
         """Takes the next slot of a rate; returns its time. One row for all workers of all machines."""
-        row = t.rates
-        new = self.insert(row).values(workspace=workspace, rate=rate, next_at=self.db_now + gap_s)
-        taken = new.on_conflict_do_update(
-            index_elements=["workspace", "rate"],
-            set_={"next_at": t.Later(row.c.next_at, self.db_now) + gap_s},
-        )
+        first = {"next_at": self.db_now + gap_s}
+        next_ = {"next_at": t.later(t.rates.c.next_at, self.db_now) + gap_s}
+        taken = self.upsert(t.rates, {"workspace": workspace, "rate": rate}, first, changed=next_)
         with self.writing() as connection:
-            return float(connection.execute(taken.returning(row.c.next_at)).scalar_one()) - gap_s
+            return float(connection.execute(taken.returning(t.rates.c.next_at)).scalar_one()) - gap_s
 
     def push_rate(self, workspace: str, rate: str, *, after_s: float) -> None:
         """No slot before now + after_s; a later time already set stays."""
-        row = t.rates
-        new = self.insert(row).values(workspace=workspace, rate=rate, next_at=self.db_now + after_s)
-        pushed = new.on_conflict_do_update(
-            index_elements=["workspace", "rate"],
-            set_={"next_at": t.Later(row.c.next_at, self.db_now + after_s)},
-        )
-        with self.writing() as connection:
-            connection.execute(pushed)
+        first = {"next_at": self.db_now + after_s}
+        later = {"next_at": t.later(t.rates.c.next_at, self.db_now + after_s)}
+        self.write(self.upsert(t.rates, {"workspace": workspace, "rate": rate}, first, changed=later))
 
 
 def may_have_left() -> sa.ColumnElement[bool]:
@@ -119,8 +108,7 @@ def may_have_left() -> sa.ColumnElement[bool]:
 
 
 def _is_of_attempt(workspace: str, recording_id: str, ordinal: int) -> sa.ColumnElement[bool]:
-    row = t.sends
-    return sa.and_(row.c.workspace == workspace, row.c.recording_id == recording_id, row.c.ordinal == ordinal)
+    return sa.and_(t.is_of(t.sends, workspace, recording_id), t.sends.c.ordinal == ordinal)
 
 
 def _is_created(outcome: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:

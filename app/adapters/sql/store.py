@@ -1,11 +1,8 @@
 """
 The record in SQLite or PostgreSQL: everything `app.orchestrator.ports.Store` promises, and what people ask.
 
-Put together from one part per concern, all on the same `Database`: `inbox` (deliveries), `transitions` (the
-transcription), `outbox` (commands, leases), `sends_and_rates`, `account_pauses`, `api_keys` (keys that see),
-`recall_list_passes` (passes over a list), `circuit_breakers` (providers that are down), `liveness`
-(heartbeats, the clock), `installation` (moments, intervals, names), `tallies` (counts that belong to
-outcomes), `health` (how it is), `queries` (stories and counts), `finding` (lists).
+Put together from one part per concern, each in a file of its name, all on the same `Database`; `Beginnings`
+is made of `transitions`, `loading`, `outbox`, `inbox`, `liveness`, `installation` and `tallies`.
 """
 
 from __future__ import annotations
@@ -26,14 +23,7 @@ if TYPE_CHECKING:
 
 
 class SqlStore(
-    Beginnings,
-    SendsAndRates,
-    AccountPauses,
-    ApiKeys,
-    ListPasses,
-    CircuitBreakers,
-    Health,
-    Queries,
+    Beginnings, SendsAndRates, AccountPauses, ApiKeys, ListPasses, CircuitBreakers, Health, Queries
 ):
     """The store. See `Database` for its arguments, `app.orchestrator.ports.Store` for its promises."""
 
@@ -42,13 +32,7 @@ def open_store(
     url: str, *, pool_size: int = 5, clock_offset_s: float = 0.0, makes_file: bool = True
 ) -> SqlStore:
     """
-    The store at an address. Connects when first used, so it may be made before a fork.
-
-    Args:
-        url: `sqlite:///path`, `postgresql://…` or `postgres://…`.
-        pool_size: Most connections of this process; who finds none free waits 5 s at most.
-        clock_offset_s: For tests and chaos only, see `Database`.
-        makes_file: See `Database`.
+    The store at an address; see `Database`. Connects when first used, so it may be made before a fork.
 
     Raises:
         ConfigError: Not an address of a database we can use. The first use may raise it too:

@@ -1,5 +1,5 @@
 """
-The tables of the record, and the two SQL expressions that SQLite and PostgreSQL spell differently.
+The tables of the record, and the clock, which SQLite and PostgreSQL spell differently.
 
 In here: names, types, constraints. Not in here: what any of it means for a transcription.
 What must change together: a change here is a new file in `migrations/versions/`; a contract test
@@ -19,6 +19,9 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from app.core.policy import CEILING
+
+# No lease and no offer lies this far ahead, unless the database's clock was set back since.
+CLOCK_WAS_SET_BACK_S = 600.0
 
 _IDS = uuid.UUID("6f6a2c1e-2f0b-5d57-9f38-0b5d6f1d8a41")  # never change: ids of transcriptions hang on it
 
@@ -42,26 +45,24 @@ def _postgresql_now(_element: Any, _compiler: Any, **_kw: Any) -> str:
     return "extract(epoch from clock_timestamp())::double precision"
 
 
-class Later(FunctionElement[float]):
+def later(one: sa.ColumnElement[float], other: sa.ColumnElement[float]) -> sa.ColumnElement[float]:
     """The later of two times."""
-
-    type = sa.Double()
-    inherit_cache = True
-
-
-@compiles(Later, "sqlite")
-def _sqlite_later(element: Any, compiler: Any, **kw: Any) -> str:
-    return f"max({compiler.process(element.clauses, **kw)})"
-
-
-@compiles(Later, "postgresql")
-def _postgresql_later(element: Any, compiler: Any, **kw: Any) -> str:
-    return f"greatest({compiler.process(element.clauses, **kw)})"
+    return sa.case((one > other, one), else_=other)
 
 
 def transcription_id(workspace: str, recording_id: str) -> str:
     """`txn_` and 32 hex digits: the same for ever for this recording, also after a restored backup."""
     return f"txn_{uuid.uuid5(_IDS, f'{workspace}/{recording_id}').hex}"
+
+
+def is_of(table: sa.Table, workspace: object, recording_id: object) -> sa.ColumnElement[bool]:
+    """Rows of one recording, given by its ids or by the columns of another table."""
+    return sa.and_(table.c.workspace == workspace, table.c.recording_id == recording_id)
+
+
+def is_free(until: sa.ColumnElement[Any], now: sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
+    """A lease or an offer is over."""
+    return sa.or_(until.is_(None), until < now, until > now + CLOCK_WAS_SET_BACK_S)
 
 
 metadata = sa.MetaData(
@@ -85,8 +86,25 @@ def _time(name: str) -> sa.Column[Any]:
     return sa.Column(name, sa.Double, nullable=False)
 
 
+def _times(*names: str) -> list[sa.Column[Any]]:
+    return [_time(name) for name in names]
+
+
 def _number(name: str, **kw: Any) -> sa.Column[Any]:
     return sa.Column(name, sa.Integer, nullable=False, **kw)
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """Of an index over some rows only."""
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+
+
+def _key(*names: str) -> list[sa.Column[Any]]:
+    return [sa.Column(name, sa.Text, primary_key=True) for name in names]
+
+
+def _texts(*names: str) -> list[sa.Column[Any]]:
+    return [_text(name) for name in names]
 
 
 def _of_transcription() -> sa.ForeignKeyConstraint:
@@ -99,8 +117,7 @@ deliveries = sa.Table(
     "deliveries",
     metadata,
     sa.Column("id", _ID, primary_key=True),
-    _text("workspace"),
-    _text("webhook_id"),
+    *_texts("workspace", "webhook_id"),
     _time("received_at"),  # by the clock of the web process
     sa.Column("sent_at", sa.BigInteger, nullable=False),  # as signed
     _text("secret_label"),
@@ -111,38 +128,21 @@ deliveries = sa.Table(
     sa.Column("note", sa.Text),
     sa.Column("recording_id", sa.Text),  # known once it has been applied
     sa.UniqueConstraint("workspace", "webhook_id"),
-    sa.Index(
-        "ix_deliveries_unapplied",
-        "id",
-        sqlite_where=sa.text("applied_at IS NULL"),
-        postgresql_where=sa.text("applied_at IS NULL"),
-    ),
-    sa.Index(
-        "ix_deliveries_noted",
-        "kind",
-        sqlite_where=sa.text("note IS NOT NULL"),
-        postgresql_where=sa.text("note IS NOT NULL"),
-    ),
+    sa.Index("ix_deliveries_unapplied", "id", **_where("applied_at IS NULL")),
+    sa.Index("ix_deliveries_noted", "kind", **_where("note IS NOT NULL")),
     sa.Index("ix_deliveries_recording", "workspace", "recording_id"),
-    sa.Index(
-        "ix_deliveries_kept",
-        "applied_at",
-        sqlite_where=sa.text("body IS NOT NULL AND kind IS NOT NULL"),
-        postgresql_where=sa.text("body IS NOT NULL AND kind IS NOT NULL"),
-    ),
+    sa.Index("ix_deliveries_kept", "applied_at", **_where("body IS NOT NULL AND kind IS NOT NULL")),
 )
 
 transcriptions = sa.Table(
     "transcriptions",
     metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    _text("workspace"),
-    _text("recording_id"),
+    *_key("id"),
+    *_texts("workspace", "recording_id"),
     _text("goal", key="phase"),
     _number("version"),
     _text("state"),  # JSON: `app.core.state.to_record`; the other columns are copies to search by
-    _time("first_heard_at"),
-    _time("updated_at"),
+    *_times("first_heard_at", "updated_at"),
     sa.Column("completed_at", sa.Double),
     sa.Column("provider", sa.Text),
     sa.Column("reason", sa.Text),
@@ -161,8 +161,7 @@ attempts = sa.Table(
     "attempts",
     metadata,
     sa.Column("id", _ID, primary_key=True),
-    _text("workspace"),
-    _text("recording_id"),
+    *_texts("workspace", "recording_id"),
     _number("ordinal"),
     _text("provider"),
     _text("fate", key="status"),
@@ -170,8 +169,7 @@ attempts = sa.Table(
     sa.Column("transcript_id", sa.Text),
     sa.Column("error", sa.Text),
     _number("budget"),  # how many attempts were allowed when this one was claimed
-    _time("claimed_at"),
-    _time("updated_at"),
+    *_times("claimed_at", "updated_at"),
     sa.UniqueConstraint("workspace", "recording_id", "ordinal"),
     sa.CheckConstraint(f"ordinal BETWEEN 1 AND {CEILING}", name="ordinal"),
     sa.CheckConstraint("ordinal <= budget", name="budget"),
@@ -180,8 +178,7 @@ attempts = sa.Table(
     sa.Index(
         "ix_attempts_transcript",
         "transcript_id",
-        sqlite_where=sa.text("transcript_id IS NOT NULL"),
-        postgresql_where=sa.text("transcript_id IS NOT NULL"),
+        **_where("transcript_id IS NOT NULL"),
         postgresql_ops={"transcript_id": "text_pattern_ops"},
     ),
 )
@@ -190,13 +187,10 @@ sends = sa.Table(
     "sends",
     metadata,
     sa.Column("id", _ID, primary_key=True),
-    _text("workspace"),
-    _text("recording_id"),
+    *_texts("workspace", "recording_id"),
     _number("ordinal"),
     _number("generation", key="key_serial"),
-    _text("key"),
-    _text("fingerprint"),
-    _text("bot"),
+    *_texts("key", "fingerprint", "bot"),
     _time("stamped_at"),
     sa.Column("outcome", sa.Text),
     sa.Column("settled_at", sa.Double),
@@ -205,23 +199,14 @@ sends = sa.Table(
     sa.Index("ix_sends_attempt", "workspace", "recording_id", "ordinal"),
     sa.Index("ix_sends_bot", "workspace", "bot", "stamped_at"),
     sa.Index("ix_sends_stamped", "workspace", "stamped_at"),
-    sa.Index(
-        "ix_sends_bodies",
-        "workspace",
-        "recording_id",
-        sqlite_where=sa.text("body IS NOT NULL"),
-        postgresql_where=sa.text("body IS NOT NULL"),
-    ),
+    sa.Index("ix_sends_bodies", "workspace", "recording_id", **_where("body IS NOT NULL")),
 )
 
 commands = sa.Table(
     "commands",
     metadata,
     sa.Column("id", _ID, primary_key=True),
-    _text("workspace"),
-    _text("recording_id"),
-    _text("key"),
-    _text("kind"),
+    *_texts("workspace", "recording_id", "key", "kind"),
     _text("args"),  # JSON: `app.core.commands.to_record`
     _time("due_at"),
     sa.Column("offered_at", sa.Double),
@@ -244,36 +229,24 @@ history = sa.Table(
     "history",
     metadata,
     sa.Column("id", _ID, primary_key=True),
-    _text("workspace"),
-    _text("recording_id"),
+    *_texts("workspace", "recording_id"),
     _time("at"),
-    _text("event"),
-    _text("by"),
-    _text("goal_before"),
-    _text("goal_after"),
+    *_texts("event", "by", "goal_before", "goal_after"),
     _text("commands"),  # JSON list of keys
     sa.Column("ignored", sa.Text),
     sa.Column("alarm", sa.Text),
     _text("summary"),  # JSON: ids and codes of the event, see `history`
     sa.Index("ix_history_recording", "workspace", "recording_id", "id"),
-    sa.Index(
-        "ix_history_alarm",
-        "alarm",
-        sqlite_where=sa.text("alarm IS NOT NULL"),
-        postgresql_where=sa.text("alarm IS NOT NULL"),
-    ),
+    sa.Index("ix_history_alarm", "alarm", **_where("alarm IS NOT NULL")),
 )
 
 artifacts = sa.Table(
     "artifacts",
     metadata,
     sa.Column("id", _ID, primary_key=True),
-    _text("workspace"),
-    _text("recording_id"),
-    _text("transcript_id"),
+    *_texts("workspace", "recording_id", "transcript_id"),
     sa.Column("ordinal", sa.Integer),
-    _text("provider"),
-    _text("verdict"),
+    *_texts("provider", "verdict"),
     sa.Column("language", sa.Text),
     _text("folder"),
     _text("files"),  # JSON list of names
@@ -287,32 +260,17 @@ artifacts = sa.Table(
     ),
 )
 
-rates = sa.Table(
-    "rates",
-    metadata,
-    sa.Column("workspace", sa.Text, primary_key=True),
-    sa.Column("rate", sa.Text, primary_key=True),
-    _time("next_at"),
-)
+rates = sa.Table("rates", metadata, *_key("workspace", "rate"), _time("next_at"))
 
-pauses = sa.Table(
-    "pauses",
-    metadata,
-    sa.Column("workspace", sa.Text, primary_key=True),
-    _text("cause"),
-    _time("since"),
-    _time("probe_at"),
-)
+pauses = sa.Table("pauses", metadata, *_key("workspace"), _text("cause"), *_times("since", "probe_at"))
 
 # Pauses that ended: patience stood still meanwhile.
 pause_log = sa.Table(
     "pause_log",
     metadata,
     sa.Column("id", _ID, primary_key=True),
-    _text("workspace"),
-    _text("cause"),
-    _time("began_at"),
-    _time("ended_at"),
+    *_texts("workspace", "cause"),
+    *_times("began_at", "ended_at"),
     sa.Index("ix_pause_log_ended", "workspace", "ended_at"),
 )
 
@@ -320,55 +278,33 @@ pause_log = sa.Table(
 breakers = sa.Table(
     "breakers",
     metadata,
-    sa.Column("workspace", sa.Text, primary_key=True),
-    sa.Column("provider", sa.Text, primary_key=True),
+    *_key("workspace", "provider"),
     _number("failures"),
     sa.Column("shut_until", sa.Double, key="open_until"),
     sa.Column("shut_for_s", sa.Double, key="open_for_s"),
     sa.Column("probing_until", sa.Double),
 )
 
-heartbeats = sa.Table(
-    "heartbeats",
-    metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    _time("at"),
-    _text("detail"),
-)
+heartbeats = sa.Table("heartbeats", metadata, *_key("name"), _time("at"), _text("detail"))
 
-counters = sa.Table(
-    "counters",
-    metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("value", sa.BigInteger, nullable=False),
-)
+counters = sa.Table("counters", metadata, *_key("name"), sa.Column("value", sa.BigInteger, nullable=False))
 
 # Kept by triggers of the database (see the migration 0002): rows by `goal:GOAL`, `fate:FATE:PROVIDER`,
 # `alarm:NAME`, and `sends`. A count is the sum over the shards of its name.
 tallies = sa.Table(
     "tallies",
     metadata,
-    sa.Column("name", sa.Text, primary_key=True),
+    *_key("name"),
     sa.Column("shard", sa.Integer, primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
 )
 
 # Keys: `first_start`; `write_check`, the row that readiness writes to; `turn:NAME`, when it was last taken.
-installation = sa.Table(
-    "installation",
-    metadata,
-    sa.Column("key", sa.Text, primary_key=True),
-    _time("at"),
-)
+installation = sa.Table("installation", metadata, *_key("key"), _time("at"))
 
 # API keys by their fingerprint. `status`: "accepted" (seen to see this workspace's recordings) or "foreign".
 recall_keys = sa.Table(
-    "recall_keys",
-    metadata,
-    sa.Column("workspace", sa.Text, primary_key=True),
-    sa.Column("fingerprint", sa.Text, primary_key=True),
-    _text("status"),
-    _time("at"),
+    "recall_keys", metadata, *_key("workspace", "fingerprint"), _text("status"), _time("at")
 )
 
 # Work over many pages that one job does not finish: at most one worker holds the lease of a pass; `progress`
@@ -376,17 +312,11 @@ recall_keys = sa.Table(
 passes = sa.Table(
     "passes",
     metadata,
-    sa.Column("workspace", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, primary_key=True),
+    *_key("workspace", "name"),
     sa.Column("token", sa.Text),
     sa.Column("leased_until", sa.Double),
     sa.Column("progress", sa.Text),
 )
 
 # Texts about this installation, such as the random id in its queues' names.
-identity = sa.Table(
-    "identity",
-    metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    _text("value"),
-)
+identity = sa.Table("identity", metadata, *_key("name"), _text("value"))

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
-from app.adapters.sql.engine import Database
+from app.adapters.sql.installation import Installation
 from app.core.state import Phase, Transcription
 from app.recall.types import GOOD_OUTCOMES, Answer
 
@@ -27,7 +27,7 @@ _BUCKETS = (1, 5, 15, 60, 300, 900, 3600, 86_400)
 _SHARDS = 64  # on PostgreSQL, so that two commits seldom want the same row; as in the migration 0002
 
 
-class RecallAnswers(Database):
+class RecallAnswers(Installation):
     """Mixed into what commits outcomes."""
 
     def note_answers(self, workspace: str, answers: Sequence[Answer]) -> None:
@@ -37,10 +37,7 @@ class RecallAnswers(Database):
 
     def recall_trouble_since(self, workspace: str) -> float | None:
         """See `app.orchestrator.ports_recall.RecallAnswers.recall_trouble_since`."""
-        row = t.installation
-        with self.reading() as connection:
-            since = connection.execute(sa.select(row.c.at).where(row.c.key == f"{TROUBLE}{workspace}"))
-            return since.scalar()
+        return self.moment(TROUBLE + workspace)
 
     def count_answers(self, connection: Connection, workspace: str, answers: Iterable[Answer]) -> None:
         """Adds them up, and notes whether Recall answers."""
@@ -77,9 +74,16 @@ class RecallAnswers(Database):
         shard = 0 if self.is_sqlite else os.getpid() % _SHARDS
         row = t.tallies
         for name in sorted(name for name, by in changes.items() if by):
-            new = self.insert(row).values(name=name, shard=shard, value=changes[name])
-            added = {"value": row.c.value + new.excluded.value}
-            connection.execute(new.on_conflict_do_update(index_elements=["name", "shard"], set_=added))
+            value, added = {"value": changes[name]}, {"value": row.c.value + changes[name]}
+            connection.execute(self.upsert(row, {"name": name, "shard": shard}, value, changed=added))
+
+
+def measures(connection: Connection) -> tuple[dict[str, int], dict[str, int]]:
+    """What is counted as it happens, by name: `tallies` (summed over their shards), and `counters`."""
+    tally, counter = t.tallies.c, t.counters.c
+    tallies = connection.execute(sa.select(tally.name, sa.func.sum(tally.value)).group_by(tally.name))
+    counters = connection.execute(sa.select(counter.name, counter.value))
+    return {name: int(by) for name, by in tallies}, {name: int(number) for name, number in counters}
 
 
 def telling_outcomes(answers: Iterable[Answer]) -> list[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,8 +22,10 @@ from sqlalchemy.exc import IntegrityError
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.errors import is_deadlock, violated
-from app.adapters.sql.loading import PREDATES_DOWNTIME, Loading, is_of
+from app.adapters.sql.loading import PREDATES_DOWNTIME, Loading
+from app.adapters.sql.outbox import is_ours
 from app.adapters.sql.sends_and_rates import may_have_left
+from app.adapters.sql.tables import is_of
 from app.core import commands, events
 from app.core import state as states
 from app.core.machine import Decision
@@ -145,6 +148,7 @@ class Transitions(Loading):
     ) -> None:
         known = {line.ordinal: line for line in before.transcription.attempts}
         is_claim = isinstance(event, events.Sending)
+        of_recording = is_of(t.attempts, after.workspace, after.recording_id)
         for line in after.attempts:
             if known.get(line.ordinal) == line:
                 continue
@@ -157,7 +161,8 @@ class Transitions(Loading):
                 "updated_at": self.db_now,
             }
             if line.ordinal in known:
-                _update_attempt(connection, after, line.ordinal, values)
+                of_line = sa.and_(of_recording, t.attempts.c.ordinal == line.ordinal)
+                connection.execute(t.attempts.update().where(of_line).values(values))
                 continue
             allowed = max(budget or 0, after.budget)
             values["budget"] = allowed if is_claim else max(allowed, line.ordinal)
@@ -171,17 +176,8 @@ class Transitions(Loading):
             wait_s = self._wait_for_bot(connection, after.workspace, send.bot, bot_limit)
             if wait_s is not None:
                 raise _BotBusy(wait_s)
-        stamp = t.sends.insert().values(
-            workspace=after.workspace,
-            recording_id=after.recording_id,
-            ordinal=send.ordinal,
-            key_serial=send.key_serial,
-            key=send.key,
-            fingerprint=send.fingerprint,
-            bot=send.bot,
-            body=send.body,
-            stamped_at=self.db_now,
-        )
+        of_recording = {"workspace": after.workspace, "recording_id": after.recording_id}
+        stamp = t.sends.insert().values(**of_recording, **asdict(send), stamped_at=self.db_now)
         return int(connection.execute(stamp.returning(t.sends.c.id)).scalar_one())
 
     def _drop_bodies(self, connection: Connection, before: Loaded, after: Transcription) -> None:
@@ -212,36 +208,13 @@ class Transitions(Loading):
         return float(wait_s) if wait_s is not None and wait_s > 0 else None
 
     def _keep_artifact(self, connection: Connection, artifact: ArtifactRow) -> None:
-        values: dict[str, Any] = {
-            "ordinal": artifact.ordinal,
-            "provider": artifact.provider,
-            "verdict": artifact.verdict,
-            "language": artifact.language,
-            "folder": artifact.folder,
-            "files": json.dumps(artifact.files),
-            "draft": artifact.draft,
-            "stored_at": self.db_now,
-            "is_current": False,
-        }
-        new = self.insert(t.artifacts).values(
-            workspace=artifact.workspace,
-            recording_id=artifact.recording_id,
-            transcript_id=artifact.transcript_id,
-            **values,
-        )
-        connection.execute(
-            new.on_conflict_do_update(
-                index_elements=["workspace", "recording_id", "transcript_id"], set_=values
-            )
-        )
+        values = asdict(artifact)
+        key = {name: values.pop(name) for name in ("workspace", "recording_id", "transcript_id")}
+        values |= {"files": json.dumps(artifact.files), "stored_at": self.db_now, "is_current": False}
+        connection.execute(self.upsert(t.artifacts, key, values))
 
     def _write_history(
-        self,
-        connection: Connection,
-        before: Loaded,
-        decision: Decision,
-        event: events.Event,
-        source: Source,
+        self, connection: Connection, before: Loaded, decision: Decision, event: events.Event, source: Source
     ) -> None:
         line = history.line(before, decision, event, source)
         line |= {"commands": json.dumps(line["commands"]), "summary": json.dumps(line["summary"])}
@@ -276,11 +249,7 @@ class Transitions(Loading):
         return tuple(offerable)
 
     def _put_command(
-        self,
-        connection: Connection,
-        after: Transcription,
-        command: commands.Command,
-        flags: dict[str, Any],
+        self, connection: Connection, after: Transcription, command: commands.Command, flags: dict[str, Any]
     ) -> int:
         values: dict[str, Any] = {
             "kind": commands.kind_of(command),
@@ -295,10 +264,8 @@ class Transitions(Loading):
             "slot_at": None,
             **flags,
         }
-        new = self.insert(t.commands).values(
-            workspace=after.workspace, recording_id=after.recording_id, key=command.key, **values
-        )
-        put = new.on_conflict_do_update(index_elements=["workspace", "recording_id", "key"], set_=values)
+        key = {"workspace": after.workspace, "recording_id": after.recording_id, "key": command.key}
+        put = self.upsert(t.commands, key, values)
         return int(connection.execute(put.returning(t.commands.c.id)).scalar_one())
 
 
@@ -332,21 +299,11 @@ def _check_version(connection: Connection, before: Loaded) -> None:
 
 
 def _finish(connection: Connection, leased: Leased, *, is_kept: bool) -> None:
-    row = t.commands
-    is_ours = sa.and_(row.c.id == leased.id, row.c.token == leased.token)
-    if is_kept:
-        held = connection.execute(sa.select(row.c.id).where(is_ours).with_for_update()).first()
-    else:
-        held = connection.execute(row.delete().where(is_ours).returning(row.c.id)).first()
-    if held is None:
+    row, is_it = t.commands, is_ours(leased)
+    kept = sa.select(row.c.id).where(is_it).with_for_update()
+    done = row.delete().where(is_it).returning(row.c.id)
+    if connection.execute(kept if is_kept else done).first() is None:
         raise LeaseLost("the command belongs to another worker")
-
-
-def _update_attempt(
-    connection: Connection, after: Transcription, ordinal: int, values: dict[str, Any]
-) -> None:
-    of_line = sa.and_(is_of(t.attempts, after.workspace, after.recording_id), t.attempts.c.ordinal == ordinal)
-    connection.execute(t.attempts.update().where(of_line).values(values))
 
 
 def _insert_attempt(

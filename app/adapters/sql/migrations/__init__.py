@@ -82,9 +82,8 @@ def has_newest_tables(url: str) -> bool:
     if not database.is_sqlite:
         return False
     # What is in the log of changes only is not seen: then it is "no", and the start is refused as before.
-    address = (
-        f"file:{quote(str(sqlite_path(database.url)))}?mode=ro&immutable=1"  # https://sqlite.org/uri.html
-    )
+    # https://sqlite.org/uri.html
+    address = f"file:{quote(str(sqlite_path(database.url)))}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(address, uri=True)) as connection:
             found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
@@ -120,10 +119,8 @@ def _config() -> Config:
 
 
 def _wait_for_others(connection: Connection) -> None:
-    from app.adapters.sql.postgresql import (  # not for SQLite: it imports the driver
-        SILENCE_S,
-        allow_silence,
-    )
+    # Not for SQLite: it imports the driver.
+    from app.adapters.sql.postgresql import SILENCE_S, allow_silence
 
     allow_silence(connection, _WAIT_S + SILENCE_S)
     for setting in ("statement_timeout", "lock_timeout"):
