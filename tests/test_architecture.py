@@ -54,7 +54,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "core": (),
     "transcripts": (),
     "recall": ("core",),
-    "settings": ("core", "recall"),
+    "settings": ("core", "recall", "transcripts"),
     "orchestrator": ("core", "recall", "transcripts"),
     "adapters": ("core", "recall", "orchestrator", "settings"),
     "results": ("core", "orchestrator", "transcripts", "adapters"),

@@ -255,6 +255,20 @@ class Published(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RenderAsked(Event):
+    """A person wants the formats that a stored transcript lacks."""
+
+    transcript_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered(Event):
+    """They are in place, the manifest that names them last."""
+
+    transcript_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class DownloadUnreadable(Event):
     """The downloaded bytes are no transcript."""
 

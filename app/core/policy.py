@@ -45,6 +45,7 @@ class Policy:
     poll_only: bool = False
     reconcile: bool = True  # now and then take up what Recall lists as done and nothing told us of
     at_limit: Literal["stop", "prune"] = "stop"
+    formats: tuple[str, ...] | None = None  # files made of a transcript; None: all that the program knows
     prune_stored: bool = False  # pruning may also delete finished transcripts that are stored here
     tripped_providers: frozenset[str] = frozenset()  # providers that are down just now; put in by the service
     select: Selection = Selection()

@@ -43,6 +43,7 @@ _WAITS = {
     "ask_transcript": "the transcript, which is being made; Recall is asked if no webhook comes",
     "fetch_transcript": "the finished transcript, to be fetched",
     "publish_transcript": "its manifest, to be written",
+    "render_transcript": "its missing formats, to be written",
     "ask_recording": "the recording, which Recall is asked about",
     "prune_transcript": "room at Recall's limit of transcripts",
     "await_provider": "a provider: all that are left are passed over",

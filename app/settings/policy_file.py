@@ -20,6 +20,7 @@ from app.core.durations import Durations
 from app.core.policy import CEILING, Policy, ProviderChoice, Selection
 from app.recall.limits import TRANSCRIPTS_PER_RECORDING
 from app.recall.providers import ASYNC_PROVIDERS, BUILT_IN_PROVIDERS, is_misspelt, may_be_async, meant_by
+from app.transcripts.result_folder import FORMAT_NAMES
 from app.settings.faults import Say, Table, ended, line_of, must, sentences
 
 _NAME_ONE = "name at least one of Recall's asynchronous providers, e.g. recallai_async"
@@ -64,6 +65,12 @@ def _of_a_named_provider(name: str, info: Any) -> str:
     if name not in [*info.context["providers"], *info.context["in_file"], *_BUILT_IN_OPTIONS]:
         raise ValueError(f"this provider is not in the list of providers{_did_you_mean(name)}")
     return name
+
+
+def _format(name: Any) -> str:
+    if name not in FORMAT_NAMES:
+        raise ValueError(f"{name!r} is none of {', '.join(FORMAT_NAMES)}")
+    return str(name)
 
 
 def _as_sent(options: Any) -> Any:
@@ -143,6 +150,9 @@ class PolicyTables(Table):
     )
     want_realtime: bool = key(False, "fetch transcripts that were made during the call, too")
     at_limit: Literal["stop", "prune"] = key("stop", "at Recall's limit of ten transcripts per recording")
+    formats: list[Annotated[str, BeforeValidator(_format)]] = key(
+        list(FORMAT_NAMES), "files made of a transcript; transcript.json and manifest.json are always there"
+    )
     prune_stored: bool = key(False, "finished transcripts that are stored here may be deleted at Recall")
     select: SelectTable = key(SelectTable(), "which recordings")
 
@@ -156,6 +166,7 @@ class PolicyTables(Table):
         )
         made = {
             "providers": tuple(ProviderChoice(name, options.get(name, {})) for name in self.providers),
+            "formats": tuple(dict.fromkeys(self.formats)),
             "attempts": self.attempts or min(len(self.providers), CEILING),
             "select": Selection(
                 default=self.select.default,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 
 from app.core import events
 from app.core.commands import FetchTranscript
+from app.core.policy import Policy
 from app.core.rules_results import NO_SUB_CODE
 from app.core.seen import TranscriptStatus
 from app.errors import BlobsUnavailable, DownloadBlocked, TranscriptUnreadable
@@ -125,7 +126,7 @@ def _store(
         assert artifact.download_url is not None
         context.recall.download(artifact.download_url, raw, keep_going=context.renewer.raise_if_lost)
     try:
-        summary = _render(raw, folder)
+        summary = render_files(raw, folder, formats_of(context.policy))
     except TranscriptUnreadable:
         return _keep_unreadable(context, artifact, kept, folder)
     if artifact is not None:
@@ -142,7 +143,7 @@ def _keep_unreadable(
     """
     command = context.leased.command
     assert isinstance(command, FetchTranscript)
-    tid, digest = command.transcript_id, _described(folder / RAW).sha256
+    tid, digest = command.transcript_id, described(folder / RAW).sha256
     waiting, at = context.state.pending_transcript(tid), context.now()
     apart_s = context.policy.durations.unreadable_again_s / 2
     is_last = waiting is not None and waiting.unreadable(digest, at, apart_s=apart_s).is_unreadable
@@ -164,7 +165,7 @@ def _put(
     command = context.leased.command
     assert isinstance(command, FetchTranscript)
     base = _folder(context, command.transcript_id)
-    files = [_described(path) for path in sorted(folder.iterdir())]
+    files = [described(path) for path in sorted(folder.iterdir())]
     context.renewer.check()
     for file in files:
         context.blobs.put(f"{base}/{file.name}", folder / file.name)
@@ -190,11 +191,17 @@ def _add_provider_data(context: CommandContext, artifact: Artifact, folder: Path
         context.log.warning("provider_data_left_out", recording=context.recording_id, cause=blocked.cause)
 
 
-def _render(raw: Path, folder: Path) -> Summary:
+def formats_of(policy: Policy) -> tuple[str, ...]:
+    """The files that are to be made of each transcript."""
+    return tuple(FORMATS) if policy.formats is None else policy.formats
+
+
+def render_files(raw: Path, folder: Path, names: Iterable[str]) -> Summary:
+    """These formats of a transcript, in a folder. Raises `TranscriptUnreadable`."""
     with ExitStack() as opened:
         outputs = {
             name: opened.enter_context((folder / name).open("w", encoding="utf-8", newline="\n"))
-            for name in FORMATS
+            for name in names
         }
         source = opened.enter_context(raw.open("rb"))
         return render(source, outputs)
@@ -303,7 +310,8 @@ def _folder(context: CommandContext, transcript_id: str) -> str:
     return folder_of(context.workspace.name, context.recording_id, transcript_id)
 
 
-def _described(path: Path) -> StoredFile:
+def described(path: Path) -> StoredFile:
+    """As a manifest names it."""
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return StoredFile(path.name, path.stat().st_size, MEDIA_TYPES[path.name], digest)
