@@ -1,6 +1,6 @@
 """
-One file of a stored transcript, to be read: as it is stored, or made on the spot where the version that stored
-it did not know the format. `./afterword render` makes such files for good.
+One file of a stored transcript, to be read: as it is stored, or made on the spot where the version that
+stored it did not know the format. `./afterword render` makes such files for good.
 """
 
 from __future__ import annotations

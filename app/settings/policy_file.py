@@ -17,10 +17,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from app.core.durations import Durations
-from app.core.policy import CEILING, Policy, ProviderChoice, Selection
+from app.core.policy import CEILING, FORMATS, Policy, ProviderChoice, Selection
 from app.recall.limits import TRANSCRIPTS_PER_RECORDING
 from app.recall.providers import ASYNC_PROVIDERS, BUILT_IN_PROVIDERS, is_misspelt, may_be_async, meant_by
-from app.transcripts.result_folder import FORMAT_NAMES
 from app.settings.faults import Say, Table, ended, line_of, must, sentences
 
 _NAME_ONE = "name at least one of Recall's asynchronous providers, e.g. recallai_async"
@@ -68,8 +67,8 @@ def _of_a_named_provider(name: str, info: Any) -> str:
 
 
 def _format(name: Any) -> str:
-    if name not in FORMAT_NAMES:
-        raise ValueError(f"{name!r} is none of {', '.join(FORMAT_NAMES)}")
+    if name not in FORMATS:
+        raise ValueError(f"{name!r} is none of {', '.join(FORMATS)}")
     return str(name)
 
 
@@ -151,7 +150,7 @@ class PolicyTables(Table):
     want_realtime: bool = key(False, "fetch transcripts that were made during the call, too")
     at_limit: Literal["stop", "prune"] = key("stop", "at Recall's limit of ten transcripts per recording")
     formats: list[Annotated[str, BeforeValidator(_format)]] = key(
-        list(FORMAT_NAMES), "files made of a transcript; transcript.json and manifest.json are always there"
+        list(FORMATS), "files made of a transcript; transcript.json and manifest.json are always there"
     )
     prune_stored: bool = key(False, "finished transcripts that are stored here may be deleted at Recall")
     select: SelectTable = key(SelectTable(), "which recordings")

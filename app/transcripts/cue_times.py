@@ -130,7 +130,7 @@ class Places:
         The cue where its speaker has no other, and shown as long as a reader needs.
 
         Args:
-            before_s: Where the next cue of anybody begins; the time to read does not reach beyond.
+            before_s: Where the next cue of any speaker begins: the time to read ends there.
         """
         taken = self._taken.setdefault(cue.ordinal, array("d"))
         index, start_s = _free(taken, cue)

@@ -69,7 +69,7 @@ class Manifest:
         attempts: By ordinal. Empty when another system had asked for the transcript.
         created_at: Aware. Fixed by the caller, so that writing again gives the same bytes.
         files: All of them except the manifest. With the summary `UNREAD`: `transcript.json` alone.
-        started_at: When the recording began, aware; None where Recall was never asked, and then not in the file.
+        started_at: When the recording began, aware; None where not known, and then not in the file.
         superseded_by: Of a candidate that did not become the result: the transcript that did. None for
             the result itself, and then not in the file.
     """

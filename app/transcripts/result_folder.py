@@ -6,12 +6,6 @@ RAW = "transcript.json"  # Recall's bytes as they came
 PROVIDER_RAW = "provider.json"
 MANIFEST = "manifest.json"  # last: it stands for all the others
 
-FORMAT_NAMES = (
-    *("sentences.json", "transcript.txt", "transcript.md", "transcript.srt", "transcript.vtt"),
-    "segments.json",
-)
-"""What is made of `transcript.json`; `app.transcripts.formats` has how. Here for those who only name them."""
-
 
 def folder_of(workspace: str, recording_id: str, transcript_id: str) -> str:
     """The folder below `STORAGE_URL`. The ids are UUIDs by the time they come here."""

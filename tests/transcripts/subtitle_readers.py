@@ -52,7 +52,7 @@ VTT_READERS: dict[str, Callable[[str], list[Read]]] = {
     # Neither reads the entities that a browser does.
     "pysubs2": lambda content: _unescaped(by_pysubs2(content, "vtt")),
     "webvtt": lambda content: _unescaped(by_webvtt(content, "vtt")),
-    "own": lambda content: by_the_standard(content),
+    "the standard": lambda content: by_the_standard(content),  # noqa: PLW0108  # it comes below
 }
 
 

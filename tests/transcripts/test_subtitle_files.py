@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def test_a_turn_of_ten_minutes_becomes_many_cues_within_the_limits() -> None:
         assert len(text.split("\n")) <= 2
         assert max(map(len, text.split("\n"))) <= 42
         assert len(text) / (end_s - start_s) <= 20.5
-    assert all(before[1] <= after[0] for before, after in zip(found, found[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(found))
 
 
 def test_short_sentences_close_together_are_shown_as_one() -> None:
@@ -103,7 +104,7 @@ def test_times_that_are_missing_are_filled_in_from_their_neighbours() -> None:
 def test_a_transcript_without_times_is_laid_out_by_how_fast_it_is_read() -> None:
     found = cues_of(turn([said("so")] * 100), turn([said("at zero", 0, 0)] * 3))
     assert found[0][0] == 0
-    assert all(before[1] <= after[0] for before, after in zip(found, found[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(found))
     assert 12 < found[-1][1] < 30
 
 

@@ -47,8 +47,6 @@ _SHOWN = """new Promise(resolve => {
 
 
 class _Quiet(SimpleHTTPRequestHandler):
-    extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".vtt": "text/vtt"}
-
     def log_message(self, *_: object) -> None:
         pass
 

@@ -21,7 +21,6 @@ from tempfile import TemporaryDirectory
 
 from app.core import events
 from app.core.commands import FetchTranscript
-from app.core.policy import Policy
 from app.core.rules_results import NO_SUB_CODE
 from app.core.seen import TranscriptStatus
 from app.errors import BlobsUnavailable, DownloadBlocked, TranscriptUnreadable
@@ -29,7 +28,7 @@ from app.orchestrator.command_context import CommandContext
 from app.orchestrator.outcome import Happened, Outcome, Unanswered
 from app.orchestrator.records import ArtifactRow
 from app.recall.types import Artifact
-from app.transcripts.formats import FORMATS, MEDIA_TYPES
+from app.transcripts.formats import MEDIA_TYPES
 from app.transcripts.manifest import (
     MAX_BYTES,
     AttemptLine,
@@ -126,7 +125,7 @@ def _store(
         assert artifact.download_url is not None
         context.recall.download(artifact.download_url, raw, keep_going=context.renewer.raise_if_lost)
     try:
-        summary = render_files(raw, folder, formats_of(context.policy))
+        summary = render_files(raw, folder, context.policy.formats)
     except TranscriptUnreadable:
         return _keep_unreadable(context, artifact, kept, folder)
     if artifact is not None:
@@ -191,12 +190,9 @@ def _add_provider_data(context: CommandContext, artifact: Artifact, folder: Path
         context.log.warning("provider_data_left_out", recording=context.recording_id, cause=blocked.cause)
 
 
-def formats_of(policy: Policy) -> tuple[str, ...]:
-    """The files that are to be made of each transcript."""
-    return tuple(FORMATS) if policy.formats is None else policy.formats
-
-
-def render_files(raw: Path, folder: Path, names: Iterable[str]) -> Summary:
+def render_files(
+    raw: Path, folder: Path, names: Iterable[str], *, started_at: datetime | None = None
+) -> Summary:
     """These formats of a transcript, in a folder. Raises `TranscriptUnreadable`."""
     with ExitStack() as opened:
         outputs = {
@@ -204,7 +200,7 @@ def render_files(raw: Path, folder: Path, names: Iterable[str]) -> Summary:
             for name in names
         }
         source = opened.enter_context(raw.open("rb"))
-        return render(source, outputs)
+        return render(source, outputs, started_at=started_at)
 
 
 def _manifest(

@@ -1,7 +1,7 @@
 """
-Write the formats that a stored transcript lacks, from its bytes here: the policy names one more, or an earlier
-version did not know it. Recall is not asked. The new files first, the manifest last; no file that a reader may
-have found is written again.
+Write the formats that a stored transcript lacks, from its bytes here: the policy names one more, an earlier
+version did not know it, or the file is gone. Recall is not asked. The new files first, the manifest last; no
+file that is there is written again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects.fetch_transcript import (
     artifact_row,
     described,
-    formats_of,
     manifest_stored,
     render_files,
     scratch_folder,
@@ -39,12 +38,14 @@ def render(context: CommandContext) -> Outcome:
     manifest = manifest_stored(context, command.transcript_id)
     if manifest is None or not manifest.summary.is_readable:
         return NotWanted()
-    known = {file.name: file for file in manifest.files}
-    missing = [name for name in formats_of(context.policy) if name not in known]
+    base = folder_of(context.workspace.name, context.recording_id, command.transcript_id)
+    known = {file.name for file in manifest.files}
+    wanted = context.policy.formats
+    missing = [name for name in wanted if name not in known or not context.blobs.exists(f"{base}/{name}")]
     if not missing:
         return NotWanted()
     try:
-        whole = _put(context, manifest, missing)
+        whole = _put(context, base, manifest, missing)
     except OSError as trouble:
         raise BlobsUnavailable(trouble.strerror or "I/O error") from trouble
     if whole is None:
@@ -54,9 +55,8 @@ def render(context: CommandContext) -> Outcome:
     return Happened(events.Rendered(context.now(), command.transcript_id), artifact_row(context, whole))
 
 
-def _put(context: CommandContext, manifest: Manifest, missing: list[str]) -> Manifest | None:
+def _put(context: CommandContext, base: str, manifest: Manifest, missing: list[str]) -> Manifest | None:
     """The manifest that names them too, once all are in their place; None for damaged bytes."""
-    base = folder_of(context.workspace.name, context.recording_id, manifest.transcript_id)
     with scratch_folder(context) as folder:
         raw = folder / RAW
         if not context.blobs.exists(f"{base}/{RAW}"):
@@ -66,11 +66,12 @@ def _put(context: CommandContext, manifest: Manifest, missing: list[str]) -> Man
         if described(raw) not in manifest.files:
             return None
         try:
-            render_files(raw, folder, missing)
+            render_files(raw, folder, missing, started_at=manifest.started_at)
         except TranscriptUnreadable:
             return None
         files = [described(folder / name) for name in missing]
-        whole = replace(manifest, files=(*manifest.files, *files))
+        kept = (file for file in manifest.files if file.name not in missing)
+        whole = replace(manifest, files=(*kept, *files))
         (folder / MANIFEST).write_bytes(build_manifest(whole))
         context.renewer.check()
         for file_ in files:
