@@ -27,21 +27,7 @@ from tests.transcripts.test_properties import visible
 MOST_S, MOST_MB = 10.0, 100.0
 _RAW = "transcript.json"
 _WORDS = (
-    *(
-        "so",
-        "I",
-        "think",
-        "we",
-        "should",
-        "talk",
-        "about",
-        "the",
-        "budget",
-        "again",
-        "next",
-        "week",
-        "because",
-    ),
+    *("so", "I", "think", "we", "should", "talk", "about", "the", "budget", "again", "next", "week"),
     *("今日は", "はい。", "مرحبا", "<b>", "&", "-->", "2024", "okay"),
 )
 
