@@ -52,6 +52,7 @@ class Policy:
     reconcile: bool = True  # now and then take up what Recall lists as done and nothing told us of
     at_limit: Literal["stop", "prune"] = "stop"
     formats: tuple[str, ...] = FORMATS
+    participants: bool = False  # their list beside the transcript: one read and one download more
     prune_stored: bool = False  # pruning may also delete finished transcripts that are stored here
     tripped_providers: frozenset[str] = frozenset()  # providers that are down just now; put in by the service
     select: Selection = Selection()

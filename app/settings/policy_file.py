@@ -149,6 +149,9 @@ class PolicyTables(Table):
     formats: list[Annotated[str, BeforeValidator(_format)]] = key(
         list(FORMATS), "files made of a transcript; transcript.json and manifest.json are always there"
     )
+    participants: bool = key(
+        False, "participants.json beside each transcript: one read and one download more"
+    )
     prune_stored: bool = key(False, "finished transcripts that are stored here may be deleted at Recall")
     select: SelectTable = key(SelectTable(), "which recordings")
 

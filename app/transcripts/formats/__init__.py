@@ -17,7 +17,7 @@ from app.transcripts.formats.segments_json import SegmentsJson
 from app.transcripts.formats.sentences_json import SentencesJson
 from app.transcripts.formats.subtitles import CueWriter, Srt, Vtt
 from app.transcripts.model import Sentence
-from app.transcripts.result_folder import MANIFEST, PROVIDER_RAW, RAW
+from app.transcripts.result_folder import MANIFEST, PARTICIPANTS, PROVIDER_RAW, RAW
 
 
 class Renderer(Protocol):
@@ -52,7 +52,8 @@ format is a module and a line here and below.
 """
 
 MEDIA_TYPES: Mapping[str, str] = {
-    **dict.fromkeys((RAW, PROVIDER_RAW, "sentences.json", "segments.json", MANIFEST), "application/json"),
+    **dict.fromkeys((RAW, PROVIDER_RAW, PARTICIPANTS, MANIFEST), "application/json"),
+    **dict.fromkeys(("sentences.json", "segments.json"), "application/json"),
     "transcript.txt": "text/plain; charset=utf-8",
     "transcript.md": "text/markdown; charset=utf-8",
     "transcript.srt": "application/x-subrip; charset=utf-8",
