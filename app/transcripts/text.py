@@ -98,6 +98,10 @@ def is_unspaced(before: str, after: str) -> bool:
 
 def join(words: Iterable[str]) -> str:
     """Words, none of them empty, as running text. See `blank_between`."""
+    words = list(words)
+    spaced = " ".join(words)
+    if spaced.isascii():  # no script without blanks
+        return spaced
     text: list[str] = []
     for word in words:
         if text:
