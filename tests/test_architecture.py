@@ -56,7 +56,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "recall": ("core",),
     "settings": ("core", "recall"),
     "orchestrator": ("core", "recall", "transcripts"),
-    "adapters": ("core", "recall", "orchestrator", "settings"),
+    "adapters": ("core", "recall", "orchestrator", "settings", "transcripts"),  # what is searched by
     "results": ("core", "orchestrator", "transcripts", "adapters"),
     "processes": (),
     "web": ("core", "recall", "orchestrator", "adapters", "settings", "processes"),

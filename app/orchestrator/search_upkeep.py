@@ -1,0 +1,177 @@
+"""
+Keeps the search index up: a transcript is indexed once it is stored, by the worker that stored it; what
+failed or was stored before is found by `catch_up`. Nothing here delays or fails a recording.
+
+Without text and names in log lines.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from typing import BinaryIO, cast
+
+from structlog.typing import FilteringBoundLogger
+
+from app.errors import AfterwordError, BlobsUnavailable, StoreUnavailable
+from app.orchestrator.ports import Blobs
+from app.orchestrator.ports_search import SearchIndex, StoredResult, StoredResults
+from app.transcripts.passages import read_passages
+from app.transcripts.render import render
+from app.transcripts.result_folder import RAW, folder_of
+
+_SENTENCES = "sentences.json"
+_IN_MEMORY_BYTES = 4 << 20
+_PAGE = 200
+_MOST_CHANGES = 5
+
+
+class SearchUpkeep:
+    """
+    Holds no state between calls.
+
+    Args:
+        is_wanted: Whether the policy of a workspace wants an index; None for a workspace that is not known.
+    """
+
+    def __init__(
+        self,
+        index: SearchIndex,
+        results: StoredResults,
+        blobs: Blobs,
+        log: FilteringBoundLogger,
+        is_wanted: Callable[[str], bool | None],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._index, self._results, self._blobs, self._log = index, results, blobs, log
+        self._is_wanted, self._monotonic = is_wanted, monotonic
+
+    def add(self, result: StoredResult) -> None:
+        """What was stored just now. Never raises: what fails is found again by `catch_up`."""
+        if not self._is_wanted(result.workspace):
+            return
+        try:
+            self._put_current(result)
+        except Exception as error:  # the recording is stored, whatever is wrong here
+            self._log.warning("not_indexed", recording=result.recording_id, cause=_plainly(error))
+
+    def is_behind(self) -> bool:
+        """Whether the index has more or fewer transcripts than are stored."""
+        return self._index.counts().transcripts != self._results.count_results()
+
+    def catch_up(self, after: int = 0, *, seconds: float = 5.0) -> int | None:
+        """
+        Indexes what is missing, oldest first, and at the end removes what is stored no more or not wanted.
+
+        Args:
+            after: Where the last call stopped.
+            seconds: After which it stops; one transcript is always finished.
+
+        Returns:
+            Where to go on, or None when it is done.
+
+        Raises:
+            StoreUnavailable, BlobsUnavailable: To be tried again later.
+        """
+        ends_at = self._monotonic() + seconds
+        while page := self._results.results_after(after, limit=_PAGE):
+            missing = set(self._index.missing(page))
+            for result in page:
+                if result in missing and self._is_wanted(result.workspace):
+                    self._put_current(result)
+                    if self._monotonic() >= ends_at:
+                        return result.id
+            after = page[-1].id
+        self._remove_what_is_stored_no_more()
+        return None
+
+    def rebuild(self, tell: Callable[[int, int], None] = lambda done, of: None) -> None:
+        """
+        Empties the index and makes it anew. What is found grows meanwhile.
+
+        Args:
+            tell: Called with how many are done, of how many.
+
+        Raises:
+            StoreUnavailable, BlobsUnavailable: What is not indexed yet is caught up with by the service.
+        """
+        self._index.clear()
+        after: int | None = 0
+        while after is not None:
+            after = self.catch_up(after, seconds=0.5)
+            tell(self._index.counts().transcripts, self._results.count_results())
+
+    def _put_current(self, result: StoredResult) -> None:
+        """Another transcript may become the recording's result meanwhile, or the recording be erased."""
+        for _ in range(_MOST_CHANGES):
+            self._put(result)
+            now = self._results.results_of(result.workspace, [result.recording_id])
+            if not now:
+                self._index.forget(result.workspace, result.recording_id)
+            if not now or now[0] == result:
+                return
+            result = now[0]
+
+    def _put(self, result: StoredResult) -> None:
+        folder = folder_of(result.workspace, result.recording_id, result.transcript_id)
+        try:
+            with self._sentences(folder, result.files) as lines:
+                self._index.put(result, read_passages(lines))
+                return
+        except (StoreUnavailable, BlobsUnavailable):
+            raise
+        except OSError as error:  # from a file that was open already
+            raise BlobsUnavailable(f"a stored file cannot be read: {error.strerror}") from error
+        except (AfterwordError, ValueError) as error:
+            cause = _plainly(error)
+        # Counted as done, so that it is not tried each time; `rebuild` tries it again.
+        self._index.put(result, (), is_unreadable=True)
+        self._log.warning("not_indexed", recording=result.recording_id, cause=cause)
+
+    @contextmanager
+    def _sentences(self, folder: str, files: tuple[str, ...]) -> Iterator[BinaryIO]:
+        """`sentences.json`, as stored or, where the policy leaves it out, made for this."""
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as spooled:
+            local: BinaryIO = cast(BinaryIO, spooled)
+            name = _SENTENCES if _SENTENCES in files else RAW
+            with self._blobs.open(f"{folder}/{name}") as stored:
+                shutil.copyfileobj(stored, local)
+            local.seek(0)
+            if name == _SENTENCES:
+                yield local
+                return
+            with tempfile.TemporaryFile() as made:
+                text = TextIOWrapper(made, encoding="utf-8", newline="\n")
+                render(local, {_SENTENCES: text})
+                text.flush()
+                made.seek(0)
+                yield made
+
+    def _remove_what_is_stored_no_more(self) -> None:
+        if not self.is_behind():
+            return
+        gone = defaultdict[str, set[str]](set)
+        after = 0
+        while page := self._index.transcripts(after=after, limit=_PAGE):
+            after = page[-1].id
+            for workspace in {result.workspace for result in page}:
+                ids = {result.recording_id for result in page if result.workspace == workspace}
+                if self._is_wanted(workspace) is not False:
+                    ids -= {
+                        result.recording_id for result in self._results.results_of(workspace, sorted(ids))
+                    }
+                gone[workspace] |= ids
+        for workspace, ids in gone.items():
+            if ids:
+                self._index.forget(workspace, *ids)
+
+
+def _plainly(error: Exception) -> str:
+    """Our own message, else the kind of error: others may hold what was said."""
+    return str(error) if isinstance(error, AfterwordError) else type(error).__name__
