@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -254,6 +255,22 @@ def test_no_byte_of_what_is_forgotten_is_left_in_the_file(on_sqlite: Place) -> N
         assert word not in left
     assert len(place.found("trees")) == 20
     assert search_file(place.url).with_name("afterword.search.db-wal").stat().st_size == 0
+
+
+def test_pages_that_were_divided_keep_no_copy_of_what_is_forgotten(on_sqlite: Place) -> None:
+    """SQLite leaves old copies in the unused part of a page that it divides, `secure_delete` or not."""
+    place, dice = on_sqlite, random.Random(1)
+    names = {f"rec-{n}": f"Qz{n}geheim" for n in range(12)}
+    for again in range(2):
+        for recording in dice.sample(sorted(names), 12):
+            lengths = [dice.randrange(1, 200) for _ in range(dice.randrange(1, 200))]
+            said = [f"{names[recording]} {'word ' * length}{dice.random()}" for length in lengths]
+            place.put(
+                StoredResult("default", recording, f"{recording}-{again}"), *said, speaker=names[recording]
+            )
+    for recording in dice.sample(sorted(names), 6):
+        place.index.forget("default", recording)
+        assert names[recording].lower().encode() not in place.file().lower()
 
 
 @pytest.mark.slow
