@@ -119,7 +119,7 @@ class Dispatcher:
         *,
         sweep: Callable[[], object],
         send_report: Callable[[], object] = lambda: None,
-        pace: Pace = Pace(),  # noqa: B008  # frozen
+        pace: Pace = Pace(),  # frozen
         clock: Callable[[], float] = time.monotonic,
         log: Any = None,
     ) -> None:

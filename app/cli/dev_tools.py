@@ -30,7 +30,7 @@ _NEEDED = {
 _REAL = ("RECALL_", "AFTERWORD_", "DATABASE_URL", "REDIS_URL", "STORAGE_URL", "NGROK_", "HOST", "PORT")
 _KEPT = ("HOSTNAME", "HOSTTYPE")
 _SLOWING = "PYTHONDONTWRITEBYTECODE"  # each of the suite's processes would compile all it imports anew
-_MEMORY = Path("/dev/shm")
+_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own there
 _NEEDED_BYTES = 2 << 30
 # What measures coverage (pyproject.toml, `tool.coverage`): the tests beside the code, ten seconds. The walk
 # and what is slow in rendering reach no other line; measured, the whole suite would take twice as long.
@@ -105,7 +105,7 @@ def _become(name: str, arguments: tuple[str, ...]) -> NoReturn:
     sys.stdout.flush()
     # It takes this process's place, so that Ctrl-C and SIGTERM reach the one that must stop its children.
     command = [sys.executable, "-m", f"tests.{name}", *arguments]
-    os.execve(sys.executable, command, {**clean_environment(), "PYTHONPATH": str(ROOT)})
+    os.execve(sys.executable, command, {**clean_environment(), "PYTHONPATH": str(ROOT)})  # noqa: S606
 
 
 chaos_command, bench_command, mutate_command = map(_passed_on, ("chaos", "bench", "mutate"))

@@ -74,7 +74,7 @@ def open_stage(*, seed: int, home: Path) -> Iterator[Stage]:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=functools.partial(die_with_parent, os.getpid(), by_polling=False),
+            preexec_fn=functools.partial(die_with_parent, os.getpid(), by_polling=False),  # noqa: PLW1509
         )
     hook = f"http://127.0.0.1:{web}/webhooks/recall"
     config = SimulatorConfig(
