@@ -1,5 +1,5 @@
 """
-What RQ runs: three functions, called in a horse (a process forked for one job, then gone).
+What RQ runs: four functions, called in a horse (a process forked for one job, then gone).
 
 The service is opened in the horse, never before the fork: a database connection must not be shared
 by two processes. Settings are read once, in the worker that forks. An exception is RQ's to log, the command's
@@ -63,6 +63,14 @@ def reconcile() -> None:
     """Goes on with holding Recall's list of recordings against what we heard, for some seconds."""
     with _put_off_without_database():
         reconcile_all(_open())
+
+
+def index(after: int) -> None:
+    """Goes on with indexing stored transcripts that are not in the search index, for some seconds."""
+    with _put_off_without_database():
+        service = _open()
+        if service.search is not None:
+            service.search.go_on(after)
 
 
 @contextmanager

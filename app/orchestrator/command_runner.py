@@ -26,7 +26,7 @@ from app.core.commands import (
     about,
 )
 from app.core.machine import is_wanted
-from app.core.state import AttemptStatus
+from app.core.state import AttemptStatus, Phase
 from app.errors import BlobsUnavailable, LeaseLost
 from app.orchestrator.account_pause import proves_account
 from app.orchestrator.command_context import CommandContext, EffectStore, Workspace
@@ -43,6 +43,7 @@ from app.orchestrator.lease import LeaseRenewer
 from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused
 from app.orchestrator.parts import Parts
 from app.orchestrator.ports import Leases, RateLimits
+from app.orchestrator.ports_search import StoredResult
 from app.orchestrator.rate_limits import CommandRates
 from app.orchestrator.records import Begun, PauseSubject, Source
 
@@ -72,6 +73,7 @@ class CommandRunner:
         self._blobs, self._clock, self._scratch = parts.blobs, parts.clock, parts.scratch
         self._log, self._account, self._transitions = parts.log, parts.account, parts.transitions
         self._workspaces, self._presence, self._durations = parts.workspaces, parts.presence, parts.timing
+        self._search = parts.search
 
     def perform(self, command_id: int) -> None:
         """Takes the command's lease and does it. One that another worker has, or that is done, ends here."""
@@ -85,13 +87,15 @@ class CommandRunner:
             self._account.suspend(leased.workspace, probe_after_s=after_s)
             self._store.defer(leased, after_s=after_s, cause=PauseSubject.WORKSPACE_UNKNOWN)
             return
-        lease_s, renew_s = self._durations.lease_s, self._durations.lease_renew_s
+        result, lease_s, renew_s = None, self._durations.lease_s, self._durations.lease_renew_s
         try:
             with LeaseRenewer(self._store, leased, lease_s=lease_s, every_s=renew_s) as renewer:
                 context = self._context(begun, workspace, renewer)
-                self._apply(context, self._outcome(context, begun))
+                result = self._apply(context, self._outcome(context, begun))
         except LeaseLost:
             self._log.warning("lease_lost", recording=leased.recording_id, command=leased.command.key)
+        if result is not None and self._search is not None:
+            self._search.add(result)
 
     def _context(self, begun: Begun, workspace: Workspace, renewer: LeaseRenewer) -> CommandContext:
         store, clock, leased = self._store, self._clock, begun.leased
@@ -146,10 +150,11 @@ class CommandRunner:
         return events.CommandFailed(at, **about(command))
 
     # -- what follows from an outcome ----------------------------------------------------------------
-    def _apply(self, context: CommandContext, outcome: Outcome) -> None:
+    def _apply(self, context: CommandContext, outcome: Outcome) -> StoredResult | None:
+        """What became the recording's result by it."""
         match outcome:
             case Happened():
-                self._happened(context, outcome)
+                return self._happened(context, outcome)
             case Later():
                 self._put_off(context, outcome)
             case Refused():
@@ -158,15 +163,20 @@ class CommandRunner:
                 self._store.drop(context.leased, answers=context.answers())
             case _:
                 assert_never(outcome)
+        return None
 
-    def _happened(self, context: CommandContext, outcome: Happened) -> None:
+    def _happened(self, context: CommandContext, outcome: Happened) -> StoredResult | None:
         leased, event = context.leased, outcome.event
         source = Source(command=leased, by="worker", answers=context.answers())
-        self._transitions.advance(
+        decision, _ = self._transitions.advance(
             leased.workspace, leased.recording_id, event, source, artifact=outcome.artifact
         )
         if proves_account(event):
             self._account.accepted(context.workspace)
+        row, state = outcome.artifact, decision.state
+        if row is None or state.phase is not Phase.STORED or state.current != row.transcript_id:
+            return None
+        return StoredResult(row.workspace, row.recording_id, row.transcript_id, row.files)
 
     def _put_off(self, context: CommandContext, later: Later) -> None:
         """The command comes back later; after a day of that its wait ends by an event."""

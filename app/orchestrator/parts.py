@@ -12,6 +12,7 @@ from app.orchestrator.account_pause import Account
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.ports import Blobs, Clock, Queue, Store
 from app.orchestrator.records import Presence
+from app.orchestrator.search_upkeep import SearchUpkeep
 from app.orchestrator.timing import Timing
 from app.orchestrator.transitions import Advancer
 
@@ -28,4 +29,5 @@ class Parts:
     scratch: Path  # a folder for downloads under way; the sweep empties it of what is old
     account: Account
     transitions: Advancer
+    search: SearchUpkeep | None  # None: without an index
     presence: Presence  # said before any work: having nothing to do is not being away

@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 
 from structlog.typing import FilteringBoundLogger
 
-from app.errors import AfterwordError, BlobsUnavailable, StoreUnavailable
+from app.errors import AfterwordError, BlobsUnavailable, QueueUnavailable, StoreUnavailable
 from app.orchestrator.ports import Blobs
 from app.orchestrator.ports_search import SearchIndex, StoredResult, StoredResults
 from app.transcripts.passages import read_passages
@@ -33,10 +33,9 @@ _MOST_CHANGES = 5
 
 class SearchUpkeep:
     """
-    Holds no state between calls.
-
     Args:
         is_wanted: Whether the policy of a workspace wants an index; None for a workspace that is not known.
+        ask: Has a worker call `go_on` with this number. May raise `QueueUnavailable`.
     """
 
     def __init__(
@@ -47,10 +46,12 @@ class SearchUpkeep:
         log: FilteringBoundLogger,
         is_wanted: Callable[[str], bool | None],
         *,
+        ask: Callable[[int], None] = lambda after: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._index, self._results, self._blobs, self._log = index, results, blobs, log
-        self._is_wanted, self._monotonic = is_wanted, monotonic
+        self._is_wanted, self._ask, self._monotonic = is_wanted, ask, monotonic
+        self._behind = 0
 
     def add(self, result: StoredResult) -> None:
         """What was stored just now. Never raises: what fails is found again by `catch_up`."""
@@ -61,9 +62,29 @@ class SearchUpkeep:
         except Exception as error:  # the recording is stored, whatever is wrong here
             self._log.warning("not_indexed", recording=result.recording_id, cause=_plainly(error))
 
-    def is_behind(self) -> bool:
-        """Whether the index has more or fewer transcripts than are stored."""
-        return self._index.counts().transcripts != self._results.count_results()
+    def ask_if_behind(self) -> None:
+        """
+        Has `go_on` begun where the index has fewer transcripts than are stored, or more. Not where the
+        difference is less than at the last call: a worker is at it. Never raises: it is asked again later.
+        """
+        try:
+            before, self._behind = self._behind, abs(self._missing())
+            if self._behind and not self._behind < before:
+                self._ask(0)
+        except AfterwordError as trouble:
+            self._log.warning("index_unusable", cause=str(trouble))
+
+    def go_on(self, after: int) -> None:
+        """Some seconds of `catch_up`, and asks for the next. Raises `StoreUnavailable`."""
+        try:
+            further = self.catch_up(after)
+            if further is not None:
+                self._ask(further)
+        except (BlobsUnavailable, QueueUnavailable) as trouble:
+            self._log.warning("indexing_put_off", cause=str(trouble))
+
+    def _missing(self) -> int:
+        return self._results.count_results() - self._index.counts().transcripts
 
     def catch_up(self, after: int = 0, *, seconds: float = 5.0) -> int | None:
         """
@@ -154,7 +175,7 @@ class SearchUpkeep:
                 yield made
 
     def _remove_what_is_stored_no_more(self) -> None:
-        if not self.is_behind():
+        if not self._missing():
             return
         gone = defaultdict[str, set[str]](set)
         after = 0

@@ -144,6 +144,7 @@ class PolicyTables(Table):
     want_realtime: bool = key(False, "fetch transcripts that were made during the call, too")
     at_limit: Literal["stop", "prune"] = key("stop", "at Recall's limit of ten transcripts per recording")
     prune_stored: bool = key(False, "finished transcripts that are stored here may be deleted at Recall")
+    search: bool = key(True, "keep an index of what was said, beside or in the database")
     select: SelectTable = key(SelectTable(), "which recordings")
 
     def policy(self, *, time_scale: float) -> Policy:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
 
 revision = "0005"
 down_revision = "0003"
@@ -18,6 +17,8 @@ depends_on = None
 def upgrade() -> None:
     if op.get_bind().dialect.name != "postgresql":
         return
+    from sqlalchemy.dialects import postgresql  # not for SQLite: it is large
+
     op.create_table(
         "search_transcripts",
         sa.Column("id", sa.BigInteger(), primary_key=True),
