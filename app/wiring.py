@@ -146,13 +146,12 @@ def open_search_upkeep(
     from app.adapters.sql.search_results import StoredResults
     from app.orchestrator.search_upkeep import SearchUpkeep
 
-    wanted = {name: one.policy.search for name, one in workspaces.items()}
     return SearchUpkeep(
         open_search_index(settings, store),
         StoredResults(store),
         open_blobs(settings),
         structlog.get_logger(),
-        wanted.get,
+        unwanted=[name for name, one in workspaces.items() if not one.policy.search],
         ask=queue.ask_index if queue is not None else lambda after: None,
     )
 

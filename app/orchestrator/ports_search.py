@@ -7,7 +7,7 @@ Kept by `app.adapters.sql.search_index`; kept up by `app.orchestrator.search_upk
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -104,4 +104,5 @@ class StoredResults(Protocol):
     def results_after(self, after: int, *, limit: int) -> list[StoredResult]:
         """By `id`, oldest first."""
 
-    def count_results(self) -> int: ...
+    def count_results(self, without: Collection[str] = ()) -> int:
+        """Without those of some workspaces, which takes longer."""

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import BinaryIO, cast
@@ -34,7 +34,7 @@ _MOST_CHANGES = 5
 class SearchUpkeep:
     """
     Args:
-        is_wanted: Whether the policy of a workspace wants an index; None for a workspace that is not known.
+        unwanted: Workspaces whose policy wants no index.
         ask: Has a worker call `go_on` with this number. May raise `QueueUnavailable`.
     """
 
@@ -44,18 +44,18 @@ class SearchUpkeep:
         results: StoredResults,
         blobs: Blobs,
         log: FilteringBoundLogger,
-        is_wanted: Callable[[str], bool | None],
         *,
+        unwanted: Collection[str] = (),
         ask: Callable[[int], None] = lambda after: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._index, self._results, self._blobs, self._log = index, results, blobs, log
-        self._is_wanted, self._ask, self._monotonic = is_wanted, ask, monotonic
+        self._unwanted, self._ask, self._monotonic = unwanted, ask, monotonic
         self._behind = 0
 
     def add(self, result: StoredResult) -> None:
         """What was stored just now. Never raises: what fails is found again by `catch_up`."""
-        if not self._is_wanted(result.workspace):
+        if result.workspace in self._unwanted:
             return
         try:
             self._put_current(result)
@@ -64,7 +64,7 @@ class SearchUpkeep:
 
     def ask_if_behind(self) -> None:
         """
-        Has `go_on` begun where the index has fewer transcripts than are stored, or more. Not where the
+        Has `go_on` begun where the index has fewer transcripts than it should, or more. Not where the
         difference is less than at the last call: a worker is at it. Never raises: it is asked again later.
         """
         try:
@@ -84,7 +84,7 @@ class SearchUpkeep:
             self._log.warning("indexing_put_off", cause=str(trouble))
 
     def _missing(self) -> int:
-        return self._results.count_results() - self._index.counts().transcripts
+        return self._results.count_results(self._unwanted) - self._index.counts().transcripts
 
     def catch_up(self, after: int = 0, *, seconds: float = 5.0) -> int | None:
         """
@@ -104,7 +104,7 @@ class SearchUpkeep:
         while page := self._results.results_after(after, limit=_PAGE):
             missing = set(self._index.missing(page))
             for result in page:
-                if result in missing and self._is_wanted(result.workspace):
+                if result in missing and result.workspace not in self._unwanted:
                     self._put_current(result)
                     if self._monotonic() >= ends_at:
                         return result.id
@@ -126,7 +126,7 @@ class SearchUpkeep:
         after: int | None = 0
         while after is not None:
             after = self.catch_up(after, seconds=0.5)
-            tell(self._index.counts().transcripts, self._results.count_results())
+            tell(self._index.counts().transcripts, self._results.count_results(self._unwanted))
 
     def _put_current(self, result: StoredResult) -> None:
         """Another transcript may become the recording's result meanwhile, or the recording be erased."""
@@ -183,7 +183,7 @@ class SearchUpkeep:
             after = page[-1].id
             for workspace in {result.workspace for result in page}:
                 ids = {result.recording_id for result in page if result.workspace == workspace}
-                if self._is_wanted(workspace) is not False:
+                if workspace not in self._unwanted:
                     ids -= {
                         result.recording_id for result in self._results.results_of(workspace, sorted(ids))
                     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
@@ -37,11 +37,15 @@ class StoredResults:
         row = t.artifacts.c
         return self._read(_current().where(row.id > after).order_by(row.id).limit(limit))
 
-    def count_results(self) -> int:
+    def count_results(self, without: Collection[str] = ()) -> int:
         """See `app.orchestrator.ports_search.StoredResults.count_results`."""
-        stored = sa.select(sa.func.coalesce(sa.func.sum(t.tallies.c.value), 0))
+        counted = sa.select(sa.func.coalesce(sa.func.sum(t.tallies.c.value), 0))
+        counted = counted.where(t.tallies.c.name == f"goal:{Phase.STORED.value}")
+        if without:
+            row = t.transcriptions.c
+            counted = sa.select(sa.func.count()).where(row.phase == Phase.STORED.value)
+            counted = counted.where(row.workspace.not_in(without))
         with self._database.reading() as connection:
-            counted = stored.where(t.tallies.c.name == f"goal:{Phase.STORED.value}")
             return int(connection.execute(counted).scalar_one())
 
     def _read(self, wanted: sa.Select[str, str, str, str, int]) -> list[StoredResult]:
