@@ -159,6 +159,7 @@ def _job(place: Installation, counted: Counted, name: str, work: Callable[[Servi
         timing=Timing().scaled(settings.time_scale),
         scratch=settings.home / "scratch",
         log=structlog.get_logger(),
+        search=wiring.open_search_upkeep(settings, store, workspaces=workspaces_of(settings)),
     )
     with _counting(store, counted, name):
         work(service)

@@ -21,6 +21,8 @@ from app.transcripts.passages import Passage
 from app.transcripts.search_words import FORMAT, Query
 
 BATCH = 500
+# So many, twenty hours', are put in the order of their ids: the other one takes 1.6 times the space and time.
+_SORTED = 20_000
 # Which file a person would open, the best first.
 _READABLE = ("transcript.txt", "transcript.md", "transcript.vtt", "transcript.srt", "sentences.json")
 
@@ -84,8 +86,10 @@ class SqlSearchIndex(ABC):
             id_ = connection.execute(new.returning(transcripts.c.id)).scalar_one()
             last = ((id_ + 1) << SENTENCE_BITS) - 1
             lines = (Line(last - n, p) for n, p in enumerate(islice(passages, MOST_SENTENCES)))
-            while batch := list(islice(lines, BATCH)):
-                self._add(connection, batch)
+            while batch := list(islice(lines, _SORTED)):
+                batch.reverse()
+                for at in range(0, len(batch), BATCH):
+                    self._add(connection, batch[at : at + BATCH])
 
     def search(
         self,

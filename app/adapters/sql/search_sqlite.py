@@ -12,6 +12,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,18 @@ class SqliteSearchIndex(SqlSearchIndex):
     """Opens nothing until first used; survives `os.fork`."""
 
     def __init__(self, database_url: str) -> None:
-        self._path = search_file(database_url)
-        url = URL.create("sqlite", database=str(self._path)).render_as_string()
-        self._database = Database(url, pool_size=2)
-        event.listen(self._database.engine, "connect", _settle_in)
-        self._each_alone = self._database.engine.execution_options(begins="SELECT 1")  # VACUUM wants it so
+        self._url = database_url
+
+    @cached_property
+    def _path(self) -> Path:
+        return search_file(self._url)
+
+    @cached_property
+    def _database(self) -> Database:
+        """Made when it is used: most of what a worker does stores nothing, and an engine takes 3 ms."""
+        database = Database(URL.create("sqlite", database=str(self._path)).render_as_string(), pool_size=2)
+        event.listen(database.engine, "connect", _settle_in)
+        return database
 
     def close(self) -> None:
         """Closes every idle connection; the next use opens new ones."""
@@ -128,7 +136,8 @@ class SqliteSearchIndex(SqlSearchIndex):
         """
         lock = self._database.write_lock
         assert lock is not None
-        with translated(), self._each_alone.connect() as connection, lock.taken(wait_s=_SCRUB_WAIT_S):
+        alone = self._database.engine.execution_options(begins="SELECT 1")  # VACUUM runs in no transaction
+        with translated(), alone.connect() as connection, lock.taken(wait_s=_SCRUB_WAIT_S):
             if connection.exec_driver_sql("SELECT 1 FROM search_remains").first() is None:
                 return
             connection.exec_driver_sql("INSERT INTO search_words (search_words) VALUES ('optimize')")

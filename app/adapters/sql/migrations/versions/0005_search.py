@@ -39,4 +39,11 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("terms", postgresql.TSVECTOR(), nullable=False),
     )
-    op.create_index("ix_search_sentences_terms", "search_sentences", ["terms"], postgresql_using="gin")
+    # What is put in is found at once: a list of what is pending would be read through by every search.
+    op.create_index(
+        "ix_search_sentences_terms",
+        "search_sentences",
+        ["terms"],
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "off"},
+    )
