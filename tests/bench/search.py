@@ -127,9 +127,8 @@ def _index(options: Options, folder: Path) -> Iterator[tuple[SqlSearchIndex, Cal
         index, path = SqliteSearchIndex(url), search_file(url)
         yield (
             index,
-            lambda: sum(p.stat().st_size for p in folder.glob(f"{path.name}*") if "-shm" not in p.name),
+            lambda: path.stat().st_size,
         )
-        index.close()
         return
     with postgresql(folder / "home") as url:
         migrate(url)

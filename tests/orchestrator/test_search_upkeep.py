@@ -135,7 +135,6 @@ def world(tmp_path: Path) -> Iterator[Searched]:
     world.store().first_start()
     world.store().set_key_status("default", world.recall.fingerprint, "accepted")
     yield world
-    world.index.close()
     for store in world.opened:
         store.close()
 
@@ -167,7 +166,7 @@ def test_an_index_that_cannot_be_used_fails_no_recording_and_is_caught_up_with(w
     world.does(FetchTranscript(T1))
     assert world.state.phase is Phase.STORED
     (line,) = [line for line in world.lines if line["event"] == "not_indexed"]
-    assert "not a SQLite database" in line["cause"]
+    assert "damaged" in line["cause"]
     assert "morning" not in str(world.lines)
     upkeep = world.upkeep()
     upkeep.ask_if_behind()
