@@ -24,7 +24,7 @@ _COMMANDS = {  # by name: its file here, and what it is for
     "status": ("status", "one screen: what runs, each part, what is undone, what is paused"),
     "list": ("show", "what there is"),
     "show": ("show", "everything that happened to one recording"),
-    "search": ("app.cli.search", "sentences in stored transcripts"),
+    "search": ("search", "sentences in stored transcripts"),
     "retry": ("retry", "try a failed recording again; says what it costs first"),
     "replay": ("retry", "apply a stored delivery once more"),
     "reconcile": ("backfill", "take up recordings whose webhooks were lost"),
