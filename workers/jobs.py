@@ -40,8 +40,8 @@ _log = structlog.get_logger(__name__)
 
 def use_settings(settings: Settings, *, queue_id: str | None = None) -> None:
     """
-    Called in the worker before it forks horses; without it each horse reads the settings anew, and the id in
-    the names of the queues.
+    Called in the worker before it forks horses. Without it each horse reads the settings anew, and the
+    database for the random id that the names of the queues carry.
     """
     global _settings, _queue_id
     _settings, _queue_id = settings, queue_id

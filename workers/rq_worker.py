@@ -189,7 +189,6 @@ def run_worker(
         worker.work(logging_level="WARNING")
     except RedisError as error:
         lost.tell(error)
-        raise SystemExit(69) from error
     if lost.is_told:
         raise SystemExit(69)
 

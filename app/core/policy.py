@@ -47,7 +47,7 @@ class Policy:
     at_limit: Literal["stop", "prune"] = "stop"
     prune_stored: bool = False  # pruning may also delete finished transcripts that are stored here
     search: bool = True  # keep an index of what was said
-    open_providers: frozenset[str] = frozenset()  # providers that are down just now; put in by the service
+    tripped_providers: frozenset[str] = frozenset()  # providers that are down just now; put in by the service
     select: Selection = Selection()
     durations: Durations = Durations()
 
