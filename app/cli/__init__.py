@@ -24,6 +24,7 @@ _COMMANDS = {  # by name: its file here, and what it is for
     "status": ("status", "one screen: what runs, each part, what is undone, what is paused"),
     "list": ("show", "what there is"),
     "show": ("show", "everything that happened to one recording"),
+    "export": ("export", "everything out: transcriptions with their words, and their files"),
     "search": ("search", "sentences in stored transcripts"),
     "retry": ("retry", "try a failed recording again; says what it costs first"),
     "replay": ("retry", "apply a stored delivery once more"),

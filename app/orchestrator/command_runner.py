@@ -28,7 +28,7 @@ from app.core.commands import (
     about,
 )
 from app.core.machine import is_wanted
-from app.core.state import AttemptStatus, Phase
+from app.core.state import AttemptStatus
 from app.errors import BlobsUnavailable, LeaseLost
 from app.orchestrator.account_pause import proves_account
 from app.orchestrator.command_context import CommandContext, EffectStore, Workspace
@@ -48,6 +48,7 @@ from app.orchestrator.ports import Leases, RateLimits
 from app.orchestrator.ports_search import StoredResult
 from app.orchestrator.rate_limits import CommandRates
 from app.orchestrator.records import Begun, PauseSubject, Source
+from app.orchestrator.search_upkeep import result_of
 
 DEAD_LETTER_AFTER = 8
 
@@ -174,10 +175,7 @@ class CommandRunner:
         )
         if proves_account(event):
             self._account.accepted(context.workspace)
-        row, state = outcome.artifact, decision.state
-        if row is None or state.phase is not Phase.STORED or state.current != row.transcript_id:
-            return None
-        return StoredResult(row.workspace, row.recording_id, row.transcript_id, row.files)
+        return result_of(decision.state, outcome.artifact)
 
     def _defer(self, context: CommandContext, later: Later) -> None:
         """The command comes back later; after a day of that its wait ends by an event."""

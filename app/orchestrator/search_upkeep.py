@@ -18,9 +18,11 @@ from typing import BinaryIO, cast
 
 from structlog.typing import FilteringBoundLogger
 
+from app.core.state import Phase, Transcription
 from app.errors import AfterwordError, BlobsUnavailable, QueueUnavailable, StoreUnavailable
 from app.orchestrator.ports import Blobs
 from app.orchestrator.ports_search import SearchIndex, StoredResult, StoredResults
+from app.orchestrator.records import ArtifactRow
 from app.transcripts.passages import read_passages
 from app.transcripts.render import render
 from app.transcripts.result_folder import RAW, folder_of
@@ -191,6 +193,13 @@ class SearchUpkeep:
         for workspace, ids in gone.items():
             if ids:
                 self._index.forget(workspace, *ids)
+
+
+def result_of(state: Transcription, row: ArtifactRow | None) -> StoredResult | None:
+    """What was stored, where it is the recording's result now."""
+    if row is None or state.phase is not Phase.STORED or state.current != row.transcript_id:
+        return None
+    return StoredResult(row.workspace, row.recording_id, row.transcript_id, row.files)
 
 
 def _plainly(error: Exception) -> str:
