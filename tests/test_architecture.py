@@ -65,7 +65,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "demo": ("core", "settings", "adapters", "results", "processes", "web", "simulator"),
     "cli": (
         *("core", "recall", "orchestrator", "adapters", "settings", "results", "processes", "web", "ops"),
-        *("demo", "simulator"),
+        *("demo", "simulator", "transcripts"),
     ),
     "workers": ("core", "recall", "orchestrator", "adapters", "settings", "processes", "web", "ops"),
 }
