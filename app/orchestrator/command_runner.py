@@ -47,10 +47,8 @@ from app.orchestrator.lease import LeaseRenewer
 from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused
 from app.orchestrator.parts import Parts
 from app.orchestrator.ports import Leases, RateLimits
-from app.orchestrator.ports_search import StoredResult
 from app.orchestrator.rate_limits import CommandRates
 from app.orchestrator.records import Begun, PauseSubject, Source
-from app.orchestrator.search_upkeep import result_of
 
 DEAD_LETTER_AFTER = 8
 
@@ -79,7 +77,7 @@ class CommandRunner:
         self._blobs, self._clock, self._scratch = parts.blobs, parts.clock, parts.scratch
         self._log, self._account, self._transitions = parts.log, parts.account, parts.transitions
         self._workspaces, self._presence, self._durations = parts.workspaces, parts.presence, parts.timing
-        self._search = parts.search
+        self._stored = parts.stored
 
     def perform(self, command_id: int) -> None:
         """Takes the command's lease and does it. One that another worker has, or that is done, ends here."""
@@ -93,15 +91,13 @@ class CommandRunner:
             self._account.suspend(leased.workspace, probe_after_s=after_s)
             self._store.defer(leased, after_s=after_s, cause=PauseSubject.WORKSPACE_UNKNOWN)
             return
-        result, lease_s, renew_s = None, self._durations.lease_s, self._durations.lease_renew_s
+        lease_s, renew_s = self._durations.lease_s, self._durations.lease_renew_s
         try:
             with LeaseRenewer(self._store, leased, lease_s=lease_s, every_s=renew_s) as renewer:
                 context = self._context(begun, workspace, renewer)
-                result = self._apply(context, self._outcome(context, begun))
+                self._apply(context, self._outcome(context, begun))
         except LeaseLost:
             self._log.warning("lease_lost", recording=leased.recording_id, command=leased.command.key)
-        if result is not None and self._search is not None:
-            self._search.add(result)
 
     def _context(self, begun: Begun, workspace: Workspace, renewer: LeaseRenewer) -> CommandContext:
         store, clock, leased = self._store, self._clock, begun.leased
@@ -155,11 +151,10 @@ class CommandRunner:
         return events.CommandFailed(at, **about(command))
 
     # -- what follows from an outcome ----------------------------------------------------------------
-    def _apply(self, context: CommandContext, outcome: Outcome) -> StoredResult | None:
-        """What became the recording's result by it."""
+    def _apply(self, context: CommandContext, outcome: Outcome) -> None:
         match outcome:
             case Happened():
-                return self._happened(context, outcome)
+                self._happened(context, outcome)
             case Later():
                 self._defer(context, outcome)
             case Refused():
@@ -168,9 +163,8 @@ class CommandRunner:
                 self._store.drop(context.leased, answers=context.answers())
             case _:
                 assert_never(outcome)
-        return None
 
-    def _happened(self, context: CommandContext, outcome: Happened) -> StoredResult | None:
+    def _happened(self, context: CommandContext, outcome: Happened) -> None:
         leased, event = context.leased, outcome.event
         source = Source(command=leased, by="worker", answers=context.answers())
         # Without `context.before`: the effect took its time, and a create's claim has changed the state.
@@ -179,7 +173,7 @@ class CommandRunner:
         )
         if proves_account(event):
             self._account.accepted(context.workspace)
-        return result_of(decision.state, outcome.artifact)
+        self._stored(decision.state, outcome.artifact)
 
     def _defer(self, context: CommandContext, later: Later) -> None:
         """The command comes back later; after a day of that its wait ends by an event."""

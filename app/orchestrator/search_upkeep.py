@@ -55,6 +55,11 @@ class SearchUpkeep:
         self._unwanted, self._ask, self._monotonic = unwanted, ask, monotonic
         self._behind = 0
 
+    def stored(self, state: Transcription, row: ArtifactRow | None) -> None:
+        """After a commit: `add`, where what it stored is the recording's result now."""
+        if row is not None and state.phase is Phase.STORED and state.current == row.transcript_id:
+            self.add(StoredResult(row.workspace, row.recording_id, row.transcript_id, row.files))
+
     def add(self, result: StoredResult) -> None:
         """What was stored just now. Never raises: what fails is found again by `catch_up`."""
         if result.workspace in self._unwanted:
@@ -193,13 +198,6 @@ class SearchUpkeep:
         for workspace, ids in gone.items():
             if ids:
                 self._index.forget(workspace, *ids)
-
-
-def result_of(state: Transcription, row: ArtifactRow | None) -> StoredResult | None:
-    """What was stored, where it is the recording's result now."""
-    if row is None or state.phase is not Phase.STORED or state.current != row.transcript_id:
-        return None
-    return StoredResult(row.workspace, row.recording_id, row.transcript_id, row.files)
 
 
 def _plainly(error: Exception) -> str:

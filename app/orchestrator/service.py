@@ -46,7 +46,7 @@ class Service:
     ) -> None:
         self.store, self.queue, self.clock, self.log = store, queue, clock, log
         self.workspaces, self.timing = workspaces, timing
-        self.search = search
+        self.index = search.go_on if search is not None else lambda after: None
         self.account = Account(store, clock, log)
         transitions = Advancer(store, queue, clock, log, self.policy_of)
         parts = Parts(
@@ -61,6 +61,7 @@ class Service:
             account=self.account,
             transitions=transitions,
             search=search,
+            stored=search.stored if search is not None else lambda state, row: None,
             presence=Presence(timing.silence_s, BootClock(boot_id(), clock.boottime)),
         )
         self.advance = transitions.advance

@@ -47,7 +47,7 @@ def stored(home: Home, *, title: str = "Weekly") -> str:
     place = wiring.open_blobs(home.settings).root / folder
     place.mkdir(parents=True)
     (place / "transcript.txt").write_text("[00:00:01] Ana: Zürich.\n")
-    (place / "sentences.json").write_text("[\n]\n")
+    (place / "segments.json").write_text("[]")
     txt = {"transcript.txt": {"size_bytes": 1, "media_type": "text/plain", "sha256": "0" * 64}}
     (place / "manifest.json").write_text(json.dumps({**MANIFEST, "recording_id": recording, "files": txt}))
     return recording

@@ -102,5 +102,5 @@ def test_a_damaged_index_is_said_and_is_no_other_trouble(home: Home) -> None:
     assert said.code == 69
     assert "damaged" in said.err
     assert "damaged" in home.run("status").out
-    assert rebuild_index(home.settings) == 0
+    assert home.run("render", "--index").code == 0
     assert home.run("search", "budget").code == 0

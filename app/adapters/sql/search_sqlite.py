@@ -221,6 +221,6 @@ def _why(error: sqlite3.Error) -> str:
     if "no such module" in str(error):
         return "the SQLite of this Python has no FTS5"
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
-        return "it is damaged; stop the service and delete it, it is made anew"
+        return "it is damaged; `./afterword render --index` makes it anew"
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     return f"{name}; is the disk full, or the folder read-only?"
