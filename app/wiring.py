@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from app.adapters.local_files import LocalBlobs
     from app.adapters.redis.job_queue import RqQueue
     from app.adapters.sql.store import SqlStore
+    from app.announce.lanes import Lanes
+    from app.announce.offers import Offers
+    from app.announce.payload import Payloads
+    from app.announce.schedule import Schedule
     from app.orchestrator.command_context import Workspace
     from app.orchestrator.service import Service
     from app.orchestrator.timing import Timing
@@ -101,6 +105,7 @@ def open_service(
     workspaces: Mapping[str, WorkspaceSettings] | None = None,
 ) -> Service:
     """Everything a worker needs; connects when first used. `workspaces`: instead of those of the settings."""
+    from app.announce.news import News
     from app.clock import SystemClock
     from app.orchestrator.service import Service
 
@@ -118,7 +123,39 @@ def open_service(
         timing=_timing(settings),
         scratch=settings.home / "scratch",
         log=structlog.get_logger(),
+        announce=News(settings.endpoints),
     )
+
+
+def open_lanes(settings: Settings) -> Lanes:
+    """What sends announcements; connects when the first is handed over."""
+    from app.announce.lanes import Lanes
+    from app.announce.sender import Sender
+
+    _hide_secrets(settings)
+    payloads = open_payloads(settings)
+    sender = Sender(open_store(settings), payloads, open_schedule(settings), structlog.get_logger())
+    return Lanes(sender.send, settings.endpoints)
+
+
+def open_payloads(settings: Settings) -> Payloads:
+    from app.announce.payload import Payloads
+
+    return Payloads(open_blobs(settings), public_url=settings.public_url)
+
+
+def open_schedule(settings: Settings) -> Schedule:
+    from app.announce.schedule import Schedule
+
+    return Schedule().scaled(settings.time_scale)
+
+
+def open_offers(settings: Settings) -> Offers:
+    """What the dispatcher offers again of announcements."""
+    from app.announce.offers import Offers
+
+    store = open_store(settings)
+    return Offers(store, open_queue(settings, store=store), settings.endpoints, open_schedule(settings))
 
 
 def web_parts(settings: Settings | None = None) -> WebParts:
@@ -168,6 +205,7 @@ def _hide_secrets(settings: Settings) -> None:
         *(one.api_key for one in workspaces_of(settings).values()),
         settings.ops_password,
         settings.metrics_token,
+        *(endpoint.url for endpoint in settings.endpoints),
         settings.database_url,
         settings.redis_url,
     )

@@ -21,6 +21,7 @@ from app.core.policy import CEILING, Policy, ProviderChoice, Selection
 from app.recall.limits import TRANSCRIPTS_PER_RECORDING
 from app.recall.providers import ASYNC_PROVIDERS, BUILT_IN_PROVIDERS, is_misspelt, may_be_async, meant_by
 from app.settings.faults import Say, Table, ended, line_of, must, sentences
+from app.settings.outgoing import WebhookTables
 
 _NAME_ONE = "name at least one of Recall's asynchronous providers, e.g. recallai_async"
 _BUILT_IN_OPTIONS = {choice.key: choice.options for choice in BUILT_IN_PROVIDERS}
@@ -145,6 +146,7 @@ class PolicyTables(Table):
     at_limit: Literal["stop", "prune"] = key("stop", "at Recall's limit of ten transcripts per recording")
     prune_stored: bool = key(False, "finished transcripts that are stored here may be deleted at Recall")
     select: SelectTable = key(SelectTable(), "which recordings")
+    webhooks: WebhookTables = key({}, "who is told what became of a recording")
 
     def policy(self, *, time_scale: float) -> Policy:
         """What core decides by; keys that it knows by the same name are passed on as they are."""
