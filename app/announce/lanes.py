@@ -30,7 +30,7 @@ class Lanes:
         self._lanes = {lane_of(endpoint.name): _Lane(send, endpoint) for endpoint in endpoints}
 
     def hand_over(self, announcement_id: int, lane: int) -> None:
-        """Returns at once. `lane`: see `lane_of`. An endpoint that is not in these settings is passed over."""
+        """Returns at once. `lane`: see `lane_of`; one of no endpoint of these settings is passed over."""
         if (found := self._lanes.get(lane)) is not None:
             found.add(announcement_id)
 

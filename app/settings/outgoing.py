@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
@@ -82,19 +82,29 @@ def _fit(allow_private: bool, info: object) -> bool:
     return allow_private
 
 
-class WebhookTable(Table):
-    """One endpoint, as `policy.example.toml` says it."""
+def _key(default: Any, about: str, **more: Any) -> Any:
+    return Field(default, description=about, **more)
 
-    url: Annotated[str, must(parts_of, "is no absolute http(s) address, or has a user name in it")]
-    secret_env: str | None = None
-    secret_file: Annotated[str | None, AfterValidator(_secret_once)] = Field(None, validate_default=True)
-    events: Annotated[list[OutgoingEvent], must(bool, "name at least one, or leave the key out for all")] = (
-        Field(list(OutgoingEvent), strict=False)
+
+class WebhookTable(Table):
+    """One endpoint; what the check of one key needs of another one stands below that."""
+
+    url: Annotated[str, must(parts_of, "is no absolute http(s) address, or has a user name in it")] = Field(
+        description="where it is sent to"
     )
-    metadata: dict[str, str] = Field({})
-    include_text: bool = False
-    allow_private: Annotated[bool, AfterValidator(_fit)] = Field(False, validate_default=True)
-    workspaces: list[str] = Field([])
+    secret_env: str | None = _key(None, "the variable that holds its secret")
+    secret_file: Annotated[str | None, AfterValidator(_secret_once)] = _key(
+        None, "or the file that does", validate_default=True
+    )
+    events: Annotated[list[OutgoingEvent], must(bool, "name at least one, or leave the key out for all")] = (
+        _key(list(OutgoingEvent), "which events", strict=False)
+    )
+    metadata: dict[str, str] = _key({}, "only recordings with all of these")
+    workspaces: list[str] = _key([], "only these workspaces")
+    include_text: bool = _key(False, "send the words, too")
+    allow_private: Annotated[bool, AfterValidator(_fit)] = _key(
+        False, "let it lead into a private network", validate_default=True
+    )
 
 
 WebhookTables = dict[Annotated[str, AfterValidator(_named)], WebhookTable]

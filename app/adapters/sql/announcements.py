@@ -1,7 +1,7 @@
 """
-Announcements: rows by which endpoints are told what became of a recording, their leases, and the log of tries.
+Announcements: rows by which endpoints are told what became of a recording, their leases, the log of tries.
 
-A row is written in the commit of the state that it is about. At most two of one endpoint are leased at a time,
+A row is written in the commit of the state that it is about. At most two of one endpoint are leased at once,
 counted under the lock of the endpoint's row. An endpoint that answered 410 under its present address, or
 whose circuit breaker is open, has none that is due; what waits for it waits.
 """
