@@ -87,7 +87,7 @@ def enveloped(event: str, at: float, data: dict[str, Any]) -> str:
     text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
     try:
         text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, in metadata
+    except UnicodeEncodeError:  # half a surrogate pair
         return json.dumps(whole, separators=(",", ":"))
     return text
 

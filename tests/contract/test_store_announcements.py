@@ -44,7 +44,9 @@ def take(store: SqlStore, number: int, endpoint: str = "crm") -> TakenAnnounceme
     return store.take_announcement(number, endpoint, "digest-1", lease_s=30, probe_s=20)
 
 
-def settle(store: SqlStore, taken: TakenAnnouncement | None, ended: Try, next_after_s: float | None = 5) -> None:
+def settle(
+    store: SqlStore, taken: TakenAnnouncement | None, ended: Try, next_after_s: float | None = 5
+) -> None:
     assert taken is not None
     store.settle_announcement(taken, ended, digest="digest-1", next_after_s=next_after_s, open_s=60)
 
