@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from app.settings.environment import Settings
-from app.settings.environment import load_settings as load_settings  # for entry points
+from app.settings.environment import Settings, load_settings
 from app.settings.workspaces import workspaces_of
 
 if TYPE_CHECKING:

@@ -63,7 +63,7 @@ def _named(path: Path) -> str:
 
 def _section(text: str, heading: str) -> str:
     """What stands below a heading, up to the next one of its level."""
-    level = heading.split(" ")[0]
+    level = heading.split(" ", maxsplit=1)[0]
     assert text.count(f"\n{heading}\n") == 1, f"one heading {heading!r} is expected"
     return re.split(rf"\n{level} ", text.split(f"\n{heading}\n")[1])[0]
 
@@ -311,6 +311,16 @@ def test_blocks_marked_as_runnable_run(block: str, tmp_path: Path) -> None:
 
 def test_something_is_marked_as_runnable() -> None:
     assert RUNNABLE
+
+
+def test_the_fifteen_minutes_of_the_readme_are_at_most_1200_lines() -> None:
+    text = (ROOT / "README.md").read_text()
+    (way,) = re.findall(
+        r"^## Reading the code in fifteen minutes\n(.*?)\bThen, as far as you like", text, re.M | re.S
+    )
+    files = [ROOT / name for name in re.findall(r"`((?:app|workers)/[\w/]+\.py)`", way)]
+    assert len(files) >= 5
+    assert sum(len(file.read_text().splitlines()) for file in files) <= 1_200
 
 
 def test_no_tracked_file_holds_the_marks_of_a_merge_that_was_not_finished() -> None:

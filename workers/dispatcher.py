@@ -120,7 +120,7 @@ class Dispatcher:
         sweep: Callable[[], object],
         hand_over_announcements: Callable[[], object] = lambda: None,
         send_report: Callable[[], object] = lambda: None,
-        pace: Pace = Pace(),  # noqa: B008  # frozen
+        pace: Pace = Pace(),  # frozen
         clock: Callable[[], float] = time.monotonic,
         log: Any = None,
     ) -> None:

@@ -30,11 +30,12 @@ def run(name: str, work: Callable[[Settings], int | None]) -> int:
     held = venv_lock.hold()
     if held is not None:
         return held
-    from app import log, wiring
+    from app import log
+    from app.settings.environment import load_settings
 
     log.configure(name)
     try:
-        return work(wiring.load_settings()) or 0
+        return work(load_settings()) or 0
     except ConfigError as error:
         return _say(78, error.problems)
     except HeldByAnother as error:

@@ -23,10 +23,10 @@ import structlog
 from app import wiring
 from app.errors import StoreUnavailable
 from app.orchestrator.recall_list_passes import reconcile_all  # not in the function: a horse imports nothing
+from app.settings.environment import Settings, load_settings
 
 if TYPE_CHECKING:
     from app.orchestrator.service import Service
-    from app.settings.environment import Settings
 
 # No longer: what waits in the queue must be begun before it is offered again (`offer_again_s`).
 GOES_ON_S = 2.0
@@ -99,4 +99,4 @@ def _waiting(service: Service) -> int | None:
 
 
 def _open() -> Service:
-    return wiring.open_service(_settings or wiring.load_settings(), queue_id=_queue_id)
+    return wiring.open_service(_settings or load_settings(), queue_id=_queue_id)

@@ -17,7 +17,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 from redis import Redis
@@ -105,8 +105,8 @@ def functions_of(names: Mapping[str, int] = JOBS) -> Functions:
 class OwnJob(Job):
     """A job that is checked as it is read. `functions` and `queue_name` are set by `classes_for`."""
 
-    functions: Functions = {}
-    arguments: Mapping[str, int] = {}
+    functions: ClassVar[Functions] = {}
+    arguments: ClassVar[Mapping[str, int]] = {}
     queue_name = ""
 
     @classmethod

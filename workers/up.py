@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
@@ -29,9 +29,7 @@ from app.processes.home_lock import hold_home, listen_on
 from app.processes.parent_death import die_with_parent
 from app.processes.supervisor import Renewal, Supervisor
 from app.settings.changes import names_by_field, settings_fingerprint
-
-if TYPE_CHECKING:
-    from app.settings.environment import Settings
+from app.settings.environment import Settings, load_settings
 
 _log = structlog.get_logger(__name__)
 
@@ -105,7 +103,7 @@ class _Service:
     def renew(self) -> Renewal:
         """Reads everything anew. Raises `ConfigError`, or another of ours, when it cannot be run with."""
         told = settings_fingerprint()
-        read = wiring.load_settings()
+        read = load_settings()
         settings, waits = with_changes(self._settings, password.with_password(read))
         wiring.open_service(settings)  # connects to nothing: whatever cannot be made is a problem now
         for warning in settings.warnings:

@@ -143,7 +143,7 @@ class LocalBlobs:
             for path in found:
                 with suppress(FileNotFoundError):  # its own process may be done with it just now
                     if path.is_file(follow_symlinks=False) and path.stat().st_mtime < oldest_kept:
-                        os.unlink(path)
+                        Path(path).unlink()
                         swept += 1
         return swept
 

@@ -15,36 +15,29 @@ import click
 from app.errors import AfterwordError, Away, ConfigError, HeldByAnother, QueueUnavailable, StoreUnavailable
 from app.settings.program_name import program
 
-_COMMANDS = {
-    "demo": ("app.cli.demo", "25 meetings from recording.done to stored transcripts, offline"),
-    "up": ("app.cli.up", "run the service"),
-    "dev": ("app.cli.up", "check, up and ngrok, for development against a real workspace"),
-    "check": ("app.cli.check", "configuration and surroundings, every problem with its remedy"),
-    "ops": ("app.cli.ops", "the console's address and password"),
-    "status": ("app.cli.status", "one screen: what runs, each part, what is undone, what is paused"),
-    "list": ("app.cli.show", "what there is"),
-    "show": ("app.cli.show", "everything that happened to one recording"),
-    "retry": ("app.cli.retry", "try a failed recording again; says what it costs first"),
-    "replay": ("app.cli.retry", "apply a stored delivery once more"),
-    "reconcile": ("app.cli.backfill", "take up recordings whose webhooks were lost"),
-    "backfill": ("app.cli.backfill", "transcribe older recordings; names number and cost first"),
-    "migrate": ("app.cli.up", "bring the database to this version"),
-    "simulate": ("app.cli.up", "a Recall.ai of your own, to develop against"),
-    "test": ("app.cli.dev_tools", "the whole test suite"),
-    "chaos": ("app.cli.dev_tools", "the proof: faults of every kind, and what became of every recording"),
+_COMMANDS = {  # by name: its file here, and what it is for
+    "demo": ("demo", "25 meetings from recording.done to stored transcripts, offline"),
+    "up": ("up", "run the service"),
+    "dev": ("up", "check, up and ngrok, for development against a real workspace"),
+    "check": ("check", "configuration and surroundings, every problem with its remedy"),
+    "ops": ("ops", "the console's address and password"),
+    "status": ("status", "one screen: what runs, each part, what is undone, what is paused"),
+    "list": ("show", "what there is"),
+    "show": ("show", "everything that happened to one recording"),
+    "retry": ("retry", "try a failed recording again; says what it costs first"),
+    "replay": ("retry", "apply a stored delivery once more"),
+    "reconcile": ("backfill", "take up recordings whose webhooks were lost"),
+    "backfill": ("backfill", "transcribe older recordings; names number and cost first"),
+    "migrate": ("up", "bring the database to this version"),
+    "simulate": ("up", "a Recall.ai of your own, to develop against"),
+    "test": ("dev_tools", "the whole test suite"),
+    "chaos": ("dev_tools", "the proof: faults of every kind, and what became of every recording"),
     "mutate": (
-        "app.cli.dev_tools",
+        "dev_tools",
         "which wrong lines no test would notice: --paths core, --only, --survivors",
     ),
-    "bench": ("app.cli.dev_tools", "how fast: ack, drain, latency, growth, memory, each beside its limit"),
+    "bench": ("dev_tools", "how fast: ack, drain, latency, growth, memory, each beside its limit"),
 }
-_EXITS: tuple[tuple[type[Exception], int], ...] = (
-    (HeldByAnother, 75),
-    (Away, 69),
-    (StoreUnavailable, 69),
-    (QueueUnavailable, 69),
-    (AfterwordError, 1),
-)
 
 
 class _LazyGroup(click.Group):
@@ -54,7 +47,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        module = importlib.import_module(f"app.cli.{_COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 
@@ -90,7 +83,9 @@ def run(arguments: Sequence[str]) -> int:
         from app.cli.words import open_console, say
 
         say(open_console(is_stderr=True), f"afterword: {_said(error, arguments)}")
-        return next(code for kind, code in _EXITS if isinstance(error, kind))
+        if isinstance(error, HeldByAnother):
+            return 75
+        return 69 if isinstance(error, Away | StoreUnavailable | QueueUnavailable) else 1
     return code if isinstance(code, int) else 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import click
@@ -40,11 +40,10 @@ def reconcile_command(workspace: str | None, dry_run: bool, yes: bool) -> int:
     command also hands it, at once, whatever else is due. An API key that sees none of the recordings known
     here is accepted after a yes.
     """
-    service = _service()
-    chosen = _chosen(service, workspace)
+    service, chosen = _opened(workspace)
     if not _is_key_accepted(service, chosen, yes=yes, is_dry=dry_run):
         return 1
-    if not take_up(service, chosen, by="reconcile", is_dry=dry_run, yes=yes):
+    if not take_up(service, chosen, by="reconcile", reach_s=None, is_dry=dry_run, yes=yes):
         return 1
     if not dry_run:
         _hand_over_what_is_due(service)
@@ -59,18 +58,20 @@ def reconcile_command(workspace: str | None, dry_run: bool, yes: bool) -> int:
 def backfill_command(since: str, workspace: str | None, dry_run: bool, yes: bool) -> int:
     """Transcribe recordings from before Afterword, or from longer ago than reconcile reaches."""
     reach_s = seconds_of(since, "--since")
-    service = _service()
-    chosen = _chosen(service, workspace)
+    service, chosen = _opened(workspace)
     if not _is_key_accepted(service, chosen, yes=False, is_dry=True):
         return 1
     return 0 if take_up(service, chosen, by="backfill", reach_s=reach_s, is_dry=dry_run, yes=yes) else 1
 
 
-def _chosen(service: Service, name: str | None) -> list[Workspace]:
-    """All, or the one of this name."""
-    if name is not None and name not in service.workspaces:
+def _opened(name: str | None) -> tuple[Service, list[Workspace]]:
+    """The service with all its workspaces, or with the one of this name."""
+    service = wiring.open_service(load_settings(used=_USED))
+    if name is None:
+        return service, list(service.workspaces.values())
+    if name not in service.workspaces:
         raise click.BadParameter(f"known are {', '.join(service.workspaces)}", param_hint="--workspace")
-    return [service.workspaces[name]] if name is not None else list(service.workspaces.values())
+    return service, [service.workspaces[name]]
 
 
 def _is_key_accepted(service: Service, chosen: Sequence[Workspace], *, yes: bool, is_dry: bool) -> bool:
@@ -118,27 +119,16 @@ def _told_when_away(service: Service, workspace: Workspace) -> Iterator[None]:
 
 
 def take_up(
-    service: Service,
-    chosen: Sequence[Workspace],
-    *,
-    by: str,
-    reach_s: float | None = None,
-    is_dry: bool,
-    yes: bool,
+    service: Service, chosen: Sequence[Workspace], *, by: str, reach_s: float | None, is_dry: bool, yes: bool
 ) -> bool:
     """
-    Counts, names the cost, asks, and does it; False when it was not agreed to.
-
-    Args:
-        reach_s: How far back; None: as far as each workspace's policy lets a pass look.
+    Counts, names the cost, asks, and does it; False when it was not agreed to. `reach_s`: how far back; None:
+    as far as each workspace's policy lets a pass look.
     """
     now, first_start = service.store.now(), service.store.first_start()
-    began = {
-        one.name: now - reach_s
-        if reach_s is not None
-        else max(first_start, now - one.policy.durations.reconcile_reach_s)
-        for one in chosen
-    }
+    began = [max(first_start, now - one.policy.durations.reconcile_reach_s) for one in chosen]
+    if reach_s is not None:
+        began = [now - reach_s] * len(chosen)
     planned = _pass(service, chosen, began, by=by, is_dry=True)
     for workspace, found in zip(chosen, planned, strict=True):
         about = f"Workspace {workspace.name}: " if len(chosen) > 1 else ""
@@ -155,8 +145,7 @@ def take_up(
         return True
     if not is_agreed(yes=yes, is_named=by == "reconcile"):
         return False
-    done = _pass(service, chosen, began, by=by, is_dry=False)
-    number = sum(found.taken_up for found in done)
+    number = sum(found.taken_up for found in _pass(service, chosen, began, by=by, is_dry=False))
     click.echo(f"{number} taken up; the service transcribes them. {_RESUMES}")
     if (idle := why_idle(load_settings(used=_USED))) is not None:
         click.echo(pasteable(idle))
@@ -176,12 +165,8 @@ def _hand_over_what_is_due(service: Service) -> None:
         click.echo(f"{len(due)} due: handed to the workers.")
 
 
-def _service() -> Service:
-    return wiring.open_service(load_settings(used=_USED))
-
-
 def _pass(
-    service: Service, chosen: Sequence[Workspace], began: Mapping[str, float], *, by: str, is_dry: bool
+    service: Service, chosen: Sequence[Workspace], began: Sequence[float], *, by: str, is_dry: bool
 ) -> list[Found]:
     """What was found, for each workspace."""
     found: list[Found] = []
@@ -192,11 +177,11 @@ def _pass(
         def tell(one: Found) -> None:
             progress.update(shown, description=f"asking Recall: {one.listed} recordings, {one.taken_up} new")
 
-        for workspace in chosen:
+        for workspace, since in zip(chosen, began, strict=True):
             reconciler = Reconciler(service, workspace, by=by, is_dry=is_dry, tell=tell)
             try:
                 with _told_when_away(service, workspace):
-                    found.append(reconciler.run(since=began[workspace.name]))
+                    found.append(reconciler.run(since=since))
             except KeyboardInterrupt:
                 click.echo(f"Interrupted. {_RESUMES}", err=True)
                 raise

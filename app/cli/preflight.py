@@ -1,5 +1,5 @@
 """
-Where the service would live on this machine: its home folder, its port, its database file. What `up` would
+Where the service would live on this machine: its home folder, its database file. What `up` would
 refuse is said here in the words of `check`; nothing is left behind by asking.
 """
 
@@ -8,11 +8,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
-from app.errors import Away, ConfigError, HeldByAnother
-from app.processes.home_lock import FILES, ensure_port_free
+from app.processes.home_lock import FILES
 from app.settings.environment import Settings
 
 _LITTLE_BYTES = 256 * 2**20
@@ -61,26 +59,8 @@ def why_little_space(folder: Path) -> str | None:
         return None
     if free >= _LITTLE_BYTES:
         return None
-    return (
-        f"Only {free // 2**20} MB are free at {folder}: without any, webhooks get 503 and transcripts wait. "
-        "Free some space."
-    )
-
-
-def why_no_port(settings: Settings, *, is_at_work: Callable[[], bool]) -> str | None:
-    """
-    Why `up` could not listen on HOST and PORT; None when it could, or when our own `up` does already.
-
-    Args:
-        is_at_work: Asked when the port is taken: whether that is this service.
-    """
-    try:
-        ensure_port_free(settings.host, settings.port)
-    except HeldByAnother as taken:
-        return None if is_at_work() else str(taken)
-    except (ConfigError, Away) as error:
-        return f"{error}."
-    return None
+    left = f"Only {free // 2**20} MB are free at {folder}"
+    return f"{left}: without any, webhooks get 503 and transcripts wait. Free some space."
 
 
 def with_database_file(sentence: str, settings: Settings) -> str:

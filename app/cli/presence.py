@@ -11,9 +11,10 @@ import signal
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from app import wiring
 from app.cli.words import span
 from app.errors import AfterwordError
 from app.processes import home_lock, web_probe
@@ -22,49 +23,34 @@ from app.settings.changes import changed_since, is_reloadable
 from app.settings.environment import Settings
 
 IDLE = "The service does not run: nothing happens until `./afterword up`."
-_BEGINS_WITHIN_S = 10.0
-_NOT_KNOWN = "Whether the service runs cannot be said while the database is away."
+RESPONSE_TIMEOUT_S = 3.0  # of a command, with each part of readiness; /readyz has less
+_BEGINS_WITHIN_S = 10.0  # web takes a second or two after the others
 _NEVER = (float("inf"), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """
-    The service as seen from here.
+    """The service as seen from here."""
 
-    Attributes:
-        is_running: None: not on this machine, and of others only the database could say, which is away.
-        has_run: It gave a heartbeat once, or runs.
-        has_signs: Any of its processes gave one lately; None: the database is away.
-        is_home_held: An `up` runs in this home, on this machine.
-        holder: Its process id, where it could note it.
-        programs: Those that gave a heartbeat lately, on any host; by the database.
-        changed: Names of settings that stand otherwise on this machine's disk than when it read them.
-    """
-
-    is_running: bool | None
-    has_run: bool
-    has_signs: bool | None
-    is_home_held: bool
-    holder: int | None
-    programs: tuple[Beat, ...] = ()
-    changed: tuple[str, ...] = ()
-
-    @property
-    def here(self) -> tuple[Beat, ...]:
-        """The programs of this machine."""
-        return tuple(program for program in self.programs if program.host == socket.gethostname())
+    is_running: bool | None  # None: not on this machine, and the database, which knows of others, is away
+    has_run: bool  # it gave a heartbeat once, or runs
+    has_signs: bool | None  # any of its processes gave one lately; None: the database is away
+    is_home_held: bool  # an `up` runs in this home, on this machine
+    holder: int | None  # its process id, where it could note it
+    programs: tuple[Beat, ...]  # those that gave a heartbeat lately, on any host; by the database
+    here: tuple[Beat, ...]  # of them, those of this machine
+    changed: tuple[str, ...]  # settings that stand otherwise on this machine's disk than when it read them
 
     def sentence(self) -> str:
         """For people."""
         if self.is_running is None:
-            return _NOT_KNOWN
+            return "Whether the service runs cannot be said while the database is away."
         if not self.is_running:
             return IDLE
         pid, held = self.holder, self.is_home_held
-        here = (f"`up`, process {pid}" if pid else "`up`",) if held else ()
-        others = tuple(f"{p.name}, {span(p.age_s)} ago" for p in self.programs if p.pid != pid or not held)
-        return f"The service runs: {'; '.join(here + others)}."
+        told = [f"`up`, process {pid}" if pid else "`up`"] if held else []
+        told += [f"{p.name}, {span(p.age_s)} ago" for p in self.programs if p.pid != pid or not held]
+        return f"The service runs: {'; '.join(told)}."
 
     def why_changed(self) -> str | None:
         """Which settings wait for a reload or a restart; None when none does."""
@@ -88,11 +74,12 @@ class Service:
         """That this machine's `up` does not answer at HOST and PORT; None when it does, or is elsewhere."""
         from app.web.health import NO_WEB  # here: it needs Redis's client, which most commands do not
 
-        is_asked = any(
-            p.settings.get("port") == settings.port and _has_begun(p)
+        began = [
+            p.started_at
             for p in self.here
-            if p.role == "up" and "workers" in p.told
-        )
+            if p.role == "up" and "workers" in p.told and p.settings.get("port") == settings.port
+        ]
+        is_asked = any(at is None or abs(time.time() - at) > _BEGINS_WITHIN_S for at in began)
         return NO_WEB if is_asked and not web_probe.is_ours(settings.host, settings.port) else None
 
 
@@ -105,16 +92,17 @@ def service_of(settings: Settings) -> Service:
     if not is_running and not told:
         # A dispatcher of the version before gives a sign without its host.
         is_running = None if beats is None else beats.get("dispatcher", _NEVER)[0] < ALIVE_WITHIN_S
-    service = Service(
+    here = tuple(program for program in living if program.host == socket.gethostname())
+    return Service(
         is_running,
-        bool(is_running or beats),
-        None if beats is None else any(age_s < ALIVE_WITHIN_S for age_s, _ in beats.values()),
-        is_held,
-        home_lock.holder(settings.home) if is_held else None,
-        living,
+        has_run=bool(is_running or beats),
+        has_signs=None if beats is None else any(age_s < ALIVE_WITHIN_S for age_s, _ in beats.values()),
+        is_home_held=is_held,
+        holder=home_lock.holder(settings.home) if is_held else None,
+        programs=living,
+        here=here,
+        changed=tuple(sorted({name for program in here for name in changed_since(program.settings)})),
     )
-    changed = sorted({name for program in service.here for name in changed_since(program.settings)})
-    return replace(service, changed=tuple(changed))
 
 
 def why_idle(settings: Settings) -> str | None:
@@ -128,10 +116,8 @@ def is_gone(host: str, pid: int | None) -> bool:
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
+    except (OSError, OverflowError) as error:
+        return isinstance(error, ProcessLookupError)
     return False
 
 
@@ -149,15 +135,8 @@ def _how_to_reload(pid: int | None) -> str:
     return f"a reload takes it: `kill -HUP {pid or 'PID'}`"
 
 
-def _has_begun(program: Beat) -> bool:
-    """Web takes a second or two after the others."""
-    began = program.started_at
-    return began is None or abs(time.time() - began) > _BEGINS_WITHIN_S
-
-
 def _heartbeats(settings: Settings) -> Mapping[str, tuple[float, str]] | None:
     """None while the database is away; {} while it has no tables."""
-    from app import wiring
     from app.adapters.sql import migrations
 
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import click
 
@@ -22,14 +21,14 @@ from app.core.state import ENDS, AttemptStatus, Phase, Transcription
 from app.core.step import budget as budget_of
 from app.errors import AfterwordError
 from app.orchestrator.records import Source
+from app.orchestrator.service import Service
+from app.recall.examples import NOTE, is_example
+from app.recall.json_fields import Unreadable
+from app.recall.webhook_events import Decoded, decode_delivery
 from app.settings.environment import load_settings
 from app.settings.program_name import command as call
 from app.settings.program_name import pasteable
 from app.settings.used_by_command import POLICY, QUEUE, STORED
-
-if TYPE_CHECKING:
-    from app.orchestrator.service import Service
-    from app.recall.webhook_events import Decoded
 
 # Recall itself is the service's to ask.
 _USED = STORED | QUEUE | POLICY
@@ -38,9 +37,7 @@ _HIGHEST = 2**63 - 1  # that a database can number
 
 @click.command("retry")
 @click.argument("recording")
-@click.option(
-    "--budget", type=click.IntRange(1, CEILING), default=None, help="paid attempts in all, at most nine"
-)
+@click.option("--budget", type=click.IntRange(1, CEILING), help="paid attempts in all, at most nine")
 @workspace_option
 @click.option("--yes", is_flag=True, help="do not ask")
 def retry_command(recording: str, budget: int | None, workspace: str | None, yes: bool) -> int:
@@ -58,9 +55,7 @@ def retry_command(recording: str, budget: int | None, workspace: str | None, yes
 def retry(service: Service, state: Transcription, *, budget: int, yes: bool) -> bool:
     """
     Says what it costs by the policy of the recording's own workspace, asks, and does it; False: nothing done.
-
-    Raises:
-        WorkspaceUnknown: The settings do not have that workspace.
+    Raises `WorkspaceUnknown` where the settings do not have that workspace.
     """
     policy = service.policy_of(state.workspace)
     event = events.RetryAsked(service.store.now(), budget)
@@ -89,8 +84,7 @@ def replay_command(delivery: int, yes: bool) -> int:
 
 def replay(service: Service, store: DeliveryInbox, delivery: int, *, yes: bool) -> bool:
     """As `retry`, with a delivery that is stored."""
-    workspace, body = _stored(store, delivery)
-    decoded = _decoded(store, delivery, body)
+    workspace, decoded = _decoded(store, delivery)
     event, recording = decoded.event, decoded.recording_id
     if event is None or recording is None:
         click.echo(f"Nothing to do: {decoded.note or decoded.kind}.")
@@ -98,7 +92,7 @@ def replay(service: Service, store: DeliveryInbox, delivery: int, *, yes: bool) 
         return False
     if isinstance(event, events.RecordingDone):
         # A replay never pays for what may exist: it looks first.
-        event = events.RecordingDone(event.at, event.bot_id, event.metadata, lookup_required=True)
+        event = replace(event, lookup_required=True)
     before = service.store.load(workspace, recording)
     policy = service.policy_of(workspace)
     planned = decide(before.transcription, event, policy, pending=before.pending)
@@ -113,27 +107,20 @@ def replay(service: Service, store: DeliveryInbox, delivery: int, *, yes: bool) 
     return not done.ignored
 
 
-def _decoded(store: DeliveryInbox, delivery: int, body: bytes) -> Decoded:
-    """What it says; an example event says nothing. One that still cannot be read is put aside."""
-    from app.recall.examples import NOTE, is_example
-    from app.recall.json_fields import Unreadable
-    from app.recall.webhook_events import decode_delivery
-
+def _decoded(store: DeliveryInbox, delivery: int) -> tuple[str, Decoded]:
+    """Its workspace, and what it says: an example nothing. One that still cannot be read is put aside."""
+    kept = store.delivery(delivery) if 0 < delivery <= _HIGHEST else None
+    if kept is None or kept[1] is None:
+        raise AfterwordError(f"there is no delivery {delivery}, or its body is no longer kept")
     try:
-        decoded = decode_delivery(body, at=store.now())
+        decoded = decode_delivery(kept[1], at=store.now())
     except Unreadable as error:
         store.put_aside(delivery, kind="unreadable")
         aside = "it is put aside now, and its body is dropped two weeks after it came"
         raise AfterwordError(f"delivery {delivery} is unreadable: {error.reason}; {aside}") from error
-    return replace(decoded, event=None, note=NOTE) if is_example(decoded.recording_id) else decoded
-
-
-def _stored(store: DeliveryInbox, delivery: int) -> tuple[str, bytes]:
-    kept = store.delivery(delivery) if 0 < delivery <= _HIGHEST else None
-    workspace, body = kept or (None, None)
-    if workspace is None or body is None:
-        raise AfterwordError(f"there is no delivery {delivery}, or its body is no longer kept")
-    return workspace, body
+    if is_example(decoded.recording_id):
+        decoded = replace(decoded, event=None, note=NOTE)
+    return kept[0], decoded
 
 
 def _may_cost(decision: Decision) -> bool:
@@ -164,9 +151,8 @@ def _what_it_costs(decision: Decision, policy: Policy) -> str:
     if _is_followed_by_a_paid_one(decision):
         return "This asks Recall first. If nothing is there, an attempt follows, which is charged for."
     if decision.state.phase in (Phase.FETCHING, Phase.TRANSCRIBING, Phase.STORED):
-        return "This asks Recall and fetches what is finished. It costs nothing." + _what_else(
-            decision, policy
-        )
+        free = "This asks Recall and fetches what is finished. It costs nothing."
+        return f"{free}{_what_else(decision, policy)}"
     return "This costs nothing."
 
 

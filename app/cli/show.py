@@ -13,23 +13,13 @@ from app import wiring
 from app.adapters.sql.finding import MOST_FOUND, Filters, Listed
 from app.adapters.sql.queries import Queries, Shown
 from app.cli import history_view
-from app.cli.account_status import Standing, standing_of, standings_of
-from app.cli.listing import Row, print_list
+from app.cli.account_status import standings_of
+from app.cli.listing import print_list
 from app.cli.reading import read_store
 from app.cli.words import harmless_json, moment_of, open_console, printable, say, short_id, span, time_of
 from app.core.state import Phase
 from app.errors import AfterwordError
-from app.results.transcription_object import (
-    ended_at,
-    full_object,
-    is_paid,
-    next_step_of,
-    pairs_of,
-    pending_of,
-    title_of,
-    transcription_object,
-    waits_for,
-)
+from app.results import transcription_object as results
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import command as call
 from app.settings.used_by_command import RESULTS, STORED
@@ -72,14 +62,14 @@ def list_command(
     if as_json:
         files = store.files(found)
         for row in found:
-            told = transcription_object(row, pending.get(row.id))
+            told = results.transcription_object(row, pending.get(row.id))
             click.echo(json.dumps({**told, "files": files.get(row.id, [])}))
         return 0
     if not found:
         is_empty = filters == Filters()
         click.echo(f"Nothing yet. {call('demo')} shows what it looks like." if is_empty else "None.")
         return 0
-    print_list(open_console(), [Row(row, pending.get(row.id)) for row in found])
+    print_list(open_console(), found, pending)
     if len(found) == limit:
         say(open_console(is_stderr=True), f"The newest {limit}; --limit N shows more, up to 1000.")
     return 0
@@ -88,9 +78,8 @@ def list_command(
 def _pair(text: str) -> tuple[str, str]:
     key, is_there, value = text.partition("=")
     if not is_there:
-        raise click.BadParameter(
-            "a name, an equals sign and a value, such as team=sales", param_hint="--metadata"
-        )
+        what = "a name, an equals sign and a value, such as team=sales"
+        raise click.BadParameter(what, param_hint="--metadata")
     return key, value
 
 
@@ -109,27 +98,26 @@ def show_command(id: str, workspace: str | None, as_json: bool) -> int:
     store = read_store(settings)
     shown = find(store, id, workspace=workspace)
     state = shown.transcription.state
-    standing = standing_of(store, state.workspace, workspaces_of(settings).get(state.workspace))
+    standings = standings_of(store, workspaces_of(settings), of=state.workspace)
     deliveries = store.deliveries_of(state.workspace, state.recording_id)
     if as_json:
         whole = {
-            **full_object(shown, wiring.open_blobs(settings)),
-            **standing.record(),
+            **results.full_object(shown, wiring.open_blobs(settings)),
+            **standings.record(),
             "history": [history_view.history_record(line) for line in shown.history],
             "deliveries": [history_view.delivery_record(row) for row in deliveries],
         }
-        click.echo(harmless_json(json.dumps(whole, indent=2, ensure_ascii=not _is_unicode())))
+        is_unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        click.echo(harmless_json(json.dumps(whole, indent=2, ensure_ascii=not is_unicode)))
         return 0
     console = open_console()
     for line in _facts(shown, settings, short_id(store, state.recording_id)):
         say(console, line)
     _print_story(console, shown, deliveries, is_more_waiting=store.has_unapplied())
-    _print_standing(console, standing)
+    told = (*standings.problems(), *standings.notes())
+    for line in ("", *told) if told else ():
+        say(console, line, style="yellow")
     return 0
-
-
-def _is_unicode() -> bool:
-    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def find(store: Queries, text: str, *, workspace: str | None = None) -> Shown:
@@ -158,32 +146,31 @@ def _facts(shown: Shown, settings: Settings, short: str) -> Iterable[str]:
         name = attempt.transcript_id or "no transcript"
         tail = f"  {printable(attempt.error)}" if attempt.error else ""
         about = f"attempt {attempt.ordinal}  {attempt.provider}  {attempt.status.value}"
-        yield f"  {about}  {_PAID[is_paid(attempt)]}  {name}{tail}"
+        yield f"  {about}  {_PAID[results.is_paid(attempt)]}  {name}{tail}"
     for artifact in shown.artifacts:
         yield f"  stored  {settings.storage_url}/{artifact['folder']}  ({artifact['verdict']})"
 
 
 def _what_it_is(row: Listed) -> Iterable[str]:
-    state, ended = row.state, ended_at(row)
+    state, ended, took = row.state, results.ended_at(row), results.took_s(row)
     yield f"{state.recording_id}  {state.phase.value}" + (f" ({state.verdict})" if state.verdict else "")
-    if title := title_of(state):
+    if title := results.title_of(state):
         yield f"title: {printable(title)}"
     if state.bot_id:
         yield f"bot: {state.bot_id}"
     if state.metadata:
-        yield "metadata: " + printable(", ".join(pairs_of(state)))
+        yield "metadata: " + printable(", ".join(results.pairs_of(state)))
     yield f"heard: {time_of(row.first_heard_at)}"
     if ended is not None:
-        took = f", {span(ended - row.first_heard_at)} later" if state.is_recording_done else ""
-        yield f"ended: {time_of(ended)}{took}"
+        yield f"ended: {time_of(ended)}" + ("" if took is None else f", {span(took)} later")
 
 
 def _what_next(shown: Shown, short: str) -> Iterable[str]:
-    state, pending = shown.transcription.state, pending_of(shown)
+    state, pending = shown.transcription.state, results.pending_of(shown)
     if state.reason:
         yield f"reason: {state.reason}" + (f": {printable(state.detail)}" if state.detail else "")
-        yield f"next: {next_step_of(state, recording=short)}"
-    waiting = waits_for(state, pending)
+        yield f"next: {results.next_step_of(state, recording=short)}"
+    waiting = results.waits_for(state, pending)
     if waiting is not None and pending is not None:
         yield f"waits for: {printable(waiting)}; next at {time_of(pending.due_at)}"
 
@@ -192,27 +179,18 @@ def _print_story(
     console: Console, shown: Shown, deliveries: list[history_view.Row], *, is_more_waiting: bool
 ) -> None:
     console.print("\n[bold]history[/]")
-    for line in history_view.folded(shown.history):
+    due = (
+        f"due {time_of(command['due_at'])}  {command['kind']}"
+        + (f"  after {command['waits_for']}" if command["waits_for"] else "")
+        for command in shown.commands
+    )
+    for line in (*history_view.folded(shown.history), *due):
         say(console, f"  {line}", indent="  ")
-    for command in shown.commands:
-        cause = f"  after {command['waits_for']}" if command["waits_for"] else ""
-        say(console, f"  due {time_of(command['due_at'])}  {command['kind']}{cause}", indent="  ")
-    if not deliveries and not is_more_waiting:
-        return
-    console.print("\n[bold]deliveries[/]", end=" ")
-    say(console, "(`./afterword replay NUMBER` applies one again)")
-    for row in deliveries:
-        say(console, f"  {history_view.delivery_text(row)}", indent="  ")
-    if is_more_waiting:
-        # Whose they are is known once they have been read.
-        say(
-            console, "  further ones wait to be read; they may be about this recording or others", indent="  "
-        )
-
-
-def _print_standing(console: Console, standing: Standing) -> None:
-    lines = list(standing.lines())
-    if lines:
-        console.print("")
-    for line in lines:
-        say(console, line, style="yellow")
+    told = [history_view.delivery_text(row) for row in deliveries]
+    if is_more_waiting:  # whose they are is known once they have been read
+        told.append("further ones wait to be read; they may be about this recording or others")
+    if told:
+        console.print("\n[bold]deliveries[/]", end=" ")
+        say(console, "(`./afterword replay NUMBER` applies one again)")
+    for line in told:
+        say(console, f"  {line}", indent="  ")

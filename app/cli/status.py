@@ -15,12 +15,13 @@ from rich.console import Console
 from app import wiring
 from app.adapters.sql.health import Facts
 from app.cli.account_status import Standings, standings_of, why_old
-from app.cli.presence import Service, is_gone, service_of
+from app.cli.presence import RESPONSE_TIMEOUT_S, Service, is_gone, service_of
 from app.cli.reading import read_store
-from app.cli.words import iso, open_console, printable, say, span, time_of
+from app.cli.words import open_console, printable, say, span, time_of
 from app.core.state import Phase
 from app.errors import Away, ConfigError, StoreUnavailable
 from app.processes import heartbeats
+from app.results.transcription_object import iso
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import command as call
 from app.settings.program_name import pasteable
@@ -30,7 +31,6 @@ from app.web.health import Report
 
 _LABEL = 14  # columns
 _FORGOTTEN_AFTER_S = 86_400.0  # a process that gave no sign for so long is of another day
-RESPONSE_TIMEOUT_S = 3.0  # of a command, with each part; /readyz has less
 _COLOURS = {"ok": "green", "down": "red", "paused": "yellow", "unknown": "yellow"}
 
 # In a person's words; a provider without a row was never passed over.
@@ -98,7 +98,6 @@ class Seen:
 
     def processes(self) -> list[dict[str, Any]]:
         """Those that gave a heartbeat within a day."""
-        beats = [b for b in heartbeats.read(self.facts.heartbeats) if b.age_s < _FORGOTTEN_AFTER_S]
         return [
             {
                 "name": beat.role,
@@ -107,7 +106,8 @@ class Seen:
                 "age_s": round(beat.age_s, 1),
                 "is_alive": beat.age_s <= heartbeats.SILENT_AFTER_S and not is_gone(beat.host, beat.pid),
             }
-            for beat in beats
+            for beat in heartbeats.read(self.facts.heartbeats)
+            if beat.age_s < _FORGOTTEN_AFTER_S
         ]
 
     def providers(self) -> dict[str, str]:
@@ -160,8 +160,7 @@ def _print(console: Console, seen: Seen) -> None:
     for label, text, colour in _lines(seen):
         say(console, f"{label:<{_LABEL}}{printable(text)}", indent=" " * (_LABEL - 4), style=colour)
     for sentence in (*seen.problems(), *seen.notes()):
-        console.print("")
-        say(console, sentence)
+        say(console, f"\n{sentence}")
 
 
 def _lines(seen: Seen) -> Iterable[tuple[str, str, str | None]]:
@@ -176,9 +175,7 @@ def _lines(seen: Seen) -> Iterable[tuple[str, str, str | None]]:
     yield ("oldest undone", "nothing is" if undone_s is None else span(undone_s), None)
     yield ("last webhook", _ago(seen.facts.last_webhook_at, now), None)
     yield ("last stored", _ago(seen.facts.last_stored_at, now), None)
-    told = ", ".join(
-        f"{seen.counts[phase.value]} {phase.value}" for phase in Phase if seen.counts.get(phase.value)
-    )
+    told = ", ".join(f"{number} {phase}" for phase in Phase if (number := seen.counts.get(phase)))
     why = f" ({call('list --phase failed')} says why)" if seen.counts.get(Phase.FAILED) else ""
     yield ("recordings", f"{told}{why}" if told else "none yet", None)
     breakers = [f"{name} {_BREAKERS.get(at, at)}" for name, at in seen.providers().items()]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import click
 
-from app import log
+from app import log, wiring
 from app.cli import preflight
 from app.recall.limits import EventName
 from app.settings.environment import Settings, load_settings
@@ -21,15 +21,14 @@ def up_command() -> int:
     """Run the service: web, workers, dispatcher and, unless REDIS_URL is set, Valkey."""
     settings = load_settings()
     log.configure("up")
-    _warn(settings)
+    for warning in settings.warnings:
+        log.get_logger().warning("setting_questionable", about=warning)
     return _up(settings)
 
 
 @click.command("migrate")
 def migrate_command() -> int:
     """Bring the database to this version's schema."""
-    from app import wiring
-
     wiring.migrate(load_settings(used=STORED))
     click.echo("The database is up to date.")
     return 0
@@ -69,18 +68,15 @@ def _up(settings: Settings) -> int:
     return run_up(settings)
 
 
-def _warn(settings: Settings) -> None:
-    for warning in settings.warnings:
-        log.get_logger().warning("setting_questionable", about=warning)
-
-
 def _start_ngrok(settings: Settings) -> subprocess.Popen[bytes] | None:
     domain = settings.ngrok_domain
     if not domain or shutil.which("ngrok") is None:
         missing = "NGROK_DOMAIN is not set" if not domain else "ngrok is not installed"
         click.echo(f"{missing}: the service runs, but Recall cannot reach it (https://ngrok.com/download).")
         return None
-    _tell_what_to_paste(f"https://{domain}/webhooks/recall")
+    click.echo("\nWebhook URL for the Recall dashboard (Webhooks > Add endpoint):\n")
+    click.echo(f"  https://{domain}/webhooks/recall\n\nEvents to tick:")
+    click.echo("".join(f"  {name}\n" for name in EventName))
     # Only the webhook path is let through: see ngrok.yml, whose placeholder domain is replaced here.
     template = (settings.root / "ngrok.yml").read_text("utf-8")
     config = settings.home / "ngrok.yml"
@@ -91,11 +87,3 @@ def _start_ngrok(settings: Settings) -> subprocess.Popen[bytes] | None:
     found = [word for word in own.split() if word.endswith((".yml", ".yaml"))]
     configs = [argument for path in [*found, str(config)] for argument in ("--config", path)]
     return subprocess.Popen(["ngrok", "start", "--all", "--log", "stderr", "--log-level", "warn", *configs])
-
-
-def _tell_what_to_paste(url: str) -> None:
-    click.echo(f"\nWebhook URL for the Recall dashboard (Webhooks > Add endpoint):\n\n  {url}\n")
-    click.echo("Events to tick:")
-    for name in EventName:
-        click.echo(f"  {name}")
-    click.echo("")

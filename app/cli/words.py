@@ -22,14 +22,8 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 def time_of(at: float, *, precise: bool = False) -> str:
     """UTC, to the second or to the millisecond, and its zone."""
-    moment = datetime.fromtimestamp(at, UTC)
-    text = moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] if precise else moment.strftime("%Y-%m-%d %H:%M:%S")
-    return f"{text} UTC"
-
-
-def iso(at: float | None) -> str | None:
-    """ISO 8601 in UTC, to the millisecond."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    moment = datetime.fromtimestamp(at, UTC).replace(tzinfo=None)
+    return f"{moment.isoformat(' ', 'milliseconds' if precise else 'seconds')} UTC"
 
 
 def span(seconds: float) -> str:
@@ -80,9 +74,8 @@ def harmless_json(text: str) -> str:
 
 def open_console(*, is_stderr: bool = False) -> Console:
     """As wide as the terminal says, or `COLUMNS`: also one that can do nothing else (`TERM=dumb`)."""
-    size = shutil.get_terminal_size()
     is_terminal = (sys.stderr if is_stderr else sys.stdout).isatty()
-    width, height = (size.columns, size.lines) if is_terminal else (None, None)
+    width, height = shutil.get_terminal_size() if is_terminal else (None, None)
     return Console(stderr=is_stderr, highlight=False, width=width, height=height)
 
 
@@ -101,11 +94,6 @@ def _folded(line: str, width: int, indent: str) -> list[str]:
     room = width - len(indent) - 6  # less what is set in, and what stands beside it without a blank
     whole = _COMMAND.sub(lambda c: c[0].replace(" ", _GLUE) if len(c[0]) <= room else c[0], line)
     pieces = textwrap.wrap(
-        whole,
-        width,
-        subsequent_indent=f"{indent}    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-        drop_whitespace=True,
+        whole, width, subsequent_indent=f"{indent}    ", break_long_words=False, break_on_hyphens=False
     )
     return [piece.replace(_GLUE, " ") for piece in pieces]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from typing import Any
 
 from app.core.state import Phase, Transcription
@@ -38,6 +39,9 @@ class Scene:
                 yield f"calls {calls}, not one create, one retrieve and one download"
 
 
+# By recording id: what is played, and what the simulator said of it.
+Cast = dict[str, tuple[Scene, Mapping[str, Any]]]
+
 _FAILS = "failed:provider_connection_failed"
 PLAIN = Scene("plain", is_happy=True)
 _SPECIAL = (
@@ -58,10 +62,7 @@ def scenes(number: int) -> list[Scene]:
     The first `number` of an endless programme whose every 25 are: 16 plain, 3 that fail over once, 1 that
     does twice, 1 that fails with every provider, 1 silent, 1 storm, 1 done early, 1 without its webhook.
     """
-    programme: list[Scene] = []
-    while len(programme) < number:
-        plain = [PLAIN] * 16
-        for position, scene in enumerate(_SPECIAL):
-            plain.insert(1 + position * 2, scene)
-        programme += plain
-    return programme[:number]
+    programme = [PLAIN] * 16
+    for position, scene in enumerate(_SPECIAL):
+        programme.insert(1 + position * 2, scene)
+    return list(islice(cycle(programme), number))

@@ -12,14 +12,8 @@ from rich.text import Text
 
 from app.adapters.sql.finding import Listed
 from app.core.state import ENDS, Phase
-from app.demo.script import Scene
-from app.results.transcription_object import number_paid
-
-_COLOURS = {Phase.STORED: "green", Phase.FAILED: "red", Phase.SKIPPED: "dim"}
-Cast = Mapping[
-    str, tuple[Scene, Mapping[str, Any]]
-]  # by recording id: what is played, what the simulator said
-
+from app.demo.script import Cast, Scene
+from app.results.transcription_object import colour_of, number_paid
 
 # Columns of the live table, in characters; `scene` takes what is left, and some wait for a wide terminal.
 _WIDTHS = {"recording": 9, "meeting": 30, "scene": 34, "state": 12, "provider": 18, "paid": 4, "time": 8}
@@ -38,8 +32,7 @@ def live_table(
     for name in names:
         justify: JustifyMethod = "right" if name in ("paid", "time") else "left"
         table.add_column(name, width=widths[name], no_wrap=True, justify=justify)
-    rows = list(cast.items())
-    for recording_id, (scene, facts) in rows[-most_rows:] if len(rows) > most_rows else rows:
+    for recording_id, (scene, facts) in list(cast.items())[-most_rows:]:
         cells = _row(recording_id, scene, facts, listed.get(recording_id), now)
         table.add_row(*(cells[name] for name in names))
     done = sum(row.state.phase in ENDS for row in listed.values())
@@ -58,12 +51,10 @@ def _row(
     state = row.state
     last = state.attempts[-1].provider if state.attempts else ""
     took = max(0.0, (row.completed_at or now) - row.first_heard_at)
-    phase = Text(state.phase.value, style=_COLOURS.get(state.phase, "yellow"))
-    paid = str(number_paid(state))
     return cells | {
-        "state": phase,
+        "state": Text(state.phase.value, style=colour_of(state.phase)),
         "provider": state.provider or last,
-        "paid": paid,
+        "paid": str(number_paid(state)),
         "time": f"{took:.1f} s",
     }
 

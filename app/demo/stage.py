@@ -8,13 +8,12 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,13 +54,10 @@ class Stage:
 
 
 @contextmanager
-def open_stage(*, seed: int, home: Path = ROOT / "var" / "demo") -> Iterator[Stage]:
+def open_stage(*, seed: int, home: Path) -> Iterator[Stage]:
     """
-    Everything running and ready; stopped in order at the end.
-
-    Raises:
-        HeldByAnother: Another demonstration uses the same home.
-        Away: The service did not become ready.
+    Everything running and ready; stopped in order at the end. Raises `HeldByAnother` where another
+    demonstration uses the same home, `Away` when the service did not become ready.
     """
     _empty(home)
     api, downloads, web = _free_ports(3)
@@ -78,17 +74,13 @@ def open_stage(*, seed: int, home: Path = ROOT / "var" / "demo") -> Iterator[Sta
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=functools.partial(die_with_parent, os.getpid(), by_polling=False),
+            preexec_fn=functools.partial(die_with_parent, os.getpid(), by_polling=False),  # noqa: PLW1509
         )
-    simulator = Simulator(
-        SimulatorConfig(
-            port=api,
-            download_port=downloads,
-            webhook_url=f"http://127.0.0.1:{web}/webhooks/recall",
-            time_scale=TIME_SCALE,
-            seed=seed,
-        )
+    hook = f"http://127.0.0.1:{web}/webhooks/recall"
+    config = SimulatorConfig(
+        port=api, download_port=downloads, webhook_url=hook, time_scale=TIME_SCALE, seed=seed
     )
+    simulator = Simulator(config)
     try:
         simulator.start()
         _wait_until_ready(service, web, log_path)
@@ -100,11 +92,9 @@ def open_stage(*, seed: int, home: Path = ROOT / "var" / "demo") -> Iterator[Sta
 
 def _environment(home: Path, *, api_port: int, web_port: int, seed: int) -> dict[str, str]:
     """Only what a process needs to run, and our own settings."""
-    base = {
-        name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR") if name in os.environ
-    }
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
     return {
-        **base,
+        **{name: os.environ[name] for name in kept if name in os.environ},
         "PYTHONSAFEPATH": "1",
         "AFTERWORD_ISOLATED": "1",
         "AFTERWORD_HOME": str(home),
@@ -127,30 +117,23 @@ def _empty(home: Path) -> None:
 
 
 def _free_ports(number: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+    with ExitStack() as held:  # all at once, so that none is found twice
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        return [s.getsockname()[1] for s in sockets]
 
 
 def _wait_until_ready(service: subprocess.Popen[bytes], port: int, log_path: Path) -> None:
     give_up_at = time.monotonic() + _READY_WITHIN_S
     while time.monotonic() < give_up_at and service.poll() is None:
-        try:
-            answer = requests.get(f"http://127.0.0.1:{port}/readyz", timeout=2).json()
-        except (requests.RequestException, ValueError):
-            answer = {}
-        if answer.get("status") == "ok":
-            return
+        with suppress(requests.RequestException, ValueError):
+            if requests.get(f"http://127.0.0.1:{port}/readyz", timeout=2).json().get("status") == "ok":
+                return
         time.sleep(0.1)
     raise Away(f"the service did not become ready; its log is {log_path}")
 
 
 def _stop(service: subprocess.Popen[bytes]) -> None:
-    if service.poll() is not None:
-        return
-    service.send_signal(signal.SIGTERM)
+    service.terminate()  # nothing where it has ended
     try:
         service.wait(timeout=_STOPS_WITHIN_S)
     except subprocess.TimeoutExpired:

@@ -90,7 +90,7 @@ def _make(path: Path) -> None:
                 os.link(written, path)
         finally:
             os.close(descriptor)
-            os.unlink(written)
+            Path(written).unlink()
     except OSError as error:
         raise Away(
             f"{path} cannot be made ({error.strerror}): mend that, or set AFTERWORD_OPS_PASSWORD."

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, Never, TextIO, cast
 
 _ERRORS = "afterword-plain"
-_PLAIN = {"…": "...", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "→": "->"}  # noqa: RUF001
+_PLAIN = {"…": "...", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "→": "->"}
 
 
 class _Outlet(io.FileIO):

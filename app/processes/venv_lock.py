@@ -27,11 +27,12 @@ def hold() -> int | None:
     To be called before anything of `.venv` is imported. Once more is no harm. Returns None; or the exit code
     75, with a sentence on stderr, while the launcher is installing.
     """
-    global _held
+    global _held  # noqa: PLW0603 - held for as long as the process runs
     if _held is not None:
         return None
     try:
-        descriptor = os.open(os.path.join(sys.prefix, ".afterword", "place"), os.O_RDONLY | os.O_CLOEXEC)
+        place = os.path.join(sys.prefix, ".afterword", "place")  # noqa: PTH118 - pathlib is not imported yet
+        descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:

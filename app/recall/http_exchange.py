@@ -38,11 +38,11 @@ from app.recall.url_checks import host_is_loopback
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 
-class NotSent(Exception):  # noqa: N818 - an outcome, not an error
+class NotSent(Exception):  # an outcome, not an error
     """The caller no longer wanted the request when the connection was ready. Nothing was written."""
 
 
-class ExchangeFailed(Exception):  # noqa: N818 - carries a cause outwards, like a return
+class ExchangeFailed(Exception):  # carries a cause outwards, like a return
     """What is no other library's to say. The cause is a word, safe to log (see `name_of`)."""
 
     def __init__(self, cause: str) -> None:

@@ -16,7 +16,7 @@ from app.adapters.sql.finding import Listed, Pending
 from app.adapters.sql.queries import Shown
 from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription
 from app.orchestrator.next_steps import next_step
-from app.transcripts.manifest import Manifest, ManifestUnreadable, parse_manifest
+from app.transcripts.manifest import ManifestUnreadable, parse_manifest
 from app.transcripts.result_folder import MANIFEST, folder_of
 
 _STATUS = {
@@ -55,6 +55,11 @@ _CAUSES = {
     "rate_of_the_bot": "its turn at Recall's rates",
     "workspace_unknown": "its workspace, which the configuration no longer has",
 }
+
+
+def colour_of(phase: Phase) -> str:
+    """On a terminal."""
+    return {Phase.STORED: "green", Phase.FAILED: "red", Phase.SKIPPED: "dim"}.get(phase, "yellow")
 
 
 def is_paid(attempt: Attempt) -> bool | None:
@@ -99,6 +104,11 @@ def next_step_of(state: Transcription, *, recording: str | None = None) -> str |
     return next_step(state.reason, recording=recording or state.recording_id, next_ordinal=state.next_ordinal)
 
 
+def iso(at: float | None) -> str | None:
+    """ISO 8601 in UTC, to the millisecond."""
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
 def transcription_object(listed: Listed, pending: Pending | None = None) -> dict[str, Any]:
     """Without the words; times ISO 8601 in UTC, durations in milliseconds. Every field: docs/json.md."""
     state = listed.state
@@ -113,8 +123,8 @@ def transcription_object(listed: Listed, pending: Pending | None = None) -> dict
         "segments": None,
         "text": None,
         "error": state.reason,
-        "created_at": _iso(listed.first_heard_at),
-        "completed_at": _iso(ended_at(listed)),
+        "created_at": iso(listed.first_heard_at),
+        "completed_at": iso(ended_at(listed)),
         "workspace": state.workspace,
         "phase": state.phase.value,
         "bot_id": state.bot_id,
@@ -124,7 +134,7 @@ def transcription_object(listed: Listed, pending: Pending | None = None) -> dict
         "reason": state.reason,
         "next_step": next_step_of(state),
         "waits_for": waiting,
-        "next_at": _iso(pending.due_at) if pending is not None and waiting is not None else None,
+        "next_at": iso(pending.due_at) if pending is not None and waiting is not None else None,
         "attempts": [
             {
                 "ordinal": a.ordinal,
@@ -144,19 +154,29 @@ def ended_at(listed: Listed) -> float | None:
     return None if listed.completed_at is None else max(listed.first_heard_at, listed.completed_at)
 
 
+def took_s(listed: Listed) -> float | None:
+    """From hearing that it is done to its end; a recording that was never heard to be has no such time."""
+    ended = ended_at(listed)
+    return ended - listed.first_heard_at if ended is not None and listed.state.is_recording_done else None
+
+
 def full_object(shown: Shown, blobs: LocalBlobs) -> dict[str, Any]:
-    """With the words, where they are stored, and the files."""
+    """With the words, where they are stored, and the files (keys below the storage's root)."""
     state = shown.transcription.state
     whole = transcription_object(shown.transcription, pending_of(shown))
-    manifest = current_manifest(state, blobs)
-    whole["files"] = files_of(state, manifest)
-    if manifest is not None and state.current is not None:
-        folder = folder_of(state.workspace, state.recording_id, state.current)
+    whole["files"] = []
+    if state.current is None:
+        return whole
+    folder = folder_of(state.workspace, state.recording_id, state.current)
+    with suppress(BlobMissing, ManifestUnreadable):
+        with blobs.open(f"{folder}/{MANIFEST}") as stream:
+            manifest = parse_manifest(stream.read())
+        whole["files"] = [f"{folder}/{name}" for name in (*(f.name for f in manifest.files), MANIFEST)]
+        whole["duration_ms"] = manifest.summary.duration_ms
         with suppress(BlobMissing), blobs.open(f"{folder}/sentences.json") as stream:
             whole["segments"] = json.load(stream)
         with suppress(BlobMissing), blobs.open(f"{folder}/transcript.txt") as stream:
             whole["text"] = stream.read().decode("utf-8")
-        whole["duration_ms"] = manifest.summary.duration_ms
     return whole
 
 
@@ -166,27 +186,3 @@ def pending_of(shown: Shown) -> Pending | None:
     if first is None:
         return None
     return Pending(first["kind"], first["due_at"], bool(first["is_held"]), first["waits_for"])
-
-
-def current_manifest(state: Transcription, blobs: LocalBlobs) -> Manifest | None:
-    """The manifest of the transcript that readers should take, if there is one."""
-    if state.current is None:
-        return None
-    folder = folder_of(state.workspace, state.recording_id, state.current)
-    try:
-        with blobs.open(f"{folder}/{MANIFEST}") as stream:
-            return parse_manifest(stream.read())
-    except (BlobMissing, ManifestUnreadable):
-        return None
-
-
-def files_of(state: Transcription, manifest: Manifest | None) -> list[str]:
-    """Keys below the storage's root."""
-    if manifest is None or state.current is None:
-        return []
-    folder = folder_of(state.workspace, state.recording_id, state.current)
-    return [f"{folder}/{name}" for name in (*(f.name for f in manifest.files), MANIFEST)]
-
-
-def _iso(at: float | None) -> str | None:
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")

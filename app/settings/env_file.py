@@ -18,7 +18,7 @@ from app.settings.faults import Faults, nearest
 
 QUOTES = ('""', "''")
 # What a text program makes of them: neither a shell nor `.env` takes these away.
-SMART = ("“”", "‘’", "„“", "„”", "‚‘", "‚’", "””", "’’", "«»", "»«", "``")  # noqa: RUF001
+SMART = ("“”", "‘’", "„“", "„”", "‚‘", "‚’", "””", "’’", "«»", "»«", "``")
 # Read before `.env` is, by the launcher or where it is decided whether to read it.
 ENVIRONMENT_ONLY = ("AFTERWORD_ISOLATED", "AFTERWORD_PYTHON")
 

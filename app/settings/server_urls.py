@@ -124,7 +124,7 @@ def postgresql_problems(url: str) -> Iterator[str]:
         return
     hosts = (given.get("host") or os.environ.get("PGHOST", "")).split(",")
     ports = given.get("port", "").split(",")
-    are_good = all(not port or re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535 for port in ports)
+    are_good = all(not p or (re.fullmatch("[0-9]{1,5}", p) and 1 <= int(p) <= 65535) for p in ports)
     are_enough = len(ports) in (1, len((given.get("hostaddr") or given.get("host", "")).split(",")))
     yield from _broken(
         (not are_good, f"a port is not a number from 1 to 65535; {_ENCODE}"),

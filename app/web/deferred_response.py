@@ -76,7 +76,7 @@ def defer_response(
     return deferred
 
 
-class _KeptBack(Exception):  # noqa: N818  # no error: the way past gunicorn's sending of the answer
+class _KeptBack(Exception):  # no error: the way past gunicorn's sending of the answer
     """Its one argument is the answer."""
 
 

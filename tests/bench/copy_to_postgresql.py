@@ -75,7 +75,7 @@ def bytes_by_relation(connection: sa.Connection) -> dict[str, int]:
         "SELECT relname, CASE relkind WHEN 'r' THEN pg_table_size(oid) ELSE pg_relation_size(oid) END"
         " FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i')"
     )
-    return {name: size for name, size in rows}
+    return {name: size for name, size in rows}  # noqa: C416 - a result has keys()
 
 
 def _pour_all(file: sqlite3.Connection, connection: psycopg.Connection[Any]) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -57,7 +58,7 @@ class _Answering(BaseHTTPRequestHandler):
     """Takes every second delivery and refuses the others."""
 
     protocol_version = "HTTP/1.1"
-    taken: list[str] = []
+    taken: ClassVar[list[str]] = []
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))

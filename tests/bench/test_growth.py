@@ -148,7 +148,7 @@ def test_a_poured_database_has_its_keys_and_goes_on_counting(
     growth.QUESTIONS["acknowledge one delivery"](stand)()
     growth.QUESTIONS["recording.done of a new one: load, decide, commit"](stand)()
     assert sum(store.counts().transcriptions.values()) == sum(before.transcriptions.values()) + 1
-    grown = {name: 1 for name in ("deliveries", "history", "commands")}
+    grown = dict.fromkeys(("deliveries", "history", "commands"), 1)
     assert _last_ids(store) == {name: number + grown.get(name, 0) for name, number in last.items()}
 
 

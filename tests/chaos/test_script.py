@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from app.simulator.model.faults import parse_script
@@ -73,7 +75,7 @@ def test_the_storm_has_everything_ends_before_the_meetings_and_never_overlaps_it
     names = [strike.what for strike in broken]
     assert names.count("Redis emptied") == 1
     assert {"Redis killed", "database away", "Recall down", "download host blocked"} <= set(names)
-    for one, following in zip(broken, broken[1:], strict=False):
+    for one, following in itertools.pairwise(broken):
         assert one.at_s + one.lasts_s < following.at_s
     assert broken[-1].at_s + broken[-1].lasts_s < over_s
     killed = kills(3, over_s)

@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console, RenderableType
 
-from app.demo.script import scenes
-from app.demo.show import Cast, live_table, summary_table
+from app.demo.script import Cast, scenes
+from app.demo.show import live_table, summary_table
 
 _SCENES = scenes(25)
 _CAST: Cast = {f"{n:08x}-4": (scene, {"title": "Budget, second half"}) for n, scene in enumerate(_SCENES)}

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from app.cli.listing import Row, print_list
+from app.cli.listing import print_list
 from app.core import events
 from app.core.machine import Decision
 from app.core.state import Phase
@@ -30,7 +30,7 @@ def listed(home: Home, *, width: int, is_terminal: bool) -> list[str]:
     state = replace(
         row.state, reason=longest, phase=Phase.FAILED, bot_id=BOT, metadata=metadata, verdict="spoken"
     )
-    print_list(console, [Row(replace(row, state=state))])
+    print_list(console, [replace(row, state=state)], {})
     lines = out.getvalue().splitlines()
     for whole in (row.state.recording_id, longest, BOT):
         assert sum(whole in line for line in lines) == 1

@@ -238,7 +238,7 @@ def test_every_field_of_every_json_is_documented_and_none_that_is_not_there(home
 
 
 def _section(document: str, heading: str) -> str:
-    return document.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return document.split(f"\n## {heading}\n")[1].split("\n## ", maxsplit=1)[0]
 
 
 def _fields(text: str) -> set[str]:

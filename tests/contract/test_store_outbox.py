@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from app.adapters.sql.store import SqlStore
@@ -145,7 +147,7 @@ def test_slots_of_a_rate_are_evenly_spaced_and_taken_once(place: Place) -> None:
     results = at_once(job, stores)
     slots = sorted(slot for result in results if isinstance(result, list) for slot in result)
     assert len(slots) == 40
-    gaps = [later - earlier for earlier, later in zip(slots, slots[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(slots)]
     assert gaps == pytest.approx([0.5] * 39, abs=1e-3)
     assert start - 0.1 <= slots[0] <= start + 2
 

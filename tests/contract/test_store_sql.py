@@ -281,9 +281,12 @@ def test_a_write_transaction_is_the_only_one_from_its_start_and_not_from_its_fir
     url = f"sqlite:///{tmp_path}/one.db"
     migrations.migrate(url)
     store = open_store(url)
-    with closing(sqlite3.connect(tmp_path / "one.db", timeout=0)) as other, store.writing():
-        error = pytest.raises(sqlite3.OperationalError, other.execute, "BEGIN IMMEDIATE")
-    assert "locked" in str(error.value)
+    with (
+        closing(sqlite3.connect(tmp_path / "one.db", timeout=0)) as other,
+        store.writing(),
+        pytest.raises(sqlite3.OperationalError, match="locked"),
+    ):
+        other.execute("BEGIN IMMEDIATE")
     store.close()
 
 

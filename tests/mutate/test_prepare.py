@@ -39,7 +39,7 @@ def test_the_copy_answers_as_the_source_does() -> None:
     answers = []
     for code in (SOURCE, opened(SOURCE)):
         names: dict[str, object] = {}
-        exec(compile(code, "line.py", "exec"), names)  # noqa: S102
+        exec(compile(code, "line.py", "exec"), names)
         line = names["Line"]()  # type: ignore[operator]
         for line.ordinal, line.is_kept in ((0, False), (0, True), (2, False)):
             answers.append((line.is_open, names["chosen"](line)))  # type: ignore[operator]

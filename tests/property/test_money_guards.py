@@ -107,7 +107,7 @@ def test_request_of_a_worker_whose_lease_went_to_another_is_not_sent(tmp_path: P
 
 def test_claim_of_a_worker_that_stood_still_while_an_absence_was_noted_is_not_made(tmp_path: Path) -> None:
     """Its lease is its own still; what it loaded does not say that Recall is to be looked at first."""
-    world, recording = announced(tmp_path)
+    world, _recording = announced(tmp_path)
     world.deliver(world.recall.messages[0])
     world.service.receive()
     (create,) = world.store.commands

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.account_status import why_foreign
+from app.cli.account_status import WHY_FOREIGN
 from app.orchestrator.next_steps import NEXT_STEPS
 from app.settings import program_name
 from app.settings.program_name import pasteable, program
@@ -37,7 +37,7 @@ def test_where_it_is_installed_it_is_what_is_installed(
 
 def test_every_remedy_is_called_as_it_can_be_called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    for sentence in (why_foreign(), *NEXT_STEPS.values()):
+    for sentence in (WHY_FOREIGN, *NEXT_STEPS.values()):
         told = pasteable(sentence)
         assert "./afterword" not in told
         assert "`afterword" not in told

@@ -36,7 +36,7 @@ RIGHT = {
 }
 
 
-@pytest.mark.parametrize("pair", ["“”", "‘’", "„“", "«»", "``"])  # noqa: RUF001
+@pytest.mark.parametrize("pair", ["“”", "‘’", "„“", "«»", "``"])
 @pytest.mark.parametrize("place", ["environment", ".env"])
 def test_quotes_of_a_text_program_are_quotes_too_wherever_the_setting_stands(
     problems: Problems, root: Path, place: str, pair: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -150,7 +151,7 @@ def test_no_voice_speaks_two_words_at_once_and_turns_come_in_order(kind: str) ->
 def test_somebody_is_interrupted_in_every_conversation(kind: str) -> None:
     for seed in range(3):
         spans = [span_s(turn) for turn in made(seed, kind=kind).turns]
-        overlaps = [after[0] < before[1] for before, after in zip(spans, spans[1:], strict=False)]
+        overlaps = [after[0] < before[1] for before, after in itertools.pairwise(spans)]
         assert any(overlaps)
         assert sum(overlaps) < len(overlaps) / 3
 
@@ -219,7 +220,7 @@ def test_no_wording_comes_twice_in_a_row_nor_before_all_others_were_used() -> No
     for seed in range(40):
         deck = Deck(sections, Dice(seed))
         drawn = [deck.draw().name for _ in range(18)]
-        assert all(one != next_one for one, next_one in zip(drawn, drawn[1:], strict=False))
+        assert all(one != next_one for one, next_one in itertools.pairwise(drawn))
         assert all(len(set(drawn[place : place + 6])) == 6 for place in (0, 6, 12))
 
 
@@ -228,7 +229,7 @@ def test_workshop_owner_is_never_also_the_doubter() -> None:
     for seed in range(4):
         meeting = made(seed, kind=LONG)
         turns = [(t["participant"]["id"], " ".join(w["text"] for w in t["words"])) for t in meeting.turns]
-        for (asked, question), (answered, _) in zip(turns, turns[1:], strict=False):
+        for (asked, question), (answered, _) in itertools.pairwise(turns):
             if question.endswith(("Which seven?", "Why'd they stop?", "And when you're on holiday?")):
                 asked_for += 1
                 assert asked != answered

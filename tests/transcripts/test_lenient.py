@@ -55,7 +55,7 @@ def test_whatever_pythons_writer_writes_is_json_for_every_reader(
     value: Any, size: int, is_ascii: bool, indent: int | None
 ) -> None:
     written = json.dumps(value, ensure_ascii=is_ascii, indent=indent).encode("utf-8", "surrogatepass")
-    read = json.loads(drained(written, size), parse_constant=lambda name: pytest.fail(name))
+    read = json.loads(drained(written, size), parse_constant=pytest.fail)
     expected = wanted(value)
     assert read == expected or not is_ascii  # raw halves are each replaced
     assert list(ijson.basic_parse(cast("BinaryIO", LenientJson(io.BytesIO(written)))))
@@ -137,7 +137,7 @@ def test_a_number_that_is_none_is_an_unknown_time_and_no_id() -> None:
 def test_a_word_of_megabytes_is_read() -> None:
     long = "x" * 3_000_000
     assert (
-        list(read_turns(io.BytesIO(json.dumps([{"words": [{"text": long}]}]).encode())))[0].words[0].text
+        next(iter(read_turns(io.BytesIO(json.dumps([{"words": [{"text": long}]}]).encode())))).words[0].text
         == long
     )
 

@@ -46,7 +46,13 @@ def run(arguments: list[str], folder: Path, **more: str) -> subprocess.Completed
     settings = settings_without_recall(folder / "home")
     environment = os.environ | settings | {"PYTHONPATH": str(ROOT), "HOME": str(folder)} | more
     return subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=30
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
 
 

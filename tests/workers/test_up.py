@@ -93,8 +93,9 @@ def test_nothing_of_ours_is_imported_after_the_forks(tmp_path: Path, source: str
     }
     program = (
         "import sys\nfrom contextlib import suppress\n"
-        "from app import wiring\nfrom workers.up import preload\n"
-        "settings = wiring.load_settings(); wiring.migrate(settings); preload(settings)\n"
+        "from app import wiring\nfrom app.settings.environment import load_settings\n"
+        "from workers.up import preload\n"
+        "settings = load_settings(); wiring.migrate(settings); preload(settings)\n"
         "before = set(sys.modules)\n"
         "from workers import jobs\nfrom app.web import create_app\n"
         "import app.web.gunicorn_app, app.web.application\n"

@@ -226,7 +226,7 @@ def _run_once(binary: Path, home: Path, guard: Callable[[], None] | None, *, is_
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        preexec_fn=guard,
+        preexec_fn=guard,  # noqa: PLW1509 - the tie to the parent is made in the child
         umask=0o077,
     )
     stopping = False

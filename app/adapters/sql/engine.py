@@ -199,7 +199,7 @@ def sqlite_path(url: URL) -> Path:
 def file_identity(path: Path) -> tuple[int, int] | None:
     """Which file a path leads to now; None where there is none."""
     try:
-        found = os.stat(path)
+        found = path.stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino

@@ -157,7 +157,7 @@ class Finding(Database):
         """Metadata is a JSON list of pairs in the state. No index: the latest are looked through first."""
         pairs, name, said = _SQLITE_PAIR if self.is_sqlite else _POSTGRESQL_PAIR
         has = f"{name} = :key_{number} AND {said} = :value_{number}"
-        text = sa.text(f"EXISTS (SELECT 1 FROM {pairs} AS pair WHERE {has})")
+        text = sa.text(f"EXISTS (SELECT 1 FROM {pairs} AS pair WHERE {has})")  # noqa: S608 - names of ours
         return text.bindparams(**{f"key_{number}": key, f"value_{number}": value})
 
     def files(self, rows: Sequence[Listed]) -> dict[str, list[str]]:

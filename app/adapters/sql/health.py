@@ -82,7 +82,7 @@ class Health(Installation):
         waiting = sa.select(delivery.workspace).where(delivery.applied_at.is_(None))
         undone = sa.union_all(sa.select(t.commands.c.workspace), waiting).subquery().c
         elsewhere = sa.select(undone.workspace, sa.func.count()).where(undone.workspace.not_in(known))
-        return {name: number for name, number in self.read_all(elsewhere.group_by(undone.workspace))}
+        return dict(self.read_all(elsewhere.group_by(undone.workspace)))
 
     def health(self, workspace: str, *, fingerprint: str) -> Facts:
         """

@@ -65,7 +65,7 @@ class SideDoor:
             ("POST", "/transcripts/<id>/<verb>", self._transcript),
             ("POST", "/emit", self._emit),
             ("POST", "/settings", self._change_settings),
-            ("GET", "/settings", lambda: self._world.settings.to_json()),
+            ("GET", "/settings", lambda: self._world.settings.to_json()),  # noqa: PLW0108 - they are replaced
             ("GET", "/bill", self._world.bill_json),
             ("GET", "/deliveries", self._deliveries),
             ("POST", "/advance", self._advance),

@@ -72,7 +72,7 @@ def refuse_create(body: dict[str, Any], *, closed_schemas: bool) -> Answer | Non
     """Why this body is a 400; None when it is not."""
     unknown = sorted(set(body) - _FIELDS)
     if unknown:
-        return invalid({name: _NOT_ALLOWED for name in unknown})
+        return invalid(dict.fromkeys(unknown, _NOT_ALLOWED))
     for why in (
         _why_provider(body.get("provider"), closed_schemas=closed_schemas),
         _why_diarization(body.get("diarization")),
@@ -117,7 +117,7 @@ def _why_provider(provider: object, *, closed_schemas: bool) -> dict[str, Any] |
 def _why_options(name: str, options: dict[str, Any]) -> dict[str, Any] | None:
     if name not in _CLOSED:
         return None
-    wrong: dict[str, Any] = {key: _NOT_ALLOWED for key in sorted(set(options) - _CLOSED[name])}
+    wrong: dict[str, Any] = dict.fromkeys(sorted(set(options) - _CLOSED[name]), _NOT_ALLOWED)
     for key, value in options.items():
         if key in _FLAGS and not isinstance(value, bool):
             wrong[key] = ["Must be a valid boolean."]
