@@ -192,6 +192,7 @@ def open_readiness(
         queue or open_queue(settings),
         open_blobs(settings),
         workspaces=workspaces_of(settings).values(),
+        endpoints=settings.endpoints,
         told=ToldAfter().scaled(settings.time_scale),
     )
 

@@ -46,7 +46,7 @@ class HandingWorker(AfterwordWorker):
 
 def work(settings: Settings) -> None:
     """Until SIGTERM: then nothing more is taken up, and what is under way may end."""
-    global _lanes
+    global _lanes  # noqa: PLW0603  # RQ calls `announce` by its name
     store = wiring.open_store(settings)
     queue_id = wait_for_id(partial(wiring.ask_queue_id, store))
     _lanes = wiring.open_lanes(settings)

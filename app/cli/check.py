@@ -25,7 +25,7 @@ from app.settings.program_name import pasteable
 from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
 
 # Parts of readiness that nothing else here asks about.
-_PARTS = ("workers", "recall", "providers", "inbox", "web")
+_PARTS = ("workers", "recall", "providers", "inbox", "outgoing", "web")
 
 
 @dataclass
@@ -84,7 +84,11 @@ def _add_parts(found: _Checked, settings: Settings) -> None:
     """A sentence for each part of readiness that is not well and that nothing else asks about."""
     report = wiring.open_readiness(settings).ask(within_s=RESPONSE_TIMEOUT_S)
     said = report.by_part()
-    ailing = [said[part] for part in _PARTS if part in said and report.parts.get(part, "down") == "down"]
+    states = {"web": "down", **report.parts}
+    is_told = {part: states[part] == "down" for part in _PARTS} | {
+        "outgoing": states["outgoing"] != "unknown"
+    }
+    ailing = [said[part] for part in _PARTS if part in said and is_told[part]]
     found.problems += [sentence for sentence in ailing if sentence not in found.problems]
     if report.facts is not None and (old := why_old(report.facts)) is not None:
         found.warnings.append(old)

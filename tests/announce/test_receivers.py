@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,14 +72,9 @@ def signed(*secrets: str) -> dict[str, str]:
 def test_the_official_packages_in_javascript_verify_what_we_sign(javascript: Path) -> None:
     (javascript / "verify.mjs").write_text(_VERIFY)
     told = {"secrets": [OLD_SECRET, SECRET], "headers": signed(OLD_SECRET, SECRET), "body": BODY}
-    done = subprocess.run(
-        [str(NODE), "verify.mjs"],
-        cwd=javascript,
-        input=json.dumps(told),
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    command, said = [str(NODE), "verify.mjs"], json.dumps(told)
+    options: Any = {"capture_output": True, "text": True, "timeout": 30}
+    done = subprocess.run(command, cwd=javascript, input=said, check=True, **options)
     assert (done.stdout.split(), done.stderr) == (["1"] * 4, "")
 
 

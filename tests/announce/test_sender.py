@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from app.orchestrator.records import AnnouncementOffer
 from app.recall.signatures import parse_secret
 from app.settings.outgoing import Endpoint
 from tests import migrated
-from tests.announce.receiver import OLD_SECRET, SECRET, Receiver, endpoint, receiving
+from tests.announce.receiver import OLD_SECRET, SECRET, Received, Receiver, endpoint, receiving
 from tests.contract.store_builders import HAND, RECORDING, WORKSPACE, begin
 from tests.doubles.manifests import put_result
 
@@ -43,6 +43,11 @@ LOG = structlog.get_logger()
 def receiver() -> Iterator[Receiver]:
     with receiving() as running:
         yield running
+
+
+def slowly(_: Received) -> tuple[int, Mapping[str, str]]:
+    time.sleep(1.0)
+    return 204, {}
 
 
 class Stage:
@@ -60,8 +65,9 @@ class Stage:
         """A recording's result is there."""
         begin(self.store, recording_id=recording_id)
         before = self.store.load(WORKSPACE, recording_id)
-        made = {"phase": Phase.STORED, "current": "t1", "verdict": "spoken", "completed_at": 2.0, **changes}
-        after = replace(before.transcription, **made)
+        after = replace(
+            before.transcription, phase=Phase.STORED, current="t1", verdict="spoken", completed_at=2.0
+        )
         event = events.Published(1.0, "t1", "deepgram_async", None)
         said = News(told)(before.transcription, after)
         done = self.store.commit(before, Decision(after), event=event, source=HAND, news=said)
@@ -128,16 +134,11 @@ def test_both_secrets_sign_while_a_receiver_changes_to_the_new_one(stage: Stage,
         Webhook("whsec_" + "A" * 32).verify(came.body, dict(came.headers))
 
 
-def test_text_is_sent_where_it_is_wanted_and_left_out_over_a_mebibyte(
-    stage: Stage, receiver: Receiver
-) -> None:
+def test_text_is_sent_where_it_is_wanted_and_not_over_a_mebibyte(stage: Stage, receiver: Receiver) -> None:
     crm = endpoint(receiver.url, include_text=True)
     sentence = {"speaker": "Ada", "start_s": 1.0, "end_s": 2.0, "text": "Guten Tag, ü.", "language": "de"}
-    files = {
-        "transcript.txt": "Ada: Guten Tag, ü.\n".encode(),
-        "sentences.json": json.dumps([sentence]).encode(),
-    }
-    put_result(stage.blobs, RECORDING, "t1", files)
+    files = {"transcript.txt": "Ada: Guten Tag, ü.\n", "sentences.json": json.dumps([sentence])}
+    put_result(stage.blobs, RECORDING, "t1", {name: text.encode() for name, text in files.items()})
     put_result(stage.blobs, "long", "t1", {"transcript.txt": b"x" * LARGEST_BYTES})
     put_result(stage.blobs, "longer", "t1", {"transcript.txt": b"x" * 3 * LARGEST_BYTES})
     for recording in (RECORDING, "long", "longer"):
@@ -183,7 +184,7 @@ def test_410_disables_the_endpoint_and_says_so(
     ("answers", "cause"),
     [
         (lambda _: (302, {"Location": "http://127.0.0.1:1/"}), "302"),
-        (lambda _: (204 if time.sleep(1.0) else 204, {}), "timeout"),
+        (slowly, "timeout"),
     ],
 )
 def test_whatever_is_no_2xx_in_time_is_a_failure(
@@ -238,7 +239,7 @@ def test_plain_http_needs_a_word(receiver: Receiver) -> None:
 
 def test_a_slow_endpoint_delays_no_other(receiver: Receiver) -> None:
     with receiving() as slow:
-        slow.answer = lambda _: (204 if time.sleep(1.0) else 204, {})
+        slow.answer = slowly
         told = [endpoint(slow.url, "slow"), endpoint(receiver.url, "quick")]
 
         def send(_: int, to: Endpoint) -> None:

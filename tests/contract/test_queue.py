@@ -176,7 +176,7 @@ def test_wake_up_that_was_taken_makes_place_for_the_next(queue: Queue, redis: Re
 def test_counts_tell_what_waits(queue: RqQueue) -> None:
     queue.offer(offerables(1, 2))
     queue.wake_inbox()
-    recall, inbox, outgoing = queue.counts()
+    recall, inbox, _ = queue.counts()
     assert (recall.name, recall.waiting, recall.started, recall.failed, recall.stuck) == (RECALL, 2, 0, 0, 0)
     assert (inbox.name, inbox.waiting, inbox.workers) == (INBOX, 1, 0)
 

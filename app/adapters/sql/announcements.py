@@ -25,6 +25,7 @@ from app.orchestrator.records import Announcement, AnnouncementOffer, TakenAnnou
 
 MOST_IN_FLIGHT = 2
 WAITING, DELIVERED, GIVEN_UP = "waiting", "delivered", "given_up"
+WELL, FAILING, DISABLED = "ok", "failing", "disabled"
 COUNTED = "outgoing:"  # and endpoint and result, in `tallies`
 _EARLY_S = 0.05  # an announcement may be taken this much before its time: the offer was on its way
 _STATE = sa.select(
@@ -45,6 +46,38 @@ class Try:
     is_taken: bool = False
     is_gone: bool = False  # 410: the endpoint is disabled
     body: str | None = None  # what was sent; kept while it may have to be sent again
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointState:
+    """What was learnt of an endpoint. `digest`: of the address that answered 410."""
+
+    digest: str | None = None
+    disabled_at: float | None = None
+    breaker: CircuitBreaker = CircuitBreaker()
+    delivered_at: float | None = None
+
+    def said(self, digest: str) -> str:
+        """`disabled`, `failing` (its breaker is open) or `ok`, under its present address."""
+        if self.digest == digest:
+            return DISABLED
+        return FAILING if self.breaker.open_until is not None else WELL
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """An announcement, and what became of it. `tries`: moment, answer, milliseconds of each."""
+
+    id: int
+    webhook_id: str
+    endpoint: str
+    event: str
+    workspace: str
+    recording_id: str
+    status: str
+    created_at: float
+    due_at: float | None
+    tries: tuple[tuple[float, str, int], ...] = ()
 
 
 class Announcements(RecallAnswers):
@@ -155,10 +188,10 @@ class Announcements(RecallAnswers):
         row, found = outgoing, list[AnnouncementOffer]()
         with self.reading() as connection:
             now = self.now_in(connection)
-            states = {state.name: state for state in connection.execute(sa.select(endpoints))}
+            states = endpoint_states(connection)
             for name, digest in digests.items():
-                state = states.get(name)
-                if state is not None and (state.digest == digest or _breaker_of(state).is_open(now)):
+                state = states.get(name, EndpointState())
+                if state.digest == digest or state.breaker.is_open(now):
                     continue
                 at = sa.literal(now, sa.Double)
                 due = sa.select(row.c.id).where(row.c.endpoint == name, row.c.due_at <= now)
@@ -183,11 +216,39 @@ class Announcements(RecallAnswers):
             connection.execute(endpoints.delete().where(endpoints.c.name == name))
             return connection.execute(waiting.values(due_at=self.db_now, offered_at=None)).rowcount
 
-    def resend_announcement(self, announcement_id: int) -> bool:
-        """From its first try on, with the text as it is stored now. False: there is none, or it is erased."""
+    def resend_announcement(self, announcement_id: int) -> str | None:
+        """
+        From its first try on, with the text as it is stored now. Returns its endpoint; None: there is no such
+        announcement, or it is erased.
+        """
         row = outgoing
         again = row.update().where(row.c.id == announcement_id, row.c.facts.is_not(None))
-        return self.write(again.values(**_anew(self.db_now, offered_at=None))) == 1
+        again = again.values(**_anew(self.db_now, offered_at=None)).returning(row.c.endpoint)
+        with self.writing() as connection:
+            return connection.execute(again).scalar()
+
+    def endpoint_state(self, name: str) -> EndpointState:
+        with self.reading() as connection:
+            return endpoint_states(connection).get(name, EndpointState())
+
+    def announcements_waiting(self) -> dict[str, int]:
+        """How many are to be sent, by endpoint."""
+        with self.reading() as connection:
+            return announcements_waiting(connection)
+
+    def delivered(self, *, endpoint: str | None, recording_id: str | None, limit: int) -> list[Delivered]:
+        """The delivery log, the latest first."""
+        row, log = outgoing, outgoing_tries
+        wanted = sa.select(*(row.c[name] for name in Delivered.__slots__ if name != "tries"))
+        wanted = wanted.where(*([row.c.endpoint == endpoint] if endpoint is not None else []))
+        wanted = wanted.where(*([row.c.recording_id == recording_id] if recording_id is not None else []))
+        with self.reading() as connection:
+            found = connection.execute(wanted.order_by(row.c.id.desc()).limit(limit)).all()
+            said = sa.select(log.c.outgoing_id, log.c.at, log.c.answer, log.c.took_ms).order_by(log.c.id)
+            tries: dict[int, list[tuple[float, str, int]]] = {}
+            for id_, *one in connection.execute(said.where(log.c.outgoing_id.in_([f.id for f in found]))):
+                tries.setdefault(id_, []).append((one[0], one[1], one[2]))
+        return [Delivered(**one._mapping, tries=tuple(tries.get(one.id, ()))) for one in found]
 
     # -- the endpoint's row ------------------------------------------------------------------------
 
@@ -206,6 +267,22 @@ class Announcements(RecallAnswers):
 
     def _put_endpoint(self, connection: Connection, name: str, values: Mapping[str, object]) -> None:
         connection.execute(endpoints.update().where(endpoints.c.name == name).values(values))
+
+
+def endpoint_states(connection: Connection) -> dict[str, EndpointState]:
+    """By their names; one of which nothing was learnt is well."""
+    found = connection.execute(sa.select(endpoints))
+    return {
+        row.name: EndpointState(row.digest, row.disabled_at, _breaker_of(row), row.delivered_at)
+        for row in found
+    }
+
+
+def announcements_waiting(connection: Connection) -> dict[str, int]:
+    """How many are to be sent, by endpoint; from the index alone."""
+    name = outgoing.c.endpoint
+    counted = sa.select(name, sa.func.count()).where(outgoing.c.due_at.is_not(None)).group_by(name)
+    return dict(connection.execute(counted).tuples())
 
 
 def _anew(now: sa.ColumnElement[float], *, offered_at: sa.ColumnElement[float] | None) -> dict[str, Any]:
