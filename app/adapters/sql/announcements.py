@@ -282,7 +282,7 @@ def announcements_waiting(connection: Connection) -> dict[str, int]:
     """How many are to be sent, by endpoint; from the index alone."""
     name = outgoing.c.endpoint
     counted = sa.select(name, sa.func.count()).where(outgoing.c.due_at.is_not(None)).group_by(name)
-    return dict(connection.execute(counted).tuples())
+    return dict(connection.execute(counted).all())
 
 
 def _anew(now: sa.ColumnElement[float], *, offered_at: sa.ColumnElement[float] | None) -> dict[str, Any]:
