@@ -150,10 +150,12 @@ class Advancer:
             answers=source.answers,
             news=self._announce(before.transcription, decision.state),
         )
+        self._offer_announcements(committed)
         if committed.wait_s is None:
             self._tell(before, decision, event, source)
             self._record_results(before, decision, event, policy)
-        self._offer(committed)
+        if offer_now:
+            self._offer(committed)
         return decision, committed
 
     def _put_off(self, decision: Decision, source: Source, policy: Policy) -> float | None:
@@ -223,10 +225,15 @@ class Advancer:
             return False
 
     def _offer(self, committed: Committed) -> None:
+        if not committed.offerable:
+            return
         try:
-            if committed.offerable:
-                self._queue.offer(committed.offerable)
-            if committed.announcements:
-                self._queue.offer_announcements(committed.announcements)
+            self._queue.offer(committed.offerable)
         except QueueUnavailable:
             self._log.warning("queue_away", what_follows="the dispatcher offers again")
+
+    def _offer_announcements(self, committed: Committed) -> None:
+        """At once: nothing that follows changes what is said."""
+        if committed.announcements:
+            with suppress(QueueUnavailable):  # the dispatcher offers again
+                self._queue.offer_announcements(committed.announcements)

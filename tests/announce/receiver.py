@@ -85,3 +85,9 @@ def endpoint(url: str, name: str = "crm", **changes: object) -> Endpoint:
     """On loopback, unless told otherwise."""
     given: dict[str, object] = {"secrets": (parse_secret(SECRET),), "allow_private": True, **changes}
     return Endpoint(name, url, **given)  # type: ignore[arg-type]
+
+
+def policy_of(urls: Mapping[str, str]) -> str:
+    """Tables of a policy file; the secret is in the variable `HOOK_SECRET`."""
+    table = '[webhooks.{}]\nurl = "{}"\nsecret_env = "HOOK_SECRET"\nallow_private = true\n'
+    return "".join(table.format(name, url) for name, url in urls.items())

@@ -13,13 +13,11 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from tests.announce.receiver import SECRET, Received, Receiver, receiving
+from tests.announce.receiver import SECRET, Received, Receiver, policy_of, receiving
 from tests.flow.stage import Installation, installation, wait_until
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.xdist_group("outgoing")]
-
-_TABLE = '[webhooks.{}]\nurl = "{}"\nsecret_env = "HOOK_SECRET"\nallow_private = true\n'
 
 
 @dataclass
@@ -44,8 +42,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         policy = folder / "policy.toml"
         urls = {"healthy": healthy.url, "slow": slow.url, "gone": gone.url}
         urls["dead"] = f"http://127.0.0.1:{free_port()}/"
-        text = "".join(_TABLE.format(name, url) for name, url in urls.items())
-        policy.write_text(text, "utf-8")
+        policy.write_text(policy_of(urls), "utf-8")
         more = {"AFTERWORD_POLICY": str(policy), "HOOK_SECRET": SECRET}
         up = stack.enter_context(installation(folder, seed=5, workers=2, **more))
         made = Place(up, healthy, slow, gone)
