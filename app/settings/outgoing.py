@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -82,6 +82,9 @@ def _fit(allow_private: bool, info: object) -> bool:
     return allow_private
 
 
+_Event = Literal["transcription.completed", "transcription.failed", "transcription.flagged"]
+
+
 def _key(default: Any, about: str, **more: Any) -> Any:
     return Field(default, description=about, **more)
 
@@ -96,8 +99,8 @@ class WebhookTable(Table):
     secret_file: Annotated[str | None, AfterValidator(_secret_once)] = _key(
         None, "or the file that does", validate_default=True
     )
-    events: Annotated[list[OutgoingEvent], must(bool, "name at least one, or leave the key out for all")] = (
-        _key(list(OutgoingEvent), "which events", strict=False)
+    events: Annotated[list[_Event], must(bool, "name at least one, or leave the key out for all")] = _key(
+        [*OutgoingEvent], "which events"
     )
     metadata: dict[str, str] = _key({}, "only recordings with all of these")
     workspaces: list[str] = _key([], "only these workspaces")

@@ -43,14 +43,19 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         urls = {"healthy": healthy.url, "slow": slow.url, "gone": gone.url}
         urls["dead"] = f"http://127.0.0.1:{free_port()}/"
         policy.write_text(policy_of(urls), "utf-8")
-        more = {"AFTERWORD_POLICY": str(policy), "HOOK_SECRET": SECRET}
+        more: Any = {"AFTERWORD_POLICY": str(policy), "HOOK_SECRET": SECRET}
         up = stack.enter_context(installation(folder, seed=5, workers=2, **more))
         made = Place(up, healthy, slow, gone)
         healthy.answer = lambda one: _checked(made, one)
-        slow.answer = lambda _: (time.sleep(30.0), (204, {}))[1]
+        slow.answer = _slowly
         gone.answer = lambda _: (410, {})
         up.start()
         yield made
+
+
+def _slowly(_: Received) -> tuple[int, Mapping[str, str]]:
+    time.sleep(30.0)
+    return 204, {}
 
 
 def _checked(place: Place, one: Received) -> tuple[int, Mapping[str, str]]:
