@@ -23,6 +23,7 @@ from app.processes import heartbeats, home_lock, web_probe
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import pasteable
 from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
+from app.settings.workspaces import workspaces_of
 
 # Parts of readiness that nothing else here asks about.
 _PARTS = ("workers", "recall", "providers", "inbox", "outgoing", "web")
@@ -222,6 +223,15 @@ def _storage(asked: _Asked) -> str | None:
     return None
 
 
+def _webhooks(asked: _Asked) -> list[str]:
+    known = workspaces_of(asked.settings)
+    return [
+        f"policy: [webhooks.{endpoint.name}] is for the workspace {name}, which is not there."
+        for endpoint in asked.settings.endpoints
+        for name in sorted(endpoint.workspaces - known.keys())
+    ]
+
+
 _QUESTIONS: tuple[tuple[Callable[[_Asked], str | list[str] | None], frozenset[str]], ...] = (
     (lambda asked: asked.accounts.problems(), RECALL),
     (_home, frozenset({"AFTERWORD_HOME"})),
@@ -230,6 +240,7 @@ _QUESTIONS: tuple[tuple[Callable[[_Asked], str | list[str] | None], frozenset[st
     (_password, STORED | {"AFTERWORD_OPS_PASSWORD"}),
     (_queue, QUEUE | STORED),
     (_storage, RESULTS),
+    (_webhooks, POLICY),
 )
 
 

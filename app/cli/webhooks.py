@@ -10,15 +10,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from app import wiring
 from app.adapters.sql.announcements import DISABLED, Delivered
 from app.adapters.sql.store import SqlStore
+from app.cli.listing import print_table
 from app.cli.presence import why_idle
 from app.cli.reading import read_store
-from app.cli.words import harmless_json, open_console, say, span
+from app.cli.words import harmless_json, open_console, span
 from app.errors import AfterwordError, QueueUnavailable
 from app.orchestrator.records import AnnouncementOffer
 from app.results.transcription_object import iso
@@ -29,7 +30,6 @@ from app.settings.program_name import pasteable
 from app.settings.used_by_command import POLICY, QUEUE, STORED
 
 _HIGHEST = 2**63 - 1  # that a database can number
-_WIDEST = 2000  # columns; wider than any list
 
 
 @click.group("webhooks")
@@ -140,9 +140,7 @@ def deliveries_command(endpoint: str | None, recording: str | None, limit: int, 
             ("number", "created_at", "endpoint", "event", "recording_id", "status", "tries", "next_at"),
         )
         if any(record["status"] != "delivered" for record in records):
-            click.echo(
-                pasteable(f"`{call('webhooks resend')} NUMBER` sends one again from its first try on.")
-            )
+            click.echo(pasteable(f"{call('webhooks resend NUMBER')} sends one again from its first try on."))
     else:
         click.echo("Nothing was announced yet.")
     return 0
@@ -180,10 +178,10 @@ def resend_command(number: int) -> int:
                 [AnnouncementOffer(number, endpoint)]
             )
         if store.endpoint_state(endpoint).said(_endpoint(settings, endpoint).digest) == DISABLED:
-            click.echo(pasteable(f"{endpoint} is disabled: `{call('webhooks enable')} {endpoint}` first."))
+            click.echo(pasteable(f"{endpoint} is disabled: {call(f'webhooks enable {endpoint}')} first."))
             return 1
     click.echo(pasteable(why_idle(settings) or "Under way."))
-    click.echo(pasteable(f"`{call('webhooks deliveries')}` shows what comes back."))
+    click.echo(pasteable(f"{call('webhooks deliveries')} shows what comes back."))
     return 0
 
 
@@ -196,21 +194,14 @@ def _endpoint(settings: Settings, name: str) -> Endpoint:
 
 
 def _print(records: Iterable[Mapping[str, Any]], names: tuple[str, ...]) -> None:
-    """A table; on a terminal that is too narrow, a line per fact."""
-    console = open_console()
-    told = [{name: _said(record[name]) for name in names} for record in records]
+    """A line each, or, where a terminal is too narrow, one that is folded."""
+    told = [[_said(record[name]) for name in names] for record in records]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
         table.add_column(name.replace("_", " "), no_wrap=True)
     for cells in told:
-        table.add_row(*(escape(cells[name]) for name in names))
-    width = console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum
-    if console.is_terminal and width > console.width:
-        for cells in told:
-            say(console, "  ".join(text for text in cells.values() if text), indent="  ")
-    else:
-        console.width = max(console.width, width)
-        console.print(table)
+        table.add_row(*map(Text, cells))
+    print_table(open_console(), table, ("  ".join(filter(None, cells)) for cells in told))
 
 
 def _said(value: Any) -> str:

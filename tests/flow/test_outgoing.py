@@ -93,26 +93,6 @@ def test_an_endpoint_that_is_gone_is_said_aloud_until_a_person_enables_it(place:
     wait_until(lambda: len(place.gone.received) >= 7, within_s=10, what="what waited is sent")
 
 
-def test_people_see_what_was_sent_and_send_it_again(place: Place) -> None:
-    up = place.up
-    listed = up.afterword("webhooks", "list", "--json")
-    states = {one["endpoint"]: one["state"] for one in map(json.loads, listed.stdout.splitlines())}
-    assert (states["healthy"], set(states)) == ("ok", {"healthy", "slow", "gone", "dead"})
-    shown = up.afterword("webhooks", "deliveries", "--endpoint", "healthy", "--json")
-    first = json.loads(shown.stdout.splitlines()[-1])
-    assert (first["status"], [one["answer"] for one in first["tries"]]) == ("delivered", ["204"])
-    before = len(place.healthy.received)
-    assert up.afterword("webhooks", "resend", str(first["number"])).returncode == 0
-    again = place.healthy.wait_for(before + 1)[-1]
-    assert again.headers["webhook-id"] == first["webhook_id"]
-    assert up.afterword("webhooks", "test", "healthy").returncode == 0
-    tested = up.afterword("webhooks", "test", "dead")
-    assert (tested.returncode, "refused" in tested.stdout) == (1, True)
-    assert up.afterword("webhooks", "test", "nobody").returncode == 1
-    assert "healthy" in up.afterword("webhooks", "list").stdout
-    assert "delivered" in up.afterword("webhooks", "deliveries").stdout
-
-
 def test_a_killed_sender_is_started_again_and_nothing_is_left_untold(place: Place) -> None:
     up = place.up
     under_way: list[str] = []
