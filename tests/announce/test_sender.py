@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import structlog
+from sqlalchemy import event
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from app.adapters.local_files import LocalBlobs
@@ -68,9 +69,9 @@ class Stage:
         after = replace(
             before.transcription, phase=Phase.STORED, current="t1", verdict="spoken", completed_at=2.0
         )
-        event = events.Published(1.0, "t1", "deepgram_async", None)
+        published = events.Published(1.0, "t1", "deepgram_async", None)
         said = News(told)(before.transcription, after)
-        done = self.store.commit(before, Decision(after), event=event, source=HAND, news=said)
+        done = self.store.commit(before, Decision(after), event=published, source=HAND, news=said)
         return list(done.announcements)
 
     def sender(self, *, public_url: str | None = None) -> Sender:
@@ -121,6 +122,17 @@ def test_a_failed_try_is_repeated_with_the_same_id_and_bytes_and_another_signatu
     first, second = receiver.received
     assert first.body == second.body
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
+
+
+def test_telling_costs_two_transactions_beside_the_commit(stage: Stage, receiver: Receiver) -> None:
+    crm, begun = endpoint(receiver.url), list[object]()
+    event.listen(stage.store.engine, "begin", begun.append)
+    without = stage.ended(recording_id="r2")
+    number_without = len(begun)
+    (offer,) = stage.ended(crm)
+    assert (without, len(begun)) == ([], 2 * number_without)
+    stage.sender().send(offer.id, crm)
+    assert len(begun) == 2 * number_without + 2
 
 
 def test_both_secrets_sign_while_a_receiver_changes_to_the_new_one(stage: Stage, receiver: Receiver) -> None:

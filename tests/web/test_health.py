@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 
 from app import wiring
 from app.adapters.sql import tables as t
+from app.adapters.sql.outgoing_tables import endpoints
 from app.adapters.sql.store import SqlStore
 from app.orchestrator.records import Closing, PauseSubject
 from app.recall.client import RecallClient
@@ -22,6 +23,7 @@ from app.settings.environment import Settings, load_settings
 from app.settings.workspaces import workspaces_of
 from app.web.health import PARTS, Probe, Readiness, Report, ToldAfter
 from tests import migrated
+from tests.announce.receiver import endpoint
 from tests.bench.receivers import hung_valkey, receiver, valkey
 from tests.contract.store_builders import delivery
 from tests.taking import take_deliveries
@@ -332,6 +334,28 @@ def test_policy_without_webhooks_has_no_inbox_to_be_down(settings: Settings, sto
 
     without = settings.model_copy(update={"webhook_secrets": ()})
     assert wiring.open_readiness(without, store=store).ask().parts["inbox"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("learnt", "state", "said"),
+    [
+        ({}, "ok", ""),
+        ({"failures": 2}, "ok", ""),
+        ({"failures": 5, "open_until": 1.0}, "down", "to crm fail again and again"),
+        ({"digest": "of another address"}, "ok", ""),
+        ({"digest": endpoint("http://a/", "crm").digest}, "paused", "`./afterword webhooks enable crm`"),
+    ],
+)
+def test_outgoing_says_which_endpoint_fails_or_is_disabled(
+    settings: Settings, store: SqlStore, learnt: Mapping[str, Any], state: str, said: str
+) -> None:
+    told = [endpoint("http://a/", "crm"), endpoint("http://b/", "other")]
+    store.write(endpoints.insert().values(**{"name": "crm", "failures": 0, **learnt}))
+    store.write(endpoints.insert().values(name="no more", failures=9, open_until=1.0))
+    with_endpoints = settings.model_copy(update={"endpoints": told})
+    report = wiring.open_readiness(with_endpoints, store=store).ask()
+    assert report.parts["outgoing"] == state
+    assert said in report.by_part().get("outgoing", "")
 
 
 # -- one question ----------------------------------------------------------------------------------
