@@ -14,6 +14,7 @@ from app.core import events
 from app.core.machine import decide
 from app.core.policy import Policy
 from app.orchestrator.records import (
+    Announcement,
     ArtifactRow,
     BootClock,
     Committed,
@@ -76,6 +77,7 @@ class _Rehearsal:
         before = self._store.load(_WORKSPACE, self._recording)
         decision = decide(before.transcription, event, _POLICY, pending=before.pending)
         limit = (CREATES_PER_BOT, 60.0) if send else None
+        news = () if artifact is None else (Announcement(self._recording, "", "", None, facts="{}"),)
         return self._store.commit(
             before,
             decision,
@@ -85,6 +87,7 @@ class _Rehearsal:
             artifact=artifact,
             bot_limit=limit,
             budget=1,
+            news=news,
         )
 
     def _begun(self, committed: Committed) -> Leased:
