@@ -18,6 +18,9 @@ from app.recall.providers import ASYNC_PROVIDERS
 ROOT = Path(__file__).resolve().parent.parent
 PURE = (
     "app/core",
+    "app/announce/news.py",
+    "app/announce/schedule.py",
+    "app/announce/signing.py",
     "app/transcripts",
     *(
         f"app/recall/{n}.py"

@@ -19,7 +19,8 @@ from app.adapters.sql.store import SqlStore
 from app.cli.listing import print_table
 from app.cli.presence import why_idle
 from app.cli.reading import read_store
-from app.cli.words import harmless_json, open_console, span
+from app.cli.show import find
+from app.cli.words import harmless_json, open_console, printable, span
 from app.errors import AfterwordError, QueueUnavailable
 from app.orchestrator.records import AnnouncementOffer
 from app.results.transcription_object import iso
@@ -122,13 +123,15 @@ def enable_command(name: str) -> int:
 
 @webhooks_command.command("deliveries")
 @click.option("--endpoint", help="to this one alone")
-@click.option("--recording", metavar="ID", help="about this recording alone")
+@click.option("--recording", metavar="ID", help="about this one alone; the beginning of its id will do")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="one object per line; docs/json.md has the fields")
 def deliveries_command(endpoint: str | None, recording: str | None, limit: int, as_json: bool) -> int:
     """What was announced, the latest first, and what came back at each try."""
     settings = load_settings(used=STORED)
     with contextlib.closing(read_store(settings)) as store:
+        if recording is not None:
+            recording = find(store, recording).transcription.state.recording_id
         found = store.delivered(endpoint=endpoint, recording_id=recording, limit=limit)
     records = [_delivery(one) for one in found]
     if as_json:
@@ -162,15 +165,17 @@ def _delivery(one: Delivered) -> dict[str, Any]:
 
 
 @webhooks_command.command("resend")
-@click.argument("number", type=click.IntRange(1, _HIGHEST))
-def resend_command(number: int) -> int:
-    """Send one announcement again, under its id, from its first try on."""
+@click.argument("announcement", metavar="ID")
+def resend_command(announcement: str) -> int:
+    """Send one announcement again, from its first try on: by its number, or by the webhook-id it keeps."""
     settings = load_settings(used=STORED | QUEUE | POLICY)
     with contextlib.closing(read_store(settings)) as store:
+        is_number = announcement.isdecimal() and int(announcement) <= _HIGHEST
+        number = int(announcement) if is_number else store.announcement_of(announcement) or 0
         endpoint = store.resend_announcement(number)
         if endpoint is None:
             raise AfterwordError(
-                f"there is no announcement {number}, or it is erased; `webhooks deliveries` lists"
+                f"there is no announcement {printable(announcement)}, or it is erased: see `webhooks deliveries`"
             )
         _endpoint(settings, endpoint)
         with contextlib.suppress(QueueUnavailable):  # the dispatcher offers it

@@ -99,11 +99,13 @@ def test_deliveries_show_each_try_and_one_is_sent_again_by_its_number(home: Home
     )
     assert (one["number"], one["recording_id"], one["status"]) == (number, RECORDING, "waiting")
     assert [(tried["answer"], tried["took_ms"]) for tried in one["tries"]] == [("503", 20)]
-    assert "503" in home.run("webhooks", "deliveries", "--recording", RECORDING).out
+    assert "503" in home.run("webhooks", "deliveries", "--recording", RECORDING[:8]).out
     assert home.run("webhooks", "resend", str(number)).code == 0
     assert home.store.read_value(sa.select(outgoing.c.tries).where(outgoing.c.id == number)) == 0
-    missing = home.run("webhooks", "resend", "99")
-    assert (missing.code, "no announcement 99" in missing.err) == (1, True)
+    assert home.run("webhooks", "resend", one["webhook_id"]).code == 0
+    for unknown in ("99", "9" * 30, "no-such-id"):
+        missing = home.run("webhooks", "resend", unknown)
+        assert (missing.code, f"no announcement {unknown}" in missing.err) == (1, True)
 
 
 def test_resending_to_a_disabled_endpoint_says_that_it_waits(home: Home, receiver: Receiver) -> None:

@@ -56,12 +56,13 @@ class EndpointState:
     disabled_at: float | None = None
     breaker: CircuitBreaker = CircuitBreaker()
     delivered_at: float | None = None
+    has_waiting: bool = False  # something is to be sent to it
 
     def said(self, digest: str) -> str:
-        """`disabled`, `failing` (its breaker is open) or `ok`, under its present address."""
+        """`disabled`, `failing` (its breaker is open, and something waits) or `ok`, at this address."""
         if self.digest == digest:
             return DISABLED
-        return FAILING if self.breaker.open_until is not None else WELL
+        return FAILING if self.breaker.open_until is not None and self.has_waiting else WELL
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,10 @@ class Announcements(RecallAnswers):
         with self.writing() as connection:
             return connection.execute(again).scalar()
 
+    def announcement_of(self, webhook_id: str) -> int | None:
+        """Its number."""
+        return self.read_value(sa.select(outgoing.c.id).where(outgoing.c.webhook_id == webhook_id))
+
     def endpoint_state(self, name: str) -> EndpointState:
         with self.reading() as connection:
             return endpoint_states(connection).get(name, EndpointState())
@@ -271,10 +276,10 @@ class Announcements(RecallAnswers):
 
 def endpoint_states(connection: Connection) -> dict[str, EndpointState]:
     """By their names; one of which nothing was learnt is well."""
-    found = connection.execute(sa.select(endpoints))
+    waits = sa.exists().where(outgoing.c.endpoint == endpoints.c.name, outgoing.c.due_at.is_not(None))
     return {
-        row.name: EndpointState(row.digest, row.disabled_at, _breaker_of(row), row.delivered_at)
-        for row in found
+        row.name: EndpointState(row.digest, row.disabled_at, _breaker_of(row), row.delivered_at, row.waits)
+        for row in connection.execute(sa.select(endpoints, waits.label("waits")))
     }
 
 
