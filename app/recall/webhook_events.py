@@ -93,6 +93,7 @@ _EVENTS: dict[str, Callable[[_Body, str, float], events.Event]] = {
     EventName.TRANSCRIPT_FAILED: _transcript_failed,
     EventName.TRANSCRIPT_DELETED: lambda body, id, at: events.TranscriptDeleted(at, *_transcript(body, id)),
 }
+assert set(_EVENTS) == set(EventName), "every event to be ticked has a reader"
 
 
 def _strict_id(body: _Body, what: str) -> str:

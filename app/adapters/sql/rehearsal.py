@@ -12,7 +12,7 @@ from app.adapters.sql.store import SqlStore
 from app.clock import SystemClock, boot_id
 from app.core import events
 from app.core.machine import decide
-from app.core.policy import Policy
+from app.core.policy import Policy, ProviderChoice
 from app.orchestrator.records import (
     Announcement,
     ArtifactRow,
@@ -25,11 +25,10 @@ from app.orchestrator.records import (
     Source,
 )
 from app.recall.limits import CREATES_PER_BOT
-from app.recall.providers import BUILT_IN_PROVIDERS
 from app.recall.types import Answer
 
-_WORKSPACE, _TRANSCRIPT = "", "rehearsed"
-_POLICY = Policy(providers=BUILT_IN_PROVIDERS, attempts=1)
+_WORKSPACE, _PROVIDER, _TRANSCRIPT = "", "rehearsed_async", "rehearsed"
+_POLICY = Policy(providers=(ProviderChoice(_PROVIDER),), attempts=1)
 _LEASE_S = 15.0
 
 
@@ -42,10 +41,10 @@ def rehearse(store: SqlStore) -> None:
 class _Rehearsal:
     def __init__(self, store: SqlStore) -> None:
         self._store, self._presence = store, Presence(600.0, BootClock(boot_id(), SystemClock().boottime))
-        self._recording = str(uuid.uuid4())  # of no one: several workers rehearse at a time
+        self._recording = str(uuid.uuid4())  # several workers rehearse at a time
 
     def play(self) -> None:
-        store, provider, heard = self._store, BUILT_IN_PROVIDERS[0].key, Source(by="webhook")
+        store, provider, heard = self._store, _PROVIDER, Source(by="webhook")
         store.receive(1, self._presence)
         at = store.now()
         create = self._begun(self._step(events.RecordingDone(at), heard))
