@@ -175,7 +175,7 @@ def resend_command(announcement: str) -> int:
         endpoint = store.resend_announcement(number)
         if endpoint is None:
             raise AfterwordError(
-                f"there is no announcement {printable(announcement)}, or it is erased: see `webhooks deliveries`"
+                f"no announcement {printable(announcement)}, or it is erased; see `webhooks deliveries`"
             )
         _endpoint(settings, endpoint)
         with contextlib.suppress(QueueUnavailable):  # the dispatcher offers it

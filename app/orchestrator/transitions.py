@@ -23,15 +23,7 @@ from app.core.step import budget
 from app.errors import AlreadyApplied, QueueUnavailable, Stale
 from app.orchestrator.next_steps import next_step
 from app.orchestrator.ports import AccountPauses, CircuitBreakers, Clock, Liveness, Queue, Transcriptions
-from app.orchestrator.records import (
-    Announce,
-    ArtifactRow,
-    Committed,
-    Loaded,
-    Send,
-    Source,
-    announce_nothing,
-)
+from app.orchestrator.records import Announce, ArtifactRow, Committed, Loaded, Send, Source, announce_nothing
 from app.recall.limits import CREATES_PER_BOT
 
 _MOST_COLLISIONS = 12
