@@ -55,6 +55,7 @@ def setting(
 
 
 _MADE: Any = Field(None)  # of other settings
+_MADE_UNSHOWN: Any = Field(None, repr=False)  # and with addresses in it that may hold a secret
 
 
 def extra_of(field: FieldInfo) -> dict[str, Any]:
@@ -86,7 +87,7 @@ class Settings(BaseModel):
     provider_order: str | None = setting(
         "AFTERWORD_PROVIDERS", None, "Recall's provider keys in order", reload=True
     )
-    policy_tables: Annotated[PolicyTables, ReadBy(values.policy_tables)] = _MADE
+    policy_tables: Annotated[PolicyTables, ReadBy(values.policy_tables)] = _MADE_UNSHOWN
     policy: Annotated[Policy, ReadBy(values.policy)] = _MADE
     endpoints: Annotated[tuple[Endpoint, ...], ReadBy(values.endpoints)] = _MADE
     api_key: Annotated[str, ReadBy(values.api_key)] = setting(

@@ -128,6 +128,14 @@ def test_an_endpoint_that_is_gone_is_asked_no_more_until_it_is_enabled(sql_store
     assert set(due(sql_store)) == {first, second}
 
 
+def test_what_was_under_way_beside_a_410_does_not_enable_the_endpoint(sql_store: SqlStore) -> None:
+    gone, answered = [take(sql_store, number) for number in stored(sql_store, news(1), news(2))]
+    settle(sql_store, gone, GONE)
+    settle(sql_store, answered, TAKEN)
+    assert sql_store.endpoint_state("crm").said("digest-1") == "disabled"
+    assert due(sql_store) == []
+
+
 def test_one_that_fails_in_a_row_is_probed_by_one_until_something_works(sql_store: SqlStore) -> None:
     numbers = stored(sql_store, *(news(n) for n in range(FAILURE_THRESHOLD + 2)))
     for number in numbers[:FAILURE_THRESHOLD]:

@@ -158,12 +158,14 @@ class Announcements(RecallAnswers):
             values |= {"due_at": self.db_now + (next_after_s or 0.0), "body": ended.body}
         log = {"answer": ended.answer, "took_ms": round(1000 * ended.took_s), "at": self.db_now}
         with self.writing() as connection:
-            _, breaker, now = self._locked_endpoint(connection, taken.endpoint, digest)
+            is_disabled, breaker, now = self._locked_endpoint(connection, taken.endpoint, digest)
             connection.execute(row.update().where(_is_ours(taken)).values(values))
             connection.execute(outgoing_tries.insert().values(outgoing_id=taken.id, **log))
             if ended.is_taken:
-                healthy = {"digest": None, "disabled_at": None, "delivered_at": self.db_now}
-                self._put_endpoint(connection, taken.endpoint, {**healthy, **asdict(CircuitBreaker())})
+                healthy = {**asdict(CircuitBreaker()), "delivered_at": self.db_now}
+                if not is_disabled:  # of another address; what was under way beside a 410 takes nothing back
+                    healthy |= {"digest": None, "disabled_at": None}
+                self._put_endpoint(connection, taken.endpoint, healthy)
             elif ended.is_gone:
                 self._put_endpoint(connection, taken.endpoint, {"digest": digest, "disabled_at": self.db_now})
             else:
