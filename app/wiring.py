@@ -127,14 +127,14 @@ def open_service(
     )
 
 
-def open_lanes(settings: Settings) -> Lanes:
+def open_lanes(settings: Settings, store: SqlStore) -> Lanes:
     """What sends announcements; connects when the first is handed over."""
     from app.announce.lanes import Lanes
     from app.announce.sender import Sender
 
     _hide_secrets(settings)
     payloads = open_payloads(settings)
-    sender = Sender(open_store(settings), payloads, open_schedule(settings), structlog.get_logger())
+    sender = Sender(store, payloads, open_schedule(settings), structlog.get_logger())
     return Lanes(sender.send, settings.endpoints)
 
 

@@ -69,18 +69,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "demo": ("core", "settings", "adapters", "results", "processes", "web", "simulator"),
     "cli": (
         *("core", "recall", "orchestrator", "adapters", "settings", "results", "announce", "processes"),
-        *("web", "ops", "demo", "simulator"),
+        *("web", "ops", "demo", "simulator", "transcripts"),
     ),
     "workers": (
-        "core",
-        "recall",
-        "orchestrator",
-        "adapters",
-        "settings",
-        "announce",
-        "processes",
-        "web",
-        "ops",
+        *("core", "recall", "orchestrator", "adapters", "settings", "announce", "processes", "web", "ops"),
     ),
 }
 _ENTRIES = ("web", "cli", "workers")

@@ -23,9 +23,9 @@ def main() -> int:
 
 def _work(settings: Settings) -> int:
     refuse_unfit_redis(settings)
-    preload(settings, is_with_web=False)
+    store = preload(settings, is_with_web=False)
     tell_of_storage(settings)
-    return Supervisor(worker_specs(settings)).run()
+    return Supervisor(worker_specs(settings, store)).run()
 
 
 if __name__ == "__main__":

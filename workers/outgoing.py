@@ -20,6 +20,7 @@ from app.processes.heartbeats import Beater
 from workers.rq_worker import AfterwordWorker, run_worker, wait_for_id
 
 if TYPE_CHECKING:
+    from app.adapters.sql.store import SqlStore
     from app.announce.lanes import Lanes
     from app.settings.environment import Settings
 
@@ -44,12 +45,11 @@ class HandingWorker(AfterwordWorker):
         self.set_state(WorkerStatus.IDLE)
 
 
-def work(settings: Settings) -> None:
+def work(settings: Settings, store: SqlStore) -> None:
     """Until SIGTERM: then nothing more is taken up, and what is under way may end."""
     global _lanes  # noqa: PLW0603  # RQ calls `announce` by its name
-    store = wiring.open_store(settings)
     queue_id = wait_for_id(partial(wiring.ask_queue_id, store))
-    _lanes = wiring.open_lanes(settings)
+    _lanes = wiring.open_lanes(settings, store)
     try:
         run_worker(
             wiring.redis_url(settings),

@@ -20,6 +20,8 @@ from typing import Any
 import structlog
 
 from app import wiring
+from app.adapters.sql.rehearsal import rehearse
+from app.adapters.sql.store import SqlStore
 from app.errors import AfterwordError, BlobsUnavailable, ConfigError, StoreUnavailable
 from app.log import steady_stdout
 from app.ops import password
@@ -80,21 +82,22 @@ def run_up(settings: Settings) -> int:
         refuse_unfit_redis(settings)
         _migrate_if_possible(settings)
         tell_of_storage(settings)
-        preload(settings)
-        service = _Service(settings, told, listener)
+        service = _Service(settings, preload(settings), told, listener)
         return Supervisor([*specs, *service.specs()], renew=service.renew, on_stop=listener.close).run()
 
 
 class _Service:
     """The settings that the children run with, and those children."""
 
-    def __init__(self, settings: Settings, told: Mapping[str, Any], listener: socket.socket) -> None:
-        self._settings, self._told, self._listener = settings, told, listener
+    def __init__(
+        self, settings: Settings, store: SqlStore, told: Mapping[str, Any], listener: socket.socket
+    ) -> None:
+        self._settings, self._store, self._told, self._listener = settings, store, told, listener
 
     def specs(self) -> list[ChildSpec]:
         return [
             _web_spec(self._settings, self._listener),
-            *worker_specs(self._settings, drop=self._listener.close),
+            *worker_specs(self._settings, self._store, drop=self._listener.close),
             _dispatcher_spec(self._settings, self._told, drop=self._listener.close),
         ]
 
@@ -196,7 +199,9 @@ def _migrate_apart(settings: Settings) -> None:
         wiring.migrate(settings)
 
 
-def worker_specs(settings: Settings, *, drop: Callable[[], object] = lambda: None) -> list[ChildSpec]:
+def worker_specs(
+    settings: Settings, store: SqlStore, *, drop: Callable[[], object] = lambda: None
+) -> list[ChildSpec]:
     """
     `worker-1` … `worker-N` for commands, `inbox` for deliveries and `outgoing` for announcements: one queue
     each. `drop` is called first in each, to close what is not its own.
@@ -207,7 +212,7 @@ def worker_specs(settings: Settings, *, drop: Callable[[], object] = lambda: Non
     return [
         ChildSpec(
             name,
-            partial(_work, settings, queue, name, drop),
+            partial(_work, settings, store, queue, name, drop),
             stop_order=_WORKERS,
             grace_s=DRAIN_S,
             tells_ready=True,
@@ -216,7 +221,7 @@ def worker_specs(settings: Settings, *, drop: Callable[[], object] = lambda: Non
     ]
 
 
-def _work(settings: Settings, queue: str, name: str, drop: Callable[[], object]) -> None:
+def _work(settings: Settings, store: SqlStore, queue: str, name: str, drop: Callable[[], object]) -> None:
     from app.adapters.redis.job_queue import OUTGOING
     from workers import outgoing
     from workers.rq_worker import work_for
@@ -224,9 +229,9 @@ def _work(settings: Settings, queue: str, name: str, drop: Callable[[], object])
     drop()
     tell_ready()  # Redis may be away; it is as much away for the one before
     if queue == OUTGOING:
-        outgoing.work(settings)
+        outgoing.work(settings, store)
     else:
-        work_for(settings, queue, name)
+        work_for(settings, store, queue, name)
 
 
 def _valkey_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
@@ -289,16 +294,22 @@ def _dispatcher_spec(settings: Settings, told: Mapping[str, Any], *, drop: Calla
     return ChildSpec("dispatcher", dispatch, stop_order=_DISPATCHER, grace_s=3.0, tells_ready=True)
 
 
-def preload(settings: Settings, *, is_with_web: bool = True) -> None:
+def preload(settings: Settings, *, is_with_web: bool = True) -> SqlStore:
     """
     Imports what children may need, once, before the forks. What is imported later could be of another
-    version, checked out meanwhile; and five workers then cost 69 MiB in all rather than 61 each.
+    version, checked out meanwhile; and five workers then cost 69 MiB in all rather than 61 each. Returns the
+    workers' store, not connected, with its SQL compiled.
     """
     unwanted = _NOT_SERVICE if is_with_web else _NOT_SERVICE | _ONLY_WEB
     for package in ("app", "workers"):
         _import_all(import_module(package), unwanted)
-    # What is opened here connects to nothing and is thrown away; it imports what it names only when asked.
-    wiring.open_service(settings)
+    store = wiring.open_store(settings)
+    # Connects to nothing and is thrown away; it imports what it names only when asked.
+    wiring.open_service(settings, store=store)
+    with suppress(StoreUnavailable):  # then each horse compiles for itself
+        rehearse(store)
+    store.close()
+    return store
 
 
 def _import_all(package: ModuleType, unwanted: Collection[str]) -> None:

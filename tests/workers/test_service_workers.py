@@ -34,12 +34,12 @@ from app.settings.environment import load_settings
 from workers import outgoing, rq_worker
 from workers.up import preload
 settings = load_settings({environment!r})
-preload(settings)
-def serve(kind, name): return lambda: rq_worker.work_for(settings, kind, name)
+store = preload(settings)
+def serve(kind, name): return lambda: rq_worker.work_for(settings, store, kind, name)
 sys.exit(Supervisor([
     ChildSpec("worker-1", serve("recall", "worker-1"), grace_s=5),
     ChildSpec("inbox", serve("inbox", "inbox"), grace_s=5),
-    ChildSpec("outgoing", lambda: outgoing.work(settings), grace_s=5),
+    ChildSpec("outgoing", lambda: outgoing.work(settings, store), grace_s=5),
 ], PrintedLog()).run())
 """
 ELSEWHERE = {
