@@ -13,13 +13,17 @@ from typing import Any
 from urllib.parse import quote
 
 from app.adapters.local_files import BlobMissing, LocalBlobs
+from app.errors import TranscriptUnreadable
 from app.orchestrator.records import TakenAnnouncement
+from app.results.stored_files import open_result_file
 from app.settings.outgoing import Endpoint
 from app.transcripts.manifest import Manifest, ManifestUnreadable, parse_manifest
-from app.transcripts.result_folder import MANIFEST, folder_of
+from app.transcripts.result_folder import MANIFEST, RAW, folder_of
 
 LARGEST_BYTES = 1 << 20
-_TEXT, _SEGMENTS, _SENTENCES = "transcript.txt", "segments.json", "sentences.json"
+_WORDS = _TEXT, _SEGMENTS = "transcript.txt", "segments.json"
+# Of Recall's JSON, from which what the policy does not store is made: some twenty times the words.
+_LARGEST_RAW_BYTES = 32 * LARGEST_BYTES
 
 
 class Payloads:
@@ -45,7 +49,8 @@ class Payloads:
     def _manifest(self, taken: TakenAnnouncement) -> Manifest | None:
         if taken.transcript_id is None:
             return None
-        with suppress(BlobMissing, ManifestUnreadable), self._blobs.open(self._key(taken, MANIFEST)) as file:
+        key = f"{folder_of(taken.workspace, taken.recording_id, taken.transcript_id)}/{MANIFEST}"
+        with suppress(BlobMissing, ManifestUnreadable), self._blobs.open(key) as file:
             return parse_manifest(file.read())
         return None
 
@@ -65,19 +70,19 @@ class Payloads:
     def _words(self, taken: TakenAnnouncement, manifest: Manifest) -> dict[str, Any] | None:
         """None when they are too many: they are not read then."""
         sizes = {file.name: file.size_bytes for file in manifest.files}
-        segments = _SEGMENTS if _SEGMENTS in sizes else _SENTENCES
-        if sizes.get(_TEXT, 0) + sizes.get(segments, 0) > 2 * LARGEST_BYTES:
+        if (
+            sum(sizes.get(name, 0) for name in _WORDS) > LARGEST_BYTES
+            or sizes.get(RAW, 0) > _LARGEST_RAW_BYTES
+        ):
             return None
         words: dict[str, Any] = {"segments": [], "text": ""}
-        with suppress(BlobMissing), self._blobs.open(self._key(taken, segments)) as file:
-            words["segments"] = [_segment(one) for one in json.load(file)]
-        with suppress(BlobMissing), self._blobs.open(self._key(taken, _TEXT)) as file:
-            words["text"] = file.read().decode("utf-8")
-        return words
-
-    def _key(self, taken: TakenAnnouncement, name: str) -> str:
         folder = folder_of(taken.workspace, taken.recording_id, str(taken.transcript_id))
-        return f"{folder}/{name}"
+        with suppress(BlobMissing, TranscriptUnreadable):
+            with open_result_file(self._blobs, folder, _SEGMENTS) as file:
+                words["segments"] = json.load(file)
+            with open_result_file(self._blobs, folder, _TEXT) as file:
+                words["text"] = file.read().decode("utf-8")
+        return words
 
 
 def enveloped(event: str, at: float, data: dict[str, Any]) -> str:
@@ -94,11 +99,3 @@ def enveloped(event: str, at: float, data: dict[str, Any]) -> str:
 
 def _duration(manifest: Manifest | None) -> dict[str, Any]:
     return {} if manifest is None else {"duration_ms": manifest.summary.duration_ms}
-
-
-def _segment(one: dict[str, Any]) -> dict[str, Any]:
-    """In the words of https://docs.bota.dev/api-reference/transcriptions/get-transcription."""
-    if "start_s" not in one:
-        return one
-    times = {"start": one["start_s"], "end": one["end_s"], "confidence": None}
-    return {"text": one["text"], "speaker": one["speaker"], **times}

@@ -142,7 +142,9 @@ class Advancer:
             answers=source.answers,
             news=self._announce(before.transcription, decision.state),
         )
-        self._offer_announcements(committed)
+        if committed.announcements:  # at once: nothing that follows changes what is said
+            with suppress(QueueUnavailable):  # the dispatcher offers again
+                self._queue.offer_announcements(committed.announcements)
         if committed.wait_s is None:  # else the bot's rate is used up, and nothing was written
             self._tell(before, decision, event, source)
             self._record_results(before, decision, event, policy)
@@ -223,9 +225,3 @@ class Advancer:
             self._queue.offer(committed.offerable)
         except QueueUnavailable:
             self._log.warning("queue_away", what_follows="the dispatcher offers again")
-
-    def _offer_announcements(self, committed: Committed) -> None:
-        """At once: nothing that follows changes what is said."""
-        if committed.announcements:
-            with suppress(QueueUnavailable):  # the dispatcher offers again
-                self._queue.offer_announcements(committed.announcements)

@@ -149,18 +149,17 @@ def test_both_secrets_sign_while_a_receiver_changes_to_the_new_one(stage: Stage,
 
 def test_text_is_sent_where_it_is_wanted_and_not_over_a_mebibyte(stage: Stage, receiver: Receiver) -> None:
     crm = endpoint(receiver.url, include_text=True)
-    sentence = {"speaker": "Ada", "start_s": 1.0, "end_s": 2.0, "text": "Guten Tag, ü.", "language": "de"}
-    files = {"transcript.txt": "Ada: Guten Tag, ü.\n", "sentences.json": json.dumps([sentence])}
+    segment = {"text": "Guten Tag, ü.", "speaker": "Ada", "start": 1.0, "end": 2.0, "confidence": None}
+    files = {"transcript.txt": "Ada: Guten Tag, ü.\n", "segments.json": json.dumps([segment])}
     put_result(stage.blobs, RECORDING, "t1", {name: text.encode() for name, text in files.items()})
-    put_result(stage.blobs, "long", "t1", {"transcript.txt": b"x" * LARGEST_BYTES})
-    put_result(stage.blobs, "longer", "t1", {"transcript.txt": b"x" * 3 * LARGEST_BYTES})
+    for recording, number in (("long", LARGEST_BYTES), ("longer", 3 * LARGEST_BYTES)):
+        long_files = {"transcript.txt": b"x" * number, "segments.json": b"[]"}
+        put_result(stage.blobs, recording, "t1", long_files)
     for recording in (RECORDING, "long", "longer"):
         (offer,) = stage.ended(crm, recording_id=recording)
         stage.sender().send(offer.id, crm)
     short, long, longer = (json.loads(one.body)["data"] for one in receiver.received)
-    assert short["segments"] == [
-        {"text": "Guten Tag, ü.", "speaker": "Ada", "start": 1.0, "end": 2.0, "confidence": None}
-    ]
+    assert short["segments"] == [segment]
     assert short["text"].startswith("Ada: Guten")
     for without in (long, longer):
         assert without["text_omitted"] is True
