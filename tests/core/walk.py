@@ -63,6 +63,7 @@ class Cast:
     has_waits_ended: bool = False  # a command put off for a day, a list that could not be read for as long
     has_forgotten: bool = True  # webhooks about attempts that this database does not know
     retries: tuple[int, ...] = ()  # budgets that a person names with a retry; 0: none
+    has_renders: bool = False  # a person asks for formats
 
 
 CASTS = {
@@ -94,7 +95,12 @@ CASTS = {
     ),
     "one provider, commands are lost": Cast(Policy(BOTH[:1], 1), has_commands_lost=True),
     "one provider, a person asks again": Cast(
-        Policy(BOTH[:1], 1), has_waits_ended=True, retries=(0, 2), has_looks=False, has_empties=False
+        Policy(BOTH[:1], 1),
+        has_waits_ended=True,
+        retries=(0, 2),
+        has_renders=True,
+        has_looks=False,
+        has_empties=False,
     ),
     "two providers, a person asks again": Cast(
         Policy(BOTH, 2),
@@ -363,6 +369,8 @@ def moves(world: World, cast: Cast) -> Iterator[tuple[ev.Event, Command | None]]
         yield ev.CommandMissing(NOW), None
     for budget in cast.retries:
         yield ev.RetryAsked(NOW, budget), None
+    for tid in sorted(world.state.processed_transcripts) if cast.has_renders else ():
+        yield ev.RenderAsked(NOW, tid), None
     for event in webhooks(world.state, cast):
         yield event, None
     for command in world.pending:
