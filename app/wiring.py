@@ -141,6 +141,7 @@ def web_parts(settings: Settings | None = None) -> WebParts:
         readiness=readiness.answer,
         ops=functools.partial(_mount_ops, settings=settings, store=watching, queue=queue),
         metrics=metrics.page(readiness, watching, providers=sorted(providers)),
+        api=functools.partial(_mount_api, settings=settings, workspaces=workspaces),
     )
 
 
@@ -171,6 +172,32 @@ def _hide_secrets(settings: Settings) -> None:
         settings.redis_url,
     )
     log.hide([value for value in own if value and not value.startswith("sqlite")])
+
+
+def _mount_api(app: Any, *, settings: Settings, workspaces: Mapping[str, WorkspaceSettings]) -> None:
+    from app.api.application import ApiParts, mount
+    from app.api.keys import Keyring
+    from app.api.limits import RequestRates, Slots
+    from app.api.objects import Results
+    from app.api.ordering import open_transitions
+    from app.api.processing import ProcessingConfigs
+    from app.api.reading import Reading
+    from app.api.routes import routes_of
+    from app.api.transcribing import Transcribing
+
+    store = open_store(settings)  # a pool of its own, as its threads are
+    policies = {name: one.policy for name, one in workspaces.items()}
+    reading = Reading(store, Results(open_blobs(settings)))
+    transcribing = Transcribing(store, reading, open_transitions(store, policies), policies)
+    allowed = settings.policy_tables.api
+    parts = ApiParts(
+        keys=Keyring(store.access_keys, settings.api_keys),
+        rates=RequestRates(store.take_requests, per_minute=allowed.requests_per_minute),
+        routes=routes_of(reading, transcribing, ProcessingConfigs(store, policies)),
+        slots=Slots(),
+        cors_origins=frozenset(allowed.cors_origins),
+    )
+    mount(app, parts)
 
 
 def _mount_ops(app: Any, *, settings: Settings, store: SqlStore, queue: RqQueue) -> None:

@@ -61,11 +61,24 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "processes": (),
     "web": ("core", "recall", "orchestrator", "adapters", "settings", "processes"),
     "ops": ("core", "recall", "orchestrator", "adapters", "settings", "processes", "web"),
+    "api": (
+        *(
+            "core",
+            "recall",
+            "orchestrator",
+            "adapters",
+            "settings",
+            "results",
+            "transcripts",
+            "processes",
+            "web",
+        ),
+    ),
     "simulator": (),  # another reading of Recall's documents: shared code would hide a misreading
     "demo": ("core", "settings", "adapters", "results", "processes", "web", "simulator"),
     "cli": (
         *("core", "recall", "orchestrator", "adapters", "settings", "results", "processes", "web", "ops"),
-        *("demo", "simulator"),
+        *("api", "demo", "simulator"),
     ),
     "workers": ("core", "recall", "orchestrator", "adapters", "settings", "processes", "web", "ops"),
 }

@@ -28,6 +28,7 @@ _COMMANDS = {  # by name: its file here, and what it is for
     "replay": ("retry", "apply a stored delivery once more"),
     "reconcile": ("backfill", "take up recordings whose webhooks were lost"),
     "backfill": ("backfill", "transcribe older recordings; names number and cost first"),
+    "keys": ("keys", "API keys of /v1: make, list, revoke"),
     "migrate": ("up", "bring the database to this version"),
     "simulate": ("up", "a Recall.ai of your own, to develop against"),
     "test": ("dev_tools", "the whole test suite"),

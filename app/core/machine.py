@@ -60,7 +60,8 @@ def decide(
     """
     if t.phase is Phase.ERASED:
         return Decision(t, ignored="erased: nothing about this recording is taken up again")
-    step = RULES[type(event)](t, event, policy)
+    step = RULES[type(event)](t, event, policy.intended(t.intent))
+    policy = policy.intended(step.state.intent)
     if step.ignored is None:
         step = step.then(_settle(step.state, policy, at=event.at))
         step = step.then(_unblock(step, pending, policy))
@@ -235,7 +236,7 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
     if (ended := _silence(t, policy, at=at)) is not None:
         return ended
     provider = create.unused_provider(t, policy)
-    if provider is None and t.retry_requested:
+    if provider is None and t.retry_requested and policy.providers:
         provider = policy.providers[0].key
     if provider is None or t.next_ordinal > budget(t, policy):
         return _all_used(t, at=at)
@@ -316,6 +317,7 @@ RULES: dict[type[events.Event], Rule] = {
     events.CommandMissing: recovery.on_command_missing,
     events.WaitEnded: recovery.on_wait_ended,
     events.RetryAsked: recovery.on_retry_asked,
+    events.TranscriptionOrdered: recovery.on_transcription_ordered,
     events.DowntimeDetected: create.on_downtime_detected,
     events.ClockStepped: absence.on_clock_stepped,
     events.CommandFailed: recovery.on_command_failed,

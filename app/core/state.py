@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from app.core.policy import Intent
+
 
 class Phase(StrEnum):
     NEW = "new"
@@ -165,6 +167,7 @@ class Transcription:
     budget: int = 0  # raised by hand; the policy's own budget counts as well
     retry_requested: bool = False  # a person wants another attempt; until one is claimed
     is_by_hand: bool = False  # a person asked for this recording: the selection is not asked again
+    intent: Intent = Intent()  # what it was ordered with, where a program ordered it
     recording_wait_since: float = 0.0  # the recording is not done, or the news of it was lost
     recording_asks: int = 0
     provider_wait_since: float = 0.0  # every provider that is left is passed over
@@ -285,6 +288,7 @@ def from_record(record: Mapping[str, Any]) -> Transcription:
     known["metadata"] = tuple((k, v) for k, v in known.get("metadata", ()))
     for name in ("processed_transcripts", "superseded"):
         known[name] = tuple(known.get(name, ()))
+    known["intent"] = _intent(record.get("intent", {}))
     return Transcription(**known)
 
 
@@ -297,6 +301,12 @@ def _waits_of_version_1(record: Mapping[str, Any]) -> dict[str, Any]:
         "provider_wait_since": since,
         "looks_for_others": times,
     }
+
+
+def _intent(record: Mapping[str, Any]) -> Intent:
+    known = _known(Intent, record)
+    able = known.get("able")
+    return Intent(**{**known, "able": None if able is None else tuple(able)})
 
 
 def _attempt(record: Mapping[str, Any]) -> Attempt:

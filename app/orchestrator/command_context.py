@@ -68,7 +68,8 @@ class CommandContext:
 
     @property
     def policy(self) -> Policy:
-        return self.workspace.policy
+        """The workspace's, for this recording."""
+        return self.workspace.policy.processed(self.before.processing).intended(self.state.intent)
 
     @property
     def state(self) -> Transcription:

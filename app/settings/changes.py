@@ -22,7 +22,7 @@ from app.settings.program_name import ROOT
 
 _POLICY = "AFTERWORD_POLICY"
 # What it is made of, and it.
-_OF_POLICY = ("policy_file", "provider_order", "policy")
+_OF_POLICY = ("policy_file", "provider_order", "policy_tables", "policy")
 _DIGITS = 4  # hexadecimal
 
 

@@ -28,6 +28,7 @@ from app.settings import env_file, values
 from app.settings.faults import Faults, must
 from app.settings.host_environment import NAMES as SURROUNDINGS
 from app.settings.host_environment import home_warnings, is_host, surroundings_problems
+from app.settings.policy_file import PolicyTables
 from app.settings.program_name import ROOT
 from app.settings.server_urls import sqlite_file
 from app.settings.values import ApiKey, ReadBy
@@ -96,6 +97,7 @@ class Settings(BaseModel):
     provider_order: str | None = setting(
         "AFTERWORD_PROVIDERS", None, "Recall's provider keys in order", reload=True
     )
+    policy_tables: Annotated[PolicyTables, ReadBy(values.policy_tables)] = _MADE
     policy: Annotated[Policy, ReadBy(values.policy)] = _MADE
     api_key: Annotated[str, ReadBy(values.api_key)] = setting(
         "RECALL_API_KEY",
@@ -128,7 +130,7 @@ class Settings(BaseModel):
         "AFTERWORD_WORKERS", "4", "worker processes, 1 to 64"
     )
     api_keys: Annotated[tuple[ApiKey, ...], ReadBy(values.api_keys)] = setting(
-        "AFTERWORD_API_KEYS", "", "checked for its form", is_secret=True, reload=True
+        "AFTERWORD_API_KEYS", "", "keys of `/v1`, beside those of `keys create`", is_secret=True, reload=True
     )
     ops_password: str | None = setting(
         "AFTERWORD_OPS_PASSWORD", None, "for `/ops/` and `/metrics`", is_secret=True, reload=True

@@ -23,7 +23,7 @@ from app.recall.limits import REGIONS, base_url_of, region_of
 from app.recall.signatures import Secret, parse_secret
 from app.recall.url_checks import check_base_url, host_is_loopback
 from app.settings.faults import Faults
-from app.settings.policy_file import read_policy
+from app.settings.policy_file import PolicyTables, read_policy
 from app.settings.server_urls import (
     fits,
     postgresql_problems,
@@ -46,6 +46,11 @@ class ReadBy:
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
         return core_schema.with_info_plain_validator_function(self.function)
+
+
+SCOPES = frozenset(
+    {"transcriptions:read", "transcriptions:write", "transcriptions:delete", "config:read", "config:write"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +105,8 @@ def time_scale(text: str, info: Any) -> float:
     return float(text)
 
 
-def policy(_: object, info: Any) -> Policy:
-    """Of the file that is named, else of `policy.toml` where it lies, else the built-in one."""
+def policy_tables(_: object, info: Any) -> PolicyTables:
+    """Of the file that is named, else of `policy.toml` where it lies, else what is built in."""
     faults, file = info.context, info.data["policy_file"]
     is_there = os.path.exists(file)  # not Path's, which raises where a folder may not be entered
     is_named = "AFTERWORD_POLICY" in faults.given
@@ -110,9 +115,13 @@ def policy(_: object, info: Any) -> Policy:
         problem(f"AFTERWORD_POLICY: there is no file {file}; write one or unset the variable.")
     path = file if is_there and (is_named or not faults.is_isolated) else None
     order, warn = info.data["provider_order"], faults.warnings.append
-    return read_policy(path, order=order, problem=problem, warn=warn).policy(
-        time_scale=info.data["time_scale"]
-    )
+    return read_policy(path, order=order, problem=problem, warn=warn)
+
+
+def policy(_: object, info: Any) -> Policy:
+    """What the rules decide by."""
+    tables: PolicyTables = info.data["policy_tables"]
+    return tables.policy(time_scale=info.data["time_scale"])
 
 
 def api_key(text: str, _info: Any) -> str:
@@ -200,4 +209,9 @@ def api_keys(text: str, _info: Any) -> tuple[ApiKey, ...]:
     matches = [_API_KEY.fullmatch(one) for one in text.split()]
     if None in matches:
         raise ValueError("each is name=scope+scope=sha256-hex, separated by blanks")
-    return tuple(ApiKey(m["name"], frozenset(m["scopes"].split("+")), m["digest"]) for m in matches if m)
+    keys = tuple(ApiKey(m["name"], frozenset(m["scopes"].split("+")), m["digest"]) for m in matches if m)
+    if unknown := frozenset().union(*(key.scopes for key in keys)) - SCOPES:
+        raise ValueError(f"{sorted(unknown)[0]} is no scope; there are {', '.join(sorted(SCOPES))}")
+    if len({key.name for key in keys}) != len(keys):
+        raise ValueError("two keys have one name, by which the log tells them apart")
+    return keys
