@@ -23,6 +23,7 @@ from app.api.openapi import document_of, page_of
 from app.api.problems import Problem
 from app.errors import BlobsUnavailable, StoreUnavailable
 
+PREFIX = "/v1"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _CORS_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Range"
 
@@ -41,17 +42,15 @@ class ApiParts:
 
 
 def mount(app: Flask, parts: ApiParts) -> None:
-    """Hangs `/v1` in."""
+    """Hangs `/v1` in: every path below it, also one that no rule could match."""
     api = _Api(parts)
     blueprint = Blueprint("v1", __name__)
-    for rule in ("/v1", "/v1/", "/v1/<path:rest>"):
-        blueprint.add_url_rule(
-            rule,
-            "v1",
-            lambda rest="": api.answer(request, f"/{rest}"),
-            methods=_METHODS,
-            provide_automatic_options=False,
-        )
+
+    @blueprint.before_app_request
+    def serve() -> Response | None:
+        is_ours = request.path == PREFIX or request.path.startswith(f"{PREFIX}/")
+        return api.answer(request, request.path.removeprefix(PREFIX)) if is_ours else None
+
     app.register_blueprint(blueprint)
 
 
@@ -59,7 +58,7 @@ class _Api:
     def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
         self._map = Map(
-            [Rule(r.path, methods=[r.method], endpoint=r, merge_slashes=False) for r in parts.routes],
+            [Rule(r.path, methods=[r.method], endpoint=n) for n, r in enumerate(parts.routes)],
             strict_slashes=False,
             redirect_defaults=False,
             merge_slashes=False,
@@ -135,13 +134,13 @@ class _Api:
 
     def _route_of(self, path: str, method: str) -> tuple[Route, dict[str, Any]]:
         try:
-            route, values = self._map.match(path, method=method)
+            number, values = self._map.match(path, method=method)
         except MethodNotAllowed as error:
             allowed = ", ".join(sorted(error.valid_methods or ()))
             raise Problem("method_not_allowed", headers={"Allow": allowed}) from None
         except (NoRoute, RequestRedirect):
             raise Problem("no_route") from None
-        return route, dict(values)
+        return self._parts.routes[number], dict(values)
 
 
 def _page(text: str) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -13,11 +14,13 @@ from pydantic import BaseModel, ValidationError
 from app.adapters.sql.access import AccessKey
 from app.api.keys import Scope
 from app.api.problems import Problem
-from app.api.types import Given, NoQuery, Told
+from app.api.types import UUID_PATTERN, Given, NoQuery, Told
 from app.web.bounded_worker import BodyRefused, read_body
 
 BODY_BYTES = 64 * 1024
 METADATA = "metadata."
+NO_RECORDING = "00000000-0000-0000-0000-000000000000"
+_ID = re.compile("[A-Za-z0-9_-]{1,100}")
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -52,6 +55,7 @@ class Route:
 
     def checked(self, request: Request, key: AccessKey, path: Mapping[str, str]) -> Call:
         """Raises `Problem`."""
+        _check(path)
         query, metadata = self._query(request)
         if self.body is None:
             return Call(request, key, path, query, metadata)
@@ -69,6 +73,13 @@ class Route:
             else:
                 given[name] = value
         return _valid(self.query, given), tuple(metadata)
+
+
+def _check(path: Mapping[str, str]) -> None:
+    if not re.fullmatch(UUID_PATTERN, path.get("recording_id", NO_RECORDING)):
+        raise Problem("invalid_request", "recording_id: Recall's ids are UUIDs, in five groups.")
+    if not _ID.fullmatch(path.get("id", "txn_")):
+        raise Problem("not_found")
 
 
 def _plain(name: str, text: str) -> str:

@@ -55,7 +55,7 @@ class Reading:
 
     def found(self, key: AccessKey, id_: str) -> Listed:
         """By a transcription's id or its recording's. Raises `Problem` where this key sees none."""
-        found = self.store.find_transcription(id_, workspace=key.workspace) if id_.isascii() else None
+        found = self.store.find_transcription(id_, workspace=key.workspace)
         if found is None:
             raise Problem("not_found")
         return found
