@@ -56,11 +56,12 @@ def on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> St
 def on_transcription_ordered(t: Transcription, e: events.TranscriptionOrdered, policy: Policy) -> Step:
     """
     One transcription per recording: what is under way or stored stays as it is, and one that failed or was
-    skipped is tried again as by `RetryAsked`. A recording that is not known to be done is asked about; its
-    transcripts are listed before anything is paid for.
+    skipped is tried again as by `RetryAsked`. A recording that is not known to be done is asked about. Before
+    the first attempt Recall's list is read: the same may have been ordered elsewhere.
     """
-    is_told = e.intent != Intent()
-    ordered = replace(t, intent=e.intent) if is_told else t
+    ordered = t if e.intent == Intent() else replace(t, intent=e.intent)
+    if not t.attempts:
+        ordered = replace(ordered, lookup_required=True)
     if t.phase in (Phase.FAILED, Phase.SKIPPED):
         again = events.RetryAsked(e.at, budget=0)
         step = on_retry_asked(ordered, again, policy)
@@ -70,7 +71,6 @@ def on_transcription_ordered(t: Transcription, e: events.TranscriptionOrdered, p
     heard = replace(
         ordered,
         is_by_hand=True,
-        lookup_required=True,
         first_heard_at=t.first_heard_at or e.at,
         recording_wait_since=t.recording_wait_since or e.at,
         recording_asks=max(t.recording_asks, 1),

@@ -78,12 +78,12 @@ def test_a_skipped_one_is_transcribed_all_the_same_and_a_failed_one_within_its_b
     skipped, failed = str(uuid.uuid4()), str(uuid.uuid4())
     stage.happens(skipped, events.RecordingDone(stage.store.now(), metadata=(("afterword", "skip"),)))
     assert state(stage, skipped).phase is Phase.SKIPPED
-    assert stage.order(skipped, {"provider": "deepgram"}).status_code == 201
-    assert pending(stage, skipped) == [CreateTranscript(1, "deepgram_async")]
+    assert stage.order(skipped, {"provider": "deepgram"}).json["status"] == "processing"
+    assert pending(stage, skipped) == [LookUpTranscript(0)]
 
     stage.happens(failed, events.RecordingFailed(stage.store.now()))
     assert stage.order(failed).status_code == 201
-    assert pending(stage, failed) == [CreateTranscript(1, "recallai_async")]
+    assert pending(stage, failed) == [LookUpTranscript(0)]
 
 
 def test_a_used_budget_is_409_and_says_how_to_pay(stage: Stage) -> None:

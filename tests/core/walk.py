@@ -62,6 +62,7 @@ class Cast:
     has_waits_ended: bool = False  # a command put off for a day, a list that could not be read for as long
     has_forgotten: bool = True  # webhooks about attempts that this database does not know
     retries: tuple[int, ...] = ()  # budgets that a person names with a retry; 0: none
+    has_orders: bool = False  # a program orders the transcription
 
 
 CASTS = {
@@ -102,6 +103,9 @@ CASTS = {
         has_looks=False,
         has_empties=False,
         has_forgotten=False,
+    ),
+    "one provider, a program orders": Cast(
+        Policy(BOTH[:1], 1), (REALTIME,), has_orders=True, has_empties=False, has_policy_changes=True
     ),
     "one provider, and it is down": Cast(
         Policy(BOTH[:1], 1, open_providers=frozenset({"a_async"})), (REALTIME,)
@@ -361,6 +365,8 @@ def moves(world: World, cast: Cast) -> Iterator[tuple[ev.Event, Command | None]]
         yield ev.CommandMissing(NOW), None
     for budget in cast.retries:
         yield ev.RetryAsked(NOW, budget), None
+    if cast.has_orders:
+        yield ev.TranscriptionOrdered(NOW), None
     for event in webhooks(world.state, cast):
         yield event, None
     for command in world.pending:
