@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from app.core.state import Phase
 
@@ -27,6 +27,16 @@ Uuid = Annotated[str, StringConstraints(pattern=UUID_PATTERN, to_lower=True)]
 # No control characters: a database may refuse them.
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=500)]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$", min_length=1, max_length=100)]
+
+
+def _written_out(value: object) -> object:
+    """Not the number of seconds, which pydantic would take for one."""
+    if not isinstance(value, str) or "T" not in value.upper():
+        raise ValueError("a date and a time with its zone, such as 2026-11-28T12:00:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 
 
 class Given(BaseModel):
@@ -60,8 +70,8 @@ class ListQuery(Given):
     status: Status | None = None
     verdict: Word | None = None
     provider: Word | None = Field(None, description="Recall's key; of the result or of any attempt")
-    created_after: AwareDatetime | None = None
-    created_before: AwareDatetime | None = None
+    created_after: Moment | None = None
+    created_before: Moment | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     cursor: Word | None = Field(None, description="`next_cursor` of the page before")
 
