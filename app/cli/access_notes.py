@@ -24,11 +24,7 @@ def access_notes(store: Access, settings: Settings) -> Iterator[str]:
     for workspace in workspaces_of(settings):
         said = store.processing(workspace)
         if said is not None:
-            what = (
-                "every new recording is transcribed" if said.is_enabled else "only what the policy includes"
-            )
+            which = "every new recording" if said.is_enabled else "only what the policy includes"
             first = f", {said.provider} first" if said.provider else ""
-            yield (
-                f"Workspace {workspace}: {which} is transcribed{first}. The API key {said.by} said so at {time_of(said.at)}, "
-                "above the policy."
-            )
+            at = time_of(said.at)
+            yield f"Workspace {workspace}: {which}{first}. The API key {said.by} said so at {at}."
