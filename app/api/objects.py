@@ -94,7 +94,7 @@ class Results:
         broken answer; the caller closes `opened`.
         """
         head = json.dumps(self.summary(found, result))
-        return _pieces(head, *(self._opened(opened, result, name) for name in (_SENTENCES, _TEXT)))
+        return _joined(_pieces(head, *(self._opened(opened, result, name) for name in (_SENTENCES, _TEXT))))
 
     def _opened(self, opened: ExitStack, result: Result | None, name: str) -> BinaryIO | None:
         if result is None or name not in {file.name for file in result.manifest.files}:
@@ -125,19 +125,26 @@ def _pieces(head: str, segments: BinaryIO | None, text: BinaryIO | None) -> Iter
     yield b"}\n"
 
 
-def _segments(stream: BinaryIO) -> Iterator[bytes]:
-    """`sentences.json` has one sentence per line."""
-    separator, batch = b"[", bytearray()
-    for line in stream:
-        entry = line.strip().rstrip(b",")
-        if entry in (b"[", b"]", b"[]", b""):
-            continue
-        batch += separator + json.dumps(_segment(json.loads(entry)), ensure_ascii=False).encode()
-        separator = b", "
+def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same in pieces of a size worth sending."""
+    batch = bytearray()
+    for piece in pieces:
+        batch += piece
         if len(batch) >= _PIECE_BYTES:
             yield bytes(batch)
             batch.clear()
-    yield bytes(batch) + (b"[]" if separator == b"[" else b"]")
+    yield bytes(batch)
+
+
+def _segments(stream: BinaryIO) -> Iterator[bytes]:
+    """`sentences.json` has one sentence per line."""
+    separator = b"["
+    for line in stream:
+        entry = line.strip().rstrip(b",")
+        if entry not in (b"[", b"]", b"[]", b""):
+            yield separator + json.dumps(_segment(json.loads(entry)), ensure_ascii=False).encode()
+            separator = b", "
+    yield b"[]" if separator == b"[" else b"]"
 
 
 def _segment(sentence: Mapping[str, Any]) -> dict[str, Any]:

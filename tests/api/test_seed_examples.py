@@ -36,7 +36,7 @@ def run_node(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @node
 def test_polling_and_grouping_by_speaker_run_as_published(served: Served) -> None:
-    id_ = json.loads(served.get(f"/transcriptions/{served.recording}").body)["id"]
+    id_ = served.stage.get(f"/transcriptions/{served.recording}", key=served.keys[0]).json["id"]
     script = (
         f"{example('poll.js', served)}\n"
         f"const transcription = await waitForTranscription({json.dumps(id_)});\n"
