@@ -17,8 +17,15 @@ The map, along the arrows (each folder imports from those before it; a test hold
     cli/           one file per command or pair
     demo/          the show; simulator/, a local Recall, shares no code with the rest
 
-    wiring.py      the one place that names concrete classes
-    errors.py  log.py  clock.py
+    wiring.py      the one place that names concrete classes; errors.py, log.py, clock.py: for every folder
 
-`workers/` (beside this package) are RQ's entry points. This module imports nothing.
+`workers/` (beside this package, above all of it) are RQ's entry points. One recording's way:
+
+    web/group_commit        bytes, verified -> a row in the inbox, one commit -> 202
+    orchestrator/inbox_consumer, transitions    row -> event -> load, decide, commit: state, history, outbox
+    workers/dispatcher      what is due in the outbox -> its id into RQ -> workers/jobs.perform
+    orchestrator/command_runner, effects/       command -> lease -> effect -> outcome -> event -> transitions
+    effects/create_transcript, fetch_transcript, publish_transcript: the three of a recording without trouble
+
+This module imports nothing.
 """

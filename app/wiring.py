@@ -98,6 +98,7 @@ def open_service(
     *,
     queue_id: str | None = None,
     workspaces: Mapping[str, WorkspaceSettings] | None = None,
+    store: SqlStore | None = None,
 ) -> Service:
     """Everything a worker needs; connects when first used. `workspaces`: instead of those of the settings."""
     from app.clock import SystemClock
@@ -105,7 +106,7 @@ def open_service(
 
     _hide_secrets(settings)
     described = workspaces_of(settings) if workspaces is None else workspaces
-    store = open_store(settings)
+    store = store or open_store(settings)
     return Service(
         store=store,
         queue=open_queue(settings, store=store, queue_id=queue_id),

@@ -15,14 +15,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
 from app import log as logs
 from app import wiring
-from app.core.durations import growing
+from app.core.durations import growing, seconds
 from app.errors import AfterwordError, QueueUnavailable, StoreUnavailable
 from app.orchestrator.ports import DeliveryInbox, Liveness, Outbox, Queue
 from app.orchestrator.timing import Timing
@@ -36,29 +35,17 @@ if TYPE_CHECKING:
 
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 5.0
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How often, in seconds of this machine."""
+class Pace(Timing):
+    """How often, in seconds of this machine; `offer_again_s` is the installation's."""
 
-    look_every_s: float = 1.0
-    beat_every_s: float = 5.0
-    sweep_every_s: float = 30.0
-    offer_again_s: float = 15.0
-
-    @staticmethod
-    def scaled(time_scale: float) -> Pace:
-        """For a time that runs `time_scale` times faster; no process looks more often than each 0.2 s."""
-        return Pace(
-            look_every_s=max(0.2, 1.0 / time_scale),
-            beat_every_s=max(1.0, 5.0 / time_scale),
-            sweep_every_s=max(1.0, 30.0 / time_scale),
-            offer_again_s=Timing().scaled(time_scale).offer_again_s,
-        )
+    look_every_s: float = seconds(1, floor=0.2)
+    beat_every_s: float = seconds(5, floor=1)
+    sweep_every_s: float = seconds(30, floor=1)
 
 
 class Outage:
@@ -84,14 +71,13 @@ class ProgramReport(Beater):
     """Heartbeats named `up@HOST`, or `dispatcher@HOST` where it was started by itself."""
 
     def __init__(
-        self, store: SqlStore, *, told: Mapping[str, Any], up: int | None, workers: int | None = None
+        self,
+        store: SqlStore,
+        *,
+        told: Mapping[str, Any],  # of the settings it runs with, as `app.settings.changes` makes it
+        up: int | None,  # the process id of `up`; None for a dispatcher by itself
+        workers: int | None = None,  # for Recall's work, of `up`: they should give heartbeats as well
     ) -> None:
-        """
-        Args:
-            told: Of the settings it runs with, as `app.settings.changes` makes it.
-            up: The process id of `up`; None for a dispatcher by itself.
-            workers: How many `up` runs for Recall's work; from it follows who else should give heartbeats.
-        """
         more = {"settings": dict(told)} | ({} if up is None else {"pid": up, "workers": workers})
         super().__init__(store, "dispatcher" if up is None else "up", more=more)
         self._count = store.count
@@ -205,18 +191,16 @@ class Dispatcher:
             self._log.warning("sweep_failed", cause=str(error))
 
 
-def run_dispatcher(settings: Settings, *, told: Mapping[str, Any] = _NOTHING, up: int | None = None) -> None:
+def run_dispatcher(settings: Settings, *, told: Mapping[str, Any], up: int | None = None) -> None:
     """
-    Until SIGTERM, which ends it at once: there is nothing to finish. Main thread only.
-
-    Args:
-        told, up: See `ProgramReport`.
+    Until SIGTERM, which ends it at once: there is nothing to finish. Main thread only. `told` and `up` are as
+    of `ProgramReport`.
     """
     from workers.readiness_log import Watch
 
     mind_signals()
     dispatcher = _opened(settings, told, up)
-    every_s = Pace.scaled(settings.time_scale).sweep_every_s
+    every_s = Pace().scaled(settings.time_scale).sweep_every_s
     Watch(wiring.open_readiness(settings)).run_in_thread(every_s=every_s)
     tell_ready()
     while True:
@@ -233,7 +217,7 @@ def _opened(settings: Settings, told: Mapping[str, Any], up: int | None) -> Disp
         service.queue,
         sweep=service.sweep,
         send_report=report.give,
-        pace=Pace.scaled(settings.time_scale),
+        pace=Pace().scaled(settings.time_scale),
     )
 
 

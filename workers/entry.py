@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
 def run(name: str, work: Callable[[Settings], int | None]) -> int:
     """
-    Loads the settings and works; `name` stands as `child` on every line of the log.
-
-    Returns:
-        The exit code: that of `work` (None: 0), 69, 75 (held, or .venv being changed), 78, 130 for Ctrl-C.
+    Loads the settings and works; `name` stands as `child` on every line of the log. Returns the exit code:
+    that of `work` (None: 0), 69, 75 (held, or .venv being changed), 78, 130 for Ctrl-C.
     """
     from app.processes import output_streams, venv_lock
     from app.processes.early_signals import mind_signals

@@ -26,6 +26,7 @@ from app.orchestrator.recall_list_passes import reconcile_all  # not in the func
 from app.settings.environment import Settings, load_settings
 
 if TYPE_CHECKING:
+    from app.adapters.sql.store import SqlStore
     from app.orchestrator.service import Service
 
 # No longer: what waits in the queue must be begun before it is offered again (`offer_again_s`).
@@ -35,16 +36,18 @@ _LOOKS_AT = 16
 
 _settings: Settings | None = None
 _queue_id: str | None = None
+_store: SqlStore | None = None
 _log = structlog.get_logger(__name__)
 
 
-def use_settings(settings: Settings, *, queue_id: str | None = None) -> None:
+def use_settings(settings: Settings, *, queue_id: str | None = None, store: SqlStore | None = None) -> None:
     """
-    Called in the worker before it forks horses; without it each horse reads the settings anew, and the id in
-    the names of the queues.
+    Called in the worker before it forks horses. Without it each horse reads the settings anew, and the
+    database for the random id that the names of the queues carry. `store`: of these settings, without a
+    connection; what it has compiled is then known to each horse.
     """
-    global _settings, _queue_id
-    _settings, _queue_id = settings, queue_id
+    global _settings, _queue_id, _store
+    _settings, _queue_id, _store = settings, queue_id, store
 
 
 def receive() -> None:
@@ -99,4 +102,4 @@ def _waiting(service: Service) -> int | None:
 
 
 def _open() -> Service:
-    return wiring.open_service(_settings or load_settings(), queue_id=_queue_id)
+    return wiring.open_service(_settings or load_settings(), queue_id=_queue_id, store=_store)

@@ -14,7 +14,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
@@ -31,6 +31,7 @@ from rq.worker import WorkerStatus
 from app import wiring
 from app.adapters.redis.errors import is_of_another_type, why_unusable
 from app.adapters.redis.job_queue import JOBS, connect, queue_name
+from app.adapters.sql.rehearsal import rehearse
 from app.core.durations import growing
 from app.errors import StoreUnavailable
 from app.log import redact_text
@@ -157,8 +158,10 @@ def work_for(settings: Settings, kind: str, name: str) -> None:
     """One worker process of the service, called `name`, of the queue `RECALL` or `INBOX`."""
     store = wiring.open_store(settings)
     queue_id = wait_for_id(partial(wiring.ask_queue_id, store))
+    with suppress(StoreUnavailable):  # then each horse compiles for itself
+        rehearse(store)
     store.close()
-    use_settings(settings, queue_id=queue_id)
+    use_settings(settings, queue_id=queue_id, store=store)
     # Closed after each: a horse must not inherit a connection, and five that idle would be five too many.
     beater = Beater(store, name, after=store.close)
     run_worker(wiring.redis_url(settings), queue_name(kind, queue_id), name=name, beat=beater.beat_if_due)
@@ -189,7 +192,6 @@ def run_worker(
         worker.work(logging_level="WARNING")
     except RedisError as error:
         lost.tell(error)
-        raise SystemExit(69) from error
     if lost.is_told:
         raise SystemExit(69)
 

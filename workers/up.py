@@ -26,7 +26,7 @@ from app.ops import password
 from app.processes import web_probe
 from app.processes.child import ChildSpec, is_told, tell_ready
 from app.processes.home_lock import hold_home, listen_on
-from app.processes.parent_death import die_with_parent
+from app.processes.parent_death import die_with_parent, kernel_ties_to_parent
 from app.processes.supervisor import Renewal, Supervisor
 from app.settings.changes import names_by_field, settings_fingerprint
 from app.settings.environment import Settings, load_settings
@@ -60,10 +60,8 @@ _NOT_SERVICE = {
 
 def run_up(settings: Settings) -> int:
     """
-    The whole service: embedded Valkey unless REDIS_URL, migrations, web, workers, dispatcher.
-
-    Returns:
-        The exit code: see `Supervisor.run`.
+    The whole service: embedded Valkey unless REDIS_URL, migrations, web, workers, dispatcher. Returns the
+    exit code of `Supervisor.run`.
 
     Raises:
         HeldByAnother: Another `up` holds the home, or another process the port. Exit 75.
@@ -228,19 +226,17 @@ def _work(settings: Settings, queue: str, name: str, drop: Callable[[], object])
 
 def _valkey_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
     from app.adapters.redis import embedded_server
-    from app.processes.parent_death import kernel_ties_to_parent
 
     def serve() -> None:
         listener.close()
         raise SystemExit(embedded_server.serve(settings.home, guard=kernel_ties_to_parent, is_told=is_told()))
 
-    is_ready = partial(embedded_server.is_ready, settings.home)
     return ChildSpec(
         "valkey",
         serve,
         stop_order=_VALKEY,
         grace_s=10.0,  # its last fsync waits for a busy disk
-        is_ready=is_ready,
+        is_ready=partial(embedded_server.is_ready, settings.home),
         # The others do without it: they would only find it away and say so. Web must not wait long.
         ready_within_s=2.0,
         outlives_reload=True,

@@ -3,9 +3,9 @@ The centre: `decide(transcription, event, policy) -> Decision`, total and pure.
 
 Theory of operation. An event first changes *facts* by its rule (the table below): what Recall told
 us about the recording, about one attempt, about one transcript. Then `_settle` looks at all facts
-together and draws the one conclusion: what is the goal now, and may another paid attempt be planned?
+together and draws the one conclusion: what is the phase now, and may another paid attempt be planned?
 It may only when no attempt is claimed, sending, unknown or running and no finished transcript is
-unread. Money is spent nowhere else.
+unread. A paid attempt is planned nowhere else; it is paid for in `effects/create_transcript`.
 
 Timers are commands with a due time whose answers are events. From every state that is not an end
 some wanted command leads on, so that nothing waits for ever. `core/README.md` has the diagram,
@@ -197,8 +197,9 @@ def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
 
 def _unblock(step: Step, pending: tuple[Command, ...], policy: Policy) -> Step:
     """
-    A claimed attempt stood back for something that turned out not to be the result: it goes on. An empty
-    transcript is all there is now: how long was the recording?
+    Two commands that are only due now: an empty transcript is all there is, so the recording's length is
+    asked; or a claimed attempt had stood back for a transcript that turned out not to be the result, and
+    goes on.
     """
     t, line = step.state, step.state.open_attempt
     if t.lacks_length and not any(c.key == "ask_recording" for c in pending):
@@ -214,8 +215,8 @@ def _unblock(step: Step, pending: tuple[Command, ...], policy: Policy) -> Step:
 
 def _after_a_look(t: Transcription, command: Command, policy: Policy) -> Command:
     """
-    Where Recall is to be looked at first, that takes a create's place; `on_listed` goes on from there. Not at
-    once: what a database put back has forgotten may be too young for Recall's list.
+    With `lookup_required`, a list of Recall's transcripts instead of a create; `on_listed` plans the create
+    again. Not at once: what a database put back has forgotten may be too young for Recall's list.
     """
     if not isinstance(command, CreateTranscript) or not t.lookup_required:
         return command
@@ -242,7 +243,7 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
         return _all_used(t, at=at)
     if t.lacks_length:
         return Step(replace(t, phase=Phase.FETCHING))  # the recording is being asked for it
-    if provider in policy.open_providers:
+    if provider in policy.tripped_providers:
         return _await_provider(t, provider, policy, at=at)
     return _plan(t, provider)
 

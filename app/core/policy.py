@@ -69,7 +69,7 @@ class Policy:
     reconcile: bool = True  # now and then take up what Recall lists as done and nothing told us of
     at_limit: Literal["stop", "prune"] = "stop"
     prune_stored: bool = False  # pruning may also delete finished transcripts that are stored here
-    open_providers: frozenset[str] = frozenset()  # providers that are down just now; put in by the service
+    tripped_providers: frozenset[str] = frozenset()  # providers that are down just now; put in by the service
     select: Selection = Selection()
     durations: Durations = Durations()
 

@@ -100,7 +100,7 @@ def unused_provider(t: Transcription, policy: Policy) -> str | None:
     """The first that is up; when all that are left are down, the first of those."""
     used = {a.provider for a in t.attempts}
     left = [choice.key for choice in policy.providers if choice.key not in used]
-    return next((key for key in left if key not in policy.open_providers), left[0] if left else None)
+    return next((key for key in left if key not in policy.tripped_providers), left[0] if left else None)
 
 
 def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:

@@ -95,7 +95,7 @@ class Account:
             return None
         paused = self._store.paused(workspace.name)
         cause = str(PauseSubject.KEY) if paused is not None and paused.is_by_key else "account"
-        return Later(workspace.policy.durations.account_probe_every_s, cause, is_exact=True)
+        return Later(workspace.policy.durations.account_probe_every_s, cause, ends_by_itself=True)
 
     def may_ask(self, workspace: Workspace, *, is_create: bool = False) -> bool:
         """

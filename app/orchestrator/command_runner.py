@@ -1,10 +1,12 @@
 """
 One command, from its lease to its outcome: the one place that applies, defers or drops.
 
-    command id -> lease -> is it wanted? -> effect(context) -> Happened | Later | Refused | NotWanted
+    command id -> lease -> tried too often? -> is it wanted? -> is its account paused?
+               -> effect(context) -> Happened | Later | Refused | NotWanted
 
 Nothing is decided here: what happened is an event, and `transitions` commits what follows from it. An effect
-changes the record itself in two moments only, both of a create: its claim, and how its request ended.
+writes a transcription's record itself in two moments only, both of a create: its claim, and how its request
+ended. (Rates, circuit breakers and pauses are an installation's, not a transcription's.)
 """
 
 from __future__ import annotations
@@ -140,9 +142,7 @@ class CommandRunner:
         if line is not None and line.status is AttemptStatus.SENDING:
             # Something may have been sent: that is looked up, whatever else went wrong.
             return events.CreateUnknown(at, line.ordinal, "eight_tries")
-        self._log.error(
-            "command_poisoned", recording=leased.recording_id, command=command.key, tries=leased.tries
-        )
+        self._log.error("dead_letter", recording=leased.recording_id, command=command.key, tries=leased.tries)
         return events.CommandFailed(at, **about(command))
 
     # -- what follows from an outcome ----------------------------------------------------------------
@@ -151,7 +151,7 @@ class CommandRunner:
             case Happened():
                 self._happened(context, outcome)
             case Later():
-                self._put_off(context, outcome)
+                self._defer(context, outcome)
             case Refused():
                 self._refused(context, outcome)
             case NotWanted():
@@ -162,16 +162,17 @@ class CommandRunner:
     def _happened(self, context: CommandContext, outcome: Happened) -> None:
         leased, event = context.leased, outcome.event
         source = Source(command=leased, by="worker", answers=context.answers())
+        # Without `context.before`: the effect took its time, and a create's claim has changed the state.
         self._transitions.advance(
             leased.workspace, leased.recording_id, event, source, artifact=outcome.artifact
         )
         if proves_account(event):
             self._account.accepted(context.workspace)
 
-    def _put_off(self, context: CommandContext, later: Later) -> None:
+    def _defer(self, context: CommandContext, later: Later) -> None:
         """The command comes back later; after a day of that its wait ends by an event."""
         leased, wait_s = context.leased, later.after_s
-        if not later.is_exact:
+        if not later.ends_by_itself:
             ended = giving_up(context, later.cause)
             if ended is not None:
                 self._happened(context, Happened(ended))
@@ -179,8 +180,8 @@ class CommandRunner:
             if later.slot is None:  # growing with the time that it is wanted: nothing is asked in a circle
                 at_most_s = context.policy.durations.put_off_at_most_s
                 wait_s = max(wait_s, min((context.now() - leased.wanted_since) / 2, at_most_s))
-            line = self._log.bind(recording=leased.recording_id, command=leased.command.key)
-            line.info("waiting", cause=later.cause, wait_s=round(wait_s, 1))
+            log = self._log.bind(recording=leased.recording_id, command=leased.command.key)
+            log.info("waiting", cause=later.cause, wait_s=round(wait_s, 1))
         self._store.defer(
             leased, after_s=wait_s, cause=later.cause, slot=later.slot, answers=context.answers()
         )
@@ -193,7 +194,7 @@ class CommandRunner:
             self._happened(context, Happened(refused.event))
             return
         wait_s = self._account.on_refusal(workspace, refused.status)
-        if wait_s is not None:
-            self._put_off(context, Later(wait_s, f"http_{refused.status}"))
+        if wait_s is not None:  # it is this one thing that was refused, and not the account
+            self._defer(context, Later(wait_s, f"http_{refused.status}"))
         else:
-            self._put_off(context, Later(every_s, "account", is_exact=True))
+            self._defer(context, Later(every_s, "account", ends_by_itself=True))

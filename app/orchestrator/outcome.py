@@ -30,7 +30,7 @@ class Later:
     slot: Slot | None = None  # a place in a rate that is taken: the command comes back for it, no later
     # What is waited for ends by itself (a pause of the account, a bot's rate): the wait does not grow, and is
     # never given up.
-    is_exact: bool = False
+    ends_by_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,7 +252,7 @@ class CircuitBreakers(Protocol):
     def record_result(self, workspace: str, provider: str, *, worked: bool, open_s: float) -> None:
         """A transcript of it was finished, or failed by its fault: see `app.core.circuit_breaker`."""
 
-    def open_providers(self, workspace: str) -> frozenset[str]:
+    def tripped_providers(self, workspace: str) -> frozenset[str]:
         """Open now, and not yet due for a probe."""
 
     def allow_request(self, workspace: str, provider: str, *, probe_s: float) -> bool:

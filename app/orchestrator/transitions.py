@@ -123,8 +123,8 @@ class Advancer:
     ) -> tuple[Decision, Committed]:
         policy = self._policy_of(before.transcription.workspace).processed(before.processing)
         decision = self._decide(before, event, policy)
-        put_off_s = self._put_off(decision, source, policy)
-        if put_off_s is None and _is_still_wanted(decision, source):
+        put_off_s = self._put_off_s(decision, source, policy)
+        if put_off_s is None and _is_still_wanted(decision, source):  # for a day already
             return self._try(before, _ended(event, source), replace(source, is_last_word=True))
         offer_now = bool(decision.commands) and self._has_room(len(decision.commands))
         committed = self._store.commit(
@@ -140,14 +140,14 @@ class Advancer:
             put_off_s=put_off_s,
             answers=source.answers,
         )
-        if committed.wait_s is None:
+        if committed.wait_s is None:  # else the bot's rate is used up, and nothing was written
             self._tell(before, decision, event, source)
             self._record_results(before, decision, event, policy)
         if offer_now:
             self._offer(committed)
         return decision, committed
 
-    def _put_off(self, decision: Decision, source: Source, policy: Policy) -> float | None:
+    def _put_off_s(self, decision: Decision, source: Source, policy: Policy) -> float | None:
         """
         Seconds until a command whose outcome changed nothing is done again: it is still wanted, and the only
         one to go on with. None where there is none, and after a day of it.
@@ -168,10 +168,10 @@ class Advancer:
         is_planned = decision.state.planned is not None and decision.state.planned != t.planned
         if not is_about_providers and not is_planned:
             return decision
-        open_providers = self._store.open_providers(t.workspace)
+        tripped_providers = self._store.tripped_providers(t.workspace)
         return (
-            decide(t, event, replace(policy, open_providers=open_providers), pending=pending)
-            if open_providers
+            decide(t, event, replace(policy, tripped_providers=tripped_providers), pending=pending)
+            if tripped_providers
             else decision
         )
 
@@ -184,7 +184,7 @@ class Advancer:
 
     def _tell(self, before: Loaded, decision: Decision, event: events.Event, source: Source) -> None:
         old, new = before.transcription, decision.state
-        line = self._log.bind(
+        log = self._log.bind(
             workspace=old.workspace,
             recording=old.recording_id,
             happened=type(event).__name__,
@@ -200,12 +200,12 @@ class Advancer:
             "reason": new.reason,
             "detail": getattr(event, "detail", None) or getattr(event, "cause", None) or None,
         }
-        line = line.bind(**{key: value for key, value in facts.items() if value is not None})
+        log = log.bind(**{key: value for key, value in facts.items() if value is not None})
         if decision.alarm:
-            line.error("alarm", alarm=decision.alarm)
+            log.error("alarm", alarm=decision.alarm)
         if new.phase is Phase.FAILED and old.phase is not Phase.FAILED:
-            line.warning("recording_failed", next_step=next_step(new.reason))
-        line.info("decided")
+            log.warning("recording_failed", next_step=next_step(new.reason))
+        log.info("decided")
 
     def _has_room(self, number: int) -> bool:
         try:

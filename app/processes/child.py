@@ -37,28 +37,20 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """
-    A process to keep alive.
-
-    `start` runs in the child; its return is exit 0. `stop_order`: all of a lower number have ended
-    before those of a higher one are asked to. `grace_s`: between SIGTERM and SIGKILL. `is_ready`:
-    asked (in the supervisor) after the first start; the children after it in the list wait for it,
-    but no longer than `ready_within_s` from that start, and not once it has died. `tells_ready`: instead of
-    being asked it calls `tell_ready`. `ready_line`: what the one log line `ready` says when it is ready for
-    the first time, `on_ready` what is done then; without them nothing. `outlives_reload`: a reload of the
-    settings leaves it alone.
-    """
+    """A process to keep alive."""
 
     name: str
-    start: Callable[[], None]
-    stop_order: int = 0
-    grace_s: float = 5.0
+    start: Callable[[], None]  # runs in the child; its return is exit 0
+    stop_order: int = 0  # all of a lower number have ended before those of a higher one are asked to
+    grace_s: float = 5.0  # between SIGTERM and SIGKILL
+    # Asked (in the supervisor) after the first start; the children after it in the list wait for it, but no
+    # longer than `ready_within_s` from that start, and not once it has died.
     is_ready: Callable[[], bool] | None = None
     ready_within_s: float = 10.0
-    tells_ready: bool = False
-    ready_line: Mapping[str, str] | None = None
-    on_ready: Callable[[], None] | None = None
-    outlives_reload: bool = False
+    tells_ready: bool = False  # instead of being asked it calls `tell_ready`
+    ready_line: Mapping[str, str] | None = None  # of the log line `ready`, when it is so for the first time
+    on_ready: Callable[[], None] | None = None  # done then
+    outlives_reload: bool = False  # a reload of the settings leaves it alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +74,6 @@ class Child:
     was_ready: bool = False
     deaths_in_a_row: int = 0
     _ready_end: int | None = None
-    _backoff_s: float = 0.0
     _holds_back_until: float = 0.0
 
     @property
@@ -113,7 +104,7 @@ class Child:
             pid, status = self.pid, 0
         if pid == 0:
             return None
-        self._kill_group()  # what it left behind would hold its port, or work beside its successor
+        self._send(os.killpg, signal.SIGKILL)  # what it left would hold its port, or work on beside the next
         self.pid = None
         self._forget_ready_end()
         lived_s = now - self.started_at
@@ -125,9 +116,9 @@ class Child:
     def _put_off(self, now: float) -> None:
         self._holds_back_until = 0.0  # what cannot live must not keep the others from living
         # Bounded: after months of it the power would be no number.
-        self._backoff_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(self.deaths_in_a_row, 10))
+        backoff_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(self.deaths_in_a_row, 10))
         self.deaths_in_a_row += 1
-        self.start_again_at = now + self._backoff_s
+        self.start_again_at = now + backoff_s
 
     def is_watched(self, now: float) -> bool:
         """Whether it matters that it is ready: for those after it, or for people."""
@@ -152,21 +143,17 @@ class Child:
         return not self.was_ready and (self.starts == 0 or now < self._holds_back_until)
 
     def ask_to_stop(self) -> None:
-        if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGTERM)
+        self._send(os.kill, signal.SIGTERM)
 
     def kill(self) -> None:
         """SIGKILL for the process and its group; horses and other groups are tied to it by lifeline."""
-        if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-            self._kill_group()
+        self._send(os.kill, signal.SIGKILL)
+        self._send(os.killpg, signal.SIGKILL)
 
-    def _kill_group(self) -> None:
-        assert self.pid is not None
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+    def _send(self, call: Callable[[int, int], None], sig: signal.Signals) -> None:
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                call(self.pid, sig)
 
 
 def _ending(status: int, lived_s: float) -> Ending:
@@ -218,10 +205,8 @@ def bury_orphans(ours: Collection[int]) -> None:
 
 def fork(spec: ChildSpec, *, is_told: bool = True) -> tuple[int, int | None]:
     """
-    Forks a child that runs `spec.start`. From the main thread only. For `is_told` see that function.
-
-    Returns:
-        Its pid, and for a child that `tells_ready` the end of a pipe from which one byte can then be read.
+    Forks a child that runs `spec.start`. From the main thread only. For `is_told` see that function. Returns
+    its pid, and for a child that `tells_ready` the end of a pipe from which one byte can then be read.
 
     Raises:
         OSError: No process (EAGAIN), memory (ENOMEM) or descriptor (EMFILE) more; nothing is left behind.

@@ -11,13 +11,8 @@ def take(
     lock: Callable[[int, int], None], fd: int, kind: int, *, within_s: float, look_every_s: float = 0.02
 ) -> bool:
     """
-    Whether the lock was had in that time.
-
-    Args:
-        lock, kind: `fcntl.flock` or `fcntl.lockf`, and how: `LOCK_EX` or `LOCK_SH`.
-
-    Raises:
-        OSError: There are no locks on such a file.
+    Whether the lock was had in that time: `fcntl.flock` or `fcntl.lockf`, of the kind `LOCK_EX` or `LOCK_SH`.
+    Raises `OSError`: there are no locks on such a file.
     """
     ends_at = time.monotonic() + within_s
     while True:

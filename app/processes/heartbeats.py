@@ -36,18 +36,13 @@ class BeatStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """
-    The last heartbeat of a process.
+    """The last heartbeat of a process."""
 
-    Attributes:
-        role: "worker-1", "inbox", "web", "dispatcher", "up", …
-        told: What else its detail says; nothing where it is of another version.
-    """
-
-    role: str
+    role: str  # "worker-1", "inbox", "web", "dispatcher", "up", …
     host: str
     pid: int | None
     age_s: float
+    # What else its detail says; nothing where it is of another version.
     told: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -133,15 +128,10 @@ class Beater:
         store: BeatStore,
         role: str,
         *,
-        more: Mapping[str, Any] = MappingProxyType({}),
-        after: Callable[[], None] = lambda: None,
+        more: Mapping[str, Any] = MappingProxyType({}),  # detail, beside or instead of host, pid and start
+        after: Callable[[], None] = lambda: None,  # each write, e.g. to close the connection that it opened
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """
-        Args:
-            more: For the detail, beside or instead of host, process id and start.
-            after: Called after each write, e.g. to close the connection that it opened.
-        """
         host = socket.gethostname()
         detail = {"host": host, "pid": os.getpid(), "started_at": round(time.time(), 1)}
         self._store = store

@@ -126,26 +126,20 @@ def _take_lock(lock: int, home: Path, timeout_s: float) -> None:
 
 
 def ensure_port_free(host: str, port: int) -> None:
+    """Binds once and lets go. Raises as `listen_on`."""
+    listen_on(host, port, backlog=None).close()
+
+
+def listen_on(host: str, port: int, *, backlog: int | None = BACKLOG) -> socket.socket:
     """
-    Binds once and lets go.
+    The socket that web is given: connections wait in it from now on, until it is closed everywhere. With no
+    backlog it is bound alone.
 
     Raises:
         HeldByAnother: Another process listens there. Exit 75.
         ConfigError: HOST is no address of this machine, or PORT is not ours to take.
         Away: The network itself refuses.
     """
-    _bound(host, port).close()
-
-
-def listen_on(host: str, port: int) -> socket.socket:
-    """
-    The socket that web is given: connections wait in it from now on, until it is closed everywhere. Raises as
-    `ensure_port_free`.
-    """
-    return _bound(host, port, listens=True)
-
-
-def _bound(host: str, port: int, *, listens: bool = False) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -157,8 +151,8 @@ def _bound(host: str, port: int, *, listens: bool = False) -> socket.socket:
             found = unless_done.enter_context(socket.socket(family, kind, protocol))  # IPv6 may be absent
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             found.bind(address)
-            if listens:
-                found.listen(BACKLOG)  # two may bind at the same moment
+            if backlog is not None:
+                found.listen(backlog)  # two may bind at the same moment
             unless_done.pop_all()
         return found
     except OSError as error:

@@ -26,7 +26,6 @@ from typing import TextIO
 from app.processes import file_lock
 
 _WRITE_TIMEOUT_S = 0.2
-_LOCK_LOOK_EVERY_S = 0.001
 _COUNTERS = 64
 _TOLD, _KEPT = _COUNTERS, _COUNTERS + 1
 _STALLED, _FLAGS = _COUNTERS + 2, 8  # one for each stream, by its descriptor
@@ -187,9 +186,7 @@ def _alone(fd: int, ends_at: float, *, is_needed: bool) -> Iterator[bool]:
         with contextlib.suppress(OSError):  # macOS: no locks on pipes
             # Its holder writes without waiting long; only one that was stopped meanwhile keeps it longer.
             within_s = ends_at - time.monotonic()
-            is_locked = file_lock.take(
-                fcntl.lockf, fd, fcntl.LOCK_EX, within_s=within_s, look_every_s=_LOCK_LOOK_EVERY_S
-            )
+            is_locked = file_lock.take(fcntl.lockf, fd, fcntl.LOCK_EX, within_s=within_s, look_every_s=0.001)
     try:
         yield is_locked is not False
     finally:

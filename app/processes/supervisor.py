@@ -49,18 +49,14 @@ class Supervisor:
 
     def __init__(
         self,
-        children: Sequence[ChildSpec],
+        children: Sequence[ChildSpec],  # in the order of their first start
         log: Any = None,
         *,
+        # Asked at SIGHUP where there is no controlling terminal; raises ours when all is to stay as it is.
+        # Without it SIGHUP stops.
         renew: Callable[[], Renewal] | None = None,
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
-        """
-        Args:
-            children: In the order of their first start.
-            renew: Asked at SIGHUP where there is no controlling terminal; raises ours when all is to stay as
-                it is. Without it SIGHUP stops.
-        """
         self._children = [Child(spec) for spec in children]
         self._next: list[Child] = []
         self._leaving: list[tuple[Child, float]] = []  # with the time of their SIGKILL
@@ -75,10 +71,7 @@ class Supervisor:
         self._wakeup = -1
 
     def run(self) -> int:
-        """
-        Returns:
-            0 after everything ended in its time; 1 when something had to be killed; 130 after Ctrl-C.
-        """
+        """Returns 0 after everything ended in its time; 1 when something was killed; 130 after Ctrl-C."""
         gc.collect()
         gc.freeze()  # untouched pages stay shared with the children
         with self._signals():
@@ -202,16 +195,14 @@ class Supervisor:
         self._children = [child for child in self._children if child.spec.outlives_reload] + self._next
         self._next = []
         for child in old:
-            if child.pid is not None:
-                child.ask_to_stop()
-                self._leaving.append((child, now + child.spec.grace_s))
+            child.ask_to_stop()
+            self._leaving.append((child, now + child.spec.grace_s))
         self._log.info("reloaded", **self._about)
 
     def _give_up(self, cause: str) -> None:
         for child in self._next:
-            if child.pid is not None:
-                child.kill()
-                self._leaving.append((child, 0.0))
+            child.kill()
+            self._leaving.append((child, 0.0))
         self._next = []
         self._log.error("reload_failed", cause=cause, consequence="everything stays as it was")
 

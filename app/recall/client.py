@@ -66,12 +66,8 @@ class _Hiccup(RecallBusy):
 class RecallClient:
     """
     One workspace of Recall; implements `ports_recall.Recall`. May be made before a fork and used after it.
-
-    Args:
-        base_url: As `url_checks.check_base_url` returns it.
-        api_key: Never shown: not in `repr`, logs or errors.
-        clock: Sleeps between tries; `now` is only compared with a date in Retry-After and with
-            a recording's `expires_at`.
+    `api_key` is never shown: not in `repr`, logs or errors. `clock` sleeps between tries; its `now` is only
+    compared with a date in Retry-After and with a recording's `expires_at`.
 
     Raises:
         ValueError: A key with characters that no header can hold, or a bad address.
@@ -170,11 +166,11 @@ class RecallClient:
     def recordings_page(
         self, created_after: float, cursor: str | None, /
     ) -> tuple[list[RecordingSeen], str | None]:
-        make = partial(endpoints.recordings_list_request, created_after=created_after)
-        return self._page("recordings", make, self._read_recordings, cursor)
+        def read(body: bytes) -> tuple[list[RecordingSeen], str | None]:
+            return resources.read_recordings_list(body, now=self._clock.now())  # when the answer is there
 
-    def _read_recordings(self, body: bytes) -> tuple[list[RecordingSeen], str | None]:
-        return resources.read_recordings_list(body, now=self._clock.now())  # when the answer is there
+        make = partial(endpoints.recordings_list_request, created_after=created_after)
+        return self._page("recordings", make, read, cursor)
 
     def delete(self, transcript_id: str) -> None:
         # May be repeated: if the first one was heard, the second finds nothing, which is as good.

@@ -30,11 +30,8 @@ def read_create_answer(
 
     "refused" is any 4xx except 409, and 507: nothing was made. "created" is a 2xx with an id that names
     its recording or our marker, and neither another one. Everything else is "unknown": 409 (the same
-    key is in flight), 5xx, 3xx, any other 2xx.
-
-    Args:
-        order: What was sent; a 400 is compared with its provider.
-        now, cap_s: For Retry-After; see `retry_after_s`.
+    key is in flight), 5xx, 3xx, any other 2xx. A 400 is compared with the provider of `order`, which was
+    sent; `now` and `cap_s` are for `retry_after_s`.
     """
     wait_s = retry_after_s(headers, now=now, cap_s=cap_s) if status in (429, 503, 507) else None
     if 200 <= status < 300:

@@ -39,17 +39,12 @@ def fetch(
     target: Path,
     *,
     timeouts: HttpTimeouts,
-    is_local: bool,
-    keep_going: Callable[[], object],
-    at_most: int = MAX_TRANSCRIPT_BYTES,
+    is_local: bool,  # Recall is configured on loopback: plain http and private addresses are in order
+    keep_going: Callable[[], object],  # called with every piece; what it raises ends all, and is passed on
+    at_most: int = MAX_TRANSCRIPT_BYTES,  # after decoding
 ) -> None:
     """
     The decoded body at `url`, written to `target` (0600, replaced when it exists).
-
-    Args:
-        is_local: Recall is configured on loopback: plain http and private addresses are in order.
-        keep_going: Called with every piece; what it raises ends the download and is passed on.
-        at_most: Bytes, after decoding.
 
     Raises:
         DownloadBlocked: Its cause is a word: `bad_address`, `not_https`, `address_refused`, `dns`,

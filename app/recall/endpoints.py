@@ -39,11 +39,7 @@ class HttpRequest:
 
 
 def create_body(order: CreateOrder) -> bytes:
-    """
-    The body of a create_transcript. The same order gives the same bytes.
-
-    Source: https://docs.recall.ai/reference/recording_create_transcript
-    """
+    """The body of `create_request`. The same order gives the same bytes."""
     body = {
         "provider": {order.provider: dict(order.options)},
         "diarization": {"use_separate_streams_when_available": order.separate_streams},
@@ -84,13 +80,8 @@ def recording_request(base_url: str, api_key: str, recording_id: str) -> HttpReq
 
 def list_request(base_url: str, api_key: str, *, recording_id: str, cursor: str | None = None) -> HttpRequest:
     """
-    GET a page of a recording's transcripts.
-
-    Args:
-        cursor: What `cursor_of` made of the page before, kept by a caller perhaps.
-
-    Raises:
-        Unreadable: The cursor is none of this list.
+    GET a page of a recording's transcripts. `cursor` is what `cursor_of` made of the page before, kept by a
+    caller perhaps. Raises `Unreadable`: it is none of this list.
     """
     return _get(base_url, api_key, _listed("transcript", cursor, recording_id=_own_id(recording_id)))
 
@@ -112,10 +103,7 @@ def cursor_of(following: str, what: str) -> str:
 
     Scheme, host and whatever precedes Recall's own path are dropped: behind a TLS terminator, a proxy or an
     alias of the region the address names a server that we did not ask. The key goes to our base URL alone.
-
-    Args:
-        following: `next` as Recall wrote it, or a cursor of ours.
-        what: `transcript` or `recording`.
+    `following` is `next` as Recall wrote it, or a cursor of ours; `what` is `transcript` or `recording`.
 
     Raises:
         Unreadable: No address, without a query, or of another list.
@@ -149,11 +137,7 @@ def _get(base_url: str, api_key: str, path: str) -> HttpRequest:
 def _headers(api_key: str) -> dict[str, str]:
     # The word `Token` is optional in one of Recall's documents, required in another.
     # https://docs.recall.ai/reference/authentication
-    return {
-        "Authorization": f"Token {api_key}",
-        "Accept": "application/json",
-        "User-Agent": USER_AGENT,
-    }
+    return {"Authorization": f"Token {api_key}", "Accept": "application/json", "User-Agent": USER_AGENT}
 
 
 def _own_id(value: str) -> str:

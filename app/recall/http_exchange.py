@@ -78,27 +78,21 @@ class Reply:
 
 
 class Call:
-    """
-    The terms of one exchange; a context manager within which it takes place.
-
-    Args:
-        overall_s: From entering to the last byte of the answer.
-        may_write: Asked when the connection is ready and nothing is written; False raises `NotSent`.
-        may_connect_to: Asked of every numeric address the host resolves to (a proxy's excepted).
-
-    `has_written` is True once the first byte may have left; `is_on_kept` from then until the answer's
-    headers are there, when the connection had carried an exchange before: it may have been closed meanwhile.
-    """
+    """The terms of one exchange; a context manager within which it takes place."""
 
     def __init__(
         self,
         *,
-        overall_s: float,
+        overall_s: float,  # from entering to the last byte of the answer
+        # Asked when the connection is ready and nothing is written; False raises `NotSent`.
         may_write: Callable[[], bool] | None = None,
+        # Asked of every numeric address the host resolves to (a proxy's excepted).
         may_connect_to: Callable[[str], bool] | None = None,
     ) -> None:
         self.may_connect_to = may_connect_to
-        self.has_written = False
+        self.has_written = False  # True once the first byte may have left
+        # From then until the answer's headers are there: the connection had carried an exchange before, and
+        # may have been closed meanwhile.
         self.is_on_kept = False
         self.is_over = False
         self._may_write = may_write

@@ -49,11 +49,7 @@ READS_PER_WINDOW: Mapping[Rate, int] = {
 }
 # What counts against one limit: a 429 for one of them is for all of them.
 _LISTS: tuple[Rate, ...] = ("list", "list_page")
-SHARED_LIMIT: Mapping[Rate, tuple[Rate, ...]] = {
-    "list": _LISTS,
-    "list_page": _LISTS,
-    "retrieve": ("retrieve",),
-}
+SHARED_LIMIT: Mapping[Rate, tuple[Rate, ...]] = {**dict.fromkeys(_LISTS, _LISTS), "retrieve": ("retrieve",)}
 
 
 # -- what its webhooks say ------------------------------------------------------------------------

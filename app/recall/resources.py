@@ -177,11 +177,9 @@ def _facts(recording: Mapping[str, Any], now: float) -> RecordingFacts:
     expires_at = _time(recording, "expires_at")
     if expires_at is not None and expires_at <= now:
         condition = RecordingCondition.GONE
-    bot_id, metadata = json_fields.bot_and_metadata(recording, recording)
     return RecordingFacts(
-        condition=condition,
-        bot_id=bot_id,
-        metadata=metadata,
+        condition,
+        *json_fields.bot_and_metadata(recording, recording),
         duration_s=_duration_s(recording),
         has_media=_has_media(recording.get("media_shortcuts")),
     )

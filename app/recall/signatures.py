@@ -163,13 +163,10 @@ def judge_headers(headers: Mapping[str, str]) -> tuple[Claim, ...]:
 
 def verify(claims: Iterable[Claim], body: bytes, secrets: Collection[Secret], *, now_s: float) -> Verified:
     """
-    The first claim that holds. One HMAC per secret and claim until one fits.
-
-    Args:
-        claims: From `judge_headers`.
-        body: The raw bytes as received; parsed and written again they would not verify.
-        secrets: All that may sign: during a rotation old and new ones do, for up to 24 hours.
-        now_s: Seconds since the epoch by a real clock; signatures bear real time.
+    The first claim that holds. One HMAC per secret and claim until one fits. `body` is the raw bytes as
+    received: parsed and written again they would not verify. `secrets` are all that may sign: during a
+    rotation old and new ones do, for up to 24 hours. `now_s` is since the epoch by a real clock: signatures
+    bear real time.
 
     Raises:
         WebhookRejected: `bad_signature`; or `stale` when a signature is right and its time is not,

@@ -16,14 +16,11 @@ from app.recall.limits import CREATE_FAULTS, CreateFault, failure_cause
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """
-    How one request to Recall ended, for the counts.
-
-    `outcome`: "2xx", "4xx", "5xx", "http_401", "http_402", "http_403", "http_429", "unreadable", or "silence"
-    (no complete answer).
-    """
+    """How one request to Recall ended, for the counts."""
 
     endpoint: str
+    # "2xx", "4xx", "5xx", "http_401", "http_402", "http_403", "http_429", "unreadable", or "silence" (no
+    # complete answer).
     outcome: str
 
 
@@ -70,23 +67,18 @@ class CreateAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """
-    Recall's transcript as retrieved. `download_url` is a secret: never logged, never stored.
-
-    `provider` is the first of `providers`, the keys that Recall's answer has filled: one as a rule.
-    `recording_id` is the recording that was asked about; the answer has been held against it.
-    """
+    """Recall's transcript as retrieved."""
 
     transcript_id: str
     status: TranscriptStatus
     sub_code: str | None  # for people: `failure` is what it means
-    provider: str | None
+    provider: str | None  # the first of `providers`
     ordinal: int | None
     is_realtime: bool
-    download_url: str | None = field(default=None, repr=False)
+    download_url: str | None = field(default=None, repr=False)  # a secret: never logged, never stored
     provider_data_url: str | None = field(default=None, repr=False)
-    recording_id: str | None = None
-    providers: tuple[str, ...] = ()
+    recording_id: str | None = None  # that was asked about; the answer has been held against it
+    providers: tuple[str, ...] = ()  # the keys that Recall's answer has filled: one as a rule
 
     @property
     def failure(self) -> FailureCause:
@@ -100,15 +92,12 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class RecordingFacts:
-    """
-    Recall's recording as retrieved. `duration_s` is None when Recall does not say; a value of `metadata`
-    may be null. Source: https://docs.recall.ai/docs/custom-metadata
-    """
+    """Recall's recording as retrieved."""
 
     condition: RecordingCondition
     bot_id: str | None = None
-    metadata: tuple[tuple[str, str | None], ...] = ()
-    duration_s: float | None = None
+    metadata: tuple[tuple[str, str | None], ...] = ()  # https://docs.recall.ai/docs/custom-metadata
+    duration_s: float | None = None  # None: Recall does not say
     has_media: bool = True
 
 

@@ -28,10 +28,7 @@ _LOOPBACK_IPV4 = ipaddress.IPv4Network("127.0.0.0/8")
 # https://www.iana.org/assignments/ipv6-address-space, https://www.iana.org/assignments/iana-ipv6-special-registry
 _UNICAST_IPV6 = ipaddress.IPv6Network("2000::/3")
 _SPECIAL_IPV6 = tuple(
-    map(
-        ipaddress.IPv6Network,
-        ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"),
-    )
+    map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"))
 )
 # An IPv4 address in the last 32 bits that is connected to as such: by the system (RFC 4291, 2.5.5.2) and by
 # the translator of an IPv6-only network (RFC 6052, 2.1).
@@ -52,13 +49,11 @@ def parts_of(url: str) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(url)
-        is_good = parts.port != 0  # reading the port is what checks it
+        has_good_port = parts.port != 0  # reading the port is what checks it
     except ValueError:
         return None
-    is_good = (
-        is_good and parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
-    )
-    return parts if is_good else None
+    is_bare = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    return parts if has_good_port and is_bare else None
 
 
 def host_is_loopback(url: str) -> bool:
@@ -94,12 +89,7 @@ def is_public(address: str) -> bool:
 
 
 def is_public_name(host: str) -> bool:
-    """
-    True for a name in the open internet's form, and for a numeric address of it.
-
-    Args:
-        host: In lower case.
-    """
+    """True for a name (in lower case) in the open internet's form, and for a numeric address of it."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -25,26 +25,18 @@ _KIND = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """
-    One delivery, understood.
-
-    Either `event` is set, and `recording_id` with it, or `note` says why there is nothing to do.
-    `happened_at` is Recall's own time of it, seconds since the epoch, None when it does not say.
-    """
+    """One delivery, understood: either an event of a recording, or a note why there is nothing to do."""
 
     kind: str
     recording_id: str | None
     event: events.Event | None
     note: str | None
-    happened_at: float | None
+    happened_at: float | None  # Recall's own time of it, seconds since the epoch, where it says one
 
 
 def decode_delivery(body: bytes, *, at: float) -> Decoded:
     """
-    The event in a webhook body.
-
-    Args:
-        at: When it counts as received: seconds since the epoch by the database's clock.
+    The event in a webhook body, received `at`: seconds since the epoch by the database's clock.
 
     Raises:
         Unreadable: Signed, but not something we can read: not JSON, no kind, an id that is no UUID.
@@ -101,6 +93,7 @@ _EVENTS: dict[str, Callable[[_Body, str, float], events.Event]] = {
     EventName.TRANSCRIPT_FAILED: _transcript_failed,
     EventName.TRANSCRIPT_DELETED: lambda body, id, at: events.TranscriptDeleted(at, *_transcript(body, id)),
 }
+assert set(_EVENTS) == set(EventName), "every event to be ticked has a reader"
 
 
 def _strict_id(body: _Body, what: str) -> str:

@@ -43,14 +43,9 @@ def is_reloadable(name: str) -> bool:
 
 def settings_fingerprint(environ: Mapping[str, str] | None = None, *, root: Path = ROOT) -> dict[str, Any]:
     """
-    What stands on disk now, for `changed_since`: made of JSON's types, with no value in it.
-
-    Args:
-        environ: Instead of the process's own environment. Whatever it sets is no matter of the disk.
-
-    Returns:
-        `host`, `root`, `salt`; `environment`, the names that it sets, with the paths among their values;
-        `digests`, by the name of the setting or of the policy file.
+    What stands on disk now, for `changed_since`: made of JSON's types, with no value in it. `host`, `root`,
+    `salt`; `environment`, the names that it sets (whatever it sets is no matter of the disk), with the paths
+    among their values; `digests`, by the name of the setting or of the policy file.
     """
     given = os.environ if environ is None else environ
     kept = {name: _path_of(name, value) for name, value in given.items() if _base(name) in SETTINGS}

@@ -21,6 +21,7 @@ QUOTES = ('""', "''")
 SMART = ("“”", "‘’", "„“", "„”", "‚‘", "‚’", "””", "’’", "«»", "»«", "``")
 # Read before `.env` is, by the launcher or where it is decided whether to read it.
 ENVIRONMENT_ONLY = ("AFTERWORD_ISOLATED", "AFTERWORD_PYTHON")
+_FOREIGN_BYTE = re.compile("[\ud800-\udfff]")  # as the system keeps it: https://peps.python.org/pep-0383/
 
 
 def is_isolated(environ: Mapping[str, str]) -> bool:
@@ -33,11 +34,8 @@ def read_all(
 ) -> dict[str, str]:
     """
     All variables, stripped, without empty ones: those of the environment over those of `.env` (unless the
-    command is isolated), and the content of each `NAME_FILE` as NAME.
-
-    Args:
-        names: Those around whose values no quotes may stand.
-        secrets: Those that may come from a file of their own.
+    command is isolated), and the content of each `NAME_FILE` as NAME, for the NAMEs of `secrets`. Around the
+    values of `names` no quotes may stand.
 
     Raises:
         ConfigError: `.env` is there and cannot be read: whatever else seems missing may stand in it.
@@ -90,14 +88,9 @@ def without_quotes(
     raw: Mapping[str, str], names: Collection[str], faults: Faults, pairs: Collection[str] = (*QUOTES, *SMART)
 ) -> dict[str, str]:
     """
-    The variables, those of `names` without the quotes around their values; each such one is a problem, as
-    is one that is no text.
-
-    Args:
-        pairs: Which signs before and behind a value are quotes.
-
-    A shell and `.env` take quotes away; `docker --env-file` and systemd's drop-ins made by hand keep them:
-    https://docs.docker.com/reference/cli/docker/container/run/#env
+    The variables, those of `names` without the quotes (`pairs` of signs) around their values; each such one
+    is a problem, as is one that is no text. A shell and `.env` take quotes away; `docker --env-file` and
+    systemd's drop-ins made by hand keep them: https://docs.docker.com/reference/cli/docker/container/run/#env
     """
     bare = dict(raw)
     for name in sorted(set(names) & raw.keys()):
@@ -105,19 +98,10 @@ def without_quotes(
         if len(value) > 1 and value[0] + value[-1] in pairs:
             faults.add(name, f"its value stands in quotes ({value[0]}), which are part of it; take them away")
             bare[name] = value[1:-1]
-        if not name.endswith("_FILE") and not _is_utf8(value):  # a file's name may be any bytes
+        if not name.endswith("_FILE") and _FOREIGN_BYTE.search(value):  # a file's name may be any bytes
             faults.add(name, "holds bytes that are not UTF-8; write it anew")
-            bare[name] = re.sub("[\ud800-\udfff]", "_", value)
+            bare[name] = _FOREIGN_BYTE.sub("_", value)
     return bare
-
-
-def _is_utf8(text: str) -> bool:
-    """Not so where the system kept foreign bytes as lone surrogates: https://peps.python.org/pep-0383/"""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _read_secret_files(values: dict[str, str], names: Iterable[str], faults: Faults) -> None:

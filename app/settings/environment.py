@@ -40,23 +40,14 @@ _BARE = "must be 16 or more letters, digits and -._~+/ without blanks; `openssl 
 
 def setting(
     name: str,
-    default: object,
-    about: str,
+    default: object,  # a text as it would be given, or None
+    about: str,  # its meaning, as its row in the README begins it
     *,
-    is_secret: bool = False,
-    reload: bool | None = False,
-    instead: object = None,
+    is_secret: bool = False,  # kept out of `repr`; may come from the file that `NAME_FILE` names
+    reload: bool | None = False,  # whether a running service takes up a change; None: it does not use it
+    instead: object = None,  # a harmless value for a wrong one, where that cannot be the default
 ) -> Any:
-    """
-    A setting, all of it in one place; its unit is the end of the field's name.
-
-    Args:
-        default: A text as it would be given, or None.
-        about: Its meaning, as its row in the README begins it.
-        is_secret: Kept out of `repr`; may come from the file that `NAME_FILE` names.
-        reload: Whether a running service takes up a change; None: it does not use the setting.
-        instead: A harmless value for a wrong one, where that cannot be the default.
-    """
+    """A setting, all of it in one place; its unit is the end of the field's name."""
     extra: Any = {"reload": reload, "instead": instead}
     shown = not is_secret
     return Field(default, validation_alias=name, description=about, repr=shown, json_schema_extra=extra)
@@ -83,10 +74,7 @@ class Settings(BaseModel):
         str | None, must(REGIONS.__contains__, f"unknown; Recall's regions are {', '.join(REGIONS)}")
     ] = setting("RECALL_REGION", None, "Recall's region")
     api_base_url: Annotated[str, ReadBy(values.base_url)] = setting(
-        "RECALL_API_BASE_URL",
-        None,
-        "another address, e.g. the simulator",
-        instead="https://invalid.invalid",
+        "RECALL_API_BASE_URL", None, "another address, e.g. the simulator", instead="https://invalid.invalid"
     )
     time_scale: Annotated[float, ReadBy(values.time_scale)] = setting(
         "AFTERWORD_TIME_SCALE", "1", "divides every wait"
@@ -192,14 +180,10 @@ def load_settings(
     """
     The settings of the environment, over those of `.env` at the root.
 
-    Args:
-        environ: Instead of the process's own environment. With `AFTERWORD_ISOLATED=1` in it neither
-            `.env` nor a `policy.toml` lying about is read, and only a loopback Recall is accepted.
-        used: Names of the settings that count (`used_by_command`); another that is wrong is named in
-            `Settings.wrong` and has a harmless value. Without it all count.
-
-    Raises:
-        ConfigError: Every problem, each a sentence with its remedy.
+    `environ` is instead of the process's own environment. With `AFTERWORD_ISOLATED=1` in it neither `.env`
+    nor a `policy.toml` lying about is read, and only a loopback Recall is accepted. `used` names the settings
+    that count (`used_by_command`; None: all): another that is wrong is named in `Settings.wrong` and has a
+    harmless value. Raises `ConfigError`: every problem, each a sentence with its remedy.
     """
     faults = Faults(root)
     environ = env_file.without_quotes(os.environ if environ is None else environ, _QUOTABLE, faults)

@@ -38,18 +38,12 @@ class Fault(NamedTuple):
 
 
 class Faults:
-    """
-    Those found while settings are read, and what a check needs besides the value it is about.
-
-    Attributes:
-        given: Every variable, from wherever it came, by its name.
-        lines: Of `.env`, by the name of what stands there.
-    """
+    """Those found while settings are read, and what a check needs besides the value it is about."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.is_isolated = root, False
-        self.given: Mapping[str, str] = {}
-        self.lines: dict[str, int] = {}
+        self.given: Mapping[str, str] = {}  # every variable, from wherever it came, by its name
+        self.lines: dict[str, int] = {}  # of `.env`, by the name of what stands there
         self.found: list[Fault] = []
         self.warnings: list[str] = []
 
@@ -70,12 +64,7 @@ class Faults:
 
 
 def must(is_good: Callable[[Any], object], fault: str) -> AfterValidator:
-    """
-    In a field's type: what is asked of its value, unless that is None.
-
-    Args:
-        fault: What is said else; `{}` is the value.
-    """
+    """In a field's type: what is asked of its value, unless that is None; else `fault`, where `{}` is it."""
 
     def check(value: Any) -> Any:
         if value is not None and not is_good(value):

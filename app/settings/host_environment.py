@@ -47,11 +47,8 @@ def can_be_asked_for(host: str) -> bool:
 
 def home_warnings(home: Path, *, user: int) -> Iterator[str]:
     """
-    Who else can replace the database in the home, each a sentence. No warning of what containers are given: a
-    folder of root's or of a group, and any user's where this is root itself.
-
-    Args:
-        user: The user id of this process.
+    Who else can replace the database in the home, each a sentence. `user` is the user id of this process. No
+    warning of what containers are given: a folder of root's or of a group, and any user's where this is root.
     """
     try:
         found = home.stat()
@@ -68,10 +65,8 @@ def home_warnings(home: Path, *, user: int) -> Iterator[str]:
 
 def surroundings_problems(environ: Mapping[str, str], *, host: str) -> Iterator[tuple[str, str]]:
     """
-    The variable, and what is wrong with it without the value: a proxy's address may hold a password.
-
-    Args:
-        host: Recall's, which is reached through a proxy unless `no_proxy` names it.
+    The variable, and what is wrong with it without the value: a proxy's address may hold a password. `host`
+    is Recall's, which is reached through a proxy unless `no_proxy` names it.
     """
     for name in _FILES:
         path = environ.get(name, "").strip()

@@ -29,11 +29,8 @@ _BUILT_IN_OPTIONS = {choice.key: choice.options for choice in BUILT_IN_PROVIDERS
 
 def key(default: Any, about: str) -> Any:
     """
-    A key of a table, all of it in one place with its type. Its unit is the end of its name.
-
-    Args:
-        default: What is built in.
-        about: Its meaning, as `policy.example.toml` says it.
+    A key of a table, all of it in one place with its type. Its unit is the end of its name; its default is
+    built in, and `about` is its meaning as `policy.example.toml` says it.
     """
     return Field(default, description=about)
 
@@ -193,11 +190,8 @@ class PolicyTables(Table):
 
 def read_policy(path: Path | None, *, order: str | None, problem: Say, warn: Say) -> PolicyTables:
     """
-    The tables of a file, without one what is built in.
-
-    Args:
-        order: AFTERWORD_PROVIDERS, which takes precedence over the file's `providers`.
-        problem, warn: Called with one sentence each, for every fault; what is wrong counts as not given.
+    The tables of a file, without one what is built in. `order` is AFTERWORD_PROVIDERS, which takes precedence
+    over the file's `providers`. Every fault is one sentence to `problem` or `warn`, and counts as not given.
     """
     text, tables = "", {}
     name = "" if path is None else path.name

@@ -33,12 +33,11 @@ _BELOW_BYTES = 300  # of what is made below a home or a storage
 _FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl", "passfile")
 # Of redis-py's many: who logs in, to what, and how it is encrypted.
 # https://redis.readthedocs.io/en/stable/connections.html
-_REDIS = (
-    *("db", "username", "password", "client_name"),
-    *("ssl_cert_reqs", "ssl_check_hostname", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"),
-    *("ssl_password", "ssl_min_version"),
-)
 _REDIS_FILES = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
+_REDIS = (
+    *("db", "username", "password", "client_name", *_REDIS_FILES),
+    *("ssl_cert_reqs", "ssl_check_hostname", "ssl_password", "ssl_min_version"),
+)
 # In an address they would win over what keeps every wait under 5 s, or change what RQ reads.
 _REDIS_OWN = (
     *("socket_timeout", "socket_connect_timeout", "socket_read_size", "socket_keepalive", "timeout"),
@@ -82,13 +81,11 @@ def fits(path: Path) -> bool:
 
 def for_libpq(url: str) -> str:
     """
-    The connection string for a `postgresql://` address.
+    The connection string for a `postgresql://` address. Raises `ConfigError` where libpq cannot read it; the
+    message holds no part of it.
 
     Of several hosts the one that takes writes is asked for, unless the address says otherwise: after a
     fail-over the first may be the old primary. https://www.postgresql.org/docs/current/libpq-connect.html
-
-    Raises:
-        ConfigError: libpq cannot read it. The message holds no part of it.
     """
     from psycopg.conninfo import make_conninfo
 
@@ -198,10 +195,7 @@ def _broken(*rules: tuple[object, str]) -> Iterator[str]:
 def _strange(
     names: list[str], known: Collection[str], foreign: Mapping[str, str], *, is_hidden: bool
 ) -> Iterator[str]:
-    """
-    Args:
-        is_hidden: A name may be the end of a password with an unencoded ? in it.
-    """
+    """`is_hidden`: a name may be the end of a password with an unencoded ? in it."""
     for name, times in Counter(names).items():
         if name not in known:
             near = nearest(name, known, cutoff=0.75)

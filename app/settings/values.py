@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic_core import CoreSchema, core_schema
+from pydantic import PlainValidator
 
 from app.core.policy import Policy
 from app.recall.limits import REGIONS, base_url_of, region_of
@@ -34,18 +34,9 @@ from app.settings.server_urls import (
 )
 from app.settings.used_by_command import POLICY
 
+ReadBy = PlainValidator  # in a field's type: the value is what this function makes of the text
 _OF_SECRETS = ("RECALL_WEBHOOK_SECRETS", "RECALL_WORKSPACE_VERIFICATION_SECRET")
 _API_KEY = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)=(?P<scopes>[a-z:+_-]+)=(?P<digest>[0-9a-f]{64})")
-
-
-@dataclass(frozen=True, slots=True)
-class ReadBy:
-    """In a field's type: the value is what this function makes of the text."""
-
-    function: Callable[[Any, Any], object]
-
-    def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
-        return core_schema.with_info_plain_validator_function(self.function)
 
 
 SCOPES = frozenset(

@@ -35,10 +35,6 @@ class WorkspaceSettings:
 def workspaces_of(settings: Settings) -> dict[str, WorkspaceSettings]:
     """By name."""
     default = WorkspaceSettings(
-        DEFAULT_WORKSPACE,
-        settings.api_base_url,
-        settings.api_key,
-        settings.webhook_secrets,
-        settings.policy,
+        DEFAULT_WORKSPACE, settings.api_base_url, settings.api_key, settings.webhook_secrets, settings.policy
     )
     return {default.name: default}

@@ -30,6 +30,7 @@ import structlog
 from sqlalchemy import event
 
 from app import wiring
+from app.adapters.sql.rehearsal import rehearse
 from app.adapters.sql.store import SqlStore
 from app.clock import SystemClock
 from app.errors import Away
@@ -160,6 +161,8 @@ def _job(place: Installation, counted: Counted, name: str, work: Callable[[Servi
         scratch=settings.home / "scratch",
         log=structlog.get_logger(),
     )
+    rehearse(store)  # as its worker did, before the fork
+    store.close()
     with _counting(store, counted, name):
         work(service)
     store.close()

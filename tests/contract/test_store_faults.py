@@ -41,12 +41,12 @@ def fail_probe(store: AnyStore, *, open_for_s: float) -> None:
 
 def test_some_failures_in_a_row_open_one_provider_and_only_that_one(store: AnyStore) -> None:
     fail(store, FAILURE_THRESHOLD - 1)
-    assert store.open_providers(WORKSPACE) == frozenset()
+    assert store.tripped_providers(WORKSPACE) == frozenset()
     assert enter(store)
     fail(store)
-    assert store.open_providers(WORKSPACE) == {P}
+    assert store.tripped_providers(WORKSPACE) == {P}
     assert not enter(store)
-    assert store.open_providers("other") == frozenset()
+    assert store.tripped_providers("other") == frozenset()
     assert store.allow_request("other", P, probe_s=PROBE_S)
     assert store.allow_request(WORKSPACE, "assembly_ai_async", probe_s=PROBE_S)
 
@@ -55,13 +55,13 @@ def test_failures_with_a_success_between_them_are_not_in_a_row(store: AnyStore) 
     fail(store, FAILURE_THRESHOLD - 1)
     work(store)
     fail(store, FAILURE_THRESHOLD - 1)
-    assert store.open_providers(WORKSPACE) == frozenset()
+    assert store.tripped_providers(WORKSPACE) == frozenset()
 
 
 def test_a_provider_that_never_failed_may_work_without_a_trace(store: AnyStore) -> None:
     work(store)
     assert enter(store)
-    assert store.open_providers(WORKSPACE) == frozenset()
+    assert store.tripped_providers(WORKSPACE) == frozenset()
 
 
 def test_when_its_time_is_over_one_caller_probes_for_all(place: Place) -> None:
@@ -69,10 +69,10 @@ def test_when_its_time_is_over_one_caller_probes_for_all(place: Place) -> None:
     fail(stores[0], FAILURE_THRESHOLD)
     for store in set(stores):
         store.clock_offset_s += OPEN_S + 1
-    assert stores[0].open_providers(WORKSPACE) == frozenset(), "due for a probe"
+    assert stores[0].tripped_providers(WORKSPACE) == frozenset(), "due for a probe"
     results = at_once(enter, stores * 3)
     assert sorted(map(bool, results)) == [False] * 11 + [True]
-    assert stores[0].open_providers(WORKSPACE) == {P}, "the others go elsewhere meanwhile"
+    assert stores[0].tripped_providers(WORKSPACE) == {P}, "the others go elsewhere meanwhile"
 
 
 def test_a_probe_that_tried_nothing_gives_its_place_back(store: AnyStore) -> None:
@@ -93,7 +93,7 @@ def test_a_probe_that_works_opens_the_provider_and_forgets_everything(store: Any
     store.clock_offset_s += 2 * OPEN_S + 1
     assert enter(store)
     work(store)
-    assert store.open_providers(WORKSPACE) == frozenset()
+    assert store.tripped_providers(WORKSPACE) == frozenset()
     assert [enter(store), enter(store)] == [True, True]
     fail(store, FAILURE_THRESHOLD)
     store.clock_offset_s += OPEN_S + 1
@@ -104,7 +104,7 @@ def test_each_probe_that_fails_opens_for_longer_up_to_a_limit(store: AnyStore) -
     fail(store, FAILURE_THRESHOLD)
     for factor in (1, 2, 4, LONGEST, LONGEST):
         fail_probe(store, open_for_s=factor * OPEN_S)
-        assert store.open_providers(WORKSPACE) == {P}
+        assert store.tripped_providers(WORKSPACE) == {P}
 
 
 def test_a_probe_nobody_hears_of_again_is_taken_by_another_later(store: AnyStore) -> None:
@@ -114,7 +114,7 @@ def test_a_probe_nobody_hears_of_again_is_taken_by_another_later(store: AnyStore
     store.clock_offset_s += PROBE_S - 2
     assert not enter(store)
     store.clock_offset_s += 3
-    assert store.open_providers(WORKSPACE) == frozenset()
+    assert store.tripped_providers(WORKSPACE) == frozenset()
     assert enter(store)
 
 
@@ -130,14 +130,14 @@ def test_failures_of_attempts_already_under_way_do_not_prolong_it(store: AnyStor
 def test_a_late_success_closes_an_open_breaker(store: AnyStore) -> None:
     fail(store, FAILURE_THRESHOLD)
     work(store)
-    assert store.open_providers(WORKSPACE) == frozenset()
+    assert store.tripped_providers(WORKSPACE) == frozenset()
     assert enter(store)
 
 
 def test_failures_told_at_once_are_all_counted(place: Place) -> None:
     stores = [place.open() for _ in range(FAILURE_THRESHOLD)]
     assert at_once(fail, stores) == [None] * FAILURE_THRESHOLD
-    assert stores[0].open_providers(WORKSPACE) == {P}
+    assert stores[0].tripped_providers(WORKSPACE) == {P}
 
 
 # -- how long an account refused us ---------------------------------------------------------------

@@ -81,7 +81,7 @@ CASTS = {
         Policy(BOTH[:1], 1), (FOREIGN,), has_deletions=True, has_our_faults=True
     ),
     "two providers, the first is down, room is made at the limit": Cast(
-        Policy(BOTH, 2, at_limit="prune", open_providers=frozenset({"a_async"})),
+        Policy(BOTH, 2, at_limit="prune", tripped_providers=frozenset({"a_async"})),
         has_looks=False,
         has_empties=False,
     ),
@@ -108,7 +108,7 @@ CASTS = {
         Policy(BOTH[:1], 1), (REALTIME,), has_orders=True, has_empties=False, has_policy_changes=True
     ),
     "one provider, and it is down": Cast(
-        Policy(BOTH[:1], 1, open_providers=frozenset({"a_async"})), (REALTIME,)
+        Policy(BOTH[:1], 1, tripped_providers=frozenset({"a_async"})), (REALTIME,)
     ),
 }
 
@@ -213,7 +213,7 @@ def _create_answers(state: Transcription, command: CreateTranscript, cast: Cast)
             yield ev.NoLongerWanted(NOW, command.ordinal, "deselected", "excluded")
             yield ev.NoLongerWanted(NOW, command.ordinal, "provider_left", command.provider)
             yield ev.NoLongerWanted(NOW, command.ordinal, "no_further_attempt", "attempts")
-        if cast.policy.open_providers and line is None:
+        if cast.policy.tripped_providers and line is None:
             yield ev.ProviderDown(NOW, command.ordinal, command.provider)
         if cast.has_policy_changes and line is None:
             yield ev.BudgetSpent(NOW, command.ordinal)
@@ -271,7 +271,7 @@ def _fetch_answers(tid: str, cast: Cast) -> Iterator[ev.Event]:
 def step(world: World, event: ev.Event, source: Command | None, policy: Policy) -> tuple[World, Decision]:
     """Applies the event as `Transcriptions.commit` would: the source is done, commands replace by key."""
     if isinstance(event, ev.ProviderAwaited):
-        policy = replace(policy, open_providers=frozenset())  # the wait is over: somebody may try it
+        policy = replace(policy, tripped_providers=frozenset())  # the wait is over: somebody may try it
     state = _tried_often(world.state) if event.at == LATE else world.state
     decision = decide(state, event, policy, pending=tuple(world.pending))
     left = {c.key: c for c in world.pending}

@@ -146,7 +146,7 @@ class MemoryFaults(MemoryPasses):
                 old = self.breakers.get(key, CircuitBreaker())
                 self.breakers[key] = old.failed(now=self.now(), open_s=open_s)
 
-    def open_providers(self, workspace: str) -> frozenset[str]:
+    def tripped_providers(self, workspace: str) -> frozenset[str]:
         with self._lock:
             now = self.now()
             return frozenset(p for (w, p), b in self.breakers.items() if w == workspace and b.is_open(now))

@@ -79,7 +79,8 @@ def test_403_on_everything_pauses_everybody_says_since_when_and_mends_itself(wal
 def test_a_provider_that_is_down_is_skipped_by_all_until_one_probe_finds_it_well(walled: Walled) -> None:
     place = walled.place
     burnt = [place.recall.record(transcripts=[_DOWN], transcribe_s=2) for _ in range(_FAILURE_THRESHOLD)]
-    wait_until(lambda: FIRST in place.store.open_providers("default"), within_s=20, what="open", every_s=0.05)
+    tripped = place.store.tripped_providers
+    wait_until(lambda: FIRST in tripped("default"), within_s=20, what="tripped", every_s=0.05)
     skipping = [place.recall.record(transcribe_s=2) for _ in range(3)]
     # Its two failures fit into the four seconds, and its probe is not over before the others have come.
     unlucky = place.recall.record(transcripts=["failed:null", "failed:null"], transcribe_s=25)
@@ -88,7 +89,7 @@ def test_a_provider_that_is_down_is_skipped_by_all_until_one_probe_finds_it_well
     assert [providers(place, r) for r in skipping] == [[SECOND]] * 3
     assert [a["ordinal"] for a in place.show(skipping[0])["attempts"]] == [1], "skipped is not used"
 
-    wait_until(lambda: not place.store.open_providers("default"), within_s=20, what="due for a probe")
+    wait_until(lambda: not place.store.tripped_providers("default"), within_s=20, what="due for a probe")
     # One tries it for all: the others do not wait for the outcome, which takes two seconds here.
     after = [place.recall.record(transcribe_s=60) for _ in range(4)]
     place.wait_for_ends(*after, unlucky, within_s=30)

@@ -184,7 +184,7 @@ def test_a_claim_that_is_not_made_sends_nothing(case: str) -> None:
     expected: dict[str, Outcome] = {
         "refused": Later(2.0, "claim_refused"),
         "moved on": NotWanted(),
-        "the bot's rate": Later(31.0, "rate_of_the_bot", is_exact=True),
+        "the bot's rate": Later(31.0, "rate_of_the_bot", ends_by_itself=True),
     }
     assert outcome == expected[case]
 

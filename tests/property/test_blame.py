@@ -66,7 +66,7 @@ def test_recordings_that_are_gone_are_nothing_against_their_provider(tmp_path: P
         recording.status = "deleted"
     world.live(world.clock.at + 30, delivers=everything)
     assert {state_of(world, recording).reason for recording in gone} == {reasons.RECORDING_GONE}
-    assert world.store.open_providers("default") == frozenset()
+    assert world.store.tripped_providers("default") == frozenset()
     healthy = world.add_recording(9)
     announced(world, healthy)
     world.live(world.clock.at + 60, delivers=everything)
@@ -80,7 +80,7 @@ def test_creates_refused_for_the_providers_sake_open_its_breaker_for_all(tmp_pat
     for recording in recordings:
         announced(world, recording)
         world.live(world.clock.at + 1, delivers=everything)
-    assert FIRST in world.store.open_providers("default")
+    assert FIRST in world.store.tripped_providers("default")
 
 
 def test_a_refusal_that_names_nothing_burns_no_provider_and_goes_on_when_it_is_over(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_refusal_that_names_nothing_ends_by_a_name_after_three_and_a_retry_goe
     state = state_of(world, recording)
     assert (state.phase, state.reason) == (Phase.FAILED, reasons.REQUEST_REFUSED)
     assert "0 transcripts at Recall" in (state.detail or ""), "what was counted is told"
-    assert world.store.open_providers("default") == frozenset()
+    assert world.store.tripped_providers("default") == frozenset()
     world.retry(recording.id, budget=0)
     world.live(world.clock.at + HOUR_S, delivers=everything)
     assert lines_of(world, recording) == [(FIRST, "done")], "the only attempt there may be"

@@ -261,7 +261,7 @@ def test_quiet_second_writes_nothing(scene: Scene) -> None:
 def test_scaled_time_is_looked_at_more_often_but_never_without_pause(
     scale: float, look_every_s: float
 ) -> None:
-    pace = Pace.scaled(scale)
+    pace = Pace().scaled(scale)
     assert pace.look_every_s == look_every_s
     assert pace.offer_again_s == Timing().scaled(scale).offer_again_s
     assert pace.sweep_every_s >= 1

@@ -39,7 +39,7 @@ class CircuitBreakers(Database):
             if breaker is not None:
                 _write(connection, is_it, breaker.failed(now=now, open_s=open_s))
 
-    def open_providers(self, workspace: str) -> frozenset[str]:
+    def tripped_providers(self, workspace: str) -> frozenset[str]:
         """Open now and not yet due for a probe, or half-open with a probe out."""
         row = t.breakers
         is_open = sa.or_(row.c.open_until > self.db_now, row.c.probing_until > self.db_now)

@@ -64,6 +64,7 @@ class Database:
         event.listen(self.engine, "handle_error", _leave_wrong_server)
         self._writer = self.engine.execution_options(begins="BEGIN IMMEDIATE")
         self._left_to_parent: list[sa.Pool] = []
+        self._rehearsed: Connection | None = None
         _open.add(self)
 
     @property
@@ -83,6 +84,9 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that writes nothing: never waits for writers."""
+        if self._rehearsed is not None:
+            yield self._rehearsed
+            return
         with translated(), self.engine.begin() as connection:
             yield connection
 
@@ -113,6 +117,9 @@ class Database:
         Args:
             is_urgent: See `WriteLock.taken`; also for what would stand in the way of something urgent.
         """
+        if self._rehearsed is not None:
+            yield self._rehearsed
+            return
         with translated(), ExitStack() as stack:
             connection = stack.enter_context(self._writer.connect())
             # After the pool: a wait for a connection must not hold the lock.
@@ -120,6 +127,17 @@ class Database:
                 stack.enter_context(self.write_lock.taken(wait_s=wait_s, is_urgent=is_urgent))
             with connection.begin():
                 yield connection
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """All that is read and written within is one transaction, and rolled back. Not for threads."""
+        with self.writing() as connection:
+            self._rehearsed = connection
+            try:
+                yield
+            finally:
+                self._rehearsed = None
+                connection.rollback()
 
     def insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
         """INSERT with ON CONFLICT, in the dialect's words."""

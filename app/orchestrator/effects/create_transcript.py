@@ -1,9 +1,12 @@
 """
 The one effect that costs money. Time-line of a create, and what a crash leaves behind:
 
-    claim, stamp, key and bytes committed ──── POST ──── the send's outcome ──── event committed
-      | crash: nothing was sent, or something was: the line says `sending`, so it is looked up
-                                                | crash: the same, at each of the two
+    claim and stamp committed ──── POST ──── the send's outcome committed ──── event committed
+                              └──────┴──┬─────────────────────────────────┘
+                         a crash here: the attempt is found `sending`, and looked up at Recall
+
+The stamp is the `Send`'s row: key, bytes, fingerprint of the API key, and when. After the claim the attempt's
+line stands at `sending`; `claimed` is a line that may be sent again, after a refusal or a 429.
 
 The claim is a compare-and-set, so one worker of all passes it. `sending` found under a fresh lease
 means that another died between stamp and event. What must change together: this file and
@@ -45,10 +48,11 @@ def create(context: CommandContext) -> Outcome:
     line = context.state.attempt_of(ordinal=command.ordinal)
     if line is not None and line.status is AttemptStatus.SENDING:
         return Happened(events.CreateUnknown(context.now(), command.ordinal, "no_word_after_the_stamp"))
-    before = _why_not(context, command, line)
-    if before is not None:
-        return before
-    # Before the key's age is asked and the stamp committed: neither is underestimated, however long we stop.
+    unsent = _why_not(context, command, line)
+    if unsent is not None:
+        return unsent
+    # Read before the key's age is asked and before the commit: a process that is stopped in between finds its
+    # stamp older than it is, never younger.
     stamped_at = context.clock.boottime()
     if line is not None and _is_too_late_to_repeat(context, command):
         return Happened(events.CreateUnknown(context.now(), command.ordinal, "too_late_to_repeat"))
@@ -70,7 +74,7 @@ def create(context: CommandContext) -> Outcome:
             context.clock.boottime() - stamped_at <= limit_s and not context.renewer.is_lost
         ),
     )
-    # First, so that two recordings refused at the same moment see each other (`_whose_payload`).
+    # First, so that two recordings refused at the same moment see each other (`_whose_403`).
     context.store.record_send_outcome(claim, outcome=SendOutcome(answer.kind, answer.status))
     return _concluded(context, command, answer)
 
@@ -188,7 +192,7 @@ def _claim(context: CommandContext, command: CreateTranscript, body: bytes) -> i
     if decision.ignored:
         return NotWanted()
     if committed.wait_s is not None:
-        return Later(committed.wait_s, "rate_of_the_bot", is_exact=True)
+        return Later(committed.wait_s, "rate_of_the_bot", ends_by_itself=True)
     assert committed.send_id is not None
     return committed.send_id
 
@@ -261,7 +265,7 @@ def _whose_403(context: CommandContext) -> _Fault:
         return _Fault(Refusal.BUSY, durations.account_probe_every_s)
     if not is_accepted:
         return _of_account(context, FORBIDDEN)
-    workspace, within_s = context.workspace.name, durations.give_up_s / 24
+    workspace, within_s = context.workspace.name, durations.give_up_s / 24  # an hour of the default day
     if context.store.creates_refused_elsewhere(workspace, context.recording_id, within_s=within_s):
         return _of_account(context, FORBIDDEN, creates_only=True)
     return _Fault(Refusal.PAYLOAD, durations.account_probe_every_s)

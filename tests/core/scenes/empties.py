@@ -70,7 +70,7 @@ SCENES: tuple[Scene, ...] = (
             ev.ProviderAwaited(99.0 + DAY),
         ),
         EMPTY,
-        policy=replace(TWO, open_providers=frozenset({B})),
+        policy=replace(TWO, tripped_providers=frozenset({B})),
     ),
     Scene(
         "a second opinion is planned and then not wanted",

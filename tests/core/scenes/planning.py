@@ -30,8 +30,8 @@ from tests.core.scenes.beginnings import (
     failed,
 )
 
-_A_DOWN = replace(TWO, open_providers=frozenset({A}))
-_ALL_DOWN = replace(TWO, open_providers=frozenset({A, B}))
+_A_DOWN = replace(TWO, tripped_providers=frozenset({A}))
+_ALL_DOWN = replace(TWO, tripped_providers=frozenset({A, B}))
 _OTHER = Policy((ProviderChoice("c_async"),), 2)
 REFUSED: Events = (*SENDING, ev.CreateRefused(12.0, 1, Refusal.BUSY, "http_429"))
 BLOCKED: Events = (*SENDING, ev.CreateRefused(12.0, 1, Refusal.PAYLOAD, "http_403"))
@@ -44,7 +44,7 @@ SCENES: tuple[Scene, ...] = (
         "the provider is down, and it is the only one",
         (ev.ProviderDown(11.0, 1, A), ev.ProviderAwaited(131.0)),
         (DONE,),
-        policy=replace(ONE, open_providers=frozenset({A})),
+        policy=replace(ONE, tripped_providers=frozenset({A})),
     ),
     Scene("the provider is down after the claim", (ev.ProviderDown(12.0, 1, A),), SENDING, policy=_A_DOWN),
     Scene(

@@ -220,7 +220,7 @@ SCENES: tuple[Scene, ...] = (
                 (ev.RecordingDone(10.0, lookup_required=True), ev.Listed(80.0, 0, (), key="k")),
                 TWO,
             ),
-            ("all providers down", (DONE,), replace(TWO, open_providers=frozenset({A, B}))),
+            ("all providers down", (DONE,), replace(TWO, tripped_providers=frozenset({A, B}))),
             ("stored", STORED, TWO),
         )
     ),
