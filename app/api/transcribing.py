@@ -2,13 +2,15 @@
 `POST /v1/recordings/{recording_id}/transcribe`: one transcription per recording, whatever is sent how often.
 
 Could it pay twice? The order is one event, decided on the state under its version: of two at the same moment
-the second finds the first's. An Idempotency-Key only repeats the answer.
+the second finds the first's. An Idempotency-Key repeats the answer, and names an extra: the same one told
+again, also after its answer was lost, is one order.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from app.api.problems import Problem
 from app.api.reading import Reading
 from app.api.types import TranscribeOrder
 from app.core import events
-from app.core.policy import Intent, Policy
+from app.core.policy import CEILING, Intent, Policy
 from app.core.state import Phase, Transcription
 from app.errors import Stale
 from app.orchestrator.records import Source
@@ -32,6 +34,8 @@ from app.recall.providers import ASYNC_PROVIDERS, BY_VENDOR, may_be_async
 from app.settings.workspaces import DEFAULT_WORKSPACE
 
 POLICYS_FIRST = "whisper"  # bota.dev's default provider, which Recall does not have
+_WITHOUT_RESULT = (Phase.NEW, Phase.FAILED, Phase.SKIPPED)
+_ORDERS = uuid.UUID("7be0a0a3-3b46-5c0b-9a0c-3f4a8f6d2b17")  # never change: orders are known by these
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -62,13 +66,14 @@ class Transcribing:
             raise Problem("not_found", "The settings do not have this recording's workspace.")
         before = self.store.load(workspace, recording)
         policy = policy.processed(before.processing)
-        if order.force:
-            raise Problem("not_yet", "force: a further paid transcript cannot be ordered here yet.")
         intent = intent_of(order, policy)
         raise_if_erased(before.transcription)
-        if before.transcription.phase not in (Phase.NEW, Phase.FAILED, Phase.SKIPPED):
+        is_extra = order.force and before.transcription.phase not in _WITHOUT_RESULT
+        if not is_extra and before.transcription.phase not in _WITHOUT_RESULT:
             return False
-        event = events.TranscriptionOrdered(self.store.now(), intent)
+        event: events.Event = events.TranscriptionOrdered(self.store.now(), intent)
+        if is_extra:
+            event = events.ExtraOrdered(event.at, order_id(call), intent)
         source = Source(by=f"key {call.key.name}")
         try:
             decision, _ = self.transitions.advance(workspace, recording, event, source)
@@ -79,6 +84,10 @@ class Transcribing:
         raise_if_erased(decision.state)
         if decision.state.phase in (Phase.FAILED, Phase.SKIPPED):
             raise Problem("budget_used", f"Nothing was begun: {decision.ignored}.")
+        if isinstance(event, events.ExtraOrdered) and event.order not in decision.state.orders:
+            is_used = decision.state.next_ordinal > CEILING
+            code = "budget_used" if is_used else "still_running"
+            raise Problem(code, f"Nothing was begun: {decision.ignored}.")
         return False
 
     def _workspace_of(self, key: AccessKey) -> str:
@@ -88,6 +97,12 @@ class Transcribing:
         if DEFAULT_WORKSPACE in self.policies or len(self.policies) != 1:
             return DEFAULT_WORKSPACE
         return next(iter(self.policies))
+
+
+def order_id(call: Call) -> str:
+    """Of an extra: the same for the same key and Idempotency-Key, else one of its own."""
+    key = call.request.headers.get("Idempotency-Key")
+    return str(uuid.uuid4() if key is None else uuid.uuid5(_ORDERS, f"{call.key.name}/{key}"))
 
 
 def raise_if_erased(state: Transcription) -> None:

@@ -304,6 +304,14 @@ class TranscriptionOrdered(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ExtraOrdered(Event):
+    """A further paid transcript is wanted beside the result. `order` is the order's own id."""
+
+    order: str
+    intent: Intent = Intent()
+
+
+@dataclass(frozen=True, slots=True)
 class DowntimeDetected(Event):
     """We were away for long, or our database is a backup: Recall may know more about this recording."""
 

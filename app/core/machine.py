@@ -21,6 +21,7 @@ from typing import Any, assert_never
 from app.core import events, reasons
 from app.core import rules_absence as absence
 from app.core import rules_create as create
+from app.core import rules_extra as extra
 from app.core import rules_recording as recording
 from app.core import rules_recovery as recovery
 from app.core import rules_results as results
@@ -64,7 +65,7 @@ def decide(
     policy = policy.intended(step.state.intent)
     if step.ignored is None:
         step = step.then(_settle(step.state, policy, at=event.at))
-        step = step.then(_unblock(step, pending, policy))
+        step = extra.ended(step.then(_unblock(step, pending, policy)))
     asked = tuple(_after_a_look(step.state, c, policy) for c in step.commands)
     commands = tuple(c for c in _last_of_each_key(asked) if is_wanted(step.state, c))
     issued = {c.key for c in commands}
@@ -236,9 +237,7 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
         return Step(t)
     if (ended := _silence(t, policy, at=at)) is not None:
         return ended
-    provider = create.unused_provider(t, policy)
-    if provider is None and t.retry_requested and policy.providers:
-        provider = policy.providers[0].key
+    provider = _provider(t, policy)
     if provider is None or t.next_ordinal > budget(t, policy):
         return _all_used(t, at=at)
     if t.lacks_length:
@@ -246,6 +245,13 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
     if provider in policy.tripped_providers:
         return _await_provider(t, provider, policy, at=at)
     return _plan(t, provider)
+
+
+def _provider(t: Transcription, policy: Policy) -> str | None:
+    """Whose turn it is: an extra's is the first, and one that was used may be tried again by hand."""
+    unused = create.unused_provider(t, policy) if t.extra is None else None
+    is_again = unused is None and (t.retry_requested or t.extra is not None) and policy.providers
+    return policy.providers[0].key if is_again else unused
 
 
 def _silence(t: Transcription, policy: Policy, *, at: float) -> Step | None:
@@ -319,6 +325,7 @@ RULES: dict[type[events.Event], Rule] = {
     events.WaitEnded: recovery.on_wait_ended,
     events.RetryAsked: recovery.on_retry_asked,
     events.TranscriptionOrdered: recovery.on_transcription_ordered,
+    events.ExtraOrdered: extra.on_extra_ordered,
     events.DowntimeDetected: create.on_downtime_detected,
     events.ClockStepped: absence.on_clock_stepped,
     events.CommandFailed: recovery.on_command_failed,

@@ -125,7 +125,6 @@ def test_an_intent_holds_for_its_fallbacks_and_leaves_out_who_lacks_the_language
         ({"language": "gl"}, "unsupported_language"),
         ({"language": "no language"}, "unsupported_language"),
         ({"language": "\ud800"}, "unsupported_language"),
-        ({"force": True}, "not_yet"),
         ({"language": 3}, "invalid_request"),
         ({"diarization": "yes"}, "invalid_request"),
         ({"langauge": "de"}, "invalid_request"),
@@ -202,3 +201,46 @@ def test_processing_is_above_the_policy_and_names_who_said_it(stage: Stage) -> N
     assert said is not None
     assert said.by == "all"
     assert stage.ask("PUT", "/projects/nowhere/config/processing", data=json.dumps(on)).status_code == 404
+
+
+def test_force_beside_a_result_is_one_further_attempt_and_the_files_stay_readable(stage: Stage) -> None:
+    recording = stage.stored()
+    key = {"Idempotency-Key": "once-more"}
+    order = {"force": True, "provider": "deepgram", "language": "de"}
+    first = stage.order(recording, order, headers=key)
+    assert (first.status_code, first.json["status"]) == (201, "processing")
+    assert pending(stage, recording) == [LookUpTranscript(0)]
+    assert len(first.json["segments"]) == 4
+    assert stage.get(f"/transcriptions/{recording}/files/transcript.txt").status_code == 200
+
+    again = stage.order(recording, order, headers=key)
+    other = stage.order(recording, {"force": True})
+    assert again.status_code == 201
+    assert (other.status_code, other.json["error"]["code"]) == (409, "still_running")
+    assert stage.order(recording).status_code == 200  # without force: the one that is under way
+    assert state(stage, recording).planned == 2
+    assert state(stage, recording).next_ordinal == 2
+
+
+def test_an_extra_whose_answer_was_lost_is_the_same_order_when_it_is_sent_again(stage: Stage) -> None:
+    """As after a death between the commit of the order and that of its answer."""
+    recording = stage.stored()
+    key = {"Idempotency-Key": "lost"}
+    assert stage.order(recording, {"force": True}, headers=key).status_code == 201
+    stage.store.end_request("all", "lost", status=None)
+    stage.happens(recording, events.RecordingDeleted(stage.store.now()))
+    assert state(stage, recording).phase is Phase.STORED  # it ended, unpaid
+
+    assert stage.order(recording, {"force": True}, headers=key).status_code == 200
+    assert state(stage, recording).phase is Phase.STORED
+    assert len(state(stage, recording).orders) == 1
+
+
+def test_force_where_there_is_no_result_is_an_order_as_any_other(stage: Stage) -> None:
+    fresh = str(uuid.uuid4())
+    assert stage.order(fresh, {"force": True}).json["status"] == "pending"
+    assert state(stage, fresh).extra is None
+    running = str(uuid.uuid4())
+    stage.happens(running, events.RecordingDone(stage.store.now()))
+    answer = stage.order(running, {"force": True})
+    assert (answer.status_code, answer.json["error"]["code"]) == (409, "still_running")

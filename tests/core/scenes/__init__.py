@@ -6,6 +6,7 @@ from tests.core.scenes import (
     absences,
     creates,
     empties,
+    extras,
     lookups,
     orders,
     planning,
@@ -24,4 +25,5 @@ SCENES = (
     *empties.SCENES,
     *recovery.SCENES,
     *orders.SCENES,
+    *extras.SCENES,
 )
