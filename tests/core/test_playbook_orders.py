@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.core import events as ev
 from app.core.commands import AskTranscript, CreateTranscript, FetchTranscript, LookUpTranscript
-from app.core.policy import Intent, Policy, ProviderChoice
+from app.core.policy import Intent, Policy, Processing, ProviderChoice
 from app.core.state import Phase, from_record, to_record
 from tests.core.playbook import Dialogue
 from tests.core.scenes.beginnings import T1, T2, A, B, failed, seen
@@ -81,3 +81,13 @@ def test_an_extra_survives_the_database() -> None:
     state = extra_running().state
     assert state.extra is not None
     assert from_record(to_record(state)) == state
+
+
+def test_what_was_said_of_a_workspace_is_above_its_policy() -> None:
+    assert BOTH.processed(None) is BOTH
+    off = BOTH.processed(Processing(is_enabled=False))
+    assert (off.select.default, off.providers) == ("none", BOTH.providers)
+    on = BOTH.processed(Processing(is_enabled=True, provider=B))
+    assert (on.select.default, [c.key for c in on.providers]) == ("all", [B, A])
+    new = BOTH.processed(Processing(is_enabled=True, provider="c_async"))
+    assert [c.key for c in new.providers] == ["c_async", A, B]
