@@ -78,7 +78,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "demo": ("core", "settings", "adapters", "results", "processes", "web", "simulator"),
     "cli": (
         *("core", "recall", "orchestrator", "adapters", "settings", "results", "processes", "web", "ops"),
-        *("api", "demo", "simulator"),
+        *("api", "demo", "simulator", "transcripts"),
     ),
     "workers": ("core", "recall", "orchestrator", "adapters", "settings", "processes", "web", "ops"),
 }

@@ -22,7 +22,7 @@ from app.recall.signatures import RejectionKind
 from app.settings import environment
 from app.settings.policy_file import read_policy
 from app.transcripts.formats import FORMATS
-from app.transcripts.result_folder import PROVIDER_RAW, RAW
+from app.transcripts.result_folder import PARTICIPANTS, PROVIDER_RAW, RAW
 from app.web import near_misses
 from app.web.application import create_app
 
@@ -172,7 +172,7 @@ def test_routes_in_readme_exist(tmp_path: Path) -> None:
 
 def test_stored_files_in_readme_are_those_that_are_written() -> None:
     rows = _first_column(_section(README, "## Results"))
-    assert set(rows) == {RAW, PROVIDER_RAW, "manifest.json", *FORMATS}
+    assert set(rows) == {RAW, PROVIDER_RAW, PARTICIPANTS, "manifest.json", *FORMATS}
 
 
 # -- what the person on call reads -----------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -18,11 +18,13 @@ from urllib.parse import quote
 from app.adapters.local_files import BlobMissing, LocalBlobs
 from app.adapters.sql.finding import Listed
 from app.core import reasons
+from app.errors import TranscriptUnreadable
+from app.results.stored_files import open_result_file
 from app.results.transcription_object import transcription_object
 from app.transcripts.manifest import MAX_BYTES, Manifest, ManifestUnreadable, StoredFile, parse_manifest
 from app.transcripts.result_folder import MANIFEST, folder_of
 
-_SENTENCES, _TEXT = "sentences.json", "transcript.txt"
+_SEGMENTS, _SENTENCES, _TEXT = "segments.json", "sentences.json", "transcript.txt"
 _PIECE_BYTES = 1 << 16
 # Where bota.dev has a word of its own for one of our reasons.
 _CODES = {reasons.OUR_FAULT: "processing_error", reasons.NO_AUDIO: "audio_corrupt"}
@@ -36,6 +38,11 @@ class Result:
     folder: str
     manifest: Manifest
     manifest_bytes: bytes
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of the files that the manifest has."""
+        return frozenset(file.name for file in self.manifest.files)
 
     @property
     def files(self) -> Iterator[StoredFile]:
@@ -94,14 +101,19 @@ class Results:
         broken answer; the caller closes `opened`.
         """
         head = json.dumps(self.summary(found, result))
-        return _joined(_pieces(head, *(self._opened(opened, result, name) for name in (_SENTENCES, _TEXT))))
+        if result is None:
+            return _joined(_pieces(head, None, None))
+        is_older = _SEGMENTS not in result.names and _SENTENCES in result.names
+        stream = self._opened(opened, result, _SENTENCES if is_older else _SEGMENTS)
+        segments = stream if stream is None else _converted(stream) if is_older else _plainly(stream)
+        text = self._opened(opened, result, _TEXT)
+        return _joined(_pieces(head, segments, None if text is None else _quoted(text)))
 
-    def _opened(self, opened: ExitStack, result: Result | None, name: str) -> BinaryIO | None:
-        if result is None or name not in {file.name for file in result.manifest.files}:
-            return None
+    def _opened(self, opened: ExitStack, result: Result, name: str) -> BinaryIO | None:
+        """A file of the result, made on the spot where it is not stored; None where there is none."""
         try:
-            return opened.enter_context(self.blobs.open(f"{result.folder}/{name}"))
-        except BlobMissing:
+            return opened.enter_context(open_result_file(self.blobs, result.folder, name))
+        except (BlobMissing, TranscriptUnreadable):
             return None
 
 
@@ -117,12 +129,17 @@ def _provider_of(found: Listed) -> str | None:
     return attempts[-1].provider or None if attempts else None
 
 
-def _pieces(head: str, segments: BinaryIO | None, text: BinaryIO | None) -> Iterator[bytes]:
+def _pieces(head: str, segments: Iterable[bytes] | None, text: Iterable[bytes] | None) -> Iterator[bytes]:
     yield head[:-1].encode() + b', "segments": '
-    yield from _segments(segments) if segments is not None else (b"null",)
+    yield from (b"null",) if segments is None else segments
     yield b', "text": '
-    yield from _quoted(text) if text is not None else (b"null",)
+    yield from (b"null",) if text is None else text
     yield b"}\n"
+
+
+def _plainly(stream: BinaryIO) -> Iterator[bytes]:
+    while piece := stream.read(_PIECE_BYTES):
+        yield piece
 
 
 def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -136,8 +153,8 @@ def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield bytes(batch)
 
 
-def _segments(stream: BinaryIO) -> Iterator[bytes]:
-    """`sentences.json` has one sentence per line."""
+def _converted(stream: BinaryIO) -> Iterator[bytes]:
+    """Of `sentences.json`, one sentence per line: what versions before `segments.json` stored."""
     separator = b"["
     for line in stream:
         entry = line.strip().rstrip(b",")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import io
 import json
 import math
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import BinaryIO
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO, cast
 
 from flask import Response
 from werkzeug.datastructures import ETags
@@ -23,6 +25,9 @@ from app.api.calls import Call
 from app.api.objects import Result, Results, etag_of
 from app.api.problems import Problem
 from app.api.types import PHASES, ListQuery
+from app.errors import TranscriptUnreadable
+from app.results.stored_files import open_result_file
+from app.transcripts.formats import FORMATS, MEDIA_TYPES
 from app.transcripts.manifest import StoredFile
 from app.transcripts.result_folder import MANIFEST
 
@@ -85,24 +90,32 @@ class Reading:
         """`GET /v1/transcriptions/{id}/files/{name}`: only what the manifest names is there."""
         found = self.found(call.key, call.path["id"])
         result = self.results.of(found)
-        named = () if result is None else result.files
-        file = next((one for one in named if one.name == call.path["name"]), None)
-        if result is None or file is None:
+        if result is None:
+            raise Problem("not_found", "This transcription has no files yet.")
+        name = call.path["name"]
+        file = next((one for one in result.files if one.name == name), None)
+        if file is None and name not in FORMATS:
             raise Problem("not_found", "There is no such file of this transcription.")
-        if _is_known(call, file.sha256):
+        if file is not None and _is_known(call, file.sha256):
             return _not_modified(file.sha256)
-        return self._bytes(call, result, file)
+        return self._bytes(call, result, file or StoredFile(name, -1, MEDIA_TYPES[name], ""))
 
     def _bytes(self, call: Call, result: Result, file: StoredFile) -> Response:
-        asked = _range(call, file)
+        stream = self._opened(result, file.name)
+        size_bytes = stream.seek(0, io.SEEK_END)
+        if size_bytes != file.size_bytes:  # made on the spot: not what the manifest has, or not in it
+            stream.seek(0)
+            digest = hashlib.file_digest(cast(Any, stream), "sha256").hexdigest()
+            file = replace(file, size_bytes=size_bytes, sha256=digest)
+        try:
+            asked = _range(call, file)
+        except Problem:
+            stream.close()
+            raise
         start, end = asked or (0, file.size_bytes)
-        response = Response(status=200 if asked is None else 206, content_type=file.media_type)
-        if file.name == MANIFEST:
-            response.response = (result.manifest_bytes[start:end],)
-        else:
-            stream = self._opened(f"{result.folder}/{file.name}")
-            response.call_on_close(stream.close)
-            response.response = _pieces(stream, start, end)
+        pieces = _pieces(stream, start, end)
+        response = Response(pieces, 200 if asked is None else 206, content_type=file.media_type)
+        response.call_on_close(stream.close)
         response.headers["Content-Length"] = str(end - start)
         response.headers["Accept-Ranges"] = "bytes"
         response.headers["Content-Disposition"] = f'attachment; filename="{file.name}"'
@@ -112,11 +125,13 @@ class Reading:
         response.set_etag(file.sha256)
         return response
 
-    def _opened(self, key: str) -> BinaryIO:
+    def _opened(self, result: Result, name: str) -> BinaryIO:
         """At once: a file that is gone is a 404 and no broken answer."""
+        if name == MANIFEST:
+            return io.BytesIO(result.manifest_bytes)
         try:
-            return self.results.blobs.open(key)
-        except BlobError:
+            return open_result_file(self.results.blobs, result.folder, name)
+        except (BlobError, TranscriptUnreadable):
             raise Problem("not_found", "This file is gone.") from None
 
 

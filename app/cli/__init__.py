@@ -26,6 +26,7 @@ _COMMANDS = {  # by name: its file here, and what it is for
     "show": ("show", "everything that happened to one recording"),
     "retry": ("retry", "try a failed recording again; says what it costs first"),
     "replay": ("retry", "apply a stored delivery once more"),
+    "render": ("render", "the formats that stored transcripts lack, made without Recall"),
     "reconcile": ("backfill", "take up recordings whose webhooks were lost"),
     "backfill": ("backfill", "transcribe older recordings; names number and cost first"),
     "keys": ("keys", "API keys of /v1: make, list, revoke"),

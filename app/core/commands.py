@@ -78,6 +78,18 @@ class PublishTranscript:
 
 
 @dataclass(frozen=True, slots=True)
+class RenderTranscript:
+    """Write the formats that a stored transcript lacks. The key is the fetch's: never both at once."""
+
+    transcript_id: str
+    after_s: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"fetch:{self.transcript_id}"
+
+
+@dataclass(frozen=True, slots=True)
 class AskRecording:
     """Ask for the recording itself."""
 
@@ -117,6 +129,7 @@ Command = (
     | AskTranscript
     | FetchTranscript
     | PublishTranscript
+    | RenderTranscript
     | AskRecording
     | PruneTranscript
     | AwaitProvider
@@ -140,6 +153,7 @@ _KINDS: dict[str, type[Command]] = {
     "ask_transcript": AskTranscript,
     "fetch_transcript": FetchTranscript,
     "publish_transcript": PublishTranscript,
+    "render_transcript": RenderTranscript,
     "ask_recording": AskRecording,
     "prune_transcript": PruneTranscript,
     "await_provider": AwaitProvider,
@@ -184,6 +198,7 @@ _SENTENCES: dict[type[Command], str] = {
     AskTranscript: "ask whether the transcript is finished",
     FetchTranscript: "fetch and store the transcript",
     PublishTranscript: "write the manifest of the stored transcript",
+    RenderTranscript: "write the formats that the stored transcript lacks",
     AskRecording: "ask about the recording",
     PruneTranscript: "make room at Recall's limit of transcripts",
     AwaitProvider: "wait for a provider to come back",

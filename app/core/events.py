@@ -50,6 +50,7 @@ class RecordingDone(Event):
     bot_id: str | None = None
     metadata: tuple[tuple[str, str | None], ...] = ()
     lookup_required: bool = False  # old news, or news we fetched ourselves: list before creating
+    started_at: float | None = None  # of the recording, seconds since the epoch, where Recall was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class RecordingAsked(Event):
     duration_s: float | None = None
     at_excluding_pauses: float | None = None  # `at`, less the time in which Recall refused the account
     key: str = ""  # fingerprint of the API key that was asked with
+    started_at: float | None = None  # of the recording, seconds since the epoch
     is_answer: bool = True  # False: a day without any; `condition` is what was heard last, and proves nothing
 
 
@@ -253,6 +255,20 @@ class Published(Event):
     transcript_id: str
     provider: str
     language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RenderAsked(Event):
+    """A person wants the formats that a stored transcript lacks."""
+
+    transcript_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered(Event):
+    """They are in place, the manifest that names them last."""
+
+    transcript_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from app.core.commands import (
     LookUpTranscript,
     PruneTranscript,
     PublishTranscript,
+    RenderTranscript,
 )
 from app.core.policy import Policy
 from app.core.state import ENDS, OPEN, AttemptStatus, Phase, Transcription
@@ -88,6 +89,8 @@ def is_wanted(t: Transcription, command: Command) -> bool:
         case PublishTranscript(transcript_id=transcript_id):
             is_beside = transcript_id in t.superseded and t.phase is Phase.STORED
             return transcript_id == t.publishing or is_beside
+        case RenderTranscript(transcript_id=transcript_id):
+            return results.is_rendered_here(t, transcript_id)
         case AskRecording() | PruneTranscript() | AwaitProvider():
             return _is_wait_wanted(t, command)
         case _:
@@ -319,6 +322,8 @@ RULES: dict[type[events.Event], Rule] = {
     events.Unwanted: results.on_unwanted,
     events.Stored: results.on_stored,
     events.Published: results.on_published,
+    events.RenderAsked: results.on_render_asked,
+    events.Rendered: results.on_rendered,
     events.DownloadUnreadable: results.on_download_unreadable,
     events.NoLongerWanted: create.on_no_longer_wanted,
     events.CommandMissing: recovery.on_command_missing,

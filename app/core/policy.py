@@ -15,6 +15,12 @@ from app.core.durations import Durations
 # transcripts per recording, which is left for a person's own use.
 CEILING = 9
 
+# Files that can be made of a transcript; `app.transcripts.formats` has how.
+FORMATS = (
+    *("sentences.json", "transcript.txt", "transcript.md", "transcript.srt", "transcript.vtt"),
+    "segments.json",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderChoice:
@@ -68,6 +74,8 @@ class Policy:
     poll_only: bool = False
     reconcile: bool = True  # now and then take up what Recall lists as done and nothing told us of
     at_limit: Literal["stop", "prune"] = "stop"
+    formats: tuple[str, ...] = FORMATS
+    participants: bool = False  # their list beside the transcript: one read and one download more
     prune_stored: bool = False  # pruning may also delete finished transcripts that are stored here
     tripped_providers: frozenset[str] = frozenset()  # providers that are down just now; put in by the service
     select: Selection = Selection()

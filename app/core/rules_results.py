@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.core import events, reasons
-from app.core.commands import AskTranscript, FetchTranscript, PublishTranscript
+from app.core.commands import AskTranscript, FetchTranscript, PublishTranscript, RenderTranscript
 from app.core.durations import growing
 from app.core.policy import Policy
 from app.core.rules_extra import is_better
@@ -202,6 +202,26 @@ def on_published(t: Transcription, e: events.Published, p: Policy) -> Step:
     if e.transcript_id != t.publishing:
         return ignore(t, "this manifest is not awaited")
     return _completed(t, e, "empty")
+
+
+def is_rendered_here(t: Transcription, transcript_id: str) -> bool:
+    """Whether it is one whose files may lie here, whole."""
+    return t.phase is Phase.STORED and transcript_id in t.processed_transcripts
+
+
+def on_render_asked(t: Transcription, e: events.RenderAsked, p: Policy) -> Step:
+    """Bytes that could not be read are read again: a newer program may."""
+    waiting = t.pending_transcript(e.transcript_id)
+    if waiting is not None and waiting.is_unreadable:
+        return Step(t, (FetchTranscript(e.transcript_id),))
+    if not is_rendered_here(t, e.transcript_id):
+        return ignore(t, "no such result is stored")
+    return Step(t, (RenderTranscript(e.transcript_id),))
+
+
+def on_rendered(t: Transcription, e: events.Rendered, p: Policy) -> Step:
+    """Nothing but its line in the history."""
+    return Step(t)
 
 
 def on_download_unreadable(t: Transcription, e: events.DownloadUnreadable, p: Policy) -> Step:

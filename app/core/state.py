@@ -171,6 +171,7 @@ class Transcription:
     attempts_at_empty_candidate: int = 0
     publishing: str | None = None  # the candidate that becomes the result once its manifest is written
     superseded: tuple[str, ...] = ()  # candidates that did not; their manifests follow the result's
+    started_at: float | None = None  # of the recording, where Recall was asked about it
     is_short: bool | None = None  # shorter than a minute; None: Recall has not been asked
     is_recording_gone: bool = False
     verdict: str | None = None  # spoken, empty

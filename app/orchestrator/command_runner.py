@@ -25,6 +25,7 @@ from app.core.commands import (
     LookUpTranscript,
     PruneTranscript,
     PublishTranscript,
+    RenderTranscript,
     about,
 )
 from app.core.machine import is_wanted
@@ -39,6 +40,7 @@ from app.orchestrator.effects import (
     prune_transcript,
     publish_transcript,
     queries,
+    render_transcript,
 )
 from app.orchestrator.giving_up import giving_up
 from app.orchestrator.lease import LeaseRenewer
@@ -59,6 +61,7 @@ _EFFECTS: dict[type[Command], Callable[[CommandContext], Outcome]] = {
     PruneTranscript: prune_transcript.prune,
     FetchTranscript: fetch_transcript.fetch,
     PublishTranscript: publish_transcript.publish,
+    RenderTranscript: render_transcript.render,
 }
 
 
@@ -125,6 +128,7 @@ class CommandRunner:
         if not is_wanted(context.state, command):
             return NotWanted()
         is_clear = not begun.is_paused and context.recall.fingerprint in begun.keys
+        is_clear |= isinstance(command, RenderTranscript)  # which asks nothing of Recall
         waiting = None if is_clear else self._account.why_wait(context.workspace, command)
         if waiting is not None:
             return waiting

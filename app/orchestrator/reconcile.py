@@ -139,7 +139,11 @@ class Reconciler:
         if self._is_dry:
             return
         event = events.RecordingDone(
-            self._service.store.now(), recording.facts.bot_id, recording.facts.metadata, lookup_required=True
+            self._service.store.now(),
+            recording.facts.bot_id,
+            recording.facts.metadata,
+            lookup_required=True,
+            started_at=recording.facts.started_at,
         )
         self._service.advance(name, recording.recording_id, event, Source(by=self._by))
         if self._by == "reconcile":

@@ -171,6 +171,10 @@ _CONDITIONS = {
 }
 
 
+# https://docs.recall.ai/docs/meeting-participants-events
+_PARTICIPANTS = ("media_shortcuts", "participant_events", "data", "participants_download_url")
+
+
 def _facts(recording: Mapping[str, Any], now: float) -> RecordingFacts:
     status = json_fields.code(json_fields.at(recording, "status", "code"))
     condition = _CONDITIONS.get(status or "", RecordingCondition.NOT_DONE)
@@ -182,6 +186,8 @@ def _facts(recording: Mapping[str, Any], now: float) -> RecordingFacts:
         *json_fields.bot_and_metadata(recording, recording),
         duration_s=_duration_s(recording),
         has_media=_has_media(recording.get("media_shortcuts")),
+        started_at=_time(recording, "started_at"),
+        participants_url=_text(json_fields.at(recording, *_PARTICIPANTS)),
     )
 
 

@@ -92,13 +92,15 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class RecordingFacts:
-    """Recall's recording as retrieved."""
+    """Recall's recording as retrieved. `participants_url` is a secret, as `Artifact.download_url` is."""
 
     condition: RecordingCondition
     bot_id: str | None = None
     metadata: tuple[tuple[str, str | None], ...] = ()  # https://docs.recall.ai/docs/custom-metadata
     duration_s: float | None = None  # None: Recall does not say
     has_media: bool = True
+    started_at: float | None = None  # seconds since the epoch
+    participants_url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from app.adapters.local_files import BlobMissing, LocalBlobs
 from app.adapters.sql.finding import Listed, Pending
 from app.adapters.sql.queries import Shown
 from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription
+from app.errors import TranscriptUnreadable
 from app.orchestrator.next_steps import next_step
+from app.results.stored_files import open_result_file
 from app.transcripts.manifest import ManifestUnreadable, parse_manifest
 from app.transcripts.result_folder import MANIFEST, folder_of
 
@@ -43,6 +45,7 @@ _WAITS = {
     "ask_transcript": "the transcript, which is being made; Recall is asked if no webhook comes",
     "fetch_transcript": "the finished transcript, to be fetched",
     "publish_transcript": "its manifest, to be written",
+    "render_transcript": "its missing formats, to be written",
     "ask_recording": "the recording, which Recall is asked about",
     "prune_transcript": "room at Recall's limit of transcripts",
     "await_provider": "a provider: all that are left are passed over",
@@ -173,10 +176,11 @@ def full_object(shown: Shown, blobs: LocalBlobs) -> dict[str, Any]:
             manifest = parse_manifest(stream.read())
         whole["files"] = [f"{folder}/{name}" for name in (*(f.name for f in manifest.files), MANIFEST)]
         whole["duration_ms"] = manifest.summary.duration_ms
-        with suppress(BlobMissing), blobs.open(f"{folder}/sentences.json") as stream:
-            whole["segments"] = json.load(stream)
-        with suppress(BlobMissing), blobs.open(f"{folder}/transcript.txt") as stream:
-            whole["text"] = stream.read().decode("utf-8")
+        with suppress(BlobMissing, TranscriptUnreadable):
+            with open_result_file(blobs, folder, "segments.json") as stream:
+                whole["segments"] = json.load(stream)
+            with open_result_file(blobs, folder, "transcript.txt") as stream:
+                whole["text"] = stream.read().decode("utf-8")
     return whole
 
 

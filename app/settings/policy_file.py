@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from app.core.durations import Durations
-from app.core.policy import CEILING, Policy, ProviderChoice, Selection
+from app.core.policy import CEILING, FORMATS, Policy, ProviderChoice, Selection
 from app.recall.limits import TRANSCRIPTS_PER_RECORDING
 from app.recall.providers import ASYNC_PROVIDERS, BUILT_IN_PROVIDERS, is_misspelt, may_be_async, meant_by
 from app.settings.faults import Say, Table, ended, line_of, must, sentences
@@ -62,6 +62,12 @@ def _of_a_named_provider(name: str, info: Any) -> str:
     if name not in [*info.context["providers"], *info.context["in_file"], *_BUILT_IN_OPTIONS]:
         raise ValueError(f"this provider is not in the list of providers{_did_you_mean(name)}")
     return name
+
+
+def _format(name: Any) -> str:
+    if name not in FORMATS:
+        raise ValueError(f"{name!r} is none of {', '.join(FORMATS)}")
+    return str(name)
 
 
 def _as_sent(options: Any) -> Any:
@@ -162,6 +168,12 @@ class PolicyTables(Table):
     )
     want_realtime: bool = key(False, "fetch transcripts that were made during the call, too")
     at_limit: Literal["stop", "prune"] = key("stop", "at Recall's limit of ten transcripts per recording")
+    formats: list[Annotated[str, BeforeValidator(_format)]] = key(
+        list(FORMATS), "files made of a transcript; transcript.json and manifest.json are always there"
+    )
+    participants: bool = key(
+        False, "participants.json beside each transcript: one read and one download more"
+    )
     prune_stored: bool = key(False, "finished transcripts that are stored here may be deleted at Recall")
     select: SelectTable = key(SelectTable(), "which recordings")
     api: ApiTable = key(ApiTable(), "what /v1 allows")
@@ -176,6 +188,7 @@ class PolicyTables(Table):
         )
         made = {
             "providers": tuple(ProviderChoice(name, options.get(name, {})) for name in self.providers),
+            "formats": tuple(dict.fromkeys(self.formats)),
             "attempts": self.attempts or min(len(self.providers), CEILING),
             "select": Selection(
                 default=self.select.default,

@@ -69,6 +69,7 @@ class Manifest:
         attempts: By ordinal. Empty when another system had asked for the transcript.
         created_at: Aware. Fixed by the caller, so that writing again gives the same bytes.
         files: All of them except the manifest. With the summary `UNREAD`: `transcript.json` alone.
+        started_at: When the recording began, aware; None where not known, and then not in the file.
         superseded_by: Of a candidate that did not become the result: the transcript that did. None for
             the result itself, and then not in the file.
     """
@@ -84,6 +85,7 @@ class Manifest:
     created_at: datetime
     files: tuple[StoredFile, ...]
     superseded_by: str | None = None
+    started_at: datetime | None = None
 
     def is_about(self, recording_id: str, transcript_id: str) -> bool:
         """Whether this describes that transcript: a folder copied by hand may hold another's manifest."""
@@ -97,8 +99,6 @@ def build_manifest(manifest: Manifest) -> bytes:
     Raises:
         ManifestUnreadable: It could not be read back: a naive time, a file name that is no plain name, …
     """
-    if manifest.created_at.tzinfo is None:
-        raise ManifestUnreadable("created_at has no time zone")
     if len({file.name for file in manifest.files}) != len(manifest.files):
         raise ManifestUnreadable("files: one name twice")
     summary = manifest.summary
@@ -113,12 +113,14 @@ def build_manifest(manifest: Manifest) -> bytes:
         "verdict": str(summary.verdict),
         "counts": {name: getattr(summary, name) for name in _COUNTS},
         "duration_ms": summary.duration_ms,
-        "created_at": manifest.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "created_at": _iso(manifest.created_at),
         "files": {
             file.name: {"size_bytes": file.size_bytes, "media_type": file.media_type, "sha256": file.sha256}
             for file in manifest.files
         },
     }
+    if manifest.started_at is not None:
+        document["started_at"] = _iso(manifest.started_at)
     if manifest.superseded_by is not None:
         document["superseded_by"] = manifest.superseded_by
     # ASCII escapes: metadata is arbitrary text, and half a surrogate pair must not stop a paid result.
@@ -151,9 +153,10 @@ def parse_manifest(content: bytes) -> Manifest:
             for line in _read(document, "attempts", list)
         ),
         summary=_summary(document),
-        created_at=_created_at(document),
+        created_at=_time(document, "created_at"),
         files=tuple(_file(name, file) for name, file in _read(document, "files", dict).items()),
         superseded_by=_optional(document, "superseded_by", str),
+        started_at=_time(document, "started_at") if document.get("started_at") is not None else None,
     )
     if not all(value is None or isinstance(value, str) for value in manifest.metadata.values()):
         raise ManifestUnreadable("metadata: not texts")
@@ -175,13 +178,19 @@ def _summary(document: Any) -> Summary:
     )
 
 
-def _created_at(document: Any) -> datetime:
-    try:
-        at = datetime.fromisoformat(_read(document, "created_at", str))
-    except ValueError as error:
-        raise ManifestUnreadable("created_at: not a time") from error
+def _iso(at: datetime) -> str:
     if at.tzinfo is None:
-        raise ManifestUnreadable("created_at: no time zone")
+        raise ManifestUnreadable("a time has no time zone")
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _time(document: Any, name: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(_read(document, name, str))
+    except ValueError as error:
+        raise ManifestUnreadable(f"{name}: not a time") from error
+    if at.tzinfo is None:
+        raise ManifestUnreadable(f"{name}: no time zone")
     return at
 
 

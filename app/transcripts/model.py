@@ -23,12 +23,14 @@ class Word:
     """
     One word as the provider cut it; it may be a syllable or a whole sentence.
 
-    `start_s` and `end_s` are None where the provider gave no usable time.
+    `start_s` and `end_s` are None where the provider gave no usable time. A part of a word has the times of
+    the whole; `within` is where in it the part begins and ends, by its letters, from 0 to 1.
     """
 
     text: str
     start_s: float | None
     end_s: float | None
+    within: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)

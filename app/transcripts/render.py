@@ -6,11 +6,13 @@ its speakers have in the end.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import chain
 from typing import BinaryIO, TextIO
 
-from app.transcripts.formats import FORMATS
+from app.transcripts.formats import FORMATS, Renderer
+from app.transcripts.formats.subtitles import CueWriter, Subtitles
 from app.transcripts.model import Sentence, Summary, Turn
 from app.transcripts.reader import read_turns
 from app.transcripts.sentences import SentenceBuilder, words_of
@@ -20,7 +22,7 @@ MOST_LANGUAGES = 100
 """The manifest lists the languages; a transcript must not be able to make it long."""
 
 
-def render(source: BinaryIO, outputs: Mapping[str, TextIO]) -> Summary:
+def render(source: BinaryIO, outputs: Mapping[str, TextIO], *, started_at: datetime | None = None) -> Summary:
     """
     Write a transcript in several formats.
 
@@ -28,6 +30,7 @@ def render(source: BinaryIO, outputs: Mapping[str, TextIO]) -> Summary:
         source: Recall's JSON as downloaded, at its beginning; it must be able to go back there.
         outputs: Names out of `FORMATS`, each with a text file opened with `encoding="utf-8", newline="\\n"`.
             Left open; not flushed. None at all is fine: then only the counting is done.
+        started_at: When the recording began, aware, where that is known.
 
     Returns:
         What was counted. The same source gives the same files and the same summary.
@@ -41,7 +44,7 @@ def render(source: BinaryIO, outputs: Mapping[str, TextIO]) -> Summary:
     begin = source.tell()
     builder = SentenceBuilder(names_of(read_turns(source, with_words=False)))
     source.seek(begin)
-    renderers = [format_(out) for format_, out in formats]
+    renderers = _renderers([format_(out, started_at) for format_, out in formats])
     tally = _Tally()
     for sentence in _sentences(source, builder, tally):
         tally.turns += sentence.starts_turn
@@ -50,6 +53,13 @@ def render(source: BinaryIO, outputs: Mapping[str, TextIO]) -> Summary:
     for renderer in renderers:
         renderer.end()
     return tally.summary(speakers=len(builder.speakers))
+
+
+def _renderers(made: Sequence[Renderer | CueWriter]) -> list[Renderer]:
+    """All that subtitles need is made once."""
+    of_cues = [one for one in made if isinstance(one, CueWriter)]
+    others = [one for one in made if not isinstance(one, CueWriter)]
+    return [*others, Subtitles(of_cues)] if of_cues else others
 
 
 def _sentences(source: BinaryIO, builder: SentenceBuilder, tally: _Tally) -> Iterator[Sentence]:

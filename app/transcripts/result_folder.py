@@ -4,6 +4,7 @@ from __future__ import annotations
 
 RAW = "transcript.json"  # Recall's bytes as they came
 PROVIDER_RAW = "provider.json"
+PARTICIPANTS = "participants.json"  # Recall's list, as it came
 MANIFEST = "manifest.json"  # last: it stands for all the others
 
 

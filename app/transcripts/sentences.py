@@ -2,15 +2,18 @@
 Turns in, sentences out.
 
 Neighbouring turns of one speaker become one speaker turn, which is cut into sentences at end
-punctuation of many scripts. Deliberately simple: a rule that can be said in one line, or none.
-A wrong cut costs a reader a line break; no word is ever lost or moved.
+punctuation of many scripts; at a full stop `abbreviations` is asked. Deliberately simple: a rule that can be
+said in one line, or none. A wrong cut costs a reader a line break; no word is ever lost or moved.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import accumulate
 
+from app.transcripts.abbreviations import is_abbreviation
 from app.transcripts.model import Sentence, Speaker, Turn, Word
 from app.transcripts.speakers import Speakers
 from app.transcripts.text import join, visible_parts
@@ -34,28 +37,26 @@ _END = re.compile(r"([.…]+|[!?。！？｡．؟۔।॥።፧։၊။។៕‼
 _TAIL_CHARS = 64
 """As much of a word's end is looked at: longer than any abbreviation, short for a hostile row of dots."""
 
-_DOTTED = re.compile(r"\W*(?:\w\.){2,}\W*")
-# Only those that a capital usually follows; before a lower-case letter no full stop ends a sentence anyway.
-_ABBREVIATIONS = frozenset(
-    ("mr", "mrs", "ms", "mx", "dr", "prof", "rev", "gen", "sen", "gov", "sgt", "capt", "lt", "col")
-    + ("st", "mt", "vs", "hr", "sr", "sra", "srta", "jr")
-)
-
 
 def words_of(word: Word) -> list[Word]:
     """The parts of a word that a sentence may end between, each with the word's times; none if blank."""
     parts = visible_parts(word.text)
-    if len(parts) == 1 and parts[0] == word.text:
-        return [word]
-    return [Word(part, word.start_s, word.end_s) for part in parts]
+    if len(parts) == 1:
+        return [word] if parts[0] == word.text else [replace(word, text=parts[0])]
+    whole = sum(map(len, parts)) or 1
+    ends = list(accumulate(len(part) / whole for part in parts))
+    return [
+        Word(part, word.start_s, word.end_s, (begin, end))
+        for part, begin, end in zip(parts, (0.0, *ends), ends, strict=False)
+    ]
 
 
-def ends_sentence(word: str, following: str) -> bool:
+def ends_sentence(word: str, following: str, language: str | None = None) -> bool:
     """
     Whether a sentence ends between two words of one speaker.
 
     `?`, `!` and their kin in other scripts always end one. A full stop does not before a lower-case
-    letter, between digits, and after a title, an initial or a dotted abbreviation.
+    letter, between digits, and after an initial or an abbreviation of the language (BCP 47).
     """
     word = word[-_TAIL_CHARS:]
     mark = _END.search(word)
@@ -67,12 +68,7 @@ def ends_sentence(word: str, following: str) -> bool:
     stem = word[: mark.start()]
     if head.islower() or (head.isdigit() and stem[-1:].isdigit()):
         return False
-    return not _is_abbreviation(word, stem.lstrip("\"'“‘«‹([{"))
-
-
-def _is_abbreviation(word: str, stem: str) -> bool:
-    is_initial = len(stem) == 1 and stem.isupper() and stem != "I"
-    return is_initial or stem.lower() in _ABBREVIATIONS or _DOTTED.fullmatch(word) is not None
+    return not is_abbreviation(stem.lstrip("\"'“‘«‹([{"), following, language)
 
 
 def _ends_long_run(words: list[Word], following: Word) -> bool:
@@ -127,4 +123,6 @@ class SentenceBuilder:
     def _is_over(self, following: Word) -> bool:
         if self._heads > MAX_HEADS * self._chars + FREE_HEADS:
             return len(self._words) >= MAX_WORDS
-        return ends_sentence(self._words[-1].text, following.text) or _ends_long_run(self._words, following)
+        last = self._words[-1].text
+        is_end = ends_sentence(last, following.text, self._language)
+        return is_end or _ends_long_run(self._words, following)

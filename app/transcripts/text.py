@@ -91,8 +91,17 @@ def blank_between(before: str, after: str) -> str:
     return "" if _NO_BLANK_BETWEEN.match(before[-1] + after[0]) else " "
 
 
+def is_unspaced(before: str, after: str) -> bool:
+    """Whether a word of a script without blanks goes on between two characters: it may be cut there."""
+    return blank_between(before, after) == ""
+
+
 def join(words: Iterable[str]) -> str:
     """Words, none of them empty, as running text. See `blank_between`."""
+    words = list(words)
+    spaced = " ".join(words)
+    if spaced.isascii():  # no script without blanks
+        return spaced
     text: list[str] = []
     for word in words:
         if text:

@@ -124,6 +124,15 @@ class Stage:
         file = StoredFile(name, size_bytes, MEDIA_TYPES[name], _sha256(path))
         manifest_path.write_bytes(build_manifest(replace(manifest, files=(*manifest.files, file))))
 
+    def as_stored_before(self, recording: str, *names: str) -> None:
+        """Without these files, also in the manifest."""
+        path = next(self.settings.home.rglob(f"{recording}/*/{MANIFEST}"))
+        manifest = parse_manifest(path.read_bytes())
+        for name in names:
+            path.with_name(name).unlink()
+        files = tuple(file for file in manifest.files if file.name not in names)
+        path.write_bytes(build_manifest(replace(manifest, files=files)))
+
     def _write(
         self, workspace: str, recording: str, transcript: str, turns: Sequence[Any], provider: str
     ) -> None:

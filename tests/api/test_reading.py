@@ -140,11 +140,27 @@ def test_a_name_that_the_manifest_does_not_have_leads_nowhere(stage: Stage) -> N
         assert answer.status_code == 404, name
 
 
-def test_a_file_that_is_gone_is_404_and_leaves_the_object_readable(stage: Stage) -> None:
+def test_a_file_that_is_gone_is_made_anew_and_one_that_cannot_be_is_404(stage: Stage) -> None:
     recording = stage.stored()
-    for path in stage.settings.home.rglob("transcript.txt"):
-        path.unlink()
-    assert stage.get(f"/transcriptions/{recording}/files/transcript.txt").status_code == 404
-    told = stage.get(f"/transcriptions/{recording}").json
-    assert told["text"] is None
-    assert len(told["segments"]) == 4
+    stage.with_large_file(recording, size_bytes=100)
+    whole = stage.get(f"/transcriptions/{recording}").json
+    for name in ("transcript.txt", "provider.json", "segments.json"):
+        next(stage.settings.home.rglob(f"{recording}/*/{name}")).unlink()
+    path = f"/transcriptions/{recording}/files"
+    assert stage.get(f"{path}/transcript.txt").text == whole["text"]
+    assert stage.get(f"{path}/provider.json").status_code == 404
+    assert stage.get(f"/transcriptions/{recording}").json == whole
+
+
+def test_a_format_that_an_older_version_did_not_store_is_made_on_the_spot(stage: Stage) -> None:
+    recording = stage.stored()
+    path = f"/transcriptions/{recording}/files/transcript.srt"
+    new = stage.get(path)
+    segments = stage.get(f"/transcriptions/{recording}").json["segments"]
+    stage.as_stored_before(recording, "transcript.srt", "segments.json")
+    old = stage.get(path)
+    assert (old.status_code, old.data) == (200, new.data)
+    assert old.headers["ETag"] == new.headers["ETag"]
+    assert old.headers["Content-Type"] == new.headers["Content-Type"]
+    assert stage.get(path, headers={"Range": "bytes=2-5"}).data == new.data[2:6]
+    assert stage.get(f"/transcriptions/{recording}").json["segments"] == segments

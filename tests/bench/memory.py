@@ -22,7 +22,7 @@ import requests
 from app.errors import Away
 from app.transcripts.formats import FORMATS
 from app.transcripts.manifest import parse_manifest
-from tests.bench import startup
+from tests.bench import startup, ten_hours
 from tests.bench.pipeline import Pipeline, pipeline
 from tests.bench.report import Options, Result, Row, at_most, median
 from tests.flow.stage import Installation
@@ -56,7 +56,7 @@ class Sampled:
 
 
 def run(options: Options) -> Result:
-    """Idle, at work, one huge transcript; then the times of starting."""
+    """Idle, at work, one huge transcript, one of ten hours; then the times of starting."""
     if not Path("/proc/self/smaps_rollup").exists():
         raise Away("memory is measured by /proc/PID/smaps_rollup, which this system does not have")
     rows: list[Row] = []
@@ -67,6 +67,8 @@ def run(options: Options) -> Result:
     ]
     if any(map(options.wants, ("idle", "work", "transcript"))):
         rows += _of_a_service(options, raw, notes)
+    if options.wants("ten-hours"):
+        rows += ten_hours.rows(options, raw)
     if options.wants("start"):
         rows += startup.rows(options, raw)
     return Result("memory", "Memory and start", rows, notes, raw)

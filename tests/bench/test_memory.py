@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from app.transcripts.formats import FORMATS
 from tests.bench import memory
 from tests.bench.report import Options
 
@@ -54,3 +55,9 @@ def test_a_service_is_measured_idle_at_work_and_with_a_huge_transcript() -> None
     assert len(result.raw["huge"]["added_bytes"]) > 3
     assert max(result.raw["huge"]["added_bytes"]) > 0
     assert len(result.raw["at_work_pss_bytes"]) > 2
+
+
+def test_a_transcript_is_rendered_and_its_subtitles_are_read_by_all() -> None:
+    result = memory.run(Options(quick=True, only=("ten-hours",)))
+    assert result.is_met
+    assert set(result.raw["ten_hours"]["sizes"]) == {*FORMATS, "transcript.json"}

@@ -5,8 +5,10 @@ saw it, and reading. Faults at the level of bytes are in tests/recall/.
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -238,6 +240,20 @@ def test_a_recording_tells_bot_metadata_and_duration(stage: Stage) -> None:
     facts = stage.recall.recording(made["recording_id"])
     assert (facts.bot_id, facts.metadata) == (made["bot_id"], (("team", "blue"),))
     assert facts.duration_s == pytest.approx(made["duration_s"], abs=1)
+    assert facts.started_at == pytest.approx(time.time() - made["duration_s"], abs=30)
+
+
+def test_a_recordings_participants_can_be_downloaded_by_an_address_that_is_not_shown(
+    stage: Stage, tmp_path: Path
+) -> None:
+    facts = stage.recall.recording(stage.recording())
+    assert facts.participants_url is not None
+    assert facts.participants_url not in repr(facts)
+    stage.recall.download(facts.participants_url, tmp_path / "people", keep_going=lambda: None)
+    people = json.loads((tmp_path / "people").read_bytes())
+    assert len({person["id"] for person in people}) == len(people) > 1
+    assert all("name" in person for person in people)
+    assert stage.recall.recording(stage.recording(recording_state="expired")).participants_url is None
 
 
 def test_the_workspaces_recordings_are_read_to_the_end_and_those_under_way_are_not_done(stage: Stage) -> None:

@@ -15,6 +15,7 @@ from app.core.commands import (
     LookUpTranscript,
     PruneTranscript,
     PublishTranscript,
+    RenderTranscript,
 )
 from app.core.state import Absence, Attempt, AttemptStatus, PendingTranscript, Phase, Transcription
 
@@ -33,6 +34,12 @@ COMMANDS: list[tuple[Command, str, str, str]] = [
         "look up whether the transcript exists",
     ),
     (AskTranscript("t-1"), "ask_transcript", "ask:t-1", "ask whether the transcript is finished"),
+    (
+        RenderTranscript("t-1"),
+        "render_transcript",
+        "fetch:t-1",
+        "write the formats that the stored transcript lacks",
+    ),
     (FetchTranscript("t-1"), "fetch_transcript", "fetch:t-1", "fetch and store the transcript"),
     (
         PublishTranscript("t-1"),

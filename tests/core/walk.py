@@ -25,6 +25,7 @@ from app.core.commands import (
     LookUpTranscript,
     PruneTranscript,
     PublishTranscript,
+    RenderTranscript,
 )
 from app.core.machine import Decision, decide
 from app.core.policy import Policy, ProviderChoice
@@ -179,8 +180,9 @@ def answers(state: Transcription, command: Command, cast: Cast) -> Iterator[ev.E
             yield from _ask_answers(tid, cast)
         case FetchTranscript(transcript_id=tid):
             yield from _fetch_answers(tid, cast)
-        case PublishTranscript(transcript_id=tid):
-            yield ev.Published(NOW, tid, "a_async", "en")
+        case PublishTranscript(transcript_id=tid) | RenderTranscript(transcript_id=tid):
+            is_new = isinstance(command, PublishTranscript)
+            yield ev.Published(NOW, tid, "a_async", "en") if is_new else ev.Rendered(NOW, tid)
             yield ev.WaitEnded(LATE, command.key, "storage_unavailable", transcript_id=tid)
         case PruneTranscript(ordinal=ordinal):
             yield ev.Pruned(NOW, ordinal, has_room=True)

@@ -238,6 +238,20 @@ def test_a_duration_is_known_only_from_both_ends(started: Any, completed: Any, d
     assert facts(started_at=started, completed_at=completed).duration_s == duration_s
 
 
+@pytest.mark.parametrize(
+    ("media", "url"),
+    [
+        ({"participant_events": {"data": {"participants_download_url": "https://a/b"}}}, "https://a/b"),
+        ({"participant_events": {"data": {"participants_download_url": None}}}, None),
+        ({"participant_events": {"data": {"participants_download_url": 7}}}, None),
+        ({"participant_events": None}, None),
+        (None, None),
+    ],
+)
+def test_where_the_participants_of_a_recording_are(media: Any, url: str | None) -> None:
+    assert facts(media_shortcuts=media).participants_url == url
+
+
 def test_bot_and_metadata_of_a_recording() -> None:
     got = facts(bot={"id": B, "metadata": {"a": "0", "b": "2"}})
     assert (got.bot_id, got.metadata) == (B, (("a", "1"), ("b", "2")))

@@ -93,6 +93,8 @@ def test_every_key_arrives(load: Load, root: Path) -> None:
         reconcile = false
         at_limit = "prune"
         prune_stored = true
+        formats = ["transcript.srt", "transcript.srt"]
+        participants = true
         [options.gladia_v2_async]
         anything = { raw = [1, "two", true] }
         [select]
@@ -115,6 +117,8 @@ def test_every_key_arrives(load: Load, root: Path) -> None:
         reconcile=False,
         at_limit="prune",
         prune_stored=True,
+        formats=("transcript.srt",),
+        participants=True,
         select=Selection(
             default="none",
             include=(("team", "sales"),),
@@ -217,6 +221,8 @@ FAULTS = [
     ("poll_only = true\nreconcile = false", "reconcile = false contradicts poll_only = true"),
     ("want_realtime = 1", "want_realtime has the wrong type"),
     ("prune_stored = 1", "prune_stored has the wrong type"),
+    ("participants = 1", "participants has the wrong type"),
+    ("formats = ['transcript.docx']", "formats: 'transcript.docx' is none of sentences.json, transcript.txt"),
     ("select = 'all'", "select has the wrong type"),
     ("[select]\ndefault = 'some'", "select.default: 'some' is not one of all, none"),
     ("[select]\ninclude = ['x']", "include has the wrong type"),

@@ -218,10 +218,19 @@ def test_bytes_that_are_no_manifest_are_refused(content: bytes) -> None:
         parse_manifest(content)
 
 
+def test_when_the_recording_began_is_there_only_where_it_is_known() -> None:
+    assert b"started_at" not in build_manifest(MANIFEST)
+    began = datetime(2026, 11, 20, 9, 0, 0, 500_000, tzinfo=timezone(timedelta(hours=9)))
+    known = build_manifest(replace(MANIFEST, started_at=began))
+    assert json.loads(known)["started_at"] == "2026-11-20T00:00:00.500000Z"
+    assert parse_manifest(known).started_at == began
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"created_at": datetime(2026, 11, 20)},
+        {"started_at": datetime(2026, 11, 20)},
         {"files": (StoredFile("a/b.json", 1, "m", SHA),)},
         {"files": (StoredFile("a.json", 1, "m", SHA.upper()),)},
         {"files": (StoredFile("a.json", 1, "m", SHA), StoredFile("a.json", 2, "m", SHA))},

@@ -30,11 +30,30 @@ def texts(*turns: object) -> list[str]:
         ["کیا حال ہے؟", "ٹھیک ہے۔", "شکریہ"],
         ["ሰላም።", "እሺ"],
         ["Was ist das?!", "Ah."],
+        ["I saw Prof. Miller.", "No. 5 is alive."],
+        ["I said no.", "No.", "Five did.", "No.", "I did."],
+        ["At 5 p.m. Five came.", "Ask Sra. Lopez."],
     ],
     ids=lambda expected: expected[0],
 )
 def test_a_sentence_ends_where_a_reader_would_say(expected: list[str]) -> None:
     assert texts(spoke(" ".join(expected))) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("de-CH", ["Am 3. Mai kommt er.", "Es kostet 3.", "Wir gehen.", "Ok.", "Dann los.", "Sag es mir."]),
+        ("fr", ["M. Dupont est là.", "Oui."]),
+        ("it", ["Non lo so.", "Ma sì."]),
+        ("es-MX", ["El Sr. Pérez llegó.", "No.", "Vamos."]),
+        ("xx", ["Dr. Miller.", "Then."]),
+        (None, ["Dr. Miller.", "Then."]),
+        ("en", ["(Then.)", "Dr.", "“So.”", "¡No!"]),
+    ],
+)
+def test_an_abbreviation_is_one_of_its_language(language: str | None, expected: list[str]) -> None:
+    assert texts(spoke(" ".join(expected), language=language)) == expected
 
 
 def test_full_width_sentences_inside_one_word_are_told_apart() -> None:

@@ -33,6 +33,17 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredTranscript:
+    """A result in the storage; its manifest is written. `number` goes into `after` to get what follows."""
+
+    number: int
+    workspace: str
+    recording_id: str
+    transcript_id: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """For metrics."""
 
@@ -60,6 +71,21 @@ class Queries(Finding):
             tables = (t.attempts, t.sends, t.commands, t.artifacts, t.history)
             rows = [_rows(connection, table, workspace, recording_id) for table in tables]
         return Shown(listed(found), *rows)
+
+    def stored_transcripts(
+        self, *, of: tuple[str, str] | None = None, after: int = 0, limit: int = 500
+    ) -> list[StoredTranscript]:
+        """In the order in which they were stored first; `of` is one workspace and recording."""
+        c = t.artifacts.c
+        wanted = sa.select(c.id, c.workspace, c.recording_id, c.transcript_id, c.files)
+        wanted = wanted.where(c.id > after, c.draft.is_(None)).order_by(c.id).limit(limit)
+        if of is not None:
+            wanted = wanted.where(is_of(t.artifacts, *of))
+        with self.reading() as connection:
+            return [
+                StoredTranscript(row.id, *row[1:4], files=tuple(json.loads(row.files)))
+                for row in connection.execute(wanted)
+            ]
 
     def counts(self) -> Counts:
         """

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -25,10 +26,11 @@ from app.core.rules_results import NO_SUB_CODE
 from app.core.seen import TranscriptStatus
 from app.errors import BlobsUnavailable, DownloadBlocked, TranscriptUnreadable
 from app.orchestrator.command_context import CommandContext
+from app.orchestrator.effects.participants import add_participants, ask_recording
 from app.orchestrator.outcome import Happened, Outcome, Unanswered
 from app.orchestrator.records import ArtifactRow
-from app.recall.types import Artifact
-from app.transcripts.formats import FORMATS, MEDIA_TYPES
+from app.recall.types import Artifact, RecordingFacts
+from app.transcripts.formats import MEDIA_TYPES
 from app.transcripts.manifest import (
     MAX_BYTES,
     AttemptLine,
@@ -56,24 +58,38 @@ def fetch(context: CommandContext) -> Outcome:
         return _finished(context, kept)
     if kept is not None and not _has_bytes_of(context, kept):
         kept = None
-    artifact: Artifact | None = None
-    if kept is None:
-        ask = partial(context.recall.retrieve, tid, recording_id=context.recording_id)
-        answer = context.read("retrieve", ask)
-        if isinstance(answer, Unanswered):
-            return answer
-        event = _why_not(context, tid, answer)
-        if event is not None:
-            return Happened(event)
-        artifact = answer
+    offered = _ask(context, tid) if kept is None else None
+    if isinstance(offered, Outcome):
+        return offered
     try:
         with scratch_folder(context) as folder:
-            return _store(context, artifact, kept, folder)
+            return _store(context, offered, kept, folder)
     except DownloadBlocked as blocked:
         return _blocked(context, command, blocked.cause)
     except (BlobsUnavailable, OSError) as trouble:
         context.log.error("storage_unavailable", recording=context.recording_id, cause=_plainly(trouble))
         return _blocked(context, command, "storage_unavailable")
+
+
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    """What Recall has to download. `recording`: where its participants are wanted."""
+
+    artifact: Artifact
+    recording: RecordingFacts | None
+
+
+def _ask(context: CommandContext, tid: str) -> _Offered | Outcome:
+    ask = partial(context.recall.retrieve, tid, recording_id=context.recording_id)
+    artifact = context.read("retrieve", ask)
+    if isinstance(artifact, Unanswered):
+        return artifact
+    event = _why_not(context, tid, artifact)
+    if event is not None:
+        return Happened(event)
+    assert artifact is not None
+    recording = ask_recording(context)
+    return recording if isinstance(recording, Unanswered) else _Offered(artifact, recording)
 
 
 def _blocked(context: CommandContext, command: FetchTranscript, cause: str) -> Outcome:
@@ -106,14 +122,13 @@ def _why_not(context: CommandContext, tid: str, artifact: Artifact | None) -> ev
     return events.NotYet(at, tid)
 
 
-def _store(
-    context: CommandContext, artifact: Artifact | None, kept: Manifest | None, folder: Path
-) -> Outcome:
+def _store(context: CommandContext, offered: _Offered | None, kept: Manifest | None, folder: Path) -> Outcome:
     """
     Args:
-        artifact: What Recall offers to download; None where `kept` says that its bytes are stored already
-            and could not be read.
+        offered: None where `kept` says that its bytes are stored already and could not be read.
     """
+    artifact = offered.artifact if offered is not None else None
+    recording = offered.recording if offered is not None else None
     command = context.leased.command
     assert isinstance(command, FetchTranscript)
     raw, began_at = folder / RAW, context.clock.boottime()
@@ -124,13 +139,22 @@ def _store(
     else:
         assert artifact.download_url is not None
         context.recall.download(artifact.download_url, raw, keep_going=context.renewer.raise_if_lost)
+    started_at = _began(context, recording)
     try:
-        summary = _render(raw, folder)
+        summary = render_files(raw, folder, context.policy.formats, started_at=started_at)
     except TranscriptUnreadable:
         return _keep_unreadable(context, artifact, kept, folder)
     if artifact is not None:
         _add_provider_data(context, artifact, folder, began_at=began_at)
-    return _finished(context, _put(context, artifact, kept, summary, folder))
+    if recording is not None:
+        add_participants(context, recording, folder)
+    return _finished(context, _put(context, artifact, kept, summary, folder, started_at=started_at))
+
+
+def _began(context: CommandContext, recording: RecordingFacts | None) -> datetime | None:
+    """When the recording started, where Recall was asked about it anyway."""
+    began = (recording.started_at if recording is not None else None) or context.state.started_at
+    return datetime.fromtimestamp(began, UTC) if began is not None else None
 
 
 def _keep_unreadable(
@@ -142,7 +166,7 @@ def _keep_unreadable(
     """
     command = context.leased.command
     assert isinstance(command, FetchTranscript)
-    tid, digest = command.transcript_id, _described(folder / RAW).sha256
+    tid, digest = command.transcript_id, described(folder / RAW).sha256
     waiting, at = context.state.pending_transcript(tid), context.now()
     apart_s = context.policy.durations.unreadable_again_s / 2
     is_last = waiting is not None and waiting.unreadable(digest, at, apart_s=apart_s).is_unreadable
@@ -158,17 +182,23 @@ def _keep_unreadable(
 
 
 def _put(
-    context: CommandContext, artifact: Artifact | None, kept: Manifest | None, summary: Summary, folder: Path
+    context: CommandContext,
+    artifact: Artifact | None,
+    kept: Manifest | None,
+    summary: Summary,
+    folder: Path,
+    *,
+    started_at: datetime | None = None,
 ) -> Manifest:
     """Every file in its place; the manifest last, unless nothing was said, which is provisional."""
     command = context.leased.command
     assert isinstance(command, FetchTranscript)
     base = _folder(context, command.transcript_id)
-    files = [_described(path) for path in sorted(folder.iterdir())]
+    files = [described(path) for path in sorted(folder.iterdir())]
     context.renewer.check()
     for file in files:
         context.blobs.put(f"{base}/{file.name}", folder / file.name)
-    manifest = _manifest(context, artifact, kept, summary, files)
+    manifest = replace(_manifest(context, artifact, kept, summary, files), started_at=started_at)
     if manifest.summary.verdict is not Verdict.EMPTY:
         path = folder / MANIFEST
         path.write_bytes(build_manifest(manifest))
@@ -190,14 +220,17 @@ def _add_provider_data(context: CommandContext, artifact: Artifact, folder: Path
         context.log.warning("provider_data_left_out", recording=context.recording_id, cause=blocked.cause)
 
 
-def _render(raw: Path, folder: Path) -> Summary:
+def render_files(
+    raw: Path, folder: Path, names: Iterable[str], *, started_at: datetime | None = None
+) -> Summary:
+    """These formats of a transcript, in a folder. Raises `TranscriptUnreadable`."""
     with ExitStack() as opened:
         outputs = {
             name: opened.enter_context((folder / name).open("w", encoding="utf-8", newline="\n"))
-            for name in FORMATS
+            for name in names
         }
         source = opened.enter_context(raw.open("rb"))
-        return render(source, outputs)
+        return render(source, outputs, started_at=started_at)
 
 
 def _manifest(
@@ -303,7 +336,8 @@ def _folder(context: CommandContext, transcript_id: str) -> str:
     return folder_of(context.workspace.name, context.recording_id, transcript_id)
 
 
-def _described(path: Path) -> StoredFile:
+def described(path: Path) -> StoredFile:
+    """As a manifest names it."""
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return StoredFile(path.name, path.stat().st_size, MEDIA_TYPES[path.name], digest)

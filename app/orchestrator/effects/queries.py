@@ -138,6 +138,7 @@ def ask_recording(context: CommandContext) -> Outcome:
         facts.duration_s,
         at_excluding_pauses,
         key=context.recall.fingerprint,
+        started_at=facts.started_at,
     )
     return Happened(asked)
 

@@ -47,7 +47,7 @@ class Downloads:
         self._world = world
         self._key = secrets.token_bytes(32)
         self.app = Flask("app.simulator.api.downloads", static_folder=None)
-        self.app.add_url_rule("/<kind>/<transcript_id>/<nonce>.json", view_func=self._serve, methods=["GET"])
+        self.app.add_url_rule("/<kind>/<id>/<nonce>.json", view_func=self._serve, methods=["GET"])
 
     def urls(self, transcript: Transcript) -> dict[str, Any]:
         """The two addresses of a transcript: fresh each time, null until it is done."""
@@ -60,8 +60,12 @@ class Downloads:
             "provider_data_download_url": self._sign("provider_data", transcript.id) if raw else None,
         }
 
-    def _sign(self, kind: str, transcript_id: str) -> str:
-        path = f"/{kind}/{transcript_id}/{secrets.token_hex(8)}.json"
+    def participants_url(self, recording: Recording) -> str:
+        """Of the list of a recording's participants."""
+        return self._sign("participants", recording.id)
+
+    def _sign(self, kind: str, id: str) -> str:
+        path = f"/{kind}/{id}/{secrets.token_hex(8)}.json"
         expires = f"{self._world.clock.now() + URL_LIFE_S:.3f}"
         signature = self._signature(path, expires)
         return f"{self._world.download_url}{path}?Simulated-Expires={expires}&Simulated-Signature={signature}"
@@ -69,11 +73,15 @@ class Downloads:
     def _signature(self, path: str, expires: str) -> str:
         return hmac.new(self._key, f"{path}?{expires}".encode(), hashlib.sha256).hexdigest()
 
-    def _serve(self, kind: str, transcript_id: str, nonce: str) -> Response:
+    def _serve(self, kind: str, id: str, nonce: str) -> Response:
         refusal = self._why_not(kind)
         if refusal:
             return to_response(refusal)
-        transcript = self._world.transcripts.get(transcript_id)
+        if kind == "participants":
+            with self._world.lock:
+                self._world.bill.participants_downloads += 1
+                return to_response(answers.ok(participants(self._world.recordings[id])))
+        transcript = self._world.transcripts.get(id)
         if transcript is None or transcript.status.code == "deleted":
             return to_response(_refused(404, "NoSuchKey", "The specified key does not exist."))
         lie = self._lie(transcript)
@@ -199,6 +207,12 @@ def _labels(turns: list[dict[str, Any]], transcript: Transcript) -> list[str]:
 def _unnamed(turn: dict[str, Any], label: str) -> dict[str, Any]:
     blank = {"id": None, "name": label, "is_host": None, "platform": None, "extra_data": None, "email": None}
     return {**turn, "participant": blank}
+
+
+def participants(recording: Recording) -> list[dict[str, Any]]:
+    """Those of a recording who speak. Source: https://docs.recall.ai/docs/download-schemas."""
+    people = (turn["participant"] for turn in recording.meeting.turns)
+    return list({person.get("id"): dict(person) for person in people}.values())
 
 
 def provider_data(transcript: Transcript) -> dict[str, Any]:

@@ -145,7 +145,10 @@ class RecallApi:
         if shortcut:
             shortcut.pop("recording")
         lagging = recording.ready_at > self._world.clock.now()
-        return shapes.recording_json(recording, transcript=shortcut, processing=lagging)
+        people = self._downloads.participants_url(recording)
+        return shapes.recording_json(
+            recording, transcript=shortcut, processing=lagging, participants_url=people
+        )
 
     def _find_recording(self, id: str) -> Recording | None:
         recording = self._world.recordings.get(id)

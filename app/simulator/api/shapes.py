@@ -68,6 +68,7 @@ def transcript_json(
     Args:
         urls: The two pre-signed addresses (or nulls) of `data`.
         processing: Show it as still running, whatever its status.
+        participants_url: Where the list of its participants can be downloaded.
     """
     style = recording.script.shape.timestamp_style
     status = Status("processing", None, transcript.created_at) if processing else transcript.status
@@ -101,7 +102,7 @@ def _media(recording: Recording, kind: str, *, data: Json, **more: str) -> Json:
     }
 
 
-def media_json(recording: Recording, transcript: Json | None) -> Json:
+def media_json(recording: Recording, transcript: Json | None, participants_url: str | None = None) -> Json:
     """`media_shortcuts`; all null where there is no medium (expired, zero data retention, no audio)."""
     if recording.script.recording_state.name in ("expired", "zdr"):
         return dict.fromkeys(
@@ -111,7 +112,7 @@ def media_json(recording: Recording, transcript: Json | None) -> Json:
     events = {
         "participant_events_download_url": None,
         "speaker_timeline_download_url": None,
-        "participants_download_url": None,
+        "participants_download_url": participants_url,
     }
     about = {"title": recording.meeting.title}
     return {
@@ -127,7 +128,9 @@ def media_json(recording: Recording, transcript: Json | None) -> Json:
     }
 
 
-def recording_json(recording: Recording, *, transcript: Json | None, processing: bool) -> Json:
+def recording_json(
+    recording: Recording, *, transcript: Json | None, processing: bool, participants_url: str | None = None
+) -> Json:
     """
     A Recording, with the top-level `bot_id` that integrators saw in live answers.
 
@@ -153,7 +156,7 @@ def recording_json(recording: Recording, *, transcript: Json | None, processing:
         "bot_id": recording.bot_id,
         "desktop_sdk_upload": upload,
         "realtime_endpoints": [],
-        "media_shortcuts": media_json(recording, transcript),
+        "media_shortcuts": media_json(recording, transcript, participants_url),
     }
     return {**answer, **_EXTRA} if recording.script.shape.extra_fields else answer
 

@@ -41,6 +41,7 @@ class Bill:
     downloads: int = 0
     downloads_with_authorization: int = 0
     provider_data_downloads: int = 0
+    participants_downloads: int = 0
     # By class of rate: the most requests that any sliding minute of one bot or workspace let pass.
     busiest_minute: dict[str, int] = field(default_factory=dict)
     recordings: dict[str, RecordingBill] = field(default_factory=dict)

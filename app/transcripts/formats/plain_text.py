@@ -22,7 +22,7 @@ class PlainText:
     def sentence(self, sentence: Sentence) -> None:
         if sentence.starts_turn:
             separator = "\n\n" if self._before else ""
-            lead = f"{separator}[{_clock(sentence.start_s)}] {sentence.speaker.label}: "
+            lead = f"{separator}[{clock(sentence.start_s)}] {sentence.speaker.label}: "
         else:
             lead = blank_between(self._before, sentence.text)
         self._out.write(lead + sentence.text)
@@ -32,7 +32,8 @@ class PlainText:
         self._out.write("\n" if self._before else "")
 
 
-def _clock(time_s: float | None) -> str:
+def clock(time_s: float | None) -> str:
+    """`HH:MM:SS`, rounded down; `--:--:--` where not known."""
     if time_s is None:
         return "--:--:--"
     minutes, seconds = divmod(int(time_s), 60)

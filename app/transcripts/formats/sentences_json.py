@@ -25,8 +25,8 @@ class SentencesJson:
             "speaker": sentence.speaker.label,
             "speaker_id": sentence.speaker.participant_id,
             "language": sentence.language,
-            "start_s": _to_millisecond(sentence.start_s),
-            "end_s": _to_millisecond(sentence.end_s),
+            "start_s": to_millisecond(sentence.start_s),
+            "end_s": to_millisecond(sentence.end_s),
             "text": sentence.text,
         }
         self._out.write(self._separator + json.dumps(entry, ensure_ascii=False, allow_nan=False))
@@ -36,5 +36,6 @@ class SentencesJson:
         self._out.write("]\n" if self._separator == "\n" else "\n]\n")
 
 
-def _to_millisecond(time_s: float | None) -> float | None:
+def to_millisecond(time_s: float | None) -> float | None:
+    """Rounded; None stays None."""
     return None if time_s is None else round(time_s, 3)

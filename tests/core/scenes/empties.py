@@ -154,6 +154,12 @@ SCENES: tuple[Scene, ...] = (
     Scene("a manifest that is not awaited", (ev.Published(99.0, C1, A, "en"),), PUBLISHING),
     Scene("a manifest after the end", (ev.Published(99.0, T1, A, "en"),), STORED),
     Scene(
+        "formats that a stored transcript lacks",
+        (ev.RenderAsked(99.0, T1), ev.Rendered(100.0, T1), ev.RenderAsked(101.0, C1)),
+        STORED,
+    ),
+    Scene("formats of what is not stored yet", (ev.RenderAsked(99.0, T1),), PUBLISHING),
+    Scene(
         "an empty one whose attempt is not known",
         (stored(99.0, C1, is_empty=True), ev.RecordingAsked(100.0, Condition.DONE, duration_s=600.0)),
         (*FETCHING[:1], ev.TranscriptDone(20.0, C1)),

@@ -328,6 +328,15 @@ SCENES: tuple[Scene, ...] = (
         tuple(ev.DownloadUnreadable(30.0 + DAY + n, C1, "aa") for n in range(4)),
         _BESIDE,
     ),
+    Scene(
+        "unreadable, and its formats are asked for after an update",
+        (
+            *(ev.DownloadUnreadable(at, T1, "aa") for at in (22.0, 82.0)),
+            ev.DownloadUnreadable(142.0, T1, "aa", is_kept=True),
+            ev.RenderAsked(200.0, T1),
+        ),
+        FETCHING,
+    ),
     Scene("unreadable, but nothing waits for it", (ev.DownloadUnreadable(99.0, T1, "aa"),), STORED),
     Scene(
         "empty while an attempt runs",

@@ -1,0 +1,111 @@
+"""`render`: what it makes, what it leaves, and what it says."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from app.core import events
+from app.core.policy import FORMATS
+from app.core.state import Phase
+from app.orchestrator.effects.fetch_transcript import described
+from app.orchestrator.records import ArtifactRow, Source
+from app.transcripts.manifest import Manifest, build_manifest
+from app.transcripts.render import render
+from tests.cli.conftest import FIRST, WORKSPACE, Home
+from tests.transcripts.recall_json import spoke
+
+EARLIER = ("sentences.json", "transcript.txt")
+
+
+def stored(home: Home, *, formats: tuple[str, ...] = EARLIER) -> tuple[str, Path]:
+    """A recording whose transcript has these formats, and its folder."""
+    recording, tid, at = home.hears(), str(uuid.uuid4()), home.store.now()
+    folder = Path(home.settings.storage_url.removeprefix("file://")) / WORKSPACE / recording / tid
+    folder.mkdir(parents=True)
+    (folder / "transcript.json").write_text(json.dumps([spoke("Good morning.")]), "utf-8")
+    with ExitStack() as opened:
+        outputs = {
+            name: opened.enter_context((folder / name).open("w", encoding="utf-8")) for name in formats
+        }
+        summary = render(io.BytesIO((folder / "transcript.json").read_bytes()), outputs)
+    files = tuple(described(path) for path in sorted(folder.iterdir()))
+    manifest = Manifest(
+        WORKSPACE, recording, tid, None, {}, FIRST, (), summary, datetime(2026, 11, 20, tzinfo=UTC), files
+    )
+    (folder / "manifest.json").write_bytes(build_manifest(manifest))
+    home.happens(recording, events.TranscriptDone(at, tid))
+    names = (*(file.name for file in files), "manifest.json")
+    row = ArtifactRow(
+        WORKSPACE, recording, tid, None, FIRST, "spoken", "en", f"{WORKSPACE}/{recording}/{tid}", names
+    )
+    event = events.Stored(at, tid, FIRST, "en", is_empty=False)
+    home.service.advance(WORKSPACE, recording, event, Source(by="worker"), artifact=row)
+    assert home.store.load(WORKSPACE, recording).transcription.phase is Phase.STORED
+    return recording, folder
+
+
+def test_one_recording_gets_what_it_lacks_and_its_history_says_so(home: Home) -> None:
+    recording, folder = stored(home)
+    said = home.run("render", recording[:13])
+    assert (said.code, said.out, said.err) == (0, "1 rendered.\n", "")
+    assert {path.name for path in folder.iterdir()} == {*FORMATS, "transcript.json", "manifest.json"}
+    assert "rendered (worker)" in home.run("show", recording).out
+    shown = home.run("show", recording, "--json").json
+    assert shown["segments"] == [
+        {"text": "Good morning.", "speaker": "Ana", "start": 0.0, "end": 1.8, "confidence": None}
+    ]
+    assert f"{WORKSPACE}/{recording}/{folder.name}/transcript.srt" in shown["files"]
+
+
+def test_show_makes_on_the_spot_what_an_earlier_version_did_not_store(home: Home) -> None:
+    recording, folder = stored(home, formats=())
+    shown = home.run("show", recording, "--json").json
+    assert [segment["text"] for segment in shown["segments"]] == ["Good morning."]
+    assert shown["text"] == "[00:00:00] Ana: Good morning.\n"
+    assert {path.name for path in folder.iterdir()} == {"transcript.json", "manifest.json"}
+
+
+def test_all_are_rendered_that_lack_something_and_damage_is_told(home: Home) -> None:
+    _, folder = stored(home)
+    whole, _ = stored(home, formats=FORMATS)
+    damaged, broken = stored(home)
+    (broken / "transcript.json").write_text("[]", "utf-8")
+    versions = home.version(whole)
+    said = home.run("render", "--all")
+    assert said.code == 1
+    assert said.out.splitlines()[0] == "1 rendered, 1 lacked nothing. 1 could not be rendered."
+    assert f"Not rendered: {damaged}, transcript {broken.name}." in said.err
+    assert home.version(whole) == versions
+    assert (folder / "transcript.vtt").read_text("utf-8").startswith("WEBVTT")
+    assert home.run("render", "--all", "--workspace", "other").out == "0 rendered, 0 lacked nothing.\n"
+
+
+def test_pages_are_read_to_the_end(home: Home) -> None:
+    recordings = [stored(home, formats=FORMATS)[0] for _ in range(3)]
+    first = home.store.stored_transcripts(limit=2)
+    rest = home.store.stored_transcripts(after=first[-1].number, limit=2)
+    assert [row.recording_id for row in (*first, *rest)] == recordings
+    assert home.store.stored_transcripts(after=rest[-1].number) == []
+
+
+def test_a_storage_that_cannot_be_written_is_told_and_tried_again_by_the_service(home: Home) -> None:
+    recording, _ = stored(home)
+    scratch = home.settings.home / "scratch"
+    scratch.write_text("a file where a folder should be", "utf-8")
+    said = home.run("render", recording)
+    assert (said.code, said.out.splitlines()[0]) == (1, "0 rendered. 1 could not be rendered.")
+    assert "its missing formats, to be written" not in home.run("show", recording).out, "it has ended"
+    (command,) = home.store.load(WORKSPACE, recording).pending
+    assert command.key.startswith("fetch:")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--all", "some-recording")])
+def test_one_or_all_is_to_be_said(home: Home, arguments: tuple[str, ...]) -> None:
+    assert home.run("render", *arguments).code == 2
