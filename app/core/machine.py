@@ -240,7 +240,7 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
         return Step(t)
     if (ended := _silence(t, policy, at=at)) is not None:
         return ended
-    provider = _provider(t, policy)
+    provider = create.next_provider(t, policy)
     if provider is None or t.next_ordinal > budget(t, policy):
         return _all_used(t, at=at)
     if t.lacks_length:
@@ -248,13 +248,6 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
     if provider in policy.tripped_providers:
         return _await_provider(t, provider, policy, at=at)
     return _plan(t, provider)
-
-
-def _provider(t: Transcription, policy: Policy) -> str | None:
-    """Whose turn it is: an extra's is the first, and one that was used may be tried again by hand."""
-    unused = create.unused_provider(t, policy) if t.extra is None else None
-    is_again = unused is None and (t.retry_requested or t.extra is not None) and policy.providers
-    return policy.providers[0].key if is_again else unused
 
 
 def _silence(t: Transcription, policy: Policy, *, at: float) -> Step | None:

@@ -16,9 +16,7 @@ means that another died between stamp and event. What must change together: this
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from app.core import events
 from app.core.commands import CreateTranscript
@@ -33,9 +31,7 @@ from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects.queries import list_all
 from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused, Unanswered
 from app.orchestrator.records import Send, SendOutcome
-from app.recall.languages import options_in
 from app.recall.limits import FORBIDDEN, CreateFault
-from app.recall.providers import BUILT_IN_PROVIDERS
 from app.recall.types import CreateAnswer, CreateOrder
 
 _KEYS = uuid.UUID("6d1c1f6e-64a5-5e0c-9d0a-1f2f3ad8a1c7")  # the namespace of our Idempotency-Keys
@@ -151,23 +147,13 @@ def _order(context: CommandContext, command: CreateTranscript) -> CreateOrder:
     return CreateOrder(
         recording_id=context.recording_id,
         provider=command.provider,
-        options=_options(context, command.provider),
+        options=context.options_of(command.provider),
         separate_streams=context.policy.separate_streams,
         marker=f"{context.recording_id}/{command.ordinal}",
         idempotency_key=idempotency_key(
             context.workspace.name, context.recording_id, command.ordinal, command.key_serial
         ),
     )
-
-
-def _options(context: CommandContext, provider: str) -> Mapping[str, Any]:
-    """Those of the policy, in the language that the recording was ordered with."""
-    options = context.policy.options_of(provider)
-    if provider not in {choice.key for choice in context.workspace.policy.providers}:
-        options = next((choice.options for choice in BUILT_IN_PROVIDERS if choice.key == provider), options)
-    language = context.state.intent.language
-    told = None if language is None else options_in(provider, options, language)
-    return options if told is None else told
 
 
 def _claim(context: CommandContext, command: CreateTranscript, body: bytes) -> int | Outcome:
