@@ -8,7 +8,7 @@ The map, along the arrows (each folder imports from those before it; a test hold
     transcripts/   Recall's transcript JSON into files people use. Pure
     orchestrator/  one step: load, decide, commit; one command: lease, effect, outcome
     settings/      what the operator said: environment, .env, policy file
-    adapters/      how it is kept: sql/, redis/, local files
+    adapters/      how it is kept: sql/, redis/, local files, object stores
     results/       what people read of a stored transcript
     processes/     children, locks, supervision, heartbeats, death of a parent
     web/           the webhook route, health, and the worker that serves them

@@ -88,6 +88,18 @@ class BlobsUnavailable(AfterwordError):
     """The store of results cannot be written or read now; the message names the remedy."""
 
 
+class BlobError(AfterwordError):
+    """Waiting does not help: a key that is none, or an address that cannot be used."""
+
+
+class BlobMissing(BlobError):
+    """There is nothing under this key."""
+
+
+class BlobChanged(BlobError):
+    """Under this key is another version by now than the one that was asked for."""
+
+
 class TranscriptUnreadable(AfterwordError):
     """The downloaded bytes are not a transcript. The reason never quotes them."""
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from app.settings.environment import Settings, load_settings
+from app.settings.object_stores import is_object_store
 from app.settings.workspaces import workspaces_of
 
 if TYPE_CHECKING:
-    from app.adapters.local_files import LocalBlobs
     from app.adapters.redis.job_queue import RqQueue
     from app.adapters.sql.store import SqlStore
     from app.orchestrator.command_context import Workspace
+    from app.orchestrator.ports import ResultBlobs
     from app.orchestrator.service import Service
     from app.orchestrator.timing import Timing
     from app.settings.workspaces import WorkspaceSettings
@@ -70,7 +71,12 @@ def _timing(settings: Settings) -> Timing:
     return Timing().scaled(settings.time_scale)
 
 
-def open_blobs(settings: Settings) -> LocalBlobs:
+def open_blobs(settings: Settings) -> ResultBlobs:
+    """Connects to nothing. Raises `BlobError` where a store's own settings are wrong."""
+    if is_object_store(settings.storage_url):
+        from app.adapters import object_store_url
+
+        return object_store_url.from_url(settings.storage_url, settings.storage_environment)
     from app.adapters import local_files
 
     return local_files.from_url(settings.storage_url)
@@ -188,9 +194,9 @@ def _mount_api(app: Any, *, settings: Settings, workspaces: Mapping[str, Workspa
 
     store = open_store(settings)  # a pool of its own, as its threads are
     policies = {name: one.policy for name, one in workspaces.items()}
-    reading = Reading(store, Results(open_blobs(settings)))
-    transcribing = Transcribing(store, reading, open_transitions(store, policies), policies)
     allowed = settings.policy_tables.api
+    reading = Reading(store, Results(open_blobs(settings)), presigned=allowed.presigned_downloads)
+    transcribing = Transcribing(store, reading, open_transitions(store, policies), policies)
     parts = ApiParts(
         keys=Keyring(store.access_keys, settings.api_keys),
         rates=RequestRates(store.take_requests, per_minute=allowed.requests_per_minute),

@@ -80,7 +80,7 @@ def _blocks(text: str, language: str) -> list[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_named)
 def test_every_command_a_document_names_exists(document: Path) -> None:
     known = set(cli.list_commands(cli.make_context("afterword", ["test"])))
-    named = set(re.findall(r"(?:\./|`)afterword ([a-z]+)", document.read_text("utf-8")))
+    named = set(re.findall(r"(?:\./|`)afterword ([a-z-]+)", document.read_text("utf-8")))
     assert named <= known
 
 
@@ -93,7 +93,7 @@ def test_options_named_in_readme_table_exist() -> None:
     rows = [row for row in _section(README, "## Commands").splitlines() if row.startswith("| `")]
     assert rows
     for row in rows:
-        command = re.match(r"\| `\./afterword ([a-z]+)", row)
+        command = re.match(r"\| `\./afterword ([a-z-]+)", row)
         for option in re.findall(r"`(--[a-z-]+)", row):
             assert command is not None
             found = cli.get_command(cli.make_context("afterword", ["test"]), command[1])

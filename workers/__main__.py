@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from app.processes.supervisor import Supervisor
 from workers.entry import run
-from workers.up import preload, refuse_unfit_redis, tell_of_storage, worker_specs
+from workers.storage_at_start import refuse_unfit_storage
+from workers.up import preload, refuse_unfit_redis, worker_specs
 
 if TYPE_CHECKING:
     from app.settings.environment import Settings
@@ -23,9 +24,9 @@ def main() -> int:
 
 def _work(settings: Settings) -> int:
     refuse_unfit_redis(settings)
-    preload(settings, is_with_web=False)
-    tell_of_storage(settings)
-    return Supervisor(worker_specs(settings)).run()
+    store = preload(settings, is_with_web=False)
+    refuse_unfit_storage(settings)
+    return Supervisor(worker_specs(settings, store)).run()
 
 
 if __name__ == "__main__":

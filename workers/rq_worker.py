@@ -14,7 +14,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
@@ -31,7 +31,6 @@ from rq.worker import WorkerStatus
 from app import wiring
 from app.adapters.redis.errors import is_of_another_type, why_unusable
 from app.adapters.redis.job_queue import JOBS, connect, queue_name
-from app.adapters.sql.rehearsal import rehearse
 from app.core.durations import growing
 from app.errors import StoreUnavailable
 from app.log import redact_text
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from redis.client import Pipeline
     from rq.job import Job
 
+    from app.adapters.sql.store import SqlStore
     from app.settings.environment import Settings
 
 # An idle worker wakes every WORKER_TTL_S - 15 s and gives up on a silent Redis 10 s later; RQ's 420 s
@@ -154,12 +154,9 @@ class AfterwordWorker(Worker):
         super().main_work_horse(job, queue)
 
 
-def work_for(settings: Settings, kind: str, name: str) -> None:
+def work_for(settings: Settings, store: SqlStore, kind: str, name: str) -> None:
     """One worker process of the service, called `name`, of the queue `RECALL` or `INBOX`."""
-    store = wiring.open_store(settings)
     queue_id = wait_for_id(partial(wiring.ask_queue_id, store))
-    with suppress(StoreUnavailable):  # then each horse compiles for itself
-        rehearse(store)
     store.close()
     use_settings(settings, queue_id=queue_id, store=store)
     # Closed after each: a horse must not inherit a connection, and five that idle would be five too many.

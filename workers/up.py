@@ -20,7 +20,9 @@ from typing import Any
 import structlog
 
 from app import wiring
-from app.errors import AfterwordError, BlobsUnavailable, ConfigError, StoreUnavailable
+from app.adapters.sql.rehearsal import rehearse
+from app.adapters.sql.store import SqlStore
+from app.errors import ConfigError, StoreUnavailable
 from app.log import steady_stdout
 from app.ops import password
 from app.processes import web_probe
@@ -30,6 +32,7 @@ from app.processes.parent_death import die_with_parent, kernel_ties_to_parent
 from app.processes.supervisor import Renewal, Supervisor
 from app.settings.changes import names_by_field, settings_fingerprint
 from app.settings.environment import Settings, load_settings
+from workers.storage_at_start import refuse_unfit_storage
 
 _log = structlog.get_logger(__name__)
 
@@ -79,22 +82,23 @@ def run_up(settings: Settings) -> int:
             specs.append(_valkey_spec(settings, listener))
         refuse_unfit_redis(settings)
         _migrate_if_possible(settings)
-        tell_of_storage(settings)
-        preload(settings)
-        service = _Service(settings, told, listener)
+        refuse_unfit_storage(settings)
+        service = _Service(settings, preload(settings), told, listener)
         return Supervisor([*specs, *service.specs()], renew=service.renew, on_stop=listener.close).run()
 
 
 class _Service:
     """The settings that the children run with, and those children."""
 
-    def __init__(self, settings: Settings, told: Mapping[str, Any], listener: socket.socket) -> None:
-        self._settings, self._told, self._listener = settings, told, listener
+    def __init__(
+        self, settings: Settings, store: SqlStore, told: Mapping[str, Any], listener: socket.socket
+    ) -> None:
+        self._settings, self._store, self._told, self._listener = settings, store, told, listener
 
     def specs(self) -> list[ChildSpec]:
         return [
             _web_spec(self._settings, self._listener),
-            *worker_specs(self._settings, drop=self._listener.close),
+            *worker_specs(self._settings, self._store, drop=self._listener.close),
             _dispatcher_spec(self._settings, self._told, drop=self._listener.close),
         ]
 
@@ -168,16 +172,6 @@ def refuse_unfit_redis(settings: Settings) -> None:
         raise ConfigError([why])
 
 
-def tell_of_storage(settings: Settings) -> None:
-    """Not a reason to refuse deliveries either, but a mistyped STORAGE_URL should be heard of at once."""
-    try:
-        wiring.open_blobs(settings).check()
-    except BlobsUnavailable as error:
-        _log.error("storage_unavailable", cause=str(error))
-    except AfterwordError as error:  # an address that never will be one
-        raise ConfigError([str(error)]) from error
-
-
 def _migrate_apart(settings: Settings) -> None:
     """In a process of its own: what Alembic loads, 8 MB, would stay in the memory of every child."""
     parent = os.getpid()
@@ -196,7 +190,9 @@ def _migrate_apart(settings: Settings) -> None:
         wiring.migrate(settings)
 
 
-def worker_specs(settings: Settings, *, drop: Callable[[], object] = lambda: None) -> list[ChildSpec]:
+def worker_specs(
+    settings: Settings, store: SqlStore, *, drop: Callable[[], object] = lambda: None
+) -> list[ChildSpec]:
     """
     `worker-1` … `worker-N` for commands and `inbox` for deliveries: one queue each. `drop` is called first in
     each, to close what is not its own.
@@ -207,7 +203,7 @@ def worker_specs(settings: Settings, *, drop: Callable[[], object] = lambda: Non
     return [
         ChildSpec(
             name,
-            partial(_work, settings, queue, name, drop),
+            partial(_work, settings, store, queue, name, drop),
             stop_order=_WORKERS,
             grace_s=DRAIN_S,
             tells_ready=True,
@@ -216,12 +212,12 @@ def worker_specs(settings: Settings, *, drop: Callable[[], object] = lambda: Non
     ]
 
 
-def _work(settings: Settings, queue: str, name: str, drop: Callable[[], object]) -> None:
+def _work(settings: Settings, store: SqlStore, queue: str, name: str, drop: Callable[[], object]) -> None:
     from workers.rq_worker import work_for
 
     drop()
     tell_ready()  # Redis may be away; it is as much away for the one before
-    work_for(settings, queue, name)
+    work_for(settings, store, queue, name)
 
 
 def _valkey_spec(settings: Settings, listener: socket.socket) -> ChildSpec:
@@ -284,16 +280,22 @@ def _dispatcher_spec(settings: Settings, told: Mapping[str, Any], *, drop: Calla
     return ChildSpec("dispatcher", dispatch, stop_order=_DISPATCHER, grace_s=3.0, tells_ready=True)
 
 
-def preload(settings: Settings, *, is_with_web: bool = True) -> None:
+def preload(settings: Settings, *, is_with_web: bool = True) -> SqlStore:
     """
     Imports what children may need, once, before the forks. What is imported later could be of another
-    version, checked out meanwhile; and five workers then cost 69 MiB in all rather than 61 each.
+    version, checked out meanwhile; and five workers then cost 69 MiB in all rather than 61 each. Returns the
+    workers' store, not connected, with its SQL compiled.
     """
     unwanted = _NOT_SERVICE if is_with_web else _NOT_SERVICE | _ONLY_WEB
     for package in ("app", "workers"):
         _import_all(import_module(package), unwanted)
-    # What is opened here connects to nothing and is thrown away; it imports what it names only when asked.
-    wiring.open_service(settings)
+    store = wiring.open_store(settings)
+    # Connects to nothing and is thrown away; it imports what it names only when asked.
+    wiring.open_service(settings, store=store)
+    with suppress(StoreUnavailable):  # then each horse compiles for itself
+        rehearse(store)
+    store.close()
+    return store
 
 
 def _import_all(package: ModuleType, unwanted: Collection[str]) -> None:

@@ -1,9 +1,8 @@
 """
 Where results are kept: whole files under checked keys.
 
-A file gets to disk whole, and a power cut does not take it back; its contents mean nothing here.
-`from_url` is the seam: an object store is one more class with the same methods and one more scheme there,
-held to `tests/contract/test_blobs.py`.
+A file gets to disk whole, and a power cut does not take it back; its contents mean nothing here. Object
+stores are `object_store`, held to the same `tests/contract/test_blobs.py`.
 """
 
 from __future__ import annotations
@@ -12,24 +11,25 @@ import errno
 import hashlib
 import io
 import os
-import re
 import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
-from app.errors import AfterwordError, BlobsUnavailable
+from app.adapters.blob_keys import is_key, parts_of
+from app.errors import BlobChanged, BlobError, BlobMissing, BlobsUnavailable
+from app.orchestrator.ports import OCTETS
+from app.orchestrator.records import BlobFacts
 from app.settings.server_urls import storage_folder
 
 LEFTOVER_AFTER_S = 3600.0
 """No put takes an hour: a job ends after minutes. A temporary file this old belongs to a dead process."""
 
 _CHUNK_BYTES = 1 << 20
-_SEGMENT = re.compile(r"[A-Za-z0-9._-]{1,200}")
 # Not in the alphabet of keys, so no key can name, list or overwrite a file that is being written.
 _TEMPORARY = "~"
 # All of them in one folder: what a killed process left is found without walking through a million others.
@@ -56,14 +56,6 @@ _REMEDIES = {
 }
 
 
-class BlobError(AfterwordError):
-    """Waiting does not help: a key that is none, or an address that cannot be used."""
-
-
-class BlobMissing(BlobError):
-    """There is nothing under this key."""
-
-
 class LocalBlobs:
     """
     Files below one folder, made 0600 in folders made 0700.
@@ -76,26 +68,19 @@ class LocalBlobs:
         """Touches nothing: the folder is made by the first write."""
         self.root = root
 
-    def put(self, key: str, source: Path) -> None:
+    def put(self, key: str, source: Path, *, media_type: str = OCTETS) -> None:
         """
         Copy a file to `key`, replacing what is there: whole or not at all, and durable on return.
 
         Raises:
             BlobMissing: `source` is not there.
         """
-        target = self._path(key)
-        with self._translated():
-            try:
-                stream = source.open("rb")
-            except FileNotFoundError as error:
-                raise BlobMissing(f"nothing to put at {key}: the source file is gone") from error
-            with stream:
-                _make_folder(target.parent)
-                with self._temporary(key) as path:
-                    _fill(path, stream)
-                    path.replace(target)
-                    # Without this the name may be gone after a power cut although the content is there.
-                    _sync_folder(target.parent)
+        self._write(key, source, os.replace)
+
+    def create(self, key: str, source: Path, *, media_type: str = OCTETS) -> bool:
+        """The same where nothing is. Returns whether these bytes are there now."""
+        # A link fails where something is, unlike a rename.
+        return self._write(key, source, os.link) or self.sha256(key) == _sha256(source)
 
     def open(self, key: str) -> BinaryIO:
         """
@@ -107,22 +92,67 @@ class LocalBlobs:
         with self._translated(key):
             return self._path(key).open("rb")
 
-    def exists(self, key: str) -> bool:
-        """Whether there is a whole file."""
-        try:
-            self.size(key)
-        except BlobMissing:
-            return False
-        return True
+    def open_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> BinaryIO:
+        """The bytes from `start` to before `end`. Raises `BlobMissing`, `BlobChanged`."""
+        stream = self.open(key)
+        if etag is not None and _facts(os.fstat(stream.fileno())).etag != etag:
+            stream.close()
+            raise BlobChanged(f"{key} is not the version that was asked for")
+        stream.seek(start)
+        return cast(BinaryIO, io.BufferedReader(_Part(stream, max(0, end - start)), _CHUNK_BYTES))
 
-    def size(self, key: str) -> int:
-        """Bytes. Raises `BlobMissing`."""
+    def facts(self, key: str) -> BlobFacts:
+        """Raises `BlobMissing`."""
         with self._translated(key):
             found = self._path(key).stat()
             # Not `is_file`, which takes a disk error for an absent file from Python 3.14 on.
             if not stat.S_ISREG(found.st_mode):
                 raise BlobMissing(f"no file at {key}")
-            return found.st_size
+            return _facts(found)
+
+    def exists(self, key: str) -> bool:
+        """Whether there is a whole file."""
+        try:
+            self.facts(key)
+        except BlobMissing:
+            return False
+        return True
+
+    def keys(self, folder: str = "") -> Iterator[str]:
+        """Every file below a folder, those of one folder together; without one below the root."""
+        base = self._path(folder) if folder else self.root
+        with self._translated():
+            for path in _files(base):
+                key = path.relative_to(self.root).as_posix()
+                if is_key(key):
+                    yield key
+
+    def delete(self, key: str) -> None:
+        """Durably; folders that it leaves empty go with it."""
+        path = self._path(key)
+        with self._translated():
+            with suppress(*_ABSENT):
+                path.unlink()
+            folder = path.parent
+            with suppress(OSError):  # another file is in it, or another process was faster
+                while folder != self.root:
+                    folder.rmdir()
+                    folder = folder.parent
+            with suppress(FileNotFoundError):
+                _sync_folder(folder)
+
+    def delete_folder(self, folder: str, *, first: str) -> int:
+        """All files below it; those of the name `first` before the others. Returns how many."""
+        parts_of(folder)  # never all there is
+        keys = sorted(self.keys(folder), key=lambda key: (key.rpartition("/")[2] != first, key))
+        for key in keys:
+            self.delete(key)
+        return len(keys)
+
+    def signed_url(self, key: str, *, expires_s: float) -> str | None:
+        """None: a disk has no addresses."""
+        self._path(key)
+        return None
 
     def sha256(self, key: str) -> str:
         """Lower-case hex of what is stored, read anew. Raises `BlobMissing`."""
@@ -152,6 +182,28 @@ class LocalBlobs:
         with self._translated(), self._temporary("check") as path:
             _fill(path, io.BytesIO(b"x" * 4096))
 
+    def _write(self, key: str, source: Path, name_it: Callable[[Path, Path], None]) -> bool:
+        """Whether `name_it` gave the copy its name; it raises `FileExistsError` where it may not."""
+        target = self._path(key)
+        with self._translated(), ExitStack() as opened:
+            try:
+                stream = opened.enter_context(source.open("rb"))
+            except FileNotFoundError as error:
+                raise BlobMissing(f"nothing to put at {key}: the source file is gone") from error
+            _make_folder(target.parent)
+            path = opened.enter_context(self._temporary(key))
+            _fill(path, stream)
+            try:
+                name_it(path, target)
+            except FileExistsError:
+                return False
+            except FileNotFoundError:  # its folder was empty, and a `delete` took it away just now
+                _make_folder(target.parent)
+                name_it(path, target)
+            # Without this the name may be gone after a power cut although the content is there.
+            _sync_folder(target.parent)
+            return True
+
     @contextmanager
     def _temporary(self, key: str) -> Iterator[Path]:
         """A path on the same disk as the target; whatever is still there at the end is removed."""
@@ -166,10 +218,7 @@ class LocalBlobs:
                 path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
-        segments = key.split("/")
-        if len(key) > 1000 or not all(_SEGMENT.fullmatch(s) and s.strip(".") for s in segments):
-            raise BlobError("not a key: names of letters, digits, '.', '_' and '-' between single slashes")
-        return self.root.joinpath(*segments)
+        return self.root.joinpath(*parts_of(key))
 
     @contextmanager
     def _translated(self, key: str | None = None) -> Iterator[None]:
@@ -184,21 +233,45 @@ class LocalBlobs:
 
 def from_url(url: str) -> LocalBlobs:
     """
-    The store that `STORAGE_URL` names.
-
-    Args:
-        url: `file:///absolute/path`. Blanks may stand as they are or as `%20`.
+    The folder that `file:///absolute/path` names. Blanks may stand as they are or as `%20`.
 
     Raises:
-        BlobError: A scheme we cannot use, or a path that is not absolute.
+        BlobError: Another scheme, or a path that is not absolute.
     """
-    if not url.lower().startswith("file://"):
-        # Not the URL itself: those of object stores may hold a secret.
-        raise BlobError("STORAGE_URL: only file:///absolute/path can be used so far")
     path = storage_folder(url)
     if path is None:
+        # Not the URL itself: one that was meant for another store may hold a secret.
         raise BlobError("STORAGE_URL: not an absolute path, as in file:///srv/transcripts (three slashes)")
     return LocalBlobs(path)
+
+
+class _Part(io.RawIOBase):
+    """So many bytes of a file from where it stands; closes it."""
+
+    def __init__(self, stream: BinaryIO, left: int) -> None:
+        self._stream, self._left = stream, left
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = memoryview(buffer)[: self._left]
+        got = cast(io.BufferedReader, self._stream).readinto(wanted)
+        self._left -= got
+        return got
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _facts(found: os.stat_result) -> BlobFacts:
+    return BlobFacts(found.st_size, f'"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"')
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _fill(path: Path, stream: BinaryIO) -> None:
@@ -226,6 +299,17 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file below; none where there is no folder. Links are not followed."""
+
+    def report(error: OSError) -> None:
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise error
+
+    for parent, _, names in os.walk(folder, onerror=report):
+        yield from (Path(parent, name) for name in sorted(names))
 
 
 def _explain(root: Path, error: OSError) -> str:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from app.adapters.local_files import BlobMissing, LocalBlobs
 from app.adapters.sql.finding import Listed
 from app.core import reasons
-from app.errors import TranscriptUnreadable
+from app.errors import BlobMissing, TranscriptUnreadable
+from app.orchestrator.ports import ResultBlobs
 from app.results.stored_files import open_result_file
 from app.results.transcription_object import transcription_object
 from app.transcripts.manifest import MAX_BYTES, Manifest, ManifestUnreadable, StoredFile, parse_manifest
@@ -55,7 +55,7 @@ class Result:
 class Results:
     """Reads what is stored. `public_url`: this installation's address as others see it."""
 
-    def __init__(self, blobs: LocalBlobs, *, public_url: str | None = None) -> None:
+    def __init__(self, blobs: ResultBlobs, *, public_url: str | None = None) -> None:
         self.blobs, self._public_url = blobs, public_url or ""
 
     def of(self, found: Listed) -> Result | None:

@@ -18,14 +18,14 @@ from flask import Response
 from werkzeug.datastructures import ETags
 from werkzeug.http import parse_etags, parse_range_header, quote_etag
 
-from app.adapters.local_files import BlobError
 from app.adapters.sql.access import AccessKey
 from app.adapters.sql.finding import Filters, Finding, Listed
 from app.api.calls import Call
 from app.api.objects import Result, Results, etag_of
 from app.api.problems import Problem
 from app.api.types import PHASES, ListQuery
-from app.errors import TranscriptUnreadable
+from app.errors import BlobChanged, BlobError, BlobMissing, TranscriptUnreadable
+from app.orchestrator.records import BlobFacts
 from app.results.stored_files import open_result_file
 from app.transcripts.formats import FORMATS, MEDIA_TYPES
 from app.transcripts.manifest import StoredFile
@@ -33,13 +33,17 @@ from app.transcripts.result_folder import MANIFEST
 
 _PIECE_BYTES = 1 << 16
 _JSON = "application/json"
+SIGNED_FOR_S = 300.0
 _ID = re.compile(r"txn_[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
+    """`presigned`: files come from the addresses of their store where it has some."""
+
     store: Finding
     results: Results
+    presigned: bool = False
 
     def transcription(self, call: Call) -> Response:
         """`GET /v1/transcriptions/{id}`."""
@@ -101,43 +105,64 @@ class Reading:
         return self._bytes(call, result, file or StoredFile(name, -1, MEDIA_TYPES[name], ""))
 
     def _bytes(self, call: Call, result: Result, file: StoredFile) -> Response:
-        stream = self._opened(result, file.name)
-        size_bytes = stream.seek(0, io.SEEK_END)
-        if size_bytes != file.size_bytes:  # made on the spot: not what the manifest has, or not in it
-            stream.seek(0)
-            digest = hashlib.file_digest(cast(Any, stream), "sha256").hexdigest()
-            file = replace(file, size_bytes=size_bytes, sha256=digest)
+        key = f"{result.folder}/{file.name}"
+        blobs, facts = self.results.blobs, self._facts(key)
+        if file.name == MANIFEST or facts is None or facts.size_bytes != file.size_bytes:
+            return self._made(call, result, file)
+        if self.presigned and call.request.method == "GET":
+            address = blobs.signed_url(key, expires_s=SIGNED_FOR_S)
+            if address is not None:
+                return Response(status=302, headers={"Location": address})
+        start, end = _range(call, file) or (0, file.size_bytes)
         try:
-            asked = _range(call, file)
+            stream = blobs.open_range(key, start, end, etag=facts.etag)
+        except BlobChanged:
+            raise Problem("changed_meanwhile") from None
+        return _part(call, file, stream)
+
+    def _facts(self, key: str) -> BlobFacts | None:
+        try:
+            return self.results.blobs.facts(key)
+        except BlobMissing:
+            return None
+
+    def _made(self, call: Call, result: Result, file: StoredFile) -> Response:
+        """The manifest, or what is made on the spot: not what the manifest has, or not in it."""
+        stream: BinaryIO = io.BytesIO(result.manifest_bytes)
+        if file.name != MANIFEST:
+            try:
+                stream = open_result_file(self.results.blobs, result.folder, file.name)
+            except (BlobError, TranscriptUnreadable):
+                raise Problem("not_found", "This file is gone.") from None
+        digest = hashlib.file_digest(cast(Any, stream), "sha256").hexdigest()
+        file = replace(file, size_bytes=stream.seek(0, io.SEEK_END), sha256=digest)
+        try:
+            start, _ = _range(call, file) or (0, 0)
         except Problem:
             stream.close()
             raise
-        start, end = asked or (0, file.size_bytes)
-        pieces = _pieces(stream, start, end)
-        response = Response(pieces, 200 if asked is None else 206, content_type=file.media_type)
-        response.call_on_close(stream.close)
-        response.headers["Content-Length"] = str(end - start)
-        response.headers["Accept-Ranges"] = "bytes"
-        response.headers["Content-Disposition"] = f'attachment; filename="{file.name}"'
-        response.headers["Cache-Control"] = "private, no-cache"
-        if asked is not None:
-            response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{file.size_bytes}"
-        response.set_etag(file.sha256)
-        return response
-
-    def _opened(self, result: Result, name: str) -> BinaryIO:
-        """At once: a file that is gone is a 404 and no broken answer."""
-        if name == MANIFEST:
-            return io.BytesIO(result.manifest_bytes)
-        try:
-            return open_result_file(self.results.blobs, result.folder, name)
-        except (BlobError, TranscriptUnreadable):
-            raise Problem("not_found", "This file is gone.") from None
+        stream.seek(start)
+        return _part(call, file, stream)
 
 
-def _pieces(stream: BinaryIO, start: int, end: int) -> Iterator[bytes]:
-    stream.seek(start)
-    left = end - start
+def _part(call: Call, file: StoredFile, stream: BinaryIO) -> Response:
+    """The bytes that were asked for, of which `stream` begins with the first."""
+    asked = _range(call, file)
+    start, end = asked or (0, file.size_bytes)
+    pieces = _pieces(stream, end - start)
+    response = Response(pieces, 200 if asked is None else 206, content_type=file.media_type)
+    response.call_on_close(stream.close)
+    response.headers["Content-Length"] = str(end - start)
+    response.headers["Accept-Ranges"] = "bytes"
+    response.headers["Content-Disposition"] = f'attachment; filename="{file.name}"'
+    response.headers["Cache-Control"] = "private, no-cache"
+    if asked is not None:
+        response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{file.size_bytes}"
+    response.set_etag(file.sha256)
+    return response
+
+
+def _pieces(stream: BinaryIO, left: int) -> Iterator[bytes]:
     while left and (piece := stream.read(min(_PIECE_BYTES, left))):
         left -= len(piece)
         yield piece

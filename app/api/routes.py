@@ -71,8 +71,8 @@ def routes_of(
         Route(
             *("GET", f"{transcription}/files/<name>", Scope.READ, reading.file),
             about="A file of a result, as stored.",
-            answers={200: None, 206: None, 304: None},
-            codes=("range_not_satisfiable",),
+            answers={200: None, 206: None, 302: None, 304: None},
+            codes=("range_not_satisfiable", "changed_meanwhile"),
         ),
         Route(
             *("GET", "/search", Scope.READ, search),

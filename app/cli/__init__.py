@@ -12,7 +12,15 @@ from collections.abc import Sequence
 
 import click
 
-from app.errors import AfterwordError, Away, ConfigError, HeldByAnother, QueueUnavailable, StoreUnavailable
+from app.errors import (
+    AfterwordError,
+    Away,
+    BlobsUnavailable,
+    ConfigError,
+    HeldByAnother,
+    QueueUnavailable,
+    StoreUnavailable,
+)
 from app.settings.program_name import program
 
 _COMMANDS = {  # by name: its file here, and what it is for
@@ -30,6 +38,7 @@ _COMMANDS = {  # by name: its file here, and what it is for
     "reconcile": ("backfill", "take up recordings whose webhooks were lost"),
     "backfill": ("backfill", "transcribe older recordings; names number and cost first"),
     "keys": ("keys", "API keys of /v1: make, list, revoke"),
+    "move-store": ("move_store", "every stored result to another store, verified; --to URL"),
     "migrate": ("up", "bring the database to this version"),
     "simulate": ("up", "a Recall.ai of your own, to develop against"),
     "test": ("dev_tools", "the whole test suite"),
@@ -50,7 +59,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"app.cli.{_COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -87,7 +96,8 @@ def run(arguments: Sequence[str]) -> int:
         say(open_console(is_stderr=True), f"afterword: {_said(error, arguments)}")
         if isinstance(error, HeldByAnother):
             return 75
-        return 69 if isinstance(error, Away | StoreUnavailable | QueueUnavailable) else 1
+        is_away = isinstance(error, Away | StoreUnavailable | QueueUnavailable | BlobsUnavailable)
+        return 69 if is_away else 1
     return code if isinstance(code, int) else 0
 
 

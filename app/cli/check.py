@@ -21,9 +21,11 @@ from app.cli.reading import read_store, why_gone
 from app.cli.words import open_console, say
 from app.errors import AfterwordError, Away, ConfigError, HeldByAnother, StoreUnavailable
 from app.ops import password
+from app.orchestrator.stored_results import why_other_store
 from app.processes import heartbeats, home_lock, web_probe
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import pasteable
+from app.settings.server_urls import storage_folder
 from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
 
 # Parts of readiness that nothing else here asks about.
@@ -214,11 +216,21 @@ def _queue(asked: _Asked) -> str | None:
 
 
 def _storage(asked: _Asked) -> str | None:
-    blobs = wiring.open_blobs(asked.settings)
-    if not os.path.lexists(blobs.root):  # `up` makes it; asking does not
-        return preflight.why_unwritable(blobs.root, "STORAGE_URL")
-    blobs.check()
+    folder = storage_folder(asked.settings.storage_url)
+    if folder is not None and not os.path.lexists(folder):  # `up` makes it; asking does not
+        return preflight.why_unwritable(folder, "STORAGE_URL")
+    wiring.open_blobs(asked.settings).check()
     return None
+
+
+def _results(asked: _Asked) -> str | None:
+    """Whether `up` would refuse the storage, since it is another than the one that was used."""
+    settings = asked.settings
+    try:
+        with contextlib.closing(wiring.open_store(settings)) as store:
+            return why_other_store(store, wiring.open_blobs(settings))
+    except AfterwordError:
+        return None  # `_database` or `_storage` says why
 
 
 _QUESTIONS: tuple[tuple[Callable[[_Asked], str | list[str] | None], frozenset[str]], ...] = (
@@ -229,6 +241,7 @@ _QUESTIONS: tuple[tuple[Callable[[_Asked], str | list[str] | None], frozenset[st
     (_password, STORED | {"AFTERWORD_OPS_PASSWORD"}),
     (_queue, QUEUE | STORED),
     (_storage, RESULTS),
+    (_results, RESULTS | STORED),
 )
 
 

@@ -19,6 +19,7 @@ from typing import NoReturn
 import click
 
 from app.errors import Away
+from app.settings.object_stores import PREFIXES
 from app.settings.program_name import ROOT
 
 _NEEDED = {
@@ -27,7 +28,10 @@ _NEEDED = {
     "mutate": ("pytest", "mutmut"),
 }
 # None of these may reach a test: what is real stays untouched.
-_REAL = ("RECALL_", "AFTERWORD_", "DATABASE_URL", "REDIS_URL", "STORAGE_URL", "NGROK_", "HOST", "PORT")
+_REAL = (
+    *("RECALL_", "AFTERWORD_", "DATABASE_URL", "REDIS_URL", "STORAGE_URL", "NGROK_", "HOST", "PORT"),
+    *(*PREFIXES, "SERVICE_ACCOUNT", "IDENTITY_", "MSI_"),  # object stores, and what finds keys for them
+)
 _KEPT = ("HOSTNAME", "HOSTTYPE")
 _SLOWING = "PYTHONDONTWRITEBYTECODE"  # each of the suite's processes would compile all it imports anew
 _MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own there

@@ -290,3 +290,11 @@ class ArtifactRow:
     folder: str
     files: tuple[str, ...] = ()
     draft: str | None = None  # the manifest, not written yet: the other files are whole
+
+
+@dataclass(frozen=True, slots=True)
+class BlobFacts:
+    """Of a stored file. `etag`: in quotes, strong (RFC 9110, 8.8.3): another version has another."""
+
+    size_bytes: int
+    etag: str

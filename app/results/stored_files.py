@@ -9,7 +9,7 @@ import io
 from tempfile import TemporaryFile
 from typing import BinaryIO, cast
 
-from app.adapters.local_files import BlobMissing
+from app.errors import BlobMissing
 from app.orchestrator.ports import Blobs
 from app.transcripts.formats import FORMATS
 from app.transcripts.manifest import MAX_BYTES, ManifestUnreadable, parse_manifest

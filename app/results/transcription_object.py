@@ -11,12 +11,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from app.adapters.local_files import BlobMissing, LocalBlobs
 from app.adapters.sql.finding import Listed, Pending
 from app.adapters.sql.queries import Shown
 from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription
-from app.errors import TranscriptUnreadable
+from app.errors import BlobMissing, TranscriptUnreadable
 from app.orchestrator.next_steps import next_step
+from app.orchestrator.ports import Blobs
 from app.results.stored_files import open_result_file
 from app.transcripts.manifest import ManifestUnreadable, parse_manifest
 from app.transcripts.result_folder import MANIFEST, folder_of
@@ -163,7 +163,7 @@ def took_s(listed: Listed) -> float | None:
     return ended - listed.first_heard_at if ended is not None and listed.state.is_recording_done else None
 
 
-def full_object(shown: Shown, blobs: LocalBlobs) -> dict[str, Any]:
+def full_object(shown: Shown, blobs: Blobs) -> dict[str, Any]:
     """With the words, where they are stored, and the files (keys below the storage's root)."""
     state = shown.transcription.state
     whole = transcription_object(shown.transcription, pending_of(shown))

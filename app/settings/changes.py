@@ -23,6 +23,7 @@ from app.settings.program_name import ROOT
 _POLICY = "AFTERWORD_POLICY"
 # What it is made of, and it.
 _OF_POLICY = ("policy_file", "provider_order", "policy_tables", "policy")
+_OF_STORES = {"storage_environment": "the object store's own settings"}
 _DIGITS = 4  # hexadecimal
 
 
@@ -33,7 +34,7 @@ def names_by_field(*, reload: bool) -> dict[str, str]:
         for field, its in Settings.model_fields.items()
         if extra_of(its).get("reload") is reload
     }
-    return {**names, **dict.fromkeys(_OF_POLICY, "the policy")} if reload else names
+    return {**names, **dict.fromkeys(_OF_POLICY, "the policy"), **_OF_STORES} if reload else names
 
 
 def is_reloadable(name: str) -> bool:

@@ -112,7 +112,10 @@ class Settings(BaseModel):
         "REDIS_URL", None, "`redis://`, `rediss://` or `unix://`", is_secret=True
     )
     storage_url: Annotated[str, ReadBy(values.storage_url)] = setting(
-        "STORAGE_URL", None, "`file:///absolute/path`"
+        "STORAGE_URL", None, "`file:///absolute/path`, `s3://bucket/prefix`, `gs://…` or `az://…`"
+    )
+    storage_environment: Annotated[dict[str, str], ReadBy(values.storage_environment)] = Field(
+        None, repr=False, validate_default=True
     )
     workers: Annotated[int, ReadBy(values.whole(1, 64))] = setting(
         "AFTERWORD_WORKERS", "4", "worker processes, 1 to 64"

@@ -22,6 +22,7 @@ from app.core.policy import Policy
 from app.recall.limits import REGIONS, base_url_of, region_of
 from app.recall.signatures import Secret, parse_secret
 from app.recall.url_checks import check_base_url, host_is_loopback
+from app.settings import object_stores
 from app.settings.faults import Faults
 from app.settings.policy_file import PolicyTables, read_policy
 from app.settings.server_urls import (
@@ -189,11 +190,17 @@ def storage_url(url: str | None, info: Any) -> str:
     if url is None:
         home: Path = info.data["home"]
         return (home / "transcripts").as_uri()
-    if re.match(r"(s3|gs|az)://", url):
-        raise ValueError("object stores are not supported yet; use file:///absolute/path")
+    if object_stores.is_object_store(url):
+        given = object_stores.own_names(info.context.given)
+        return object_stores.checked(url, given, is_isolated=info.context.is_isolated)
     if not url.startswith("file:///") or storage_folder(url) is None:
-        raise ValueError("must be file:///absolute/path, a path that can be used")
+        raise ValueError("must be file:///absolute/path, a path that can be used, or s3://bucket/prefix")
     return url
+
+
+def storage_environment(_: object, info: Any) -> dict[str, str]:
+    """What object stores are told by their vendors' own names."""
+    return object_stores.own_names(info.context.given)
 
 
 def api_keys(text: str, _info: Any) -> tuple[ApiKey, ...]:

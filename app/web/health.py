@@ -18,11 +18,11 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from app.adapters.local_files import LocalBlobs
 from app.adapters.redis.job_queue import QueueCounts, RqQueue
 from app.adapters.sql.health import Facts, Health
 from app.core.durations import Scaled, seconds
 from app.errors import AfterwordError
+from app.orchestrator.ports import ResultBlobs
 from app.orchestrator.records import KEY_FOREIGN, KEY_UNSEEING
 from app.processes import heartbeats
 from app.recall.limits import STATUS_PAGE
@@ -55,7 +55,7 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
         UNKNOWN: "Redis does not answer: work waits in the database. Look at its host and log.",
     },
     "storage": {
-        DOWN: "The storage takes no writes: finished transcripts wait. Look at its space and rights.",
+        DOWN: "The storage takes no writes: finished transcripts wait. `./afterword check` says why.",
         UNKNOWN: "The storage does not answer: finished transcripts wait. Look at its mount or host.",
     },
     "workers": {
@@ -249,7 +249,7 @@ class Readiness:
         self,
         store: Health,
         queue: RqQueue,
-        blobs: LocalBlobs,
+        blobs: ResultBlobs,
         *,
         workspaces: Collection[WorkspaceSettings],
         told: ToldAfter,

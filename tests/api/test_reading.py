@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from pathlib import Path
 
+from flask import Request as FlaskRequest
+from flask import Response
+from werkzeug.wrappers import Request
+
+from app.adapters.local_files import LocalBlobs
+from app.adapters.sql.access import AccessKey
+from app.api.calls import Call
+from app.api.objects import Results
+from app.api.reading import Reading
 from app.api.types import TranscriptionObject, TranscriptionPage
 from app.core import events
 from app.transcripts.result_folder import RAW
@@ -164,3 +174,32 @@ def test_a_format_that_an_older_version_did_not_store_is_made_on_the_spot(stage:
     assert old.headers["Content-Type"] == new.headers["Content-Type"]
     assert stage.get(path, headers={"Range": "bytes=2-5"}).data == new.data[2:6]
     assert stage.get(f"/transcriptions/{recording}").json["segments"] == segments
+
+
+class Signing(LocalBlobs):
+    """Files with addresses, as an object store gives them."""
+
+    def signed_url(self, key: str, *, expires_s: float) -> str | None:
+        return f"https://bucket.example/{key}?expires={expires_s:.0f}"
+
+
+def test_files_come_from_their_stores_own_addresses_where_the_policy_says_so(stage: Stage) -> None:
+    recording = stage.stored()
+    row = stage.store.find_transcription(recording)
+    assert row is not None
+    root = Path(stage.settings.storage_url.removeprefix("file://"))
+    key = AccessKey("k", "", frozenset())
+    path = {"id": recording, "name": "transcript.txt"}
+
+    def asked(method: str, *, presigned: bool) -> Response:
+        reading = Reading(stage.store, Results(Signing(root)), presigned=presigned)
+        request = Request.from_values(method=method)
+        return reading.file(Call(FlaskRequest(request.environ), key, path))
+
+    assert asked("GET", presigned=False).status_code == 200
+    away = asked("GET", presigned=True)
+    assert away.status_code == 302
+    assert away.headers["Location"] == (
+        f"https://bucket.example/default/{recording}/{row.state.current}/transcript.txt?expires=300"
+    )
+    assert asked("HEAD", presigned=True).status_code == 200

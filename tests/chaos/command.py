@@ -57,6 +57,7 @@ class Options:
     on_silence: str
     told: tuple[str, ...]
     lie_share: float
+    store: str
 
     def run(self) -> Run:
         """The whole script."""
@@ -97,6 +98,7 @@ class Options:
         said += f" --per-second {self.per_second:g} --database-away {self.database_away_s:g}"
         told = "all" if self.told == lies.KINDS else ",".join(self.told) or "none"
         said += f" --lies {shlex.quote(told)} --lie-share {self.lie_share:g}"
+        said += f" --store {self.store}" if self.store != "files" else ""
         return said + (f" --on-silence {self.on_silence}" if self.on_silence != "fail" else "")
 
 
@@ -151,6 +153,13 @@ def _read_lies(context: click.Context, parameter: click.Parameter, said: str) ->
     show_default=True,
     help="of all recordings, for each kind of lie",
 )
+@click.option(
+    "--store",
+    type=click.Choice(["files", "s3-faulty"]),
+    default="files",
+    show_default=True,
+    help="s3-faulty: a bucket on the way to which one request in ten fails, by the seed",
+)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="numbers and offences, as a file")
 @click.option("--keep", is_flag=True, help="keep the home with its files and log")
 def main(json_path: Path | None, keep: bool, **given: Any) -> None:
@@ -190,6 +199,7 @@ def _run(options: Options, console: Console, tmp: Path, json_path: Path | None) 
         workers=options.workers,
         on_silence=options.on_silence,
         told=options.told,
+        store=options.store,
     ) as stage:
         played = _watched(stage, run, console)
         verdict = judge(played.evidence)
@@ -224,6 +234,8 @@ class _NowAndThen:
 
 
 def _conclude(console: Console, stage: Stage, played: Played, verdict: Verdict, options: Options) -> None:
+    if stage.bucket is not None:
+        console.print(stage.bucket.said(), markup=False, soft_wrap=True)
     for trouble in played.storm_troubles:
         console.print(f"a fault could not be made: {trouble}", markup=False, soft_wrap=True)
     if verdict.offences:

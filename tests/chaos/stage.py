@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from app.adapters.sql import tables as t
 from app.errors import Away
 from app.simulator.api.downloads import render_transcript
+from tests.chaos.bucket import Bucket, faulty_bucket
 from tests.chaos.oracle import ENDS, Folder, Known, faults_of
 from tests.flow.stage import Installation, installation
 
@@ -55,6 +56,7 @@ class Stage:
         theirs: The recordings of the other workspace.
         keys_before: The Idempotency-Keys stamped before the policy was changed; None while it is the first.
         is_restarting: There is no service for a moment, and that is right.
+        bucket: Where the results are, if not on the disk.
     """
 
     place: Installation
@@ -64,6 +66,7 @@ class Stage:
     theirs: list[str] = field(default_factory=list)
     keys_before: frozenset[str] | None = None
     is_restarting: bool = False
+    bucket: Bucket | None = None
 
     def record(self, request: Mapping[str, Any]) -> str:
         """A meeting has ended at Recall; its id."""
@@ -159,6 +162,8 @@ class Stage:
 
     def folders(self) -> dict[str, dict[str, Folder]]:
         """Every folder of results there is, by recording and transcript, read from the disk and judged."""
+        if self.bucket is not None:
+            self.bucket.copy()
         found: dict[str, dict[str, Folder]] = {}
         for folder in sorted(self.files.glob("*/*")):
             read = self._folder(folder)
@@ -198,6 +203,7 @@ def open_stage(
     workers: int,
     on_silence: str = "fail",
     told: Collection[str] = (),
+    store: str = "files",
 ) -> Iterator[Stage]:
     """
     Everything running and ready; stopped in order at the end.
@@ -207,17 +213,23 @@ def open_stage(
     """
     policy = tmp / "policy.toml"
     policy.write_text(_policy(on_silence, _PROVIDERS), "utf-8")
-    with (
-        ThreadPoolExecutor(max_workers=1) as starter,
-        installation(
-            tmp,
-            database=database,
-            seed=seed,
-            time_scale=TIME_SCALE,
-            workers=workers,
-            AFTERWORD_POLICY=str(policy),
-        ) as place,
-    ):
+    with ExitStack() as opened:
+        bucket, more = None, dict[str, Any]()
+        if store != "files":
+            bucket = opened.enter_context(faulty_bucket(seed, tmp / "home/transcripts"))
+            more |= bucket.environment
+        starter = opened.enter_context(ThreadPoolExecutor(max_workers=1))
+        place = opened.enter_context(
+            installation(
+                tmp,
+                database=database,
+                seed=seed,
+                time_scale=TIME_SCALE,
+                workers=workers,
+                AFTERWORD_POLICY=str(policy),
+                **more,
+            )
+        )
         place.recall.settings(page_size=_PAGE_SIZE)
         if "addresses" in told:
             place.recall.settings(next_address=("https", "recall", "path")[seed % 3])
@@ -227,7 +239,7 @@ def open_stage(
             place.start()
         except AssertionError as error:
             raise Away(str(error)) from error
-        stage = Stage(place, starter, policy, on_silence)
+        stage = Stage(place, starter, policy, on_silence, bucket=bucket)
         if "foreign key" in told:
             stage.let_another_workspace_record()
         yield stage

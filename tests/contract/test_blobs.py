@@ -1,38 +1,42 @@
 """
-What every store of results promises. An object store joins by one more entry in `STORES`; what only a disk
-can do wrong is below, for the disk alone.
+What every store of results promises. What only a disk can do is in `test_local_files`, what only an object
+store can, and every fault of the way to one, in `test_object_store`.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import stat
-import subprocess
-import sys
-import tempfile
 import threading
-import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from app.adapters.local_files import LEFTOVER_AFTER_S, BlobError, BlobMissing, LocalBlobs, from_url
-from app.errors import BlobsUnavailable
-
-STORES: dict[str, Callable[[Path], LocalBlobs]] = {
-    "local": lambda folder: LocalBlobs(folder / "made on demand" / "t")
-}
-
-ROOT = Path(__file__).parents[2]
-KEY = "default/rec-1/tra-1/sentences.json"
+from app.adapters import object_store_url
+from app.adapters.local_files import LocalBlobs
+from app.errors import BlobChanged, BlobError, BlobMissing
+from app.orchestrator.ports import ResultBlobs
+from tests.contract.blob_files import KEY, content, put_bytes
+from tests.doubles.memory_blobs import MemoryBlobs
+from tests.doubles.s3_server import BUCKET, KEYS, s3_server
 
 
-@pytest.fixture(params=STORES)
-def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> LocalBlobs:
-    return STORES[request.param](tmp_path)
+@pytest.fixture(scope="module")
+def s3_url() -> Iterator[str]:
+    with s3_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["local", "memory", "s3"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> ResultBlobs:
+    if request.param == "memory":
+        return MemoryBlobs()
+    if request.param == "local":
+        return LocalBlobs(tmp_path / "made on demand" / "t")
+    endpoint = {"AWS_ENDPOINT_URL_S3": request.getfixturevalue("s3_url")}
+    return object_store_url.from_url(f"s3://{BUCKET}/{uuid.uuid4()}/below", KEYS | endpoint)
 
 
 @pytest.fixture
@@ -42,38 +46,17 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def content(blobs: LocalBlobs, key: str) -> bytes:
-    with blobs.open(key) as stream:
-        return stream.read()
-
-
-def put_bytes(blobs: LocalBlobs, key: str, content: bytes) -> None:
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(content)
-        file.flush()
-        blobs.put(key, Path(file.name))
-
-
-def keys_of(disk: LocalBlobs) -> list[str]:
-    """Of what is in its place; files still being written are elsewhere."""
-    files = (path.relative_to(disk.root).as_posix() for path in disk.root.rglob("*") if path.is_file())
-    return sorted(key for key in files if not key.startswith("~"))
-
-
-# -- promises of every store ---------------------------------------------------------------------
-
-
-def test_what_was_put_is_there_whole(blobs: LocalBlobs, source: Path) -> None:
+def test_what_was_put_is_there_whole(blobs: ResultBlobs, source: Path) -> None:
     assert not blobs.exists(KEY)
     blobs.put(KEY, source)
     assert blobs.exists(KEY)
     assert content(blobs, KEY) == b"[1, 2]"
-    assert blobs.size(KEY) == 6
+    assert blobs.facts(KEY).size_bytes == 6
     assert blobs.sha256(KEY) == hashlib.sha256(b"[1, 2]").hexdigest()
     assert source.exists()
 
 
-def test_a_second_put_replaces_and_an_open_reader_keeps_the_first(blobs: LocalBlobs) -> None:
+def test_a_second_put_replaces_and_an_open_reader_keeps_the_first(blobs: ResultBlobs) -> None:
     put_bytes(blobs, KEY, b"first")
     with blobs.open(KEY) as stream:
         put_bytes(blobs, KEY, b"second")
@@ -81,7 +64,7 @@ def test_a_second_put_replaces_and_an_open_reader_keeps_the_first(blobs: LocalBl
     assert content(blobs, KEY) == b"second"
 
 
-def test_readers_never_see_half_a_file_while_writers_replace_it(blobs: LocalBlobs) -> None:
+def test_readers_never_see_half_a_file_while_writers_replace_it(blobs: ResultBlobs) -> None:
     versions = {bytes([65 + n]) * 300_000 for n in range(3)}
     put_bytes(blobs, KEY, min(versions))
     stop = threading.Event()
@@ -93,32 +76,33 @@ def test_readers_never_see_half_a_file_while_writers_replace_it(blobs: LocalBlob
     writers = [threading.Thread(target=write_for_ever, args=(version,)) for version in versions]
     for writer in writers:
         writer.start()
-    seen = {content(blobs, KEY) for _ in range(200)}
+    seen = {content(blobs, KEY) for _ in range(60)}
     stop.set()
     for writer in writers:
         writer.join()
     assert seen <= versions
 
 
-def test_a_large_file_arrives_byte_for_byte(blobs: LocalBlobs, tmp_path: Path) -> None:
+def test_a_large_file_arrives_byte_for_byte(blobs: ResultBlobs, tmp_path: Path) -> None:
     large = tmp_path / "large"
     large.write_bytes(os.urandom(3_500_000))
     blobs.put(KEY, large)
     assert content(blobs, KEY) == large.read_bytes()
 
 
-def test_what_is_not_there_is_missing_not_unavailable(blobs: LocalBlobs, tmp_path: Path) -> None:
-    for ask in (blobs.open, blobs.size, blobs.sha256):
+def test_what_is_not_there_is_missing_not_unavailable(blobs: ResultBlobs, tmp_path: Path) -> None:
+    for ask in (blobs.open, blobs.facts, blobs.sha256):
         with pytest.raises(BlobMissing):
             ask(KEY)
     put_bytes(blobs, KEY, b"x")
     for key in ("default/rec-1", f"{KEY}/below"):
         assert not blobs.exists(key)
-        for ask in (blobs.open, blobs.size, blobs.sha256):
+        for ask in (blobs.open, blobs.facts, blobs.sha256):
             with pytest.raises(BlobMissing):
                 ask(key)
-    with pytest.raises(BlobMissing, match="source"):
-        blobs.put(KEY, tmp_path / "gone")
+    for store in (blobs.put, blobs.create):
+        with pytest.raises(BlobMissing, match="source"):
+            store(KEY, tmp_path / "gone")
     assert content(blobs, KEY) == b"x"
 
 
@@ -145,236 +129,98 @@ def test_what_is_not_there_is_missing_not_unavailable(blobs: LocalBlobs, tmp_pat
     + ["x" * 201, "a/" * 600 + "a"],
 )
 def test_a_key_that_could_lead_elsewhere_is_refused_everywhere(
-    blobs: LocalBlobs, source: Path, key: str
+    blobs: ResultBlobs, source: Path, key: str
 ) -> None:
     uses: list[Callable[[], object]] = [
         lambda: blobs.put(key, source),
         lambda: put_bytes(blobs, key, b"x"),
         lambda: blobs.open(key),
         lambda: blobs.exists(key),
-        lambda: blobs.size(key),
+        lambda: blobs.facts(key),
         lambda: blobs.sha256(key),
+        lambda: blobs.create(key, source),
+        lambda: blobs.open_range(key, 0, 1),
+        lambda: blobs.delete(key),
+        lambda: blobs.delete_folder(key, first="manifest.json"),
+        lambda: blobs.signed_url(key, expires_s=60),
     ]
     for use in uses:
         with pytest.raises(BlobError, match="not a key"):
             use()
 
 
-def test_the_probe_leaves_nothing_behind(blobs: LocalBlobs) -> None:
+def test_the_probe_leaves_nothing_behind(blobs: ResultBlobs) -> None:
     blobs.check()
-    assert keys_of(blobs) == []
+    assert list(blobs.keys()) == []
     assert blobs.sweep() == 0
 
 
-# -- what only a disk can do ---------------------------------------------------------------------
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> LocalBlobs:
-    return LocalBlobs(tmp_path / "t")
-
-
-def test_nothing_is_touched_before_the_first_write(disk: LocalBlobs) -> None:
-    assert keys_of(disk) == []
-    assert disk.sweep() == 0
-    assert not disk.root.exists()
-
-
-def test_files_and_folders_are_for_their_owner_only(disk: LocalBlobs, source: Path) -> None:
-    source.chmod(0o666)
-    disk.put(KEY, source)
-    assert stat.S_IMODE((disk.root / KEY).stat().st_mode) == 0o600
-    for folder in (disk.root, *list((disk.root / KEY).parents)[:3]):
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-
-
-def test_content_is_synced_before_the_name_and_the_name_before_the_return(
-    disk: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+def test_create_stores_where_nothing_is_and_leaves_other_bytes_alone(
+    blobs: ResultBlobs, tmp_path: Path
 ) -> None:
-    put_bytes(disk, "w/other", b"the folder is there already")
-    steps: list[str] = []
-    fsync, replace = os.fsync, os.replace
-
-    def noted_fsync(descriptor: int) -> None:
-        steps.append("sync folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "sync file")
-        fsync(descriptor)
-
-    def noted_replace(before: Path, after: Path) -> None:
-        steps.append("replace")
-        assert Path(before).stat().st_dev == Path(after).parent.stat().st_dev
-        replace(before, after)
-
-    monkeypatch.setattr(os, "fsync", noted_fsync)
-    monkeypatch.setattr(os, "replace", noted_replace)
-    put_bytes(disk, "w/new", b"x")
-    assert steps == ["sync file", "replace", "sync folder"]
-    steps.clear()
-    put_bytes(disk, "v/new", b"x")
-    assert steps == ["sync folder", "sync file", "replace", "sync folder"]
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.write_bytes(b"ours")
+    theirs.write_bytes(b"theirs")
+    assert blobs.create(KEY, ours)
+    assert blobs.create(KEY, ours)  # as after an answer that was lost
+    assert not blobs.create(KEY, theirs)
+    assert content(blobs, KEY) == b"ours"
 
 
-def leave(disk: LocalBlobs, name: str, *, age_s: float) -> Path:
-    """A temporary file as a killed process leaves it."""
-    path = disk.root / "~incoming" / f"w+rec+{name}~0123456789abcdef"
-    put_bytes(disk, "w/rec/other", b"x")
-    path.write_bytes(b"half")
-    os.utime(path, (time.time() - age_s, time.time() - age_s))
-    return path
+def test_of_many_that_create_at_once_one_wins(blobs: ResultBlobs, tmp_path: Path) -> None:
+    sources = [tmp_path / str(number) for number in range(6)]
+    for path in sources:
+        path.write_bytes(path.name.encode() * 1000)
+    won: list[str] = []
+
+    def create(path: Path) -> None:
+        if blobs.create(KEY, path):
+            won.append(path.name)
+
+    threads = [threading.Thread(target=create, args=(path,)) for path in sources]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [content(blobs, KEY)] == [name.encode() * 1000 for name in won]
 
 
-def test_leftovers_of_the_dead_are_swept_and_files_being_written_are_not(disk: LocalBlobs) -> None:
-    old = leave(disk, "a.json", age_s=LEFTOVER_AFTER_S + 60)
-    young = leave(disk, "b.json", age_s=LEFTOVER_AFTER_S - 60)
-    assert keys_of(disk) == ["w/rec/other"]
-    assert disk.sweep() == 1
-    assert not old.exists()
-    assert young.exists()
-    assert disk.exists("w/rec/other")
+def test_a_range_is_the_bytes_that_were_asked_for_of_that_version(blobs: ResultBlobs) -> None:
+    put_bytes(blobs, KEY, b"0123456789")
+    facts = blobs.facts(KEY)
+    assert facts.size_bytes == 10
+    assert facts.etag[0] == facts.etag[-1] == '"'
+    for start, end in ((0, 4), (3, 10), (9, 10), (0, 99), (4, 4), (10, 20)):
+        with blobs.open_range(KEY, start, end, etag=facts.etag) as part:
+            assert part.read() == b"0123456789"[start:end]
+    put_bytes(blobs, KEY, b"abcdefghij")
+    assert blobs.facts(KEY).etag != facts.etag
+    for start, end in ((0, 4), (4, 4)):
+        with pytest.raises(BlobChanged):
+            blobs.open_range(KEY, start, end, etag=facts.etag)
+    with pytest.raises(BlobMissing):
+        blobs.open_range("default/none", 0, 4)
 
 
-def test_the_sweep_does_not_walk_through_the_results(
-    disk: LocalBlobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put_bytes(disk, "w/rec/txn/transcript.json", b"x")
-    opened: list[str] = []
-    scandir = os.scandir
-
-    def noted(path: str) -> object:
-        opened.append(Path(path).name)
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", noted)
-    disk.sweep()
-    assert opened == ["~incoming"]
+def test_keys_are_those_below_the_folder_and_of_no_other_that_begins_alike(blobs: ResultBlobs) -> None:
+    ours = ["w/rec-1/tra-1/manifest.json", "w/rec-1/tra-1/x", "w/rec-1/tra-2/manifest.json"]
+    for key in (*ours, "w/rec-10/tra-1/x", "v/rec-1/tra-1/x"):
+        put_bytes(blobs, key, b"x")
+    assert sorted(blobs.keys("w/rec-1")) == ours
+    assert sorted(blobs.keys()) == sorted([*ours, "w/rec-10/tra-1/x", "v/rec-1/tra-1/x"])
+    assert list(blobs.keys("w/rec-2")) == []
+    folders = [key.rpartition("/")[0] for key in list(blobs.keys())]
+    assert len([f for n, f in enumerate(folders) if n == 0 or folders[n - 1] != f]) == len(set(folders))
 
 
-@pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
-    """Makes every sync fail with an errno, as a full or broken disk does at the latest moment."""
-
-    def fail_with(number: int) -> None:
-        def fail(descriptor: int) -> None:
-            raise OSError(number, os.strerror(number))
-
-        monkeypatch.setattr(os, "fsync", fail)
-
-    return fail_with  # type: ignore[return-value]
-
-
-@pytest.mark.parametrize(
-    ("number", "remedy"),
-    [
-        (errno.ENOSPC, "free some space"),
-        (errno.EDQUOT, "quota"),
-        (errno.EACCES, "give the folder to the user"),
-        (errno.EROFS, "remount"),
-        (errno.EIO, "system log"),
-        (errno.ENXIO, "ENXIO"),
-    ],
-)
-def test_a_disk_in_trouble_is_named_with_its_remedy_and_keeps_the_old_file(
-    disk: LocalBlobs, source: Path, failing: Callable[[int], None], number: int, remedy: str
-) -> None:
-    put_bytes(disk, KEY, b"old")
-    failing(number)
-    uses: list[Callable[[], None]] = [
-        lambda: disk.put(KEY, source),
-        lambda: put_bytes(disk, KEY, b"new"),
-        disk.check,
-    ]
-    for use in uses:
-        with pytest.raises(BlobsUnavailable, match=remedy):
-            use()
-    assert content(disk, KEY) == b"old"
-    assert [path.name for path in disk.root.rglob("*") if path.is_file()] == ["sentences.json"]
-
-
-def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path) -> None:
-    (tmp_path / "t").write_text("in the way")
-    blocked = LocalBlobs(tmp_path / "t")
-    for use in (blocked.check, lambda: put_bytes(blocked, KEY, b"x")):
-        with pytest.raises(BlobsUnavailable, match="a file stands where a folder should be"):
-            use()
-    assert not blocked.exists(KEY)
-
-
-def test_a_folder_where_a_file_should_be_is_named(disk: LocalBlobs) -> None:
-    put_bytes(disk, "a/b", b"x")
-    with pytest.raises(BlobsUnavailable, match="a folder stands where a file should be"):
-        put_bytes(disk, "a", b"x")
-
-
-def test_an_unreadable_folder_is_unavailable_not_empty(
-    disk: LocalBlobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put_bytes(disk, KEY, b"x")
-
-    def refuse(path: str | Path) -> Iterator[os.DirEntry[str]]:
-        raise PermissionError(errno.EACCES, "Permission denied", str(path))
-
-    monkeypatch.setattr(os, "scandir", refuse)
-    for use in (disk.sweep,):
-        with pytest.raises(BlobsUnavailable, match="give the folder"):
-            use()
-
-
-WRITE_FOR_EVER = """
-import sys
-from pathlib import Path
-from app.adapters.local_files import LocalBlobs
-
-blobs, key, letter = LocalBlobs(Path(sys.argv[1])), sys.argv[2], sys.argv[3].encode()
-print("ready", flush=True)
-while True:
-    put_bytes(blobs, key, letter * 2_000_000)
-"""
-
-
-@pytest.mark.slow
-def test_a_process_killed_while_writing_leaves_the_old_file_or_the_new(disk: LocalBlobs) -> None:
-    put_bytes(disk, KEY, b"A" * 2_000_000)
-    for n in range(8):
-        command = [sys.executable, "-c", WRITE_FOR_EVER, str(disk.root), KEY, "AB"[n % 2]]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as child:
-            assert child.stdout is not None
-            assert child.stdout.readline() == b"ready\n"
-            time.sleep(0.002 + 0.003 * n)  # another instant of the writing each time
-            child.kill()
-        assert content(disk, KEY) in (b"A" * 2_000_000, b"B" * 2_000_000)
-        assert keys_of(disk) == [KEY]
-
-
-# -- the address ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("url", "path"),
-    [
-        ("file:///srv/transcripts", "/srv/transcripts"),
-        ("FILE:///srv/t/", "/srv/t"),
-        ("file://localhost/srv/t", "/srv/t"),
-        ("file:///srv/my%20files", "/srv/my files"),
-        ("file:///srv/my files/#1?", "/srv/my files/#1?"),
-    ],
-)
-def test_a_file_address_names_a_folder(url: str, path: str) -> None:
-    assert from_url(url).root == Path(path)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "/srv/t",
-        "file:/srv/t",
-        "file://srv/t",
-        "file://",
-        "file:///a/../b",
-        "file:///a%00",
-        "s3://key:secret@bucket/p",
-    ],
-)
-def test_an_address_that_cannot_be_used_is_refused_without_quoting_it(url: str) -> None:
-    with pytest.raises(BlobError, match="STORAGE_URL") as caught:
-        from_url(url)
-    assert "secret" not in str(caught.value)
+def test_a_folder_is_deleted_manifests_first_and_nothing_beside_it(blobs: ResultBlobs) -> None:
+    for key in ("w/r/t/manifest.json", "w/r/t/a", "w/r/u/manifest.json", "w/r/u/b", "w/r2/t/a"):
+        put_bytes(blobs, key, b"x")
+    assert blobs.delete_folder("w/r", first="manifest.json") == 4
+    assert list(blobs.keys()) == ["w/r2/t/a"]
+    assert blobs.delete_folder("w/r", first="manifest.json") == 0
+    blobs.delete("w/r2/t/a")
+    blobs.delete("w/r2/t/a")  # not there: no error
+    assert list(blobs.keys()) == []
+    put_bytes(blobs, "w/r2/t/a", b"again")
+    assert content(blobs, "w/r2/t/a") == b"again"

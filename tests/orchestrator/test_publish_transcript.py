@@ -82,7 +82,7 @@ class Folder(LocalBlobs):
         self.before: dict[str, Callable[[], None]] = {}
         self.after: dict[str, Callable[[], None]] = {}
 
-    def put(self, key: str, source: Path) -> None:
+    def put(self, key: str, source: Path, *, media_type: str = "") -> None:
         self.before.pop(key, lambda: None)()
         super().put(key, source)
         self.after.pop(key, lambda: None)()

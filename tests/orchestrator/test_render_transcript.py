@@ -14,12 +14,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.adapters.local_files import BlobMissing
 from app.adapters.sql import tables as t
 from app.core import events
 from app.core.commands import FetchTranscript, RenderTranscript
 from app.core.policy import FORMATS
-from app.errors import TranscriptUnreadable
+from app.errors import BlobMissing, TranscriptUnreadable
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.records import KEY_ACCEPTED, PauseSubject
 from app.orchestrator.service import Service

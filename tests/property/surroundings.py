@@ -172,7 +172,7 @@ class MemoryBlobs:
         self.files: dict[str, bytes] = {}
         self.is_away = False
 
-    def put(self, key: str, source: Path) -> None:
+    def put(self, key: str, source: Path, *, media_type: str = "") -> None:
         if self.is_away:
             raise BlobsUnavailable("the disk is full")
         content = source.read_bytes()

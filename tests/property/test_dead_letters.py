@@ -47,7 +47,7 @@ def test_command_that_always_raises_ends_by_name_after_eight_tries_and_its_neigh
     world, bad, good = two_announced(tmp_path)
     put = world.blobs.put
 
-    def breaks(key: str, source: Path) -> None:
+    def breaks(key: str, source: Path, *, media_type: str = "") -> None:
         if bad.id in key:
             raise Bug
         put(key, source)

@@ -107,7 +107,8 @@ def test_store_that_is_away_is_503_and_our_own_fault_500_and_logged_without_its_
     inbox.error = RuntimeError("quotes the body")
     with capture_logs() as logs:
         answer = client.post("/webhooks/recall", data=body, headers=signature_headers(body))
-    assert (answer.status_code, answer.json["error"]["code"]) == (500, "internal_error")
+    assert answer.status_code == 500
+    assert b'"internal_error"' in answer.data
     assert logs[0]["error"] == "RuntimeError"
     assert "in submit" in logs[0]["stack"]
     assert "quotes the body" not in str({**logs[0], "stack": ""})

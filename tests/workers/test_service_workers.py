@@ -34,8 +34,8 @@ from app.settings.environment import load_settings
 from workers import rq_worker
 from workers.up import preload
 settings = load_settings({environment!r})
-preload(settings)
-def serve(kind, name): return lambda: rq_worker.work_for(settings, kind, name)
+store = preload(settings)
+def serve(kind, name): return lambda: rq_worker.work_for(settings, store, kind, name)
 sys.exit(Supervisor([
     ChildSpec("worker-1", serve("recall", "worker-1"), grace_s=5),
     ChildSpec("inbox", serve("inbox", "inbox"), grace_s=5),

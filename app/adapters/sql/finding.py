@@ -186,6 +186,24 @@ class Finding(Database):
                 found[ids[recording]] = [f"{folder}/{name}" for name in json.loads(names)]
         return found
 
+    def latest_results(self, limit: int) -> list[str]:
+        """Folders of stored results with a manifest, the latest first."""
+        row = t.artifacts
+        wanted = sa.select(row.c.folder).where(row.c.draft.is_(None)).order_by(row.c.id.desc()).limit(limit)
+        with self.reading() as connection:
+            return list(connection.execute(wanted).scalars())
+
+    def erased(self) -> list[tuple[str, str]]:
+        """Workspace and recording of every tombstone."""
+        row = t.transcriptions
+        wanted = sa.select(row.c.workspace, row.c.recording_id).where(row.c.phase == Phase.ERASED.value)
+        with self.reading() as connection:
+            return [(workspace, recording) for workspace, recording in connection.execute(wanted)]
+
+    def number_of_results(self) -> int:
+        with self.reading() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(t.artifacts)).scalar_one())
+
     def pending(self, rows: Sequence[Listed]) -> dict[str, Pending]:
         """By transcription id, for those of `rows` that have something to be done: what is due first."""
         row = t.commands

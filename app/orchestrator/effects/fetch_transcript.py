@@ -197,13 +197,13 @@ def _put(
     files = [described(path) for path in sorted(folder.iterdir())]
     context.renewer.check()
     for file in files:
-        context.blobs.put(f"{base}/{file.name}", folder / file.name)
+        context.blobs.put(f"{base}/{file.name}", folder / file.name, media_type=file.media_type)
     manifest = replace(_manifest(context, artifact, kept, summary, files), started_at=started_at)
     if manifest.summary.verdict is not Verdict.EMPTY:
         path = folder / MANIFEST
         path.write_bytes(build_manifest(manifest))
         context.renewer.check()
-        context.blobs.put(f"{base}/{MANIFEST}", path)
+        context.blobs.put(f"{base}/{MANIFEST}", path, media_type=MEDIA_TYPES[MANIFEST])
     return manifest
 
 

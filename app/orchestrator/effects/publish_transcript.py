@@ -20,6 +20,7 @@ from app.errors import BlobsUnavailable
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects.fetch_transcript import artifact_row, drafted, manifest_stored, scratch_folder
 from app.orchestrator.outcome import Happened, Outcome
+from app.transcripts.formats import MEDIA_TYPES
 from app.transcripts.manifest import AttemptLine, Manifest, build_manifest
 from app.transcripts.model import Verdict
 from app.transcripts.result_folder import MANIFEST, folder_of
@@ -72,4 +73,4 @@ def _put(context: CommandContext, manifest: Manifest) -> None:
         path = scratch / MANIFEST
         path.write_bytes(build_manifest(manifest))
         context.renewer.check()
-        context.blobs.put(f"{folder}/{MANIFEST}", path)
+        context.blobs.put(f"{folder}/{MANIFEST}", path, media_type=MEDIA_TYPES[MANIFEST])

@@ -21,6 +21,7 @@ from app.orchestrator.effects.fetch_transcript import (
     scratch_folder,
 )
 from app.orchestrator.outcome import Happened, NotWanted, Outcome
+from app.transcripts.formats import MEDIA_TYPES
 from app.transcripts.manifest import Manifest, build_manifest
 from app.transcripts.result_folder import MANIFEST, RAW, folder_of
 
@@ -75,7 +76,7 @@ def _put(context: CommandContext, base: str, manifest: Manifest, missing: list[s
         (folder / MANIFEST).write_bytes(build_manifest(whole))
         context.renewer.check()
         for file_ in files:
-            context.blobs.put(f"{base}/{file_.name}", folder / file_.name)
+            context.blobs.put(f"{base}/{file_.name}", folder / file_.name, media_type=file_.media_type)
         context.renewer.check()
-        context.blobs.put(f"{base}/{MANIFEST}", folder / MANIFEST)
+        context.blobs.put(f"{base}/{MANIFEST}", folder / MANIFEST, media_type=MEDIA_TYPES[MANIFEST])
     return whole
