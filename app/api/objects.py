@@ -53,10 +53,10 @@ class Result:
 
 
 class Results:
-    """Reads what is stored. `public_url`: this installation's address as others see it."""
+    """Reads what is stored. `public_url`: this installation's address as others see it, before paths."""
 
-    def __init__(self, blobs: ResultBlobs, *, public_url: str | None = None) -> None:
-        self.blobs, self._public_url = blobs, public_url or ""
+    def __init__(self, blobs: ResultBlobs, *, public_url: str = "") -> None:
+        self.blobs, self._public_url = blobs, public_url
 
     def of(self, found: Listed) -> Result | None:
         """None while there is no final result. Raises `BlobsUnavailable`."""

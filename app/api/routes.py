@@ -11,6 +11,7 @@ from app.api.keys import Scope
 from app.api.problems import Problem
 from app.api.processing import ProcessingConfigs
 from app.api.reading import Reading
+from app.api.searching import Searching
 from app.api.transcribing import Transcribing
 from app.api.types import (
     ListQuery,
@@ -33,11 +34,11 @@ def routes_of(
     reading: Reading,
     transcribing: Transcribing,
     configs: ProcessingConfigs,
+    searching: Searching,
     *,
-    search: Handler = not_yet,
     erase: Handler = not_yet,
 ) -> tuple[Route, ...]:
-    """`search`, `erase`: what this installation has; without them they answer `not_yet`."""
+    """`erase`: without one it answers `not_yet`."""
     transcription, processing = "/transcriptions/<id>", "/projects/<workspace>/config/processing"
     return (
         Route(
@@ -75,11 +76,10 @@ def routes_of(
             codes=("range_not_satisfiable", "changed_meanwhile"),
         ),
         Route(
-            *("GET", "/search", Scope.READ, search),
+            *("GET", "/search", Scope.READ, searching.search),
             about="Sentences in stored transcripts.",
             answers={200: SearchPage},
             query=SearchQuery,
-            codes=("not_yet",),
         ),
         Route(
             *("GET", processing, Scope.CONFIG_READ, configs.show),

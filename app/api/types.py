@@ -173,7 +173,7 @@ class SearchHit(Told):
     start: float | None
     end: float | None
     text: str
-    url: str
+    url: str | None
 
 
 class SearchPage(Told):

@@ -18,6 +18,7 @@ from app.cli.access_notes import access_notes
 from app.cli.account_status import Standings, standings_of, why_old
 from app.cli.presence import RESPONSE_TIMEOUT_S, Service, is_gone, service_of
 from app.cli.reading import read_store
+from app.cli.search import standing_of_index
 from app.cli.words import open_console, printable, say, span, time_of
 from app.core.state import Phase
 from app.errors import Away, ConfigError, StoreUnavailable
@@ -52,6 +53,7 @@ def status_command(as_json: bool) -> int:
             counts = store.counts().transcriptions
             standings = standings_of(store, workspaces_of(settings))
             access = list(access_notes(store, settings))
+            index = standing_of_index(settings, store)
         report = wiring.open_readiness(settings).ask(within_s=RESPONSE_TIMEOUT_S)
         if report.facts is None:
             raise StoreUnavailable("the database does not answer")
@@ -64,7 +66,7 @@ def status_command(as_json: bool) -> int:
     service = service_of(settings)
     no_web = service.why_no_web(settings) if service.is_running else None
     wrong = misconfigured + ([no_web] if no_web is not None else [])
-    seen = Seen(settings, report, report.facts, service, standings, counts, wrong, access)
+    seen = Seen(settings, report, report.facts, service, standings, counts, index, wrong, access)
     if as_json:
         click.echo(json.dumps(seen.record(), indent=2))
     else:
@@ -91,6 +93,7 @@ class Seen:
     service: Service
     standings: Standings
     counts: Mapping[str, int]  # recordings by phase
+    index: tuple[int | None, str]  # see `standing_of_index`
     wrong: Sequence[str] = ()  # further problems, a sentence each
     access: Sequence[str] = ()  # who may start paying by the API, a sentence each
 
@@ -148,6 +151,7 @@ class Seen:
             "last_webhook_at": iso(facts.last_webhook_at),
             "last_stored_at": iso(facts.last_stored_at),
             "recordings": {phase.value: self.counts.get(phase.value, 0) for phase in Phase},
+            "not_indexed": self.index[0],
             "providers": [{"provider": name, "breaker": at} for name, at in self.providers().items()],
             **self.standings.record(),
             "recall_trouble_since": iso(facts.recall_trouble_since),
@@ -181,6 +185,7 @@ def _lines(seen: Seen) -> Iterable[tuple[str, str, str | None]]:
     told = ", ".join(f"{number} {phase}" for phase in Phase if (number := seen.counts.get(phase)))
     why = f" ({call('list --phase failed')} says why)" if seen.counts.get(Phase.FAILED) else ""
     yield ("recordings", f"{told}{why}" if told else "none yet", None)
+    yield ("search", seen.index[1], None)
     breakers = [f"{name} {_BREAKERS.get(at, at)}" for name, at in seen.providers().items()]
     yield ("providers", ", ".join(breakers), None)
     paused = seen.standings.record()["paused"]

@@ -238,8 +238,8 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
         return complete_with_empty_candidate(t)
     if t.planned == t.next_ordinal:
         return Step(t)
-    if (ended := _silence(t, policy, at=at)) is not None:
-        return ended
+    if create.why_no_further(t, t.next_ordinal, policy) == "on_silence":
+        return failed(t, reasons.NO_ANSWER, None, at=at)
     provider = create.next_provider(t, policy)
     if provider is None or t.next_ordinal > budget(t, policy):
         return _all_used(t, at=at)
@@ -248,12 +248,6 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
     if provider in policy.tripped_providers:
         return _await_provider(t, provider, policy, at=at)
     return _plan(t, provider)
-
-
-def _silence(t: Transcription, policy: Policy, *, at: float) -> Step | None:
-    """The end after an attempt that was never answered about, unless the policy pays for another."""
-    is_end = create.why_no_further(t, t.next_ordinal, policy) == "on_silence"
-    return failed(t, reasons.NO_ANSWER, None, at=at) if is_end else None
 
 
 def _all_used(t: Transcription, *, at: float) -> Step:

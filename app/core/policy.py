@@ -77,6 +77,7 @@ class Policy:
     formats: tuple[str, ...] = FORMATS
     participants: bool = False  # their list beside the transcript: one read and one download more
     prune_stored: bool = False  # pruning may also delete finished transcripts that are stored here
+    search: bool = True  # keep an index of what was said
     tripped_providers: frozenset[str] = frozenset()  # providers that are down just now; put in by the service
     select: Selection = Selection()
     durations: Durations = Durations()
