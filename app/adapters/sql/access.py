@@ -61,7 +61,9 @@ class Access(Database):
             "workspace": key.workspace,
             "created_at": self.db_now,
         }
-        return self.write(self.insert(access_keys).values(values).on_conflict_do_nothing()) == 1
+        new = self.insert(access_keys).values(values).on_conflict_do_nothing()
+        with self.writing() as connection:
+            return connection.execute(new.returning(access_keys.c.name)).first() is not None
 
     def revoke_access_key(self, name: str) -> bool:
         """False when there is none of this name that is in use."""
