@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from app.adapters.redis.job_queue import RqQueue
     from app.adapters.sql.search_index import SqlSearchIndex
     from app.adapters.sql.store import SqlStore
+    from app.announce.lanes import Lanes
+    from app.announce.offers import Offers
+    from app.announce.payload import Payloads
+    from app.announce.schedule import Schedule
     from app.orchestrator.command_context import Workspace
     from app.orchestrator.ports import ResultBlobs
     from app.orchestrator.search_upkeep import SearchUpkeep
@@ -109,6 +113,7 @@ def open_service(
     store: SqlStore | None = None,
 ) -> Service:
     """Everything a worker needs; connects when first used. `workspaces`: instead of those of the settings."""
+    from app.announce.news import News
     from app.clock import SystemClock
     from app.orchestrator.service import Service
 
@@ -128,6 +133,7 @@ def open_service(
         scratch=settings.home / "scratch",
         log=structlog.get_logger(),
         search=open_search_upkeep(settings, store, workspaces=described, queue=queue),
+        announce=News(settings.endpoints),
     )
 
 
@@ -161,6 +167,37 @@ def open_search_upkeep(
         unwanted=[name for name, one in workspaces.items() if not one.policy.search],
         ask=queue.ask_index if queue is not None else lambda after: None,
     )
+
+
+def open_lanes(settings: Settings, store: SqlStore) -> Lanes:
+    """What sends announcements; connects when the first is handed over."""
+    from app.announce.lanes import Lanes
+    from app.announce.sender import Sender
+
+    _hide_secrets(settings)
+    payloads = open_payloads(settings)
+    sender = Sender(store, payloads, open_schedule(settings), structlog.get_logger())
+    return Lanes(sender.send, settings.endpoints)
+
+
+def open_payloads(settings: Settings) -> Payloads:
+    from app.announce.payload import Payloads
+
+    return Payloads(open_blobs(settings), public_url=settings.public_url)
+
+
+def open_schedule(settings: Settings) -> Schedule:
+    from app.announce.schedule import Schedule
+
+    return Schedule().scaled(settings.time_scale)
+
+
+def open_offers(settings: Settings) -> Offers:
+    """What the dispatcher offers again of announcements."""
+    from app.announce.offers import Offers
+
+    store = open_store(settings)
+    return Offers(store, open_queue(settings, store=store), settings.endpoints, open_schedule(settings))
 
 
 def web_parts(settings: Settings | None = None) -> WebParts:
@@ -199,6 +236,7 @@ def open_readiness(
         queue or open_queue(settings),
         open_blobs(settings),
         workspaces=workspaces_of(settings).values(),
+        endpoints=settings.endpoints,
         told=ToldAfter().scaled(settings.time_scale),
     )
 
@@ -211,6 +249,7 @@ def _hide_secrets(settings: Settings) -> None:
         *(one.api_key for one in workspaces_of(settings).values()),
         settings.ops_password,
         settings.metrics_token,
+        *(endpoint.url for endpoint in settings.endpoints),
         settings.database_url,
         settings.redis_url,
     )
@@ -218,6 +257,7 @@ def _hide_secrets(settings: Settings) -> None:
 
 
 def _mount_api(app: Any, *, settings: Settings, workspaces: Mapping[str, WorkspaceSettings]) -> None:
+    from app.announce.news import News
     from app.api.application import ApiParts, mount
     from app.api.keys import Keyring
     from app.api.limits import RequestRates, Slots
@@ -232,10 +272,11 @@ def _mount_api(app: Any, *, settings: Settings, workspaces: Mapping[str, Workspa
     store = open_store(settings)  # a pool of its own, as its threads are
     policies = {name: one.policy for name, one in workspaces.items()}
     allowed = settings.policy_tables.api
-    public_url = (getattr(settings, "public_url", None) or "").rstrip("/")
+    public_url = settings.public_url or ""
     results = Results(open_blobs(settings), public_url=public_url)
     reading = Reading(store, results, presigned=allowed.presigned_downloads)
-    transcribing = Transcribing(store, reading, open_transitions(store, policies), policies)
+    transitions = open_transitions(store, policies, News(settings.endpoints))
+    transcribing = Transcribing(store, reading, transitions, policies)
     is_indexed = any(policy.search for policy in policies.values())
     searching = Searching(open_search_index(settings, store) if is_indexed else None, public_url)
     parts = ApiParts(

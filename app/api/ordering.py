@@ -12,7 +12,7 @@ import structlog
 from app.adapters.sql.store import SqlStore
 from app.clock import SystemClock
 from app.core.policy import Policy
-from app.orchestrator.records import Offerable
+from app.orchestrator.records import Announce, AnnouncementOffer, Offerable, announce_nothing
 from app.orchestrator.transitions import Advancer
 
 
@@ -25,11 +25,16 @@ class NoQueue:
     def offer(self, items: Sequence[Offerable]) -> None:
         raise AssertionError("nothing is offered to a queue without room")
 
+    def offer_announcements(self, items: Sequence[AnnouncementOffer]) -> None:
+        """Left to the dispatcher, too."""
+
     def wake_inbox(self) -> None: ...
 
     def ask_reconcile(self) -> None: ...
 
 
-def open_transitions(store: SqlStore, policies: Mapping[str, Policy]) -> Advancer:
+def open_transitions(
+    store: SqlStore, policies: Mapping[str, Policy], announce: Announce = announce_nothing
+) -> Advancer:
     """By the policies of the settings, by workspace."""
-    return Advancer(store, NoQueue(), SystemClock(), structlog.get_logger(), policies.__getitem__)
+    return Advancer(store, NoQueue(), SystemClock(), structlog.get_logger(), policies.__getitem__, announce)

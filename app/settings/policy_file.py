@@ -22,6 +22,7 @@ from app.core.policy import CEILING, FORMATS, Policy, ProviderChoice, Selection
 from app.recall.limits import TRANSCRIPTS_PER_RECORDING
 from app.recall.providers import ASYNC_PROVIDERS, BUILT_IN_PROVIDERS, is_misspelt, may_be_async, meant_by
 from app.settings.faults import Say, Table, ended, line_of, must, sentences
+from app.settings.outgoing import WebhookTables
 
 _NAME_ONE = "name at least one of Recall's asynchronous providers, e.g. recallai_async"
 _BUILT_IN_OPTIONS = {choice.key: choice.options for choice in BUILT_IN_PROVIDERS}
@@ -178,6 +179,7 @@ class PolicyTables(Table):
     search: bool = key(True, "keep an index of what was said, beside or in the database")
     select: SelectTable = key(SelectTable(), "which recordings")
     api: ApiTable = key(ApiTable(), "what /v1 allows")
+    webhooks: WebhookTables = key({}, "who is told what became of a recording")
 
     def policy(self, *, time_scale: float) -> Policy:
         """What core decides by; keys that it knows by the same name are passed on as they are."""

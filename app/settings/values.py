@@ -21,9 +21,10 @@ from pydantic import PlainValidator
 from app.core.policy import Policy
 from app.recall.limits import REGIONS, base_url_of, region_of
 from app.recall.signatures import Secret, parse_secret
-from app.recall.url_checks import check_base_url, host_is_loopback
+from app.recall.url_checks import check_base_url, host_is_loopback, parts_of
 from app.settings import object_stores
 from app.settings.faults import Faults
+from app.settings.outgoing import Endpoint, endpoints_of
 from app.settings.policy_file import PolicyTables, read_policy
 from app.settings.server_urls import (
     fits,
@@ -114,6 +115,21 @@ def policy(_: object, info: Any) -> Policy:
     """What the rules decide by."""
     tables: PolicyTables = info.data["policy_tables"]
     return tables.policy(time_scale=info.data["time_scale"])
+
+
+def endpoints(_: object, info: Any) -> tuple[Endpoint, ...]:
+    """Of the tables `[webhooks.NAME]`."""
+    tables: PolicyTables = info.data["policy_tables"]
+    return tuple(endpoints_of(tables.webhooks, faults=info.context, about=POLICY))
+
+
+def public_url(text: str | None, _info: Any) -> str | None:
+    """Without its trailing slash."""
+    if text is None:
+        return None
+    if parts_of(text) is None or "?" in text or "#" in text:
+        raise ValueError("must be this installation's address as others see it: https://HOST")
+    return text.rstrip("/")
 
 
 def api_key(text: str, _info: Any) -> str:

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from app.adapters.sql import tables as t
+from app.adapters.sql.announcements import Announcements
 from app.adapters.sql.errors import is_deadlock, violated
 from app.adapters.sql.loading import PREDATES_DOWNTIME, Loading
 from app.adapters.sql.outbox import is_ours
@@ -32,7 +33,16 @@ from app.core.machine import Decision
 from app.core.state import Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale, StoreUnavailable
 from app.orchestrator import history
-from app.orchestrator.records import ArtifactRow, Committed, Leased, Loaded, Offerable, Send, Source
+from app.orchestrator.records import (
+    Announcement,
+    ArtifactRow,
+    Committed,
+    Leased,
+    Loaded,
+    Offerable,
+    Send,
+    Source,
+)
 from app.recall.types import Answer
 
 
@@ -43,7 +53,7 @@ class _BotBusy(Exception):
         self.wait_s = wait_s
 
 
-class Transitions(Loading):
+class Transitions(Loading, Announcements):
     """`app.orchestrator.ports.Transcriptions`."""
 
     def commit(
@@ -60,6 +70,7 @@ class Transitions(Loading):
         offer_now: bool = True,
         put_off_s: float | None = None,
         answers: Sequence[Answer] = (),
+        news: Sequence[Announcement] = (),
     ) -> Committed:
         """See `app.orchestrator.ports.Transcriptions.commit`."""
         after = decision.state
@@ -76,10 +87,11 @@ class Transitions(Loading):
                     _mark_current(connection, after)
                 self._write_history(connection, before, decision, event, source)
                 offerable = self._replace_commands(connection, decision, event, source, offer_now=offer_now)
+                announced = self.announce_in(connection, after, news)
                 # Last: rows that every commit writes, held for the shortest time.
                 self.count_end(connection, before.transcription, after)
                 self.count_answers(connection, after.workspace, answers)
-                return Committed(offerable, send_id=send_id)
+                return Committed(offerable, send_id=send_id, announcements=announced)
         except _BotBusy as busy:
             return Committed(wait_s=busy.wait_s)
         except StoreUnavailable as error:
