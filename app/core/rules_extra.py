@@ -21,7 +21,7 @@ def on_extra_ordered(t: Transcription, e: events.ExtraOrdered, policy: Policy) -
     if why is not None:
         return ignore(t, why)
     ordinal = t.next_ordinal
-    kept = Extra(ordinal, t.completed_at, t.empty_candidate, t.attempts_at_empty_candidate, t.intent)
+    kept = Extra(ordinal, t.completed_at, t.empty_candidate, t.intent)
     begun = replace(
         t.without_waits(),
         phase=Phase.NEW,
@@ -67,7 +67,7 @@ def ended(step: Step) -> Step:
         return step
     lines = tuple(replace(a, status=AttemptStatus.REFUSED) if a.is_unsent else a for a in t.attempts)
     manifests = tuple(PublishTranscript(tid) for tid in t.superseded)
-    over = replace(t, extra=None, planned=None, attempts=lines, retry_requested=False, lookup_required=False)
+    over = replace(t, extra=None, planned=None, attempts=lines, lookup_required=False)
     if t.phase is not Phase.STORED:
         over = replace(
             over,
@@ -76,7 +76,6 @@ def ended(step: Step) -> Step:
             detail=None,
             completed_at=t.extra.completed_at,
             empty_candidate=t.extra.empty_candidate,
-            attempts_at_empty_candidate=t.extra.attempts_at_empty_candidate,
             intent=t.extra.intent,
         )
     return replace(step, state=over, commands=(*step.commands, *manifests))

@@ -147,7 +147,6 @@ class Extra:
     ordinal: int
     completed_at: float | None
     empty_candidate: str | None = None
-    attempts_at_empty_candidate: int = 0
     intent: Intent = Intent()
 
 

@@ -19,6 +19,17 @@ UNREAD: Events = (*RUNNING, ev.TranscriptDone(300.0, T2, 2))
 FAILED: Events = (*RUNNING, failed(300.0, T2, 2, "x"))
 EMPTY_RESULT: Events = (*PUBLISHING, ev.Published(40.0, T1, A, "en"))
 THEIRS: Events = (ev.TranscriptDone(270.0, C1), ev.Stored(271.0, C1, B, "en", is_empty=False))
+THEIR_EMPTY: Events = (ev.TranscriptDone(270.0, C1), ev.Stored(271.0, C1, B, None, is_empty=True))
+GONE = ev.RecordingDeleted(300.0)
+ORDERED = ev.TranscriptionOrdered(5.0, Intent(provider=B))
+OLD_NEWS = ev.RecordingDone(10.0, lookup_required=True)
+EMPTY_RUNNING: Events = (
+    *EMPTY_RESULT,
+    EXTRA,
+    ev.Listed(260.0, 0, (SEEN,)),
+    ev.Sending(261.0, 2, A, 0),
+    ev.Created(262.0, 2, T2, A),
+)
 FOUND = ev.Listed(300.0, 2, (seen(T2, "processing", 2, A),), 38.0, 38.0)
 A_DOWN = Policy(BOTH, 2, tripped_providers=frozenset({A}))
 
@@ -57,6 +68,13 @@ _SCENES: tuple[tuple[str, Events, Events], ...] = (
     ("the recording is gone", (EXTRA,), (*STORED, ev.RecordingDeleted(40.0))),
     ("all nine are used", (EXTRA,), (*STORED, failed(30.0, "ours-9", 9, "x"))),
     ("after a long stop it is looked up anew", (ev.DowntimeDetected(270.0),), PLANNED),
+    ("the recording goes before it is sent", (ev.RecordingDeleted(270.0),), PLANNED),
+    ("an intent that the result was ordered with comes back", (EXTRA, GONE), (ORDERED, *THEIRS)),
+    ("beside a result of which no recording was heard", (EXTRA,), THEIRS),
+    ("an empty list of before says nothing", (EXTRA,), (OLD_NEWS, ev.Listed(12.0, 0, key="k"), *THEIRS)),
+    ("the ninth", (EXTRA,), (*STORED, failed(30.0, "ours-8", 8, "x"))),
+    ("beside an empty result, without words", (failed(300.0, T2, 2, "x"),), EMPTY_RUNNING),
+    ("another party's empty one waits for its manifest", (*THEIR_EMPTY, failed(300.0, T2, 2, "x")), RUNNING),
     ("asked again by a person", (ev.RetryAsked(270.0, 3),), RUNNING),
 )
 SCENES: tuple[Scene, ...] = (
