@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from app.core.policy import Intent
 from app.core.seen import FailureCause, Seen
 
 WhyUnwanted = Literal["deselected", "provider_left", "no_further_attempt"]
@@ -309,6 +310,21 @@ class RetryAsked(Event):
     """A person wants another try; may be paid, within `budget` attempts."""
 
     budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionOrdered(Event):
+    """A program wants this recording transcribed, whatever the selection says; may be paid."""
+
+    intent: Intent = Intent()
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraOrdered(Event):
+    """A further paid transcript is wanted beside the result. `order` is the order's own id."""
+
+    order: str
+    intent: Intent = Intent()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.core.scenes import absences, creates, empties, lookups, planning, recordings, recovery, results
+from tests.core.scenes import (
+    absences,
+    creates,
+    empties,
+    extras,
+    lookups,
+    orders,
+    planning,
+    recordings,
+    recovery,
+    results,
+)
 
 SCENES = (
     *recordings.SCENES,
@@ -13,4 +24,6 @@ SCENES = (
     *results.SCENES,
     *empties.SCENES,
     *recovery.SCENES,
+    *orders.SCENES,
+    *extras.SCENES,
 )
