@@ -21,6 +21,7 @@ from typing import Any, assert_never
 from app.core import events, reasons
 from app.core import rules_absence as absence
 from app.core import rules_create as create
+from app.core import rules_erasure as erasure
 from app.core import rules_recording as recording
 from app.core import rules_recovery as recovery
 from app.core import rules_results as results
@@ -30,6 +31,8 @@ from app.core.commands import (
     AwaitProvider,
     Command,
     CreateTranscript,
+    DeleteAtRecall,
+    EraseResults,
     FetchTranscript,
     LookUpTranscript,
     PruneTranscript,
@@ -59,12 +62,13 @@ def decide(
     What follows from `event`. Never raises; an event that changes nothing is ignored with a reason. Of
     `pending`, the transcription's commands in the outbox, those no longer wanted are dropped.
     """
-    if t.phase is Phase.ERASED:
+    if t.phase is Phase.ERASED and not isinstance(event, erasure.TAKEN_UP):
         return Decision(t, ignored="erased: nothing about this recording is taken up again")
     step = RULES[type(event)](t, event, policy)
     if step.ignored is None:
         step = step.then(_settle(step.state, policy, at=event.at))
         step = step.then(_unblock(step, pending, policy))
+        step = step.then(erasure.deletion(step.state, event, pending, policy))
     asked = tuple(_after_a_look(step.state, c, policy) for c in step.commands)
     commands = tuple(c for c in _last_of_each_key(asked) if is_wanted(step.state, c))
     issued = {c.key for c in commands}
@@ -75,6 +79,10 @@ def decide(
 def is_wanted(t: Transcription, command: Command) -> bool:
     """Whether performing the command could still matter."""
     match command:
+        case EraseResults() | DeleteAtRecall():
+            return erasure.is_wanted(t, command)
+        case _ if t.phase is Phase.ERASED:
+            return False
         case CreateTranscript(ordinal=ordinal, key_serial=key_serial):
             return _is_create_wanted(t, ordinal, key_serial)
         case LookUpTranscript():
@@ -85,8 +93,7 @@ def is_wanted(t: Transcription, command: Command) -> bool:
         case FetchTranscript(transcript_id=transcript_id):
             return t.pending_transcript(transcript_id) is not None
         case PublishTranscript(transcript_id=transcript_id):
-            is_beside = transcript_id in t.superseded and t.phase is Phase.STORED
-            return transcript_id == t.publishing or is_beside
+            return transcript_id == t.publishing or results.is_beside_result(t, transcript_id)
         case RenderTranscript(transcript_id=transcript_id):
             return results.is_rendered_here(t, transcript_id)
         case AskRecording() | PruneTranscript() | AwaitProvider():
@@ -322,6 +329,10 @@ RULES: dict[type[events.Event], Rule] = {
     events.CommandMissing: recovery.on_command_missing,
     events.WaitEnded: recovery.on_wait_ended,
     events.RetryAsked: recovery.on_retry_asked,
+    events.EraseAsked: erasure.on_erase_asked,
+    events.ResultsErased: erasure.on_results_erased,
+    events.DeletedAtRecall: erasure.on_deleted_at_recall,
+    events.DetailsExpired: erasure.on_details_expired,
     events.DowntimeDetected: create.on_downtime_detected,
     events.ClockStepped: absence.on_clock_stepped,
     events.CommandFailed: recovery.on_command_failed,

@@ -21,6 +21,8 @@ from app.core.commands import (
     AwaitProvider,
     Command,
     CreateTranscript,
+    DeleteAtRecall,
+    EraseResults,
     FetchTranscript,
     LookUpTranscript,
     PruneTranscript,
@@ -36,6 +38,8 @@ from app.orchestrator.command_context import CommandContext, EffectStore, Worksp
 from app.orchestrator.database_time import DatabaseTime
 from app.orchestrator.effects import (
     create_transcript,
+    delete_at_recall,
+    erase_results,
     fetch_transcript,
     prune_transcript,
     publish_transcript,
@@ -62,6 +66,8 @@ _EFFECTS: dict[type[Command], Callable[[CommandContext], Outcome]] = {
     FetchTranscript: fetch_transcript.fetch,
     PublishTranscript: publish_transcript.publish,
     RenderTranscript: render_transcript.render,
+    EraseResults: erase_results.erase,
+    DeleteAtRecall: delete_at_recall.delete,
 }
 
 
@@ -128,7 +134,7 @@ class CommandRunner:
         if not is_wanted(context.state, command):
             return NotWanted()
         is_clear = not begun.is_paused and context.recall.fingerprint in begun.keys
-        is_clear |= isinstance(command, RenderTranscript)  # which asks nothing of Recall
+        is_clear |= isinstance(command, RenderTranscript | EraseResults)  # which ask nothing of Recall
         waiting = None if is_clear else self._account.why_wait(context.workspace, command)
         if waiting is not None:
             return waiting

@@ -153,6 +153,9 @@ class Transcriptions(DatabaseClock, Protocol):
         more than `older_than_s` seconds ago. Reads only.
         """
 
+    def forget_news(self, workspace: str, recording_id: str) -> None:
+        """Bodies of applied deliveries about it, and what is to be sent about it; see `events.EraseAsked`."""
+
     def draft(self, workspace: str, recording_id: str, transcript_id: str) -> str | None:
         """The manifest of a stored candidate that is not written yet (JSON); see `ArtifactRow.draft`."""
 
@@ -318,6 +321,9 @@ class Blobs(Protocol):
     def sha256(self, key: str) -> str:
         """Lower-case hex of what is stored, read anew."""
 
+    def delete_folder(self, folder: str, *, first: str) -> int:
+        """All below it, files with the name `first` before the others. Returns how many."""
+
     def sweep(self) -> int:
         """Deletes what killed processes left half written more than an hour ago; returns how many."""
 
@@ -348,9 +354,6 @@ class ResultBlobs(Blobs, Protocol):
 
     def delete(self, key: str) -> None:
         """Also where nothing is."""
-
-    def delete_folder(self, folder: str, *, first: str) -> int:
-        """All below it, files with the name `first` before the others. Returns how many."""
 
     def signed_url(self, key: str, *, expires_s: float) -> str | None:
         """An address to read it by without a key of ours; None where the store has none."""

@@ -112,6 +112,10 @@ class MemoryStore(MemoryInbox):
             _drop_bodies(known, after)
             if artifact is not None:
                 known.artifacts[artifact.transcript_id] = artifact
+            if isinstance(event, events.EraseAsked):
+                known.history.clear()
+                known.artifacts.clear()
+                known.sends = [replace(stamp, body=None) for stamp in known.sends]
             line = history_line.line(before, decision, event, source)
             known.history.append({"id": next(self._ids), "at": self.now(), **line})
             offerable = self._replace(recording, decision, event, source, offer_now=offer_now)

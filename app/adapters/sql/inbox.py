@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.engine import BUSY_S, Database, file_identity, sqlite_path
+from app.adapters.sql.erasure import is_erased
 from app.adapters.sql.errors import translated
 from app.adapters.sql.installation import Installation
 from app.adapters.sql.tables import is_of
@@ -102,6 +103,9 @@ class DeliveryInbox(Installation):
         if values:
             with self.writing() as connection:
                 connection.execute(closed, values)
+                about_erased = is_erased(row.c.workspace, row.c.recording_id)
+                these = row.c.id.in_([c.delivery_id for c in closings if c.recording_id is not None])
+                connection.execute(row.update().where(these, about_erased).values(body=None))
 
     def put_aside(self, delivery_id: int, *, kind: str, recording_id: str | None = None) -> None:
         """A person had an unreadable one applied, or has seen that it cannot be: it stands no longer."""

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from app.adapters.sql import tables as t
+from app.adapters.sql.erasure import Erasure
 from app.adapters.sql.errors import is_deadlock, violated
 from app.adapters.sql.loading import PREDATES_DOWNTIME, Loading
 from app.adapters.sql.outbox import is_ours
@@ -29,7 +30,7 @@ from app.adapters.sql.tables import is_of
 from app.core import commands, events
 from app.core import state as states
 from app.core.machine import Decision
-from app.core.state import Transcription
+from app.core.state import Phase, Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale, StoreUnavailable
 from app.orchestrator import history
 from app.orchestrator.records import ArtifactRow, Committed, Leased, Loaded, Offerable, Send, Source
@@ -43,7 +44,7 @@ class _BotBusy(Exception):
         self.wait_s = wait_s
 
 
-class Transitions(Loading):
+class Transitions(Loading, Erasure):
     """`app.orchestrator.ports.Transcriptions`."""
 
     def commit(
@@ -74,6 +75,8 @@ class Transitions(Loading):
                     self._keep_artifact(connection, artifact)
                 if artifact is not None or after.current != before.transcription.current:
                     _mark_current(connection, after)
+                if isinstance(event, events.EraseAsked):
+                    self.erase_rows_in(connection, after.workspace, after.recording_id)
                 self._write_history(connection, before, decision, event, source)
                 offerable = self._replace_commands(connection, decision, event, source, offer_now=offer_now)
                 # Last: rows that every commit writes, held for the shortest time.
@@ -131,6 +134,8 @@ class Transitions(Loading):
                 kind=history.event_name(event),
                 recording_id=decision.state.recording_id,
             )
+            if decision.state.phase is Phase.ERASED:
+                applied = applied.values(body=None)
             if connection.execute(applied).rowcount != 1:
                 raise AlreadyApplied("the delivery has been applied")
         if source.command is not None and put_off_s is not None:

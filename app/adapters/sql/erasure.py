@@ -1,0 +1,95 @@
+"""
+What an erasure takes out of the record: everything but ids, ordinals, times and the bill.
+
+In here: which rows go and which are emptied. Not in here: when, and what else is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.adapters.sql import tables as t
+from app.adapters.sql.engine import Database
+from app.adapters.sql.tables import is_of
+from app.core.state import Phase
+
+_AT_ONCE = 500  # bodies that are read between two writes
+
+
+class Erasure(Database):
+    """Rows of erased recordings."""
+
+    def erase_rows_in(self, connection: Connection, workspace: str, recording_id: str) -> None:
+        """Within the commit that erases. Its own history line is written after this."""
+
+        def of(table: sa.Table) -> sa.ColumnElement[bool]:
+            return is_of(table, workspace, recording_id)
+
+        line = t.history
+        connection.execute(line.delete().where(of(line), line.c.alarm.is_(None)))
+        # The alarms are counted.
+        connection.execute(line.update().where(of(line)).values(summary="{}", commands="[]", ignored=None))
+        connection.execute(t.artifacts.delete().where(of(t.artifacts)))
+        connection.execute(t.sends.update().where(of(t.sends)).values(body=None, bot=recording_id))
+        self._forget_news_in(connection, workspace, recording_id)
+
+    def forget_news(self, workspace: str, recording_id: str) -> None:
+        """See `app.orchestrator.ports.Transcriptions.forget_news`."""
+        with self.writing() as connection:
+            self._forget_news_in(connection, workspace, recording_id)
+
+    def _forget_news_in(self, connection: Connection, workspace: str, recording_id: str) -> None:
+        row = t.deliveries
+        is_kept = sa.and_(is_of(row, workspace, recording_id), row.c.body.is_not(None))
+        connection.execute(row.update().where(is_kept, row.c.applied_at.is_not(None)).values(body=None))
+
+    def forget_bodies_naming(self, words: Collection[str]) -> int:
+        """
+        Of all deliveries applied so far that hold one of these ids, such as those about a bot, which name no
+        recording. Reads every body that is kept; returns of how many.
+        """
+        number = 0
+        for ids in self._naming([word.encode() for word in words]):
+            number += self.write(t.deliveries.update().where(t.deliveries.c.id.in_(ids)).values(body=None))
+        return number
+
+    def _naming(self, words: Sequence[bytes]) -> Iterator[list[int]]:
+        row = t.deliveries
+        bodies = sa.select(row.c.id, row.c.body).where(row.c.body.is_not(None), row.c.applied_at.is_not(None))
+        last = 0
+        while found := self.read_all(bodies.where(row.c.id > last).order_by(row.c.id).limit(_AT_ONCE)):
+            last = found[-1].id
+            ids = [id_ for id_, body in found if any(word in body for word in words)]
+            if ids:
+                yield ids
+
+    def ended_before(
+        self, workspace: str, *, older_than_s: float, phases: Collection[Phase], limit: int
+    ) -> list[str]:
+        """Recordings that ended in one of these phases more than `older_than_s` seconds ago."""
+        row = t.transcriptions
+        is_old = row.c.completed_at < self.now() - older_than_s
+        ended = sa.select(row.c.recording_id).where(row.c.workspace == workspace, is_old)
+        ended = ended.where(row.c.phase.in_(sorted(phase.value for phase in phases))).limit(limit)
+        return [recording_id for (recording_id,) in self.read_all(ended)]
+
+    def truncate_log(self) -> bool:
+        """
+        SQLite: what was written over leaves its log of changes too. False: a reader was in the way.
+        PostgreSQL reclaims rows by vacuum.
+        """
+        if not self.is_sqlite:
+            return True
+        with self.engine.connect() as connection:
+            raw: Any = connection.connection.driver_connection
+            return bool(raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+
+
+def is_erased(workspace: object, recording_id: object) -> sa.ColumnElement[bool]:
+    """Whether a recording, given by its ids or by the columns of another table, is erased."""
+    row = t.transcriptions
+    return sa.exists().where(is_of(row, workspace, recording_id), row.c.phase == Phase.ERASED.value)

@@ -1,0 +1,22 @@
+"""
+Delete here what is kept of an erased recording: its files, a manifest first, so that no reader takes what is
+left for whole; and what came in since it was erased. Done twice: see `rules_erasure.on_results_erased`.
+"""
+
+from __future__ import annotations
+
+from app.core import events
+from app.orchestrator.command_context import CommandContext
+from app.orchestrator.outcome import Happened, Outcome
+from app.transcripts.result_folder import MANIFEST
+
+
+def erase(context: CommandContext) -> Outcome:
+    """
+    Everything below the recording's folder. Raises `BlobsUnavailable`: the storage cannot be used.
+    """
+    workspace, recording_id = context.workspace.name, context.recording_id
+    number = context.blobs.delete_folder(f"{workspace}/{recording_id}", first=MANIFEST)
+    context.store.forget_news(workspace, recording_id)
+    context.log.info("results_erased", recording=recording_id, files=number)
+    return Happened(events.ResultsErased(context.now()))
