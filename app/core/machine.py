@@ -78,11 +78,9 @@ def decide(
 
 def is_wanted(t: Transcription, command: Command) -> bool:
     """Whether performing the command could still matter."""
+    if t.phase is Phase.ERASED:
+        return erasure.is_wanted(t, command)
     match command:
-        case EraseResults() | DeleteAtRecall():
-            return erasure.is_wanted(t, command)
-        case _ if t.phase is Phase.ERASED:
-            return False
         case CreateTranscript(ordinal=ordinal, key_serial=key_serial):
             return _is_create_wanted(t, ordinal, key_serial)
         case LookUpTranscript():
@@ -96,10 +94,8 @@ def is_wanted(t: Transcription, command: Command) -> bool:
             return transcript_id == t.publishing or results.is_beside_result(t, transcript_id)
         case RenderTranscript(transcript_id=transcript_id):
             return results.is_rendered_here(t, transcript_id)
-        case AskRecording() | PruneTranscript() | AwaitProvider():
-            return _is_wait_wanted(t, command)
         case _:
-            assert_never(command)
+            return _is_other_wanted(t, command)
 
 
 def _is_look_wanted(t: Transcription, command: LookUpTranscript) -> bool:
@@ -141,7 +137,9 @@ def _is_nothing_sent(t: Transcription) -> bool:
     return all(a.status is AttemptStatus.CLAIMED for a in t.attempts if a.status in OPEN)
 
 
-def _is_wait_wanted(t: Transcription, command: AskRecording | PruneTranscript | AwaitProvider) -> bool:
+def _is_other_wanted(
+    t: Transcription, command: AskRecording | PruneTranscript | AwaitProvider | EraseResults | DeleteAtRecall
+) -> bool:
     match command:
         case AskRecording():
             is_open = t.phase not in ENDS and (not t.is_recording_done or _is_parked(t))
@@ -151,6 +149,8 @@ def _is_wait_wanted(t: Transcription, command: AskRecording | PruneTranscript | 
         case AwaitProvider():
             is_idle = t.open_attempt is None and t.planned is None and not t.pending_transcripts
             return t.phase is Phase.CREATING and is_idle
+        case EraseResults() | DeleteAtRecall():
+            return erasure.is_wanted(t, command)
         case _:
             assert_never(command)
 

@@ -7,17 +7,30 @@ In here: which rows go and which are emptied. Not in here: when, and what else i
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
+from app.adapters.sql.loading import read_state
 from app.adapters.sql.tables import is_of
-from app.core.state import Phase
+from app.core.commands import EraseResults, name_of
+from app.core.state import Phase, Transcription
 
 _AT_ONCE = 500  # bodies that are read between two writes
+
+
+_ERASE = name_of(EraseResults)
+
+
+class LeftToErase(NamedTuple):
+    """Its command's id, and whose it is."""
+
+    command_id: int
+    workspace: str
+    recording_id: str
 
 
 class Erasure(Database):
@@ -67,6 +80,27 @@ class Erasure(Database):
             if ids:
                 yield ids
 
+    def known_recordings(self) -> Iterator[Transcription]:
+        """All that are not erased."""
+        row, last = t.transcriptions, ""
+        alive = sa.select(row.c.id, row.c.state).where(row.c.phase != Phase.ERASED.value).order_by(row.c.id)
+        while found := self.read_all(alive.where(row.c.id > last).limit(_AT_ONCE)):
+            last = found[-1].id
+            yield from (read_state(state) for _, state in found)
+
+    def transcripts_here(self, workspace: str, recording_id: str) -> list[str]:
+        """Ids of those whose files are in the store, without a manifest too."""
+        row = t.artifacts
+        wanted = sa.select(row.c.transcript_id).where(is_of(row, workspace, recording_id))
+        return [tid for (tid,) in self.read_all(wanted)]
+
+    def left_to_erase(self) -> list[LeftToErase]:
+        """Erasures here that are due and were not done, or not whole."""
+        row = t.commands
+        due = sa.select(row.c.id, row.c.workspace, row.c.recording_id)
+        due = due.where(row.c.kind == _ERASE, row.c.due_at <= self.db_now)
+        return [LeftToErase(*found) for found in self.read_all(due)]
+
     def ended_before(
         self, workspace: str, *, older_than_s: float, phases: Collection[Phase], limit: int
     ) -> list[str]:
@@ -87,9 +121,3 @@ class Erasure(Database):
         with self.engine.connect() as connection:
             raw: Any = connection.connection.driver_connection
             return bool(raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
-
-
-def is_erased(workspace: object, recording_id: object) -> sa.ColumnElement[bool]:
-    """Whether a recording, given by its ids or by the columns of another table, is erased."""
-    row = t.transcriptions
-    return sa.exists().where(is_of(row, workspace, recording_id), row.c.phase == Phase.ERASED.value)

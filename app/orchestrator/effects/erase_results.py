@@ -5,6 +5,8 @@ left for whole; and what came in since it was erased. Done twice: see `rules_era
 
 from __future__ import annotations
 
+import shutil
+
 from app.core import events
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.outcome import Happened, Outcome
@@ -17,6 +19,8 @@ def erase(context: CommandContext) -> Outcome:
     """
     workspace, recording_id = context.workspace.name, context.recording_id
     number = context.blobs.delete_folder(f"{workspace}/{recording_id}", first=MANIFEST)
+    for leftover in context.scratch.glob(f"fetch-{recording_id}-*"):
+        shutil.rmtree(leftover, ignore_errors=True)  # one in use ends by its lease
     context.store.forget_news(workspace, recording_id)
     context.log.info("results_erased", recording=recording_id, files=number)
     return Happened(events.ResultsErased(context.now()))
