@@ -11,8 +11,11 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import BinaryIO, Protocol
+
+import ijson
 
 from app.core import events
 from app.core.machine import Decision
@@ -83,16 +86,24 @@ class Wanted:
 
 def _people(folder: str, blobs: Blobs) -> Iterator[str]:
     """Who speaks by the transcript itself, and names and addresses of those who were there."""
-    try:
-        with blobs.open(f"{folder}/{RAW}") as stream:
-            yield from (turn.name for turn in read_turns(stream, with_words=False) if turn.name)
-    except (BlobMissing, TranscriptUnreadable):
-        pass
-    try:
-        with blobs.open(f"{folder}/{PARTICIPANTS}") as stream:
-            yield from _texts(json.load(stream))
-    except (BlobMissing, ValueError):
-        pass
+    for name, read in ((RAW, _speakers), (RAW, _participants), (PARTICIPANTS, _listed)):
+        # What is not there, or cannot be read, names no person.
+        unreadable = suppress(BlobMissing, TranscriptUnreadable, ijson.JSONError, ValueError)
+        with unreadable, blobs.open(f"{folder}/{name}") as stream:
+            yield from read(stream)
+
+
+def _speakers(stream: BinaryIO) -> Iterator[str]:
+    return (turn.name for turn in read_turns(stream, with_words=False) if turn.name)
+
+
+def _participants(stream: BinaryIO) -> Iterator[str]:
+    """Beside the name an address, where Recall has it."""
+    return (text for each in ijson.items(stream, "item.participant") for text in _texts(each))
+
+
+def _listed(stream: BinaryIO) -> Iterator[str]:
+    return _texts(json.load(stream))
 
 
 def _texts(value: object) -> Iterator[str]:

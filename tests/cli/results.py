@@ -23,10 +23,14 @@ EARLIER = ("sentences.json", "transcript.txt")
 
 
 def stored(
-    home: Home, *, formats: tuple[str, ...] = EARLIER, turns: Sequence[object] = ()
+    home: Home,
+    *,
+    formats: tuple[str, ...] = EARLIER,
+    turns: Sequence[object] = (),
+    recording: str | None = None,
 ) -> tuple[str, Path]:
     """A recording whose transcript has these formats, and its folder."""
-    recording, tid, at = home.hears(), str(uuid.uuid4()), home.store.now()
+    recording, tid, at = recording or home.hears(), str(uuid.uuid4()), home.store.now()
     folder = Path(home.settings.storage_url.removeprefix("file://")) / WORKSPACE / recording / tid
     folder.mkdir(parents=True)
     (folder / "transcript.json").write_text(json.dumps(list(turns) or [spoke("Good morning.")]), "utf-8")
