@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tests.core.scenes import absences, creates, empties, lookups, planning, recordings, recovery, results
+from tests.core.scenes import (
+    absences,
+    creates,
+    empties,
+    erasures,
+    lookups,
+    planning,
+    recordings,
+    recovery,
+    results,
+)
 
 SCENES = (
     *recordings.SCENES,
@@ -13,4 +23,5 @@ SCENES = (
     *results.SCENES,
     *empties.SCENES,
     *recovery.SCENES,
+    *erasures.SCENES,
 )
