@@ -17,9 +17,11 @@ from app.settings.workspaces import workspaces_of
 
 if TYPE_CHECKING:
     from app.adapters.redis.job_queue import RqQueue
+    from app.adapters.sql.search_index import SqlSearchIndex
     from app.adapters.sql.store import SqlStore
     from app.orchestrator.command_context import Workspace
     from app.orchestrator.ports import ResultBlobs
+    from app.orchestrator.search_upkeep import SearchUpkeep
     from app.orchestrator.service import Service
     from app.orchestrator.timing import Timing
     from app.settings.workspaces import WorkspaceSettings
@@ -113,9 +115,10 @@ def open_service(
     _hide_secrets(settings)
     described = workspaces_of(settings) if workspaces is None else workspaces
     store = store or open_store(settings)
+    queue = open_queue(settings, store=store, queue_id=queue_id)
     return Service(
         store=store,
-        queue=open_queue(settings, store=store, queue_id=queue_id),
+        queue=queue,
         blobs=open_blobs(settings),
         clock=SystemClock(),
         workspaces={
@@ -124,6 +127,39 @@ def open_service(
         timing=_timing(settings),
         scratch=settings.home / "scratch",
         log=structlog.get_logger(),
+        search=open_search_upkeep(settings, store, workspaces=described, queue=queue),
+    )
+
+
+def open_search_index(settings: Settings, store: SqlStore) -> SqlSearchIndex:
+    """The index of what was said; with SQLite in a file of its own. Connects when first used."""
+    if not store.is_sqlite:
+        from app.adapters.sql.search_postgresql import PostgresqlSearchIndex
+
+        return PostgresqlSearchIndex(store)
+    from app.adapters.sql.search_sqlite import SqliteSearchIndex
+
+    return SqliteSearchIndex(settings.database_url)
+
+
+def open_search_upkeep(
+    settings: Settings,
+    store: SqlStore,
+    *,
+    workspaces: Mapping[str, WorkspaceSettings],
+    queue: RqQueue | None = None,
+) -> SearchUpkeep:
+    """What keeps the index up, for workers, the dispatcher and `render --index`. `queue`: to go on later."""
+    from app.adapters.sql.search_results import StoredResults
+    from app.orchestrator.search_upkeep import SearchUpkeep
+
+    return SearchUpkeep(
+        open_search_index(settings, store),
+        StoredResults(store),
+        open_blobs(settings),
+        structlog.get_logger(),
+        unwanted=[name for name, one in workspaces.items() if not one.policy.search],
+        ask=queue.ask_index if queue is not None else lambda after: None,
     )
 
 

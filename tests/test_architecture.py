@@ -56,7 +56,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "recall": ("core",),
     "settings": ("core", "recall"),
     "orchestrator": ("core", "recall", "transcripts"),
-    "adapters": ("core", "recall", "orchestrator", "settings"),
+    "adapters": ("core", "recall", "orchestrator", "settings", "transcripts"),  # what is searched by
     "results": ("core", "orchestrator", "transcripts", "adapters"),
     "processes": (),
     "web": ("core", "recall", "orchestrator", "adapters", "settings", "processes"),
@@ -187,7 +187,7 @@ def test_the_package_itself_imports_nothing() -> None:
     assert not list(_imports((ROOT / "app/__init__.py").read_text("utf-8")))
 
 
-@pytest.mark.parametrize("name", [job_queue.RECEIVE_JOB, job_queue.PERFORM_JOB])
+@pytest.mark.parametrize("name", job_queue.JOBS)
 def test_job_functions_named_as_strings_exist(name: str) -> None:
     module, _, function = name.rpartition(".")
     assert callable(getattr(importlib.import_module(module), function))

@@ -1,13 +1,12 @@
 """
-What RQ runs: three functions, called in a horse (a process forked for one job, then gone).
+What RQ runs: four functions, called in a horse (a process forked for one job, then gone).
 
 The service is opened in the horse, never before the fork: a database connection must not be shared
 by two processes. Settings are read once, in the worker that forks. An exception is RQ's to log, the command's
 lease ends, and the dispatcher offers it again; so it does when the database is away, which is one line here.
 
-A horse that has done its command goes on, for two seconds at most, with what is due and in no queue: under
-load most of what a command costs is its horse. Each is taken by a lease of its own, so this is as safe as
-any number of horses side by side; an end by SIGTERM takes up to two seconds longer.
+A horse that has done its command goes on, for two seconds at most, with what is due and in no queue: most of
+what a command costs is its horse. Each is taken by a lease of its own; SIGTERM takes two seconds longer.
 """
 
 from __future__ import annotations
@@ -66,6 +65,12 @@ def reconcile() -> None:
     """Goes on with holding Recall's list of recordings against what we heard, for some seconds."""
     with _put_off_without_database():
         reconcile_all(_open())
+
+
+def index(after: int) -> None:
+    """Goes on with indexing what is stored and not in the search index, for some seconds."""
+    with _put_off_without_database():
+        _open().index(after)
 
 
 @contextmanager

@@ -32,6 +32,8 @@ _COMMANDS = {  # by name: its file here, and what it is for
     "status": ("status", "one screen: what runs, each part, what is undone, what is paused"),
     "list": ("show", "what there is"),
     "show": ("show", "everything that happened to one recording"),
+    "export": ("export", "everything out: transcriptions with their words, and their files"),
+    "search": ("search", "sentences in stored transcripts"),
     "retry": ("retry", "try a failed recording again; says what it costs first"),
     "replay": ("retry", "apply a stored delivery once more"),
     "render": ("render", "the formats that stored transcripts lack, made without Recall"),
@@ -47,7 +49,7 @@ _COMMANDS = {  # by name: its file here, and what it is for
         "dev_tools",
         "which wrong lines no test would notice: --paths core, --only, --survivors",
     ),
-    "bench": ("dev_tools", "how fast: ack, drain, latency, growth, memory, each beside its limit"),
+    "bench": ("dev_tools", "how fast: ack, drain, latency, growth, memory, search, each beside its limit"),
 }
 
 

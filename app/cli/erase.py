@@ -115,6 +115,9 @@ class Erasing:
         words = {word for state in states for word in (state.recording_id, state.bot_id) if word}
         bodies = self._store.forget_bodies_naming(words) if words else 0
         unknown = [state for state in states if not self._is_erased(state, at_recall)]
+        for workspace in {state.workspace for state in states}:  # at once: see `SearchIndex.forget`
+            ids = [state.recording_id for state in states if state.workspace == workspace]
+            self._service.forget_text(workspace, *ids)
         files = self._finish()
         for state in unknown:
             click.echo(f"Not erased: {state.recording_id}; no setting names its workspace.", err=True)

@@ -12,6 +12,7 @@ from app import wiring
 from app.adapters.sql.queries import StoredTranscript
 from app.adapters.sql.store import SqlStore
 from app.cli.reading import read_store
+from app.cli.search import rebuild_index
 from app.cli.show import find, workspace_option
 from app.cli.words import open_console, say
 from app.core import events
@@ -35,9 +36,17 @@ _LOOK_EVERY_S = 0.1
 @click.command("render")
 @click.argument("recording", required=False)
 @click.option("--all", "is_all", is_flag=True, help="all that lack a format of the policy")
+@click.option(
+    "--index", "is_index", is_flag=True, help="the search index of all, made anew; alone: only that"
+)
 @workspace_option
-def render_command(recording: str | None, is_all: bool, workspace: str | None) -> int:
+def render_command(recording: str | None, is_all: bool, is_index: bool, workspace: str | None) -> int:
     """Make the formats that stored transcripts lack, without Recall. The service may run meanwhile."""
+    code = 0 if is_index and not is_all and recording is None else _render(recording, is_all, workspace)
+    return max(code, rebuild_index(load_settings(used=_USED))) if is_index else code
+
+
+def _render(recording: str | None, is_all: bool, workspace: str | None) -> int:
     if is_all == (recording is not None):
         raise click.UsageError("name a recording, or --all")
     settings = load_settings(used=_USED)

@@ -17,6 +17,7 @@ from app.adapters.sql.health import Facts
 from app.cli.account_status import Standings, standings_of, why_old
 from app.cli.presence import RESPONSE_TIMEOUT_S, Service, is_gone, service_of
 from app.cli.reading import read_store
+from app.cli.search import standing_of_index
 from app.cli.words import open_console, printable, say, span, time_of
 from app.core.state import Phase
 from app.errors import Away, ConfigError, StoreUnavailable
@@ -50,6 +51,7 @@ def status_command(as_json: bool) -> int:
         with contextlib.closing(read_store(settings)) as store:
             counts = store.counts().transcriptions
             standings = standings_of(store, workspaces_of(settings))
+            index = standing_of_index(settings, store)
         report = wiring.open_readiness(settings).ask(within_s=RESPONSE_TIMEOUT_S)
         if report.facts is None:
             raise StoreUnavailable("the database does not answer")
@@ -62,7 +64,7 @@ def status_command(as_json: bool) -> int:
     service = service_of(settings)
     no_web = service.why_no_web(settings) if service.is_running else None
     wrong = misconfigured + ([no_web] if no_web is not None else [])
-    seen = Seen(settings, report, report.facts, service, standings, counts, wrong)
+    seen = Seen(settings, report, report.facts, service, standings, counts, index, wrong)
     if as_json:
         click.echo(json.dumps(seen.record(), indent=2))
     else:
@@ -89,6 +91,7 @@ class Seen:
     service: Service
     standings: Standings
     counts: Mapping[str, int]  # recordings by phase
+    index: tuple[int | None, str]  # see `standing_of_index`
     wrong: Sequence[str] = ()  # further problems, a sentence each
 
     @property
@@ -145,6 +148,7 @@ class Seen:
             "last_webhook_at": iso(facts.last_webhook_at),
             "last_stored_at": iso(facts.last_stored_at),
             "recordings": {phase.value: self.counts.get(phase.value, 0) for phase in Phase},
+            "not_indexed": self.index[0],
             "providers": [{"provider": name, "breaker": at} for name, at in self.providers().items()],
             **self.standings.record(),
             "recall_trouble_since": iso(facts.recall_trouble_since),
@@ -178,6 +182,7 @@ def _lines(seen: Seen) -> Iterable[tuple[str, str, str | None]]:
     told = ", ".join(f"{number} {phase}" for phase in Phase if (number := seen.counts.get(phase)))
     why = f" ({call('list --phase failed')} says why)" if seen.counts.get(Phase.FAILED) else ""
     yield ("recordings", f"{told}{why}" if told else "none yet", None)
+    yield ("search", seen.index[1], None)
     breakers = [f"{name} {_BREAKERS.get(at, at)}" for name, at in seen.providers().items()]
     yield ("providers", ", ".join(breakers), None)
     paused = seen.standings.record()["paused"]

@@ -163,12 +163,13 @@ Command = (
 def is_same_wish(old: Command, new: Command) -> bool:
     """
     Whether the new command goes on with what the old one was wanted for: ages count from the first. A
-    question that was answered ("still processing") and is asked again later is a new one.
+    question that was answered ("still processing") and is asked again later is a new one, and so is a deletion.
     """
     money = (CreateTranscript, LookUpTranscript)
     if isinstance(old, money) and isinstance(new, money):
         return old.ordinal == new.ordinal or 0 in (old.ordinal, new.ordinal)
-    return old.key == new.key and not isinstance(new, AskTranscript | AskRecording)
+    again = AskTranscript | AskRecording | EraseResults | DeleteAtRecall
+    return old.key == new.key and not isinstance(new, again)
 
 
 _KINDS: dict[str, type[Command]] = {

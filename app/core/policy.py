@@ -54,6 +54,7 @@ class Policy:
     formats: tuple[str, ...] = FORMATS
     participants: bool = False  # their list beside the transcript: one read and one download more
     prune_stored: bool = False  # pruning may also delete finished transcripts that are stored here
+    search: bool = True  # keep an index of what was said
     results_days: float = 0.0  # kept after the end, then erased; 0: for ever
     rows_days: float = 0.0  # as `results_days`: history, bodies, metadata
     delete_at_recall: Literal["never", "transcript", "recording"] = "never"  # once it is stored, whole

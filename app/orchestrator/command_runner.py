@@ -82,7 +82,9 @@ class CommandRunner:
         self._store: RunnerStore = parts.store
         self._blobs, self._clock, self._scratch = parts.blobs, parts.clock, parts.scratch
         self._log, self._account, self._transitions = parts.log, parts.account, parts.transitions
+        self._forget_text = parts.forget_text
         self._workspaces, self._presence, self._durations = parts.workspaces, parts.presence, parts.timing
+        self._stored = parts.stored
 
     def perform(self, command_id: int) -> None:
         """Takes the command's lease and does it. One that another worker has, or that is done, ends here."""
@@ -125,6 +127,7 @@ class CommandRunner:
             rates=rates,
             transitions=self._transitions,
             probe=self._account.probe,
+            forget_text=self._forget_text,
         )
 
     def _outcome(self, context: CommandContext, begun: Begun) -> Outcome:
@@ -173,11 +176,12 @@ class CommandRunner:
         leased, event = context.leased, outcome.event
         source = Source(command=leased, by="worker", answers=context.answers())
         # Without `context.before`: the effect took its time, and a create's claim has changed the state.
-        self._transitions.advance(
+        decision, _ = self._transitions.advance(
             leased.workspace, leased.recording_id, event, source, artifact=outcome.artifact
         )
         if proves_account(event):
             self._account.accepted(context.workspace)
+        self._stored(decision.state, outcome.artifact)
 
     def _defer(self, context: CommandContext, later: Later) -> None:
         """The command comes back later; after a day of that its wait ends by an event."""

@@ -39,6 +39,7 @@ class Housekeeping:
         self._queue, self._blobs, self._clock = parts.queue, parts.blobs, parts.clock
         self._workspaces, self._scratch, self._account = parts.workspaces, parts.scratch, parts.account
         self._transitions, self._presence, self._durations = parts.transitions, parts.presence, parts.timing
+        self._search = parts.search
 
     def sweep(self) -> None:
         """Raises `QueueUnavailable` when a pass could not be asked for: the next sweep asks again."""
@@ -48,6 +49,9 @@ class Housekeeping:
         self._account.resume(self._workspaces)
         self._forget_bodies()
         self._give_commands()
+        every_s = self._durations.index_every_s
+        if self._search is not None and self._store.claim_interval("search", every_s=every_s):
+            self._search.ask_if_behind()
         ask_for_passes(self._store, self._queue, self._workspaces)
 
     def _remove_leftovers(self) -> None:

@@ -23,6 +23,7 @@ from app.orchestrator.inbox_consumer import InboxConsumer
 from app.orchestrator.parts import Parts
 from app.orchestrator.ports import Blobs, Clock, Queue, Store
 from app.orchestrator.records import BootClock, Presence
+from app.orchestrator.search_upkeep import SearchUpkeep
 from app.orchestrator.timing import Timing
 from app.orchestrator.transitions import Advancer
 
@@ -41,10 +42,13 @@ class Service:
         timing: Timing,
         scratch: Path,
         log: FilteringBoundLogger,
+        search: SearchUpkeep | None = None,
     ) -> None:
         self.store, self.queue, self.clock, self.log = store, queue, clock, log
         self.workspaces, self.timing = workspaces, timing
+        self.index = search.go_on if search is not None else lambda after: None
         self.account = Account(store, clock, log)
+        self.forget_text = search.forget if search is not None else lambda workspace, *ids: None
         transitions = Advancer(store, queue, clock, log, self.policy_of)
         parts = Parts(
             store=store,
@@ -57,6 +61,9 @@ class Service:
             scratch=scratch,
             account=self.account,
             transitions=transitions,
+            search=search,
+            stored=search.stored if search is not None else lambda state, row: None,
+            forget_text=self.forget_text,
             presence=Presence(timing.silence_s, BootClock(boot_id(), clock.boottime)),
         )
         self.advance = transitions.advance

@@ -25,6 +25,8 @@ class Timing(Scaled):
     silence_s: float = seconds(600, floor=10)
     # Neither at an end nor with a command for this long is a fault.
     stuck_after_s: float = seconds(60, floor=5)
+    # A stored transcript that could not be indexed is indexed by then.
+    index_every_s: float = seconds(300, floor=5)
     # What is of a workspace that the settings no longer name is looked at again.
     workspace_unknown_every_s: float = seconds(3600)
     # How long the body of an applied delivery is kept, for `replay`; its id is kept for ever.

@@ -153,6 +153,7 @@ class PolicyTables(Table):
         False, "participants.json beside each transcript: one read and one download more"
     )
     prune_stored: bool = key(False, "finished transcripts that are stored here may be deleted at Recall")
+    search: bool = key(True, "keep an index of what was said, beside or in the database")
     select: SelectTable = key(SelectTable(), "which recordings")
 
     def policy(self, *, time_scale: float) -> Policy:

@@ -30,7 +30,7 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 
 # Scripts that write words without blanks: Thai, Lao, Myanmar, Khmer; radicals, punctuation and kana; enclosed
 # forms to unified ideographs; compatibility forms; the rest of Han. Korean has blanks, so Hangul is not here.
-_UNSPACED_RANGES = (
+UNSPACED_RANGES = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff9f"
     "\U00020000-\U0003ffff"
 )
@@ -39,7 +39,7 @@ _WIDE_PUNCTUATION = (
     "\u3001-\u3003\u3008-\u3011\u3014-\u301f\ufe30-\ufe4f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
 )
 _NO_BLANK_BETWEEN = re.compile(
-    f"[{_UNSPACED_RANGES}][{_UNSPACED_RANGES}]|[{_WIDE_PUNCTUATION}].|.[{_WIDE_PUNCTUATION}]", re.DOTALL
+    f"[{UNSPACED_RANGES}][{UNSPACED_RANGES}]|[{_WIDE_PUNCTUATION}].|.[{_WIDE_PUNCTUATION}]", re.DOTALL
 )
 
 # A provider may hand over several full-width sentences as one word.

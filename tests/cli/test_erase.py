@@ -87,7 +87,10 @@ def test_nothing_is_left_in_any_file_of_the_home(home: Home, how: str) -> None:
         "bot": ("--bot", BOT),
         "metadata": ("--metadata", f"customer={SECRET}"),
     }
-    assert holding(home, NAME)
+    home.service.index(0)
+    assert {"afterword.db", "afterword.search.db"} <= {
+        path.removesuffix("-wal") for path in holding(home, NAME)
+    }
     said = home.run("erase", *asked[how], "--yes")
     assert said.code == 0, said
     assert "3 erased here" in said.out
@@ -202,6 +205,7 @@ def test_what_comes_afterwards_brings_nothing_back(home: Home) -> None:
 def test_pages_that_were_divided_keep_no_copy(home: Home) -> None:
     for n in range(60):
         with_person(home, NAME if n % 3 == 0 else f"Person {n}")
+    home.service.index(0)
     said = home.run("erase", "--participant", NAME, "--yes")
     assert "20 erased here" in said.out
     assert holding(home, NAME) == []

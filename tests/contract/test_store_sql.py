@@ -125,8 +125,10 @@ def _timed(work: Callable[[], object]) -> float:
 
 def test_the_migrations_make_what_the_tables_say(sql_store: SqlStore, tmp_path: Path) -> None:
     with sql_store.reading() as connection:
-        # Of an expression, which each database spells in its own way: it has a test of its own.
-        options = {"include_object": lambda _, name, *__: name != "ix_transcriptions_bot"}
+        # Of an expression, which each database spells in its own way: it has a test of its own, as the
+        # tables of the search index have, which are here on PostgreSQL alone.
+        apart = ("ix_transcriptions_bot", "search_")
+        options = {"include_object": lambda _, name, *__: not str(name).startswith(apart)}
         assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
         migrated = _constraints(connection)
     declared = {

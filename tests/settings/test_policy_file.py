@@ -219,6 +219,7 @@ FAULTS = [
     ("poll_only = 1", "poll_only has the wrong type"),
     ("reconcile = 'no'", "reconcile has the wrong type"),
     ("poll_only = true\nreconcile = false", "reconcile = false contradicts poll_only = true"),
+    ("search = 'no'", "search has the wrong type"),
     ("want_realtime = 1", "want_realtime has the wrong type"),
     ("prune_stored = 1", "prune_stored has the wrong type"),
     ("participants = 1", "participants has the wrong type"),

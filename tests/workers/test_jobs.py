@@ -87,7 +87,9 @@ def test_a_database_that_goes_away_afterwards_does_not_fail_the_job() -> None:
     assert outbox.done == [1]
 
 
-@pytest.mark.parametrize("job", [jobs.receive, partial(jobs.perform, 7), jobs.reconcile])
+@pytest.mark.parametrize(
+    "job", [jobs.receive, partial(jobs.perform, 7), jobs.reconcile, partial(jobs.index, 0)]
+)
 def test_a_job_without_its_database_is_put_off_in_one_line_and_fails_nowhere(
     job: Callable[[], None],
     tmp_path: Path,

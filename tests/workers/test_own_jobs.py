@@ -325,8 +325,9 @@ def test_what_our_own_queue_writes_is_done(redis: Redis, redis_url: str) -> None
     ours = RqQueue(redis_url, 1, Timing(), "0a1b")
     ours.offer([Offerable(7, "fetch the transcript")])
     ours.ask_reconcile()
+    ours.ask_index(7)
     ours.wake_inbox()
-    for kind, functions in (("recall", ["perform", "reconcile"]), ("inbox", ["receive"])):
+    for kind, functions in (("recall", ["perform", "reconcile", "index"]), ("inbox", ["receive"])):
         name = queue_name(kind, "0a1b")
         job_class, queue_class = own_jobs.classes_for(name, own_jobs.functions_of(JOBS), JOBS)
         read = queue_class(name, connection=redis, serializer=JSONSerializer).get_jobs()

@@ -43,8 +43,9 @@ RECALL = "recall"
 RECEIVE_JOB = "workers.jobs.receive"
 PERFORM_JOB = "workers.jobs.perform"
 RECONCILE_JOB = "workers.jobs.reconcile"
+INDEX_JOB = "workers.jobs.index"
 # Everything that a worker ever runs, and the number of arguments of each: whole numbers, nothing else.
-JOBS: Mapping[str, int] = {RECEIVE_JOB: 0, PERFORM_JOB: 1, RECONCILE_JOB: 0}
+JOBS: Mapping[str, int] = {RECEIVE_JOB: 0, PERFORM_JOB: 1, RECONCILE_JOB: 0, INDEX_JOB: 1}
 
 # What Redis holds of a job of ours. Each is short: RQ compresses the call, and some bytes more could stand
 # for gigabytes.
@@ -221,6 +222,17 @@ class RqQueue:
                 RECONCILE_JOB,
                 description="hold Recall's list of recordings against what we heard",
                 timeout=LONGEST_JOB_S,
+                **_KEPT,
+            )
+
+    def ask_index(self, after: int) -> None:
+        """Goes on with indexing from this result on, some seconds long. Raises `QueueUnavailable`."""
+        with _translated():
+            self._queues[RECALL].enqueue_call(
+                INDEX_JOB,
+                args=(after,),
+                description="index what is stored",
+                timeout=self._job_timeout_s,
                 **_KEPT,
             )
 

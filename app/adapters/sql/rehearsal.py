@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 
+from app.adapters.sql.search_results import StoredResults
 from app.adapters.sql.store import SqlStore
 from app.clock import SystemClock, boot_id
 from app.core import events
@@ -63,6 +64,7 @@ class _Rehearsal:
         store.record_result(_WORKSPACE, provider, worked=True, open_s=0.0)
         store.tripped_providers(_WORKSPACE)
         store.paused(_WORKSPACE)
+        StoredResults(store).results_of(_WORKSPACE, [self._recording])
         store.due(1, offer_again_s=_LEASE_S)
 
     def _step(

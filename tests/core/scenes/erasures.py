@@ -21,6 +21,7 @@ from tests.core.scenes.beginnings import (
     STORED,
     T1,
     UNKNOWN,
+    Events,
 )
 
 DELETING = replace(ONE, delete_at_recall="transcript")
@@ -31,7 +32,7 @@ _OVER = (
     ev.DeletedAtRecall(300.0),
     ev.DeletedAtRecall(4_500.0),
 )
-_BEGINNINGS = {
+_BEGINNINGS: dict[str, Events] = {
     "nothing": (),
     "claimed": CLAIMED,
     "sending": SENDING,
