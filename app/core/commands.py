@@ -163,7 +163,8 @@ Command = (
 def is_same_wish(old: Command, new: Command) -> bool:
     """
     Whether the new command goes on with what the old one was wanted for: ages count from the first. A
-    question that was answered ("still processing") and is asked again later is a new one, and so is a deletion.
+    question that was answered ("still processing") and is asked again later is a new one; so is a
+    deletion.
     """
     money = (CreateTranscript, LookUpTranscript)
     if isinstance(old, money) and isinstance(new, money):

@@ -45,7 +45,7 @@ _BEGINNINGS: dict[str, Events] = {
 }
 _FOUND = ev.DeletedAtRecall(4_500.0, (T1,), (1,))
 
-SCENES = (
+SCENES: tuple[Scene, ...] = (
     *(Scene(f"erased: {name}", (ERASED, *_OVER), given) for name, given in _BEGINNINGS.items()),
     Scene("erased, nothing at Recall", (ev.EraseAsked(200.0, None), _OVER[0], _OVER[1], _FOUND), STORED),
     Scene(
