@@ -16,6 +16,7 @@ from typing import BinaryIO, Protocol
 
 from app.core import events
 from app.core.machine import Decision
+from app.core.state import Phase
 from app.orchestrator.ports_recall import ApiKeys, ListPasses, RecallAnswers
 from app.orchestrator.records import (
     ArtifactRow,
@@ -160,6 +161,18 @@ class Transcriptions(DatabaseClock, Protocol):
         """The manifest of a stored candidate that is not written yet (JSON); see `ArtifactRow.draft`."""
 
 
+class Retained(DatabaseClock, Protocol):
+    """What is older than the policy keeps it. Reads only."""
+
+    def ended_before(
+        self, workspace: str, phases: Iterable[Phase], *, kept_s: float, limit: int
+    ) -> list[str]:
+        """Recordings that ended in one of these phases more than `kept_s` seconds ago; the oldest first."""
+
+    def detailed_before(self, workspace: str, *, kept_s: float, heard_after: float, limit: int) -> list[str]:
+        """Stored ones that did, were heard of after a moment, and still have a bot or metadata."""
+
+
 class Outbox(Protocol):
     def due(self, limit: int, *, offer_again_s: float) -> list[Offerable]:
         """Due commands neither leased nor offered within `offer_again_s`. Reads only."""
@@ -272,6 +285,7 @@ class CircuitBreakers(Protocol):
 class Store(
     DeliveryInbox,
     Transcriptions,
+    Retained,
     Outbox,
     Leases,
     Sends,

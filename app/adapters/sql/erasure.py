@@ -6,7 +6,7 @@ In here: which rows go and which are emptied. Not in here: when, and what else i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -36,8 +36,9 @@ class LeftToErase(NamedTuple):
 class Erasure(Database):
     """Rows of erased recordings."""
 
-    def erase_rows_in(self, connection: Connection, workspace: str, recording_id: str) -> None:
-        """Within the commit that erases. Its own history line is written after this."""
+    def erase_rows_in(self, connection: Connection, after: Transcription) -> None:
+        """Within the commit that erases, or drops the details. Its own history line is written after this."""
+        workspace, recording_id = after.workspace, after.recording_id
 
         def of(table: sa.Table) -> sa.ColumnElement[bool]:
             return is_of(table, workspace, recording_id)
@@ -46,8 +47,9 @@ class Erasure(Database):
         connection.execute(line.delete().where(of(line), line.c.alarm.is_(None)))
         # The alarms are counted.
         connection.execute(line.update().where(of(line)).values(summary="{}", commands="[]", ignored=None))
-        connection.execute(t.artifacts.delete().where(of(t.artifacts)))
         connection.execute(t.sends.update().where(of(t.sends)).values(body=None, bot=recording_id))
+        if after.phase is Phase.ERASED:
+            connection.execute(t.artifacts.delete().where(of(t.artifacts)))
         self._forget_news_in(connection, workspace, recording_id)
 
     def forget_news(self, workspace: str, recording_id: str) -> None:
@@ -102,14 +104,26 @@ class Erasure(Database):
         return [LeftToErase(*found) for found in self.read_all(due)]
 
     def ended_before(
-        self, workspace: str, *, older_than_s: float, phases: Collection[Phase], limit: int
+        self, workspace: str, phases: Iterable[Phase], *, kept_s: float, limit: int
     ) -> list[str]:
-        """Recordings that ended in one of these phases more than `older_than_s` seconds ago."""
-        row = t.transcriptions
-        is_old = row.c.completed_at < self.now() - older_than_s
+        """See `app.orchestrator.ports.Retained`."""
+        row, since = t.transcriptions, self.now() - kept_s
+        ended_at = sa.func.coalesce(row.c.completed_at, row.c.updated_at)
+        # Heard of before it ended: the index on phases ends the search at what is younger.
+        is_old = sa.and_(row.c.first_heard_at < since, ended_at < since)
         ended = sa.select(row.c.recording_id).where(row.c.workspace == workspace, is_old)
-        ended = ended.where(row.c.phase.in_(sorted(phase.value for phase in phases))).limit(limit)
+        ended = ended.where(row.c.phase.in_(sorted(phases))).order_by(row.c.first_heard_at).limit(limit)
         return [recording_id for (recording_id,) in self.read_all(ended)]
+
+    def detailed_before(self, workspace: str, *, kept_s: float, heard_after: float, limit: int) -> list[str]:
+        """See `app.orchestrator.ports.Retained`."""
+        row, since = t.transcriptions, self.now() - kept_s
+        is_old = sa.and_(row.c.first_heard_at.between(heard_after, since), row.c.completed_at < since)
+        bare = [f'%"{name}":{value}%' for name, value in (("bot_id", "null"), ("metadata", "[]"))]
+        has_details = ~sa.and_(*(row.c.state.like(text) for text in bare))
+        old = sa.select(row.c.recording_id).where(row.c.workspace == workspace, is_old, has_details)
+        old = old.where(row.c.phase == Phase.STORED.value).order_by(row.c.first_heard_at).limit(limit)
+        return [recording_id for (recording_id,) in self.read_all(old)]
 
     def truncate_log(self) -> bool:
         """

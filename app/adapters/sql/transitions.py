@@ -75,8 +75,8 @@ class Transitions(Loading, Erasure):
                     self._keep_artifact(connection, artifact)
                 if artifact is not None or after.current != before.transcription.current:
                     _mark_current(connection, after)
-                if isinstance(event, events.EraseAsked):
-                    self.erase_rows_in(connection, after.workspace, after.recording_id)
+                if isinstance(event, events.EraseAsked | events.DetailsExpired):
+                    self.erase_rows_in(connection, after)
                 self._write_history(connection, before, decision, event, source)
                 offerable = self._replace_commands(connection, decision, event, source, offer_now=offer_now)
                 # Last: rows that every commit writes, held for the shortest time.
