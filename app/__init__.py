@@ -10,6 +10,7 @@ The map, along the arrows (each folder imports from those before it; a test hold
     settings/      what the operator said: environment, .env, policy file
     adapters/      how it is kept: sql/, redis/, local files, object stores
     results/       what people read of a stored transcript
+    announce/      who is told: outgoing webhooks, their payload, signature and schedule
     processes/     children, locks, supervision, heartbeats, death of a parent
     web/           the webhook route, health, and the worker that serves them
     ops/           console, rq-dashboard, metrics

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from app.adapters.redis.job_queue import RqQueue
     from app.adapters.sql.search_index import SqlSearchIndex
     from app.adapters.sql.store import SqlStore
+    from app.announce.lanes import Lanes
+    from app.announce.offers import Offers
+    from app.announce.payload import Payloads
+    from app.announce.schedule import Schedule
     from app.orchestrator.command_context import Workspace
     from app.orchestrator.ports import ResultBlobs
     from app.orchestrator.search_upkeep import SearchUpkeep
@@ -109,6 +113,7 @@ def open_service(
     store: SqlStore | None = None,
 ) -> Service:
     """Everything a worker needs; connects when first used. `workspaces`: instead of those of the settings."""
+    from app.announce.news import News
     from app.clock import SystemClock
     from app.orchestrator.service import Service
 
@@ -128,6 +133,7 @@ def open_service(
         scratch=settings.home / "scratch",
         log=structlog.get_logger(),
         search=open_search_upkeep(settings, store, workspaces=described, queue=queue),
+        announce=News(settings.endpoints),
     )
 
 
@@ -161,6 +167,37 @@ def open_search_upkeep(
         unwanted=[name for name, one in workspaces.items() if not one.policy.search],
         ask=queue.ask_index if queue is not None else lambda after: None,
     )
+
+
+def open_lanes(settings: Settings, store: SqlStore) -> Lanes:
+    """What sends announcements; connects when the first is handed over."""
+    from app.announce.lanes import Lanes
+    from app.announce.sender import Sender
+
+    _hide_secrets(settings)
+    payloads = open_payloads(settings)
+    sender = Sender(store, payloads, open_schedule(settings), structlog.get_logger())
+    return Lanes(sender.send, settings.endpoints)
+
+
+def open_payloads(settings: Settings) -> Payloads:
+    from app.announce.payload import Payloads
+
+    return Payloads(open_blobs(settings), public_url=settings.public_url)
+
+
+def open_schedule(settings: Settings) -> Schedule:
+    from app.announce.schedule import Schedule
+
+    return Schedule().scaled(settings.time_scale)
+
+
+def open_offers(settings: Settings) -> Offers:
+    """What the dispatcher offers again of announcements."""
+    from app.announce.offers import Offers
+
+    store = open_store(settings)
+    return Offers(store, open_queue(settings, store=store), settings.endpoints, open_schedule(settings))
 
 
 def web_parts(settings: Settings | None = None) -> WebParts:
@@ -198,6 +235,7 @@ def open_readiness(
         queue or open_queue(settings),
         open_blobs(settings),
         workspaces=workspaces_of(settings).values(),
+        endpoints=settings.endpoints,
         told=ToldAfter().scaled(settings.time_scale),
     )
 
@@ -210,6 +248,7 @@ def _hide_secrets(settings: Settings) -> None:
         *(one.api_key for one in workspaces_of(settings).values()),
         settings.ops_password,
         settings.metrics_token,
+        *(endpoint.url for endpoint in settings.endpoints),
         settings.database_url,
         settings.redis_url,
     )

@@ -18,6 +18,9 @@ from app.recall.providers import ASYNC_PROVIDERS
 ROOT = Path(__file__).resolve().parent.parent
 PURE = (
     "app/core",
+    "app/announce/news.py",
+    "app/announce/schedule.py",
+    "app/announce/signing.py",
     "app/transcripts",
     *(
         f"app/recall/{n}.py"
@@ -58,16 +61,19 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "orchestrator": ("core", "recall", "transcripts"),
     "adapters": ("core", "recall", "orchestrator", "settings", "transcripts"),  # what is searched by
     "results": ("core", "orchestrator", "transcripts", "adapters"),
+    "announce": ("core", "recall", "transcripts", "settings", "orchestrator", "adapters", "results"),
     "processes": (),
     "web": ("core", "recall", "orchestrator", "adapters", "settings", "processes"),
     "ops": ("core", "recall", "orchestrator", "adapters", "settings", "processes", "web"),
     "simulator": (),  # another reading of Recall's documents: shared code would hide a misreading
     "demo": ("core", "settings", "adapters", "results", "processes", "web", "simulator"),
     "cli": (
-        *("core", "recall", "orchestrator", "adapters", "settings", "results", "processes", "web", "ops"),
-        *("demo", "simulator", "transcripts"),
+        *("core", "recall", "orchestrator", "adapters", "settings", "results", "announce", "processes"),
+        *("web", "ops", "demo", "simulator", "transcripts"),
     ),
-    "workers": ("core", "recall", "orchestrator", "adapters", "settings", "processes", "web", "ops"),
+    "workers": (
+        *("core", "recall", "orchestrator", "adapters", "settings", "announce", "processes", "web", "ops"),
+    ),
 }
 _ENTRIES = ("web", "cli", "workers")
 _FREE = ("errors", "log", "clock")
@@ -187,7 +193,7 @@ def test_the_package_itself_imports_nothing() -> None:
     assert not list(_imports((ROOT / "app/__init__.py").read_text("utf-8")))
 
 
-@pytest.mark.parametrize("name", job_queue.JOBS)
+@pytest.mark.parametrize("name", [*job_queue.JOBS, *job_queue.OUTGOING_JOBS])
 def test_job_functions_named_as_strings_exist(name: str) -> None:
     module, _, function = name.rpartition(".")
     assert callable(getattr(importlib.import_module(module), function))

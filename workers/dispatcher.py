@@ -104,6 +104,7 @@ class Dispatcher:
         queue: Queue,
         *,
         sweep: Callable[[], object],
+        hand_over_announcements: Callable[[], object] = lambda: None,
         send_report: Callable[[], object] = lambda: None,
         pace: Pace = Pace(),  # frozen
         clock: Callable[[], float] = time.monotonic,
@@ -112,11 +113,13 @@ class Dispatcher:
         """
         Args:
             sweep: The service's housekeeping; may take a while, may raise ours.
+            hand_over_announcements: Those that are due again; raises when the database or Redis is away.
             send_report: Called with each heartbeat of the dispatcher's own.
         """
         self._store = store
         self._queue = queue
         self._sweep = sweep
+        self._hand_over_announcements = hand_over_announcements
         self._send_report = send_report
         self._pace = pace
         self._clock = clock
@@ -153,6 +156,7 @@ class Dispatcher:
             if has_unapplied:
                 self._queue.wake_inbox()
             self._offer(self._queue.room())
+            self._hand_over_announcements()
         except QueueUnavailable as error:
             self._redis.began(self._clock(), error)
             return False
@@ -216,6 +220,7 @@ def _opened(settings: Settings, told: Mapping[str, Any], up: int | None) -> Disp
         service.store,
         service.queue,
         sweep=service.sweep,
+        hand_over_announcements=wiring.open_offers(settings).hand_over,
         send_report=report.give,
         pace=Pace().scaled(settings.time_scale),
     )

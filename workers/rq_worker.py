@@ -171,6 +171,7 @@ def run_worker(
     name: str,
     beat: Callable[[], None] = lambda: None,
     jobs: Mapping[str, int] = JOBS,
+    worker_class: type[AfterwordWorker] = AfterwordWorker,
 ) -> None:
     """
     Works until SIGTERM (the running job is finished first) or until Redis fails at a bad moment. To be called
@@ -182,9 +183,7 @@ def run_worker(
     lost = _LostRedis()
     logging.getLogger("rq.worker").addFilter(lost)
     try:
-        worker = AfterwordWorker(
-            queue, connect(redis_url, timeouts="worker"), name=name, beat=beat, jobs=jobs
-        )
+        worker = worker_class(queue, connect(redis_url, timeouts="worker"), name=name, beat=beat, jobs=jobs)
         # RQ says three lines per job; the service says what was decided.
         worker.work(logging_level="WARNING")
     except RedisError as error:

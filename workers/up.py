@@ -194,12 +194,12 @@ def worker_specs(
     settings: Settings, store: SqlStore, *, drop: Callable[[], object] = lambda: None
 ) -> list[ChildSpec]:
     """
-    `worker-1` … `worker-N` for commands and `inbox` for deliveries: one queue each. `drop` is called first in
-    each, to close what is not its own.
+    `worker-1` … `worker-N` for commands, `inbox` for deliveries and `outgoing` for announcements: one queue
+    each. `drop` is called first in each, to close what is not its own.
     """
-    from app.adapters.redis.job_queue import INBOX, RECALL
+    from app.adapters.redis.job_queue import INBOX, OUTGOING, RECALL
 
-    queues = {f"worker-{n + 1}": RECALL for n in range(settings.workers)} | {INBOX: INBOX}
+    queues = {f"worker-{n + 1}": RECALL for n in range(settings.workers)} | {INBOX: INBOX, OUTGOING: OUTGOING}
     return [
         ChildSpec(
             name,
@@ -213,11 +213,16 @@ def worker_specs(
 
 
 def _work(settings: Settings, store: SqlStore, queue: str, name: str, drop: Callable[[], object]) -> None:
+    from app.adapters.redis.job_queue import OUTGOING
+    from workers import outgoing
     from workers.rq_worker import work_for
 
     drop()
     tell_ready()  # Redis may be away; it is as much away for the one before
-    work_for(settings, store, queue, name)
+    if queue == OUTGOING:
+        outgoing.work(settings, store)
+    else:
+        work_for(settings, store, queue, name)
 
 
 def _valkey_spec(settings: Settings, listener: socket.socket) -> ChildSpec:

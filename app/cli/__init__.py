@@ -40,6 +40,7 @@ _COMMANDS = {  # by name: its file here, and what it is for
     "reconcile": ("backfill", "take up recordings whose webhooks were lost"),
     "backfill": ("backfill", "transcribe older recordings; names number and cost first"),
     "move-store": ("move_store", "every stored result to another store, verified; --to URL"),
+    "webhooks": ("webhooks", "outgoing webhooks: list, test, enable, deliveries, resend"),
     "erase": ("erase", "a recording or a person: results and personal data, here and at Recall"),
     "migrate": ("up", "bring the database to this version"),
     "simulate": ("up", "a Recall.ai of your own, to develop against"),

@@ -25,9 +25,10 @@ from app.settings.environment import Settings, load_settings
 from app.settings.program_name import pasteable
 from app.settings.server_urls import storage_folder
 from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
+from app.settings.workspaces import workspaces_of
 
 # Parts of readiness that nothing else here asks about.
-_PARTS = ("workers", "recall", "providers", "inbox", "web")
+_PARTS = ("workers", "recall", "providers", "inbox", "outgoing", "web")
 
 
 @dataclass
@@ -86,7 +87,11 @@ def _add_parts(found: _Checked, settings: Settings) -> None:
     """A sentence for each part of readiness that is not well and that nothing else asks about."""
     report = wiring.open_readiness(settings).ask(within_s=RESPONSE_TIMEOUT_S)
     said = report.by_part()
-    ailing = [said[part] for part in _PARTS if part in said and report.parts.get(part, "down") == "down"]
+    states = {"web": "down", **report.parts}
+    is_told = {part: states[part] == "down" for part in _PARTS} | {
+        "outgoing": states["outgoing"] != "unknown"
+    }
+    ailing = [said[part] for part in _PARTS if part in said and is_told[part]]
     found.problems += [sentence for sentence in ailing if sentence not in found.problems]
     if report.facts is not None and (old := why_old(report.facts)) is not None:
         found.warnings.append(old)
@@ -230,6 +235,15 @@ def _results(asked: _Asked) -> str | None:
         return None  # `_database` or `_storage` says why
 
 
+def _webhooks(asked: _Asked) -> list[str]:
+    known = workspaces_of(asked.settings)
+    return [
+        f"policy: [webhooks.{endpoint.name}] is for the workspace {name}, which is not there."
+        for endpoint in asked.settings.endpoints
+        for name in sorted(endpoint.workspaces - known.keys())
+    ]
+
+
 _QUESTIONS: tuple[tuple[Callable[[_Asked], str | list[str] | None], frozenset[str]], ...] = (
     (lambda asked: asked.accounts.problems(), RECALL),
     (_home, frozenset({"AFTERWORD_HOME"})),
@@ -239,6 +253,7 @@ _QUESTIONS: tuple[tuple[Callable[[_Asked], str | list[str] | None], frozenset[st
     (_queue, QUEUE | STORED),
     (_storage, RESULTS),
     (_results, RESULTS | STORED),
+    (_webhooks, POLICY),
 )
 
 

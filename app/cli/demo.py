@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from rich.live import Live
 from app import wiring
 from app.adapters.sql.finding import Listed
 from app.cli import preflight
-from app.core.state import ENDS
+from app.core.state import ENDS, Phase
 from app.demo.script import Cast, Scene, scenes
-from app.demo.show import live_table, summary_table
+from app.demo.show import live_table, summary_table, webhook_lines
 from app.demo.stage import Stage, open_stage
 from app.errors import Away, StoreUnavailable
 from app.ops import USER
@@ -43,9 +43,10 @@ def demo_command(recordings: int, seed: int, keep: bool) -> int:
     with open_stage(seed=seed, home=demo_home(ROOT)) as stage:
         cast, listed = _play(stage, scenes(recordings), console)
         bill = stage.bill()
-        differences = _differences(cast, listed, bill)
+        differences = [*_differences(cast, listed, bill), *_untold(stage, listed)]
         console.print("What came of it", style="bold")
         console.print(summary_table(cast, listed, bill))
+        _show_webhook(console, stage)
         _conclude(console, stage, differences, took_s=time.monotonic() - began_at)
         if keep:
             _keep_running(console, stage)
@@ -64,7 +65,7 @@ def _play(stage: Stage, programme: list[Scene], console: Console) -> tuple[Cast,
     cast: Cast = {}
     listed: dict[str, Listed] = {}
     with Live(console=console, refresh_per_second=4, transient=console.is_terminal) as live:
-        while waiting or not _has_ended(cast, listed):
+        while waiting or not _has_ended(cast, listed) or any(_untold(stage, listed)):
             if not stage.is_alive():
                 raise Away(f"the service has stopped; its log is {stage.log_path}")
             if time.monotonic() > give_up_at:
@@ -78,7 +79,11 @@ def _play(stage: Stage, programme: list[Scene], console: Console) -> tuple[Cast,
                 listed = {row.state.recording_id: row for row in rows}
             if console.is_terminal:
                 most = max(5, console.height - 6)
-                live.update(live_table(cast, listed, now=time.time(), most_rows=most, width=console.width))
+                told = len(stage.receiver.told)
+                shown = live_table(
+                    cast, listed, now=time.time(), most_rows=most, width=console.width, told=told
+                )
+                live.update(shown)
             time.sleep(0.2)
     return cast, listed
 
@@ -89,6 +94,28 @@ def _has_ended(cast: Cast, listed: Mapping[str, Listed]) -> bool:
         i in listed and listed[i].state.phase in ENDS and not listed[i].state.pending_transcripts
         for i in cast
     )
+
+
+def _untold(stage: Stage, listed: Mapping[str, Listed]) -> Iterator[str]:
+    """Ends of which no webhook came, and webhooks that were not signed rightly."""
+    events = {Phase.STORED: "transcription.completed", Phase.FAILED: "transcription.failed"}
+    for recording_id, row in listed.items():
+        wanted = events.get(row.state.phase)
+        if wanted is not None and wanted not in stage.receiver.told.get(recording_id, ()):
+            yield f"{recording_id}: no webhook {wanted} came"
+    if stage.receiver.refused:
+        yield f"{stage.receiver.refused} webhooks were not signed rightly"
+
+
+def _show_webhook(console: Console, stage: Stage) -> None:
+    receiver = stage.receiver
+    if receiver.last is not None:
+        console.print(
+            f"\nIts own signed webhooks, of {len(receiver.told)} recordings; the last", style="bold"
+        )
+        for line in webhook_lines(receiver.last):
+            console.print(f"  {line}", markup=False, soft_wrap=True)
+        console.print("")
 
 
 def _differences(cast: Cast, listed: Mapping[str, Listed], bill: Mapping[str, Any]) -> list[str]:
@@ -117,7 +144,7 @@ def _conclude(console: Console, stage: Stage, differences: list[str], *, took_s:
     for line in (
         f"the transcripts   {home / 'transcripts' / 'default'}/RECORDING/TRANSCRIPT/",
         f"the service's log {stage.log_path}",
-        f"the recordings    {_LOOK}     (show ID, status)",
+        f"the recordings    {_LOOK}     (show ID, status, webhooks deliveries)",
         f"everything live   {program()} demo --keep     (dashboard, health, metrics)",
         f"your own Recall   {program()} check, then {program()} up     (README: connect a workspace)",
     ):

@@ -41,12 +41,15 @@ def _cells(listed: Listed, pending: Pending | None) -> dict[str, str]:
 def print_list(console: Console, found: Sequence[Listed], pending: Mapping[str, Pending]) -> None:
     """A line each, or, where a terminal is too narrow, a few that fit."""
     told = [_cells(row, pending.get(row.id)) for row in found]
-    table = _table(told)
+    print_table(console, _table(told), (line for cells in told for line in _lines(cells)))
+
+
+def print_table(console: Console, table: Table, instead: Iterable[str]) -> None:
+    """`instead`: the lines for a terminal that is too narrow."""
     width = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
     if console.is_terminal and width > console.width:
-        for cells in told:
-            for line in _lines(cells):
-                say(console, line, indent="  ")
+        for line in instead:
+            say(console, line, indent="  ")
     else:
         console.width = max(console.width, width)  # a pipe has none of its own
         console.print(table)

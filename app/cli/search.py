@@ -102,7 +102,7 @@ def _is_wanted(settings: Settings) -> bool:
 
 def _record(hit: Hit, settings: Settings) -> dict[str, object]:
     about = {"workspace": hit.workspace, "transcript_id": hit.transcript_id, "file": file_of(hit)}
-    return {**hit_object(hit, getattr(settings, "public_url", None)), **about}
+    return {**hit_object(hit, settings.public_url), **about}
 
 
 def _print(page: Page, settings: Settings) -> None:

@@ -150,6 +150,7 @@ class Seen:
             "recordings": {phase.value: self.counts.get(phase.value, 0) for phase in Phase},
             "not_indexed": self.index[0],
             "providers": [{"provider": name, "breaker": at} for name, at in self.providers().items()],
+            "endpoints": [{"endpoint": name, "state": at} for name, at in self.report.endpoints.items()],
             **self.standings.record(),
             "recall_trouble_since": iso(facts.recall_trouble_since),
             "changed_settings": list(self.service.changed),
@@ -185,6 +186,8 @@ def _lines(seen: Seen) -> Iterable[tuple[str, str, str | None]]:
     yield ("search", seen.index[1], None)
     breakers = [f"{name} {_BREAKERS.get(at, at)}" for name, at in seen.providers().items()]
     yield ("providers", ", ".join(breakers), None)
+    if endpoints := seen.report.endpoints:
+        yield ("webhooks", ", ".join(f"{name} {state}" for name, state in endpoints.items()), None)
     paused = seen.standings.record()["paused"]
     yield ("paused", "no" if paused is None else paused["cause"], None)
 

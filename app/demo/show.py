@@ -22,9 +22,12 @@ _GAP = 2
 
 
 def live_table(
-    cast: Cast, listed: Mapping[str, Listed], *, now: float, most_rows: int, width: int
+    cast: Cast, listed: Mapping[str, Listed], *, now: float, most_rows: int, width: int, told: int = 0
 ) -> RenderableType:
-    """One line per recording, as wide as the terminal: its state, provider, attempts and time."""
+    """
+    One line per recording, as wide as the terminal: its state, provider, attempts and time. `told`: of how
+    many the demonstration's own receiver has had a webhook.
+    """
     names = [name for name in _WIDTHS if width >= _ONLY_WIDE.get(name, 0)]
     others = sum(_WIDTHS[name] + _GAP for name in names if name != "scene")
     widths = {**_WIDTHS, "scene": max(8, min(_WIDTHS["scene"], width - others))}
@@ -37,7 +40,7 @@ def live_table(
         table.add_row(*(cells[name] for name in names))
     done = sum(row.state.phase in ENDS for row in listed.values())
     bar = ProgressBar(total=max(len(cast), 1), completed=done, width=40)
-    return Group(table, Text(""), bar, Text(f"{done} of {len(cast)} recordings ended"))
+    return Group(table, Text(""), bar, Text(f"{done} of {len(cast)} recordings ended, {told} announced"))
 
 
 def _row(
@@ -82,3 +85,14 @@ def summary_table(cast: Cast, listed: Mapping[str, Listed], bill: Mapping[str, A
             f"{times[len(times) // 2]:.1f} s" if times else "",
         )
     return table
+
+
+def webhook_lines(body: Mapping[str, Any]) -> list[str]:
+    """What a received webhook says, shortened."""
+    data = body["data"]
+    names = ", ".join(file["name"] for file in data["files"])
+    return [
+        f"{body['type']} at {body['timestamp']}",
+        f"recording {data['recording_id']}, {data['provider']}, verdict {data['verdict']}",
+        f"files     {names}",
+    ]

@@ -20,6 +20,7 @@ from typing import Any
 
 import requests
 
+from app.demo.receiver import Receiver, receiving
 from app.errors import Away, HeldByAnother
 from app.processes.home_lock import is_held
 from app.processes.parent_death import die_with_parent
@@ -28,6 +29,7 @@ from app.settings.program_name import ROOT
 from app.simulator.server import Simulator, SimulatorConfig, default_key, default_secret
 
 TIME_SCALE = 60.0
+POLICY = "policy.toml"
 _READY_WITHIN_S = 60.0
 _STOPS_WITHIN_S = 40.0
 
@@ -40,6 +42,7 @@ class Stage:
     simulator_url: str
     service: subprocess.Popen[bytes]
     log_path: Path
+    receiver: Receiver
 
     def tell_simulator(self, path: str, body: Mapping[str, Any]) -> Any:
         answer = requests.post(f"{self.simulator_url}/_sim/{path}", json=body, timeout=10)
@@ -60,8 +63,14 @@ def open_stage(*, seed: int, home: Path) -> Iterator[Stage]:
     demonstration uses the same home, `Away` when the service did not become ready.
     """
     _empty(home)
+    with receiving() as receiver:
+        (home / POLICY).write_text(receiver.policy(), "utf-8")
+        yield from _running(receiver, seed=seed, home=home)
+
+
+def _running(receiver: Receiver, *, seed: int, home: Path) -> Iterator[Stage]:
     api, downloads, web = _free_ports(3)
-    environment = _environment(home, api_port=api, web_port=web, seed=seed)
+    environment = _environment(home, api_port=api, web_port=web, seed=seed, secret=receiver.secret)
     settings = load_settings(environment)
     log_path = home / "up.log"
     with log_path.open("wb") as log:
@@ -84,13 +93,13 @@ def open_stage(*, seed: int, home: Path) -> Iterator[Stage]:
     try:
         simulator.start()
         _wait_until_ready(service, web, log_path)
-        yield Stage(settings, f"http://127.0.0.1:{api}", service, log_path)
+        yield Stage(settings, f"http://127.0.0.1:{api}", service, log_path, receiver)
     finally:
         _stop(service)
         simulator.stop()
 
 
-def _environment(home: Path, *, api_port: int, web_port: int, seed: int) -> dict[str, str]:
+def _environment(home: Path, *, api_port: int, web_port: int, seed: int, secret: str) -> dict[str, str]:
     """Only what a process needs to run, and our own settings."""
     kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
     return {
@@ -102,6 +111,8 @@ def _environment(home: Path, *, api_port: int, web_port: int, seed: int) -> dict
         "RECALL_API_BASE_URL": f"http://127.0.0.1:{api_port}",
         "RECALL_API_KEY": default_key(seed),
         "RECALL_WEBHOOK_SECRETS": default_secret(seed),
+        "AFTERWORD_POLICY": str(home / POLICY),
+        "DEMO_WEBHOOK_SECRET": secret,
         "HOST": "127.0.0.1",
         "PORT": str(web_port),
     }

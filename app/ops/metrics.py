@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from app import log
 from app.adapters.redis.job_queue import QueueCounts
+from app.adapters.sql.announcements import DISABLED, FAILING, WELL
 from app.adapters.sql.health import Facts
 from app.adapters.sql.inbox import ACCEPTED
 from app.adapters.sql.queries import Counts
@@ -58,6 +59,7 @@ def page(readiness: Readiness, store: SqlStore, *, providers: Sequence[str]) -> 
             facts=report.facts,
             measured=measures.result(_PATIENCE_S)[1],
             providers=providers,
+            endpoints=report.endpoints,
             lines_dropped=log.dropped().total,
         )
 
@@ -72,6 +74,7 @@ def render(
     facts: Facts | None = None,
     measured: Measured | None = None,
     providers: Sequence[str] = (),
+    endpoints: Mapping[str, str] = _NOT_KNOWN,
     lines_dropped: int = 0,
 ) -> bytes:
     """
@@ -80,6 +83,7 @@ def render(
     Args:
         parts: As in `/readyz`; what is missing is unknown.
         facts: The details of heartbeats are not shown.
+        endpoints: Of outgoing webhooks, see `Report.endpoints`.
         lines_dropped: Log lines lost by the processes of this start.
     """
     families = (
@@ -93,6 +97,7 @@ def render(
         *(_of_facts(facts, providers) if facts is not None else ()),
         *(_of_measures(*measured) if measured is not None else ()),
         *(_of_queues(queues) if queues is not None else ()),
+        *_of_endpoints(endpoints, store.announcements_waiting if store is not None else {}),
     )
     return generate_latest(_Snapshot(families))
 
@@ -228,6 +233,26 @@ def _of_facts(facts: Facts, providers: Sequence[str]) -> Iterator[Metric]:
     )
 
 
+def _of_endpoints(endpoints: Mapping[str, str], waiting: Mapping[str, int]) -> Iterator[Metric]:
+    yield _gauges(
+        "afterword_outgoing_endpoint",
+        "1 for the state of an endpoint of outgoing webhooks: ok, failing (left alone after failing again "
+        "and again), disabled (it answered 410); 0 for the others.",
+        ["endpoint", "state"],
+        (
+            ([name, state], float(state == now))
+            for name, now in sorted(endpoints.items())
+            for state in (WELL, FAILING, DISABLED)
+        ),
+    )
+    yield _gauges(
+        "afterword_outgoing_waiting",
+        "Outgoing webhooks that are to be sent, now or later.",
+        ["endpoint"],
+        (([name], waiting.get(name, 0)) for name in sorted({*endpoints, *waiting})),
+    )
+
+
 def _of_measures(tallies: Mapping[str, int], counters: Mapping[str, int]) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "afterword_deliveries_accepted",
@@ -246,6 +271,12 @@ def _of_measures(tallies: Mapping[str, int], counters: Mapping[str, int]) -> Ite
         "Recordings that stand failed, by reason.",
         ["reason"],
         (([rest], number) for kind, rest, number in kinds if kind == "failed"),
+    )
+    yield _counters(
+        "afterword_outgoing_tries",
+        "Tries of outgoing webhooks by endpoint and result: delivered, failed (it is sent again), given_up.",
+        ["endpoint", "result"],
+        ((rest.split(":", 1), number) for kind, rest, number in kinds if kind == "outgoing"),
     )
     yield _time_to_stored(tallies)
 

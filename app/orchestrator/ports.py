@@ -19,6 +19,8 @@ from app.core.machine import Decision
 from app.core.state import Phase
 from app.orchestrator.ports_recall import ApiKeys, ListPasses, RecallAnswers
 from app.orchestrator.records import (
+    Announcement,
+    AnnouncementOffer,
     ArtifactRow,
     Begun,
     BlobFacts,
@@ -124,9 +126,11 @@ class Transcriptions(DatabaseClock, Protocol):
         offer_now: bool = True,
         put_off_s: float | None = None,
         answers: Sequence[Answer] = (),
+        news: Sequence[Announcement] = (),
     ) -> Committed:
         """
-        State, commands, the source's mark, one history line, and a send's stamp: all or nothing.
+        State, commands, the source's mark, one history line, a send's stamp, and what is announced: all or
+        nothing.
 
         Compare-and-set on `before.version`; the source's command must still bear its token and be
         unexpired or at least not taken by another, the delivery must be unapplied. Commands in
@@ -139,6 +143,7 @@ class Transcriptions(DatabaseClock, Protocol):
             budget: Attempts per recording: beside a claimed attempt, a constraint on its ordinal.
             put_off_s: The event was ignored while its command is still wanted: that is due again after this.
             answers: What Recall answered meanwhile, for the counts.
+            news: What endpoints are told of this change; said again under an id it has, it is sent anew.
             offer_now: The caller hands the due commands to the queue at once: they are marked as offered.
 
         Raises:
@@ -307,6 +312,9 @@ class Queue(Protocol):
 
     def offer(self, items: Sequence[Offerable]) -> None:
         """Raises `QueueUnavailable`."""
+
+    def offer_announcements(self, items: Sequence[AnnouncementOffer]) -> None:
+        """To the process that sends them, as many as there is room for. Raises `QueueUnavailable`."""
 
     def wake_inbox(self) -> None:
         """At most one wake-up waits in the queue. Raises `QueueUnavailable`."""

@@ -161,6 +161,7 @@ class Committed:
     offerable: tuple[Offerable, ...] = ()
     wait_s: float | None = None
     send_id: int | None = None  # of the stamp: what becomes of that one request is noted by it
+    announcements: tuple[AnnouncementOffer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,3 +297,49 @@ class BlobFacts:
 
     size_bytes: int
     etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What one endpoint is told of a change, written in the commit of that change."""
+
+    webhook_id: str  # the same whenever the same is said to the same endpoint
+    endpoint: str  # its name
+    event: str
+    transcript_id: str | None  # whose stored files are read when it is sent
+    facts: str = field(repr=False)  # JSON: the transcription as of the commit
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncementOffer:
+    """An announcement that is due: its number, and the endpoint that it is for."""
+
+    id: int
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakenAnnouncement:
+    """One that this process alone may send until its lease ends."""
+
+    id: int
+    webhook_id: str
+    endpoint: str
+    event: str
+    workspace: str
+    recording_id: str
+    transcript_id: str | None
+    created_at: float
+    tries: int  # this one included
+    token: str
+    facts: str = field(repr=False)
+    body: str | None = field(default=None, repr=False)  # what the first try sent
+
+
+Announce = Callable[[Transcription, Transcription], tuple[Announcement, ...]]
+"""What is announced of a change, from the states before and after it."""
+
+
+def announce_nothing(_before: Transcription, _after: Transcription) -> tuple[Announcement, ...]:
+    """Where there are no endpoints."""
+    return ()

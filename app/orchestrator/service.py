@@ -22,7 +22,7 @@ from app.orchestrator.housekeeping import Housekeeping
 from app.orchestrator.inbox_consumer import InboxConsumer
 from app.orchestrator.parts import Parts
 from app.orchestrator.ports import Blobs, Clock, Queue, Store
-from app.orchestrator.records import BootClock, Presence
+from app.orchestrator.records import Announce, BootClock, Presence, announce_nothing
 from app.orchestrator.search_upkeep import SearchUpkeep
 from app.orchestrator.timing import Timing
 from app.orchestrator.transitions import Advancer
@@ -43,13 +43,14 @@ class Service:
         scratch: Path,
         log: FilteringBoundLogger,
         search: SearchUpkeep | None = None,
+        announce: Announce = announce_nothing,
     ) -> None:
         self.store, self.queue, self.clock, self.log = store, queue, clock, log
         self.workspaces, self.timing = workspaces, timing
         self.index = search.go_on if search is not None else lambda after: None
         self.account = Account(store, clock, log)
         self.forget_text = search.forget if search is not None else lambda workspace, *ids: None
-        transitions = Advancer(store, queue, clock, log, self.policy_of)
+        transitions = Advancer(store, queue, clock, log, self.policy_of, announce)
         parts = Parts(
             store=store,
             queue=queue,

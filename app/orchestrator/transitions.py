@@ -23,7 +23,7 @@ from app.core.step import budget
 from app.errors import AlreadyApplied, QueueUnavailable, Stale
 from app.orchestrator.next_steps import next_step
 from app.orchestrator.ports import AccountPauses, CircuitBreakers, Clock, Liveness, Queue, Transcriptions
-from app.orchestrator.records import ArtifactRow, Committed, Loaded, Send, Source
+from app.orchestrator.records import Announce, ArtifactRow, Committed, Loaded, Send, Source, announce_nothing
 from app.recall.limits import CREATES_PER_BOT
 
 _MOST_COLLISIONS = 12
@@ -55,9 +55,10 @@ class Advancer:
         clock: Clock,
         log: FilteringBoundLogger,
         policy_of: Callable[[str], Policy],
+        announce: Announce = announce_nothing,
     ) -> None:
         self._store, self._queue, self._clock, self._log = store, queue, clock, log
-        self._policy_of = policy_of
+        self._policy_of, self._announce = policy_of, announce
 
     def advance(
         self,
@@ -139,7 +140,11 @@ class Advancer:
             offer_now=offer_now,
             put_off_s=put_off_s,
             answers=source.answers,
+            news=self._announce(before.transcription, decision.state),
         )
+        if committed.announcements:  # at once: nothing that follows changes what is said
+            with suppress(QueueUnavailable):  # the dispatcher offers again
+                self._queue.offer_announcements(committed.announcements)
         if committed.wait_s is None:  # else the bot's rate is used up, and nothing was written
             self._tell(before, decision, event, source)
             self._record_results(before, decision, event, policy)

@@ -103,7 +103,7 @@ def silent(heartbeats: Mapping[str, tuple[float, str]], *, now: float) -> tuple[
         workers, began = program.told.get("workers"), program.started_at
         if not isinstance(workers, int) or began is None or abs(now - began) < SILENT_AFTER_S:
             continue
-        for role in ("web", "inbox", *(f"worker-{n + 1}" for n in range(workers))):
+        for role in ("web", "inbox", "outgoing", *(f"worker-{n + 1}" for n in range(workers))):
             last = by_name.get(f"{role}@{program.host}")
             if last is None or last.age_s > SILENT_AFTER_S:
                 number = f" (process {last.pid})" if last is not None and last.pid is not None else ""

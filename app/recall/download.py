@@ -24,7 +24,7 @@ import requests
 from app.errors import DownloadBlocked
 from app.recall.endpoints import USER_AGENT
 from app.recall.http_exchange import TROUBLE, Call, ExchangeFailed, HttpTimeouts, Wire, chunks, name_of
-from app.recall.url_checks import host_is_loopback, is_public, is_public_name, parts_of
+from app.recall.url_checks import host_is_loopback, is_public, why_refused
 
 MAX_TRANSCRIPT_BYTES = 200 * 1024 * 1024
 _MAX_REDIRECTS = 3
@@ -78,7 +78,8 @@ def _body(url: str, timeouts: HttpTimeouts, is_local: bool, at_most: int) -> Gen
     timeout_s = (timeouts.connect_timeout_s, timeouts.read_timeout_s)
     with contextlib.closing(Wire()) as connections:
         for _ in range(1 + _MAX_REDIRECTS):
-            refusal = why_refused(url, is_local=is_local)
+            is_plain_fine = is_local and host_is_loopback(url)
+            refusal = why_refused(url, is_private_fine=is_local, is_plain_fine=is_plain_fine)
             if refusal is not None:
                 raise ExchangeFailed(refusal)
             overall_s = max(ends_at - time.monotonic(), 0.0)
@@ -94,16 +95,6 @@ def _body(url: str, timeouts: HttpTimeouts, is_local: bool, at_most: int) -> Gen
             except TROUBLE as error:
                 raise ExchangeFailed(name_of(error, call)) from None
         raise ExchangeFailed("redirects")
-
-
-def why_refused(url: str, *, is_local: bool) -> str | None:
-    """Why an address must not be asked, before anything is resolved; None when it may."""
-    parts = parts_of(url)
-    if parts is None:
-        return "bad_address"
-    if parts.scheme != "https" and not (is_local and host_is_loopback(url)):
-        return "not_https"
-    return None if is_local or is_public_name(parts.hostname or "") else "address_refused"
 
 
 def _checked(response: requests.Response, at_most: int) -> Iterator[bytes]:

@@ -97,6 +97,23 @@ def is_public_name(host: str) -> bool:
     return is_public(host)
 
 
+def why_refused(url: str, *, is_private_fine: bool, is_plain_fine: bool) -> str | None:
+    """
+    Why an address must not be asked, before anything is resolved: `bad_address`, `not_https` or
+    `address_refused`; None when it may.
+
+    Args:
+        is_private_fine: It may lead into a private network.
+        is_plain_fine: It may be http.
+    """
+    parts = parts_of(url)
+    if parts is None:
+        return "bad_address"
+    if parts.scheme != "https" and not is_plain_fine:
+        return "not_https"
+    return None if is_private_fine or is_public_name(parts.hostname or "") else "address_refused"
+
+
 def check_base_url(url: str) -> str:
     """
     Recall's base URL without its trailing slash.

@@ -22,8 +22,8 @@ from app.settings.program_name import ROOT
 
 _POLICY = "AFTERWORD_POLICY"
 # What it is made of, and it.
-_OF_POLICY = ("policy_file", "provider_order", "policy")
 _OF_STORES = {"storage_environment": "the object store's own settings"}
+_OF_POLICY = ("policy_file", "provider_order", "policy_tables", "policy", "endpoints")
 _DIGITS = 4  # hexadecimal
 
 

@@ -28,6 +28,8 @@ from app.settings import env_file, values
 from app.settings.faults import Faults, must
 from app.settings.host_environment import NAMES as SURROUNDINGS
 from app.settings.host_environment import home_warnings, is_host, surroundings_problems
+from app.settings.outgoing import Endpoint
+from app.settings.policy_file import PolicyTables
 from app.settings.program_name import ROOT
 from app.settings.server_urls import sqlite_file
 from app.settings.values import ApiKey, ReadBy
@@ -53,6 +55,7 @@ def setting(
 
 
 _MADE: Any = Field(None)  # of other settings
+_MADE_UNSHOWN: Any = Field(None, repr=False)  # and with addresses in it that may hold a secret
 
 
 def extra_of(field: FieldInfo) -> dict[str, Any]:
@@ -84,7 +87,9 @@ class Settings(BaseModel):
     provider_order: str | None = setting(
         "AFTERWORD_PROVIDERS", None, "Recall's provider keys in order", reload=True
     )
+    policy_tables: Annotated[PolicyTables, ReadBy(values.policy_tables)] = _MADE_UNSHOWN
     policy: Annotated[Policy, ReadBy(values.policy)] = _MADE
+    endpoints: Annotated[tuple[Endpoint, ...], ReadBy(values.endpoints)] = _MADE
     api_key: Annotated[str, ReadBy(values.api_key)] = setting(
         "RECALL_API_KEY",
         "",
@@ -114,6 +119,9 @@ class Settings(BaseModel):
     )
     storage_environment: Annotated[dict[str, str], ReadBy(values.storage_environment)] = Field(
         None, repr=False, validate_default=True
+    )
+    public_url: Annotated[str | None, ReadBy(values.public_url)] = setting(
+        "PUBLIC_URL", None, "this installation's address as others see it", reload=True
     )
     workers: Annotated[int, ReadBy(values.whole(1, 64))] = setting(
         "AFTERWORD_WORKERS", "4", "worker processes, 1 to 64"

@@ -21,6 +21,7 @@ from app.core.policy import CEILING, FORMATS, Policy, ProviderChoice, Selection
 from app.recall.limits import TRANSCRIPTS_PER_RECORDING
 from app.recall.providers import ASYNC_PROVIDERS, BUILT_IN_PROVIDERS, is_misspelt, may_be_async, meant_by
 from app.settings.faults import Say, Table, ended, line_of, must, sentences
+from app.settings.outgoing import WebhookTables
 
 _NAME_ONE = "name at least one of Recall's asynchronous providers, e.g. recallai_async"
 _BUILT_IN_OPTIONS = {choice.key: choice.options for choice in BUILT_IN_PROVIDERS}
@@ -169,6 +170,7 @@ class PolicyTables(Table):
     prune_stored: bool = key(False, "finished transcripts that are stored here may be deleted at Recall")
     search: bool = key(True, "keep an index of what was said, beside or in the database")
     select: SelectTable = key(SelectTable(), "which recordings")
+    webhooks: WebhookTables = key({}, "who is told what became of a recording")
     retention: RetentionTable = key(RetentionTable(), "how long what is stored is kept")
 
     def policy(self, *, time_scale: float) -> Policy:

@@ -21,10 +21,11 @@ from pydantic import PlainValidator
 from app.core.policy import Policy
 from app.recall.limits import REGIONS, base_url_of, region_of
 from app.recall.signatures import Secret, parse_secret
-from app.recall.url_checks import check_base_url, host_is_loopback
+from app.recall.url_checks import check_base_url, host_is_loopback, parts_of
 from app.settings import object_stores
 from app.settings.faults import Faults
-from app.settings.policy_file import read_policy
+from app.settings.outgoing import Endpoint, endpoints_of
+from app.settings.policy_file import PolicyTables, read_policy
 from app.settings.server_urls import (
     fits,
     postgresql_problems,
@@ -92,8 +93,8 @@ def time_scale(text: str, info: Any) -> float:
     return float(text)
 
 
-def policy(_: object, info: Any) -> Policy:
-    """Of the file that is named, else of `policy.toml` where it lies, else the built-in one."""
+def policy_tables(_: object, info: Any) -> PolicyTables:
+    """Of the file that is named, else of `policy.toml` where it lies, else what is built in."""
     faults, file = info.context, info.data["policy_file"]
     is_there = os.path.exists(file)  # not Path's, which raises where a folder may not be entered
     is_named = "AFTERWORD_POLICY" in faults.given
@@ -102,9 +103,28 @@ def policy(_: object, info: Any) -> Policy:
         problem(f"AFTERWORD_POLICY: there is no file {file}; write one or unset the variable.")
     path = file if is_there and (is_named or not faults.is_isolated) else None
     order, warn = info.data["provider_order"], faults.warnings.append
-    return read_policy(path, order=order, problem=problem, warn=warn).policy(
-        time_scale=info.data["time_scale"]
-    )
+    return read_policy(path, order=order, problem=problem, warn=warn)
+
+
+def policy(_: object, info: Any) -> Policy:
+    """What the rules decide by."""
+    tables: PolicyTables = info.data["policy_tables"]
+    return tables.policy(time_scale=info.data["time_scale"])
+
+
+def endpoints(_: object, info: Any) -> tuple[Endpoint, ...]:
+    """Of the tables `[webhooks.NAME]`."""
+    tables: PolicyTables = info.data["policy_tables"]
+    return tuple(endpoints_of(tables.webhooks, faults=info.context, about=POLICY))
+
+
+def public_url(text: str | None, _info: Any) -> str | None:
+    """Without its trailing slash."""
+    if text is None:
+        return None
+    if parts_of(text) is None or "?" in text or "#" in text:
+        raise ValueError("must be this installation's address as others see it: https://HOST")
+    return text.rstrip("/")
 
 
 def api_key(text: str, _info: Any) -> str:

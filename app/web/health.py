@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from app.adapters.redis.job_queue import QueueCounts, RqQueue
+from app.adapters.sql.announcements import DISABLED, FAILING, EndpointState
 from app.adapters.sql.health import Facts, Health
 from app.core.durations import Scaled, seconds
 from app.errors import AfterwordError
@@ -26,9 +27,10 @@ from app.orchestrator.ports import ResultBlobs
 from app.orchestrator.records import KEY_FOREIGN, KEY_UNSEEING
 from app.processes import heartbeats
 from app.recall.limits import STATUS_PAGE
+from app.settings.outgoing import Endpoint
 from app.settings.workspaces import WorkspaceSettings
 
-PARTS = ("database", "queue", "storage", "workers", "recall", "providers", "inbox")
+PARTS = ("database", "queue", "storage", "workers", "recall", "providers", "inbox", "outgoing")
 RESPONSE_TIMEOUT_S = 0.7  # of the second in which /readyz answers
 FRESH_FOR_S = 1.0
 
@@ -107,6 +109,17 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
             "here."
         ),
     },
+    "outgoing": {
+        DOWN: (
+            "Outgoing webhooks to {failing} fail again and again: what is announced waits and is tried "
+            "again. `./afterword webhooks deliveries` says what comes back."
+        ),
+        PAUSED: (
+            "Outgoing webhooks to {gone} are disabled: it answered 410, and what is announced waits. "
+            "`./afterword webhooks enable {first}` sends it all, as does another url."
+        ),
+        UNKNOWN: "How the endpoints are is not known while the database does not answer.",
+    },
 }
 NO_WEB = (
     "No web process answers: webhooks are not taken, and Recall sends them again. See the log of `up`; one "
@@ -184,6 +197,7 @@ class Report:
         facts, queues: From the database, from Redis; None when that did not answer in time.
         causes: Why a part is "down", where there is a sentence for that alone.
         silent: Processes that should give heartbeats, and do not.
+        endpoints: Of outgoing webhooks, by their names: "ok", "failing" or "disabled".
     """
 
     parts: Mapping[str, str]
@@ -191,6 +205,7 @@ class Report:
     queues: tuple[QueueCounts, ...] | None = None
     causes: Mapping[str, str] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
+    endpoints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_ready(self) -> bool:
@@ -223,8 +238,11 @@ class Report:
     def by_part(self) -> dict[str, str]:
         """A sentence with its remedy for each part that is not well, and for "web", no part of `parts`."""
         who, number = ", ".join(self.silent), self.facts.unreadable if self.facts is not None else None
+        gone = [name for name, state in self.endpoints.items() if state == DISABLED]
+        failing = [name for name, state in self.endpoints.items() if state == FAILING]
+        more = {"gone": ", ".join(gone), "first": gone[0] if gone else "", "failing": ", ".join(failing)}
         told = {
-            part: _SENTENCES[part][self.causes.get(part, state)].format(who=who, number=number)
+            part: _SENTENCES[part][self.causes.get(part, state)].format(who=who, number=number, **more)
             for part, state in self.parts.items()
             if state != OK
         }
@@ -252,9 +270,10 @@ class Readiness:
         blobs: ResultBlobs,
         *,
         workspaces: Collection[WorkspaceSettings],
+        endpoints: Collection[Endpoint] = (),
         told: ToldAfter,
     ) -> None:
-        self._workspaces = tuple(workspaces)
+        self._workspaces, self._endpoints = tuple(workspaces), tuple(endpoints)
         self._told = told
         self._write = Probe(store.check_write)
         self._facts = Probe(
@@ -292,9 +311,15 @@ class Readiness:
             "recall": _worst(recall),
             "providers": _worst(_providers(*pair) for pair in pairs),
             "inbox": _worst(self._inbox(*pair) for pair in pairs),
+            "outgoing": _outgoing(endpoints := self._endpoint_states(facts)),
         }
         causes = {part: state for part, state in states.items() if state not in (OK, DOWN, PAUSED, UNKNOWN)}
-        return Report(parts | states | dict.fromkeys(causes, DOWN), facts, queues, causes, silent)
+        parts |= states | dict.fromkeys(causes, DOWN)
+        return Report(parts, facts, queues, causes, silent, endpoints)
+
+    def _endpoint_states(self, facts: Facts) -> dict[str, str]:
+        nothing = EndpointState()
+        return {one.name: facts.endpoints.get(one.name, nothing).said(one.digest) for one in self._endpoints}
 
     def _recall(self, workspace: WorkspaceSettings, facts: Facts) -> str:
         if facts.pause is not None or facts.key_status in _BLIND:
@@ -325,6 +350,11 @@ class Readiness:
         )
         has_heard = _is_of_the_last(day_s, facts, *accepted, facts.first_start_at)  # a day is given to begin
         return _NONE_COME if is_made_up_for and not has_heard else OK
+
+
+def _outgoing(endpoints: Mapping[str, str]) -> str:
+    states = endpoints.values()
+    return PAUSED if DISABLED in states else DOWN if FAILING in states else OK
 
 
 def _worst(states: Iterable[str]) -> str:

@@ -27,6 +27,7 @@ from app.adapters.sql import tables
 from app.core.state import ENDS
 from app.errors import Away
 from app.settings.program_name import ROOT
+from tests.announce.receiver import SECRET, Receiver, policy_of
 from tests.bench.report import Options
 from tests.chaos.database import open_database
 from tests.flow.stage import Installation, installation
@@ -174,6 +175,7 @@ def pipeline(
     delay_ms: int = 0,
     time_scale: float = 1.0,
     database_url: str | None = None,
+    endpoint: Receiver | None = None,
 ) -> Iterator[Pipeline]:
     """
     Everything running and ready, in a home of its own; stopped at the end.
@@ -181,6 +183,7 @@ def pipeline(
     Args:
         limits: What Recall's published rates are multiplied by, or "on" or "off".
         delay_ms: How long the way to Recall's API takes, in real time.
+        endpoint: Of outgoing webhooks.
         database_url: One that is there; None for a new one of `options.database`.
 
     Raises:
@@ -191,6 +194,9 @@ def pipeline(
         if database_url is None:
             database_url = stack.enter_context(open_database(options.database, home=tmp / "home")).url
         more = {"DATABASE_URL": database_url} if database_url is not None else {}
+        if endpoint is not None:
+            (policy := tmp / "policy.toml").write_text(policy_of({"bench": endpoint.url}), "utf-8")
+            more |= {"AFTERWORD_POLICY": str(policy), "HOOK_SECRET": SECRET}
         place = stack.enter_context(
             installation(tmp, seed=options.seed, time_scale=time_scale, workers=workers, **more)
         )

@@ -34,7 +34,7 @@ from app.adapters.sql.rehearsal import rehearse
 from app.adapters.sql.store import SqlStore
 from app.clock import SystemClock
 from app.errors import Away
-from app.orchestrator.records import NewDelivery, Offerable
+from app.orchestrator.records import AnnouncementOffer, NewDelivery, Offerable
 from app.orchestrator.service import Service
 from app.orchestrator.timing import Timing
 from app.settings.program_name import ROOT
@@ -138,6 +138,9 @@ class _Queue:
 
     def room(self) -> int:
         return 8
+
+    def offer_announcements(self, items: Sequence[AnnouncementOffer]) -> None:
+        assert not items
 
     def offer(self, items: Sequence[Offerable]) -> None:
         self.offered += [item.id for item in items]

@@ -45,9 +45,11 @@ def test_memory_written_by_a_process_is_its_own() -> None:
 def test_a_service_is_measured_idle_at_work_and_with_a_huge_transcript() -> None:
     result = memory.run(Options(quick=True, only=("idle", "transcript", "work")))
     told = {row.what: row.value for row in result.rows}
-    assert told["  processes"] >= 11, "up, valkey twice, web three times, five workers, dispatcher"
+    assert told["  processes"] >= 12, "up, valkey twice, web three times, six workers, dispatcher"
     names = " ".join(result.raw["idle_by_process"])
-    assert all(name in names for name in ("valkey-server", "web", "worker-1", "inbox", "dispatcher"))
+    assert all(
+        name in names for name in ("valkey-server", "web", "worker-1", "inbox", "outgoing", "dispatcher")
+    )
     assert 50 < told["whole service idle, PSS"] < 1000
     sizes = result.raw["huge"]["sizes"]
     assert sizes["transcript.json"] >= 3 * _MB

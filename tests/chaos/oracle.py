@@ -44,6 +44,10 @@ class Kind(StrEnum):
     NOT_FINAL = "a manifest that was not final"
     REMOVED_PAID = "a removed provider paid"
     FOREIGN_PAID = "another workspace's recording paid"
+    UNTOLD = "ended and not announced"
+    OTHER_NEWS = "announced and did not end so"
+    EARLY_NEWS = "announced before its manifest"
+    FORGED_NEWS = "announcement with a wrong signature"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,9 @@ class Evidence:
         stuck: Recordings that were not at an end and had no command, at any look.
         not_final: (recording, what is wrong) with a manifest that a reader has seen.
         removed: What was taken out of the policy while the service ran.
+        told: What a healthy endpoint of outgoing webhooks was told of each recording.
+        told_early: Recordings whose manifest was not there at that moment.
+        told_forged: Requests to it that were not rightly signed.
         theirs: Recordings of another workspace, to whose key the service was restarted for a while.
     """
 
@@ -126,6 +133,9 @@ class Evidence:
     not_final: tuple[tuple[str, str], ...] = ()
     removed: Removed | None = None
     theirs: tuple[str, ...] = ()
+    told: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    told_early: tuple[str, ...] = ()
+    told_forged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +192,7 @@ def judge(evidence: Evidence) -> Verdict:
         offences += _of_the_end(recording_id, plan, known, evidence)
         if known is not None and End(known.phase, known.reason) in plan.ends:
             ends[End(known.phase, known.reason)] += 1
+            offences += _of_the_news(recording_id, known, evidence.told.get(recording_id, frozenset()))
         offences += _of_the_files(recording_id, evidence)
         offences += _of_the_removed(recording_id, evidence)
         money = list(_of_the_money(recording_id, plan, evidence))
@@ -263,6 +274,22 @@ def _of_the_removed(recording_id: str, evidence: Evidence) -> Iterator[Offence]:
             yield Offence(Kind.REMOVED_PAID, recording_id, what)
 
 
+# By the end: what must have been announced, and what may have been (a success after a failure is).
+_NEWS = {
+    "stored": ("transcription.completed", {"transcription.completed", "transcription.failed"}),
+    "failed": ("transcription.failed", {"transcription.failed"}),
+}
+
+
+def _of_the_news(recording_id: str, known: Known, told: frozenset[str]) -> Iterator[Offence]:
+    """Of one that ended as scripted; what did not is told in a row of its own."""
+    wanted, allowed = _NEWS.get(known.phase, (None, set[str]()))
+    if wanted is not None and wanted not in told:
+        yield Offence(Kind.UNTOLD, recording_id, f"{wanted} never came")
+    if wrong := told - allowed:
+        yield Offence(Kind.OTHER_NEWS, recording_id, ", ".join(sorted(wrong)))
+
+
 def _only_paid_twice(offences: Sequence[Offence]) -> bool:
     return bool(offences) and all(offence.kind is Kind.PAID_TWICE for offence in offences)
 
@@ -306,6 +333,10 @@ def _of_what_was_seen_meanwhile(evidence: Evidence) -> Iterator[Offence]:
         yield Offence(Kind.STUCK, recording_id, "it had no command")
     for recording_id, what in evidence.not_final:
         yield Offence(Kind.NOT_FINAL, recording_id, what)
+    for recording_id in evidence.told_early:
+        yield Offence(Kind.EARLY_NEWS, recording_id, "there was no manifest")
+    if evidence.told_forged:
+        yield Offence(Kind.FORGED_NEWS, None, f"{evidence.told_forged} times")
     for recording_id in evidence.theirs:
         if billed := evidence.bill["per_recording"][recording_id]["billed"]:
             yield Offence(Kind.FOREIGN_PAID, recording_id, f"{billed} times")

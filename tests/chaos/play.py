@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.errors import Away, StoreUnavailable
+from tests.chaos.announcements import HEALTHY
 from tests.chaos.hostile_requests import HostileRequests
 from tests.chaos.manifests import Manifests, wrongs
 from tests.chaos.oracle import ENDS, Evidence, Known, Removed, Terms
@@ -118,6 +119,9 @@ def play(stage: Stage, run: Run, *, tell: Callable[[Progress], None]) -> Played:
         not_final=tuple(wrongs(seen)),
         removed=None if stage.keys_before is None else Removed(REMOVED, stage.keys_before),
         theirs=tuple(stage.theirs),
+        told={recording: frozenset(events) for recording, events in stage.endpoints.told.events.items()},
+        told_early=tuple(stage.endpoints.told.early),
+        told_forged=stage.endpoints.told.forged,
     )
     return Played(
         evidence,
@@ -190,6 +194,7 @@ class _Company:
         counts = self.stage.place.store.counts()
         pending = [d for d in self.stage.place.recall.deliveries() if d["state"] in ("pending", "held")]
         left = {"commands due": counts.commands_due, "deliveries unapplied": counts.deliveries_unapplied}
+        left["announcements under way"] = counts.announcements_waiting.get(HEALTHY, 0)
         left["webhooks under way"] = len([d for d in pending if not d["forged"]])
         return [f"{number} {what}" for what, number in left.items() if number]
 

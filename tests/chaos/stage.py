@@ -24,6 +24,8 @@ import sqlalchemy as sa
 from app.adapters.sql import tables as t
 from app.errors import Away
 from app.simulator.api.downloads import render_transcript
+from tests.announce.receiver import SECRET
+from tests.chaos.announcements import Endpoints, endpoints
 from tests.chaos.bucket import Bucket, faulty_bucket
 from tests.chaos.oracle import ENDS, Folder, Known, faults_of
 from tests.flow.stage import Installation, installation
@@ -52,6 +54,7 @@ class Stage:
     A run's parts.
 
     Attributes:
+        endpoints: Of outgoing webhooks.
         starter: Starts the service anew: its thread lives as long as the stage, and `up` is tied to it.
         theirs: The recordings of the other workspace.
         keys_before: The Idempotency-Keys stamped before the policy was changed; None while it is the first.
@@ -62,6 +65,7 @@ class Stage:
     place: Installation
     starter: Executor
     policy_path: Path
+    endpoints: Endpoints
     on_silence: str = "fail"
     theirs: list[str] = field(default_factory=list)
     keys_before: frozenset[str] | None = None
@@ -105,7 +109,8 @@ class Stage:
         def change() -> None:
             with self.place.store.reading() as connection:
                 self.keys_before = frozenset(connection.execute(sa.select(t.sends.c.key)).scalars())
-            self.policy_path.write_text(_policy(self.on_silence, (_INSTEAD, *_PROVIDERS[1:])), "utf-8")
+            providers = (_INSTEAD, *_PROVIDERS[1:])
+            self.policy_path.write_text(_policy(self.on_silence, providers, self.endpoints), "utf-8")
 
         self._restart(change)
 
@@ -212,13 +217,13 @@ def open_stage(
         Away: The service did not become ready; the message names its log.
     """
     policy = tmp / "policy.toml"
-    policy.write_text(_policy(on_silence, _PROVIDERS), "utf-8")
     with ExitStack() as opened:
         bucket, more = None, dict[str, Any]()
         if store != "files":
             bucket = opened.enter_context(faulty_bucket(seed, tmp / "home/transcripts"))
             more |= bucket.environment
         starter = opened.enter_context(ThreadPoolExecutor(max_workers=1))
+        told_to = opened.enter_context(endpoints(tmp / "home" / _ROOT_OF_FILES))
         place = opened.enter_context(
             installation(
                 tmp,
@@ -227,9 +232,11 @@ def open_stage(
                 time_scale=TIME_SCALE,
                 workers=workers,
                 AFTERWORD_POLICY=str(policy),
+                HOOK_SECRET=SECRET,
                 **more,
             )
         )
+        policy.write_text(_policy(on_silence, _PROVIDERS, told_to), "utf-8")
         place.recall.settings(page_size=_PAGE_SIZE)
         if "addresses" in told:
             place.recall.settings(next_address=("https", "recall", "path")[seed % 3])
@@ -239,14 +246,14 @@ def open_stage(
             place.start()
         except AssertionError as error:
             raise Away(str(error)) from error
-        stage = Stage(place, starter, policy, on_silence, bucket=bucket)
+        stage = Stage(place, starter, policy, told_to, on_silence, bucket=bucket)
         if "foreign key" in told:
             stage.let_another_workspace_record()
         yield stage
 
 
-def _policy(on_silence: str, providers: tuple[str, ...]) -> str:
+def _policy(on_silence: str, providers: tuple[str, ...], told_to: Endpoints) -> str:
     return (
         f"providers = {json.dumps(providers)}\nattempts = {BUDGET}\n"
-        f'give_up_after_h = {GIVE_UP_AFTER_H}\non_silence = "{on_silence}"\n'
+        f'give_up_after_h = {GIVE_UP_AFTER_H}\non_silence = "{on_silence}"\n' + told_to.policy
     )

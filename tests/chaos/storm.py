@@ -35,7 +35,7 @@ _FORWARD, _BACK = "the database's clock forward", "the database's clock back"
 _STEP_S = 75 * 60 / TIME_SCALE
 # So long every create waits for money before the policy changes under it.
 _WITHOUT_MONEY_S = 2.0
-_ROLES = ("web", "a gunicorn worker", "a worker", "inbox", "dispatcher", "a horse", "a horse")
+_ROLES = ("web", "a gunicorn worker", "a worker", "inbox", "outgoing", "dispatcher", "a horse", "a horse")
 
 
 @dataclass(frozen=True, slots=True)

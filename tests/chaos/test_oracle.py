@@ -16,6 +16,7 @@ from tests.chaos.oracle import Evidence, Folder, Kind, Known, Removed, Terms, fa
 from tests.chaos.recovery import Recovery
 from tests.chaos.script import STORED, End, Plan
 
+_COMPLETED, _FAILED = frozenset({"transcription.completed"}), frozenset({"transcription.failed"})
 _AT = "2026-01-01T12:00:00+00:00"
 _AT_S = 1_767_268_800.0
 
@@ -80,6 +81,7 @@ def clean() -> Evidence:
         kept=frozenset({"msg_a", "msg_b", "msg_c"}),
         folders={"a": {"a-t1": Folder()}, "b": {"b-t2": Folder()}, "d": {"d-t1": Folder()}},
         terms=Terms(budget=3),
+        told={"a": _COMPLETED, "b": _COMPLETED | _FAILED, "c": _FAILED, "d": _COMPLETED},
         recoveries=(Recovery("a horse", is_kill=True, took_s=2.0), Recovery("database away", False, 40.0)),
     )
 
@@ -115,6 +117,10 @@ def _with_folders(recording_id: str, folders: dict[str, Folder]) -> Doctor:
 
 def _with_delivery(delivery: dict[str, Any]) -> Doctor:
     return lambda evidence: replace(evidence, deliveries=[*evidence.deliveries, delivery])
+
+
+def _with_told(recording_id: str, told: frozenset[str]) -> Doctor:
+    return lambda evidence: replace(evidence, told={**evidence.told, recording_id: told})
 
 
 def _with_theirs(evidence: Evidence, recording_id: str) -> Evidence:
@@ -192,6 +198,11 @@ DOCTORED: dict[str, tuple[Kind, Doctor]] = {
         Kind.NOT_RECOVERED,
         lambda e: replace(e, recoveries=(Recovery("a horse", True, 31.0),)),
     ),
+    "a result was not announced": (Kind.UNTOLD, _with_told("a", frozenset())),
+    "a failure was not announced": (Kind.UNTOLD, _with_told("c", frozenset())),
+    "a failure was announced as a result, too": (Kind.OTHER_NEWS, _with_told("c", _COMPLETED | _FAILED)),
+    "a result was announced too early": (Kind.EARLY_NEWS, lambda e: replace(e, told_early=("a",))),
+    "an announcement was not signed": (Kind.FORGED_NEWS, lambda e: replace(e, told_forged=1)),
     "not at an end and without a command": (Kind.STUCK, lambda e: replace(e, stuck=frozenset({"a"}))),
     "a manifest that changed": (
         Kind.NOT_FINAL,

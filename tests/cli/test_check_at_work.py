@@ -11,7 +11,7 @@ from redis import Redis
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from app import wiring
-from app.adapters.redis.job_queue import INBOX, RECALL, queue_name
+from app.adapters.redis.job_queue import INBOX, KINDS, queue_name
 from app.processes.home_lock import hold_home
 from tests.cli.conftest import Home
 from tests.contract.test_queue import Server
@@ -23,7 +23,7 @@ def at_work(home: Home) -> Iterator[Server]:
     server = Server(home.settings.home)
     queue_id = wiring.ask_queue_id(home.store)
     with Redis.from_url(server.url) as client:
-        for kind in (RECALL, INBOX):
+        for kind in KINDS:
             key = f"rq:worker:{kind}"
             client.hset(key, "birth", "now")
             client.expire(key, 80)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from app.cli.backfill import _hand_over_what_is_due
-from app.orchestrator.records import Offerable
+from app.orchestrator.records import AnnouncementOffer, Offerable
 from tests.cli.conftest import Home
 
 
@@ -18,6 +18,9 @@ class Taking:
 
     def room(self) -> int:
         return 8
+
+    def offer_announcements(self, items: Sequence[AnnouncementOffer]) -> None:
+        assert not items
 
     def offer(self, items: Sequence[Offerable]) -> None:
         self.taken += [item.description for item in items]

@@ -86,7 +86,7 @@ def test_one_screen_has_each_of_what_a_person_asks(home: Home) -> None:
     assert len(said.out.splitlines()) < 40
     assert set(told) == {
         "is_well", "status", "version", "now", "service", "processes", "parts", "oldest_undone_s",
-        "not_indexed", "last_webhook_at", "last_stored_at", "recordings", "providers", "paused",
+        "not_indexed", "last_webhook_at", "last_stored_at", "recordings", "providers", "endpoints", "paused",
         "providers_down", "key_is_foreign", "recall_trouble_since", "changed_settings", "problems", "notes",
     }  # fmt: skip
     assert {process["name"] for process in told["processes"]} == {"up", "worker-1", "inbox", "web"}

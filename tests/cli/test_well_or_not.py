@@ -22,7 +22,7 @@ from tests.cli.test_check import another_server, beats_now
 from tests.cli.test_check_at_work import at_work
 from tests.cli.test_status import in_a_terminal
 
-ALL = ("web", "inbox", "worker-1", "worker-2", "worker-3", "worker-4")
+ALL = ("web", "inbox", "outgoing", "worker-1", "worker-2", "worker-3", "worker-4")
 RECORDING = "33333333-3333-4333-8333-333333333333"
 
 
@@ -45,7 +45,7 @@ def said(home: Home) -> tuple[list[str], list[str]]:
     return problems, mended
 
 
-@pytest.mark.parametrize("role", ["web", "inbox", "worker-3"])
+@pytest.mark.parametrize("role", ["web", "inbox", "outgoing", "worker-3"])
 def test_a_process_without_heartbeat_is_not_well_and_is_named(home: Home, role: str) -> None:
     at_its_work(home, without=role)
     with at_work(home), another_server(200, b'{"parts": {"database": "ok"}}') as address:

@@ -26,16 +26,28 @@ from rq.serializers import JSONSerializer
 from rq.utils import import_attribute
 
 from app.adapters.redis import embedded_server
-from app.adapters.redis.job_queue import INBOX, JOBS, PERFORM_JOB, RECALL, RECEIVE_JOB, RqQueue, queue_name
+from app.adapters.redis.job_queue import (
+    ANNOUNCE_JOB,
+    INBOX,
+    JOBS,
+    KINDS,
+    OUTGOING,
+    PERFORM_JOB,
+    RECALL,
+    RECEIVE_JOB,
+    RqQueue,
+    lane_of,
+    queue_name,
+)
 from app.errors import QueueUnavailable, StoreUnavailable
 from app.orchestrator.ports import Queue
-from app.orchestrator.records import Offerable
+from app.orchestrator.records import AnnouncementOffer, Offerable
 from app.orchestrator.timing import Timing
 from tests.process_checks import wait_until_ready
 
 WORKERS = 2
 QUEUE_ID = "0a1b2c3d"
-NAMES = {kind: queue_name(kind, QUEUE_ID) for kind in (RECALL, INBOX)}
+NAMES = {kind: queue_name(kind, QUEUE_ID) for kind in KINDS}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -173,10 +185,22 @@ def test_wake_up_that_was_taken_makes_place_for_the_next(queue: Queue, redis: Re
     assert len(jobs(redis, INBOX)) == 1
 
 
+def test_announcements_go_to_a_queue_of_their_own_while_there_is_room(queue: RqQueue, redis: Redis) -> None:
+    queue.offer_announcements([])
+    queue.offer_announcements([AnnouncementOffer(number, "crm") for number in range(150)])
+    queue.offer_announcements([AnnouncementOffer(number, "data") for number in range(150)])
+    waiting = jobs(redis, OUTGOING)
+    assert len(waiting) == 200  # the dispatcher offers the others again
+    assert {(job.func_name, job.args[1]) for job in waiting} == {
+        (ANNOUNCE_JOB, lane_of("crm")),
+        (ANNOUNCE_JOB, lane_of("data")),
+    }
+
+
 def test_counts_tell_what_waits(queue: RqQueue) -> None:
     queue.offer(offerables(1, 2))
     queue.wake_inbox()
-    recall, inbox = queue.counts()
+    recall, inbox, _ = queue.counts()
     assert (recall.name, recall.waiting, recall.started, recall.failed, recall.stuck) == (RECALL, 2, 0, 0, 0)
     assert (inbox.name, inbox.waiting, inbox.workers) == (INBOX, 1, 0)
 
@@ -268,8 +292,9 @@ def test_every_key_begins_as_rqs_own_so_that_an_acl_for_those_is_enough(server: 
         narrow.offer(offerables(7))
         narrow.wake_inbox()
         narrow.ask_reconcile()
+        narrow.offer_announcements([AnnouncementOffer(5, "crm")])
         assert narrow.room() == 6
-        assert [counts.waiting for counts in narrow.counts()] == [2, 1]
+        assert [counts.waiting for counts in narrow.counts()] == [2, 1, 1]
     finally:
         redis.execute_command("ACL", "DELUSER", "narrow")  # type: ignore[no-untyped-call]
 
@@ -278,11 +303,11 @@ def test_two_installations_on_one_redis_see_nothing_of_each_other(server: Server
     mine, theirs = (RqQueue(server.url, WORKERS, Timing(), queue_id) for queue_id in ("aa", "bb"))
     mine.offer(offerables(1, 2))
     mine.wake_inbox()
-    assert [counts.waiting for counts in theirs.counts()] == [0, 0]
+    assert [counts.waiting for counts in theirs.counts()] == [0, 0, 0]
     assert theirs.room() == 8
     theirs.wake_inbox()  # a wake-up that waits elsewhere wakes nobody here
-    assert [counts.waiting for counts in theirs.counts()] == [0, 1]
-    assert [counts.waiting for counts in mine.counts()] == [2, 1]
+    assert [counts.waiting for counts in theirs.counts()] == [0, 1, 0]
+    assert [counts.waiting for counts in mine.counts()] == [2, 1, 0]
 
 
 def test_name_is_asked_for_at_the_first_use_and_again_until_the_database_answers(
@@ -305,4 +330,4 @@ def test_name_is_asked_for_at_the_first_use_and_again_until_the_database_answers
     queue.wake_inbox()
     queue.offer(offerables(1))
     assert answers == []
-    assert queue.names == {RECALL: "recall-cc", INBOX: "inbox-cc"}
+    assert queue.names == {RECALL: "recall-cc", INBOX: "inbox-cc", OUTGOING: "outgoing-cc"}

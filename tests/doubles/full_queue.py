@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.orchestrator.records import Offerable
+from app.orchestrator.records import AnnouncementOffer, Offerable
 
 
 class FullQueue:
@@ -12,6 +12,9 @@ class FullQueue:
 
     def __init__(self) -> None:
         self.passes_asked = 0
+
+    def offer_announcements(self, items: Sequence[AnnouncementOffer]) -> None:
+        assert not items
 
     def offer(self, items: Sequence[Offerable]) -> None:
         assert not items, "a full queue was offered a command"

@@ -23,6 +23,7 @@ from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale
 from app.orchestrator import history as history_line
 from app.orchestrator.records import (
     KEYS_IN_USE,
+    Announcement,
     ArtifactRow,
     Begun,
     Committed,
@@ -85,6 +86,7 @@ class MemoryStore(MemoryInbox):
         offer_now: bool = True,
         put_off_s: float | None = None,
         answers: Sequence[Answer] = (),
+        news: Sequence[Announcement] = (),
     ) -> Committed:
         after, is_claim = decision.state, isinstance(event, events.Sending)
         recording = (after.workspace, after.recording_id)

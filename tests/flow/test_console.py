@@ -51,7 +51,7 @@ def test_password_is_in_no_line_and_the_command_shows_it(up: Installation) -> No
 
 
 def test_every_process_leaves_a_heartbeat(up: Installation) -> None:
-    wanted = {"web", "inbox", "worker-1", "worker-2"}
+    wanted = {"web", "inbox", "outgoing", "worker-1", "worker-2"}
     wait_until(
         lambda: {beat.role for beat in read(up.store.heartbeats())} >= wanted, within_s=20, what="all beat"
     )

@@ -29,6 +29,7 @@ COUNTS = Counts(
     rejected={"bad_signature": 7, "too_large": 1},
     alarms={"money_lost": 1},
     paused=("default",),
+    announcements_waiting={"crm": 3, "gone": 1},
 )
 FACTS = Facts(
     now=5000.0,
@@ -42,7 +43,7 @@ MEASURED = (
     {
         "recall:create:2xx": 40, "recall:create:http_402": 2, "recall:list:silence": 1, "failed:no_credit": 3,
         "stored_seconds:le:5": 2, "stored_seconds:le:60": 5, "stored_seconds:le:inf": 1,
-        "stored_seconds:sum_ms": 123_456, "goal:stored": 12, "sends": 99,
+        "outgoing:crm:delivered": 6, "stored_seconds:sum_ms": 123_456, "goal:stored": 12, "sends": 99,
     },
     {"accepted": 17, "rejected:stale": 1},
 )  # fmt: skip
@@ -63,7 +64,14 @@ def samples(text: bytes) -> dict[str, float]:
 def everything() -> bytes:
     parts = {**dict.fromkeys(PARTS, "ok"), "recall": "paused"}
     return metrics.render(
-        COUNTS, QUEUES, parts=parts, facts=FACTS, measured=MEASURED, providers=PROVIDERS, lines_dropped=4
+        COUNTS,
+        QUEUES,
+        parts=parts,
+        facts=FACTS,
+        measured=MEASURED,
+        providers=PROVIDERS,
+        endpoints={"crm": "disabled", "data": "ok"},
+        lines_dropped=4,
     )
 
 
@@ -76,6 +84,12 @@ def test_every_count_appears_under_its_name() -> None:
         "afterword_part_state{part=recall,state=paused}": 1,
         "afterword_part_state{part=recall,state=ok}": 0,
         "afterword_part_state{part=inbox,state=ok}": 1,
+        "afterword_outgoing_endpoint{endpoint=crm,state=disabled}": 1,
+        "afterword_outgoing_endpoint{endpoint=crm,state=ok}": 0,
+        "afterword_outgoing_waiting{endpoint=crm}": 3,
+        "afterword_outgoing_waiting{endpoint=data}": 0,
+        "afterword_outgoing_waiting{endpoint=gone}": 1,
+        "afterword_outgoing_tries_total{endpoint=crm,result=delivered}": 6,
         "afterword_transcriptions{phase=stored}": 12,
         "afterword_transcriptions{phase=failed}": 1,
         "afterword_attempts{provider=recallai_async,status=done}": 11,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from app.core.durations import Durations
 from app.errors import BlobsUnavailable, QueueUnavailable
-from app.orchestrator.records import Committed, Leased, Loaded, Offerable, SendOutcome
+from app.orchestrator.records import AnnouncementOffer, Committed, Leased, Loaded, Offerable, SendOutcome
 from app.orchestrator.timing import Timing
 from tests.doubles.memory_store import MemoryStore
 from tests.property.workers import current
@@ -143,6 +143,9 @@ class MemoryQueue:
         self.ids: list[int] = []
         self.has_wakeup = False
         self.is_away = False
+
+    def offer_announcements(self, items: Sequence[AnnouncementOffer]) -> None:
+        assert not items
 
     def offer(self, items: Sequence[Offerable]) -> None:
         self._check()

@@ -21,6 +21,7 @@ import requests
 from app.errors import DownloadBlocked, LeaseLost
 from app.recall import download
 from app.recall.http_exchange import Call, ExchangeFailed, HttpTimeouts, Wire
+from app.recall.url_checks import why_refused
 from tests.recall.raw_server import Behaviour, answer, drip, hang_up, raw_server, send, silence
 
 QUICK = replace(HttpTimeouts(), connect_timeout_s=2.0, read_timeout_s=0.4, download_overall_s=0.8)
@@ -264,7 +265,7 @@ metadata.google.internal printer.local router.home.arpa 1.2.3.4.5 256.256.256.25
 
 @pytest.mark.parametrize("host", INNER_NAMES.split())
 def test_names_that_lead_inwards_are_refused_before_a_proxy_resolves_them(host: str) -> None:
-    assert download.why_refused(f"https://{host}/x", is_local=False) == "address_refused"
+    assert why_refused(f"https://{host}/x", is_private_fine=False, is_plain_fine=False) == "address_refused"
 
 
 def test_a_proxy_is_not_asked_for_a_name_that_leads_inwards(
@@ -289,7 +290,7 @@ def test_a_proxy_is_not_asked_for_a_name_that_leads_inwards(
     ],
 )
 def test_public_hosts_may_be_asked(url: str) -> None:
-    assert download.why_refused(url, is_local=False) is None
+    assert why_refused(url, is_private_fine=False, is_plain_fine=False) is None
 
 
 @pytest.mark.parametrize("addresses", [["10.0.0.1"], ["52.216.1.1", "127.0.0.1"], ["fd00::1"], []])

@@ -17,10 +17,13 @@ from pydantic.fields import FieldInfo
 from app.core.durations import Durations
 from app.core.policy import Policy, ProviderChoice, Selection
 from app.recall.providers import BUILT_IN_PROVIDERS
+from app.recall.signatures import parse_secret
 from app.settings.environment import load_settings
 from app.settings.faults import Table, line_of, sentences
+from app.settings.outgoing import OutgoingEvent
 from app.settings.policy_file import PolicyTables, key
 from app.settings.program_name import ROOT
+from tests.announce.receiver import OLD_SECRET, SECRET
 from tests.policies import built_in
 from tests.settings.conftest import GOOD, Load, Problems
 
@@ -186,6 +189,8 @@ def test_durations_are_scaled_once(load: Load, root: Path) -> None:
     assert policy.durations == replace(Durations(), first_ask_s=1200.0).scaled(10)
 
 
+_HOOK = "[webhooks.crm]\nurl = 'https://crm.example/x'\nsecret_env = 'GOOD_HOOK'\n"
+_HOOKS = {"GOOD_HOOK": f"{SECRET} {OLD_SECRET}", "BAD_HOOK": "hunter2"}
 FAULTS = [
     ("provider = []", "Unknown key 'provider' in policy; did you mean 'providers'?"),
     ("attemps = 2", "did you mean 'attempts'?"),
@@ -232,6 +237,23 @@ FAULTS = [
     ("[select]\nminimum_duration_s = -1", "select.minimum_duration_s: must be between 0 seconds and a day"),
     ("[select]\nminimum_duration_s = nan", "select.minimum_duration_s: must be between 0 seconds and a day"),
     ("[select]\nminimum_duration_s = inf", "select.minimum_duration_s: must be between 0 seconds and a day"),
+    ("webhooks = 1", "webhooks has the wrong type"),
+    (_HOOK.replace("https://", "http://"), "must begin with https://; plain http needs allow_private"),
+    (_HOOK.replace("crm.example", "10.0.0.1"), "leads into a private network; allow_private = true"),
+    (_HOOK.replace("crm.example", "localhost"), "leads into a private network; allow_private = true"),
+    (_HOOK.replace("https://crm.example", "crm"), "webhooks.crm.url: is no absolute http(s) address"),
+    (_HOOK.replace("crm]", "'a b']"), "a webhook's name is up to 40 letters"),
+    (_HOOK + "workspace = []\n", "Unknown key 'workspace' in policy [webhooks.crm]; did you mean"),
+    (_HOOK + "secret_file = 'x'\n", "name the secret by secret_env or by secret_file, one of the two"),
+    (_HOOK.replace("secret_env = 'GOOD_HOOK'", ""), "name the secret by secret_env or by secret_file"),
+    (_HOOK.replace("GOOD_HOOK", "NO_HOOK"), "[webhooks.crm] secret_env: NO_HOOK is not set or empty"),
+    (_HOOK.replace("GOOD_HOOK", "BAD_HOOK"), "[webhooks.crm] not a webhook secret"),
+    (_HOOK.replace("secret_env = 'GOOD_HOOK'", "secret_file = 'none'"), "secret_file: none cannot be read"),
+    (
+        _HOOK + "events = ['transcription.done']\n",
+        "'transcription.done' is not one of transcription.completed",
+    ),
+    (_HOOK + "events = []\n", "webhooks.crm.events: name at least one"),
     ("attempts =", "The policy file policy.toml cannot be read"),
     ("attempts = 1\nattempts = 2", "The policy file policy.toml cannot be read"),
 ]
@@ -242,8 +264,27 @@ def test_faulty_policy_is_one_problem_that_says_what_would_be_right(
     problems: Problems, root: Path, text: str, problem: str
 ) -> None:
     (root / "policy.toml").write_text(text)
-    (found,) = problems()
+    (found,) = problems(**_HOOKS)
     assert problem in found
+    assert "hunter2" not in found
+
+
+def test_a_webhook_arrives_with_its_secrets_wherever_they_stand(load: Load, root: Path) -> None:
+    (root / "policy.toml").write_text(
+        _HOOK + "metadata = {team = 'sales'}\nworkspaces = ['default']\ninclude_text = true\n"
+        "[webhooks.inner]\nurl = 'http://10.0.0.1/x?key=Zq9'\nsecret_file = 'hook'\nallow_private = true\n"
+        "events = ['transcription.failed']\n"
+    )
+    (root / "hook").write_text(f"{OLD_SECRET}\n")
+    crm, inner = load(**_HOOKS).endpoints
+    assert (crm.name, crm.secrets) == ("crm", (parse_secret(SECRET), parse_secret(OLD_SECRET)))
+    assert (crm.events, crm.include_text) == (frozenset(OutgoingEvent), True)
+    assert crm.wants("transcription.failed", "default", {"team": "sales", "more": None})
+    assert not crm.wants("transcription.failed", "default", {})
+    assert inner.secrets == (parse_secret(OLD_SECRET),)
+    assert (set(inner.events), inner.allow_private) == ({"transcription.failed"}, True)
+    assert "Zq9" not in repr(load(**_HOOKS))
+    assert crm.digest != inner.digest
 
 
 def test_table_of_faults_has_a_row_for_every_key() -> None:

@@ -24,6 +24,7 @@ RIGHT = {
     "AFTERWORD_METRICS_TOKEN": "Zq9-0123456789abcdef",
     "AFTERWORD_HOME": "/data",
     "STORAGE_URL": "file:///data/transcripts",
+    "PUBLIC_URL": "https://notes.example",
     "AFTERWORD_PROVIDERS": "recallai_async",
     "AFTERWORD_WORKERS": "4",
     "AFTERWORD_TIME_SCALE": "1",

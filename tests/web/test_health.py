@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,21 @@ import pytest
 
 from app import wiring
 from app.adapters.sql import tables as t
+from app.adapters.sql.outgoing_tables import endpoints
 from app.adapters.sql.store import SqlStore
-from app.orchestrator.records import Closing, PauseSubject
+from app.core import events
+from app.core.machine import Decision
+from app.core.state import Phase
+from app.orchestrator.records import Announcement, Closing, PauseSubject
 from app.recall.client import RecallClient
 from app.recall.http_exchange import HttpTimeouts
 from app.settings.environment import Settings, load_settings
 from app.settings.workspaces import workspaces_of
 from app.web.health import PARTS, Probe, Readiness, Report, ToldAfter
 from tests import migrated
+from tests.announce.receiver import endpoint
 from tests.bench.receivers import hung_valkey, receiver, valkey
-from tests.contract.store_builders import delivery
+from tests.contract.store_builders import HAND, RECORDING, WORKSPACE, begin, delivery
 from tests.taking import take_deliveries
 from tests.web.receiver import Receiver, head
 from tests.web.receiver_app import FileInbox
@@ -332,6 +338,35 @@ def test_policy_without_webhooks_has_no_inbox_to_be_down(settings: Settings, sto
 
     without = settings.model_copy(update={"webhook_secrets": ()})
     assert wiring.open_readiness(without, store=store).ask().parts["inbox"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("learnt", "state", "said"),
+    [
+        ({}, "ok", ""),
+        ({"failures": 2}, "ok", ""),
+        ({"failures": 5, "open_until": 1.0}, "down", "to crm fail again and again"),
+        ({"name": "other", "failures": 5, "open_until": 1.0}, "ok", ""),  # nothing waits for it
+        ({"digest": "of another address"}, "ok", ""),
+        ({"digest": endpoint("http://a/", "crm").digest}, "paused", "`./afterword webhooks enable crm`"),
+    ],
+)
+def test_outgoing_says_which_endpoint_fails_or_is_disabled(
+    settings: Settings, store: SqlStore, learnt: Mapping[str, Any], state: str, said: str
+) -> None:
+    told = [endpoint("http://a/", "crm"), endpoint("http://b/", "other")]
+    begin(store)
+    news = Announcement("id", "crm", "transcription.failed", None, "{}")
+    before = store.load(WORKSPACE, RECORDING)
+    failed = Decision(replace(before.transcription, phase=Phase.FAILED))
+    event = events.Published(1.0, "t1", "deepgram_async", None)
+    store.commit(before, failed, event=event, source=HAND, news=[news])
+    store.write(endpoints.insert().values(**{"name": "crm", "failures": 0, **learnt}))
+    store.write(endpoints.insert().values(name="no more", failures=9, open_until=1.0))
+    with_endpoints = settings.model_copy(update={"endpoints": told})
+    report = wiring.open_readiness(with_endpoints, store=store).ask()
+    assert report.parts["outgoing"] == state
+    assert said in report.by_part().get("outgoing", "")
 
 
 # -- one question ----------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from tests.web.test_health import settings_of
 from workers.readiness_log import Watch
 
 DAY_S = 86_400.0
-UP = ("web", "inbox", "worker-1", "worker-2")
+UP = ("web", "inbox", "outgoing", "worker-1", "worker-2")
 
 
 class WellQueue:
@@ -39,7 +39,7 @@ class WellQueue:
     def check_write(self) -> None: ...
 
     def counts(self) -> tuple[QueueCounts, ...]:
-        return tuple(QueueCounts(name, 0, 0, 0, 0, 1) for name in ("recall", "inbox"))
+        return tuple(QueueCounts(name, 0, 0, 0, 0, 1) for name in ("recall", "inbox", "outgoing"))
 
 
 @dataclass

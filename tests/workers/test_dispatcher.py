@@ -15,7 +15,7 @@ from rq.serializers import JSONSerializer
 
 from app.adapters.redis.job_queue import RECALL, RqQueue
 from app.errors import AfterwordError, QueueUnavailable, StoreUnavailable
-from app.orchestrator.records import Offerable
+from app.orchestrator.records import AnnouncementOffer, Offerable
 from app.orchestrator.timing import Timing
 from tests.workers.programs import Program, eventually
 from workers.dispatcher import Dispatcher, DispatcherStore, Pace
@@ -76,6 +76,9 @@ class ListQueue:
     def _check(self) -> None:
         if self.away:
             raise QueueUnavailable("Redis cannot be used: ConnectionError")
+
+    def offer_announcements(self, items: Sequence[AnnouncementOffer]) -> None:
+        assert not items
 
     def offer(self, items: Sequence[Offerable]) -> None:
         self._check()

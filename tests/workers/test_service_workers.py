@@ -31,7 +31,7 @@ SERVICE = """
 import structlog
 structlog.configure(processors=[structlog.processors.JSONRenderer()])
 from app.settings.environment import load_settings
-from workers import rq_worker
+from workers import outgoing, rq_worker
 from workers.up import preload
 settings = load_settings({environment!r})
 store = preload(settings)
@@ -39,6 +39,7 @@ def serve(kind, name): return lambda: rq_worker.work_for(settings, store, kind, 
 sys.exit(Supervisor([
     ChildSpec("worker-1", serve("recall", "worker-1"), grace_s=5),
     ChildSpec("inbox", serve("inbox", "inbox"), grace_s=5),
+    ChildSpec("outgoing", lambda: outgoing.work(settings, store), grace_s=5),
 ], PrintedLog()).run())
 """
 ELSEWHERE = {
@@ -87,7 +88,7 @@ def install(tmp_path: Path, redis_url: str) -> Iterator[Callable[[str], Installa
 
 def service(program: Start, place: Installation) -> Program:
     running = program(SERVICE.format(environment=place.environment))
-    eventually(lambda: [queue.workers for queue in place.queue.counts()] == [1, 1], within_s=20)
+    eventually(lambda: [queue.workers for queue in place.queue.counts()] == [1, 1, 1], within_s=20)
     return running
 
 
@@ -127,7 +128,7 @@ def test_two_installations_on_one_redis_do_each_their_own_work(
         eventually(partial(_is_empty, place))
         assert running.events("foreign_jobs_dropped") == []
         assert running.events("child_died") == []
-        assert [queue.failed for queue in place.queue.counts()] == [0, 0]
+        assert [queue.failed for queue in place.queue.counts()] == [0, 0, 0]
     names = {_text(name) for name in Redis.from_url(redis_url).smembers("rq:queues")}
     assert names == {"rq:queue:" + place.queue.names[kind] for place in places for kind in (RECALL, INBOX)}
     assert [k for k in Redis.from_url(redis_url).keys("*") if not _text(k).startswith("rq:")] == []
@@ -138,10 +139,11 @@ def test_idle_and_busy_workers_leave_heartbeats_with_host_and_pid(
 ) -> None:
     place = install("one")
     running = service(program, place)
-    beats = eventually(lambda: len(found := read(place.store.heartbeats())) == 2 and found)
+    beats = eventually(lambda: len(found := read(place.store.heartbeats())) == 3 and found)
     assert {beat.role: beat.pid for beat in beats} == {
         "worker-1": running.pid_of("worker-1"),
         "inbox": running.pid_of("inbox"),
+        "outgoing": running.pid_of("outgoing"),
     }
 
 

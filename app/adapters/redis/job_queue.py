@@ -1,5 +1,6 @@
 """
-The queue on RQ: two queues, `recall` (commands, by id) and `inbox` (wake-ups), JSON only.
+The queue on RQ: three queues, `recall` (commands, by id), `inbox` (wake-ups) and `outgoing` (announcements,
+by id), JSON only.
 
 In here: how jobs are written to Redis and what is counted there. Not in here: what a command
 is, what is due, and how jobs are run (that is `workers`). Losing everything in it loses nothing: the
@@ -35,17 +36,21 @@ from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 from app.adapters.redis.errors import forgetful, why_unusable
 from app.adapters.redis.private_socket import CheckedSocket
 from app.errors import QueueUnavailable, StoreUnavailable
-from app.orchestrator.records import Offerable
+from app.orchestrator.records import AnnouncementOffer, Offerable
 from app.orchestrator.timing import Timing
 
 INBOX = "inbox"
 RECALL = "recall"
+OUTGOING = "outgoing"
+KINDS = (RECALL, INBOX, OUTGOING)
 RECEIVE_JOB = "workers.jobs.receive"
 PERFORM_JOB = "workers.jobs.perform"
 RECONCILE_JOB = "workers.jobs.reconcile"
 INDEX_JOB = "workers.jobs.index"
 # Everything that a worker ever runs, and the number of arguments of each: whole numbers, nothing else.
 JOBS: Mapping[str, int] = {RECEIVE_JOB: 0, PERFORM_JOB: 1, RECONCILE_JOB: 0, INDEX_JOB: 1}
+ANNOUNCE_JOB = "workers.outgoing.announce"
+OUTGOING_JOBS: Mapping[str, int] = {ANNOUNCE_JOB: 2}  # of the process that sends announcements
 
 # What Redis holds of a job of ours. Each is short: RQ compresses the call, and some bytes more could stand
 # for gigabytes.
@@ -56,6 +61,7 @@ FIELDS = frozenset({"data", "origin", "description", "status", "timeout", "resul
 LONGEST_FIELD_BYTES = 4096
 
 JOBS_WAITING_PER_WORKER = 4
+_ANNOUNCEMENTS_WAITING = 200  # they are handed over at once; more wait only while no process serves them
 # A finished job is 4.8 kB in Redis; a minute is enough for a look at the dashboard.
 RESULT_TTL_S = 60
 FAILURE_TTL_S = 86_400
@@ -100,8 +106,13 @@ def connect(url: str, *, timeouts: Timeouts) -> Redis:
 
 
 def queue_name(kind: str, queue_id: str) -> str:
-    """RQ's name of our queue `RECALL` or `INBOX`."""
+    """RQ's name of our queue, one of `KINDS`."""
     return f"{kind}-{queue_id}"
+
+
+def lane_of(endpoint: str) -> int:
+    """The number that stands for an endpoint's name in a job."""
+    return zlib.crc32(endpoint.encode())
 
 
 def read_call(data: bytes) -> list[Any]:
@@ -159,9 +170,9 @@ class RqQueue:
 
     @cached_property
     def names(self) -> Mapping[str, str]:
-        """`RECALL` and `INBOX` to RQ's names of these queues. Raises `StoreUnavailable`."""
+        """`KINDS` to RQ's names of these queues. Raises `StoreUnavailable`."""
         queue_id = self._queue_id if isinstance(self._queue_id, str) else self._queue_id()
-        return {kind: queue_name(kind, queue_id) for kind in (RECALL, INBOX)}
+        return {kind: queue_name(kind, queue_id) for kind in KINDS}
 
     @cached_property
     def _queues(self) -> Mapping[str, RqJobs]:
@@ -184,6 +195,25 @@ class RqQueue:
                         retry=Retry(max=KILLED_HORSES),
                     )
                     for item in items
+                ]
+            )
+
+    def offer_announcements(self, items: Sequence[AnnouncementOffer]) -> None:
+        """One job each, as many as there is room for. Raises `QueueUnavailable`."""
+        if not items:
+            return
+        with _translated():
+            room = max(0, _ANNOUNCEMENTS_WAITING - self._waiting(OUTGOING))
+            self._queues[OUTGOING].enqueue_many(
+                [
+                    RqJobs.prepare_data(
+                        ANNOUNCE_JOB,
+                        args=(item.id, lane_of(item.endpoint)),
+                        description=f"tell {item.endpoint}",
+                        timeout=self._job_timeout_s,
+                        **_KEPT,
+                    )
+                    for item in items[:room]
                 ]
             )
 
@@ -254,10 +284,10 @@ class RqQueue:
         with _translated():
             self._redis.set(_WRITTEN_KEY, b"", ex=_WRITTEN_TTL_S)
 
-    def counts(self) -> tuple[QueueCounts, QueueCounts]:
-        """Of `recall` and `inbox`, for metrics and health. Raises `QueueUnavailable`."""
+    def counts(self) -> tuple[QueueCounts, ...]:
+        """Of each of `KINDS`, for metrics and health. Raises `QueueUnavailable`."""
         with _translated():
-            return self._counts(RECALL), self._counts(INBOX)
+            return tuple(self._counts(kind) for kind in KINDS)
 
     def _waiting(self, kind: str) -> int:
         return int(self._redis.llen(self._queues[kind].key))

@@ -13,8 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
+from app.adapters.sql.announcements import GIVEN_UP, WAITING
 from app.adapters.sql.engine import Database
 from app.adapters.sql.loading import read_state
+from app.adapters.sql.outgoing_tables import outgoing
 from app.adapters.sql.tables import is_of
 from app.core.commands import EraseResults, name_of
 from app.core.state import Phase, Transcription
@@ -61,6 +63,13 @@ class Erasure(Database):
         row = t.deliveries
         is_kept = sa.and_(is_of(row, workspace, recording_id), row.c.body.is_not(None))
         connection.execute(row.update().where(is_kept, row.c.applied_at.is_not(None)).values(body=None))
+        sent = outgoing
+        # Without its token one that is being sent puts nothing back.
+        ended = sent.update().where(is_of(sent, workspace, recording_id), sent.c.facts.is_not(None))
+        nothing = dict.fromkeys(("facts", "body", "due_at", "token", "leased_until", "offered_at"))
+        is_waiting = sent.c.status == WAITING
+        status = sa.case((is_waiting, GIVEN_UP), else_=sent.c.status)
+        connection.execute(ended.values(**nothing, status=status))
 
     def forget_bodies_naming(self, words: Collection[str]) -> int:
         """

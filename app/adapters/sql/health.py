@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
+from app.adapters.sql.announcements import EndpointState, endpoint_states
 from app.adapters.sql.api_keys import status_of
 from app.adapters.sql.inbox import ACCEPTED_AT, IS_UNREADABLE, REFUSED_AT
 from app.adapters.sql.installation import FIRST_START, MARK, Installation
@@ -56,6 +57,9 @@ class Facts:
     )
     accepted_at: float | None = None  # the last one acknowledged
     unreadable: int | None = None  # id of the first rightly signed delivery that was not understood
+
+    # What was learnt of endpoints, by their names.
+    endpoints: Mapping[str, EndpointState] = field(default_factory=dict)
 
     @property
     def has_unreadable(self) -> bool:
@@ -135,6 +139,7 @@ class Health(Installation):
                 refused_at=at.get(REFUSED_AT),
                 accepted_at=at.get(ACCEPTED_AT),
                 unreadable=connection.execute(unreadable.limit(1)).scalar(),
+                endpoints=endpoint_states(connection),
             )
 
     def measures(self) -> tuple[Mapping[str, int], Mapping[str, int]]:

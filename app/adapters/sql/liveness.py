@@ -15,6 +15,7 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.clock_steps import Reading, judged
 from app.adapters.sql.inbox import ACCEPTED_AT, REFUSED_AT
 from app.adapters.sql.installation import INTERVAL, MARK, Installation
+from app.adapters.sql.outgoing_tables import endpoints, outgoing
 from app.adapters.sql.sends_and_rates import STEADY
 from app.adapters.sql.tallies import DOWNLOAD_TROUBLE, TROUBLE
 from app.core.state import Phase
@@ -125,6 +126,11 @@ def _move_back(connection: Connection, by_s: float, *, now: float) -> None:
         (t.pause_log, t.pause_log.c.ended_at),
         (t.breakers, t.breakers.c.open_until),
         (t.breakers, t.breakers.c.probing_until),
+        (outgoing, outgoing.c.due_at),
+        (outgoing, outgoing.c.offered_at),
+        (outgoing, outgoing.c.leased_until),
+        (endpoints, endpoints.c.open_until),
+        (endpoints, endpoints.c.probing_until),
     )
     for table, column in moved:
         connection.execute(table.update().where(column.is_not(None)).values({column: column - by_s}))

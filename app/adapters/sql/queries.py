@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
+from app.adapters.sql.announcements import announcements_waiting
 from app.adapters.sql.finding import LISTED, Finding, Listed, listed
 from app.adapters.sql.inbox import IS_UNREADABLE
 from app.adapters.sql.tables import is_of
@@ -56,6 +57,7 @@ class Counts:
     rejected: dict[str, int] = field(default_factory=dict)  # by kind
     alarms: dict[str, int] = field(default_factory=dict)  # by name
     paused: tuple[str, ...] = ()  # workspaces
+    announcements_waiting: dict[str, int] = field(default_factory=dict)  # by endpoint
 
 
 class Queries(Finding):
@@ -106,6 +108,7 @@ class Queries(Finding):
                 rejected=_named(counters, "rejected:"),
                 alarms=_named(tallies, "alarm:"),
                 paused=tuple(connection.execute(sa.select(t.pauses.c.workspace)).scalars()),
+                announcements_waiting=announcements_waiting(connection),
             )
 
 

@@ -15,6 +15,7 @@ from app.core import events
 from app.core.machine import decide
 from app.core.policy import Policy, ProviderChoice
 from app.orchestrator.records import (
+    Announcement,
     ArtifactRow,
     BootClock,
     Committed,
@@ -77,6 +78,7 @@ class _Rehearsal:
         before = self._store.load(_WORKSPACE, self._recording)
         decision = decide(before.transcription, event, _POLICY, pending=before.pending)
         limit = (CREATES_PER_BOT, 60.0) if send else None
+        news = () if artifact is None else (Announcement(self._recording, "", "", None, facts="{}"),)
         return self._store.commit(
             before,
             decision,
@@ -86,6 +88,7 @@ class _Rehearsal:
             artifact=artifact,
             bot_limit=limit,
             budget=1,
+            news=news,
         )
 
     def _begun(self, committed: Committed) -> Leased:

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from app.adapters.sql import tables as t
+from app.adapters.sql.announcements import Announcements
 from app.adapters.sql.erasure import Erasure
 from app.adapters.sql.errors import is_deadlock, violated
 from app.adapters.sql.loading import PREDATES_DOWNTIME, Loading
@@ -33,7 +34,16 @@ from app.core.machine import Decision
 from app.core.state import Phase, Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale, StoreUnavailable
 from app.orchestrator import history
-from app.orchestrator.records import ArtifactRow, Committed, Leased, Loaded, Offerable, Send, Source
+from app.orchestrator.records import (
+    Announcement,
+    ArtifactRow,
+    Committed,
+    Leased,
+    Loaded,
+    Offerable,
+    Send,
+    Source,
+)
 from app.recall.types import Answer
 
 
@@ -44,7 +54,7 @@ class _BotBusy(Exception):
         self.wait_s = wait_s
 
 
-class Transitions(Loading, Erasure):
+class Transitions(Loading, Announcements, Erasure):
     """`app.orchestrator.ports.Transcriptions`."""
 
     def commit(
@@ -61,6 +71,7 @@ class Transitions(Loading, Erasure):
         offer_now: bool = True,
         put_off_s: float | None = None,
         answers: Sequence[Answer] = (),
+        news: Sequence[Announcement] = (),
     ) -> Committed:
         """See `app.orchestrator.ports.Transcriptions.commit`."""
         after = decision.state
@@ -79,10 +90,11 @@ class Transitions(Loading, Erasure):
                     self.erase_rows_in(connection, after)
                 self._write_history(connection, before, decision, event, source)
                 offerable = self._replace_commands(connection, decision, event, source, offer_now=offer_now)
+                announced = self.announce_in(connection, after, news)
                 # Last: rows that every commit writes, held for the shortest time.
                 self.count_end(connection, before.transcription, after)
                 self.count_answers(connection, after.workspace, answers)
-                return Committed(offerable, send_id=send_id)
+                return Committed(offerable, send_id=send_id, announcements=announced)
         except _BotBusy as busy:
             return Committed(wait_s=busy.wait_s)
         except StoreUnavailable as error:

@@ -16,22 +16,18 @@ means that another died between stamp and event. What must change together: this
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from app.core import events
 from app.core.commands import CreateTranscript
-from app.core.events import RecordingCondition, Refusal
 from app.core.machine import is_wanted
-from app.core.policy import CEILING
 from app.core.rules_create import why_not_send
-from app.core.seen import TranscriptStatus
 from app.core.state import Attempt, AttemptStatus
 from app.errors import BudgetExceeded
 from app.orchestrator.command_context import CommandContext
-from app.orchestrator.effects.queries import list_all
-from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Refused, Unanswered
+from app.orchestrator.effects.create_refusal import why_refused
+from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Unanswered
 from app.orchestrator.records import Send, SendOutcome
-from app.recall.limits import FORBIDDEN, CreateFault
 from app.recall.types import CreateAnswer, CreateOrder
 
 _KEYS = uuid.UUID("6d1c1f6e-64a5-5e0c-9d0a-1f2f3ad8a1c7")  # the namespace of our Idempotency-Keys
@@ -70,7 +66,7 @@ def create(context: CommandContext) -> Outcome:
             context.clock.boottime() - stamped_at <= limit_s and not context.renewer.is_lost
         ),
     )
-    # First, so that two recordings refused at the same moment see each other (`_whose_403`).
+    # First, so that two recordings refused at the same moment see each other (`create_refusal`).
     context.store.record_send_outcome(claim, outcome=SendOutcome(answer.kind, answer.status))
     return _concluded(context, command, answer)
 
@@ -186,16 +182,6 @@ def _claim(context: CommandContext, command: CreateTranscript, body: bytes) -> i
 # -- after the POST --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    """Whose fault a definite 4xx is, and how long to wait where waiting helps."""
-
-    refusal: Refusal
-    wait_s: float = 0.0
-    counted: str = ""  # at Recall, for people
-    account: Refused | None = None  # where the account is meant
-
-
 def _concluded(context: CommandContext, command: CreateTranscript, answer: CreateAnswer) -> Outcome:
     ordinal = command.ordinal
     if answer.kind == "created" and answer.transcript_id is not None:
@@ -209,91 +195,9 @@ def _concluded(context: CommandContext, command: CreateTranscript, answer: Creat
     if answer.kind == "unknown":
         detail = answer.detail or f"http_{answer.status}"
         return Happened(events.CreateUnknown(context.now(), ordinal, detail))
-    fault = _why_refused(context, answer)
+    fault = why_refused(context, answer)
     detail = " ".join(filter(None, (f"http_{answer.status}", answer.code, fault.counted)))
     event = events.CreateRefused(
         context.now(), ordinal, fault.refusal, detail, fault.wait_s, at_excluding_pauses
     )
     return Happened(event) if fault.account is None else replace(fault.account, event=event)
-
-
-def _why_refused(context: CommandContext, answer: CreateAnswer) -> _Fault:
-    durations = context.policy.durations
-    match answer.fault:
-        case CreateFault.KEY | CreateFault.BALANCE as fault:
-            assert answer.status is not None
-            return _of_account(context, answer.status, creates_only=fault is CreateFault.BALANCE)
-        case CreateFault.FORBIDDEN:
-            return _whose_403(context)
-        case CreateFault.BUSY:
-            return _Fault(Refusal.BUSY, answer.retry_after_s or durations.blocked_first_s)
-        case CreateFault.PROVIDER:
-            return _Fault(Refusal.PROVIDER)
-        case CreateFault.REQUEST:
-            return _look_into_recording(context)
-        case CreateFault.ON_THE_WAY:
-            return _Fault(Refusal.BUSY, answer.retry_after_s or durations.account_probe_every_s)
-
-
-def _of_account(context: CommandContext, status: int, *, creates_only: bool = False) -> _Fault:
-    probe_s = context.policy.durations.account_probe_every_s
-    return _Fault(Refusal.ACCOUNT, probe_s, account=Refused(status, creates_only=creates_only))
-
-
-def _whose_403(context: CommandContext) -> _Fault:
-    """
-    The account's, this payload's, or not known yet: then the same attempt asks again. Recall's firewall
-    judges payloads: it is all of ours only when another recording is refused too.
-    """
-    durations = context.policy.durations
-    is_accepted = context.probe(context.workspace)
-    if is_accepted is None:
-        return _Fault(Refusal.BUSY, durations.account_probe_every_s)
-    if not is_accepted:
-        return _of_account(context, FORBIDDEN)
-    workspace, within_s = context.workspace.name, durations.give_up_s / 24  # an hour of the default day
-    if context.store.creates_refused_elsewhere(workspace, context.recording_id, within_s=within_s):
-        return _of_account(context, FORBIDDEN, creates_only=True)
-    return _Fault(Refusal.PAYLOAD, durations.account_probe_every_s)
-
-
-def _look_into_recording(context: CommandContext) -> _Fault:
-    """A refusal that names no provider: is it the recording, or Recall's limit?"""
-    facts = context.read("retrieve", lambda: context.recall.recording(context.recording_id), may_defer=False)
-    if isinstance(facts, Unanswered):
-        return _cannot_look(context, facts)
-    match facts.condition:
-        case RecordingCondition.UNKNOWN:
-            return _Fault(Refusal.RECORDING_UNKNOWN)
-        case RecordingCondition.NOT_DONE:
-            return _Fault(Refusal.RECORDING_NOT_DONE)
-        case RecordingCondition.GONE | RecordingCondition.FAILED:
-            return _Fault(Refusal.RECORDING_GONE)
-        case RecordingCondition.DONE if not facts.has_media:
-            return _Fault(Refusal.NO_AUDIO)
-        case RecordingCondition.DONE:
-            return _count_at_recall(context)
-
-
-def _count_at_recall(context: CommandContext) -> _Fault:
-    listed = list_all(context)
-    if isinstance(listed, Unanswered):
-        return _cannot_look(context, listed)
-    alive = [a for a in listed if a.status is not TranscriptStatus.DELETED]
-    ours = sum(1 for a in alive if a.ordinal is not None)
-    counted = f"({len(alive)} transcripts at Recall, {ours} of them ours)"
-    if len(alive) > CEILING:
-        return _Fault(Refusal.LIMIT, counted=counted)
-    return _Fault(Refusal.UNEXPLAINED, context.policy.durations.unexplained_every_s, counted)
-
-
-def _cannot_look(context: CommandContext, answer: Unanswered) -> _Fault:
-    """
-    The cause cannot be looked into now. Nothing was made; the same attempt asks again later, unless the look
-    was refused for the account's sake (a 403 may be about this recording alone).
-    """
-    if isinstance(answer, Refused) and (
-        answer.status != FORBIDDEN or context.probe(context.workspace) is False
-    ):
-        return _of_account(context, answer.status)
-    return _Fault(Refusal.BUSY, context.policy.durations.blocked_at_most_every_s)
