@@ -140,8 +140,8 @@ def not_erased(t: Transcription, e: events.CommandFailed | events.WaitEnded, p: 
         return Step(replace(t, to_delete=None), alarm="not_deleted_at_recall")
     wanted = (c for c in _both(t) if is_wanted(t, c))
     again = tuple(replace(c, after_s=p.durations.ask_at_most_every_s) for c in wanted)
-    name = "not_erased" if e.command == "erase_results" else "not_deleted_at_recall"
-    return Step(t, tuple(c for c in again if c.key == e.command), alarm=name)
+    alarm = "not_erased" if e.command == name_of(EraseResults) else "not_deleted_at_recall"
+    return Step(t, tuple(c for c in again if name_of(type(c)) == e.command), alarm=alarm)
 
 
 def on_details_expired(t: Transcription, e: events.DetailsExpired, p: Policy) -> Step:
