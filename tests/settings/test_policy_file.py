@@ -71,7 +71,7 @@ def _keys(tables: Mapping[str, Any], *, around: str = "") -> set[str]:
     found = set()
     for name, value in tables.items():
         found.add(around + name)
-        if name == "select":
+        if name in ("select", "retention"):
             found |= _keys(value, around=f"{name}.")
     return found
 
