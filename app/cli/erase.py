@@ -134,7 +134,8 @@ class Erasing:
 
     def _is_erased(self, state: Transcription, at_recall: AtRecall) -> bool:
         try:
-            erase(self._service, state.workspace, state.recording_id, at_recall=at_recall)
+            of = (state.workspace, state.recording_id)
+            erase(self._service.transitions, self._service.store, *of, at_recall=at_recall)
         except WorkspaceUnknown:
             return False
         return True

@@ -67,7 +67,7 @@ class Service:
             forget_text=self.forget_text,
             presence=Presence(timing.silence_s, BootClock(boot_id(), clock.boottime)),
         )
-        self.advance = transitions.advance
+        self.transitions, self.advance = transitions, transitions.advance
         self.receive = InboxConsumer(parts).receive
         self.perform = CommandRunner(parts).perform
         self.sweep = Housekeeping(parts).sweep

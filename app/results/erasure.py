@@ -21,15 +21,16 @@ from app.core import events
 from app.core.machine import Decision
 from app.core.state import AtRecall, Transcription
 from app.errors import BlobMissing, TranscriptUnreadable
-from app.orchestrator.ports import Blobs
+from app.orchestrator.ports import Blobs, DatabaseClock
 from app.orchestrator.records import Source
-from app.orchestrator.service import Service
+from app.orchestrator.transitions import Advancer
 from app.transcripts.reader import read_turns
 from app.transcripts.result_folder import PARTICIPANTS, RAW, folder_of
 
 
 def erase(
-    service: Service,
+    transitions: Advancer,
+    store: DatabaseClock,
     workspace: str,
     recording_id: str,
     *,
@@ -41,10 +42,10 @@ def erase(
     that is erased already is erased once more, which is harmless.
 
     Raises:
-        WorkspaceUnknown, StoreUnavailable: Nothing was done.
+        WorkspaceUnknown, StoreUnavailable, Stale: Nothing was done.
     """
-    event = events.EraseAsked(service.store.now(), at_recall)
-    decision, _ = service.advance(workspace, recording_id, event, Source(by=by))
+    event = events.EraseAsked(store.now(), at_recall)
+    decision, _ = transitions.advance(workspace, recording_id, event, Source(by=by))
     return decision
 
 

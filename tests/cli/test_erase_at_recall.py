@@ -73,7 +73,7 @@ def test_what_runs_is_deleted_and_on_the_bill(home: Home) -> None:
     recording = recorded(home)
     works(home)
     (made,) = transcript_states(home, recording)
-    erase(home.service, WORKSPACE, recording)
+    erase(home.service.transitions, home.store, WORKSPACE, recording)
     works(home)
     assert transcript_states(home, recording)[made] == "deleted"
     attempts = home.store.load(WORKSPACE, recording).transcription.attempts
