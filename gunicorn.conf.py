@@ -13,6 +13,7 @@ import signal
 from typing import Any
 
 from app import log
+from app.api.limits import ANSWERS_AT_ONCE
 from app.processes import venv_lock
 from app.processes.parent_death import die_with_parent
 from app.web.gunicorn_app import address
@@ -28,7 +29,8 @@ worker_class = "app.web.deferred_response.DeferredResponseWorker"
 workers = 2
 # A request whose head is complete holds a thread while its body comes, ten seconds at most. All of 64 stalled
 # bodies may fall to one worker; 32 threads are then still left for honest ones. Idle threads are never made.
-threads = 96
+# Beside them those of /v1, which takes no more: its readers may be slow for as long as an answer may last.
+threads = 96 + ANSWERS_AT_ONCE
 # Below the descriptors a process may have (1024 on most Linux, 256 on macOS), with room for the rest.
 _descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 worker_connections = 400 if _descriptors == resource.RLIM_INFINITY else max(128, min(400, _descriptors - 64))

@@ -13,6 +13,7 @@ The map, along the arrows (each folder imports from those before it; a test hold
     announce/      who is told: outgoing webhooks, their payload, signature and schedule
     processes/     children, locks, supervision, heartbeats, death of a parent
     web/           the webhook route, health, and the worker that serves them
+    api/           /v1: keys, routes, their types and the document made of them
     ops/           console, rq-dashboard, metrics
     cli/           one file per command or pair
     demo/          the show; simulator/, a local Recall, shares no code with the rest

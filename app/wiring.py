@@ -221,6 +221,7 @@ def web_parts(settings: Settings | None = None) -> WebParts:
         readiness=readiness.answer,
         ops=functools.partial(_mount_ops, settings=settings, store=watching, queue=queue),
         metrics=metrics.page(readiness, watching, providers=sorted(providers)),
+        api=functools.partial(_mount_api, settings=settings, workspaces=workspaces),
     )
 
 
@@ -253,6 +254,46 @@ def _hide_secrets(settings: Settings) -> None:
         settings.redis_url,
     )
     log.hide([value for value in own if value and not value.startswith("sqlite")])
+
+
+def _mount_api(app: Any, *, settings: Settings, workspaces: Mapping[str, WorkspaceSettings]) -> None:
+    from app.announce.news import News
+    from app.api.application import ApiParts, mount
+    from app.api.erasing import Erasing
+    from app.api.keys import Keyring
+    from app.api.limits import RequestRates, Slots
+    from app.api.objects import Results
+    from app.api.ordering import open_transitions
+    from app.api.processing import ProcessingConfigs
+    from app.api.reading import Reading
+    from app.api.routes import routes_of
+    from app.api.searching import Searching
+    from app.api.transcribing import Transcribing
+
+    store = open_store(settings)  # a pool of its own, as its threads are
+    policies = {name: one.policy for name, one in workspaces.items()}
+    allowed = settings.policy_tables.api
+    public_url = settings.public_url or ""
+    results = Results(open_blobs(settings), public_url=public_url)
+    reading = Reading(store, results, presigned=allowed.presigned_downloads)
+    transitions = open_transitions(store, policies, News(settings.endpoints))
+    transcribing = Transcribing(store, reading, transitions, policies)
+    is_indexed = any(policy.search for policy in policies.values())
+    searching = Searching(open_search_index(settings, store) if is_indexed else None, public_url)
+    parts = ApiParts(
+        keys=Keyring(store.access_keys, settings.api_keys),
+        rates=RequestRates(store.take_requests, per_minute=allowed.requests_per_minute),
+        routes=routes_of(
+            reading,
+            transcribing,
+            ProcessingConfigs(store, policies),
+            searching,
+            Erasing(store, reading, transitions),
+        ),
+        slots=Slots(),
+        cors_origins=frozenset(allowed.cors_origins),
+    )
+    mount(app, parts)
 
 
 def _mount_ops(app: Any, *, settings: Settings, store: SqlStore, queue: RqQueue) -> None:

@@ -65,11 +65,24 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "processes": (),
     "web": ("core", "recall", "orchestrator", "adapters", "settings", "processes"),
     "ops": ("core", "recall", "orchestrator", "adapters", "settings", "processes", "web"),
+    "api": (
+        *(
+            "core",
+            "recall",
+            "orchestrator",
+            "adapters",
+            "settings",
+            "results",
+            "transcripts",
+            "processes",
+            "web",
+        ),
+    ),
     "simulator": (),  # another reading of Recall's documents: shared code would hide a misreading
     "demo": ("core", "settings", "adapters", "results", "processes", "web", "simulator"),
     "cli": (
         *("core", "recall", "orchestrator", "adapters", "settings", "results", "announce", "processes"),
-        *("web", "ops", "demo", "simulator", "transcripts"),
+        *("web", "ops", "api", "demo", "simulator", "transcripts"),
     ),
     "workers": (
         *("core", "recall", "orchestrator", "adapters", "settings", "announce", "processes", "web", "ops"),

@@ -51,7 +51,8 @@ class News:
 
 def events_of(before: Transcription, after: Transcription) -> Iterator[OutgoingEvent]:
     """What a change is, seen from outside."""
-    is_new = before.phase is not after.phase
+    # An extra without words leaves the result as it was: that was announced.
+    is_new = before.phase is not after.phase and before.extra is None
     if after.phase is Phase.STORED and (is_new or before.current != after.current):
         yield OutgoingEvent.COMPLETED
         if after.verdict in FLAGGED:

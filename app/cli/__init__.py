@@ -39,6 +39,7 @@ _COMMANDS = {  # by name: its file here, and what it is for
     "render": ("render", "the formats that stored transcripts lack, made without Recall"),
     "reconcile": ("backfill", "take up recordings whose webhooks were lost"),
     "backfill": ("backfill", "transcribe older recordings; names number and cost first"),
+    "keys": ("keys", "API keys of /v1: make, list, revoke"),
     "move-store": ("move_store", "every stored result to another store, verified; --to URL"),
     "webhooks": ("webhooks", "outgoing webhooks: list, test, enable, deliveries, resend"),
     "erase": ("erase", "a recording or a person: results and personal data, here and at Recall"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ import click
 
 from app import wiring
 from app.cli import preflight
+from app.cli.access_notes import access_notes
 from app.cli.account_status import why_old
 from app.cli.check_recall import Accounts
 from app.cli.presence import RESPONSE_TIMEOUT_S, Service, service_of
@@ -179,6 +181,7 @@ def _database(asked: _Asked) -> str | list[str] | None:
             return None
         with contextlib.closing(wiring.open_store(settings)) as store:
             store.check_write()
+            deque(map(asked.warn, access_notes(store, settings)), maxlen=0)
             return list(asked.accounts.problems_known(store))
     except StoreUnavailable as error:
         return preflight.with_database_file(str(error), settings)

@@ -36,6 +36,7 @@ _KEPT = ("HOSTNAME", "HOSTTYPE")
 _SLOWING = "PYTHONDONTWRITEBYTECODE"  # each of the suite's processes would compile all it imports anew
 _MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own there
 _NEEDED_BYTES = 2 << 30
+_MANY = {"FUZZ_REQUESTS": "100000"}  # else a thousand are sent
 # What measures coverage (pyproject.toml, `tool.coverage`): the tests beside the code, ten seconds. The walk
 # and what is slow in rendering reach no other line; measured, the whole suite would take twice as long.
 _COVERED = (
@@ -49,9 +50,12 @@ _COVERED = (
 
 @click.command("test", context_settings={"ignore_unknown_options": True})
 @click.option("--fast", is_flag=True, help="without the slow tiers")
+@click.option("--fuzz", is_flag=True, help="100,000 requests of every kind to /v1, and nothing else")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def test_command(fast: bool, arguments: tuple[str, ...]) -> int:
+def test_command(fast: bool, fuzz: bool, arguments: tuple[str, ...]) -> int:
     """The whole test suite; further arguments go to pytest."""
+    if fuzz:
+        return _run(["pytest", "-q", "--timeout=0", "tests/api/test_fuzz.py", *arguments], **_MANY)
     pytest = ["pytest", *arguments]
     if not arguments:
         # More than a small machine has cores: much of the time is waited. tests/conftest.py has the order.
@@ -86,9 +90,9 @@ def _in_memory() -> dict[str, str]:
     return {"TMPDIR": str(_MEMORY)} if has_room and not is_closed else {}
 
 
-def _run(step: list[str]) -> int:
+def _run(step: list[str], **more: str) -> int:
     click.echo(f"\n== {' '.join(step)}", err=True)
-    environment = {**clean_environment(), **_in_memory()}
+    environment = {**clean_environment(), **_in_memory(), **more}
     return subprocess.run([sys.executable, "-m", *step], cwd=ROOT, env=environment, check=False).returncode
 
 

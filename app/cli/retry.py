@@ -57,7 +57,8 @@ def retry(service: Service, state: Transcription, *, budget: int, yes: bool) -> 
     Says what it costs by the policy of the recording's own workspace, asks, and does it; False: nothing done.
     Raises `WorkspaceUnknown` where the settings do not have that workspace.
     """
-    policy = service.policy_of(state.workspace)
+    said = service.store.load(state.workspace, state.recording_id).processing
+    policy = service.policy_of(state.workspace).processed(said)
     event = events.RetryAsked(service.store.now(), budget)
     decision = decide(state, event, policy)
     click.echo(pasteable(_what_it_costs(decision, policy)))
@@ -94,7 +95,7 @@ def replay(service: Service, store: DeliveryInbox, delivery: int, *, yes: bool) 
         # A replay never pays for what may exist: it looks first.
         event = replace(event, lookup_required=True)
     before = service.store.load(workspace, recording)
-    policy = service.policy_of(workspace)
+    policy = service.policy_of(workspace).processed(before.processing)
     planned = decide(before.transcription, event, policy, pending=before.pending)
     if planned.ignored is None:  # else it is said once, below
         click.echo(_what_it_costs(planned, policy))

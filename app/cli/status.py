@@ -14,6 +14,7 @@ from rich.console import Console
 
 from app import wiring
 from app.adapters.sql.health import Facts
+from app.cli.access_notes import access_notes
 from app.cli.account_status import Standings, standings_of, why_old
 from app.cli.presence import RESPONSE_TIMEOUT_S, Service, is_gone, service_of
 from app.cli.reading import read_store
@@ -51,6 +52,7 @@ def status_command(as_json: bool) -> int:
         with contextlib.closing(read_store(settings)) as store:
             counts = store.counts().transcriptions
             standings = standings_of(store, workspaces_of(settings))
+            access = list(access_notes(store, settings))
             index = standing_of_index(settings, store)
         report = wiring.open_readiness(settings).ask(within_s=RESPONSE_TIMEOUT_S)
         if report.facts is None:
@@ -64,7 +66,7 @@ def status_command(as_json: bool) -> int:
     service = service_of(settings)
     no_web = service.why_no_web(settings) if service.is_running else None
     wrong = misconfigured + ([no_web] if no_web is not None else [])
-    seen = Seen(settings, report, report.facts, service, standings, counts, index, wrong)
+    seen = Seen(settings, report, report.facts, service, standings, counts, index, wrong, access)
     if as_json:
         click.echo(json.dumps(seen.record(), indent=2))
     else:
@@ -93,6 +95,7 @@ class Seen:
     counts: Mapping[str, int]  # recordings by phase
     index: tuple[int | None, str]  # see `standing_of_index`
     wrong: Sequence[str] = ()  # further problems, a sentence each
+    access: Sequence[str] = ()  # who may start paying by the API, a sentence each
 
     @property
     def is_well(self) -> bool:
@@ -130,7 +133,7 @@ class Seen:
 
     def notes(self) -> list[str]:
         """What is no trouble, and should be known."""
-        said = (self.service.why_changed(), why_old(self.facts), *self.standings.notes())
+        said = (self.service.why_changed(), why_old(self.facts), *self.standings.notes(), *self.access)
         return [pasteable(sentence) for sentence in said if sentence is not None]
 
     def record(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from app.core.policy import Intent
 from app.core.seen import FailureCause, Seen
 from app.core.state import AtRecall
 
@@ -336,6 +337,21 @@ class DeletedAtRecall(Event):
 @dataclass(frozen=True, slots=True)
 class DetailsExpired(Event):
     """The time is over for which the policy keeps what is known of it beside the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionOrdered(Event):
+    """A program wants this recording transcribed, whatever the selection says; may be paid."""
+
+    intent: Intent = Intent()
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraOrdered(Event):
+    """A further paid transcript is wanted beside the result. `order` is the order's own id."""
+
+    order: str
+    intent: Intent = Intent()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from app.core import events, reasons
 from app.core import rules_absence as absence
 from app.core import rules_create as create
 from app.core import rules_erasure as erasure
+from app.core import rules_extra as extra
 from app.core import rules_recording as recording
 from app.core import rules_recovery as recovery
 from app.core import rules_results as results
@@ -64,10 +65,11 @@ def decide(
     """
     if t.phase is Phase.ERASED and not isinstance(event, erasure.TAKEN_UP):
         return Decision(t, ignored="erased: nothing about this recording is taken up again")
-    step = RULES[type(event)](t, event, policy)
+    step = RULES[type(event)](t, event, policy.intended(t.intent))
+    policy = policy.intended(step.state.intent)
     if step.ignored is None:
         step = step.then(_settle(step.state, policy, at=event.at))
-        step = step.then(_unblock(step, pending, policy))
+        step = extra.ended(step.then(_unblock(step, pending, policy)))
         step = step.then(erasure.deletion(step.state, event, pending, policy))
     asked = tuple(_after_a_look(step.state, c, policy) for c in step.commands)
     commands = tuple(c for c in _last_of_each_key(asked) if is_wanted(step.state, c))
@@ -243,11 +245,9 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
         return complete_with_empty_candidate(t)
     if t.planned == t.next_ordinal:
         return Step(t)
-    if (ended := _silence(t, policy, at=at)) is not None:
-        return ended
-    provider = create.unused_provider(t, policy)
-    if provider is None and t.retry_requested:
-        provider = policy.providers[0].key
+    if create.why_no_further(t, t.next_ordinal, policy) == "on_silence":
+        return failed(t, reasons.NO_ANSWER, None, at=at)
+    provider = create.next_provider(t, policy)
     if provider is None or t.next_ordinal > budget(t, policy):
         return _all_used(t, at=at)
     if t.lacks_length:
@@ -255,12 +255,6 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
     if provider in policy.tripped_providers:
         return _await_provider(t, provider, policy, at=at)
     return _plan(t, provider)
-
-
-def _silence(t: Transcription, policy: Policy, *, at: float) -> Step | None:
-    """The end after an attempt that was never answered about, unless the policy pays for another."""
-    is_end = create.why_no_further(t, t.next_ordinal, policy) == "on_silence"
-    return failed(t, reasons.NO_ANSWER, None, at=at) if is_end else None
 
 
 def _all_used(t: Transcription, *, at: float) -> Step:
@@ -333,6 +327,8 @@ RULES: dict[type[events.Event], Rule] = {
     events.ResultsErased: erasure.on_results_erased,
     events.DeletedAtRecall: erasure.on_deleted_at_recall,
     events.DetailsExpired: erasure.on_details_expired,
+    events.TranscriptionOrdered: recovery.on_transcription_ordered,
+    events.ExtraOrdered: extra.on_extra_ordered,
     events.DowntimeDetected: create.on_downtime_detected,
     events.ClockStepped: absence.on_clock_stepped,
     events.CommandFailed: recovery.on_command_failed,

@@ -6,7 +6,7 @@ how much may be spent. No code, no secrets; built from `policy.toml` by `app.set
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from app.core.durations import Durations
@@ -41,6 +41,29 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
+class Processing:
+    """What was said of a workspace while the service runs, above its policy."""
+
+    is_enabled: bool  # whether what the selection does not name is transcribed
+    provider: str | None = None  # the first one; None: the policy's
+    by: str = ""  # the name of the key that said so
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What one recording's transcription was ordered with; it holds for its fallbacks, too."""
+
+    language: str | None = None  # a BCP 47 tag, or "auto"; None: as the policy's options say
+    separate_streams: bool | None = None  # None: as the policy says
+    provider: str | None = None  # the first one, which the policy need not name
+    able: tuple[str, ...] | None = None  # those of the policy that have the language; None: no matter
+
+
+_NO_INTENT = Intent()
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     providers: tuple[ProviderChoice, ...]
     attempts: int  # the budget per recording, 1..CEILING
@@ -65,6 +88,30 @@ class Policy:
     def options_of(self, provider: str) -> Mapping[str, Any]:
         """Options for a provider key; empty when the policy no longer names it."""
         return next((choice.options for choice in self.providers if choice.key == provider), {})
+
+    def processed(self, said: Processing | None) -> Policy:
+        """With what was said of the workspace while the service runs."""
+        if said is None:
+            return self
+        select = replace(self.select, default="all" if said.is_enabled else "none")
+        return replace(self, select=select, providers=self._led_by(said.provider))
+
+    def intended(self, intent: Intent) -> Policy:
+        """For a recording that was ordered with this intent."""
+        if intent == _NO_INTENT:
+            return self
+        choices = self._led_by(intent.provider)
+        if intent.able is not None:
+            choices = tuple(c for c in choices if c.key == intent.provider or c.key in intent.able)
+        is_separate = intent.separate_streams
+        separate = self.separate_streams if is_separate is None else is_separate
+        return replace(self, providers=choices, separate_streams=separate)
+
+    def _led_by(self, provider: str | None) -> tuple[ProviderChoice, ...]:
+        if provider is None:
+            return self.providers
+        first = next((c for c in self.providers if c.key == provider), ProviderChoice(provider))
+        return (first, *(c for c in self.providers if c.key != provider))
 
 
 def why_not_selected(selection: Selection, metadata: Mapping[str, str | None]) -> str | None:

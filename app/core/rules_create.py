@@ -103,6 +103,13 @@ def unused_provider(t: Transcription, policy: Policy) -> str | None:
     return next((key for key in left if key not in policy.tripped_providers), left[0] if left else None)
 
 
+def next_provider(t: Transcription, policy: Policy) -> str | None:
+    """Whose turn it is: an extra's is the first, and one that was used may be tried again by hand."""
+    unused = unused_provider(t, policy) if t.extra is None else None
+    is_again = unused is None and (t.retry_requested or t.extra is not None) and policy.providers
+    return policy.providers[0].key if is_again else unused
+
+
 def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
     """The claim. Compare-and-set on the version makes it count once."""
     line = t.attempt_of(ordinal=e.ordinal)

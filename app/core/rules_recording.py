@@ -42,7 +42,7 @@ def on_recording_done(t: Transcription, e: events.RecordingDone, p: Policy) -> S
         heard = replace(heard, phase=Phase.NEW, reason=None, detail=None, completed_at=None)
     if heard.phase in (Phase.STORED, Phase.FAILED):
         return Step(heard)
-    why = why_not_selected(p.select, dict(heard.metadata))
+    why = None if t.is_by_hand else why_not_selected(p.select, dict(heard.metadata))
     if why is not None and not heard.attempts:
         return Step(replace(heard, phase=Phase.SKIPPED, reason=reasons.NOT_SELECTED, detail=why))
     return Step(heard)

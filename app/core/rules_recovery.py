@@ -21,7 +21,7 @@ from app.core.commands import (
     LookUpTranscript,
     PublishTranscript,
 )
-from app.core.policy import CEILING, Policy
+from app.core.policy import CEILING, Intent, Policy
 from app.core.state import ENDS, AttemptStatus, Phase, Transcription
 from app.core.step import Step, budget, failed, ignore
 
@@ -52,6 +52,33 @@ def on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> St
     if t.next_ordinal > budget(t, policy):
         return ignore(t, _why_no_more(t, policy))
     return Step(replace(t, phase=Phase.NEW, reason=None, detail=None, completed_at=None))
+
+
+def on_transcription_ordered(t: Transcription, e: events.TranscriptionOrdered, policy: Policy) -> Step:
+    """
+    One transcription per recording: what is under way or stored stays as it is, and one that failed or was
+    skipped is tried again as by `RetryAsked`. A recording that is not known to be done is asked about. Before
+    the first attempt Recall's list is read: the same may have been ordered elsewhere.
+    """
+    ordered = t if e.intent == Intent() else replace(t, intent=e.intent)
+    if not t.attempts:
+        ordered = replace(ordered, lookup_required=True)
+    if t.phase in (Phase.FAILED, Phase.SKIPPED):
+        again = events.RetryAsked(e.at, budget=0)
+        step = on_retry_asked(ordered, again, policy)
+        return step if step.ignored is None else ignore(t, step.ignored)
+    if t.phase is not Phase.NEW:
+        return ignore(t, f"one transcription per recording: it is {t.phase.value}")
+    heard = replace(
+        ordered,
+        is_by_hand=True,
+        first_heard_at=t.first_heard_at or e.at,
+        recording_wait_since=t.recording_wait_since or e.at,
+        recording_asks=max(t.recording_asks, 1),
+    )
+    if t.is_by_hand and heard == t:
+        return ignore(t, "it is ordered already")
+    return Step(heard, (AskRecording(),))
 
 
 def _why_no_more(t: Transcription, policy: Policy) -> str:

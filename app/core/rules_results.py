@@ -13,6 +13,7 @@ from app.core import events, reasons
 from app.core.commands import AskTranscript, FetchTranscript, PublishTranscript, RenderTranscript
 from app.core.durations import growing
 from app.core.policy import Policy
+from app.core.rules_extra import is_better
 from app.core.seen import FailureCause
 from app.core.state import ENDS, OPEN, Attempt, AttemptStatus, PendingTranscript, Phase, Transcription
 from app.core.step import Step, failed, ignore
@@ -168,9 +169,8 @@ def on_stored(t: Transcription, e: events.Stored, p: Policy) -> Step:
         status = AttemptStatus.EMPTY if e.is_empty else AttemptStatus.DONE
         t = t.with_attempt(replace(line, status=status, provider=line.provider or e.provider))
     if not e.is_empty:
-        is_better = t.phase is not Phase.STORED or t.verdict == "empty"
-        return _completed(t, e, "spoken") if is_better else Step(t, _rest_of(t))
-    if t.phase is Phase.STORED or t.publishing is not None:
+        return _completed(t, e, "spoken") if is_better(t, line) else Step(t, _rest_of(t))
+    if t.phase is Phase.STORED or t.publishing is not None or t.extra is not None:
         return _superseded(t, e.transcript_id)
     return _new_empty_candidate(t, e)
 

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from app.core.policy import Intent
+
 
 class Phase(StrEnum):
     NEW = "new"
@@ -143,6 +145,19 @@ UNREADABLE_AFTER = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Extra:
+    """
+    A further attempt that was ordered beside a result, while it is under way; and what of the result is put
+    back when it brings no words.
+    """
+
+    ordinal: int
+    completed_at: float | None
+    empty_candidate: str | None = None
+    intent: Intent = Intent()
+
+
+@dataclass(frozen=True, slots=True)
 class Transcription:
     workspace: str
     recording_id: str
@@ -173,6 +188,9 @@ class Transcription:
     budget: int = 0  # raised by hand; the policy's own budget counts as well
     retry_requested: bool = False  # a person wants another attempt; until one is claimed
     is_by_hand: bool = False  # a person asked for this recording: the selection is not asked again
+    intent: Intent = Intent()  # what it was ordered with, where a program ordered it
+    extra: Extra | None = None  # while one is under way; `current` and `verdict` are the result's before
+    orders: tuple[str, ...] = ()  # of extras, by their ids: the same one given twice is one
     recording_wait_since: float = 0.0  # the recording is not done, or the news of it was lost
     recording_asks: int = 0
     provider_wait_since: float = 0.0  # every provider that is left is passed over
@@ -296,8 +314,11 @@ def from_record(record: Mapping[str, Any]) -> Transcription:
         PendingTranscript(**_line(PendingTranscript, line)) for line in pending
     )
     known["metadata"] = tuple((k, v) for k, v in known.get("metadata", ()))
-    for name in ("processed_transcripts", "superseded"):
+    for name in ("processed_transcripts", "superseded", "orders"):
         known[name] = tuple(known.get(name, ()))
+    known["intent"] = _intent(record.get("intent", {}))
+    if (extra := record.get("extra")) is not None:
+        known["extra"] = Extra(**{**_known(Extra, extra), "intent": _intent(extra.get("intent", {}))})
     return Transcription(**known)
 
 
@@ -310,6 +331,12 @@ def _waits_of_version_1(record: Mapping[str, Any]) -> dict[str, Any]:
         "provider_wait_since": since,
         "looks_for_others": times,
     }
+
+
+def _intent(record: Mapping[str, Any]) -> Intent:
+    known = _known(Intent, record)
+    able = known.get("able")
+    return Intent(**{**known, "able": None if able is None else tuple(able)})
 
 
 def _attempt(record: Mapping[str, Any]) -> Attempt:

@@ -25,7 +25,9 @@ class Step:
 
 
 def budget(t: Transcription, policy: Policy) -> int:
-    """How many paid attempts this recording may have in all."""
+    """How many paid attempts this recording may have in all; an extra is the last of them."""
+    if t.extra is not None:
+        return t.extra.ordinal
     return min(max(policy.attempts, t.budget), CEILING)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
@@ -22,7 +22,9 @@ from app.orchestrator.ports_recall import Recall
 from app.orchestrator.rate_limits import CommandRates
 from app.orchestrator.records import Committed, Leased, Loaded, Send, Source
 from app.orchestrator.transitions import Advancer
+from app.recall.languages import options_in
 from app.recall.limits import RATE_LIMITED, Rate
+from app.recall.providers import BUILT_IN_PROVIDERS
 from app.recall.types import Answer
 
 _T = TypeVar("_T")
@@ -69,7 +71,17 @@ class CommandContext:
 
     @property
     def policy(self) -> Policy:
-        return self.workspace.policy
+        """The workspace's, for this recording."""
+        return self.workspace.policy.processed(self.before.processing).intended(self.state.intent)
+
+    def options_of(self, provider: str) -> Mapping[str, Any]:
+        """Those of the policy, in the language that the recording was ordered with."""
+        options = self.policy.options_of(provider)
+        if provider not in {choice.key for choice in self.workspace.policy.providers}:
+            options = next((one.options for one in BUILT_IN_PROVIDERS if one.key == provider), options)
+        language = self.state.intent.language
+        told = None if language is None else options_in(provider, options, language)
+        return options if told is None else told
 
     @property
     def state(self) -> Transcription:

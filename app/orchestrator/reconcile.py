@@ -128,7 +128,8 @@ class Reconciler:
             found.known += 1
             self._vouch = None
             return
-        if why_not_selected(self._workspace.policy.select, dict(recording.facts.metadata)) is not None:
+        policy = self._workspace.policy.processed(before.processing)
+        if why_not_selected(policy.select, dict(recording.facts.metadata)) is not None:
             found.not_selected += 1
             return
         if self._vouch is not None:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Self
 
 from app.core.commands import Command
+from app.core.policy import Processing
 from app.core.state import Transcription
 from app.recall.types import Answer, CreateKind
 
@@ -58,6 +59,7 @@ class Loaded:
     version: int
     pending: tuple[Command, ...] = ()
     predates_downtime: bool = False  # last changed before a long silence: `Liveness.record_heartbeat`
+    processing: Processing | None = None  # what was said of its workspace, above the policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ class Advancer:
         send: Send | None = None,
         artifact: ArtifactRow | None = None,
     ) -> tuple[Decision, Committed]:
-        policy = self._policy_of(before.transcription.workspace)
+        policy = self._policy_of(before.transcription.workspace).processed(before.processing)
         decision = self._decide(before, event, policy)
         put_off_s = self._put_off_s(decision, source, policy)
         if put_off_s is None and _is_still_wanted(decision, source):  # for a day already

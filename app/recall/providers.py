@@ -31,6 +31,19 @@ BUILT_IN_PROVIDERS = (
     ProviderChoice("deepgram_async", {"model": "nova-3", "language": "multi"}),
 )
 
+# By the names under which products know them: https://docs.bota.dev/api-reference/transcriptions
+BY_VENDOR = {
+    "recallai": "recallai_async",
+    "assemblyai": "assembly_ai_async",
+    "deepgram": "deepgram_async",
+    "elevenlabs": "elevenlabs_async",
+    "gladia": "gladia_v2_async",
+    "rev": "rev_async",
+    "speechmatics": "speechmatics_async",
+    "aws": "aws_transcribe_async",
+    "google": "google_speech_v2_async",
+}
+
 
 def may_be_async(key: str) -> bool:
     """Whether a name is formed like those of asynchronous providers, known here or not."""

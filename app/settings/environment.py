@@ -127,7 +127,7 @@ class Settings(BaseModel):
         "AFTERWORD_WORKERS", "4", "worker processes, 1 to 64"
     )
     api_keys: Annotated[tuple[ApiKey, ...], ReadBy(values.api_keys)] = setting(
-        "AFTERWORD_API_KEYS", "", "checked for its form", is_secret=True, reload=True
+        "AFTERWORD_API_KEYS", "", "keys of `/v1`, beside those of `keys create`", is_secret=True, reload=True
     )
     ops_password: str | None = setting(
         "AFTERWORD_OPS_PASSWORD", None, "for `/ops/` and `/metrics`", is_secret=True, reload=True

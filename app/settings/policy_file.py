@@ -13,6 +13,7 @@ import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
@@ -133,6 +134,27 @@ class RetentionTable(Table):
     )
 
 
+def _origin(text: str) -> str:
+    parts = urlsplit(text)
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.netloc
+        or text != f"{parts.scheme}://{parts.netloc}"
+    ):
+        raise ValueError("each is a scheme and a host, as in https://app.example.com, without a path")
+    return text
+
+
+class ApiTable(Table):
+    """What `/v1` allows."""
+
+    cors_origins: list[Annotated[str, AfterValidator(_origin)]] = key([], "whose pages may call it")
+    requests_per_minute: Annotated[int, must(lambda n: 1 <= n <= 60_000, "must be between 1 and 60000")] = (
+        key(600, "of one key")
+    )
+    presigned_downloads: bool = key(False, "files of an object store come from its own addresses")
+
+
 class PolicyTables(Table):
     """The whole file. What the check of one key needs of another one stands below that."""
 
@@ -170,6 +192,7 @@ class PolicyTables(Table):
     prune_stored: bool = key(False, "finished transcripts that are stored here may be deleted at Recall")
     search: bool = key(True, "keep an index of what was said, beside or in the database")
     select: SelectTable = key(SelectTable(), "which recordings")
+    api: ApiTable = key(ApiTable(), "what /v1 allows")
     webhooks: WebhookTables = key({}, "who is told what became of a recording")
     retention: RetentionTable = key(RetentionTable(), "how long what is stored is kept")
 

@@ -41,6 +41,11 @@ _OF_SECRETS = ("RECALL_WEBHOOK_SECRETS", "RECALL_WORKSPACE_VERIFICATION_SECRET")
 _API_KEY = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)=(?P<scopes>[a-z:+_-]+)=(?P<digest>[0-9a-f]{64})")
 
 
+SCOPES = frozenset(
+    {"transcriptions:read", "transcriptions:write", "transcriptions:delete", "config:read", "config:write"}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """A key of our own `/v1`: only its SHA-256 is known."""
@@ -218,4 +223,9 @@ def api_keys(text: str, _info: Any) -> tuple[ApiKey, ...]:
     matches = [_API_KEY.fullmatch(one) for one in text.split()]
     if None in matches:
         raise ValueError("each is name=scope+scope=sha256-hex, separated by blanks")
-    return tuple(ApiKey(m["name"], frozenset(m["scopes"].split("+")), m["digest"]) for m in matches if m)
+    keys = tuple(ApiKey(m["name"], frozenset(m["scopes"].split("+")), m["digest"]) for m in matches if m)
+    if unknown := frozenset().union(*(key.scopes for key in keys)) - SCOPES:
+        raise ValueError(f"{sorted(unknown)[0]} is no scope; there are {', '.join(sorted(SCOPES))}")
+    if len({key.name for key in keys}) != len(keys):
+        raise ValueError("two keys have one name, by which the log tells them apart")
+    return keys

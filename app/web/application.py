@@ -18,8 +18,7 @@ from typing import Any, Protocol
 
 import structlog
 from flask import Flask, Response, request
-from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import HTTPException, NotFound, Unauthorized
+from werkzeug.exceptions import HTTPException, NotFound
 
 from app.errors import ConfigError, StoreUnavailable
 from app.orchestrator.records import NewDelivery
@@ -59,6 +58,7 @@ class WebParts:
         readiness: The body of `/readyz`, and whether a write to the inbox works. Answers within a second.
         ops: Hangs the console in, together with the guard that decides who sees it and `/metrics`.
         metrics: The body of `/metrics`.
+        api: Hangs `/v1` in.
     """
 
     secrets_by_workspace: Mapping[str, tuple[Secret, ...]]
@@ -66,6 +66,7 @@ class WebParts:
     readiness: Callable[[], tuple[Mapping[str, object], bool]]
     ops: Callable[[Flask], None] | None = None
     metrics: Callable[[], bytes] | None = None
+    api: Callable[[Flask], None] | None = None
     log: Any = field(default_factory=structlog.get_logger)
 
 
@@ -92,7 +93,7 @@ def create_app(parts: WebParts | None = None) -> Flask:
     app.url_map.merge_slashes = False  # /webhooks//recall is nothing, not a redirect
     _add_webhook(app, parts)
     _add_health(app, parts.readiness)
-    _add_places_for_later(app, parts)
+    _add_other_faces(app, parts)
     _add_refusals(app, parts)
     app.after_request(_finish)
     return app
@@ -141,15 +142,7 @@ def _add_health(app: Flask, readiness: Callable[[], tuple[Mapping[str, object], 
     app.add_url_rule("/readyz", "readyz", readyz, provide_automatic_options=False)
 
 
-def _add_places_for_later(app: Flask, parts: WebParts) -> None:
-    def v1(rest: str = "") -> Response:
-        raise Unauthorized(www_authenticate=WWWAuthenticate("bearer"))
-
-    for rule in ("/v1/", "/v1/<path:rest>"):
-        # Nor is /v1 a redirect to /v1/: that would repeat the Host that was sent.
-        app.add_url_rule(
-            rule, "v1", v1, methods=_ALL_METHODS, provide_automatic_options=False, strict_slashes=False
-        )
+def _add_other_faces(app: Flask, parts: WebParts) -> None:
     if parts.metrics is not None:
         metrics = parts.metrics
 
@@ -157,8 +150,8 @@ def _add_places_for_later(app: Flask, parts: WebParts) -> None:
             return Response(metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
         app.add_url_rule("/metrics", "metrics", show_metrics, provide_automatic_options=False)
-    if parts.ops is not None:
-        parts.ops(app)
+    for hang_in in filter(None, (parts.ops, parts.api)):
+        hang_in(app)
 
 
 def _add_refusals(app: Flask, parts: WebParts) -> None:
@@ -201,7 +194,7 @@ def _add_refusals(app: Flask, parts: WebParts) -> None:
         stack = "".join(traceback.format_tb(error.__traceback__))
         kind = type(error).__name__
         parts.log.error("request_failed", route=request.endpoint, error=kind, stack=stack)
-        return _error_response("internal_error", 500)
+        return _error_response("internal_error", 500, "This is our fault; the log has the cause.")
 
 
 def _remedy_for(kind: RejectionKind, secrets_by_workspace: Mapping[str, tuple[Secret, ...]]) -> str:
@@ -223,8 +216,9 @@ _PUBLIC_CODES: Mapping[RejectionKind, str] = {
 }
 
 
-def _error_response(code: str, status: int) -> Response:
-    return Response(json.dumps({"error": {"code": code}}), status=status, content_type="application/json")
+def _error_response(code: str, status: int, message: str | None = None) -> Response:
+    error = {"code": code} if message is None else {"code": code, "message": message}
+    return Response(json.dumps({"error": error}), status=status, content_type="application/json")
 
 
 def _not_stored() -> Response:

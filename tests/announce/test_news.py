@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from app.announce.news import News, events_of, webhook_id_of
-from app.core.state import Attempt, AttemptStatus, Phase, Transcription
+from app.core.state import Attempt, AttemptStatus, Extra, Phase, Transcription
 from app.settings.outgoing import OutgoingEvent
 from tests.announce.receiver import endpoint
 
@@ -21,6 +21,7 @@ FETCHING = Transcription(
     first_heard_at=1000.0,
 )
 STORED = replace(FETCHING, phase=Phase.STORED, current="t1", verdict="spoken", completed_at=1010.0)
+EXTRA = replace(STORED, phase=Phase.CREATING, completed_at=None, extra=Extra(2, 1010.0))
 FAILED = replace(FETCHING, phase=Phase.FAILED, reason="no_provider_left", completed_at=1010.0)
 COMPLETED, FAILURE, FLAGGED = "transcription.completed", "transcription.failed", "transcription.flagged"
 
@@ -39,6 +40,9 @@ COMPLETED, FAILURE, FLAGGED = "transcription.completed", "transcription.failed",
         (FETCHING, replace(FETCHING, phase=Phase.SKIPPED), []),
         (STORED, replace(STORED, phase=Phase.ERASED), []),
         (FETCHING, FETCHING, []),
+        (STORED, EXTRA, []),
+        (EXTRA, STORED, []),  # without words: all is as it was announced
+        (EXTRA, replace(STORED, current="t2"), [COMPLETED]),
     ],
 )
 def test_a_change_is_announced_when_a_recording_ends_and_its_result_is_final(

@@ -172,7 +172,12 @@ def test_a_new_attempt_line_appears_only_by_a_claim_or_by_our_own_marker(
 
 
 def test_a_stored_transcription_stays_stored(transitions: list[Transition]) -> None:
-    stored = [after for before, _, _, after, _ in transitions if before.state.phase is Phase.STORED]
+    """Until a further one is ordered beside it."""
+    stored = [
+        after
+        for before, event, _, after, _ in transitions
+        if before.state.phase is Phase.STORED and not isinstance(event, ev.ExtraOrdered)
+    ]
     assert len(stored) > 100
     assert {after.state.phase for after in stored} - {Phase.ERASED} == {Phase.STORED}
 
@@ -198,6 +203,33 @@ def test_from_an_erased_recording_nothing_leads_back_and_nothing_is_paid(
         if not is_left[1] and isinstance(event, ev.DeletedAtRecall) and decision.ignored is None:
             assert after.state.open_attempt is None
     assert (erased > 100 and unfinished > 50) is cast.has_erasures
+
+
+def test_an_extra_costs_one_attempt_at_most_and_takes_nothing_from_the_result(
+    transitions: list[Transition], cast: Cast
+) -> None:
+    ends: Counter[str] = Counter()
+    for before, event, _, after, decision in transitions:
+        was, now = before.state, after.state
+        if was.extra is None:
+            if now.extra is not None:
+                assert isinstance(event, ev.ExtraOrdered)
+                assert was.phase is Phase.STORED
+                assert not [a for a in was.attempts if a.status in OPEN]
+                assert event.order not in was.orders
+            continue
+        if isinstance(event, ev.Sending) and decision.ignored is None:
+            assert event.ordinal == was.extra.ordinal
+        if now.extra is not None:
+            assert (now.current, now.verdict) == (was.current, was.verdict)
+            continue
+        assert now.phase is Phase.STORED
+        assert not [a for a in now.attempts if a.is_unsent], "an attempt that is paid for later"
+        is_new = now.current != was.current
+        assert not is_new or (isinstance(event, ev.Stored) and not event.is_empty)
+        assert is_new or now.verdict == was.verdict
+        ends["new" if is_new else "as before"] += 1
+    assert (min(ends["new"], ends["as before"]) > 5) is bool(cast.extras)
 
 
 def test_a_finished_asynchronous_transcript_is_always_taken_up(transitions: list[Transition]) -> None:

@@ -75,6 +75,8 @@ class Cast:
     has_forgotten: bool = True  # webhooks about attempts that this database does not know
     has_erasures: bool = False
     retries: tuple[int, ...] = ()  # budgets that a person names with a retry; 0: none
+    has_orders: bool = False  # a program orders the transcription
+    extras: tuple[str, ...] = ()  # orders of a further transcript beside the result
 
 
 CASTS = {
@@ -125,6 +127,28 @@ CASTS = {
         has_waits_ended=True,
         retries=(2,),
     ),
+    "one provider, a program orders": Cast(
+        Policy(BOTH[:1], 1), (REALTIME,), has_orders=True, has_empties=False, has_policy_changes=True
+    ),
+    "one provider, an extra is ordered": Cast(
+        Policy(BOTH[:1], 1),
+        (REALTIME,),
+        extras=("o",),
+        has_looks=False,
+        has_policy_changes=True,
+        has_forgotten=False,
+    ),
+    "one provider, an extra is ordered, all that may go wrong": Cast(
+        Policy(BOTH[:1], 1),
+        extras=("o",),
+        has_deletions=True,
+        has_our_faults=True,
+        has_silences=True,
+        has_waits_ended=True,
+        has_looks=False,
+        has_empties=False,
+        has_forgotten=False,
+    ),
     "one provider, and it is down": Cast(
         Policy(BOTH[:1], 1, tripped_providers=frozenset({"a_async"})), (REALTIME,)
     ),
@@ -152,7 +176,7 @@ def webhooks(state: Transcription, cast: Cast) -> Iterator[ev.Event]:
         yield ev.DowntimeDetected(NOW)
     if cast.has_absences:
         yield ev.ClockStepped(NOW)
-    for ordinal in range(1, cast.policy.attempts + 1):
+    for ordinal in range(1, cast.policy.attempts + len(cast.extras) + 1):
         if not cast.has_forgotten and state.attempt_of(ordinal=ordinal) is None:
             continue
         yield ev.TranscriptDone(NOW, OURS[ordinal], ordinal)
@@ -400,12 +424,8 @@ def _forget_wait(command: Command) -> Command:
 def moves(world: World, cast: Cast) -> Iterator[tuple[ev.Event, Command | None]]:
     if cast.has_commands_lost and not is_end(world) and world != START:
         yield ev.CommandMissing(NOW), None
-    for budget in cast.retries:
-        yield ev.RetryAsked(NOW, budget), None
-    if cast.has_erasures:
-        yield ev.DetailsExpired(NOW), None
-        yield ev.EraseAsked(NOW, None), None
-        yield ev.EraseAsked(NOW, AtRecall.RECORDING), None
+    for event in _by_hand(world, cast):
+        yield event, None
     for event in webhooks(world.state, cast):
         yield event, None
     for command in world.pending:
@@ -413,6 +433,18 @@ def moves(world: World, cast: Cast) -> Iterator[tuple[ev.Event, Command | None]]
             yield event, command
         for event in _troubles(command, cast):
             yield event, command
+
+
+def _by_hand(world: World, cast: Cast) -> Iterator[ev.Event]:
+    """What people and programs order."""
+    yield from (ev.RetryAsked(NOW, budget) for budget in cast.retries)
+    if cast.has_erasures:
+        yield ev.DetailsExpired(NOW)
+        yield from (ev.EraseAsked(NOW, each) for each in (None, AtRecall.RECORDING))
+    if cast.has_orders:
+        yield ev.TranscriptionOrdered(NOW)
+    if world.state.phase is Phase.STORED:
+        yield from (ev.ExtraOrdered(NOW, order) for order in cast.extras)
 
 
 def _troubles(command: Command, cast: Cast) -> Iterator[ev.Event]:

@@ -46,9 +46,8 @@ def test_erasing_a_person_beside_the_running_service(place: Installation) -> Non
     by_recording = {path.parent.parent.name: speakers(path.parent) for path in manifests(place)}
     name = sorted(by_recording[recordings[0]])[0]
     theirs = {recording for recording, names in by_recording.items() if name in names}
-    wait_until(
-        lambda: bool(place.afterword("search", "--speaker", name).stdout), within_s=30, what="an index"
-    )
+    find = ("search", "--speaker", name)
+    wait_until(lambda: bool(place.afterword(*find).stdout), within_s=30, what="an index")
     said = place.afterword("erase", "--participant", name, "--yes")
     assert said.returncode == 0, said.stdout + said.stderr
     assert f"{len(theirs)} erased here" in said.stdout

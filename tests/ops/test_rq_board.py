@@ -392,7 +392,7 @@ def test_unforeseen_failure_is_answered_and_logged_by_the_outer_application(
 
     board = console(redis_url=valkey_url, log=log, names=unforeseen)
     answer = board.get(f"/ops/rq/0/data/job/{queued}.json")
-    assert (answer.status_code, answer.get_json()) == (500, {"error": {"code": "internal_error"}})
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (500, "internal_error")
     ((event, values),) = log.lines
     assert (event, values["error"]) == ("request_failed", "ValueError")
 
@@ -403,7 +403,7 @@ def test_shorter_paths_lead_to_the_board_without_naming_a_host(board: FlaskClien
     assert (answer.status_code, answer.headers["Location"]) == (302, "/ops/rq/")
 
 
-@pytest.mark.parametrize("path", ["/v1", "/ops/rq/0", "/ops/rq/0/view", "/ops/rq/0/view/queues/"])
+@pytest.mark.parametrize("path", ["/ops/rq/0", "/ops/rq/0/view", "/ops/rq/0/view/queues/"])
 def test_no_redirect_repeats_the_host_that_was_sent(board: FlaskClient, path: str) -> None:
     answer = board.get(path, headers={"Host": "evil.example"})
     assert answer.status_code in (200, 401)

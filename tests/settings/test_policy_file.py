@@ -71,7 +71,7 @@ def _keys(tables: Mapping[str, Any], *, around: str = "") -> set[str]:
     found = set()
     for name, value in tables.items():
         found.add(around + name)
-        if name in ("select", "retention"):
+        if name in ("select", "api", "retention"):
             found |= _keys(value, around=f"{name}.")
     return found
 
@@ -241,6 +241,11 @@ FAULTS = [
     ("[select]\nminimum_duration_s = -1", "select.minimum_duration_s: must be between 0 seconds and a day"),
     ("[select]\nminimum_duration_s = nan", "select.minimum_duration_s: must be between 0 seconds and a day"),
     ("[select]\nminimum_duration_s = inf", "select.minimum_duration_s: must be between 0 seconds and a day"),
+    ("api = 1", "api has the wrong type"),
+    ("[api]\nrequests_per_minute = 0", "api.requests_per_minute: must be between 1 and 60000"),
+    ("[api]\ncors_origins = ['*']", "api.cors_origins: each is a scheme and a host"),
+    ("[api]\ncors_origins = ['https://a.example/x']", "without a path"),
+    ("[api]\npresigned_downloads = 1", "presigned_downloads has the wrong type"),
     ("webhooks = 1", "webhooks has the wrong type"),
     (_HOOK.replace("https://", "http://"), "must begin with https://; plain http needs allow_private"),
     (_HOOK.replace("crm.example", "10.0.0.1"), "leads into a private network; allow_private = true"),

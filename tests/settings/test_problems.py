@@ -174,9 +174,19 @@ TABLE: list[tuple[dict[str, str | None], str, str]] = [
     ({"AFTERWORD_WORKERS": "four"}, "AFTERWORD_WORKERS", "whole number"),
     ({"AFTERWORD_WORKERS": "٣"}, "AFTERWORD_WORKERS", "whole number"),
     ({"AFTERWORD_WORKERS": "2.5"}, "AFTERWORD_WORKERS", "whole number"),
-    ({"AFTERWORD_API_KEYS": "bi=read=abc"}, "AFTERWORD_API_KEYS", "name=scope+scope=sha256-hex"),
+    ({"AFTERWORD_API_KEYS": "bi=config:read=abc"}, "AFTERWORD_API_KEYS", "name=scope+scope=sha256-hex"),
     ({"AFTERWORD_API_KEYS": f"bi={HEX}"}, "AFTERWORD_API_KEYS", "name=scope+scope=sha256-hex"),
-    ({"AFTERWORD_API_KEYS": f"bi=read={'0' * 63}G"}, "AFTERWORD_API_KEYS", "name=scope+scope=sha256-hex"),
+    (
+        {"AFTERWORD_API_KEYS": f"bi=config:read={'0' * 63}G"},
+        "AFTERWORD_API_KEYS",
+        "name=scope+scope=sha256-hex",
+    ),
+    (
+        {"AFTERWORD_API_KEYS": f"bi=read={HEX}"},
+        "AFTERWORD_API_KEYS",
+        "read is no scope; there are config:read",
+    ),
+    ({"AFTERWORD_API_KEYS": f"a=config:read={HEX} a=config:read={HEX}"}, "AFTERWORD_API_KEYS", "one name"),
     ({"HOST": "http://0.0.0.0"}, "HOST", "the port is PORT"),
     ({"HOST": "0.0.0.0:8000"}, "HOST", "the port is PORT"),
     ({"HOST": "two words"}, "HOST", "host name alone"),
@@ -433,7 +443,7 @@ FORMS = st.sampled_from(
         "postgresql://h/d?sslmode={}",
         "postgresql://{}",
         "sqlite:///a?{}",
-        "bi=read={}",
+        "bi=config:read={}",
         " {} ",
         "x\n{}",
     ]
@@ -505,7 +515,7 @@ def test_secrets_that_are_right_are_not_shown_either(load: Load) -> None:
             AFTERWORD_METRICS_TOKEN="scraper-0123456789",
             DATABASE_URL="postgres://u:hunter2@h/d",
             REDIS_URL="redis://:hunter2@h/0",
-            AFTERWORD_API_KEYS=f"bi=read={HEX}",
+            AFTERWORD_API_KEYS=f"bi=config:read={HEX}",
         )
     )
     for secret in (GOOD["RECALL_API_KEY"], WEBHOOK_SECRET[6:], "open sesame", "hunter2", HEX, "scraper"):

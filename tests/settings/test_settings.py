@@ -118,9 +118,11 @@ def test_without_webhooks_no_secret_is_needed(load: Load, root: Path) -> None:
 
 def test_api_keys_have_names_and_scopes(load: Load) -> None:
     digests = "0" * 64, "f" * 64
-    reader, writer = load(AFTERWORD_API_KEYS=f"bi=read={digests[0]}  my-app=read+write={digests[1]}").api_keys
-    assert (reader.name, reader.scopes, reader.digest) == ("bi", frozenset({"read"}), digests[0])
-    assert (writer.name, writer.scopes, writer.digest) == ("my-app", frozenset({"read", "write"}), digests[1])
+    scopes = ("transcriptions:read", "transcriptions:write")
+    given = f"bi=config:read={digests[0]}  my-app={'+'.join(scopes)}={digests[1]}"
+    reader, writer = load(AFTERWORD_API_KEYS=given).api_keys
+    assert (reader.name, reader.scopes, reader.digest) == ("bi", frozenset({"config:read"}), digests[0])
+    assert (writer.name, writer.scopes, writer.digest) == ("my-app", frozenset(scopes), digests[1])
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "::1", "localhost", "web-1.internal"])
@@ -142,7 +144,7 @@ def test_every_secret_can_come_from_a_file(load: Load, root: Path, name: str) ->
         "RECALL_WORKSPACE_VERIFICATION_SECRET": OTHER_WEBHOOK_SECRET,
         "DATABASE_URL": "postgres://u:p@h/d",
         "REDIS_URL": "redis://:p@h/0",
-        "AFTERWORD_API_KEYS": f"bi=read={'0' * 64}",
+        "AFTERWORD_API_KEYS": f"bi=config:read={'0' * 64}",
         "AFTERWORD_OPS_PASSWORD": "open sesame",
         "AFTERWORD_METRICS_TOKEN": "scraper-0123456789",
     }

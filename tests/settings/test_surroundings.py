@@ -19,7 +19,7 @@ RIGHT = {
     "RECALL_WORKSPACE_VERIFICATION_SECRET": GOOD["RECALL_WEBHOOK_SECRETS"],
     "DATABASE_URL": "postgresql://u:Zq9@h/d",
     "REDIS_URL": "redis://:Zq9@h/0",
-    "AFTERWORD_API_KEYS": f"bi=read={'0' * 64}",
+    "AFTERWORD_API_KEYS": f"bi=config:read={'0' * 64}",
     "AFTERWORD_OPS_PASSWORD": "Zq9-open-sesame",
     "AFTERWORD_METRICS_TOKEN": "Zq9-0123456789abcdef",
     "AFTERWORD_HOME": "/data",

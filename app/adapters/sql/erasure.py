@@ -14,13 +14,15 @@ from sqlalchemy.engine import Connection
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.announcements import GIVEN_UP, WAITING
-from app.adapters.sql.engine import Database
+from app.adapters.sql.engine import BUSY_S, Database
+from app.adapters.sql.errors import translated
 from app.adapters.sql.loading import read_state
 from app.adapters.sql.outgoing_tables import outgoing
 from app.adapters.sql.tables import is_of
 from app.core.commands import EraseResults, name_of
 from app.core.state import Phase, Transcription
 
+_READERS_MS = 100  # how long what reads the log now is waited for
 _AT_ONCE = 500  # bodies that are read between two writes
 
 
@@ -58,6 +60,7 @@ class Erasure(Database):
         """See `app.orchestrator.ports.Transcriptions.forget_news`."""
         with self.writing() as connection:
             self._forget_news_in(connection, workspace, recording_id)
+        self.truncate_log()
 
     def _forget_news_in(self, connection: Connection, workspace: str, recording_id: str) -> None:
         row = t.deliveries
@@ -139,8 +142,12 @@ class Erasure(Database):
         SQLite: what was written over leaves its log of changes too. False: a reader was in the way.
         PostgreSQL reclaims rows by vacuum.
         """
-        if not self.is_sqlite:
+        if self.write_lock is None:
             return True
-        with self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection, self.write_lock.taken(wait_s=BUSY_S):
             raw: Any = connection.connection.driver_connection
-            return bool(raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+            raw.execute(f"PRAGMA busy_timeout={_READERS_MS}")  # writers wait as long
+            try:
+                return bool(raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+            finally:
+                raw.execute(f"PRAGMA busy_timeout={int(BUSY_S * 1000)}")

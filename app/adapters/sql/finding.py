@@ -7,7 +7,7 @@ Must change together: `_of_state` and the index `ix_transcriptions_bot` of the m
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,10 @@ class Filters:
     provider: str | None = None  # of the result, or of any attempt
     verdict: str | None = None
     since: float | None = None  # first heard of then or later
+    until: float | None = None  # first heard of before
+    workspace: str | None = None
+    recording_id: str | None = None  # a whole one
+    phases: tuple[Phase, ...] | None = None  # one of these
 
 
 _ALL = Filters()
@@ -136,20 +140,29 @@ class Finding(Database):
             wanted = wanted.where(sa.tuple_(row.c.first_heard_at, row.c.id) < sa.tuple_(*before))
         return [listed(values) for values in self.read_all(wanted)]
 
+    def find_transcription(self, id_: str, *, workspace: str | None = None) -> Listed | None:
+        """By its own id or its recording's, whole. Of several workspaces' the latest heard of."""
+        row = t.transcriptions.c
+        wanted = LISTED.where(sa.or_(row.id == id_, row.recording_id == id_))
+        if workspace is not None:
+            wanted = wanted.where(row.workspace == workspace)
+        found = self.read_first(wanted.order_by(row.first_heard_at.desc()).limit(1))
+        return None if found is None else listed(found)
+
     def _conditions(self, filters: Filters) -> Iterator[sa.ColumnElement[bool] | sa.TextClause]:
-        row = t.transcriptions
-        if filters.phase is not None:
-            yield row.c.phase == filters.phase.value
-        if filters.bot_id is not None:
-            yield self._begins(self._of_state("bot_id"), filters.bot_id)
-        if filters.provider is not None:
-            is_of_it = t.is_of(t.attempts, row.c.workspace, row.c.recording_id)
-            tried = sa.exists().where(is_of_it, t.attempts.c.provider == filters.provider)
-            yield sa.or_(row.c.provider == filters.provider, tried)
-        if filters.since is not None:
-            yield row.c.first_heard_at >= filters.since
-        if filters.verdict is not None:
-            yield self._of_state("verdict") == filters.verdict
+        row = t.transcriptions.c
+        phases = (filters.phase,) if filters.phase is not None else filters.phases
+        asked: tuple[tuple[object, Callable[[Any], sa.ColumnElement[bool]]], ...] = (
+            (filters.workspace, lambda is_: row.workspace == is_),
+            (filters.recording_id, lambda is_: row.recording_id == is_),
+            (phases, lambda these: row.phase.in_([phase.value for phase in these])),
+            (filters.bot_id, lambda begins: self._begins(self._of_state("bot_id"), begins)),
+            (filters.provider, _is_made_or_tried_by),
+            (filters.since, lambda at: row.first_heard_at >= at),
+            (filters.until, lambda at: row.first_heard_at < at),
+            (filters.verdict, lambda is_: self._of_state("verdict") == is_),
+        )
+        yield from (condition(value) for value, condition in asked if value is not None)
         for number, (key, value) in enumerate(filters.metadata):
             yield self._has_metadata(key, value, number)
 
@@ -202,6 +215,13 @@ class Finding(Database):
             for recording, *command in self.read_all(wanted.order_by(row.c.due_at, row.c.id)):
                 first.setdefault(ids[recording], Pending(*command))
         return first
+
+
+def _is_made_or_tried_by(provider: str) -> sa.ColumnElement[bool]:
+    row = t.transcriptions.c
+    is_of_it = t.is_of(t.attempts, row.workspace, row.recording_id)
+    tried = sa.exists().where(is_of_it, t.attempts.c.provider == provider)
+    return sa.or_(row.provider == provider, tried)
 
 
 def _by_workspace(rows: Sequence[Listed]) -> dict[str, dict[str, str]]:

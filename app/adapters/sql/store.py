@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.adapters.sql.access import Access
 from app.adapters.sql.account_pauses import AccountPauses
 from app.adapters.sql.api_keys import ApiKeys
 from app.adapters.sql.beginnings import Beginnings
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class SqlStore(
-    Beginnings, SendsAndRates, AccountPauses, ApiKeys, ListPasses, CircuitBreakers, Health, Queries
+    Beginnings, SendsAndRates, AccountPauses, ApiKeys, ListPasses, CircuitBreakers, Health, Queries, Access
 ):
     """The store. See `Database` for its arguments, `app.orchestrator.ports.Store` for its promises."""
 

@@ -62,7 +62,7 @@ class RecallAnswers(Installation):
         if was != now:
             changes.update({f"failed:{was}": -1} if was else {})
             changes.update({f"failed:{now}": 1} if now else {})
-        is_stored = after.phase is Phase.STORED and before.phase is not Phase.STORED
+        is_stored = after.phase is Phase.STORED and before.phase is not Phase.STORED and before.extra is None
         if is_stored and after.first_heard_at and after.completed_at is not None:
             seconds = max(0.0, after.completed_at - after.first_heard_at)
             bound = next((str(b) for b in _BUCKETS if seconds <= b), "inf")

@@ -143,7 +143,7 @@ def _order(context: CommandContext, command: CreateTranscript) -> CreateOrder:
     return CreateOrder(
         recording_id=context.recording_id,
         provider=command.provider,
-        options=context.policy.options_of(command.provider),
+        options=context.options_of(command.provider),
         separate_streams=context.policy.separate_streams,
         marker=f"{context.recording_id}/{command.ordinal}",
         idempotency_key=idempotency_key(

@@ -7,7 +7,9 @@ from tests.core.scenes import (
     creates,
     empties,
     erasures,
+    extras,
     lookups,
+    orders,
     planning,
     recordings,
     recovery,
@@ -24,4 +26,6 @@ SCENES = (
     *empties.SCENES,
     *recovery.SCENES,
     *erasures.SCENES,
+    *orders.SCENES,
+    *extras.SCENES,
 )

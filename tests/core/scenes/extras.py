@@ -1,0 +1,83 @@
+"""About a further transcript that is ordered beside a result."""
+
+from __future__ import annotations
+
+from app.core import events as ev
+from app.core.events import Refusal
+from app.core.policy import Intent, Policy
+from tests.core.dialogues import BOTH, Scene
+from tests.core.scenes.beginnings import C1, PUBLISHING, STORED, T1, T2, A, B, Events, failed, seen
+from tests.core.scenes.beginnings import RUNNING as ONE_RUNNING
+
+EXTRA = ev.ExtraOrdered(200.0, "o1")
+GERMAN = ev.ExtraOrdered(200.0, "o1", Intent("de", None, B, (A, B)))
+SEEN = seen(T1, "done", 1, A)
+PLANNED: Events = (*STORED, EXTRA, ev.Listed(260.0, 0, (SEEN,)))
+SENDING: Events = (*PLANNED, ev.Sending(261.0, 2, A, 0))
+RUNNING: Events = (*SENDING, ev.Created(262.0, 2, T2, A))
+UNREAD: Events = (*RUNNING, ev.TranscriptDone(300.0, T2, 2))
+FAILED: Events = (*RUNNING, failed(300.0, T2, 2, "x"))
+EMPTY_RESULT: Events = (*PUBLISHING, ev.Published(40.0, T1, A, "en"))
+THEIRS: Events = (ev.TranscriptDone(270.0, C1), ev.Stored(271.0, C1, B, "en", is_empty=False))
+THEIR_EMPTY: Events = (ev.TranscriptDone(270.0, C1), ev.Stored(271.0, C1, B, None, is_empty=True))
+GONE = ev.RecordingDeleted(300.0)
+ORDERED = ev.TranscriptionOrdered(5.0, Intent(provider=B))
+OLD_NEWS = ev.RecordingDone(10.0, lookup_required=True)
+EMPTY_RUNNING: Events = (
+    *EMPTY_RESULT,
+    EXTRA,
+    ev.Listed(260.0, 0, (SEEN,)),
+    ev.Sending(261.0, 2, A, 0),
+    ev.Created(262.0, 2, T2, A),
+)
+FOUND = ev.Listed(300.0, 2, (seen(T2, "processing", 2, A),), 38.0, 38.0)
+A_DOWN = Policy(BOTH, 2, tripped_providers=frozenset({A}))
+
+
+def words(*, is_empty: bool) -> ev.Event:
+    return ev.Stored(301.0, T2, A, "de", is_empty=is_empty)
+
+
+def refused(refusal: Refusal) -> ev.Event:
+    return ev.CreateRefused(262.0, 2, refusal, "http_400")
+
+
+def another(at: float) -> ev.Event:
+    return ev.ExtraOrdered(at, "o2")
+
+
+_SCENES: tuple[tuple[str, Events, Events], ...] = (
+    ("ordered, looked up, sent", (GERMAN, ev.Listed(260.0, 0, (SEEN,)), ev.Sending(261.0, 2, B, 0)), STORED),
+    ("made elsewhere already", (ev.Listed(260.0, 0, (SEEN, seen(T2, "done", 2, B))),), (*STORED, EXTRA)),
+    ("with words it is the result", (words(is_empty=False),), UNREAD),
+    ("empty", (words(is_empty=True), ev.Published(302.0, T2, A, "de")), UNREAD),
+    ("failed", (failed(300.0, T2, 2, "x"),), RUNNING),
+    ("failed by what no provider cures", (failed(300.0, T2, 2, "zoom_x"),), RUNNING),
+    ("refused", (refused(Refusal.PROVIDER),), SENDING),
+    ("refused at the limit", (refused(Refusal.LIMIT),), SENDING),
+    ("of unknown end", (ev.CreateUnknown(262.0, 2, "timeout"), FOUND), SENDING),
+    ("another party's words are no part of it", THEIRS, RUNNING),
+    ("beside an empty result, another party's words are the result", THEIRS, (*EMPTY_RESULT, EXTRA)),
+    ("our own fault", (ev.CommandFailed(270.0, "ask:ours-2", transcript_id=T2),), RUNNING),
+    ("the same order twice", (EXTRA,), RUNNING),
+    ("the same order once more, after its end", (EXTRA,), FAILED),
+    ("another order after its end", (another(400.0),), FAILED),
+    ("another order meanwhile", (another(263.0),), RUNNING),
+    ("beside nothing", (EXTRA,), ONE_RUNNING),
+    ("something is unread", (EXTRA,), (*STORED, ev.TranscriptDone(40.0, C1))),
+    ("the recording is gone", (EXTRA,), (*STORED, ev.RecordingDeleted(40.0))),
+    ("all nine are used", (EXTRA,), (*STORED, failed(30.0, "ours-9", 9, "x"))),
+    ("after a long stop it is looked up anew", (ev.DowntimeDetected(270.0),), PLANNED),
+    ("the recording goes before it is sent", (ev.RecordingDeleted(270.0),), PLANNED),
+    ("an intent that the result was ordered with comes back", (EXTRA, GONE), (ORDERED, *THEIRS)),
+    ("beside a result of which no recording was heard", (EXTRA,), THEIRS),
+    ("an empty list of before says nothing", (EXTRA,), (OLD_NEWS, ev.Listed(12.0, 0, key="k"), *THEIRS)),
+    ("the ninth", (EXTRA,), (*STORED, failed(30.0, "ours-8", 8, "x"))),
+    ("beside an empty result, without words", (failed(300.0, T2, 2, "x"),), EMPTY_RUNNING),
+    ("another party's empty one waits for its manifest", (*THEIR_EMPTY, failed(300.0, T2, 2, "x")), RUNNING),
+    ("asked again by a person", (ev.RetryAsked(270.0, 3),), RUNNING),
+)
+SCENES: tuple[Scene, ...] = (
+    *(Scene(f"an extra: {title}", told, given) for title, told, given in _SCENES),
+    Scene("an extra: its provider is down", (ev.ProviderAwaited(270.0),), PLANNED, A_DOWN),
+)
