@@ -77,6 +77,7 @@ class Cast:
     retries: tuple[int, ...] = ()  # budgets that a person names with a retry; 0: none
     has_orders: bool = False  # a program orders the transcription
     extras: tuple[str, ...] = ()  # orders of a further transcript beside the result
+    has_renders: bool = False  # a person asks for formats
 
 
 CASTS = {
@@ -108,7 +109,12 @@ CASTS = {
     ),
     "one provider, commands are lost": Cast(Policy(BOTH[:1], 1), has_commands_lost=True),
     "one provider, a person asks again": Cast(
-        Policy(BOTH[:1], 1), has_waits_ended=True, retries=(0, 2), has_looks=False, has_empties=False
+        Policy(BOTH[:1], 1),
+        has_waits_ended=True,
+        retries=(0, 2),
+        has_renders=True,
+        has_looks=False,
+        has_empties=False,
     ),
     "two providers, a person asks again": Cast(
         Policy(BOTH, 2),
@@ -438,6 +444,8 @@ def moves(world: World, cast: Cast) -> Iterator[tuple[ev.Event, Command | None]]
 def _by_hand(world: World, cast: Cast) -> Iterator[ev.Event]:
     """What people and programs order."""
     yield from (ev.RetryAsked(NOW, budget) for budget in cast.retries)
+    if cast.has_renders:
+        yield from (ev.RenderAsked(NOW, tid) for tid in sorted(world.state.processed_transcripts))
     if cast.has_erasures:
         yield ev.DetailsExpired(NOW)
         yield from (ev.EraseAsked(NOW, each) for each in (None, AtRecall.RECORDING))
