@@ -67,7 +67,7 @@ def ended(step: Step) -> Step:
         return step
     lines = tuple(replace(a, status=AttemptStatus.REFUSED) if a.is_unsent else a for a in t.attempts)
     manifests = tuple(PublishTranscript(tid) for tid in t.superseded)
-    over = replace(t, extra=None, planned=None, attempts=lines, lookup_required=False)
+    over = replace(t, extra=None, attempts=lines, lookup_required=False)
     if t.phase is not Phase.STORED:
         over = replace(
             over,

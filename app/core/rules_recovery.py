@@ -73,7 +73,6 @@ def on_transcription_ordered(t: Transcription, e: events.TranscriptionOrdered, p
         ordered,
         is_by_hand=True,
         first_heard_at=t.first_heard_at or e.at,
-        recording_wait_since=t.recording_wait_since or e.at,
         recording_asks=max(t.recording_asks, 1),
     )
     if t.is_by_hand and heard == t:

@@ -39,6 +39,8 @@ SCENES: tuple[Scene, ...] = (
     Scene("ordered: never heard of, unknown to Recall", (order(), asked(Condition.UNKNOWN))),
     Scene("ordered: never heard of, failed at Recall", (order(), asked(Condition.FAILED))),
     Scene("ordered: twice", (order(at=201.0), order(GERMAN, at=202.0)), (order(),)),
+    Scene("ordered: again, with nothing of its own", (order(),), (order(GERMAN),)),
+    Scene("ordered: stopped while it ran", (order(GERMAN),), (*RUNNING, ev.CommandFailed(99.0, "x:1"))),
     Scene("ordered: planned", (order(GERMAN),), (DONE,)),
     Scene("ordered: running", (order(GERMAN),), RUNNING),
     Scene("ordered: fetching", (order(GERMAN),), FETCHING),
