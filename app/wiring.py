@@ -259,6 +259,7 @@ def _hide_secrets(settings: Settings) -> None:
 def _mount_api(app: Any, *, settings: Settings, workspaces: Mapping[str, WorkspaceSettings]) -> None:
     from app.announce.news import News
     from app.api.application import ApiParts, mount
+    from app.api.erasing import Erasing
     from app.api.keys import Keyring
     from app.api.limits import RequestRates, Slots
     from app.api.objects import Results
@@ -282,7 +283,13 @@ def _mount_api(app: Any, *, settings: Settings, workspaces: Mapping[str, Workspa
     parts = ApiParts(
         keys=Keyring(store.access_keys, settings.api_keys),
         rates=RequestRates(store.take_requests, per_minute=allowed.requests_per_minute),
-        routes=routes_of(reading, transcribing, ProcessingConfigs(store, policies), searching),
+        routes=routes_of(
+            reading,
+            transcribing,
+            ProcessingConfigs(store, policies),
+            searching,
+            Erasing(store, reading, transitions),
+        ),
         slots=Slots(),
         cors_origins=frozenset(allowed.cors_origins),
     )

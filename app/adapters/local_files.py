@@ -147,6 +147,10 @@ class LocalBlobs:
         keys = sorted(self.keys(folder), key=lambda key: (key.rpartition("/")[2] != first, key))
         for key in keys:
             self.delete(key)
+        head = f"{folder.replace('/', _FOLDER_MARK)}{_FOLDER_MARK}"[:_LONGEST_HEAD]
+        with self._translated():
+            for half_written in (self.root / _INCOMING).glob(f"{head}*"):
+                half_written.unlink(missing_ok=True)
         return len(keys)
 
     def signed_url(self, key: str, *, expires_s: float) -> str | None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from flask import Response
-
-from app.api.calls import Call, Route
+from app.api.calls import Route
+from app.api.erasing import Erasing
 from app.api.keys import Scope
-from app.api.problems import Problem
 from app.api.processing import ProcessingConfigs
 from app.api.reading import Reading
 from app.api.searching import Searching
@@ -23,22 +19,14 @@ from app.api.types import (
     TranscriptionPage,
 )
 
-Handler = Callable[[Call], Response]
-
-
-def not_yet(_call: Call) -> Response:
-    raise Problem("not_yet")
-
 
 def routes_of(
     reading: Reading,
     transcribing: Transcribing,
     configs: ProcessingConfigs,
     searching: Searching,
-    *,
-    erase: Handler = not_yet,
+    erasing: Erasing,
 ) -> tuple[Route, ...]:
-    """`erase`: without one it answers `not_yet`."""
     transcription, processing = "/transcriptions/<id>", "/projects/<workspace>/config/processing"
     return (
         Route(
@@ -64,10 +52,10 @@ def routes_of(
             answers={200: TranscriptionObject, 304: None},
         ),
         Route(
-            *("DELETE", transcription, Scope.DELETE, erase),
+            *("DELETE", transcription, Scope.DELETE, erasing.erase),
             about="Erase a transcription: results, index, personal data, and our transcripts at Recall.",
             answers={202: None},
-            codes=("not_yet",),
+            codes=("changed_meanwhile",),
         ),
         Route(
             *("GET", f"{transcription}/files/<name>", Scope.READ, reading.file),

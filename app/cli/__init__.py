@@ -42,6 +42,7 @@ _COMMANDS = {  # by name: its file here, and what it is for
     "keys": ("keys", "API keys of /v1: make, list, revoke"),
     "move-store": ("move_store", "every stored result to another store, verified; --to URL"),
     "webhooks": ("webhooks", "outgoing webhooks: list, test, enable, deliveries, resend"),
+    "erase": ("erase", "a recording or a person: results and personal data, here and at Recall"),
     "migrate": ("up", "bring the database to this version"),
     "simulate": ("up", "a Recall.ai of your own, to develop against"),
     "test": ("dev_tools", "the whole test suite"),

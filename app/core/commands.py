@@ -123,6 +123,28 @@ class AwaitProvider:
         return "await_provider"
 
 
+@dataclass(frozen=True, slots=True)
+class EraseResults:
+    """Delete what is kept here of an erased recording: its files, its text in the index."""
+
+    after_s: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return "erase_results"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAtRecall:
+    """Delete at Recall what the state says: our transcripts, or the recording itself."""
+
+    after_s: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return "delete_at_recall"
+
+
 Command = (
     CreateTranscript
     | LookUpTranscript
@@ -133,18 +155,22 @@ Command = (
     | AskRecording
     | PruneTranscript
     | AwaitProvider
+    | EraseResults
+    | DeleteAtRecall
 )
 
 
 def is_same_wish(old: Command, new: Command) -> bool:
     """
     Whether the new command goes on with what the old one was wanted for: ages count from the first. A
-    question that was answered ("still processing") and is asked again later is a new one.
+    question that was answered ("still processing") and is asked again later is a new one; so is a
+    deletion.
     """
     money = (CreateTranscript, LookUpTranscript)
     if isinstance(old, money) and isinstance(new, money):
         return old.ordinal == new.ordinal or 0 in (old.ordinal, new.ordinal)
-    return old.key == new.key and not isinstance(new, AskTranscript | AskRecording)
+    again = AskTranscript | AskRecording | EraseResults | DeleteAtRecall
+    return old.key == new.key and not isinstance(new, again)
 
 
 _KINDS: dict[str, type[Command]] = {
@@ -157,6 +183,8 @@ _KINDS: dict[str, type[Command]] = {
     "ask_recording": AskRecording,
     "prune_transcript": PruneTranscript,
     "await_provider": AwaitProvider,
+    "erase_results": EraseResults,
+    "delete_at_recall": DeleteAtRecall,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _RENAMED = {"generation": "key_serial"}  # arguments by their names in rows of earlier versions
@@ -202,6 +230,8 @@ _SENTENCES: dict[type[Command], str] = {
     AskRecording: "ask about the recording",
     PruneTranscript: "make room at Recall's limit of transcripts",
     AwaitProvider: "wait for a provider to come back",
+    EraseResults: "delete what is kept here",
+    DeleteAtRecall: "delete at Recall what is ours there",
 }
 
 

@@ -70,6 +70,9 @@ class Durations(Scaled):
     blocked_first_s: float = seconds(2)
     blocked_at_most_every_s: float = seconds(30)
 
+    # A worker's job has ended by then, whatever it was writing when its recording was erased.
+    last_write_after_s: float = seconds(370, floor=5)
+
     # Whose fault: an account that refuses is probed, a recording that is not ready is asked about.
     account_probe_every_s: float = seconds(15)
     recording_ask_every_s: float = seconds(3600)

@@ -11,6 +11,7 @@ from typing import Literal
 
 from app.core.policy import Intent
 from app.core.seen import FailureCause, Seen
+from app.core.state import AtRecall
 
 WhyUnwanted = Literal["deselected", "provider_left", "no_further_attempt"]
 
@@ -310,6 +311,32 @@ class RetryAsked(Event):
     """A person wants another try; may be paid, within `budget` attempts."""
 
     budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class EraseAsked(Event):
+    """By a person, or since the time is over for which the policy keeps it."""
+
+    at_recall: AtRecall | None = AtRecall.TRANSCRIPT  # None: nothing is deleted there
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsErased(Event):
+    """No file of it is left here."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedAtRecall(Event):
+    """All that was listed of ours is deleted; with `is_whole` the recording too."""
+
+    transcript_ids: tuple[str, ...] = ()
+    ordinals: tuple[int, ...] = ()  # of those with our marker
+    is_whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DetailsExpired(Event):
+    """The time is over for which the policy keeps what is known of it beside the result."""
 
 
 @dataclass(frozen=True, slots=True)

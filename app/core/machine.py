@@ -21,6 +21,7 @@ from typing import Any, assert_never
 from app.core import events, reasons
 from app.core import rules_absence as absence
 from app.core import rules_create as create
+from app.core import rules_erasure as erasure
 from app.core import rules_extra as extra
 from app.core import rules_recording as recording
 from app.core import rules_recovery as recovery
@@ -31,6 +32,8 @@ from app.core.commands import (
     AwaitProvider,
     Command,
     CreateTranscript,
+    DeleteAtRecall,
+    EraseResults,
     FetchTranscript,
     LookUpTranscript,
     PruneTranscript,
@@ -60,13 +63,14 @@ def decide(
     What follows from `event`. Never raises; an event that changes nothing is ignored with a reason. Of
     `pending`, the transcription's commands in the outbox, those no longer wanted are dropped.
     """
-    if t.phase is Phase.ERASED:
+    if t.phase is Phase.ERASED and not isinstance(event, erasure.TAKEN_UP):
         return Decision(t, ignored="erased: nothing about this recording is taken up again")
     step = RULES[type(event)](t, event, policy.intended(t.intent))
     policy = policy.intended(step.state.intent)
     if step.ignored is None:
         step = step.then(_settle(step.state, policy, at=event.at))
         step = extra.ended(step.then(_unblock(step, pending, policy)))
+        step = step.then(erasure.deletion(step.state, event, pending, policy))
     asked = tuple(_after_a_look(step.state, c, policy) for c in step.commands)
     commands = tuple(c for c in _last_of_each_key(asked) if is_wanted(step.state, c))
     issued = {c.key for c in commands}
@@ -76,6 +80,8 @@ def decide(
 
 def is_wanted(t: Transcription, command: Command) -> bool:
     """Whether performing the command could still matter."""
+    if t.phase is Phase.ERASED:
+        return erasure.is_wanted(t, command)
     match command:
         case CreateTranscript(ordinal=ordinal, key_serial=key_serial):
             return _is_create_wanted(t, ordinal, key_serial)
@@ -87,14 +93,11 @@ def is_wanted(t: Transcription, command: Command) -> bool:
         case FetchTranscript(transcript_id=transcript_id):
             return t.pending_transcript(transcript_id) is not None
         case PublishTranscript(transcript_id=transcript_id):
-            is_beside = transcript_id in t.superseded and t.phase is Phase.STORED
-            return transcript_id == t.publishing or is_beside
+            return transcript_id == t.publishing or results.is_beside_result(t, transcript_id)
         case RenderTranscript(transcript_id=transcript_id):
             return results.is_rendered_here(t, transcript_id)
-        case AskRecording() | PruneTranscript() | AwaitProvider():
-            return _is_wait_wanted(t, command)
         case _:
-            assert_never(command)
+            return _is_other_wanted(t, command)
 
 
 def _is_look_wanted(t: Transcription, command: LookUpTranscript) -> bool:
@@ -136,7 +139,9 @@ def _is_nothing_sent(t: Transcription) -> bool:
     return all(a.status is AttemptStatus.CLAIMED for a in t.attempts if a.status in OPEN)
 
 
-def _is_wait_wanted(t: Transcription, command: AskRecording | PruneTranscript | AwaitProvider) -> bool:
+def _is_other_wanted(
+    t: Transcription, command: AskRecording | PruneTranscript | AwaitProvider | EraseResults | DeleteAtRecall
+) -> bool:
     match command:
         case AskRecording():
             is_open = t.phase not in ENDS and (not t.is_recording_done or _is_parked(t))
@@ -146,6 +151,8 @@ def _is_wait_wanted(t: Transcription, command: AskRecording | PruneTranscript | 
         case AwaitProvider():
             is_idle = t.open_attempt is None and t.planned is None and not t.pending_transcripts
             return t.phase is Phase.CREATING and is_idle
+        case EraseResults() | DeleteAtRecall():
+            return erasure.is_wanted(t, command)
         case _:
             assert_never(command)
 
@@ -316,6 +323,10 @@ RULES: dict[type[events.Event], Rule] = {
     events.CommandMissing: recovery.on_command_missing,
     events.WaitEnded: recovery.on_wait_ended,
     events.RetryAsked: recovery.on_retry_asked,
+    events.EraseAsked: erasure.on_erase_asked,
+    events.ResultsErased: erasure.on_results_erased,
+    events.DeletedAtRecall: erasure.on_deleted_at_recall,
+    events.DetailsExpired: erasure.on_details_expired,
     events.TranscriptionOrdered: recovery.on_transcription_ordered,
     events.ExtraOrdered: extra.on_extra_ordered,
     events.DowntimeDetected: create.on_downtime_detected,

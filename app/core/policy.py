@@ -78,6 +78,9 @@ class Policy:
     participants: bool = False  # their list beside the transcript: one read and one download more
     prune_stored: bool = False  # pruning may also delete finished transcripts that are stored here
     search: bool = True  # keep an index of what was said
+    results_kept_s: float = 0.0  # after the end; then it is erased. 0: for ever
+    rows_kept_s: float = 0.0  # history, bodies, metadata; of what has no result: then it is erased
+    delete_at_recall: Literal["never", "transcript", "recording"] = "never"  # once it is stored, whole
     tripped_providers: frozenset[str] = frozenset()  # providers that are down just now; put in by the service
     select: Selection = Selection()
     durations: Durations = Durations()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import get_args
 
 from app.core import events, reasons
+from app.core import rules_erasure as erasure
 from app.core import rules_results as results
 from app.core.commands import (
     AskRecording,
@@ -140,6 +141,8 @@ def _resume(t: Transcription, policy: Policy, *, at: float) -> Step:
 
 def on_command_failed(t: Transcription, e: events.CommandFailed, policy: Policy) -> Step:
     """Our own fault. What is open stays open and what is unread unread: a retry looks before it pays."""
+    if e.command in erasure.NAMES:
+        return erasure.not_erased(t, e, policy)
     if t.phase in ENDS:
         return ignore(t, "the transcription ended without this command", alarm="command_failed")
     if e.transcript_id is not None and e.transcript_id == t.publishing:
@@ -153,6 +156,8 @@ def on_command_failed(t: Transcription, e: events.CommandFailed, policy: Policy)
 
 def on_wait_ended(t: Transcription, e: events.WaitEnded, policy: Policy) -> Step:
     """A day of the same wait; nothing is given up by it but the waiting."""
+    if e.command in erasure.NAMES:
+        return erasure.not_erased(t, e, policy)
     if t.phase in ENDS:
         return ignore(t, "the transcription ended without this command", alarm="command_given_up")
     if e.transcript_id is not None and e.transcript_id == t.publishing:

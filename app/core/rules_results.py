@@ -204,6 +204,11 @@ def on_published(t: Transcription, e: events.Published, p: Policy) -> Step:
     return _completed(t, e, "empty")
 
 
+def is_beside_result(t: Transcription, transcript_id: str) -> bool:
+    """Whether it is a candidate that another one has superseded."""
+    return transcript_id in t.superseded and t.phase is Phase.STORED
+
+
 def is_rendered_here(t: Transcription, transcript_id: str) -> bool:
     """Whether it is one whose files may lie here, whole."""
     return t.phase is Phase.STORED and transcript_id in t.processed_transcripts

@@ -30,6 +30,13 @@ class Phase(StrEnum):
 ENDS = frozenset({Phase.STORED, Phase.FAILED, Phase.SKIPPED, Phase.ERASED})
 
 
+class AtRecall(StrEnum):
+    """What is deleted there: our transcripts, or the whole recording with its media."""
+
+    TRANSCRIPT = "transcript"
+    RECORDING = "recording"
+
+
 class AttemptStatus(StrEnum):
     """What became of an attempt."""
 
@@ -190,6 +197,9 @@ class Transcription:
     looks_for_others: int = 0  # at a list in which another party's transcript is being made
     first_heard_at: float = 0.0
     completed_at: float | None = None
+    erased_at: float | None = None
+    is_kept_here: bool = False  # erased, and its files may still be here
+    to_delete: AtRecall | None = None  # at Recall, and not known to be gone
 
     @property
     def open_attempt(self) -> Attempt | None:
@@ -296,6 +306,8 @@ def from_record(record: Mapping[str, Any]) -> Transcription:
     if "version" not in record:
         known |= _waits_of_version_1(record)
     known["phase"] = Phase(known["phase"])
+    if known.get("to_delete") is not None:
+        known["to_delete"] = AtRecall(known["to_delete"])
     known["attempts"] = tuple(_attempt(line) for line in known.get("attempts", ()))
     pending = known.get("pending_transcripts", ())
     known["pending_transcripts"] = tuple(

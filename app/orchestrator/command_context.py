@@ -59,6 +59,7 @@ class CommandContext:
     rates: CommandRates
     transitions: Advancer  # for the one commit on the way: a create's claim
     probe: Callable[[Workspace], bool | None]  # see `Account.probe`
+    forget_text: Callable[[str, str], None] = lambda workspace, recording_id: None  # `SearchUpkeep.forget`
 
     @property
     def recording_id(self) -> str:

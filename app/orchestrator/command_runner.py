@@ -21,6 +21,8 @@ from app.core.commands import (
     AwaitProvider,
     Command,
     CreateTranscript,
+    DeleteAtRecall,
+    EraseResults,
     FetchTranscript,
     LookUpTranscript,
     PruneTranscript,
@@ -36,6 +38,8 @@ from app.orchestrator.command_context import CommandContext, EffectStore, Worksp
 from app.orchestrator.database_time import DatabaseTime
 from app.orchestrator.effects import (
     create_transcript,
+    delete_at_recall,
+    erase_results,
     fetch_transcript,
     prune_transcript,
     publish_transcript,
@@ -62,6 +66,8 @@ _EFFECTS: dict[type[Command], Callable[[CommandContext], Outcome]] = {
     FetchTranscript: fetch_transcript.fetch,
     PublishTranscript: publish_transcript.publish,
     RenderTranscript: render_transcript.render,
+    EraseResults: erase_results.erase,
+    DeleteAtRecall: delete_at_recall.delete,
 }
 
 
@@ -76,6 +82,7 @@ class CommandRunner:
         self._store: RunnerStore = parts.store
         self._blobs, self._clock, self._scratch = parts.blobs, parts.clock, parts.scratch
         self._log, self._account, self._transitions = parts.log, parts.account, parts.transitions
+        self._forget_text = parts.forget_text
         self._workspaces, self._presence, self._durations = parts.workspaces, parts.presence, parts.timing
         self._stored = parts.stored
 
@@ -120,6 +127,7 @@ class CommandRunner:
             rates=rates,
             transitions=self._transitions,
             probe=self._account.probe,
+            forget_text=self._forget_text,
         )
 
     def _outcome(self, context: CommandContext, begun: Begun) -> Outcome:
@@ -129,7 +137,7 @@ class CommandRunner:
         if not is_wanted(context.state, command):
             return NotWanted()
         is_clear = not begun.is_paused and context.recall.fingerprint in begun.keys
-        is_clear |= isinstance(command, RenderTranscript)  # which asks nothing of Recall
+        is_clear |= isinstance(command, RenderTranscript | EraseResults)  # which ask nothing of Recall
         waiting = None if is_clear else self._account.why_wait(context.workspace, command)
         if waiting is not None:
             return waiting

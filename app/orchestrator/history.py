@@ -13,6 +13,7 @@ from typing import Any
 
 from app.core import events
 from app.core.machine import Decision
+from app.core.state import Phase
 from app.orchestrator.records import Loaded, Source
 
 # fmt: off
@@ -64,7 +65,7 @@ def line(before: Loaded, decision: Decision, event: events.Event, source: Source
         "commands": [command.key for command in decision.commands],
         "ignored": decision.ignored,
         "alarm": decision.alarm,
-        "summary": summary(event),
+        "summary": {} if decision.state.phase is Phase.ERASED else summary(event),
     }
 
 

@@ -11,9 +11,10 @@ from contextlib import suppress
 from typing import Protocol
 
 from app.core import events
+from app.orchestrator import retention
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.parts import Parts
-from app.orchestrator.ports import AccountPauses, DeliveryInbox, Outbox, Queue, Transcriptions
+from app.orchestrator.ports import AccountPauses, DeliveryInbox, Outbox, Queue, Retained, Transcriptions
 from app.orchestrator.ports_recall import ListPasses, RecallAnswers
 from app.orchestrator.recall_list_passes import PASS, Progress, Reach, ReachStore
 from app.orchestrator.records import Source
@@ -26,7 +27,15 @@ _FORGET_EVERY_S, _FORGET_AT_ONCE, _FORGET_BATCHES = 60.0, 100, 20
 
 
 class HousekeepingStore(
-    ReachStore, ListPasses, AccountPauses, Outbox, RecallAnswers, DeliveryInbox, Transcriptions, Protocol
+    ReachStore,
+    ListPasses,
+    AccountPauses,
+    Outbox,
+    RecallAnswers,
+    DeliveryInbox,
+    Transcriptions,
+    Retained,
+    Protocol,
 ):
     """Passes, the pauses that a sweep ends or has probed, and what is old, or stands still."""
 
@@ -48,6 +57,7 @@ class Housekeeping:
         self._blobs.sweep()
         self._account.resume(self._workspaces)
         self._forget_bodies()
+        self._retain()
         self._give_commands()
         every_s = self._durations.index_every_s
         if self._search is not None and self._store.claim_interval("search", every_s=every_s):
@@ -68,6 +78,11 @@ class Housekeeping:
         for _ in range(_FORGET_BATCHES):
             if self._store.forget_bodies(older_than_s=kept_s, limit=_FORGET_AT_ONCE) < _FORGET_AT_ONCE:
                 return
+
+    def _retain(self) -> None:
+        if self._store.claim_interval("retention", every_s=retention.EVERY_S):
+            for workspace in self._workspaces.values():
+                retention.retain(self._store, self._transitions, workspace)
 
     def _give_commands(self) -> None:
         """

@@ -32,4 +32,5 @@ class Parts:
     transitions: Advancer
     search: SearchUpkeep | None  # None: without an index
     stored: Callable[[Transcription, ArtifactRow | None], None]  # told of each commit of a worker
+    forget_text: Callable[..., None]  # `SearchUpkeep.forget`
     presence: Presence  # said before any work: having nothing to do is not being away

@@ -16,6 +16,7 @@ from typing import BinaryIO, Protocol
 
 from app.core import events
 from app.core.machine import Decision
+from app.core.state import Phase
 from app.orchestrator.ports_recall import ApiKeys, ListPasses, RecallAnswers
 from app.orchestrator.records import (
     Announcement,
@@ -158,8 +159,23 @@ class Transcriptions(DatabaseClock, Protocol):
         more than `older_than_s` seconds ago. Reads only.
         """
 
+    def forget_news(self, workspace: str, recording_id: str) -> None:
+        """Bodies of applied deliveries about it, and what is to be sent about it; see `events.EraseAsked`."""
+
     def draft(self, workspace: str, recording_id: str, transcript_id: str) -> str | None:
         """The manifest of a stored candidate that is not written yet (JSON); see `ArtifactRow.draft`."""
+
+
+class Retained(DatabaseClock, Protocol):
+    """What is older than the policy keeps it. Reads only."""
+
+    def ended_before(
+        self, workspace: str, phases: Iterable[Phase], *, kept_s: float, limit: int
+    ) -> list[str]:
+        """Recordings that ended in one of these phases more than `kept_s` seconds ago; the oldest first."""
+
+    def detailed_before(self, workspace: str, *, kept_s: float, heard_after: float, limit: int) -> list[str]:
+        """Stored ones that did, were heard of after a moment, and still have a bot or metadata."""
 
 
 class Outbox(Protocol):
@@ -274,6 +290,7 @@ class CircuitBreakers(Protocol):
 class Store(
     DeliveryInbox,
     Transcriptions,
+    Retained,
     Outbox,
     Leases,
     Sends,
@@ -326,6 +343,9 @@ class Blobs(Protocol):
     def sha256(self, key: str) -> str:
         """Lower-case hex of what is stored, read anew."""
 
+    def delete_folder(self, folder: str, *, first: str) -> int:
+        """All below it, files with the name `first` before the others. Returns how many."""
+
     def sweep(self) -> int:
         """Deletes what killed processes left half written more than an hour ago; returns how many."""
 
@@ -356,9 +376,6 @@ class ResultBlobs(Blobs, Protocol):
 
     def delete(self, key: str) -> None:
         """Also where nothing is."""
-
-    def delete_folder(self, folder: str, *, first: str) -> int:
-        """All below it, files with the name `first` before the others. Returns how many."""
 
     def signed_url(self, key: str, *, expires_s: float) -> str | None:
         """An address to read it by without a key of ours; None where the store has none."""

@@ -55,6 +55,9 @@ class Recall(Protocol):
     def delete(self, transcript_id: str) -> None:
         """Deletes a transcript at Recall; fine when it is gone already."""
 
+    def delete_recording(self, recording_id: str) -> None:
+        """Deletes a recording's media, its transcripts too; fine when it is gone already."""
+
     def download(self, url: str, target: Path, *, keep_going: Any) -> None:
         """Streams to a file without our key, until `keep_going` raises. Raises `DownloadBlocked`."""
 

@@ -69,6 +69,10 @@ class SearchUpkeep:
         except Exception as error:  # the recording is stored, whatever is wrong here
             self._log.warning("not_indexed", recording=result.recording_id, cause=_plainly(error))
 
+    def forget(self, workspace: str, *recording_ids: str) -> None:
+        """What was erased. Raises `StoreUnavailable`: some of its text may be left."""
+        self._index.forget(workspace, *recording_ids)
+
     def ask_if_behind(self) -> None:
         """
         Has `go_on` begun where the index has fewer transcripts than it should, or more. Not where the

@@ -49,6 +49,7 @@ class Service:
         self.workspaces, self.timing = workspaces, timing
         self.index = search.go_on if search is not None else lambda after: None
         self.account = Account(store, clock, log)
+        self.forget_text = search.forget if search is not None else lambda workspace, *ids: None
         transitions = Advancer(store, queue, clock, log, self.policy_of, announce)
         parts = Parts(
             store=store,
@@ -63,9 +64,10 @@ class Service:
             transitions=transitions,
             search=search,
             stored=search.stored if search is not None else lambda state, row: None,
+            forget_text=self.forget_text,
             presence=Presence(timing.silence_s, BootClock(boot_id(), clock.boottime)),
         )
-        self.advance = transitions.advance
+        self.transitions, self.advance = transitions, transitions.advance
         self.receive = InboxConsumer(parts).receive
         self.perform = CommandRunner(parts).perform
         self.sweep = Housekeeping(parts).sweep

@@ -173,12 +173,19 @@ class RecallClient:
         return self._page("recordings", make, read, cursor)
 
     def delete(self, transcript_id: str) -> None:
+        self._delete(endpoints.delete_request(self._base_url, self._key, transcript_id), transcript_id)
+
+    def delete_recording(self, recording_id: str) -> None:
+        self._delete(
+            endpoints.recording_delete_request(self._base_url, self._key, recording_id), recording_id
+        )
+
+    def _delete(self, request: HttpRequest, own_id: str) -> None:
         # May be repeated: if the first one was heard, the second finds nothing, which is as good.
-        request = endpoints.delete_request(self._base_url, self._key, transcript_id)
         reply = self._ask("delete", request, missing=(404, 410))
         if reply.status not in (404, 410):
             with self._understanding():
-                resources.read_deletion(reply.body, transcript_id=transcript_id)
+                resources.read_deletion(reply.body, own_id=own_id)
 
     def probe(self) -> None:
         reply = self._ask("list", endpoints.probe_request(self._base_url, self._key))

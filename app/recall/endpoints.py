@@ -78,6 +78,11 @@ def recording_request(base_url: str, api_key: str, recording_id: str) -> HttpReq
     return _get(base_url, api_key, f"/recording/{_own_id(recording_id)}/")
 
 
+def recording_delete_request(base_url: str, api_key: str, recording_id: str) -> HttpRequest:
+    """DELETE a recording's media, its transcripts with it. https://docs.recall.ai/reference/recording_destroy"""
+    return replace(recording_request(base_url, api_key, recording_id), method="DELETE")
+
+
 def list_request(base_url: str, api_key: str, *, recording_id: str, cursor: str | None = None) -> HttpRequest:
     """
     GET a page of a recording's transcripts. `cursor` is what `cursor_of` made of the page before, kept by a

@@ -51,12 +51,12 @@ def read_probe(body: bytes) -> None:
     _page(body)
 
 
-def read_deletion(body: bytes, *, transcript_id: str) -> None:
-    """A 2xx to a DELETE: empty as documented, at most a word about this transcript; else `Unreadable`."""
+def read_deletion(body: bytes, *, own_id: str) -> None:
+    """A 2xx to a DELETE: empty as documented, at most a word about what was deleted; else `Unreadable`."""
     if body.strip():
         said = json_fields.json_object(body, at_most=MAX_ANSWER_BYTES)
-        if "id" in said and json_fields.canonical_id(said["id"]) != json_fields.canonical_id(transcript_id):
-            raise Unreadable("answer about another transcript")
+        if "id" in said and json_fields.canonical_id(said["id"]) != json_fields.canonical_id(own_id):
+            raise Unreadable("answer about another one")
 
 
 def read_recordings_list(body: bytes, *, now: float) -> tuple[list[RecordingSeen], str | None]:

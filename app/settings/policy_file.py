@@ -120,6 +120,20 @@ class SelectTable(Table):
     ] = key(0.0, "shorter ones are skipped")
 
 
+_DAYS = "must be between 0 (for ever) and 36,500 days"
+_Days = Annotated[float, must(lambda n: 0 <= n <= 36_500, _DAYS)]
+
+
+class RetentionTable(Table):
+    """How long what is stored is kept, and what of it at Recall."""
+
+    results_days: _Days = key(0.0, "results, after the end; then the recording is erased. 0: for ever")
+    rows_days: _Days = key(0.0, "history, bodies of deliveries, bot and metadata. 0: for ever")
+    delete_at_recall: Literal["never", "transcript", "recording"] = key(
+        "never", "of what is stored here, whole: our transcripts, or the recording with its media"
+    )
+
+
 def _origin(text: str) -> str:
     parts = urlsplit(text)
     if (
@@ -180,6 +194,7 @@ class PolicyTables(Table):
     select: SelectTable = key(SelectTable(), "which recordings")
     api: ApiTable = key(ApiTable(), "what /v1 allows")
     webhooks: WebhookTables = key({}, "who is told what became of a recording")
+    retention: RetentionTable = key(RetentionTable(), "how long what is stored is kept")
 
     def policy(self, *, time_scale: float) -> Policy:
         """What core decides by; keys that it knows by the same name are passed on as they are."""
@@ -200,6 +215,9 @@ class PolicyTables(Table):
                 minimum_duration_s=self.select.minimum_duration_s,
             ),
             "durations": durations.scaled(time_scale),
+            "results_kept_s": self.retention.results_days * 86_400 / time_scale,
+            "rows_kept_s": self.retention.rows_days * 86_400 / time_scale,
+            "delete_at_recall": self.retention.delete_at_recall,
         }
         return Policy(**{name: getattr(self, name) for name in names} | made)
 

@@ -2,53 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import json
-import uuid
-from contextlib import ExitStack
-from datetime import UTC, datetime
-from pathlib import Path
-
 import pytest
 
-from app.core import events
 from app.core.policy import FORMATS
-from app.core.state import Phase
-from app.orchestrator.effects.fetch_transcript import described
-from app.orchestrator.records import ArtifactRow, Source
-from app.transcripts.manifest import Manifest, build_manifest
-from app.transcripts.render import render
-from tests.cli.conftest import FIRST, WORKSPACE, Home
-from tests.transcripts.recall_json import spoke
-
-EARLIER = ("sentences.json", "transcript.txt")
-
-
-def stored(home: Home, *, formats: tuple[str, ...] = EARLIER) -> tuple[str, Path]:
-    """A recording whose transcript has these formats, and its folder."""
-    recording, tid, at = home.hears(), str(uuid.uuid4()), home.store.now()
-    folder = Path(home.settings.storage_url.removeprefix("file://")) / WORKSPACE / recording / tid
-    folder.mkdir(parents=True)
-    (folder / "transcript.json").write_text(json.dumps([spoke("Good morning.")]), "utf-8")
-    with ExitStack() as opened:
-        outputs = {
-            name: opened.enter_context((folder / name).open("w", encoding="utf-8")) for name in formats
-        }
-        summary = render(io.BytesIO((folder / "transcript.json").read_bytes()), outputs)
-    files = tuple(described(path) for path in sorted(folder.iterdir()))
-    manifest = Manifest(
-        WORKSPACE, recording, tid, None, {}, FIRST, (), summary, datetime(2026, 11, 20, tzinfo=UTC), files
-    )
-    (folder / "manifest.json").write_bytes(build_manifest(manifest))
-    home.happens(recording, events.TranscriptDone(at, tid))
-    names = (*(file.name for file in files), "manifest.json")
-    row = ArtifactRow(
-        WORKSPACE, recording, tid, None, FIRST, "spoken", "en", f"{WORKSPACE}/{recording}/{tid}", names
-    )
-    event = events.Stored(at, tid, FIRST, "en", is_empty=False)
-    home.service.advance(WORKSPACE, recording, event, Source(by="worker"), artifact=row)
-    assert home.store.load(WORKSPACE, recording).transcription.phase is Phase.STORED
-    return recording, folder
+from tests.cli.conftest import WORKSPACE, Home
+from tests.cli.results import stored
 
 
 def test_one_recording_gets_what_it_lacks_and_its_history_says_so(home: Home) -> None:

@@ -11,13 +11,15 @@ from app.core.commands import (
     AwaitProvider,
     Command,
     CreateTranscript,
+    DeleteAtRecall,
+    EraseResults,
     FetchTranscript,
     LookUpTranscript,
     PruneTranscript,
     PublishTranscript,
     RenderTranscript,
 )
-from app.core.state import Absence, Attempt, AttemptStatus, PendingTranscript, Phase, Transcription
+from app.core.state import Absence, AtRecall, Attempt, AttemptStatus, PendingTranscript, Phase, Transcription
 
 COMMANDS: list[tuple[Command, str, str, str]] = [
     (
@@ -49,6 +51,8 @@ COMMANDS: list[tuple[Command, str, str, str]] = [
     ),
     (AskRecording(), "ask_recording", "ask_recording", "ask about the recording"),
     (PruneTranscript(2), "prune_transcript", "prune:2", "make room at Recall's limit of transcripts"),
+    (EraseResults(), "erase_results", "erase_results", "delete what is kept here"),
+    (DeleteAtRecall(), "delete_at_recall", "delete_at_recall", "delete at Recall what is ours there"),
     (AwaitProvider(), "await_provider", "await_provider", "wait for a provider to come back"),
 ]
 _BY_KIND = pytest.mark.parametrize(
@@ -100,6 +104,7 @@ def test_every_command_is_among_these() -> None:
         (FetchTranscript("t"), CreateTranscript(1, "a"), False),
         (AskTranscript("t"), AskTranscript("t"), False),
         (AskRecording(), AskRecording(), False),
+        (DeleteAtRecall(), DeleteAtRecall(), False),
         (CreateTranscript(1, "a"), PruneTranscript(1), False),
         (AwaitProvider(), AwaitProvider(), True),
     ],
@@ -126,6 +131,7 @@ FULL = Transcription(
     superseded=("t-5",),
     is_short=False,
     completed_at=9.0,
+    to_delete=AtRecall.RECORDING,
 )
 
 

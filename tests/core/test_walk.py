@@ -26,6 +26,7 @@ FAST = {
     "one provider, absences",
     "one provider, commands are lost",
     "one provider, and it is down",
+    "one provider, erasures",
 }
 _CASTS = [
     pytest.param(cast, id=name.replace(" ", "_"), marks=() if name in FAST else pytest.mark.slow)
@@ -63,11 +64,11 @@ def worlds(transitions: list[Transition]) -> list[World]:
     return list({id(after): after for *_, after, _ in transitions}.values())
 
 
-def test_walk_is_not_trivial(transitions: list[Transition], worlds: list[World]) -> None:
+def test_walk_is_not_trivial(transitions: list[Transition], worlds: list[World], cast: Cast) -> None:
     assert len(transitions) > 4_000
-    assert {world.state.phase for world in (walk.START, *worlds)} | {Phase.SKIPPED} == set(Phase) - {
-        Phase.ERASED
-    }
+    phases = {world.state.phase for world in (walk.START, *worlds)}
+    assert phases | {Phase.SKIPPED, Phase.ERASED} == set(Phase)
+    assert (Phase.ERASED in phases) is cast.has_erasures
 
 
 @pytest.mark.slow
@@ -178,7 +179,30 @@ def test_a_stored_transcription_stays_stored(transitions: list[Transition]) -> N
         if before.state.phase is Phase.STORED and not isinstance(event, ev.ExtraOrdered)
     ]
     assert len(stored) > 100
-    assert {after.state.phase for after in stored} == {Phase.STORED}
+    assert {after.state.phase for after in stored} - {Phase.ERASED} == {Phase.STORED}
+
+
+def test_from_an_erased_recording_nothing_leads_back_and_nothing_is_paid(
+    transitions: list[Transition], cast: Cast
+) -> None:
+    erased = unfinished = 0
+    for before, event, _, after, decision in transitions:
+        if after.state.phase is not Phase.ERASED:
+            assert before.state.phase is not Phase.ERASED
+            continue
+        erased += 1
+        assert {c.key for c in after.pending} <= {"erase_results", "delete_at_recall"}
+        assert (after.state.metadata, after.state.bot_id) == ((), None)
+        known = {a.ordinal for a in before.state.attempts}
+        assert {a.ordinal for a in after.state.attempts} == known, event
+        assert (after.state.current, after.state.pending_transcripts) == (None, ())
+        is_left = after.state.is_kept_here, after.state.to_delete is not None
+        keys = {c.key for c in after.pending}
+        assert is_left == ("erase_results" in keys, "delete_at_recall" in keys)
+        unfinished += is_left[1]
+        if not is_left[1] and isinstance(event, ev.DeletedAtRecall) and decision.ignored is None:
+            assert after.state.open_attempt is None
+    assert (erased > 100 and unfinished > 50) is cast.has_erasures
 
 
 def test_an_extra_costs_one_attempt_at_most_and_takes_nothing_from_the_result(
@@ -214,6 +238,7 @@ def test_a_finished_asynchronous_transcript_is_always_taken_up(transitions: list
         if (
             not isinstance(event, ev.TranscriptDone)
             or event.transcript_id in before.state.processed_transcripts
+            or before.state.phase is Phase.ERASED
         ):
             continue
         finished += 1

@@ -21,6 +21,8 @@ from app.core.commands import (
     AwaitProvider,
     Command,
     CreateTranscript,
+    DeleteAtRecall,
+    EraseResults,
     FetchTranscript,
     LookUpTranscript,
     PruneTranscript,
@@ -31,7 +33,16 @@ from app.core.machine import Decision, decide
 from app.core.policy import Policy, ProviderChoice
 from app.core.rules_create import why_not_send
 from app.core.seen import FailureCause, Seen, TranscriptStatus
-from app.core.state import ENDS, Absence, Attempt, AttemptStatus, PendingTranscript, Phase, Transcription
+from app.core.state import (
+    ENDS,
+    Absence,
+    AtRecall,
+    Attempt,
+    AttemptStatus,
+    PendingTranscript,
+    Phase,
+    Transcription,
+)
 
 NOW = 1_000.0
 SOON = NOW + 700.0  # an absence has lasted, and a list may be read again
@@ -62,10 +73,11 @@ class Cast:
     has_empties: bool = True  # transcripts without a word, short recordings
     has_waits_ended: bool = False  # a command put off for a day, a list that could not be read for as long
     has_forgotten: bool = True  # webhooks about attempts that this database does not know
+    has_erasures: bool = False
     retries: tuple[int, ...] = ()  # budgets that a person names with a retry; 0: none
-    has_renders: bool = False  # a person asks for formats
     has_orders: bool = False  # a program orders the transcription
     extras: tuple[str, ...] = ()  # orders of a further transcript beside the result
+    has_renders: bool = False  # a person asks for formats
 
 
 CASTS = {
@@ -111,6 +123,15 @@ CASTS = {
         has_looks=False,
         has_empties=False,
         has_forgotten=False,
+    ),
+    "one provider, erasures": Cast(
+        Policy(BOTH[:1], 1, delete_at_recall="transcript"),
+        has_erasures=True,
+        has_looks=False,
+        has_empties=False,
+        has_our_faults=True,
+        has_waits_ended=True,
+        retries=(2,),
     ),
     "one provider, a program orders": Cast(
         Policy(BOTH[:1], 1), (REALTIME,), has_orders=True, has_empties=False, has_policy_changes=True
@@ -193,8 +214,25 @@ def answers(state: Transcription, command: Command, cast: Cast) -> Iterator[ev.E
         case PruneTranscript(ordinal=ordinal):
             yield ev.Pruned(NOW, ordinal, has_room=True)
             yield ev.Pruned(NOW, ordinal, has_room=False)
-        case AskRecording() | AwaitProvider():
-            yield from _recording_answers(state) if isinstance(command, AskRecording) else _awaited()
+        case AskRecording():
+            yield from _recording_answers(state)
+        case _:
+            yield from _other_answers(command)
+
+
+def _other_answers(command: Command) -> Iterator[ev.Event]:
+    if isinstance(command, AwaitProvider):
+        yield from _awaited()
+    elif isinstance(command, EraseResults):
+        yield from (ev.ResultsErased(NOW), ev.ResultsErased(LATE))
+    elif isinstance(command, DeleteAtRecall):
+        yield from _deletions()
+
+
+def _deletions() -> Iterator[ev.Event]:
+    for at in (NOW, SOON, LATE):
+        yield ev.DeletedAtRecall(at)
+        yield ev.DeletedAtRecall(at, (OURS[1],), (1,), is_whole=True)
 
 
 def _awaited() -> Iterator[ev.Event]:
@@ -348,6 +386,7 @@ def forget(state: Transcription) -> Transcription:
         reason=state.reason if state.reason in REVIVABLE else None,
         first_heard_at=0.0,
         completed_at=None,
+        erased_at=NOW if state.erased_at else None,
         detail=None,
         language=None,
         provider=None,
@@ -407,6 +446,9 @@ def _by_hand(world: World, cast: Cast) -> Iterator[ev.Event]:
     yield from (ev.RetryAsked(NOW, budget) for budget in cast.retries)
     if cast.has_renders:
         yield from (ev.RenderAsked(NOW, tid) for tid in sorted(world.state.processed_transcripts))
+    if cast.has_erasures:
+        yield ev.DetailsExpired(NOW)
+        yield from (ev.EraseAsked(NOW, each) for each in (None, AtRecall.RECORDING))
     if cast.has_orders:
         yield ev.TranscriptionOrdered(NOW)
     if world.state.phase is Phase.STORED:

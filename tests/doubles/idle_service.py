@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import structlog
 
+from app.core.policy import Policy
 from app.orchestrator.command_context import Workspace
 from app.orchestrator.service import Service
 from app.orchestrator.timing import Timing
@@ -26,14 +27,14 @@ class NoResults:
         return 0
 
 
-def service_of(store: MemoryStore) -> Service:
+def service_of(store: MemoryStore, *, policy: Policy = POLICY) -> Service:
     """What it does without Recall: applying the inbox, sweeping."""
     return Service(
         store=store,
         queue=FullQueue(),
         blobs=cast(Any, NoResults()),
         clock=StillClock(at=0.0),
-        workspaces={WORKSPACE: Workspace(WORKSPACE, cast(Any, None), POLICY)},
+        workspaces={WORKSPACE: Workspace(WORKSPACE, cast(Any, None), policy)},
         timing=Timing(),
         scratch=Path("/none"),
         log=structlog.get_logger(),

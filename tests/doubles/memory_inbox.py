@@ -68,6 +68,9 @@ class MemoryInbox(MemoryFaults):
                 delivery.new, delivery.has_body = replace(delivery.new, body=b""), False
             return len(old[:limit])
 
+    def forget_news(self, workspace: str, recording_id: str) -> None:
+        """Deliveries have no recording here."""
+
     def has_unapplied(self) -> bool:
         with self._lock:
             return any(self._is_waiting(d) for d in self.deliveries.values())

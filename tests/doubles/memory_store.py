@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from app.core import commands, events
 from app.core.machine import Decision
 from app.core.policy import CEILING
-from app.core.state import ENDS, Transcription
+from app.core.state import ENDS, Phase, Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale
 from app.orchestrator import history as history_line
 from app.orchestrator.records import (
@@ -114,6 +114,10 @@ class MemoryStore(MemoryInbox):
             _drop_bodies(known, after)
             if artifact is not None:
                 known.artifacts[artifact.transcript_id] = artifact
+            if isinstance(event, events.EraseAsked):
+                known.history.clear()
+                known.artifacts.clear()
+                known.sends = [replace(stamp, body=None) for stamp in known.sends]
             line = history_line.line(before, decision, event, source)
             known.history.append({"id": next(self._ids), "at": self.now(), **line})
             offerable = self._replace(recording, decision, event, source, offer_now=offer_now)
@@ -256,6 +260,23 @@ class MemoryStore(MemoryInbox):
                 and recording not in busy
                 and known.updated_at < oldest
             ][:limit]
+
+    def ended_before(
+        self, workspace: str, phases: Iterable[Phase], *, kept_s: float, limit: int
+    ) -> list[str]:
+        with self._lock:
+            return [
+                recording_id
+                for (of, recording_id), known in self.recordings.items()
+                if of == workspace
+                and known.transcription.phase in set(phases)
+                and (known.transcription.completed_at or known.updated_at) < self.now() - kept_s
+            ][:limit]
+
+    def detailed_before(self, workspace: str, *, kept_s: float, heard_after: float, limit: int) -> list[str]:
+        old = self.ended_before(workspace, [Phase.STORED], kept_s=kept_s, limit=len(self.recordings))
+        states = [self.load(workspace, recording_id).transcription for recording_id in old]
+        return [state.recording_id for state in states if state.bot_id or state.metadata][:limit]
 
     def draft(self, workspace: str, recording_id: str, transcript_id: str) -> str | None:
         with self._lock:

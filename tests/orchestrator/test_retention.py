@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
 from app.core.machine import Decision
+from app.core.state import AtRecall, Phase
 from app.orchestrator.records import Source
 from app.orchestrator.timing import Timing
 from tests.contract.store_builders import DONE, RECORDING, WORKSPACE, delivery
 from tests.doubles.idle_service import service_of
 from tests.doubles.memory_store import MemoryStore
+from tests.policies import built_in
 from tests.taking import take_deliveries
 
 KEPT_S = Timing().bodies_kept_s
@@ -50,3 +57,70 @@ def test_one_sweep_forgets_a_bounded_number_and_the_next_minute_goes_on() -> Non
     store.clock_offset_s += 61
     service.sweep()
     assert left(store) == 0
+
+
+DAY = 86_400.0
+
+
+def ended(store: MemoryStore, recording: str, phase: Phase) -> None:
+    """A recording that ended now, with what is known of it."""
+    before = store.load(WORKSPACE, recording)
+    state = replace(before.transcription, phase=phase, bot_id="b", metadata=(("title", "x"),))
+    state = replace(state, completed_at=store.now(), first_heard_at=store.now())
+    store.commit(before, Decision(state), event=DONE, source=Source(by="person"))
+
+
+def phases(store: MemoryStore) -> dict[str, str]:
+    return {recording: known.transcription.phase.value for (_, recording), known in store.recordings.items()}
+
+
+def kept(store: MemoryStore, days: float, **policy: Any) -> dict[str, str]:
+    """The phases after a sweep so many days later."""
+    store.clock_offset_s = days * DAY
+    service_of(store, policy=replace(built_in(), **policy)).sweep()
+    return phases(store)
+
+
+@pytest.fixture
+def three() -> MemoryStore:
+    store = MemoryStore()
+    for phase in (Phase.STORED, Phase.FAILED, Phase.SKIPPED):
+        ended(store, phase.value, phase)
+    return store
+
+
+def test_without_a_policy_everything_is_kept(three: MemoryStore) -> None:
+    assert kept(three, 9_000) == {name: name for name in ("stored", "failed", "skipped")}
+
+
+def test_results_are_erased_when_their_days_are_over(three: MemoryStore) -> None:
+    over = {"results_kept_s": 10 * DAY, "delete_at_recall": "recording"}
+    assert kept(three, 9, **over) == {name: name for name in ("stored", "failed", "skipped")}
+    assert set(kept(three, 11, **over).values()) == {"erased"}
+    assert three.load(WORKSPACE, "stored").transcription.to_delete is AtRecall.RECORDING
+    assert {c.command.key for c in three.commands.values()} == {"erase_results", "delete_at_recall"}
+
+
+def test_nothing_is_deleted_at_recall_unless_the_policy_says_so(three: MemoryStore) -> None:
+    kept(three, 11, results_kept_s=10 * DAY)
+    assert {c.command.key for c in three.commands.values()} == {"erase_results"}
+
+
+def test_rows_go_before_results(three: MemoryStore) -> None:
+    over = {"rows_kept_s": 5 * DAY, "results_kept_s": 10 * DAY}
+    assert kept(three, 6, **over) == {"stored": "stored", "failed": "erased", "skipped": "erased"}
+    state = three.load(WORKSPACE, "stored").transcription
+    assert (state.bot_id, state.metadata) == (None, ())
+    version = three.load(WORKSPACE, "stored").version
+    kept(three, 7, **over)
+    assert three.load(WORKSPACE, "stored").version == version, "once is enough"
+    assert kept(three, 11, **over)["stored"] == "erased"
+
+
+def test_one_sweep_erases_a_bounded_number() -> None:
+    store = MemoryStore()
+    for number in range(60):
+        ended(store, f"r{number}", Phase.STORED)
+    found = list(kept(store, 11, results_kept_s=10 * DAY).values())
+    assert (found.count("erased"), found.count("stored")) == (50, 10)
+    assert set(kept(store, 12, results_kept_s=10 * DAY).values()) == {"erased"}

@@ -121,6 +121,10 @@ class ModelRecall:
         if made is not None:
             self.model.delete_transcript(made)
 
+    def delete_recording(self, recording_id: str) -> None:
+        self._read(f"before DELETE {recording_id}")
+        self.model.delete_recording(recording_id)
+
     def probe(self) -> None:
         self._read("before the probe")
 

@@ -186,6 +186,12 @@ class MemoryBlobs:
     def open(self, key: str) -> BinaryIO:
         return io.BytesIO(self.files[key])
 
+    def delete_folder(self, folder: str, *, first: str) -> int:
+        gone = [key for key in self.files if key.startswith(f"{folder}/")]
+        for key in gone:
+            del self.files[key]
+        return len(gone)
+
     def sweep(self) -> int:
         return 0
 

@@ -94,7 +94,7 @@ def test_no_answer_makes_a_reader_raise_anything_but_unreadable(value: Any, stat
         lambda raw: resources.read_list(raw, recording_id=R),
         lambda raw: resources.read_recordings_list(raw, now=AT),
         lambda raw: resources.read_recording(200, raw, recording_id=R, now=AT),
-        lambda raw: resources.read_deletion(raw, transcript_id=T),
+        lambda raw: resources.read_deletion(raw, own_id=T),
         resources.read_probe,
     ):
         try:

@@ -74,6 +74,8 @@ def test_addresses_are_recalls() -> None:
     ]
     deletion = endpoints.delete_request(BASE, KEY, T)
     assert (deletion.method, deletion.url) == ("DELETE", f"{BASE}/api/v1/transcript/{T}/")
+    deletion = endpoints.recording_delete_request(BASE, KEY, R)
+    assert (deletion.method, deletion.url) == ("DELETE", f"{BASE}/api/v1/recording/{R}/")
 
 
 def test_the_create_says_provider_options_streams_marker_and_key() -> None:

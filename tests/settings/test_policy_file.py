@@ -71,7 +71,7 @@ def _keys(tables: Mapping[str, Any], *, around: str = "") -> set[str]:
     found = set()
     for name, value in tables.items():
         found.add(around + name)
-        if name in ("select", "api"):
+        if name in ("select", "api", "retention"):
             found |= _keys(value, around=f"{name}.")
     return found
 
@@ -225,6 +225,10 @@ FAULTS = [
     ("reconcile = 'no'", "reconcile has the wrong type"),
     ("poll_only = true\nreconcile = false", "reconcile = false contradicts poll_only = true"),
     ("search = 'no'", "search has the wrong type"),
+    ("[retention]\nresults_days = -1", "must be between 0 (for ever) and 36,500 days"),
+    ("[retention]\nrows_days = 40000", "must be between 0 (for ever) and 36,500 days"),
+    ("[retention]\ndelete_at_recall = 'media'", "retention"),
+    ("[retention]\ndays = 1", "retention"),
     ("want_realtime = 1", "want_realtime has the wrong type"),
     ("prune_stored = 1", "prune_stored has the wrong type"),
     ("participants = 1", "participants has the wrong type"),

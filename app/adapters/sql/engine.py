@@ -36,6 +36,8 @@ _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
 WAIT_S = 5.0  # the cap of every wait
+# What is deleted or written over leaves nothing in the file. https://sqlite.org/pragma.html#pragma_secure_delete
+_PRAGMAS = ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "journal_size_limit=67108864")
 BUSY_S = 4.0  # SQLite: less, so that a web request gets its 503 from us
 
 
@@ -239,7 +241,7 @@ def _sqlite_engine(database: Database, pool_size: int) -> Engine:
     @event.listens_for(engine, "connect")
     def _settle_in(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver begins nothing: `_begin` does
-        for pragma in ("synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             assert database.write_lock is not None

@@ -23,6 +23,7 @@ from app.adapters.sql.engine import BUSY_S, Database, file_identity, sqlite_path
 from app.adapters.sql.errors import translated
 from app.adapters.sql.installation import Installation
 from app.adapters.sql.tables import is_of
+from app.core.state import Phase
 from app.orchestrator.records import Closing, Delivery, NewDelivery, PauseSubject
 
 ACCEPTED = "accepted"  # the counter of deliveries that were acknowledged, repetitions included
@@ -102,6 +103,9 @@ class DeliveryInbox(Installation):
         if values:
             with self.writing() as connection:
                 connection.execute(closed, values)
+                about_erased = _is_erased(row.c.workspace, row.c.recording_id)
+                these = row.c.id.in_([c.delivery_id for c in closings if c.recording_id is not None])
+                connection.execute(row.update().where(these, about_erased).values(body=None))
 
     def put_aside(self, delivery_id: int, *, kind: str, recording_id: str | None = None) -> None:
         """A person had an unreadable one applied, or has seen that it cannot be: it stands no longer."""
@@ -229,6 +233,12 @@ class DedicatedConnection:
             pooled.detach()
             assert self._connection is not None
         return self._connection
+
+
+def _is_erased(workspace: object, recording_id: object) -> sa.ColumnElement[bool]:
+    """Whether a recording, given by its ids or by the columns of another table, is erased."""
+    row = t.transcriptions
+    return sa.exists().where(is_of(row, workspace, recording_id), row.c.phase == Phase.ERASED.value)
 
 
 def _is_waiting() -> sa.ColumnElement[bool]:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.adapters.sql import tables as t
 from app.adapters.sql.announcements import Announcements
+from app.adapters.sql.erasure import Erasure
 from app.adapters.sql.errors import is_deadlock, violated
 from app.adapters.sql.loading import PREDATES_DOWNTIME, Loading
 from app.adapters.sql.outbox import is_ours
@@ -30,7 +31,7 @@ from app.adapters.sql.tables import is_of
 from app.core import commands, events
 from app.core import state as states
 from app.core.machine import Decision
-from app.core.state import Transcription
+from app.core.state import Phase, Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale, StoreUnavailable
 from app.orchestrator import history
 from app.orchestrator.records import (
@@ -53,7 +54,7 @@ class _BotBusy(Exception):
         self.wait_s = wait_s
 
 
-class Transitions(Loading, Announcements):
+class Transitions(Loading, Announcements, Erasure):
     """`app.orchestrator.ports.Transcriptions`."""
 
     def commit(
@@ -85,6 +86,8 @@ class Transitions(Loading, Announcements):
                     self._keep_artifact(connection, artifact)
                 if artifact is not None or after.current != before.transcription.current:
                     _mark_current(connection, after)
+                if isinstance(event, events.EraseAsked | events.DetailsExpired):
+                    self.erase_rows_in(connection, after)
                 self._write_history(connection, before, decision, event, source)
                 offerable = self._replace_commands(connection, decision, event, source, offer_now=offer_now)
                 announced = self.announce_in(connection, after, news)
@@ -143,6 +146,8 @@ class Transitions(Loading, Announcements):
                 kind=history.event_name(event),
                 recording_id=decision.state.recording_id,
             )
+            if decision.state.phase is Phase.ERASED:
+                applied = applied.values(body=None)
             if connection.execute(applied).rowcount != 1:
                 raise AlreadyApplied("the delivery has been applied")
         if source.command is not None and put_off_s is not None:

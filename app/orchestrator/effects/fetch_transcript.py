@@ -347,7 +347,7 @@ def described(path: Path) -> StoredFile:
 def scratch_folder(context: CommandContext) -> Iterator[Path]:
     """For files that are put in place or given up within this command."""
     context.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=context.scratch, prefix="fetch-") as folder:
+    with TemporaryDirectory(dir=context.scratch, prefix=f"fetch-{context.recording_id}-") as folder:
         yield Path(folder)
 
 

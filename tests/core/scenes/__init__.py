@@ -6,6 +6,7 @@ from tests.core.scenes import (
     absences,
     creates,
     empties,
+    erasures,
     extras,
     lookups,
     orders,
@@ -24,6 +25,7 @@ SCENES = (
     *results.SCENES,
     *empties.SCENES,
     *recovery.SCENES,
+    *erasures.SCENES,
     *orders.SCENES,
     *extras.SCENES,
 )
