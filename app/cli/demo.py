@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,17 @@ from app.cli import preflight
 from app.core.state import ENDS, Phase
 from app.demo.script import Cast, Scene, scenes
 from app.demo.show import live_table, summary_table, webhook_lines
-from app.demo.stage import Stage, open_stage
+from app.demo.stage import API_KEY, Stage, open_stage
 from app.errors import Away, StoreUnavailable
 from app.ops import USER
 from app.ops.password import FILE_NAME, kept_password
 from app.settings.program_name import ROOT, program
+from app.transcripts.result_folder import folder_of
 
 _START_TIMEOUT_S = 120.0
 # Its home and nothing else; commands that only read need no Recall settings.
-_LOOK = f"AFTERWORD_ISOLATED=1 AFTERWORD_HOME=var/demo {program()} list"
+_AT_DEMO = f"AFTERWORD_ISOLATED=1 AFTERWORD_HOME=var/demo {program()}"
+_LOOK = f"{_AT_DEMO} list"
 _SECONDS_PER_RECORDING = 1.0
 
 
@@ -47,7 +50,7 @@ def demo_command(recordings: int, seed: int, keep: bool) -> int:
         console.print("What came of it", style="bold")
         console.print(summary_table(cast, listed, bill))
         _show_webhook(console, stage)
-        _conclude(console, stage, differences, took_s=time.monotonic() - began_at)
+        _conclude(console, stage, listed, differences, took_s=time.monotonic() - began_at)
         if keep:
             _keep_running(console, stage)
     return 1 if differences else 0
@@ -131,7 +134,9 @@ def _differences(cast: Cast, listed: Mapping[str, Listed], bill: Mapping[str, An
     return found
 
 
-def _conclude(console: Console, stage: Stage, differences: list[str], *, took_s: float) -> None:
+def _conclude(
+    console: Console, stage: Stage, listed: Mapping[str, Listed], differences: list[str], *, took_s: float
+) -> None:
     if differences:
         console.print("[red]This is not what the script says:[/]")
         for difference in differences:
@@ -143,12 +148,27 @@ def _conclude(console: Console, stage: Stage, differences: list[str], *, took_s:
     console.print("What to look at next:", style="bold")
     for line in (
         f"the transcripts   {home / 'transcripts' / 'default'}/RECORDING/TRANSCRIPT/",
+        *_to_try(home / "transcripts", listed.values()),
         f"the service's log {stage.log_path}",
         f"the recordings    {_LOOK}     (show ID, status, webhooks deliveries)",
-        f"everything live   {program()} demo --keep     (dashboard, health, metrics)",
+        f"everything live   {program()} demo --keep     (dashboard, health, metrics, a curl of /v1)",
         f"your own Recall   {program()} check, then {program()} up     (README: connect a workspace)",
     ):
         console.print(f"  {line}", soft_wrap=True)
+
+
+def _to_try(transcripts: Path, listed: Iterable[Listed]) -> Iterator[str]:
+    """A file of subtitles, and a search that finds something."""
+    for state in (row.state for row in listed):
+        if state.phase is Phase.STORED and state.current is not None:
+            folder = transcripts / folder_of(state.workspace, state.recording_id, state.current)
+            words = re.findall(
+                r"[A-Za-z]{5,}", (folder / "transcript.txt").read_text("utf-8").partition("]")[2]
+            )
+            if words:
+                yield f"subtitles         {folder / 'transcript.srt'}"
+                yield f"a search          {_AT_DEMO} search {words[-1].lower()}"
+                return
 
 
 def _keep_running(console: Console, stage: Stage) -> None:
@@ -158,6 +178,9 @@ def _keep_running(console: Console, stage: Stage) -> None:
     console.print("\nStill running. Ctrl-C stops it.", style="bold")
     console.print(f"  dashboard  {base}/ops/     (user {USER}, {known})", soft_wrap=True)
     console.print(f"  health     {base}/readyz\n  metrics    {base}/metrics     (the same password)")
+    console.print(
+        f"  /v1        curl -H 'Authorization: Bearer {API_KEY}' {base}/v1/transcriptions", soft_wrap=True
+    )
     console.print(f"  Recall     {stage.simulator_url}/_sim/bill     (its own bill)")
     console.print(f"  recordings {_LOOK}     (show ID, status)", soft_wrap=True)
     while stage.is_alive():

@@ -6,6 +6,7 @@ Starts and stops what the demonstration needs: the simulator in this process, th
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import shutil
 import socket
@@ -30,6 +31,7 @@ from app.simulator.server import Simulator, SimulatorConfig, default_key, defaul
 
 TIME_SCALE = 60.0
 POLICY = "policy.toml"
+API_KEY = "demo-key-of-this-machine-alone"  # of `/v1`; it may read, on loopback
 _READY_WITHIN_S = 60.0
 _STOPS_WITHIN_S = 40.0
 
@@ -113,6 +115,7 @@ def _environment(home: Path, *, api_port: int, web_port: int, seed: int, secret:
         "RECALL_WEBHOOK_SECRETS": default_secret(seed),
         "AFTERWORD_POLICY": str(home / POLICY),
         "DEMO_WEBHOOK_SECRET": secret,
+        "AFTERWORD_API_KEYS": f"demo=transcriptions:read={hashlib.sha256(API_KEY.encode()).hexdigest()}",
         "HOST": "127.0.0.1",
         "PORT": str(web_port),
     }
