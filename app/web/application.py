@@ -188,6 +188,8 @@ def _add_refusals(app: Flask, parts: WebParts) -> None:
         response.headers.extend((k, v) for k, v in error.get_response().headers if k in _KEPT_HEADERS)
         return response
 
+    _note_refused_before_routing(app, lambda: note(near_misses.WRONG_PATH, is_meant=True))
+
     @app.errorhandler(Exception)
     def our_fault(error: Exception) -> Response:
         # The outermost line of web. Where and what kind; never the message, which may quote what was sent.
@@ -195,6 +197,17 @@ def _add_refusals(app: Flask, parts: WebParts) -> None:
         kind = type(error).__name__
         parts.log.error("request_failed", route=request.endpoint, error=kind, stack=stack)
         return _error_response("internal_error", 500, "This is our fault; the log has the cause.")
+
+
+def _note_refused_before_routing(app: Flask, note: Callable[[], None]) -> None:
+    """`/v1` asks for its key first: a webhook that goes there by mistake is answered 401."""
+
+    @app.after_request
+    def look(response: Response) -> Response:
+        is_refused = response.status_code == 401 and request.routing_exception is not None
+        if is_refused and is_plausible(signature_headers(request.environ)):
+            note()
+        return response
 
 
 def _remedy_for(kind: RejectionKind, secrets_by_workspace: Mapping[str, tuple[Secret, ...]]) -> str:

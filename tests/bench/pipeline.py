@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,11 @@ import sqlalchemy as sa
 
 from app import wiring
 from app.adapters.sql import tables
+from app.adapters.sql.store import open_store
 from app.core.state import ENDS
 from app.errors import Away
 from app.settings.program_name import ROOT
+from app.transcripts.result_folder import MANIFEST
 from tests.announce.receiver import SECRET, Receiver, policy_of
 from tests.bench.report import Options
 from tests.chaos.database import open_database
@@ -193,6 +195,8 @@ def pipeline(
         tmp = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         if database_url is None:
             database_url = stack.enter_context(open_database(options.database, home=tmp / "home")).url
+        else:
+            _store_latest_results(database_url, tmp / "home/transcripts")
         more = {"DATABASE_URL": database_url} if database_url is not None else {}
         if endpoint is not None:
             (policy := tmp / "policy.toml").write_text(policy_of({"bench": endpoint.url}), "utf-8")
@@ -209,3 +213,11 @@ def pipeline(
         running = Pipeline(place)
         stack.callback(running.stop_workers)
         yield running
+
+
+def _store_latest_results(database_url: str, folder: Path) -> None:
+    """Manifests of a database from elsewhere: `up` refuses a store that lacks the latest results."""
+    with closing(open_store(database_url)) as store:
+        for result in store.latest_results(10):
+            (folder / result).mkdir(parents=True)
+            (folder / result / MANIFEST).write_text("{}", "utf-8")

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Response, request
 
 from app.errors import StoreUnavailable
 from app.orchestrator.records import NewDelivery
@@ -102,8 +102,14 @@ def create() -> Flask:
     def ops(app: Flask) -> None:
         app.add_url_rule("/ops/broken", "broken", broken)
 
+    def api(app: Flask) -> None:
+        """As `/v1`: the key is asked for before there is a route."""
+        asks = "/v1/"
+        app.before_request(lambda: Response(status=401) if request.path.startswith(asks) else None)
+
     return create_app(
         WebParts(
+            api=api,
             secrets_by_workspace={
                 "default": tuple(parse_secret(text) for text in SECRETS),
                 "other": (parse_secret(f"blue={SECRETS[1]}"),),
