@@ -16,7 +16,12 @@ from tests.flow.programme import Programme
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("programme"), pytest.mark.timeout(200)]
 
-_CALLS = {"workers.jobs.receive": 0, "workers.jobs.perform": 1, "workers.jobs.reconcile": 0}
+_CALLS = {
+    "workers.jobs.receive": 0,
+    "workers.jobs.perform": 1,
+    "workers.jobs.reconcile": 0,
+    "workers.jobs.index": 1,
+}
 
 
 def test_what_is_looked_for_is_found_where_it_may_stand(programme: Programme) -> None:

@@ -125,7 +125,7 @@ ELSEWHERE = {
     "/": 404,
     "/.env": 404,
     "/healthz": 405,
-    "/v1/transcriptions": 404,
+    "/v1/transcriptions": 401,
     "http://[": 400,
 }
 
