@@ -297,8 +297,10 @@ def preload(settings: Settings, *, is_with_web: bool = True) -> SqlStore:
     store = wiring.open_store(settings)
     # Connects to nothing and is thrown away; it imports what it names only when asked.
     wiring.open_service(settings, store=store)
-    with suppress(StoreUnavailable):  # then each horse compiles for itself
+    try:
         rehearse(store)
+    except Exception as error:  # whatever it is, the service starts: each horse then compiles for itself
+        _log.info("not_rehearsed", cause=type(error).__name__)
     store.close()
     return store
 

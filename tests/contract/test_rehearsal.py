@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
 
 from app.adapters.sql.rehearsal import rehearse
-from app.adapters.sql.store import SqlStore
+from app.adapters.sql.store import SqlStore, open_store
 from app.adapters.sql.tables import metadata
+from tests.contract.conftest import Place
 from tests.contract.store_builders import CREATE, begin, delivery
 from tests.contract.test_store_sql import in_processes
 
@@ -64,3 +66,14 @@ def test_a_horse_compiles_nothing_that_was_rehearsed(
         return [record.getMessage() for record in caplog.records if "[generated in" in record.getMessage()]
 
     assert in_processes(job, 1) == [[]]
+
+
+def test_a_rehearsal_after_a_long_silence_ends_and_leaves_it_to_be_noticed(sql_place: Place) -> None:
+    sql_store = sql_place.open()
+    begin(sql_store, CREATE)
+    sql_store.record_heartbeat(quiet_s=600.0)
+    with closing(open_store(sql_place.url, clock_offset_s=5_000.0)) as later:
+        before = _rows(later)
+        rehearse(later)
+        assert _rows(later) == before
+        assert later.record_heartbeat(quiet_s=600.0) > 0
