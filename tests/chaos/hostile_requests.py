@@ -1,6 +1,7 @@
 """
 Strangers at the webhook's address: unsigned, forged, stale and broken requests all along. Whatever they
-send and whatever is broken at the time, they never get a 5xx. No answer at all is right while web is dead.
+send and whatever is broken at the time, the receiver never answers them with a 5xx; `/v1` needs the database
+to judge a key, and may say 503 while it is away. No answer at all is right while web is dead.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import requests
 from svix.webhooks import Webhook
 
 EVERY_S = 0.25
+NEEDS_DATABASE = "the api"
 _PATH = "/webhooks/recall"
 _FORGERS_SECRET = "whsec_" + base64.b64encode(hashlib.sha256(b"a stranger's").digest()).decode()
 _BODY = json.dumps({"event": "recording.done", "data": {"recording": {"id": "of a stranger"}}}).encode()
@@ -32,6 +34,19 @@ _RAW: tuple[bytes, ...] = (
     b"GET / HTTP/9.9\r\n\r\n",
     b"POST /webhooks/recall HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """
+    Attributes:
+        what: The kind of request.
+        at: Seconds since 1970.
+    """
+
+    what: str
+    status: int
+    at: float
 
 
 @dataclass(slots=True)
@@ -47,7 +62,7 @@ class HostileRequests:
     url: str
     seed: int
     answers: Counter[int] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
+    wrong: list[Answered] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -71,7 +86,7 @@ class HostileRequests:
             "another method": lambda: self._ask("PUT", _PATH),
             "unknown workspace": lambda: self._ask("POST", f"{_PATH}/nobody"),
             "unknown path": lambda: self._ask("GET", "/wp-login.php?a=%00"),
-            "the api": lambda: self._ask("POST", "/v1/recordings/x/transcribe"),
+            NEEDS_DATABASE: lambda: self._ask("POST", "/v1/recordings/x/transcribe"),
             "broken HTTP": lambda: self._raw(dice.choice(_RAW)),
         }
         names = list(ways)
@@ -83,7 +98,7 @@ class HostileRequests:
                 status = 0  # web was killed, or hung up on us
             self.answers[status] += 1
             if status >= 500:
-                self.wrong.append(f"{status} for {name} at {time.strftime('%H:%M:%S')}")
+                self.wrong.append(Answered(name, status, time.time()))
 
     def _post(self, headers: Mapping[str, str], *, body: bytes = _BODY) -> int:
         return self._ask("POST", _PATH, headers=headers, body=body)

@@ -15,6 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from tests.chaos.hostile_requests import NEEDS_DATABASE, Answered
 from tests.chaos.recovery import Recovery
 from tests.chaos.script import End, Plan
 
@@ -126,7 +127,7 @@ class Evidence:
     folders: Mapping[str, Mapping[str, Folder]]
     terms: Terms
     undone: tuple[str, ...] = ()
-    stranger_5xx: tuple[str, ...] = ()
+    stranger_5xx: tuple[Answered, ...] = ()
     database_away: tuple[tuple[float, float], ...] = ()
     recoveries: tuple[Recovery, ...] = ()
     stuck: frozenset[str] = frozenset()
@@ -303,7 +304,8 @@ def _of_the_deliveries(evidence: Evidence) -> Iterator[Offence]:
             continue
         yield from _of_the_delivery(delivery, name, evidence.kept)
         for attempt in delivery["attempts"]:
-            if _is_wrong_5xx(attempt, evidence.database_away):
+            at = datetime.fromisoformat(attempt["at"]).timestamp()
+            if _is_wrong_5xx(attempt["status"], at, evidence.database_away):
                 yield Offence(Kind.RECALL_5XX, delivery["recording_id"], f"{attempt['status']} to {name}")
 
 
@@ -319,11 +321,9 @@ def _of_the_delivery(delivery: Mapping[str, Any], name: str, kept: frozenset[str
         yield Offence(Kind.PENDING, recording_id, f"{name} is still being delivered; tries: {tries}")
 
 
-def _is_wrong_5xx(attempt: Mapping[str, Any], away: Sequence[tuple[float, float]]) -> bool:
-    status = attempt["status"]
+def _is_wrong_5xx(status: int | None, at: float, away: Sequence[tuple[float, float]]) -> bool:
     if status is None or status < 500:
         return False
-    at = datetime.fromisoformat(attempt["at"]).timestamp()
     is_away = any(begin - _STILL_AWAY_S <= at <= end + _STILL_AWAY_S for begin, end in away)
     return not (status == 503 and is_away)
 
@@ -345,8 +345,11 @@ def _of_what_was_seen_meanwhile(evidence: Evidence) -> Iterator[Offence]:
 def _of_the_surroundings(evidence: Evidence) -> Iterator[Offence]:
     for what in evidence.undone:
         yield Offence(Kind.PENDING, None, what)
-    for what in evidence.stranger_5xx:
-        yield Offence(Kind.STRANGER_5XX, None, what)
+    for answered in evidence.stranger_5xx:
+        away = evidence.database_away if answered.what == NEEDS_DATABASE else ()
+        if _is_wrong_5xx(answered.status, answered.at, away):
+            when = datetime.fromtimestamp(answered.at).strftime("%H:%M:%S")
+            yield Offence(Kind.STRANGER_5XX, None, f"{answered.status} for {answered.what} at {when}")
     if evidence.bill["downloads_with_authorization"]:
         yield Offence(Kind.KEY_LEAKED, None, f"{evidence.bill['downloads_with_authorization']} times")
     for recovery in evidence.recoveries:

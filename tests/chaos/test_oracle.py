@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from app.core import reasons
+from tests.chaos.hostile_requests import NEEDS_DATABASE, Answered
 from tests.chaos.oracle import Evidence, Folder, Kind, Known, Removed, Terms, faults_of, judge
 from tests.chaos.recovery import Recovery
 from tests.chaos.script import STORED, End, Plan
@@ -119,6 +120,10 @@ def _with_delivery(delivery: dict[str, Any]) -> Doctor:
     return lambda evidence: replace(evidence, deliveries=[*evidence.deliveries, delivery])
 
 
+def _with_strangers(*answered: Answered) -> Doctor:
+    return lambda evidence: replace(evidence, stranger_5xx=answered)
+
+
 def _with_told(recording_id: str, told: frozenset[str]) -> Doctor:
     return lambda evidence: replace(evidence, told={**evidence.told, recording_id: told})
 
@@ -185,7 +190,11 @@ DOCTORED: dict[str, tuple[Kind, Doctor]] = {
         Kind.KEY_LEAKED,
         lambda e: replace(e, bill={**e.bill, "downloads_with_authorization": 1}),
     ),
-    "a stranger got a 500": (Kind.STRANGER_5XX, lambda e: replace(e, stranger_5xx=("500 for unsigned",))),
+    "a stranger got a 500": (Kind.STRANGER_5XX, _with_strangers(Answered("unsigned", 500, _AT_S))),
+    "/v1 said 503 though the database was there": (
+        Kind.STRANGER_5XX,
+        _with_strangers(Answered(NEEDS_DATABASE, 503, _AT_S)),
+    ),
     "503 to Recall though the database was there": (
         Kind.RECALL_5XX,
         _with_delivery({**_delivery("a"), "attempts": [_REFUSED, {"at": _AT, "status": 202}]}),
@@ -240,6 +249,13 @@ def test_503_to_recall_is_right_while_the_database_is_away_and_500_never(clean: 
     attempts = [{"at": _AT, "status": 500}, {"at": _AT, "status": 202}]
     verdict = judge(_with_delivery(_delivery("a") | {"attempts": attempts})(away))
     assert [o.kind for o in verdict.offences] == [Kind.RECALL_5XX]
+
+
+def test_only_what_needs_the_database_may_say_503_to_a_stranger_while_it_is_away(clean: Evidence) -> None:
+    away = replace(clean, database_away=((_AT_S - 5, _AT_S + 5),))
+    assert judge(_with_strangers(Answered(NEEDS_DATABASE, 503, _AT_S))(away)).offences == ()
+    for wrong in (Answered(NEEDS_DATABASE, 500, _AT_S), Answered("unsigned", 503, _AT_S)):
+        assert [o.kind for o in judge(_with_strangers(wrong)(away)).offences] == [Kind.STRANGER_5XX]
 
 
 @pytest.mark.parametrize(("on_silence", "kinds"), [("next", []), ("fail", [Kind.PAID_TWICE])])
