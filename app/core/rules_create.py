@@ -113,6 +113,7 @@ def next_provider(t: Transcription, policy: Policy) -> str | None:
 def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
     """The claim. Compare-and-set on the version makes it count once."""
     line = t.attempt_of(ordinal=e.ordinal)
+    known = replace(t, duration_s=e.duration_s or t.duration_s, retry_requested=False)
     if t.phase is not Phase.CREATING or t.pending_transcripts or t.has_other_open(e.ordinal):
         return ignore(t, "a create is not wanted any more")
     if t.lookup_required:
@@ -122,11 +123,10 @@ def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
         return ignore(t, f"the policy does not want this send: {unwanted.why}")
     if line is None and t.planned == e.ordinal == t.next_ordinal:
         claimed = Attempt(e.ordinal, e.provider, AttemptStatus.SENDING, e.key_serial, since=e.at)
-        begun = t.with_attempt(claimed).without_waits()
-        return Step(replace(begun, retry_requested=False))
+        return Step(known.with_attempt(claimed).without_waits())
     if line is not None and line.status is AttemptStatus.CLAIMED and line.key_serial == e.key_serial:
         sending = replace(line, status=AttemptStatus.SENDING, is_recording_unknown=False)
-        return Step(replace(t.with_attempt(sending), retry_requested=False))
+        return Step(replace(known.with_attempt(sending), daily_budget_wait_since=0.0))
     return ignore(t, "this attempt is not waiting to be sent")
 
 
@@ -265,6 +265,7 @@ def on_downtime_detected(t: Transcription, e: events.DowntimeDetected, p: Policy
         pending_transcripts=pending_transcripts,
         recording_wait_since=e.at if t.recording_wait_since else 0.0,
         provider_wait_since=e.at if t.provider_wait_since else 0.0,
+        daily_budget_wait_since=e.at if t.daily_budget_wait_since else 0.0,
     )
     return absence.begun_anew(replace(t, listed_empty_at=0.0))
 

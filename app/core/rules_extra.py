@@ -35,6 +35,7 @@ def on_extra_ordered(t: Transcription, e: events.ExtraOrdered, policy: Policy) -
         listed_empty_at=0.0,
         empty_candidate=None,
         completed_at=None,
+        exceeds_daily_budget=False,
     )
     return Step(begun)
 

@@ -327,6 +327,7 @@ def _finished(context: CommandContext, manifest: Manifest) -> Outcome:
         provider=manifest.provider,
         language=manifest.summary.language,
         is_empty=is_empty,
+        duration_s=(manifest.summary.duration_ms or 0) / 1000 or None,
     )
     draft = build_manifest(manifest).decode() if is_empty else None
     return Happened(stored, artifact_row(context, manifest, draft=draft))
