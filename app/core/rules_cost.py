@@ -20,12 +20,12 @@ from app.core.step import Step, failed, ignore
 
 def priced(before: Transcription, after: Transcription, policy: Policy, *, at: float) -> Transcription:
     """With the cost of each attempt that changed, or of all where the recording's length did."""
-    is_longer_known = after.duration_s == before.duration_s
-    if is_longer_known and after.attempts == before.attempts:
+    is_corrected = after.duration_s not in (None, before.duration_s)
+    if not is_corrected and after.attempts == before.attempts:
         return after
     lines = tuple(
         _priced(line, before.attempt_of(ordinal=line.ordinal), after.duration_s, policy, at=at)
-        if line.cost is None or not is_longer_known or line.is_unpaid
+        if is_corrected or line.is_unpaid or line.cost is None
         else line
         for line in after.attempts
     )

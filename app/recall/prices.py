@@ -34,8 +34,8 @@ PRICES: Mapping[str, Quoted] = {
     "assembly_ai_async": Quoted(0.21, "2026-10-07", _PLANS.format("assemblyai")),
 }
 # Where each participant's stream is transcribed by itself, speech at the same time is paid for twice.
-# Recall's documentation of 2025 said about 1.8 times on average, notes of 2026 say 1.6 to 2.2 for asynchronous
-# transcripts; today's page names no figure. An estimate that is too low would let a budget be exceeded.
+# Recall's documentation of 2025 said about 1.8 times on average, notes of 2026 say 1.6 to 2.2 for async
+# ones; today's page names no figure. An estimate that is too low would let a budget be exceeded.
 # https://docs.recall.ai/docs/async-transcription
 SEPARATE_STREAMS_FACTOR = 1.8
 BUILT_IN_PRICES = Prices(

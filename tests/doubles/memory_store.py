@@ -166,7 +166,7 @@ class MemoryStore(MemoryInbox):
 
     def _is_over(self, known: RecordingRow, after: Transcription, send: Send, daily_budget: int) -> bool:
         old, line = (s.attempt_of(ordinal=send.ordinal) for s in (known.transcription, after))
-        if old is not None and old.cost is not None:
+        if old is not None and not old.is_unpaid:
             return False
         if line is None or line.cost is None:
             return True

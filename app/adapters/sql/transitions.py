@@ -216,7 +216,7 @@ class Transitions(Loading, Announcements, Erasure, Spending):
             return
         line, old = after.attempt_of(ordinal=send.ordinal), before.attempt_of(ordinal=send.ordinal)
         cost = line.cost if line is not None else None
-        if old is not None and old.cost is not None:
+        if old is not None and not old.is_unpaid:
             return
         if cost is None or not self.is_within(connection, cost, daily_budget):
             raise _NothingWritten(Committed(is_over_daily_budget=True))
