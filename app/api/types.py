@@ -7,7 +7,7 @@ Shape: https://docs.bota.dev/api-reference/transcriptions/get-transcription
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -123,6 +123,15 @@ class AttemptLine(Told):
     transcript_id: str | None
     error: str | None
     is_paid: bool | None
+    cost: float | None = Field(description="an estimate, in the currency of the whole")
+
+
+class EstimatedCost(Told):
+    """What the attempts are estimated at, by the policy's prices and the recording's length."""
+
+    amount: float
+    currency: str = Field(examples=["USD"])
+    is_complete: bool = Field(description="false: an attempt that may be charged for is not in it")
 
 
 class FileEntry(Told):
@@ -151,7 +160,7 @@ class TranscriptionSummary(Told):
     verdict: str | None
     reason: str | None
     next_step: str | None
-    cost: Any = None
+    cost: EstimatedCost | None
     attempts: list[AttemptLine]
     files: list[FileEntry]
 

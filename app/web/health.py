@@ -30,7 +30,7 @@ from app.recall.limits import STATUS_PAGE
 from app.settings.outgoing import Endpoint
 from app.settings.workspaces import WorkspaceSettings
 
-PARTS = ("database", "queue", "storage", "workers", "recall", "providers", "inbox", "outgoing")
+PARTS = ("database", "queue", "storage", "workers", "recall", "providers", "inbox", "outgoing", "budget")
 RESPONSE_TIMEOUT_S = 0.7  # of the second in which /readyz answers
 FRESH_FOR_S = 1.0
 
@@ -119,6 +119,13 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
             "`./afterword webhooks enable {first}` sends it all, as does another url."
         ),
         UNKNOWN: "How the endpoints are is not known while the database does not answer.",
+    },
+    "budget": {
+        PAUSED: (
+            "The daily budget is reached: {over} wait for the next UTC day. `./afterword retry RECORDING "
+            "--over-budget` pays for one all the same; a higher daily_budget under [cost] lets all go on."
+        ),
+        UNKNOWN: "Whether the daily budget is reached is not known while the database does not answer.",
     },
 }
 NO_WEB = (
@@ -241,6 +248,8 @@ class Report:
         gone = [name for name, state in self.endpoints.items() if state == DISABLED]
         failing = [name for name, state in self.endpoints.items() if state == FAILING]
         more = {"gone": ", ".join(gone), "first": gone[0] if gone else "", "failing": ", ".join(failing)}
+        number_over = self.facts.over_budget if self.facts is not None else 0
+        more["over"] = f"{number_over} recording{'' if number_over == 1 else 's'}"
         told = {
             part: _SENTENCES[part][self.causes.get(part, state)].format(who=who, number=number, **more)
             for part, state in self.parts.items()
@@ -312,6 +321,7 @@ class Readiness:
             "providers": _worst(_providers(*pair) for pair in pairs),
             "inbox": _worst(self._inbox(*pair) for pair in pairs),
             "outgoing": _outgoing(endpoints := self._endpoint_states(facts)),
+            "budget": PAUSED if facts.over_budget else OK,
         }
         causes = {part: state for part, state in states.items() if state not in (OK, DOWN, PAUSED, UNKNOWN)}
         parts |= states | dict.fromkeys(causes, DOWN)
