@@ -1,4 +1,4 @@
-"""Costs in words: what one attempt is estimated at, and what days came to. All prices are those of the policy."""
+"""Costs in words: what an attempt is estimated at, by the prices of the policy, and what days came to."""
 
 from __future__ import annotations
 
@@ -19,11 +19,8 @@ from app.core.policy import Policy
 def money(micros: int, currency: str) -> str:
     """`0.27 USD`; small amounts to a hundredth of a cent."""
     amount = amount_of(micros)
-    return (
-        f"{amount:.2f} {currency}"
-        if amount >= 1 or round(amount, 2) == amount
-        else f"{amount:.4f} {currency}"
-    )
+    digits = 2 if amount >= 1 or round(amount, 2) == amount else 4
+    return f"{amount:.{digits}f} {currency}"
 
 
 def price_of(policy: Policy, provider: str, duration_s: float | None, *, number: int = 1) -> str:

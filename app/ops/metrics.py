@@ -201,7 +201,7 @@ def _of_store(store: Counts) -> Iterator[Metric]:
     )
     yield _gauges(
         "afterword_cost_today",
-        "Estimated cost of the attempts of this UTC day; it falls where one is corrected or nothing was made.",
+        "Estimated cost of this UTC day's attempts; it falls where one is corrected, or nothing was made.",
         ["workspace", "provider", "currency"],
         (([s.workspace, s.provider, s.currency], amount_of(s.micros)) for s in store.spent_today),
     )
