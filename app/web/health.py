@@ -122,8 +122,9 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
     },
     "budget": {
         PAUSED: (
-            "The daily budget is reached: {over} wait for the next UTC day. `./afterword retry RECORDING "
-            "--over-budget` pays for one all the same; a higher daily_budget under [cost] lets all go on."
+            "The daily budget is reached: new attempts wait for the next UTC day. `./afterword list` says which; "
+            "`./afterword retry RECORDING --over-budget` pays for one all the same, and a higher daily_budget "
+            "under [cost] lets all go on."
         ),
         UNKNOWN: "Whether the daily budget is reached is not known while the database does not answer.",
     },
@@ -248,8 +249,6 @@ class Report:
         gone = [name for name, state in self.endpoints.items() if state == DISABLED]
         failing = [name for name, state in self.endpoints.items() if state == FAILING]
         more = {"gone": ", ".join(gone), "first": gone[0] if gone else "", "failing": ", ".join(failing)}
-        number_over = self.facts.over_budget if self.facts is not None else 0
-        more["over"] = f"{number_over} recording{'' if number_over == 1 else 's'}"
         told = {
             part: _SENTENCES[part][self.causes.get(part, state)].format(who=who, number=number, **more)
             for part, state in self.parts.items()
