@@ -122,8 +122,8 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
     },
     "budget": {
         PAUSED: (
-            "The daily budget is reached: new attempts wait for the next UTC day. `./afterword list` says which; "
-            "`./afterword retry RECORDING --over-budget` pays for one all the same, and a higher daily_budget "
+            "The daily budget is reached: new attempts wait for the next UTC day (`./afterword list`). "
+            "`./afterword retry RECORDING --over-budget` pays for one all the same; a higher daily_budget "
             "under [cost] lets all go on."
         ),
         UNKNOWN: "Whether the daily budget is reached is not known while the database does not answer.",

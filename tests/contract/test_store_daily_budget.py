@@ -23,18 +23,14 @@ DAY = 20_000
 TEN = Cost(10, "USD", DAY)
 
 
-def take(
-    store: AnyStore, recording_id: str, *, cost: Cost | None = TEN, budget: int = 35, **more: Any
-) -> bool:
+def take(store: AnyStore, recording_id: str, *, cost: Cost | None = TEN, budget: int = 35) -> bool:
     """Whether the claim of its first attempt was written."""
     begin(store, recording_id=recording_id)
-    return _take(store, recording_id, cost=cost, budget=budget, **more)
+    return _take(store, recording_id, cost=cost, budget=budget)
 
 
-def _take(
-    store: AnyStore, recording_id: str, *, cost: Cost | None = TEN, budget: int = 35, **more: Any
-) -> bool:
-    limits = {"budget": 3, "daily_budget": budget, "bot": recording_id}
+def _take(store: AnyStore, recording_id: str, *, cost: Cost | None = TEN, budget: int = 35) -> bool:
+    limits: dict[str, Any] = {"budget": 3, "daily_budget": budget, "bot": recording_id}
     return _is_written(claim(store, recording_id=recording_id, cost=cost, **limits))
 
 
