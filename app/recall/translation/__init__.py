@@ -1,20 +1,14 @@
 """
-One intent in the words of each of Recall's asynchronous providers, in both generations of their options. PURE.
+One intent in the words of each of Recall's asynchronous providers, in both forms of their options. PURE.
+
+`table` is what there is to read and extend: data, a column per provider and form. `shape` says what a cell
+is, `codes` has the languages, `vendor_words` the longer cells; `translate` goes from an intent to a request's
+options, `models` tells how old the table's models are and whether a refusal names one.
 """
 
 from __future__ import annotations
 
-from app.core.intent import Intent
 from app.recall.translation.outcome import Generation, Ineligible, Translated
+from app.recall.translation.translate import translated
 
-
-def translated(
-    provider: str,
-    intent: Intent,
-    generation: Generation,
-    *,
-    recording_s: float | None = None,
-    model: int = 0,
-) -> Translated | Ineligible:
-    """The request's options for this provider, or why it cannot honour the intent."""
-    raise NotImplementedError
+__all__ = ["Generation", "Ineligible", "Translated", "translated"]
