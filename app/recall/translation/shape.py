@@ -74,6 +74,7 @@ class Redaction:
     say: Callable[[tuple[str, ...]], Options]
     kinds: tuple[str, ...]
     only_in: Mapping[str, frozenset[str]] = field(default_factory=dict)  # kind -> codes of its languages
+    weaker: Mapping[str, str] = field(default_factory=dict)  # what is sent, though less, for a kind left out
 
 
 @dataclass(frozen=True, slots=True)

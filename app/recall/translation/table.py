@@ -112,6 +112,7 @@ _DEEPGRAM_RECALL = Column(
         lambda kinds: {"redact": list(kinds)},
         ("pii", "pci", "numbers"),
         only_in=dict.fromkeys(("pii", "pci", "phi"), vendor_words.DEEPGRAM_ENGLISH),
+        weaker={"pii": "numbers", "pci": "numbers"},
     ),
     # Off unless said, both of them; without an end of sentences there are no passages.
     punctuation=Switch({"punctuate": True, "smart_format": True}, {}),
@@ -128,6 +129,7 @@ _DEEPGRAM = replace(
         lambda kinds: {"redact": list(kinds)},
         ("pii", "pci", "phi", "numbers"),
         only_in=dict.fromkeys(("pii", "pci", "phi"), vendor_words.DEEPGRAM_ENGLISH),
+        weaker={"pii": "numbers", "pci": "numbers"},
     ),
 )
 

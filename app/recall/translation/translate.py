@@ -46,25 +46,29 @@ def translated(
     told = provider if entry.schema == "one" else f'{provider}, in the form "{generation}",'
     able = [each for each in column.models or (_NO_MODEL,) if _takes(column, each, recording_s)]
     if not able:
-        return Ineligible("length", f"{provider} takes {_longest(column)} at most, the recording is longer")
-    if recording_s is None:  # the one that takes more wins, whatever else it lacks
-        able.sort(key=lambda each: -min(_limit_s(column, each), ASSUMED_S))
-    results = [_with_model(column, each, intent, told) for each in able]
-    possible = [each for each in results if isinstance(each, Translated)]
+        longest = max(_limit_s(column, each) for each in column.models or (_NO_MODEL,)) / 60
+        length = (recording_s or 0.0) / 60
+        reason = f"{provider} takes {longest:.0f} minutes at most, the recording has {length:.0f}"
+        return Ineligible("length", reason)
+    results = [(each, _with_model(column, each, intent, told)) for each in able]
+    possible = [(each, result) for each, result in results if isinstance(result, Translated)]
     if not possible:
-        return results[0]
-    if recording_s is not None:
-        possible.sort(key=lambda each: len(each.left_out))
-    return _chosen(possible, model, provider)
+        return results[0][1]
+
+    def rank(pair: tuple[Model, Translated]) -> tuple[float, int]:
+        """Of a length not known, first the one that takes more; then the one that leaves out less."""
+        reach_s = min(_limit_s(column, pair[0]), ASSUMED_S) if recording_s is None else 0.0
+        return -reach_s, len(pair[1].left_out)
+
+    return _chosen([result for _, result in sorted(possible, key=rank)], model, provider)
 
 
-def length_matters(provider: str, intent: Intent, generation: Generation) -> bool:
-    """Whether the recording's length can change what is sent; a limit of ten hours is not asked about."""
+def length_matters(provider: str) -> bool:
+    """Whether a recording's length can change what this provider is told; but for limits of ten hours."""
     entry = TABLE.get(provider)
-    if entry is None:
-        return False
-    column = entry.vendor if generation == "vendor" else entry.recall
-    return any(_limit_s(column, each) < ASSUMED_S for each in column.models or (_NO_MODEL,))
+    columns = () if entry is None else (entry.vendor, entry.recall)
+    limits = (_limit_s(column, each) for column in columns for each in column.models or (_NO_MODEL,))
+    return any(limit < ASSUMED_S for limit in limits)
 
 
 _NO_MODEL = Model("", {})
@@ -77,11 +81,6 @@ def _limit_s(column: Column, model: Model) -> float:
 
 def _takes(column: Column, model: Model, recording_s: float | None) -> bool:
     return recording_s is None or recording_s <= _limit_s(column, model)
-
-
-def _longest(column: Column) -> str:
-    minutes = max(_limit_s(column, each) for each in column.models or (_NO_MODEL,)) / 60
-    return f"{minutes:.0f} minutes"
 
 
 def _chosen(possible: list[Translated], model: int, provider: str) -> Translated | Ineligible:
@@ -297,19 +296,23 @@ def _profanity_filter(draft: _Draft, intent: Intent) -> None:
 
 
 def _redact(draft: _Draft, intent: Intent) -> None:
-    redact = draft.column.redact
     kinds = tuple(dict.fromkeys(intent.redact))
-    kept: tuple[str, ...] = ()
-    if redact is not None:
-        only_in = redact.only_in
-        kept = tuple(k for k in kinds if k in redact.kinds and draft.is_spoken_only(only_in.get(k)))
-    if redact is not None and kept:
-        draft.put(redact.say(kept))
+    redact = draft.column.redact
+    if redact is None or not kinds:
+        if kinds:
+            draft.leave_out("redact")
+        return
+    only_in = redact.only_in
+    kept = [k for k in kinds if k in redact.kinds and draft.is_spoken_only(only_in.get(k))]
+    lost = [k for k in kinds if k not in kept]
+    weaker = dict.fromkeys(redact.weaker[k] for k in lost if k in redact.weaker)
+    draft.changed += [f"redact {k} is told as {redact.weaker[k]}" for k in lost if k in redact.weaker]
+    if kept or weaker:
+        draft.put(redact.say(tuple(dict.fromkeys((*kept, *weaker)))))
     if "redact" in draft.column.doubtful:
-        kept = ()
-    lost = [kind for kind in kinds if kind not in kept]
+        lost = list(kinds)
     if lost:
-        draft.leave_out("redact", lost if kept else ())
+        draft.leave_out("redact", lost if kept and lost != list(kinds) else ())
 
 
 def _fillers(draft: _Draft, intent: Intent) -> None:
