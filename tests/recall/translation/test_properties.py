@@ -72,7 +72,9 @@ _TAGS = (
     ),
     *("ar", "hi", "ja", "uk", "he", "tlh", "ast", "lb", "cy", "et", "sw", "fa", "ckb"),
 )
-_words = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=60)
+_words = st.text(
+    st.characters(codec="utf-8", exclude_categories=["C"], exclude_characters=","), min_size=1, max_size=60
+)
 _terms = st.one_of(st.sampled_from(("Afterword", "Zürich", "R2D2", "a b c d e f g")), _words).filter(
     str.strip
 )
