@@ -71,6 +71,18 @@ def length_matters(provider: str) -> bool:
     return any(limit < ASSUMED_S for limit in limits)
 
 
+def form_while_unknown(provider: str) -> Generation:
+    """The form to send while a workspace's is not known; of an open one the form that both read."""
+    entry = TABLE.get(provider)
+    return "recall" if entry is not None and entry.schema == "open" else "vendor"
+
+
+def teaches_the_form(provider: str) -> bool:
+    """Whether a refusal by this provider's older form tells which form a workspace has."""
+    entry = TABLE.get(provider)
+    return entry is not None and entry.schema == "closed"
+
+
 _NO_MODEL = Model("", {})
 
 
@@ -159,7 +171,8 @@ def _lacking(column: Column, model: Model) -> Column:
 
 
 def _language(draft: _Draft, intent: Intent) -> Ineligible | None:
-    if AUTO in intent.languages or not intent.languages:
+    # Before any is read as a tag: `auto` is a well-formed one.
+    if not intent.languages or any(text.lower() == AUTO for text in intent.languages):
         return _detected(draft, intent.code_switching)
     tags = []
     for text in intent.languages:
@@ -199,6 +212,9 @@ def _several(draft: _Draft, tags: list[str], is_switching: bool) -> Ineligible |
         draft.leave_out("code_switching")
         is_switching = False
     if column.among is not None and not is_switching:
+        told = _told(draft, column.among, tags)
+        if not isinstance(told, Ineligible) and len(told) == 1:  # regions of one language
+            return _say(draft, column.one, tags, as_one=tags[0].split("-", 1)[0])
         return _say(draft, column.among, tags)
     draft.leave_out("language")
     return _detected(draft, is_switching)
@@ -215,14 +231,20 @@ def _told(draft: _Draft, languages: Languages, tags: list[str]) -> tuple[str, ..
     return tuple(found)
 
 
-def _say(draft: _Draft, languages: Languages, tags: list[str]) -> Ineligible | None:
-    told = _told(draft, languages, tags)
+def _say(
+    draft: _Draft, languages: Languages, tags: list[str], *, as_one: str | None = None
+) -> Ineligible | None:
+    """Puts the languages into the request; `as_one`: the language that all the tags are regions of."""
+    told = _told(draft, languages, tags if as_one is None else [as_one])
     if isinstance(told, Ineligible):
         return told
     draft.codes = told
     draft.put(languages.say(told) or {})
-    changed = (languages.codes.code_of(tag) for tag in tags)
-    draft.changed += [code.changed for code in changed if code is not None and code.changed]
+    if as_one is None:
+        changed = (languages.codes.code_of(tag) for tag in tags)
+        draft.changed += [code.changed for code in changed if code is not None and code.changed]
+    else:
+        draft.changed += [f"language {tag} is told as {told[0]}" for tag in tags]
     return None
 
 

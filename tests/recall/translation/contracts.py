@@ -10,7 +10,6 @@ complaint and one that has gone fail.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -73,6 +72,12 @@ def bodies(provider: str, generation: Generation) -> list[Translated]:
     return made
 
 
+def _need(package: str) -> None:
+    pytest.importorskip(
+        package, reason=f"{package} is not installed: pip install -r requirements-contracts.lock into .venv"
+    )
+
+
 # --- Recall's document --------------------------------------------------------------------------------------
 
 
@@ -101,7 +106,8 @@ def _closed(schema: Any) -> Any:
 
 @pytest.mark.parametrize("provider", TABLE)
 def test_the_form_recall_fits_its_openapi_document(provider: str) -> None:
-    jsonschema = pytest.importorskip("jsonschema")
+    _need("jsonschema")
+    jsonschema = importlib.import_module("jsonschema")
     components = _closed(_document()["components"])
     providers = components["schemas"][f"{_CREATE}Provider"]["properties"]
     if provider not in providers:
@@ -199,15 +205,14 @@ VENDORS: Mapping[str, tuple[str, Callable[[], Callable[[Mapping[str, Any]], Comp
     "speechmatics_async": ("speechmatics", _speechmatics),
     "elevenlabs_async": ("elevenlabs", _elevenlabs),
     "aws_transcribe_async": ("botocore", _aws),
-    "google_speech_v2_async": ("google", _google),
+    "google_speech_v2_async": ("google.cloud.speech_v2", _google),
 }
 
 
 @pytest.mark.parametrize("provider", VENDORS)
 def test_the_form_vendor_fits_the_vendors_package(provider: str) -> None:
     package, reader = VENDORS[provider]
-    if importlib.util.find_spec(package) is None:
-        pytest.skip(f"{package} is not installed: .venv/bin/pip install -r requirements-contracts.lock")
+    _need(package)
     held = reader()
     found = {complaint for told in bodies(provider, "vendor") for complaint in held(told.options)}
     assert found == set(KNOWN.get(provider, {}))

@@ -10,7 +10,7 @@ import pytest
 from app.core.intent import Intent
 from app.recall.translation import Generation, Ineligible, Translated, translated
 from app.recall.translation.table import TABLE
-from app.recall.translation.translate import length_matters
+from app.recall.translation.translate import form_while_unknown, length_matters, teaches_the_form
 
 ENGLISH = Intent(languages=("en",))
 GLADIA, GOOGLE, REV = "gladia_v2_async", "google_speech_v2_async", "rev_async"
@@ -95,6 +95,26 @@ def test_a_list_that_cannot_be_said_is_looked_for_among_all_languages() -> None:
     assert refused("recallai_async", replace(intent, unsupported="strict")).intent == "language"
 
 
+def test_one_of_a_list_is_found_out_without_its_region() -> None:
+    result = told("assembly_ai_async", Intent(languages=("en-US", "de")))
+    assert result.options["language_detection_options"] == {"expected_languages": ["en", "de"]}
+    assert result.changed == ("language en-US is told as en",)
+
+
+@pytest.mark.parametrize(
+    ("provider", "generation"), [("assembly_ai_async", "vendor"), ("deepgram_async", "recall")]
+)
+def test_regions_of_one_language_need_no_finding_out(provider: str, generation: Generation) -> None:
+    result = told(provider, Intent(languages=("en-US", "en-GB")), generation)
+    assert "en" in result.options.values()
+    assert result.changed == ("language en-US is told as en", "language en-GB is told as en")
+
+
+def test_auto_is_no_tag_in_whatever_case() -> None:
+    assert told("recallai_async", Intent(languages=("Auto",))) == told("recallai_async", Intent())
+    assert told("recallai_async", Intent(languages=())) == told("recallai_async", Intent())
+
+
 def test_what_is_no_language_is_said_to_be_none() -> None:
     assert "no language tag" in refused("deepgram_async", Intent(languages=("english please",))).reason
 
@@ -120,6 +140,14 @@ def test_only_what_both_forms_read_counts_where_the_older_one_is_open() -> None:
     assert refused(GLADIA, replace(redacting, unsupported="strict"), "recall").intent == "redact"
 
 
+def test_a_form_is_learned_where_a_refusal_tells_it() -> None:
+    assert {provider for provider in TABLE if teaches_the_form(provider)} == {"assembly_ai_async", REV}
+    older = {"deepgram_async", GLADIA, "speechmatics_async"}
+    assert {provider for provider in TABLE if form_while_unknown(provider) == "recall"} == older
+    assert not teaches_the_form("other_async")
+    assert form_while_unknown("other_async") == "vendor"
+
+
 def test_deepgram_redacts_numbers_where_groups_are_for_english_alone() -> None:
     intent = Intent(languages=("de",), redact=("pii",))
     result = told("deepgram_async", intent)
@@ -134,6 +162,20 @@ def test_terms_over_the_limits_are_left_out_by_name() -> None:
     assert result.options["custom_vocabularies"] == [{"phrases": ["Afterword"]}]
     assert result.left_out == (f"key_terms: {'x' * 35}, R2D2",)
     assert refused(REV, replace(intent, unsupported="strict")).intent == "key_terms"
+
+
+def test_where_no_part_fits_nothing_is_sent() -> None:
+    result = told(REV, replace(ENGLISH, key_terms=("R2D2",)))
+    assert ("custom_vocabularies" in result.options, result.left_out) == (False, ("key_terms: R2D2",))
+    result = told("deepgram_async", replace(ENGLISH, spelling=(("9:30", "half nine"),)))
+    assert ("replace" in result.options, result.left_out) == (False, ("spelling: 9:30",))
+
+
+def test_a_pair_of_languages_without_a_pack_is_found_out() -> None:
+    intent = Intent(languages=("de", "en"), code_switching=True)
+    result = told("speechmatics_async", intent)
+    assert result.options["language_identification_config"]["expected_languages"] == ["de", "en"]
+    assert result.left_out == ("code_switching",)
 
 
 def test_rev_takes_more_terms_in_english() -> None:
