@@ -17,8 +17,7 @@ def models_of(provider: str, generation: Generation) -> tuple[str, ...]:
     entry = TABLE.get(provider)
     if entry is None:
         return ()
-    column = entry.vendor if generation == "vendor" else entry.recall
-    return tuple(model.name for model in column.models)
+    return tuple(model.name for model in entry.column(generation).models)
 
 
 def model_ages(today: date) -> Mapping[str, int]:
@@ -41,8 +40,7 @@ def _sent(provider: str, generation: Generation, model: str | None) -> list[str]
     entry = TABLE.get(provider)
     if entry is None or model is None:
         return []
-    column = entry.vendor if generation == "vendor" else entry.recall
-    options = [each.options for each in column.models if each.name == model]
+    options = [each.options for each in entry.column(generation).models if each.name == model]
     return [text for each in options for text in _texts(each)]
 
 

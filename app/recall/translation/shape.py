@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.recall.translation.codes import Codes
+from app.recall.translation.outcome import Generation
 
 Options = Mapping[str, Any]
 
@@ -87,6 +88,9 @@ class Model:
     lacks: tuple[str, ...] = ()  # cells of the column that this model does not have
 
 
+_UNNAMED = Model("", {})
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One provider, in one form of its options."""
@@ -109,6 +113,14 @@ class Column:
     fillers: Switch = Switch(None, {})  # on: they are kept
     doubtful: tuple[str, ...] = ()  # intents that are sent, but that sources disagree on: not counted on
 
+    def ways(self) -> tuple[Model, ...]:
+        """The models; where none can be named, the provider's own without a name."""
+        return self.models or (_UNNAMED,)
+
+    def limit_s(self, model: Model) -> float:
+        limits = [limit for limit in (self.longest_s, model.longest_s) if limit is not None]
+        return min(limits, default=float("inf"))
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -120,3 +132,6 @@ class Provider:
     schema: Literal["one", "open", "closed"]
     vendor: Column
     recall: Column
+
+    def column(self, generation: Generation) -> Column:
+        return self.vendor if generation == "vendor" else self.recall

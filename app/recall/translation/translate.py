@@ -42,13 +42,15 @@ def translated(
     entry = TABLE.get(provider)
     if entry is None:
         return Ineligible("provider", f"{provider} is not in the table of translations")
-    column = entry.vendor if generation == "vendor" else entry.recall
+    column = entry.column(generation)
     told = provider if entry.schema == "one" else f'{provider}, in the form "{generation}",'
-    able = [each for each in column.models or (_NO_MODEL,) if _takes(column, each, recording_s)]
+    length_s = recording_s or 0.0
+    able = [each for each in column.ways() if length_s <= column.limit_s(each)]
     if not able:
-        longest = max(_limit_s(column, each) for each in column.models or (_NO_MODEL,)) / 60
-        length = (recording_s or 0.0) / 60
-        reason = f"{provider} takes {longest:.0f} minutes at most, the recording has {length:.0f}"
+        longest_s = max(map(column.limit_s, column.ways()))
+        reason = (
+            f"{provider} takes {longest_s / 60:.0f} minutes at most, the recording has {length_s / 60:.0f}"
+        )
         return Ineligible("length", reason)
     results = [(each, _with_model(column, each, intent, told)) for each in able]
     possible = [(each, result) for each, result in results if isinstance(result, Translated)]
@@ -57,42 +59,23 @@ def translated(
 
     def rank(pair: tuple[Model, Translated]) -> tuple[float, int]:
         """Of a length not known, first the one that takes more; then the one that leaves out less."""
-        reach_s = min(_limit_s(column, pair[0]), ASSUMED_S) if recording_s is None else 0.0
+        reach_s = min(column.limit_s(pair[0]), ASSUMED_S) if recording_s is None else 0.0
         return -reach_s, len(pair[1].left_out)
 
     return _chosen([result for _, result in sorted(possible, key=rank)], model, provider)
 
 
-def length_matters(provider: str) -> bool:
-    """Whether a recording's length can change what this provider is told; but for limits of ten hours."""
+def length_matters(provider: str, intent: Intent, generation: Generation) -> bool:
+    """Whether the recording's length can change what is sent. Limits of ten hours do not count."""
     entry = TABLE.get(provider)
-    columns = () if entry is None else (entry.vendor, entry.recall)
-    limits = (_limit_s(column, each) for column in columns for each in column.models or (_NO_MODEL,))
-    return any(limit < ASSUMED_S for limit in limits)
-
-
-def form_while_unknown(provider: str) -> Generation:
-    """The form to send while a workspace's is not known; of an open one the form that both read."""
-    entry = TABLE.get(provider)
-    return "recall" if entry is not None and entry.schema == "open" else "vendor"
-
-
-def teaches_the_form(provider: str) -> bool:
-    """Whether a refusal by this provider's older form tells which form a workspace has."""
-    entry = TABLE.get(provider)
-    return entry is not None and entry.schema == "closed"
-
-
-_NO_MODEL = Model("", {})
-
-
-def _limit_s(column: Column, model: Model) -> float:
-    limits = [limit for limit in (column.longest_s, model.longest_s) if limit is not None]
-    return min(limits, default=float("inf"))
-
-
-def _takes(column: Column, model: Model, recording_s: float | None) -> bool:
-    return recording_s is None or recording_s <= _limit_s(column, model)
+    if entry is None:
+        return False
+    column = entry.column(generation)
+    limits = {column.limit_s(each) for each in column.ways()}
+    lengths = (0.0, *(limit + 1 for limit in limits if limit < ASSUMED_S))
+    told = [translated(provider, intent, generation, recording_s=length) for length in lengths]
+    sent = [(each.options, each.left_out) if isinstance(each, Translated) else None for each in told]
+    return any(each != sent[0] for each in sent)
 
 
 def _chosen(possible: list[Translated], model: int, provider: str) -> Translated | Ineligible:

@@ -52,9 +52,7 @@ KNOWN_OPEN = {"gladia_v2_async": {"model", "pii_redaction", "pii_redaction_confi
 def _intents(provider: str, generation: Generation) -> Iterator[tuple[Intent, float | None, int]]:
     for case in CASES:
         yield case.intent, case.recording_s, case.model
-    entry = TABLE[provider]
-    column = entry.vendor if generation == "vendor" else entry.recall
-    for tag in _tags(column.one.codes):
+    for tag in _tags(TABLE[provider].column(generation).one.codes):
         yield Intent(languages=(tag,)), 600.0, 0
 
 

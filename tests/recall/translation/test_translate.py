@@ -10,7 +10,8 @@ import pytest
 from app.core.intent import Intent
 from app.recall.translation import Generation, Ineligible, Translated, translated
 from app.recall.translation.table import TABLE
-from app.recall.translation.translate import form_while_unknown, length_matters, teaches_the_form
+from app.recall.translation.translate import length_matters
+from tests.recall.translation.golden import GENERATIONS
 
 ENGLISH = Intent(languages=("en",))
 GLADIA, GOOGLE, REV = "gladia_v2_async", "google_speech_v2_async", "rev_async"
@@ -51,8 +52,13 @@ def test_a_model_that_cannot_find_out_the_language_is_passed_by() -> None:
 
 
 def test_length_is_asked_only_where_it_changes_something() -> None:
-    assert {provider for provider in TABLE if length_matters(provider)} == {GLADIA, GOOGLE}
-    assert not length_matters("other_async")
+    for generation in GENERATIONS:
+        asked = {provider for provider in TABLE if length_matters(provider, ENGLISH, generation)}
+        assert asked == {GLADIA, GOOGLE}
+    assert not length_matters("other_async", ENGLISH, "vendor")
+    never = replace(ENGLISH, redact=("pii",), unsupported="strict")  # excluded whatever the length
+    assert not length_matters(GOOGLE, never, "vendor")
+    assert not length_matters(GLADIA, never, "recall")
 
 
 def test_rev_cannot_find_out_a_language() -> None:
@@ -138,14 +144,6 @@ def test_only_what_both_forms_read_counts_where_the_older_one_is_open() -> None:
     assert older.options["pii_redaction"] is True  # harmless where it is ignored
     assert older.left_out == ("redact",)
     assert refused(GLADIA, replace(redacting, unsupported="strict"), "recall").intent == "redact"
-
-
-def test_a_form_is_learned_where_a_refusal_tells_it() -> None:
-    assert {provider for provider in TABLE if teaches_the_form(provider)} == {"assembly_ai_async", REV}
-    older = {"deepgram_async", GLADIA, "speechmatics_async"}
-    assert {provider for provider in TABLE if form_while_unknown(provider) == "recall"} == older
-    assert not teaches_the_form("other_async")
-    assert form_while_unknown("other_async") == "vendor"
 
 
 def test_deepgram_redacts_numbers_where_groups_are_for_english_alone() -> None:
