@@ -125,7 +125,7 @@ GLADIA_RECALL = Codes(
 )
 GLADIA = Codes(GLADIA_RECALL.listed | {"my"}, {**GLADIA_RECALL.renamed, **_JAVANESE})
 # No list was found; ISO 639 codes, by Rev's own package.
-REV = Codes(frozenset(), keeps="language")
+REV = Codes(frozenset(), dict(_TAGALOG), keeps="language")
 # https://docs.speechmatics.com/speech-to-text/languages; a hyphen stands for `output_locale`.
 _SPEECHMATICS_CHINESE = {
     **{"zh": "cmn", "zh-CN": "cmn-Hans", "zh-Hans": "cmn-Hans", "zh-TW": "cmn-Hant", "zh-Hant": "cmn-Hant"},
