@@ -205,6 +205,11 @@ def _of_store(store: Counts) -> Iterator[Metric]:
         ["workspace", "provider", "currency"],
         (([s.workspace, s.provider, s.currency], amount_of(s.micros)) for s in store.spent_today),
     )
+    yield _gauge(
+        "afterword_daily_budget_waiting",
+        "Recordings whose next attempt waits for a day's budget.",
+        store.over_budget,
+    )
     yield _gauge("afterword_workspaces_paused", "Workspaces whose account Recall refuses.", len(store.paused))
 
 
@@ -217,11 +222,6 @@ def _of_facts(facts: Facts, providers: Sequence[str]) -> Iterator[Metric]:
         "afterword_oldest_undone_seconds",
         "Age of the oldest unapplied webhook or wanted command, counted from the first wish; 0 without any.",
         facts.oldest_undone_s or 0.0,
-    )
-    yield _gauge(
-        "afterword_daily_budget_waiting",
-        "Recordings whose next attempt waits for a day's budget.",
-        facts.over_budget,
     )
     for name, (field, meaning) in _MOMENTS.items():
         if (at := getattr(facts, field)) is not None:

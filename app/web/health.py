@@ -320,7 +320,7 @@ class Readiness:
             "providers": _worst(_providers(*pair) for pair in pairs),
             "inbox": _worst(self._inbox(*pair) for pair in pairs),
             "outgoing": _outgoing(endpoints := self._endpoint_states(facts)),
-            "budget": PAUSED if facts.over_budget else OK,
+            "budget": PAUSED if facts.is_budget_reached else OK,
         }
         causes = {part: state for part, state in states.items() if state not in (OK, DOWN, PAUSED, UNKNOWN)}
         parts |= states | dict.fromkeys(causes, DOWN)

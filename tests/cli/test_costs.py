@@ -12,7 +12,7 @@ from app.cli import costs
 from app.core import events
 from app.core.cost import MICROS, Prices
 from app.core.policy import Policy, ProviderChoice
-from app.core.state import AttemptStatus, Phase
+from app.core.state import Phase
 from tests.cli.conftest import FIRST, WORKSPACE, Home
 from tests.cli.test_status import running
 
@@ -44,6 +44,12 @@ def test_an_hour_of_the_first_provider_is_in_every_list(home: Home) -> None:
     said = home.run("status")
     assert f"spent today   {price}" in said.out
     assert home.run("status", "--json").json["spent_today"] == [{**spent, "amount": 0.27}]
+    at = home.store.now()
+    home.happens(recording, events.TranscriptFailed(at, f"t-{recording}", 1, "provider_error"))
+    home.happens(recording, events.Sending(at, 2, "deepgram_async", 0))
+    told = home.run("list", "--json").json
+    assert [a["cost"] for a in told["attempts"]] == [0.27, None], "deepgram_async has no price"
+    assert told["cost"] == {"amount": 0.27, "currency": "USD", "is_complete": False}
 
 
 def test_without_a_price_or_an_attempt_nothing_is_said_to_be_free(home: Home) -> None:
@@ -68,6 +74,10 @@ def test_a_budget_is_waited_for_and_a_person_goes_beyond_it(home: Home, tmp_path
     assert "spent today   0.00 USD of 0.25 USD" in status.out
     assert "budget        paused" in status.out
     assert "--over-budget` pays for one all the same" in status.out
+    with running(home):
+        said = home.run("check")
+    assert said.code == 1
+    assert "The daily budget is reached: new attempts wait for the next UTC day" in said.out
     assert home.run("retry", recording, "--yes").code == 1
     before = home.version(recording)
     said = home.run("retry", recording, "--over-budget", typed="n\n")
@@ -113,24 +123,3 @@ def test_a_day_is_told_by_provider_and_currency() -> None:
     assert costs.today(spent, budget) == "1.50 USD of 2.00 USD (a 0.50 USD, b 1.00 USD)"
     euros = Spent(1, "v", "b", "EUR", MICROS, 2)
     assert costs.today([*spent[:1], euros], budget) == "1.00 EUR; 0.50 USD of 2.00 USD"
-
-
-def test_a_cost_is_complete_when_each_attempt_that_may_be_charged_for_is_in_it(home: Home) -> None:
-    recording = paid(home)
-    state = home.store.load(WORKSPACE, recording).transcription
-    assert state.attempts[0].status is AttemptStatus.RUNNING
-    at = home.store.now()
-    home.happens(recording, events.TranscriptFailed(at, f"t-{recording}", 1, "provider_error"))
-    home.happens(recording, events.Sending(at, 2, "deepgram_async", 0))
-    told = home.run("list", "--json").json
-    assert [a["cost"] for a in told["attempts"]] == [0.27, None], "deepgram_async has no price"
-    assert told["cost"] == {"amount": 0.27, "currency": "USD", "is_complete": False}
-
-
-def test_check_says_that_the_budget_is_reached_and_what_to_do(home: Home) -> None:
-    recording, at = home.hears(), home.store.now()
-    home.happens(recording, events.DailyBudgetReached(at, 1, FIRST, 900.0, HOUR_S))
-    with running(home):
-        said = home.run("check")
-    assert said.code == 1
-    assert "The daily budget is reached: new attempts wait for the next UTC day" in said.out

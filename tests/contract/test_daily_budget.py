@@ -145,6 +145,7 @@ def stage(sql_place: Place, tmp_path: Path) -> Stage:
     return Stage(sql_place, tmp_path)
 
 
+@pytest.mark.slow
 def test_workers_at_once_pay_up_to_the_budget_and_the_rest_the_next_day(stage: Stage) -> None:
     names = [f"r{n}" for n in range(8)]
     stage.hears(*names)
@@ -160,7 +161,7 @@ def test_workers_at_once_pay_up_to_the_budget_and_the_rest_the_next_day(stage: S
         list(pool.map(work, due))
     assert len(stage.bill.created) == 3
     assert stage.phases(*names) == ["creating"] * 5 + ["transcribing"] * 3
-    assert stage.store.health("default", fingerprint="f1").over_budget == 5
+    assert stage.store.counts().over_budget == 5
     stage.at_midnight()
     stage.works()
     assert len(stage.bill.created) == 6

@@ -130,12 +130,13 @@ def test_what_waits_for_the_budget_is_counted_until_it_goes_on(sql_store: SqlSto
     again = CreateTranscript(1, "recallai_async", after_s=600.0)
     state = replace(before.transcription, daily_budget_wait_since=1.0)
     sql_store.commit(before, Decision(state, (again,)), event=event, source=HAND)
-    assert sql_store.health(WORKSPACE, fingerprint="f").over_budget == 1
+    assert sql_store.health(WORKSPACE, fingerprint="f").is_budget_reached
+    assert sql_store.counts().over_budget == 1
     before = sql_store.load(WORKSPACE, RECORDING)
     line = Attempt(1, "recallai_async", AttemptStatus.CLAIMED)
     now = Decision(state_of(sql_store).with_attempt(line), (replace(again, after_s=0.0),))
     sql_store.commit(before, now, event=events.RetryAsked(2.0, 0, over_budget=True), source=HAND)
-    assert sql_store.health(WORKSPACE, fingerprint="f").over_budget == 0
+    assert not sql_store.health(WORKSPACE, fingerprint="f").is_budget_reached
 
 
 @pytest.mark.parametrize("query", ["sum", "waiting"])

@@ -105,7 +105,7 @@ def test_nothing_large_is_read_to_its_end(sql_store: SqlStore) -> None:
         for s, p in statements
         if any(f"FROM {name}" in s for name in ("deliveries", "commands", "artifacts"))
     ]
-    assert len(large) == 5
+    assert len(large) == 6
     for statement, parameters in large:
         assert "LIMIT" in statement
         with sql_store.reading() as connection:

@@ -160,7 +160,7 @@ CASTS = {
     "one provider, a daily budget": Cast(
         Policy(BOTH[:1], 1, prices=Prices("USD", {"a_async": MICROS}, 1.0, 5 * MICROS)),
         has_daily_budget=True,
-        has_silences=True,
+        has_deletions=True,
         has_erasures=True,
         has_looks=False,
         has_empties=False,

@@ -32,12 +32,12 @@ COUNTS = Counts(
     paused=("default",),
     announcements_waiting={"crm": 3, "gone": 1},
     spent_today=(Spent(20_000, "default", "recallai_async", "USD", 1_350_000, 5),),
+    over_budget=2,
 )
 FACTS = Facts(
     now=5000.0,
     heartbeats={"dispatcher": (1.5, "secret detail")},
     oldest_undone_s=3.5,
-    over_budget=2,
     breakers={"deepgram_async": "open", "gladia_async": "half_open"},
     last_webhook_at=4000.0,
     last_stored_at=4500.0,

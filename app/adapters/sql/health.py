@@ -19,6 +19,7 @@ from app.adapters.sql.api_keys import status_of
 from app.adapters.sql.inbox import ACCEPTED_AT, IS_UNREADABLE, REFUSED_AT
 from app.adapters.sql.installation import FIRST_START, MARK, Installation
 from app.adapters.sql.outbox import first_of_kind
+from app.adapters.sql.spending import WAITS_FOR_BUDGET
 from app.adapters.sql.tallies import DOWNLOAD_TROUBLE, TROUBLE, measures
 from app.core import commands
 from app.orchestrator.records import KEY_FOREIGN, KEY_UNSEEING, LIST_READ, MADE_UP_FOR, Pause
@@ -57,7 +58,7 @@ class Facts:
     )
     accepted_at: float | None = None  # the last one acknowledged
     unreadable: int | None = None  # id of the first rightly signed delivery that was not understood
-    over_budget: int = 0  # recordings, of all workspaces, whose next attempt waits for a day's budget
+    is_budget_reached: bool = False  # an attempt waits for the next day, in whatever workspace
 
     # What was learnt of endpoints, by their names.
     endpoints: Mapping[str, EndpointState] = field(default_factory=dict)
@@ -107,9 +108,7 @@ class Health(Installation):
         )
         paused = sa.select(t.pauses).where(t.pauses.c.workspace == workspace)
         unreadable = sa.select(delivery.c.id).where(IS_UNREADABLE)
-        waiting = sa.select(sa.func.count()).where(
-            t.commands.c.waits_for == sa.literal_column(f"'{t.DAILY_BUDGET}'")
-        )
+        waiting = sa.select(t.commands.c.id).where(WAITS_FOR_BUDGET)
         stored = sa.select(t.artifacts.c.stored_at).order_by(t.artifacts.c.id.desc()).limit(1)
         received = sa.select(delivery.c.received_at).order_by(delivery.c.id.desc()).limit(1)
         with self.reading() as connection:
@@ -143,7 +142,7 @@ class Health(Installation):
                 refused_at=at.get(REFUSED_AT),
                 accepted_at=at.get(ACCEPTED_AT),
                 unreadable=connection.execute(unreadable.limit(1)).scalar(),
-                over_budget=connection.execute(waiting).scalar_one(),
+                is_budget_reached=connection.execute(waiting.limit(1)).first() is not None,
                 endpoints=endpoint_states(connection),
             )
 

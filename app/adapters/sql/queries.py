@@ -17,7 +17,7 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.announcements import announcements_waiting
 from app.adapters.sql.finding import LISTED, Finding, Listed, listed
 from app.adapters.sql.inbox import IS_UNREADABLE
-from app.adapters.sql.spending import Spending, Spent
+from app.adapters.sql.spending import WAITS_FOR_BUDGET, Spending, Spent
 from app.adapters.sql.tables import is_of
 from app.adapters.sql.tallies import measures
 
@@ -60,6 +60,7 @@ class Counts:
     paused: tuple[str, ...] = ()  # workspaces
     announcements_waiting: dict[str, int] = field(default_factory=dict)  # by endpoint
     spent_today: tuple[Spent, ...] = ()
+    over_budget: int = 0  # recordings whose next attempt waits for a day's budget
 
 
 class Queries(Finding, Spending):
@@ -112,6 +113,7 @@ class Queries(Finding, Spending):
                 paused=tuple(connection.execute(sa.select(t.pauses.c.workspace)).scalars()),
                 announcements_waiting=announcements_waiting(connection),
                 spent_today=tuple(self.spent_in(connection, days=1)),
+                over_budget=_number(connection, t.commands, WAITS_FOR_BUDGET),
             )
 
 

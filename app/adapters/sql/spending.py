@@ -15,6 +15,8 @@ from app.adapters.sql.engine import Database
 from app.core.cost import Cost, day_of
 
 _LOCK = "afterword daily budget"
+# Of creates; a literal, as the index over these rows has it.
+WAITS_FOR_BUDGET = t.commands.c.waits_for == sa.literal_column(f"'{t.DAILY_BUDGET}'")
 
 
 @dataclass(frozen=True, slots=True)
