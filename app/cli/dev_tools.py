@@ -13,8 +13,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 import click
 
@@ -46,6 +47,8 @@ _COVERED = (
     + ["--ignore=tests/transcripts/test_properties.py", "--ignore=tests/transcripts/test_subtitle_readers.py"]
     + ["--ignore=tests/transcripts/test_subtitles_in_a_browser.py"]
 )
+# Each process of the suite would else compile every test by itself, all at the same time.
+_COMPILED = ["pytest", "--collect-only", "-qqq", "--no-summary", "-p", "no:cacheprovider"]
 
 
 @click.command("test", context_settings={"ignore_unknown_options": True})
@@ -62,11 +65,18 @@ def test_command(fast: bool, fuzz: bool, arguments: tuple[str, ...]) -> int:
         pytest += ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
     if fast:
         pytest += ["-m", "not slow and not chaos and not live"]
-    steps = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]
+    steps = [["ruff", "check", "."], ["ruff", "format", "--check", "."]]
     if not arguments and not fast:
         steps.append(["coverage", "run", "-m", "pytest", "-q", "-p", "no:cacheprovider", *_COVERED])
         steps.append(["coverage", "report"])
-    results = [_run(step) for step in [*steps, pytest]]
+        steps.append(_COMPILED)
+    with tempfile.TemporaryFile() as said, _started(["mypy"], stdout=said) as types:
+        results = [_run(step) for step in steps]
+        results.append(types.wait())
+        click.echo("\n== mypy", err=True)
+        said.seek(0)
+        click.echo(said.read(), nl=False)
+    results.append(_run(pytest))
     return 0 if not any(results) else 1
 
 
@@ -92,8 +102,13 @@ def _in_memory() -> dict[str, str]:
 
 def _run(step: list[str], **more: str) -> int:
     click.echo(f"\n== {' '.join(step)}", err=True)
+    with _started(step, **more) as process:
+        return process.wait()
+
+
+def _started(step: list[str], *, stdout: IO[bytes] | None = None, **more: str) -> subprocess.Popen[bytes]:
     environment = {**clean_environment(), **_in_memory(), **more}
-    return subprocess.run([sys.executable, "-m", *step], cwd=ROOT, env=environment, check=False).returncode
+    return subprocess.Popen([sys.executable, "-m", *step], cwd=ROOT, env=environment, stdout=stdout)
 
 
 def _passed_on(name: str) -> click.Command:
