@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -70,7 +71,7 @@ def test_command(fast: bool, fuzz: bool, arguments: tuple[str, ...]) -> int:
         steps.append(["coverage", "run", "-m", "pytest", "-q", "-p", "no:cacheprovider", *_COVERED])
         steps.append(["coverage", "report"])
         steps.append(_COMPILED)
-    with tempfile.TemporaryFile() as said, _started(["mypy"], stdout=said) as types:
+    with tempfile.TemporaryFile() as said, _started(["mypy"], {}, said) as types:
         results = [_run(step) for step in steps]
         results.append(types.wait())
         click.echo("\n== mypy", err=True)
@@ -102,11 +103,13 @@ def _in_memory() -> dict[str, str]:
 
 def _run(step: list[str], **more: str) -> int:
     click.echo(f"\n== {' '.join(step)}", err=True)
-    with _started(step, **more) as process:
+    with _started(step, more) as process:
         return process.wait()
 
 
-def _started(step: list[str], *, stdout: IO[bytes] | None = None, **more: str) -> subprocess.Popen[bytes]:
+def _started(
+    step: list[str], more: Mapping[str, str], stdout: IO[bytes] | None = None
+) -> subprocess.Popen[bytes]:
     environment = {**clean_environment(), **_in_memory(), **more}
     return subprocess.Popen([sys.executable, "-m", *step], cwd=ROOT, env=environment, stdout=stdout)
 

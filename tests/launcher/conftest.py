@@ -35,7 +35,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, quick_python: Path) -> C
 
 @pytest.fixture
 def ready(made_once: Clone) -> Clone:
-    """A clone whose first run is over, to break: put back as it was, at the place that its `.venv` is made for."""
+    """A clone whose first run is over, to break: put back as it was, at its `.venv`'s place."""
     folder = made_once.root.parent
     shutil.rmtree(folder)
     subprocess.run(["cp", "-Rp", folder.with_name("kept"), folder], check=True)

@@ -29,7 +29,7 @@ from tests.policies import built_in
 from tests.property.bill import Transcript
 from tests.property.surroundings import DURATIONS, TIMING
 from tests.property.world import World
-from tests.upgrade.make import STOPPED, recording, transcript
+from tests.upgrade.make import STOPPED, draft, recording, transcript
 from workers.dispatcher import Dispatcher
 
 pytestmark = pytest.mark.timeout(180)
@@ -153,6 +153,9 @@ class Upgraded(World):
             self.add_recording(number, bot_id=f"cccccccc-0000-4000-8000-{number:012d}")
         for (number, ordinal), ending in AT_RECALL.items():
             self._has(number, ordinal, ending)
+        if revision == "0002":  # a file then, a draft in its row since
+            manifest = f"default/{recording(18)}/{transcript(18)}/manifest.json"
+            self.blobs.files[manifest] = draft(18, transcript(18), _PROVIDERS[0]).encode()
 
     def _has(self, number: int, ordinal: int, ending: str) -> None:
         is_ours = number != 21
