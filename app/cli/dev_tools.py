@@ -62,8 +62,8 @@ def test_command(fast: bool, fuzz: bool, arguments: tuple[str, ...]) -> int:
         return _run(["pytest", "-q", "--timeout=0", "tests/api/test_fuzz.py", *arguments], **_MANY)
     pytest = ["pytest", *arguments]
     if not arguments:
-        # More than a small machine has cores: much of the time is waited. tests/conftest.py has the order.
-        pytest += ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+        # More than a small machine has cores, where much is waited. tests/conftest.py has the order.
+        pytest += ["-n", "2" if fast else "4", "--dist", "loadfile", "--no-loadscope-reorder"]
     if fast:
         pytest += ["-m", "not slow and not chaos and not live"]
     steps = [["ruff", "check", "."], ["ruff", "format", "--check", "."]]
@@ -76,7 +76,7 @@ def test_command(fast: bool, fuzz: bool, arguments: tuple[str, ...]) -> int:
         results.append(types.wait())
         click.echo("\n== mypy", err=True)
         said.seek(0)
-        click.echo(said.read(), nl=False)
+        click.echo(said.read().decode(), nl=False)
     results.append(_run(pytest))
     return 0 if not any(results) else 1
 

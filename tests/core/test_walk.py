@@ -26,7 +26,6 @@ FAST = {
     "one provider, absences",
     "one provider, commands are lost",
     "one provider, and it is down",
-    "one provider, erasures",
 }
 _CASTS = [
     pytest.param(cast, id=name.replace(" ", "_"), marks=() if name in FAST else pytest.mark.slow)
