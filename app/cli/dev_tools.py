@@ -51,7 +51,7 @@ _COVERED = (
     + ["--ignore=tests/transcripts/test_subtitles_in_a_browser.py"]
 )
 # Each process of the suite would else compile every test by itself, all at the same time.
-_COMPILED = ["pytest", "--collect-only", "-qqq", "--no-summary", "-p", "no:cacheprovider"]
+_COMPILED = ["pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
 
 
 @click.command("test", context_settings={"ignore_unknown_options": True})
@@ -64,9 +64,9 @@ _COMPILED = ["pytest", "--collect-only", "-qqq", "--no-summary", "-p", "no:cache
 def test_command(fast: bool, fuzz: bool, contracts: bool, arguments: tuple[str, ...]) -> int:
     """The whole test suite; further arguments go to pytest."""
     if contracts:
-        return _run(["pytest", "-q", "--timeout=0", *_CONTRACTS, *arguments], **_CONTRACT_EXAMPLES)
+        return _run(["pytest", "-q", "--timeout=0", *_CONTRACTS, *arguments], _CONTRACT_EXAMPLES)
     if fuzz:
-        return _run(["pytest", "-q", "--timeout=0", "tests/api/test_fuzz.py", *arguments], **_MANY)
+        return _run(["pytest", "-q", "--timeout=0", "tests/api/test_fuzz.py", *arguments], _MANY)
     pytest = ["pytest", *arguments]
     if not arguments:
         # More than a small machine has cores, where much is waited. tests/conftest.py has the order.
@@ -77,9 +77,10 @@ def test_command(fast: bool, fuzz: bool, contracts: bool, arguments: tuple[str, 
     if not arguments and not fast:
         steps.append(["coverage", "run", "-m", "pytest", "-q", "-p", "no:cacheprovider", *_COVERED])
         steps.append(["coverage", "report"])
-        steps.append(_COMPILED)
-    with tempfile.TemporaryFile() as said, _started(["mypy"], {}, said) as types:
+    with tempfile.TemporaryFile() as said, _started(["mypy"], stdout=said) as types:
         results = [_run(step) for step in steps]
+        if not arguments and not fast:
+            _run(_COMPILED, stdout=subprocess.DEVNULL)  # what cannot be collected is told by the suite itself
         results.append(types.wait())
         click.echo("\n== mypy", err=True)
         said.seek(0)
@@ -108,16 +109,16 @@ def _in_memory() -> dict[str, str]:
     return {"TMPDIR": str(_MEMORY)} if has_room and not is_closed else {}
 
 
-def _run(step: list[str], **more: str) -> int:
+def _run(step: list[str], more: Mapping[str, str] | None = None, stdout: int | None = None) -> int:
     click.echo(f"\n== {' '.join(step)}", err=True)
-    with _started(step, more) as process:
+    with _started(step, more, stdout) as process:
         return process.wait()
 
 
 def _started(
-    step: list[str], more: Mapping[str, str], stdout: IO[bytes] | None = None
+    step: list[str], more: Mapping[str, str] | None = None, stdout: IO[bytes] | int | None = None
 ) -> subprocess.Popen[bytes]:
-    environment = {**clean_environment(), **_in_memory(), **more}
+    environment = {**clean_environment(), **_in_memory(), **(more or {})}
     return subprocess.Popen([sys.executable, "-m", *step], cwd=ROOT, env=environment, stdout=stdout)
 
 
