@@ -15,8 +15,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any, cast
 
-import psycopg
 import requests
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -27,6 +27,7 @@ from app.adapters.sql.migrations import current_revision, newest_revision
 from app.adapters.sql.store import open_store
 from app.errors import Away, StoreUnavailable
 from app.orchestrator.records import NewDelivery
+from tests.bench.copy_to_postgresql import take_away_indexes
 from tests.bench.receivers import postgresql
 from tests.bench.report import Options, Result, Row, at_most
 from tests.doubles.manifests import put_result
@@ -58,7 +59,9 @@ def run(options: Options) -> Result:
         place = stack.enter_context(installation(tmp / "up", workers=2, DATABASE_URL=url))
         blobs = LocalBlobs(place.home / "transcripts")
         for n in range(max(1, number - _LOOKED_AT + 1), number + 1):  # `up` asks for the latest results
-            put_result(blobs, _of(n, recording(_STORED)), _of(n, transcript(_STORED)), {"transcript.json": b"[]"})
+            put_result(
+                blobs, _of(n, recording(_STORED)), _of(n, transcript(_STORED)), {"transcript.json": b"[]"}
+            )
         old = stack.enter_context(_acknowledging(url))
         web_s, ready_s = _start(place)
         time.sleep(1.0 if options.quick else _AFTERWARDS_S)
@@ -76,32 +79,52 @@ def run(options: Options) -> Result:
         Row("creates sent for the crowd", float(sends - number), ""),
     ]
     title = f"Upgrade from {FROM} to {newest_revision()} on {kind} beside {number:,} recordings"
-    raw: dict[str, object] = {"made_in_s": made_in_s, "silence_s": silence_s, "web_s": web_s, "ready_s": ready_s}
+    raw: dict[str, object] = {
+        "made_in_s": made_in_s,
+        "silence_s": silence_s,
+        "web_s": web_s,
+        "ready_s": ready_s,
+    }
     return Result("upgrade", title, rows, [f"made in {made_in_s:.0f} s."], raw)
 
 
 # -- the database of before --------------------------------------------------------------------------------
 def _make(url: str, number: int) -> float:
     began_at = time.monotonic()
-    lines = [line for line in data_of(FROM).splitlines() if recording(_STORED) in line or "first_start" in line]
+    lines = [
+        line for line in data_of(FROM).splitlines() if recording(_STORED) in line or "first_start" in line
+    ]
     with_rows(url, FROM, lines)
-    database = Database(url, pool_size=1)
-    with database.writing(wait_s=60.0) as connection:
+    is_sqlite = url.startswith("sqlite")
+    engine = sa.create_engine(
+        url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        for statement in _UNSAFE if is_sqlite else ():
+            connection.exec_driver_sql(statement)
         connection.exec_driver_sql("UPDATE installation SET at = at - 400 * 86400.0")
         for event in ("recording.done", "transcript.done"):
             connection.exec_driver_sql(_APPLIED.format(event=event, at=STOPPED))
-        with _without_triggers(connection, is_sqlite=database.is_sqlite):
+        with _bare(connection, is_sqlite=is_sqlite):
+            connection.exec_driver_sql("BEGIN")
             for table in _TABLES:
-                _copy(connection, table, number, is_sqlite=database.is_sqlite)
+                _copy(connection, table, number, is_sqlite=is_sqlite)
             for table in reversed(_TABLES):
                 _remove_the_first(connection, table)
+            connection.exec_driver_sql("COMMIT")
         connection.exec_driver_sql(f"UPDATE tallies SET value = value * {number}")
-    if not database.is_sqlite:
-        with psycopg.connect(url, autocommit=True) as own:
-            own.execute("VACUUM (ANALYZE)")
-    database.close()
+        connection.exec_driver_sql("PRAGMA journal_mode=WAL" if is_sqlite else "VACUUM (ANALYZE)")
+    engine.dispose()
     return time.monotonic() - began_at
 
+
+# Nothing here has to survive anything: it is made anew when it is lost.
+_UNSAFE = (
+    "PRAGMA journal_mode=OFF",
+    "PRAGMA synchronous=OFF",
+    "PRAGMA cache_size=-500000",
+    "PRAGMA temp_store=MEMORY",
+)
 
 _APPLIED = """
     INSERT INTO deliveries (workspace, webhook_id, received_at, sent_at, secret_label, tries, applied_at, kind)
@@ -109,24 +132,33 @@ _APPLIED = """
 
 
 @contextmanager
-def _without_triggers(connection: Connection, *, is_sqlite: bool) -> Iterator[None]:
-    """They would count every row; indexes are kept up, as they would have been."""
+def _bare(connection: Connection, *, is_sqlite: bool) -> Iterator[None]:
+    """Indexes are quicker made than kept, and triggers would count every row."""
     if not is_sqlite:
         connection.exec_driver_sql("SET session_replication_role = replica")
+        for setting in ("synchronous_commit = off", "maintenance_work_mem = '256MB'"):
+            connection.exec_driver_sql(f"SET {setting}")
+        made_again = take_away_indexes(cast(Any, connection.connection.driver_connection))
         yield
+        for statement in made_again:
+            connection.exec_driver_sql(statement.decode())
         connection.exec_driver_sql("SET session_replication_role = origin")
         return
-    found = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").all()
-    for name, _ in found:
-        connection.exec_driver_sql(f"DROP TRIGGER {name}")
+    found = connection.exec_driver_sql(
+        "SELECT type, name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL"
+    ).all()
+    for kind, name, _ in found:
+        connection.exec_driver_sql(f"DROP {kind} {name}")
     yield
-    for _, sql in found:
+    for _, _, sql in found:
         connection.exec_driver_sql(sql)
 
 
 def _copy(connection: Connection, table: str, number: int, *, is_sqlite: bool) -> None:
     """`number` copies of the one recording's rows, the oldest first."""
-    columns = [column for column in sa.inspect(connection).get_columns(table) if not _is_counter(table, column)]
+    columns = [
+        column for column in sa.inspect(connection).get_columns(table) if not _is_counter(table, column)
+    ]
     values = ", ".join(_value(column["name"], column["type"], is_sqlite=is_sqlite) for column in columns)
     names = ", ".join(column["name"] for column in columns)
     numbers = f"SELECT n FROM generate_series(1, {number}) AS numbers (n)"
@@ -136,8 +168,7 @@ def _copy(connection: Connection, table: str, number: int, *, is_sqlite: bool) -
             f" WHERE n < {number}) SELECT n FROM numbers"
         )
     connection.exec_driver_sql(
-        f"INSERT INTO {table} ({names}) SELECT {values} FROM ({numbers}) AS c, {table} AS one"
-        " ORDER BY c.n"
+        f"INSERT INTO {table} ({names}) SELECT {values} FROM ({numbers}) AS c, {table} AS one ORDER BY c.n"
     )
 
 

@@ -134,7 +134,9 @@ def test_a_webhooks_secret_that_changes_is_named_wherever_it_stands(root: Path) 
     assert "webhooks.crm.secret_file" in changed_since(known)
 
 
-@pytest.mark.parametrize("policy", ["webhooks = 3", "[webhooks]\ncrm = 1", "[webhooks.crm]\nsecret_file = 7", "["])
+@pytest.mark.parametrize(
+    "policy", ["webhooks = 3", "[webhooks]\ncrm = 1", "[webhooks.crm]\nsecret_file = 7", "["]
+)
 def test_a_policy_that_is_wrong_is_no_trouble_here(root: Path, policy: str) -> None:
     (root / "policy.toml").write_text(policy)
     known = settings_fingerprint({}, root=root)
