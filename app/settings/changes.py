@@ -1,6 +1,7 @@
 """
 Which settings stand otherwise on disk than when a process read them: in `.env`, in the files of `NAME_FILE`,
-in the policy file, in what holds the secrets of its webhooks. Digests only: 16 bits of a salted hash show a change, and are too few to find a password.
+in the policy file, in what holds the secrets of its webhooks. Digests only: 16 bits of a salted hash show a
+change, and are too few to find a password.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """
-`bench upgrade`: a database of revision 0003 with a million stored recordings, and `up` of this version started
-beside it while a program of the version before still acknowledges. For how long is nothing acknowledged?
+`bench upgrade`: a database of revision 0003 with a million stored recordings, and `up` of this version
+started beside it while a program of the version before still acknowledges. How long is nothing acknowledged?
 
-The rows are copies of one recording that the code of 0003 stored (tests/upgrade/v0003.sql), with ids and times
-of their own. That what was under way goes on and is not paid again is tests/upgrade; here the bill of the
-whole crowd has to stay empty.
+The rows are copies of one recording that the code of 0003 stored (tests/upgrade/v0003.sql), with ids and
+times of their own. That what was under way goes on and is not paid again is tests/upgrade; here the bill of
+the whole crowd has to stay empty.
 """
 
 from __future__ import annotations
@@ -127,7 +127,8 @@ _UNSAFE = (
 )
 
 _APPLIED = """
-    INSERT INTO deliveries (workspace, webhook_id, received_at, sent_at, secret_label, tries, applied_at, kind)
+    INSERT INTO deliveries
+    (workspace, webhook_id, received_at, sent_at, secret_label, tries, applied_at, kind)
     VALUES ('default', 'msg_0_{event}', {at}, {at}, 'default', 1, {at}, '{event}')"""
 
 
@@ -187,7 +188,6 @@ def _value(name: str, kind: object, *, is_sqlite: bool) -> str:
         return f"{own} - {STOPPED - time.time():.0f} - {_APART_S} * ({_NUMBER} - c.n)"
     if not isinstance(kind, sa.Text | sa.String):
         return own
-    # In 0003 ids of transcripts and of bots are made as those of recordings are: three letters tell them apart.
     digits = "substr('000000000000' || c.n, -12)" if is_sqlite else "lpad(c.n::text, 12, '0')"
     for old in (recording(_STORED), transcript(_STORED), recording(_STORED).replace("aaaaaaaa", "cccccccc")):
         own = f"replace({own}, '{old}', '{_of(0, old)[:24]}' || {digits})"
