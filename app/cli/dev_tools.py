@@ -42,6 +42,8 @@ _SCHEMATHESIS = (
     *("run", "{url}/v1/openapi.json", "--header", "Authorization: Bearer {key}"),
     *("--exclude-checks", "positive_data_acceptance"),
 )
+_CONTRACTS = ["tests/recall/translation/contracts.py", "tests/recall/translation/test_properties.py"]
+_CONTRACT_EXAMPLES = {"TRANSLATION_EXAMPLES": "3000"}  # else fifty intents
 # What measures coverage (pyproject.toml, `tool.coverage`): the tests beside the code, ten seconds. The walk
 # and what is slow in rendering reach no other line; measured, the whole suite would take twice as long.
 _COVERED = (
@@ -56,9 +58,14 @@ _COVERED = (
 @click.command("test", context_settings={"ignore_unknown_options": True})
 @click.option("--fast", is_flag=True, help="without the slow tiers")
 @click.option("--fuzz", is_flag=True, help="/v1 alone: 100,000 requests, and schemathesis if installed")
+@click.option(
+    "--contracts", is_flag=True, help="what providers are told against their packages, and nothing else"
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def test_command(fast: bool, fuzz: bool, arguments: tuple[str, ...]) -> int:
+def test_command(fast: bool, fuzz: bool, contracts: bool, arguments: tuple[str, ...]) -> int:
     """The whole test suite; further arguments go to pytest."""
+    if contracts:
+        return _run(["pytest", "-q", "--timeout=0", *_CONTRACTS, *arguments], **_CONTRACT_EXAMPLES)
     if fuzz:
         return _fuzz(arguments)
     pytest = ["pytest", *arguments]
