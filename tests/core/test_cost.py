@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from app.core import events as ev
 from app.core.cost import DAY_S, MICROS, Cost, Prices, amount_of, day_of, micros_of
 from app.core.policy import Order, Policy, ProviderChoice
-from app.core.state import Attempt, AttemptStatus, Transcription, from_record, to_record
+from app.core.reasons import DAILY_BUDGET_REACHED
+from app.core.state import Attempt, AttemptStatus, Phase, Transcription, from_record, to_record
+from tests.core.playbook import HOUR, Dialogue
 
 PRICES = Prices("USD", {"a_async": 150_000}, 1.8, 5 * MICROS)
 
@@ -25,12 +28,13 @@ def test_an_estimate_is_the_price_of_the_length_and_its_streams(
 def test_a_price_lacks_only_where_there_is_a_budget() -> None:
     assert (PRICES.lacks("a_async"), PRICES.lacks("b_async")) == (False, True)
     assert not Prices().lacks("b_async")
+    assert Prices(daily_budget=1).lacks("b_async")
 
 
 def test_amounts_are_whole_and_days_begin_at_midnight_utc() -> None:
     assert (micros_of(0.15), amount_of(150_000)) == (150_000, 0.15)
     assert sum([micros_of(0.1)] * 3) == micros_of(0.3)
-    assert [day_of(at) for at in (0.0, DAY_S - 0.001, DAY_S)] == [0, 0, 1]
+    assert [day_of(at) for at in (0.0, DAY_S - 0.001, DAY_S, -0.5)] == [0, 0, 1, -1]
 
 
 def test_a_provider_that_a_budget_cannot_be_held_against_is_not_led_by() -> None:
@@ -49,3 +53,46 @@ def test_a_cost_survives_the_database_and_earlier_records_have_none() -> None:
         del record[name]
     del record["attempts"][0]["cost"]
     assert from_record(record).attempts[0].cost is None
+
+
+def of(*prices: int, daily_budget: int = 0) -> Policy:
+    """Providers at these prices."""
+    names = ("a_async", "b_async")[: len(prices)]
+    table = Prices("USD", dict(zip(names, prices, strict=True)), 1.0, daily_budget)
+    return Policy(tuple(map(ProviderChoice, names)), len(names), prices=table)
+
+
+def running(policy: Policy, *, duration_s: float | None) -> Dialogue:
+    d = Dialogue(policy)
+    d.told(ev.RecordingDone(10.0))
+    d.told(ev.Sending(11.0, 1, "a_async", 0, duration_s))
+    d.told(ev.Created(12.0, 1, "t", "a_async"))
+    return d
+
+
+def test_a_new_price_is_none_of_what_was_claimed_at_the_old_one() -> None:
+    d = running(of(7, 8), duration_s=HOUR)
+    d.policy = of(70, 80)
+    d.told(ev.TranscriptFailed(20.0, "t", 1, "provider_error"))
+    d.told(ev.Sending(21.0, 2, "b_async", 0))
+    assert [a.cost.micros for a in d.state.attempts if a.cost] == [7, 80]
+
+
+@pytest.mark.parametrize("daily_budget", [0, 100])
+def test_what_is_learnt_or_corrected_later_counts_on_the_day_of_its_claim(daily_budget: int) -> None:
+    d = running(of(7, daily_budget=daily_budget), duration_s=None)
+    d.told(ev.TranscriptDone(DAY_S + 1.0, "t", 1))
+    d.told(ev.Stored(DAY_S + 2.0, "t", "a_async", "en", is_empty=False, duration_s=2 * HOUR))
+    assert d.state.attempts[0].cost == Cost(14, "USD", 0)
+    d.told(ev.RecordingAsked(DAY_S + 3.0, ev.RecordingCondition.DONE, duration_s=3 * HOUR))
+    assert d.state.attempts[0].cost == Cost(21, "USD", 0)
+
+
+@pytest.mark.parametrize(("waited_s", "is_over"), [(DAY_S - 1.0, False), (float(DAY_S), True)])
+def test_the_wait_for_a_days_budget_ends_after_the_policys_patience(waited_s: float, is_over: bool) -> None:
+    d = Dialogue(of(7, daily_budget=1))
+    d.told(ev.RecordingDone(10.0))
+    for at in (20.0, 20.0 + waited_s):
+        d.told(ev.DailyBudgetReached(at, 1, "a_async", 600.0))
+    assert (d.phase is Phase.FAILED) is is_over
+    assert d.state.reason == (DAILY_BUDGET_REACHED if is_over else None)
