@@ -64,8 +64,11 @@ class Creates:
         body = read_json(raw, content_type)
         if isinstance(body, Answer):
             return body
-        refusal = refuse_create(body, closed_schemas=settings.closed_schemas)
+        generation = settings.generation_of(g.workspace) if settings.closed_schemas else None
+        refusal = refuse_create(body, generation=generation, stale=settings.stale_models)
         if refusal:
+            with self._world.lock:
+                self._world.bill.creates_refused += 1
             return refusal
         with self._world.lock:
             recording.creates_seen += 1
