@@ -107,7 +107,7 @@ class Simulator:
         lifecycle = Lifecycle(self.world, webhooks)
         self._downloads = Downloads(self.world)
         self._api = Flask("app.simulator.api", static_folder=None)
-        RecallApi(self.world, lifecycle, self._downloads).attach(self._api)
+        RecallApi(self.world, lifecycle, webhooks, self._downloads).attach(self._api)
         self._api.register_blueprint(SideDoor(self.world, lifecycle, webhooks, initial=initial).blueprint())
         self._servers: list[BaseWSGIServer] = []
 
