@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from typing import Any
 
-GENERATIONS = ("vendor", "recall")
-
 Wrong = dict[str, Any]
 
 
@@ -161,7 +159,7 @@ def why_refused(
     What is wrong with these options, by the name of the field; empty where nothing is.
 
     Args:
-        generation: One of GENERATIONS.
+        generation: One of `settings.GENERATIONS`.
         stale: Models that the providers have withdrawn.
     """
     wrong = _wrong_names(provider, options, generation)

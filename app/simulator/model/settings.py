@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+GENERATIONS = ("vendor", "recall")  # of option objects
 LIMIT_MODES = ("any10", "successful10", "successful10_attempts100")
 
 # https://docs.recall.ai/docs/recording-webhooks; the rest of the catalogue is sent by `POST /_sim/emit` only.
@@ -122,7 +123,7 @@ def _one_of(*choices: str) -> Callable[[object], bool]:
 
 
 def _is_generation(value: object) -> bool:
-    return value in ("vendor", "recall")
+    return value in GENERATIONS
 
 
 def _is_limits(value: object) -> bool:
