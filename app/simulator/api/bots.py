@@ -128,7 +128,8 @@ class Bots:
 
     def _tell(self, recording: Recording, codes: tuple[str, ...]) -> None:
         for code in codes:
-            status = {"code": code, "sub_code": None, "updated_at": stamp(self._world.wall())}
+            sub_code = "meeting_ended_by_host" if code == "call_ended" else None
+            status = {"code": code, "sub_code": sub_code, "updated_at": stamp(self._world.wall())}
             body = payload(
                 f"bot.{code}",
                 status=status,

@@ -125,18 +125,58 @@ _GLADIA = _words(
     " hi hu is id it ja kn kk km ko lo la lv ln lt lb mk mg ms ml mt mi mr mn ne no nn oc ps fa pl pt pa ro"
     " ru sa sr sn sd si sk sl so es su sw sv tl tg ta tt te th bo tr tk uk ur uz vi cy yi yo"
 )
+_PII = _words(
+    "account_number banking_information blood_type credit_card_cvv credit_card_expiration credit_card_number"
+    " date date_interval date_of_birth drivers_license drug duration email_address event filename"
+    " gender_sexuality healthcare_number injury ip_address language location marital_status medical_condition"
+    " medical_process money_amount nationality number_sequence occupation organization passport_number password person_age"
+    " person_name phone_number physical_attribute political_affiliation religion statistics time url"
+    " us_social_security_number username vehicle_id zodiac_sign"
+)
+# Provider: object, and what it must have.
+_NEEDED: Mapping[str, Mapping[str, str]] = {
+    "gladia_v2_async": {
+        "custom_vocabulary_config": "vocabulary",
+        "custom_spelling_config": "spelling_dictionary",
+    },
+    "speechmatics_async": {"transcription_config": "language"},
+}
+# Where objects are listed, and what each must have.
+_LISTED: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("spelling",): ("find", "replace"),
+    ("custom_spelling",): ("from", "to"),
+    ("custom_vocabularies",): ("phrases",),
+    ("transcription_config", "additional_vocab"): ("content",),
+    ("transcription_config", "transcript_filtering_config", "replacements"): ("from", "to"),
+}
 # Generation and provider: where a value of a closed list stands, and the list.
 _CHOICES: Mapping[tuple[str, str], Mapping[tuple[str, ...], Container[Any]]] = {
     ("recall", "recallai_async"): {("language_code",): _RECALLAI},
     ("vendor", "recallai_async"): {("language_code",): _RECALLAI},
-    ("recall", "assembly_ai_async"): {("boost_param",): ("low", "default", "high")},
-    ("recall", "deepgram_async"): {("language",): _DEEPGRAM, ("redact",): ("pci", "pii", "numbers")},
+    ("recall", "assembly_ai_async"): {
+        ("boost_param",): ("low", "default", "high"),
+        ("redact_pii_audio_quality",): ("mp3", "wav"),
+        ("redact_pii_policies",): _PII,
+        ("summary_model",): ("informative", "conversational", "catchy"),
+        ("summary_type",): ("bullets", "bullets_verbose", "gist", "headline", "paragraph"),
+    },
+    ("vendor", "assembly_ai_async"): {("redact_pii_policies",): _PII},
+    ("recall", "deepgram_async"): {
+        ("language",): _DEEPGRAM,
+        ("custom_topic_mode",): ("extended", "strict"),
+        ("custom_intent_mode",): ("extended", "strict"),
+        ("summarize",): ("v1", "v2", "true", "false"),
+    },
     ("recall", "gladia_v2_async"): {
         ("language",): _GLADIA | {"jv", "mymr", "jp"},
         ("language_config", "languages"): _GLADIA | {"jv", "mymr", "jp"},
     },
     ("vendor", "gladia_v2_async"): {("language_config", "languages"): _GLADIA | {"jw", "my"}},
-    ("recall", "rev_async"): {("transcriber",): range(18), ("diarization_type",): (0, 10, 20)},
+    ("recall", "rev_async"): {
+        ("transcriber",): range(18),
+        ("diarization_type",): (0, 10, 20),
+        ("domain",): (0, 1),
+    },
     ("vendor", "rev_async"): {
         ("transcriber",): ("machine", "low_cost", "fusion", "human"),
         ("diarization_type",): ("standard", "premium"),
@@ -164,12 +204,22 @@ def why_refused(
     """
     wrong = _wrong_names(provider, options, generation)
     for place, choices in _CHOICES.get((generation, provider), {}).items():
-        odd = [value for value in _values(options, place) if value not in choices]
+        odd = [value for value in _values(options, place) if not _is_one_of(value, choices)]
         wrong = wrong or _at(place, odd, "is not a valid choice.")
     for place in _MODELS:
-        old = [value for value in _values(options, place) if value in stale]
+        old = [value for value in _values(options, place) if _is_one_of(value, stale)]
         wrong = wrong or _at(place, old, "is no longer available.")
-    return wrong or (_without_language(options) if provider == "speechmatics_async" else {})
+    return wrong or _incomplete(provider, options) or _wrong_items(provider, options)
+
+
+def _wrong_items(provider: str, options: Mapping[str, Any]) -> Wrong:
+    for place, needed in _LISTED.items():
+        # Gladia's flag of this name has its spellings beside it.
+        items = [] if provider == "gladia_v2_async" else _values(options, place)
+        odd = [item for item in items if not isinstance(item, dict) or not item.keys() >= set(needed)]
+        if odd:
+            return _at(place, odd, f"needs {' and '.join(needed)}.")
+    return {}
 
 
 def _wrong_names(provider: str, options: Mapping[str, Any], generation: str) -> Wrong:
@@ -183,6 +233,10 @@ def _wrong_names(provider: str, options: Mapping[str, Any], generation: str) -> 
         elif value is not None and not _KINDS[kinds[name]][0](value):
             wrong[name] = [_KINDS[kinds[name]][1]]
     return wrong
+
+
+def _is_one_of(value: Any, choices: Container[Any]) -> bool:
+    return isinstance(value, str | int) and value in choices
 
 
 def _kinds(provider: str, generation: str) -> dict[str, str]:
@@ -211,7 +265,8 @@ def _at(place: tuple[str, ...], values: Sequence[Any], why: str) -> Wrong:
     return dict(wrong)
 
 
-def _without_language(options: Mapping[str, Any]) -> Wrong:
-    config = options.get("transcription_config")
-    is_missing = isinstance(config, dict) and "language" not in config
-    return {"transcription_config": {"language": ["This field is required."]}} if is_missing else {}
+def _incomplete(provider: str, options: Mapping[str, Any]) -> Wrong:
+    for outer, inner in _NEEDED.get(provider, {}).items():
+        if outer in options and options[outer] is not None and inner not in options[outer]:
+            return {outer: {inner: ["This field is required."]}}
+    return {}

@@ -189,6 +189,9 @@ def payload(
     if what in ("status_change", "log", "output_log") and family == "bot":
         return {"event": event, "data": _older_bot_data(what, status, recording, recording_id or made_up)}
     data: Json = {"data": status}
+    if event == "recording.failed":
+        told = {"code": "INTERNAL_ERROR", "message": "Internal server error during recording"}
+        data["data"] = {**status, "error": told}
     if family not in ("recording", "bot", "sdk_upload"):
         id = transcript_id if family == "transcript" else _id_of(f"{recording_id}/{family}")
         data[family] = {"id": id or made_up, "metadata": transcript.metadata if transcript else {}}
