@@ -4,8 +4,9 @@ in the place of names, which no reader should meet. `200-0` is a voice of partic
 and the provider's diarization together, https://docs.recall.ai/docs/diarization); `A`, `0`, `S1`, `spk_0` are
 a provider's own (machine diarization).
 
-A label is told from a person called "3-D" or "J" by the whole transcript: Recall gives a person an id, and a
-labelled transcript has labels alone, a provider's first one (A, 0, 1) among them.
+A label is told from a person called "3-D" or "J" by the whole transcript: Recall gives a person an id, and
+names without one are labels where all are, a provider's first one (A, 0, 1) among them; beside other names
+without an id, where such a first voice of the same participant is.
 """
 
 from __future__ import annotations
@@ -94,21 +95,21 @@ def roster_of(turns: Iterable[Turn]) -> Roster:
     """
     names: dict[str, str] = {}
     labels: set[str] = set()
-    are_labels = True
+    has_others = False
     for turn in turns:
         shown, known = display_name(turn.name), turn.participant_id
         if shown is None:
             continue
         if known is None:
-            are_labels = are_labels and len(labels) < MOST_NAMES and _LABEL.fullmatch(shown) is not None
-            labels |= {shown} if are_labels else set()
+            is_label = _LABEL.fullmatch(shown) is not None and len(labels) < MOST_NAMES
+            has_others = has_others or not (is_label or shown in labels)
+            labels |= {shown} if is_label else set()
             continue
-        are_labels = False
         if known not in names and len(names) >= MOST_NAMES:
             continue
         if known not in names or _is_device(names[known]) or not _is_device(shown):
             names[known] = shown
-    return Roster(names, frozenset(labels) if are_labels and _are_of_one_kind(labels) else frozenset())
+    return Roster(names, frozenset(labels if _are_all(labels) and not has_others else _certain(labels)))
 
 
 def people_listed(stream: BinaryIO) -> dict[str, str]:
@@ -134,11 +135,21 @@ def _is_device(name: str) -> bool:
     return _DEVICE.fullmatch(name) is not None
 
 
-def _are_of_one_kind(labels: Iterable[str]) -> bool:
+def _are_all(labels: Iterable[str]) -> bool:
     """Whether all say an id or none does, and one is the first that its provider gives."""
     labels = list(labels)
-    begins = any(_place(label)[1:] in ((0, "A"), (0, ""), (1, "")) for label in labels)
-    return begins and len({"-" in label for label in labels}) == 1
+    return any(map(_is_first, labels)) and len({"-" in label for label in labels}) == 1
+
+
+def _certain(labels: Iterable[str]) -> set[str]:
+    """Those of participants of whom the first voice is there."""
+    labels = list(labels)
+    participants = {label.rpartition("-")[0] for label in labels if _is_first(label)} - {""}
+    return {label for label in labels if label.rpartition("-")[0] in participants}
+
+
+def _is_first(label: str) -> bool:
+    return _place(label)[1:] in ((0, "A"), (0, ""), (1, ""))
 
 
 def _parts(label: str) -> tuple[str, str]:

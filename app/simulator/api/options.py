@@ -129,9 +129,9 @@ _PII = _words(
     "account_number banking_information blood_type credit_card_cvv credit_card_expiration credit_card_number"
     " date date_interval date_of_birth drivers_license drug duration email_address event filename"
     " gender_sexuality healthcare_number injury ip_address language location marital_status medical_condition"
-    " medical_process money_amount nationality number_sequence occupation organization passport_number password person_age"
-    " person_name phone_number physical_attribute political_affiliation religion statistics time url"
-    " us_social_security_number username vehicle_id zodiac_sign"
+    " medical_process money_amount nationality number_sequence occupation organization passport_number"
+    " password person_age person_name phone_number physical_attribute political_affiliation religion"
+    " statistics time url us_social_security_number username vehicle_id zodiac_sign"
 )
 # Provider: object, and what it must have.
 _NEEDED: Mapping[str, Mapping[str, str]] = {
