@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.simulator.conftest import Recall, Receiver, until
+from tests.simulator.test_downloads import get
 
 MEET = "https://meet.google.com/abc-defg-hij"
 
@@ -66,6 +67,17 @@ def test_a_bots_media_are_deleted_and_the_answer_is_the_bot(recall: Recall) -> N
     assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
 
 
+def test_a_bots_recordings_have_their_addresses_and_their_transcript(recall: Recall) -> None:
+    made = recall.sim("recordings", {})
+    tid = recall.done(made["recording_id"])["id"]
+    (recording,) = bot_of(recall, made["bot_id"])["recordings"]
+    media = recording["media_shortcuts"]
+    assert media["transcript"]["id"] == tid
+    for url in (media["transcript"]["data"], media["video_mixed"]["data"], media["audio_mixed"]["data"]):
+        assert get(url["download_url"]).status_code == 200
+    assert all(media["participant_events"]["data"].values())
+
+
 def test_bots_are_listed_by_page_with_their_count(recall: Recall) -> None:
     recall.sim("settings", {"page_size": 2})
     made = [recall.sim("recordings", {})["bot_id"] for _ in range(3)]
@@ -74,7 +86,8 @@ def test_bots_are_listed_by_page_with_their_count(recall: Recall) -> None:
     second = recall.call("GET", first["next"]).json()
     assert (first["count"], first["previous"], second["next"]) == (4, None, None)
     assert {bot["id"] for bot in first["results"] + second["results"]} == {*made, marked}
-    assert recall.call("GET", second["previous"]).json() == first
+    again = recall.call("GET", second["previous"]).json()
+    assert [bot["id"] for bot in again["results"]] == [bot["id"] for bot in first["results"]]
     (only,) = recall.call("GET", "bot/?metadata__team=red").json()["results"]
     assert only["id"] == marked
     assert [recall.call("GET", f"bot/?page={n}").status_code for n in ("0", "3", "x")] == [404] * 3

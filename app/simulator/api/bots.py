@@ -7,7 +7,7 @@ made through the side door has a bot that has left. Source: https://docs.recall.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -16,7 +16,7 @@ from flask import g, request
 from app.simulator.api import answers, listing
 from app.simulator.api.answers import Answer
 from app.simulator.api.gate import PREFIX, View
-from app.simulator.api.shapes import Json, payload, recording_json, stamp
+from app.simulator.api.shapes import Json, payload, stamp
 from app.simulator.api.validation import read_json, why_metadata
 from app.simulator.model.faults import Script
 from app.simulator.model.lifecycle import Lifecycle, NotNow
@@ -34,12 +34,20 @@ _MEETING = {"meeting_id": "simulated", "platform": "google_meet"}
 
 
 class Bots:
-    """The bots of one world."""
+    """The bots of one world. `show_recording`: the JSON of a recording, with the lock held."""
 
-    def __init__(self, world: World, lifecycle: Lifecycle, webhooks: Webhooks) -> None:
+    def __init__(
+        self,
+        world: World,
+        lifecycle: Lifecycle,
+        webhooks: Webhooks,
+        *,
+        show_recording: Callable[[Recording], Json],
+    ) -> None:
         self._world = world
         self._lifecycle = lifecycle
         self._webhooks = webhooks
+        self._show_recording = show_recording
 
     def routes(self) -> tuple[tuple[str, str, str, View], ...]:
         """Method, path, endpoint and view of each."""
@@ -105,7 +113,8 @@ class Bots:
             world.timers.after(wait_s, lambda: self._join(bot))
         else:
             self._join(bot)
-        return answers.ok(self._json(bot), 201)
+        with world.lock:
+            return answers.ok(self._json(bot), 201)
 
     def _join(self, bot: Bot) -> None:
         if self._world.bots.get(bot.id) is not bot:
@@ -198,7 +207,6 @@ class Bots:
         has_left = bot.has_joined and all(r.status.code != "processing" for r in recordings)
         codes = (*_JOINING, *(_LEAVING if has_left else ())) if bot.has_joined else ()
         given = bot.given
-        embedded = [recording_json(r, transcript=None, processing=False, urls={}) for r in recordings]
         return {
             "id": bot.id,
             "meeting_url": _meeting_of(given["meeting_url"]) if "meeting_url" in given else _MEETING,
@@ -209,7 +217,7 @@ class Bots:
                 {"code": code, "message": None, "sub_code": None, "created_at": stamp(bot.created_at)}
                 for code in codes
             ],
-            "recordings": embedded,
+            "recordings": [self._show_recording(recording) for recording in recordings],
             "calendar_meetings": [],
             "slack_team": None,
             **{name: given.get(name) for name in _UNUSED},

@@ -35,7 +35,7 @@ class RecallApi:
         self._lifecycle = lifecycle
         self._downloads = downloads
         self._creates = Creates(world, lifecycle)
-        self._bots = Bots(world, lifecycle, webhooks)
+        self._bots = Bots(world, lifecycle, webhooks, show_recording=self._recording_json)
         lying = Lying(world, show_transcript=self._transcript_json, show_recording=self._recording_json)
         self._lying = lying
         self._gate = Gate(world, lying)
