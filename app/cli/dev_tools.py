@@ -44,7 +44,10 @@ _SCHEMATHESIS = (
     *("run", "{url}/v1/openapi.json", "--header", "Authorization: Bearer {key}"),
     *("--exclude-checks", "positive_data_acceptance"),
 )
-_CONTRACTS = ["tests/recall/translation/contracts.py", "tests/recall/translation/test_properties.py"]
+_CONTRACTS = [
+    *("tests/recall/translation/contracts.py", "tests/recall/translation/test_properties.py"),
+    "tests/simulator/contracts.py",
+]
 _CONTRACT_EXAMPLES = {"TRANSLATION_EXAMPLES": "3000"}  # else fifty intents
 # What measures coverage (pyproject.toml, `tool.coverage`): the tests beside the code, ten seconds. The walk
 # and what is slow in rendering reach no other line; measured, the whole suite would take twice as long.
@@ -63,7 +66,7 @@ _COMPILED = ["pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
 @click.option("--fast", is_flag=True, help="without the slow tiers")
 @click.option("--fuzz", is_flag=True, help="/v1 alone: 100,000 requests, and schemathesis if installed")
 @click.option(
-    "--contracts", is_flag=True, help="what providers are told against their packages, and nothing else"
+    "--contracts", is_flag=True, help="what providers are told, and the simulator, against their documents"
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test_command(fast: bool, fuzz: bool, contracts: bool, arguments: tuple[str, ...]) -> int:
