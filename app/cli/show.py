@@ -146,13 +146,15 @@ def _facts(shown: Shown, settings: Settings, short: str) -> Iterable[str]:
         name = attempt.transcript_id or "no transcript"
         tail = f"  {printable(attempt.error)}" if attempt.error else ""
         about = f"attempt {attempt.ordinal}  {attempt.provider}  {attempt.status.value}"
+        about += "  to compare with" * shown.transcription.state.is_beside(attempt)
         yield f"  {about}  {_PAID[results.is_paid(attempt)]}  {name}{tail}"
     for artifact in shown.artifacts:
-        yield f"  stored  {settings.storage_url}/{artifact['folder']}  ({artifact['verdict']})"
+        what = artifact["verdict"] + ", adopted" * (artifact["ordinal"] is None)
+        yield f"  stored  {settings.storage_url}/{artifact['folder']}  ({what})"
 
 
 def _what_it_is(row: Listed) -> Iterable[str]:
-    state, ended, took = row.state, results.ended_at(row), results.took_s(row)
+    state, ended, took = row.state.outward, results.ended_at(row), results.took_s(row)
     yield f"{state.recording_id}  {state.phase.value}" + (f" ({state.verdict})" if state.verdict else "")
     if title := results.title_of(state):
         yield f"title: {printable(title)}"

@@ -124,6 +124,17 @@ class AwaitProvider:
 
 
 @dataclass(frozen=True, slots=True)
+class BeginExtra:
+    """Begin the extra that waits longest."""
+
+    after_s: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return "begin_extra"
+
+
+@dataclass(frozen=True, slots=True)
 class EraseResults:
     """Delete what is kept here of an erased recording: its files, its text in the index."""
 
@@ -155,6 +166,7 @@ Command = (
     | AskRecording
     | PruneTranscript
     | AwaitProvider
+    | BeginExtra
     | EraseResults
     | DeleteAtRecall
 )
@@ -183,6 +195,7 @@ _KINDS: dict[str, type[Command]] = {
     "ask_recording": AskRecording,
     "prune_transcript": PruneTranscript,
     "await_provider": AwaitProvider,
+    "begin_extra": BeginExtra,
     "erase_results": EraseResults,
     "delete_at_recall": DeleteAtRecall,
 }
@@ -230,6 +243,7 @@ _SENTENCES: dict[type[Command], str] = {
     AskRecording: "ask about the recording",
     PruneTranscript: "make room at Recall's limit of transcripts",
     AwaitProvider: "wait for a provider to come back",
+    BeginExtra: "begin a further transcript beside the result",
     EraseResults: "delete what is kept here",
     DeleteAtRecall: "delete at Recall what is ours there",
 }

@@ -247,6 +247,7 @@ class Stored(Event):
     provider: str
     language: str | None
     is_empty: bool
+    is_adopted: bool = False  # another party had it made
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +353,12 @@ class ExtraOrdered(Event):
 
     order: str
     intent: Intent = Intent()
+    is_beside: bool = False  # to compare with: it never becomes the result
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraDue(Event):
+    """Nothing is under way: it is the turn of the extra that waits longest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from app.core.commands import (
     AskRecording,
     AskTranscript,
     AwaitProvider,
+    BeginExtra,
     Command,
     CreateTranscript,
     DeleteAtRecall,
@@ -70,6 +71,7 @@ def decide(
     if step.ignored is None:
         step = step.then(_settle(step.state, policy, at=event.at))
         step = extra.ended(step.then(_unblock(step, pending, policy)))
+        step = step.then(extra.following(t, step.state, policy, pending))
         step = step.then(erasure.deletion(step.state, event, pending, policy))
     asked = tuple(_after_a_look(step.state, c, policy) for c in step.commands)
     commands = tuple(c for c in _last_of_each_key(asked) if is_wanted(step.state, c))
@@ -140,7 +142,8 @@ def _is_nothing_sent(t: Transcription) -> bool:
 
 
 def _is_other_wanted(
-    t: Transcription, command: AskRecording | PruneTranscript | AwaitProvider | EraseResults | DeleteAtRecall
+    t: Transcription,
+    command: AskRecording | PruneTranscript | AwaitProvider | BeginExtra | EraseResults | DeleteAtRecall,
 ) -> bool:
     match command:
         case AskRecording():
@@ -151,6 +154,8 @@ def _is_other_wanted(
         case AwaitProvider():
             is_idle = t.open_attempt is None and t.planned is None and not t.pending_transcripts
             return t.phase is Phase.CREATING and is_idle
+        case BeginExtra():
+            return extra.is_begin_wanted(t)
         case EraseResults() | DeleteAtRecall():
             return erasure.is_wanted(t, command)
         case _:
@@ -329,6 +334,7 @@ RULES: dict[type[events.Event], Rule] = {
     events.DetailsExpired: erasure.on_details_expired,
     events.TranscriptionOrdered: recovery.on_transcription_ordered,
     events.ExtraOrdered: extra.on_extra_ordered,
+    events.ExtraDue: extra.on_extra_due,
     events.DowntimeDetected: create.on_downtime_detected,
     events.ClockStepped: absence.on_clock_stepped,
     events.CommandFailed: recovery.on_command_failed,

@@ -78,6 +78,8 @@ class Policy:
     participants: bool = False  # their list beside the transcript: one read and one download more
     prune_stored: bool = False  # pruning may also delete finished transcripts that are stored here
     search: bool = True  # keep an index of what was said
+    shadow_percent: float = 0.0  # of the recordings: further transcripts beside the result, to compare with
+    shadow_providers: tuple[str, ...] = ()
     results_kept_s: float = 0.0  # after the end; then it is erased. 0: for ever
     rows_kept_s: float = 0.0  # history, bodies, metadata; of what has no result: then it is erased
     delete_at_recall: Literal["never", "transcript", "recording"] = "never"  # once it is stored, whole

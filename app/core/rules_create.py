@@ -99,6 +99,8 @@ def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -
 def unused_provider(t: Transcription, policy: Policy) -> str | None:
     """The first that is up; when all that are left are down, the first of those."""
     used = {a.provider for a in t.attempts}
+    if t.provider is not None and t.is_adopted(t.empty_candidate):
+        used.add(t.provider)  # heard nothing, whichever party paid
     left = [choice.key for choice in policy.providers if choice.key not in used]
     return next((key for key in left if key not in policy.tripped_providers), left[0] if left else None)
 
@@ -273,7 +275,7 @@ def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:
     """Everything Recall has for the recording; whatever bears our marker is ours."""
     is_for_create = e.ordinal == 0 and e.transcript_id is None
     look = LookUpTranscript(0, after_s=p.durations.first_ask_s)
-    is_patient = t.lookup_required and t.looks_for_others < _LOOKS_FOR_OTHERS
+    is_patient = t.lookup_required and t.extra is None and t.looks_for_others < _LOOKS_FOR_OTHERS
     if is_for_create and is_patient and _is_made_by_others(e):
         return Step(replace(t, looks_for_others=t.looks_for_others + 1), (look,))
     # Whatever the list was read for: what is planned next is planned knowing it. An empty list says nothing
@@ -310,7 +312,8 @@ def _is_made_by_others(e: events.Listed) -> bool:
 def _on_seen(t: Transcription, seen: Seen, e: events.Listed, p: Policy) -> Step:
     line = t.attempt_of(transcript_id=seen.transcript_id)
     if seen.ordinal is None and (line is None or seen.is_realtime):
-        is_news = seen.status is TranscriptStatus.DONE and not seen.is_realtime
+        is_wanted = p.want_realtime or not seen.is_realtime
+        is_news = seen.status is TranscriptStatus.DONE and is_wanted
         return transcript_done(t, seen.transcript_id, None, at=e.at) if is_news else Step(t)
     ordinal = line.ordinal if line is not None else seen.ordinal
     assert ordinal is not None

@@ -100,6 +100,7 @@ class Attempt:
     is_doubtful: bool = False  # an earlier request with this generation's key has no known end
     absence: Absence | None = None  # running: of its transcript; unknown: of one, after the last send's hour
     is_recording_unknown: bool = False  # why its latest request was refused
+    is_beside: bool = False  # of an extra that ended: its transcript never becomes the result
 
     @property
     def is_unsent(self) -> bool:
@@ -155,6 +156,16 @@ class Extra:
     completed_at: float | None
     empty_candidate: str | None = None
     intent: Intent = Intent()
+    is_beside: bool = False  # to compare with: its transcript is stored, and never becomes the result
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingExtra:
+    """One that was ordered while another was under way, or by policy: it is begun when nothing is."""
+
+    order: str
+    intent: Intent = Intent()
+    is_beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +202,7 @@ class Transcription:
     intent: Intent = Intent()  # what it was ordered with, where a program ordered it
     extra: Extra | None = None  # while one is under way; `current` and `verdict` are the result's before
     orders: tuple[str, ...] = ()  # of extras, by their ids: the same one given twice is one
+    waiting_extras: tuple[WaitingExtra, ...] = ()  # one after the other
     recording_wait_since: float = 0.0  # the recording is not done, or the news of it was lost
     recording_asks: int = 0
     provider_wait_since: float = 0.0  # every provider that is left is passed over
@@ -208,6 +220,28 @@ class Transcription:
         return next(
             (a for a in is_open if a.status is not AttemptStatus.CLAIMED), is_open[0] if is_open else None
         )
+
+    @property
+    def outward(self) -> Transcription:
+        """As others see it: while an extra is under way that never becomes the result, the result stands."""
+        if self.extra is None or not self.extra.is_beside:
+            return self
+        return replace(self, phase=Phase.STORED, completed_at=self.extra.completed_at)
+
+    @property
+    def is_idle(self) -> bool:
+        """It is stored, and nothing of it is under way or waits for its manifest."""
+        is_open = self.open_attempt is not None or bool(self.pending_transcripts) or bool(self.superseded)
+        return self.phase is Phase.STORED and not is_open
+
+    def is_beside(self, line: Attempt) -> bool:
+        """Whether the attempt's transcript is only to compare with."""
+        is_extras = self.extra is not None and self.extra.ordinal == line.ordinal
+        return line.is_beside or (is_extras and self.extra is not None and self.extra.is_beside)
+
+    def is_adopted(self, transcript_id: str | None) -> bool:
+        """Whether another party had it made: no attempt of ours did."""
+        return transcript_id is not None and all(a.transcript_id != transcript_id for a in self.attempts)
 
     def has_other_open(self, ordinal: int) -> bool:
         """Whether an attempt other than this one may still bring a transcript."""
@@ -318,7 +352,9 @@ def from_record(record: Mapping[str, Any]) -> Transcription:
         known[name] = tuple(known.get(name, ()))
     known["intent"] = _intent(record.get("intent", {}))
     if (extra := record.get("extra")) is not None:
-        known["extra"] = Extra(**{**_known(Extra, extra), "intent": _intent(extra.get("intent", {}))})
+        known["extra"] = _with_intent(Extra, extra)
+    waiting = known.get("waiting_extras", ())
+    known["waiting_extras"] = tuple(_with_intent(WaitingExtra, each) for each in waiting)
     return Transcription(**known)
 
 
@@ -331,6 +367,10 @@ def _waits_of_version_1(record: Mapping[str, Any]) -> dict[str, Any]:
         "provider_wait_since": since,
         "looks_for_others": times,
     }
+
+
+def _with_intent(of: type[Any], record: Mapping[str, Any]) -> Any:
+    return of(**{**_known(of, record), "intent": _intent(record.get("intent", {}))})
 
 
 def _intent(record: Mapping[str, Any]) -> Intent:

@@ -49,6 +49,7 @@ _WAITS = {
     "ask_recording": "the recording, which Recall is asked about",
     "prune_transcript": "room at Recall's limit of transcripts",
     "await_provider": "a provider: all that are left are passed over",
+    "begin_extra": "a further transcript, to be begun",
 }
 _CAUSES = {
     "account": "the account, which Recall refuses",
@@ -114,7 +115,7 @@ def iso(at: float | None) -> str | None:
 
 def transcription_object(listed: Listed, pending: Pending | None = None) -> dict[str, Any]:
     """Without the words; times ISO 8601 in UTC, durations in milliseconds. Every field: docs/json.md."""
-    state = listed.state
+    state = listed.state.outward
     waiting = waits_for(state, pending)
     return {
         "id": listed.id,
@@ -134,6 +135,7 @@ def transcription_object(listed: Listed, pending: Pending | None = None) -> dict
         "metadata": dict(state.metadata),
         "title": title_of(state),
         "verdict": state.verdict,
+        "is_adopted": state.is_adopted(state.current),
         "reason": state.reason,
         "next_step": next_step_of(state),
         "waits_for": waiting,
@@ -146,6 +148,7 @@ def transcription_object(listed: Listed, pending: Pending | None = None) -> dict
                 "transcript_id": a.transcript_id,
                 "error": a.error,
                 "is_paid": is_paid(a),
+                "is_beside": listed.state.is_beside(a),
             }
             for a in state.attempts
         ],

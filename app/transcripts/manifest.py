@@ -31,7 +31,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Fields by the same name in the file and here.
 _TEXTS = ("workspace", "recording_id", "transcript_id", "provider")
 _COUNTS = ("turns", "words", "spoken_words", "speakers")
-_KINDS: Mapping[type, str] = {str: "a text", int: "a count", list: "a list", dict: "an object"}
+_KINDS: Mapping[type, str] = {str: "a text", bool: "true or false", int: "a count", list: "a list", dict: "an object"}
 
 
 class ManifestUnreadable(AfterwordError):
@@ -72,6 +72,7 @@ class Manifest:
         started_at: When the recording began, aware; None where not known, and then not in the file.
         superseded_by: Of a candidate that did not become the result: the transcript that did. None for
             the result itself, and then not in the file.
+        is_adopted: Another system had asked for the transcript, and paid for it; `adopted`, only where true.
     """
 
     workspace: str
@@ -86,6 +87,7 @@ class Manifest:
     files: tuple[StoredFile, ...]
     superseded_by: str | None = None
     started_at: datetime | None = None
+    is_adopted: bool = False
 
     def is_about(self, recording_id: str, transcript_id: str) -> bool:
         """Whether this describes that transcript: a folder copied by hand may hold another's manifest."""
@@ -121,6 +123,8 @@ def build_manifest(manifest: Manifest) -> bytes:
     }
     if manifest.started_at is not None:
         document["started_at"] = _iso(manifest.started_at)
+    if manifest.is_adopted:
+        document["adopted"] = True
     if manifest.superseded_by is not None:
         document["superseded_by"] = manifest.superseded_by
     # ASCII escapes: metadata is arbitrary text, and half a surrogate pair must not stop a paid result.
@@ -157,6 +161,7 @@ def parse_manifest(content: bytes) -> Manifest:
         files=tuple(_file(name, file) for name, file in _read(document, "files", dict).items()),
         superseded_by=_optional(document, "superseded_by", str),
         started_at=_time(document, "started_at") if document.get("started_at") is not None else None,
+        is_adopted=document.get("adopted") is not None and _read(document, "adopted", bool),
     )
     if not all(value is None or isinstance(value, str) for value in manifest.metadata.values()):
         raise ManifestUnreadable("metadata: not texts")

@@ -257,6 +257,7 @@ def _manifest(
         summary=summary,
         created_at=datetime.fromtimestamp(context.now(), UTC),
         files=tuple(files),
+        is_adopted=line is None,
     )
 
 
@@ -327,6 +328,7 @@ def _finished(context: CommandContext, manifest: Manifest) -> Outcome:
         provider=manifest.provider,
         language=manifest.summary.language,
         is_empty=is_empty,
+        is_adopted=manifest.is_adopted,
     )
     draft = build_manifest(manifest).decode() if is_empty else None
     return Happened(stored, artifact_row(context, manifest, draft=draft))

@@ -149,6 +149,11 @@ def await_provider(context: CommandContext) -> Outcome:
     return Happened(events.ProviderAwaited(at))
 
 
+def begin_extra(context: CommandContext) -> Outcome:
+    """It asks nothing: that an extra begins is a step of its own, which another event never hides."""
+    return Happened(events.ExtraDue(context.now()))
+
+
 def _seen(artifact: Artifact, state: Transcription) -> Seen:
     line = state.attempt_of(ordinal=artifact.ordinal, transcript_id=artifact.transcript_id)
     return Seen(
