@@ -19,6 +19,7 @@ from app.core.commands import (
     AskRecording,
     AskTranscript,
     AwaitProvider,
+    BeginExtra,
     Command,
     CreateTranscript,
     DeleteAtRecall,
@@ -48,7 +49,7 @@ NOW = 1_000.0
 SOON = NOW + 700.0  # an absence has lasted, and a list may be read again
 LATE = NOW + 200_000.0
 BOTH = (ProviderChoice("a_async"), ProviderChoice("b_async"))
-OURS = {1: "ours-1", 2: "ours-2"}
+OURS = {1: "ours-1", 2: "ours-2", 3: "ours-3"}
 FOREIGN = "foreign"
 REALTIME = "realtime"
 INCURABLE = "zoom_captions_failure"
@@ -77,7 +78,12 @@ class Cast:
     retries: tuple[int, ...] = ()  # budgets that a person names with a retry; 0: none
     has_orders: bool = False  # a program orders the transcription
     extras: tuple[str, ...] = ()  # orders of a further transcript beside the result
+    besides: tuple[str, ...] = ()  # the same, to compare with
     has_renders: bool = False  # a person asks for formats
+
+    @property
+    def most_extras(self) -> int:
+        return len(self.extras) + len(self.besides) + len(self.policy.shadow_providers)
 
 
 CASTS = {
@@ -155,6 +161,20 @@ CASTS = {
         has_empties=False,
         has_forgotten=False,
     ),
+    "one provider, further ones to compare with": Cast(
+        Policy(BOTH[:1], 1, shadow_percent=100.0, shadow_providers=("b_async",)),
+        besides=("c",),
+        has_looks=False,
+        has_forgotten=False,
+    ),
+    "one provider, an extra, erasures": Cast(
+        Policy(BOTH[:1], 1, delete_at_recall="transcript"),
+        extras=("o",),
+        has_erasures=True,
+        has_looks=False,
+        has_empties=False,
+        has_forgotten=False,
+    ),
     "one provider, and it is down": Cast(
         Policy(BOTH[:1], 1, tripped_providers=frozenset({"a_async"})), (REALTIME,)
     ),
@@ -182,7 +202,7 @@ def webhooks(state: Transcription, cast: Cast) -> Iterator[ev.Event]:
         yield ev.DowntimeDetected(NOW)
     if cast.has_absences:
         yield ev.ClockStepped(NOW)
-    for ordinal in range(1, cast.policy.attempts + len(cast.extras) + 1):
+    for ordinal in range(1, cast.policy.attempts + cast.most_extras + 1):
         if not cast.has_forgotten and state.attempt_of(ordinal=ordinal) is None:
             continue
         yield ev.TranscriptDone(NOW, OURS[ordinal], ordinal)
@@ -223,6 +243,8 @@ def answers(state: Transcription, command: Command, cast: Cast) -> Iterator[ev.E
 def _other_answers(command: Command) -> Iterator[ev.Event]:
     if isinstance(command, AwaitProvider):
         yield from _awaited()
+    elif isinstance(command, BeginExtra):
+        yield ev.ExtraDue(NOW)
     elif isinstance(command, EraseResults):
         yield from (ev.ResultsErased(NOW), ev.ResultsErased(LATE))
     elif isinstance(command, DeleteAtRecall):
@@ -453,6 +475,8 @@ def _by_hand(world: World, cast: Cast) -> Iterator[ev.Event]:
         yield ev.TranscriptionOrdered(NOW)
     if world.state.phase is Phase.STORED:
         yield from (ev.ExtraOrdered(NOW, order) for order in cast.extras)
+    if world.state.outward.phase is Phase.STORED:
+        yield from (ev.ExtraOrdered(NOW, order, is_beside=True) for order in cast.besides)
 
 
 def _troubles(command: Command, cast: Cast) -> Iterator[ev.Event]:
