@@ -89,9 +89,9 @@ class DeliveryInbox(DatabaseClock, Protocol):
 
     def receive(self, limit: int, presence: Presence) -> Received:
         """
-        `Liveness.record_heartbeat`, and unapplied deliveries, one try counted for each; as a rule in one
-        transaction. Those never tried come first and together, oldest first (as they reached the database);
-        one that was tried before comes alone, so that a bad one takes no neighbours with it.
+        `Liveness.record_heartbeat`, and unapplied deliveries, one try counted for each; as a rule in two
+        transactions, of which one writes. Those never tried come first and together, oldest first (as they
+        reached the database); one that was tried before comes alone: a bad one takes no neighbours with it.
         """
 
     def return_deliveries(self, delivery_ids: Sequence[int]) -> None:
@@ -191,8 +191,8 @@ class Outbox(Protocol):
 class Leases(Protocol):
     def begin(self, command_id: int, presence: Presence, *, lease_s: float) -> Begun | None:
         """
-        `record_heartbeat`, then the command with a new token, when it is due, unfinished and not leased, and
-        what is to be known first; as a rule in one transaction. Else None.
+        The command with a new token, when it is due, unfinished and not leased, then `record_heartbeat`, and
+        what is to be known first; as a rule in two transactions, of which one writes. Else None.
         """
 
     def renew(self, leased: Leased, *, lease_s: float) -> bool:

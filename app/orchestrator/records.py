@@ -91,7 +91,7 @@ class Leased:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A command under a lease, and what is to be known before anything is done for it: in one transaction."""
+    """A command under a lease, and what is to be known before it is performed, read under that lease."""
 
     leased: Leased
     before: Loaded
@@ -103,7 +103,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Deliveries to be applied now, and what is to be known before; read in one transaction."""
+    """Deliveries to be applied now, and what is to be known before."""
 
     deliveries: list[Delivery]
     at: float

@@ -102,6 +102,38 @@ def test_an_absence_is_noted_before_a_command_is_begun(store: AnyStore) -> None:
     assert found.before.predates_downtime
 
 
+def test_a_clock_that_was_set_back_takes_no_begun_command_away(store: AnyStore) -> None:
+    """The step is noted under the lease, and moves it into the past with everything that was to come."""
+    (offer,) = begin(store, CREATE).offerable
+    up_s = 0.5 * QUIET_S
+    boot = BootClock("a boot", lambda: up_s)
+    store.clock_offset_s += up_s
+    store.record_heartbeat(quiet_s=QUIET_S, boot=boot)
+    store.clock_offset_s -= up_s / 2
+    found = store.begin(offer.id, Presence(QUIET_S, boot), lease_s=15)
+    assert found is not None
+    assert store.steady_since() == pytest.approx(store.now(), abs=5), "the step is noted"
+    assert store.begin(offer.id, Presence(QUIET_S, boot), lease_s=15) is None, "another has it"
+    assert store.renew(found.leased, lease_s=15)
+
+
+def test_what_is_known_of_a_begun_command_is_read_under_its_lease(place: Place) -> None:
+    """Else a create could begin on a state from before another worker's claim."""
+    store, other = place.open(), place.open()
+    if not isinstance(store, SqlStore):
+        pytest.skip("has one transaction for it")
+    (offer,) = begin(store, CREATE).offerable
+    taken: list[object] = []
+
+    def look(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "FROM transcriptions" in statement and not taken:
+            taken.append(other.begin(offer.id, HERE, lease_s=15))
+
+    sa.event.listen(store.engine, "before_cursor_execute", look)
+    assert store.begin(offer.id, HERE, lease_s=15) is not None
+    assert taken == [None]
+
+
 def test_received_deliveries_come_with_the_clock_and_the_last_absence(store: AnyStore) -> None:
     store.record_heartbeat(quiet_s=QUIET_S)
     store.clock_offset_s += 2 * QUIET_S

@@ -1,16 +1,17 @@
 """
-What every job begins with, in one transaction: was this installation away, does its clock stand where it
-should, and then the deliveries to apply, or a command with all that is to be known before it is performed.
+What every job begins with: was this installation away, does its clock stand where it should, and the
+deliveries to apply, or a command with all that is to be known before it is performed.
 
-An absence that was not noted yet is noted first, by `liveness`, in a transaction of its own.
+One short transaction takes, another one reads: SQLite's write lock, which acknowledgements wait for, is held
+for one statement. An absence that was not noted yet is noted by `liveness`, in a transaction of its own.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -21,11 +22,21 @@ from app.adapters.sql.liveness import Liveness
 from app.adapters.sql.loading import LoadedRows, loaded_of
 from app.adapters.sql.outbox import leased_of
 from app.adapters.sql.transitions import Transitions
-from app.orchestrator.records import KEYS_IN_USE, Begun, Presence, Received
+from app.orchestrator.records import KEYS_IN_USE, Begun, Leased, Presence, Received
 
-_Rows = tuple[sa.Row[Any], LoadedRows, Sequence[sa.Row[str, str]]]
+_Rows = tuple[LoadedRows, Sequence[sa.Row[str, str]]]
 _T = TypeVar("_T")
 _PAUSED, _KEY, _TRIPPED = "paused", "key", "tripped"
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen(Generic[_T]):
+    """What was read, when by the database's clock, and when the last absence ended."""
+
+    found: _T
+    at: float
+    away_until: float
+    is_noted: bool = False  # a heartbeat was due, and may have moved rows to another clock
 
 
 class Beginnings(Transitions, DeliveryInbox, Liveness):
@@ -33,48 +44,54 @@ class Beginnings(Transitions, DeliveryInbox, Liveness):
 
     def receive(self, limit: int, presence: Presence) -> Received:
         """See `app.orchestrator.ports.DeliveryInbox.receive`."""
-        return self._present(presence, partial(self._receive, limit))
+        unapplied = sa.select(t.deliveries.c.id).where(t.deliveries.c.applied_at.is_(None)).limit(limit + 1)
+        # First: a delivery whose try is counted is applied, or the try is taken back.
+        seen = self._present(presence, lambda connection: connection.execute(unapplied).all())
+        if not seen.found:
+            return Received([], seen.at, seen.away_until, has_more=False)
+        with self.writing() as connection:
+            taken, at = self.take_deliveries_in(connection, limit), self.now_in(connection)
+        # More may have come since: a full batch has another one after it, which may be empty.
+        has_more = 0 < len(taken) < len(seen.found) or len(taken) == limit
+        return Received(taken, at, seen.away_until, has_more=has_more)
 
     def begin(self, command_id: int, presence: Presence, *, lease_s: float) -> Begun | None:
         """See `app.orchestrator.ports.Leases.begin`."""
-        found, at = self._present(presence, partial(self._begin, command_id, lease_s))
-        return _begun(found, at) if found is not None else None
-
-    def _present(self, presence: Presence, work: Callable[[Connection, float, float], _T]) -> _T:
-        """Work that is given a transaction, the database's clock, and when the last absence ended."""
         with self.writing() as connection:
-            reading, away_until = self.read_presence(connection, presence.boot)
-            if reading.is_ordinary(presence.quiet_s):
-                return work(connection, reading.now, away_until)
-        away_until = self.record_heartbeat(quiet_s=presence.quiet_s, boot=presence.boot)
-        with self.writing() as connection:
-            return work(connection, self.now_in(connection), away_until)
-
-    def _receive(self, limit: int, connection: Connection, at: float, away_until: float) -> Received:
-        found = self.take_deliveries_in(connection, limit)
-        waiting = sa.select(t.deliveries.c.id).where(t.deliveries.c.applied_at.is_(None))
-        others = connection.execute(waiting.limit(len(found) + 1)).all() if found else ()
-        return Received(found, at, away_until, has_more=len(others) > len(found))
-
-    def _begin(
-        self, command_id: int, lease_s: float, connection: Connection, at: float, _: float
-    ) -> tuple[_Rows | None, float]:
-        taken = self.take_in(connection, command_id, lease_s=lease_s)
+            taken = self.take_in(connection, command_id, lease_s=lease_s)
         if taken is None:
-            return None, at
-        loaded = self.load_in(connection, taken.workspace, taken.recording_id)
-        return (taken, loaded, connection.execute(_standing(taken.workspace)).all()), at
+            return None
+        leased = leased_of(taken)
+        # After the lease: what the worker before this one committed is seen.
+        seen = self._present(presence, lambda connection: self._facts(connection, leased))
+        # A clock that was set back has moved the lease as well, into the past.
+        is_ours = not seen.is_noted or self.renew(leased, lease_s=lease_s)
+        return _begun(leased, seen) if is_ours else None
+
+    def _present(self, presence: Presence, read: Callable[[Connection], _T]) -> _Seen[_T]:
+        with self.reading() as connection:
+            reading, away_until = self.read_presence(connection, presence.boot)
+            found = read(connection)
+        if reading.is_ordinary(presence.quiet_s):
+            return _Seen(found, reading.now, away_until)
+        away_until = self.record_heartbeat(quiet_s=presence.quiet_s, boot=presence.boot)
+        with self.reading() as connection:
+            return _Seen(read(connection), self.now_in(connection), away_until, is_noted=True)
+
+    def _facts(self, connection: Connection, leased: Leased) -> _Rows:
+        loaded = self.load_in(connection, leased.workspace, leased.recording_id)
+        return loaded, connection.execute(_standing(leased.workspace)).all()
 
 
-def _begun(found: _Rows, at: float) -> Begun:
-    taken, loaded, standing = found
+def _begun(leased: Leased, seen: _Seen[_Rows]) -> Begun:
+    loaded, standing = seen.found
     known = defaultdict[str, set[str]](set)
     for what, name in standing:
         known[what].add(name)
     return Begun(
-        leased_of(taken),
-        loaded_of(taken.workspace, taken.recording_id, loaded),
-        at,
+        leased,
+        loaded_of(leased.workspace, leased.recording_id, loaded),
+        seen.at,
         is_paused=bool(known[_PAUSED]),
         keys=frozenset(known[_KEY]),
         tripped=frozenset(known[_TRIPPED]),
