@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
-from app.core.policy import Intent
+from app.core.policy import Order
 
 
 class Phase(StrEnum):
@@ -155,7 +155,7 @@ class Extra:
     ordinal: int
     completed_at: float | None
     empty_candidate: str | None = None
-    intent: Intent = Intent()
+    intent: Order = Order()
     is_beside: bool = False  # to compare with: its transcript is stored, and never becomes the result
 
 
@@ -164,7 +164,7 @@ class WaitingExtra:
     """One that was ordered while another was under way, or by policy: it is begun when nothing is."""
 
     order: str
-    intent: Intent = Intent()
+    intent: Order = Order()
     is_beside: bool = False
 
 
@@ -199,7 +199,7 @@ class Transcription:
     budget: int = 0  # raised by hand; the policy's own budget counts as well
     retry_requested: bool = False  # a person wants another attempt; until one is claimed
     is_by_hand: bool = False  # a person asked for this recording: the selection is not asked again
-    intent: Intent = Intent()  # what it was ordered with, where a program ordered it
+    intent: Order = Order()  # what it was ordered with, where a program ordered it
     extra: Extra | None = None  # while one is under way; `current` and `verdict` are the result's before
     orders: tuple[str, ...] = ()  # of extras, by their ids: the same one given twice is one
     waiting_extras: tuple[WaitingExtra, ...] = ()  # one after the other
@@ -373,10 +373,10 @@ def _with_intent(of: type[Any], record: Mapping[str, Any]) -> Any:
     return of(**{**_known(of, record), "intent": _intent(record.get("intent", {}))})
 
 
-def _intent(record: Mapping[str, Any]) -> Intent:
-    known = _known(Intent, record)
+def _intent(record: Mapping[str, Any]) -> Order:
+    known = _known(Order, record)
     able = known.get("able")
-    return Intent(**{**known, "able": None if able is None else tuple(able)})
+    return Order(**{**known, "able": None if able is None else tuple(able)})
 
 
 def _attempt(record: Mapping[str, Any]) -> Attempt:

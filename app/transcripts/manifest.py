@@ -31,7 +31,13 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Fields by the same name in the file and here.
 _TEXTS = ("workspace", "recording_id", "transcript_id", "provider")
 _COUNTS = ("turns", "words", "spoken_words", "speakers")
-_KINDS: Mapping[type, str] = {str: "a text", bool: "true or false", int: "a count", list: "a list", dict: "an object"}
+_KINDS: Mapping[type, str] = {
+    str: "a text",
+    bool: "true or false",
+    int: "a count",
+    list: "a list",
+    dict: "an object",
+}
 
 
 class ManifestUnreadable(AfterwordError):

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from app.core import events as ev
 from app.core.events import Refusal
-from app.core.policy import Intent, Policy
+from app.core.policy import Order, Policy
 from tests.core.dialogues import BOTH, TWO, Scene
 from tests.core.scenes.beginnings import C1, PUBLISHING, STORED, T1, T2, A, B, Events, failed, seen
 from tests.core.scenes.beginnings import RUNNING as ONE_RUNNING
 
 EXTRA = ev.ExtraOrdered(200.0, "o1")
-GERMAN = ev.ExtraOrdered(200.0, "o1", Intent("de", None, B, (A, B)))
+GERMAN = ev.ExtraOrdered(200.0, "o1", Order("de", None, B, (A, B)))
 SEEN = seen(T1, "done", 1, A)
 PLANNED: Events = (*STORED, EXTRA, ev.Listed(260.0, 0, (SEEN,)))
 SENDING: Events = (*PLANNED, ev.Sending(261.0, 2, A, 0))
@@ -24,7 +24,7 @@ EMPTY_RESULT: Events = (*PUBLISHING, *PUBLISHED)
 THEIRS: Events = (ev.TranscriptDone(270.0, C1), ev.Stored(271.0, C1, B, "en", is_empty=False))
 THEIR_EMPTY: Events = (ev.TranscriptDone(270.0, C1), ev.Stored(271.0, C1, B, None, is_empty=True))
 GONE = ev.RecordingDeleted(300.0)
-ORDERED = ev.TranscriptionOrdered(5.0, Intent(provider=B))
+ORDERED = ev.TranscriptionOrdered(5.0, Order(provider=B))
 OLD_NEWS = ev.RecordingDone(10.0, lookup_required=True)
 EMPTY_RUNNING: Events = (
     *EMPTY_RESULT,
@@ -36,7 +36,7 @@ EMPTY_RUNNING: Events = (
 PROCESSING = ev.Listed(260.0, 0, (SEEN, seen(C1, "processing", None, B)))
 FOUND = ev.Listed(300.0, 2, (seen(T2, "processing", 2, A),), 38.0, 38.0)
 # To compare with.
-BESIDE = ev.ExtraOrdered(200.0, "c1", Intent(provider=B), is_beside=True)
+BESIDE = ev.ExtraOrdered(200.0, "c1", Order(provider=B), is_beside=True)
 BESIDE_PLANNED: Events = (*STORED, BESIDE, ev.Listed(260.0, 0, (SEEN,)))
 BESIDE_RUNNING: Events = (
     *BESIDE_PLANNED,
@@ -51,7 +51,7 @@ BESIDE_EMPTY: Events = (
     ev.Sending(261.0, 2, B, 0),
     ev.Created(262.0, 2, T2, B),
 )
-WAITING = ev.ExtraOrdered(263.0, "c2", Intent(provider="c_async"), is_beside=True)
+WAITING = ev.ExtraOrdered(263.0, "c2", Order(provider="c_async"), is_beside=True)
 DUE = ev.ExtraDue(400.0)
 BESIDE_FAILED: Events = (*BESIDE_RUNNING, failed(300.0, T2, 2, "x"))
 SHADOWED = Policy(BOTH, 2, shadow_percent=100.0, shadow_providers=(A, B, "c_async"))
