@@ -55,6 +55,9 @@ class Durations(Scaled):
     stamp_max_age_s: float = seconds(30, floor=5)
     not_sent_wait_s: float = seconds(2)
 
+    # What waits for a day's budget: something may have been given back, or the budget raised.
+    daily_budget_again_s: float = seconds(900)
+
     # A provider that is down: skipped for a while, then one attempt tries it for all.
     provider_open_s: float = seconds(120)
     provider_probe_at_most_s: float = seconds(900)

@@ -52,6 +52,7 @@ class RecordingDone(Event):
     metadata: tuple[tuple[str, str | None], ...] = ()
     lookup_required: bool = False  # old news, or news we fetched ourselves: list before creating
     started_at: float | None = None  # of the recording, seconds since the epoch, where Recall was asked
+    duration_s: float | None = None  # likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class Sending(Event):
     ordinal: int
     provider: str
     key_serial: int
+    duration_s: float | None = None  # of the recording, where Recall was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,19 @@ class ProviderDown(Event):
 
     ordinal: int
     provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class DailyBudgetReached(Event):
+    """
+    The claim would have gone beyond the budget of the day. `at` is less the time in which all creates were
+    refused.
+    """
+
+    ordinal: int
+    provider: str
+    wait_s: float  # until the next UTC day
+    duration_s: float | None = None  # of the recording, where Recall was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +263,7 @@ class Stored(Event):
     language: str | None
     is_empty: bool
     is_adopted: bool = False  # another party had it made
+    duration_s: float | None = None  # up to the end of the last word
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +328,7 @@ class RetryAsked(Event):
     """A person wants another try; may be paid, within `budget` attempts."""
 
     budget: int
+    over_budget: bool = False  # also beyond the daily budget
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from typing import Any, assert_never
 
 from app.core import events, reasons
 from app.core import rules_absence as absence
+from app.core import rules_cost as cost
 from app.core import rules_create as create
 from app.core import rules_erasure as erasure
 from app.core import rules_extra as extra
@@ -73,6 +74,7 @@ def decide(
         step = extra.ended(step.then(_unblock(step, pending, policy)))
         step = step.then(extra.following(t, step.state, policy, pending))
         step = step.then(erasure.deletion(step.state, event, pending, policy))
+    step = replace(step, state=cost.priced(t, step.state, policy, at=event.at))
     asked = tuple(_after_a_look(step.state, c, policy) for c in step.commands)
     commands = tuple(c for c in _last_of_each_key(asked) if is_wanted(step.state, c))
     issued = {c.key for c in commands}
@@ -305,6 +307,7 @@ RULES: dict[type[events.Event], Rule] = {
     events.CreateNotSent: create.on_create_not_sent,
     events.CreateUnknown: create.on_create_unknown,
     events.ProviderDown: create.on_provider_down,
+    events.DailyBudgetReached: cost.on_daily_budget_reached,
     events.ProviderAwaited: create.on_provider_awaited,
     events.Pruned: create.on_pruned,
     events.BudgetSpent: create.on_budget_spent,

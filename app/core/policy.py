@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from app.core.cost import Prices
 from app.core.durations import Durations
 
 # Paid attempts that a recording may have at most, whatever the policy: one below the platform's own number of
@@ -85,6 +86,7 @@ class Policy:
     delete_at_recall: Literal["never", "transcript", "recording"] = "never"  # once it is stored, whole
     tripped_providers: frozenset[str] = frozenset()  # providers that are down just now; put in by the service
     select: Selection = Selection()
+    prices: Prices = Prices()
     durations: Durations = Durations()
 
     def options_of(self, provider: str) -> Mapping[str, Any]:
@@ -110,7 +112,7 @@ class Policy:
         return replace(self, providers=choices, separate_streams=separate)
 
     def _led_by(self, provider: str | None) -> tuple[ProviderChoice, ...]:
-        if provider is None:
+        if provider is None or self.prices.lacks(provider):
             return self.providers
         first = next((c for c in self.providers if c.key == provider), ProviderChoice(provider))
         return (first, *(c for c in self.providers if c.key != provider))

@@ -147,7 +147,8 @@ def _attempt_absent(t: Transcription, line: Attempt, e: events.RecordingAsked) -
     if line.status is AttemptStatus.RUNNING:
         return Step(t.with_attempt(replace(line, status=AttemptStatus.FAILED, error=DELETED)))
     if e.condition in (RecordingCondition.GONE, RecordingCondition.FAILED):
-        return Step(t.with_attempt(replace(line, status=AttemptStatus.REFUSED, error="it_did_not_happen")))
+        never = replace(line, status=AttemptStatus.REFUSED, error="it_did_not_happen", is_doubtful=False)
+        return Step(t.with_attempt(never))
     fresh = replace(
         line, status=AttemptStatus.CLAIMED, key_serial=line.key_serial + 1, tries=0, is_doubtful=False
     )

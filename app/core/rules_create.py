@@ -89,7 +89,8 @@ def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -
         return Step(replace(t, phase=Phase.SKIPPED, reason=why, detail=e.detail, completed_at=e.at))
     if line is None:
         return Step(t)  # `_next` plans it with another, or ends
-    provider = unused_provider(t, p) if e.why == "provider_left" else None
+    is_any = t.extra is None or t.intent.provider is None  # an extra goes to no other than was ordered
+    provider = unused_provider(t, p) if e.why == "provider_left" and is_any else None
     if provider is None:
         return Step(t.with_attempt(replace(line, status=AttemptStatus.REFUSED, error=e.why)))
     other = replace(line, provider=provider, tries=0, blocked=0)
@@ -106,15 +107,18 @@ def unused_provider(t: Transcription, policy: Policy) -> str | None:
 
 
 def next_provider(t: Transcription, policy: Policy) -> str | None:
-    """Whose turn it is: an extra's is the first, and one that was used may be tried again by hand."""
-    unused = unused_provider(t, policy) if t.extra is None else None
-    is_again = unused is None and (t.retry_requested or t.extra is not None) and policy.providers
-    return policy.providers[0].key if is_again else unused
+    """Whose turn it is: an extra's is the one it was ordered of, and one that was used may be tried again."""
+    first = policy.providers[0].key if policy.providers else None
+    if t.extra is not None:
+        return first if t.intent.provider in (None, first) else None
+    unused = unused_provider(t, policy)
+    return first if unused is None and t.retry_requested else unused
 
 
 def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
     """The claim. Compare-and-set on the version makes it count once."""
     line = t.attempt_of(ordinal=e.ordinal)
+    known = replace(t, duration_s=e.duration_s or t.duration_s, retry_requested=False)
     if t.phase is not Phase.CREATING or t.pending_transcripts or t.has_other_open(e.ordinal):
         return ignore(t, "a create is not wanted any more")
     if t.lookup_required:
@@ -124,11 +128,10 @@ def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
         return ignore(t, f"the policy does not want this send: {unwanted.why}")
     if line is None and t.planned == e.ordinal == t.next_ordinal:
         claimed = Attempt(e.ordinal, e.provider, AttemptStatus.SENDING, e.key_serial, since=e.at)
-        begun = t.with_attempt(claimed).without_waits()
-        return Step(replace(begun, retry_requested=False))
+        return Step(known.with_attempt(claimed).without_waits())
     if line is not None and line.status is AttemptStatus.CLAIMED and line.key_serial == e.key_serial:
         sending = replace(line, status=AttemptStatus.SENDING, is_recording_unknown=False)
-        return Step(replace(t.with_attempt(sending), retry_requested=False))
+        return Step(replace(known.with_attempt(sending), daily_budget_wait_since=0.0))
     return ignore(t, "this attempt is not waiting to be sent")
 
 
@@ -268,6 +271,7 @@ def on_downtime_detected(t: Transcription, e: events.DowntimeDetected, p: Policy
         pending_transcripts=pending_transcripts,
         recording_wait_since=e.at if t.recording_wait_since else 0.0,
         provider_wait_since=e.at if t.provider_wait_since else 0.0,
+        daily_budget_wait_since=e.at if t.daily_budget_wait_since else 0.0,
     )
     return absence.begun_anew(replace(t, listed_empty_at=0.0))
 

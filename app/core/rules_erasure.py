@@ -85,9 +85,8 @@ def _both(t: Transcription) -> tuple[Command, ...]:
 def _bare(line: Attempt) -> Attempt:
     """For the bill, and to know what is ours at Recall."""
     status = AttemptStatus.REFUSED if line.is_unsent else line.status
-    return Attempt(
-        line.ordinal, line.provider, status, line.key_serial, line.transcript_id, line.error, line.since
-    )
+    bare = Attempt(line.ordinal, line.provider, status, line.key_serial, line.transcript_id, line.error)
+    return replace(bare, since=line.since, is_doubtful=line.is_doubtful, cost=line.cost)
 
 
 def on_results_erased(t: Transcription, e: events.ResultsErased, p: Policy) -> Step:
@@ -127,7 +126,8 @@ def _settled(line: Attempt) -> Attempt:
         return line
     is_known = line.status is AttemptStatus.RUNNING
     status = AttemptStatus.FAILED if is_known else AttemptStatus.REFUSED
-    return replace(line, status=status, error=DELETED if is_known else "it_did_not_happen")
+    error = DELETED if is_known else "it_did_not_happen"
+    return replace(line, status=status, error=error, is_doubtful=False)
 
 
 def not_erased(t: Transcription, e: events.CommandFailed | events.WaitEnded, p: Policy) -> Step:

@@ -66,6 +66,7 @@ def _begun(t: Transcription, wanted: WaitingExtra) -> Transcription:
         listed_empty_at=0.0,
         empty_candidate=None,
         completed_at=None,
+        exceeds_daily_budget=False,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import get_args
 
 from app.core import events, reasons
+from app.core import rules_cost as cost
 from app.core import rules_erasure as erasure
 from app.core import rules_results as results
 from app.core.commands import (
@@ -34,6 +35,8 @@ def on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> St
     if t.phase is Phase.STORED and (t.pending_transcripts or t.superseded):
         fetches = (FetchTranscript(u.transcript_id) for u in t.pending_transcripts)
         return Step(t, (*fetches, *(PublishTranscript(tid) for tid in t.superseded)))
+    if e.over_budget and (now := cost.goes_over_budget(t)) is not None:
+        return now
     if t.phase not in (Phase.FAILED, Phase.SKIPPED):
         return ignore(t, f"nothing to retry: the transcription is {t.phase.value}")
     t = replace(
@@ -43,6 +46,7 @@ def on_retry_asked(t: Transcription, e: events.RetryAsked, policy: Policy) -> St
         retry_requested=True,
         is_by_hand=True,
         is_recording_gone=False,
+        exceeds_daily_budget=e.over_budget,
     )
     is_more = e.budget >= t.next_ordinal  # the person wants another one paid
     t = _taken_up_again(t, is_more=is_more, most=budget(t, policy))

@@ -163,7 +163,7 @@ def on_unwanted(t: Transcription, e: events.Unwanted, p: Policy) -> Step:
 def on_stored(t: Transcription, e: events.Stored, p: Policy) -> Step:
     if not t.pending_transcript(e.transcript_id):
         return ignore(t, "this transcript is stored already")
-    t = t.as_processed(e.transcript_id)
+    t = replace(t.as_processed(e.transcript_id), duration_s=t.duration_s or e.duration_s)
     line = t.attempt_of(transcript_id=e.transcript_id)
     if line is not None:
         status = AttemptStatus.EMPTY if e.is_empty else AttemptStatus.DONE

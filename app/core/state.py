@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from app.core.cost import Cost
 from app.core.policy import Order
 
 
@@ -101,11 +102,17 @@ class Attempt:
     absence: Absence | None = None  # running: of its transcript; unknown: of one, after the last send's hour
     is_recording_unknown: bool = False  # why its latest request was refused
     is_beside: bool = False  # of an extra that ended: its transcript never becomes the result
+    cost: Cost | None = None  # an estimate; None: nothing was made, or its price or the length is not known
 
     @property
     def is_unsent(self) -> bool:
         """Waits to be sent, and nothing was made under it: what was sent has had its definite answer."""
         return self.status is AttemptStatus.CLAIMED and not self.is_doubtful
+
+    @property
+    def is_unpaid(self) -> bool:
+        """Nothing was made under it, for sure."""
+        return self.is_unsent or (self.status is AttemptStatus.REFUSED and not self.is_doubtful)
 
     @property
     def may_be_repeated(self) -> bool:
@@ -190,6 +197,7 @@ class Transcription:
     superseded: tuple[str, ...] = ()  # candidates that did not; their manifests follow the result's
     started_at: float | None = None  # of the recording, where Recall was asked about it
     is_short: bool | None = None  # shorter than a minute; None: Recall has not been asked
+    duration_s: float | None = None  # of the recording, or of its words while Recall was not asked
     is_recording_gone: bool = False
     verdict: str | None = None  # spoken, empty
     language: str | None = None
@@ -206,6 +214,8 @@ class Transcription:
     recording_wait_since: float = 0.0  # the recording is not done, or the news of it was lost
     recording_asks: int = 0
     provider_wait_since: float = 0.0  # every provider that is left is passed over
+    daily_budget_wait_since: float = 0.0  # the next attempt goes beyond what is left of the day
+    exceeds_daily_budget: bool = False  # a person pays for this one all the same
     looks_for_others: int = 0  # at a list in which another party's transcript is being made
     first_heard_at: float = 0.0
     completed_at: float | None = None
@@ -262,7 +272,12 @@ class Transcription:
     def without_waits(self) -> Transcription:
         """The same with each wait to begin anew: the recording is ready, or a create was sent or ordered."""
         return replace(
-            self, recording_wait_since=0.0, recording_asks=0, provider_wait_since=0.0, looks_for_others=0
+            self,
+            recording_wait_since=0.0,
+            recording_asks=0,
+            provider_wait_since=0.0,
+            daily_budget_wait_since=0.0,
+            looks_for_others=0,
         )
 
     def with_attempt(self, attempt: Attempt) -> Transcription:
@@ -388,6 +403,8 @@ def _line(of: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:
     known = _known(of, record)
     if known.get("absence") is not None:
         known["absence"] = Absence(**_known(Absence, known["absence"]))
+    if known.get("cost") is not None:
+        known["cost"] = Cost(**_known(Cost, known["cost"]))
     return known
 
 

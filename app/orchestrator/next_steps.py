@@ -12,6 +12,7 @@ from app.recall.limits import TRANSCRIPTS_PER_RECORDING
 
 _RETRY = "`./afterword retry RECORDING`"
 _PAY = "`./afterword retry RECORDING --budget N`"
+_OVER = "`./afterword retry RECORDING --over-budget`"
 
 NEXT_STEPS: dict[str, str] = {
     reasons.ALL_PROVIDERS_FAILED: (
@@ -82,6 +83,10 @@ NEXT_STEPS: dict[str, str] = {
     reasons.NOT_SETTLED: (
         f"For a day one step was put off again and again: the detail names it and the cause. {_RETRY} "
         "goes on where it stopped."
+    ),
+    reasons.DAILY_BUDGET_REACHED: (
+        "It waited for a day's budget for as long as the policy has patience; nothing was paid for. "
+        f"{_OVER} pays beyond it, {_RETRY} waits again; or raise `daily_budget` under [cost] first."
     ),
     reasons.UNEXPECTED_ANSWER: (
         "For a day Recall, or something on the way to it, answered with a status that means nothing "

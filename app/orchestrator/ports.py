@@ -123,6 +123,7 @@ class Transcriptions(DatabaseClock, Protocol):
         artifact: ArtifactRow | None = None,
         bot_limit: tuple[int, float] | None = None,
         budget: int | None = None,
+        daily_budget: int = 0,
         offer_now: bool = True,
         put_off_s: float | None = None,
         answers: Sequence[Answer] = (),
@@ -141,6 +142,9 @@ class Transcriptions(DatabaseClock, Protocol):
             bot_limit: (most sends, per window seconds) for `send.bot`; used up, nothing is written, and
                 `wait_s` returned.
             budget: Attempts per recording: beside a claimed attempt, a constraint on its ordinal.
+            daily_budget: Of a claim, in millionths of its currency: beyond it with all that its UTC day has
+                already, or where its cost is not known, nothing is written, and `is_over_daily_budget`
+                returned. 0: none.
             put_off_s: The event was ignored while its command is still wanted: that is due again after this.
             answers: What Recall answered meanwhile, for the counts.
             news: What endpoints are told of this change; said again under an id it has, it is sent anew.

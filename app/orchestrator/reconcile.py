@@ -144,6 +144,7 @@ class Reconciler:
             recording.facts.metadata,
             lookup_required=True,
             started_at=recording.facts.started_at,
+            duration_s=recording.facts.duration_s,
         )
         self._service.advance(name, recording.recording_id, event, Source(by=self._by))
         if self._by == "reconcile":

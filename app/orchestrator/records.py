@@ -158,12 +158,17 @@ class Offerable:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a commit left to do: commands due now; or the wait for the bot's rate, nothing written."""
+    """What a commit left to do: commands due now; or why nothing was written."""
 
     offerable: tuple[Offerable, ...] = ()
-    wait_s: float | None = None
+    wait_s: float | None = None  # for the bot's rate
+    is_over_daily_budget: bool = False
     send_id: int | None = None  # of the stamp: what becomes of that one request is noted by it
     announcements: tuple[AnnouncementOffer, ...] = ()
+
+    @property
+    def is_written(self) -> bool:
+        return self.wait_s is None and not self.is_over_daily_budget
 
 
 @dataclass(frozen=True, slots=True)

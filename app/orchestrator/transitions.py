@@ -137,6 +137,7 @@ class Advancer:
             artifact=artifact,
             bot_limit=(CREATES_PER_BOT, policy.durations.rate_window_s * 1.02) if send else None,
             budget=budget(before.transcription, policy),
+            daily_budget=0 if decision.state.exceeds_daily_budget else policy.prices.daily_budget,
             offer_now=offer_now,
             put_off_s=put_off_s,
             answers=source.answers,
@@ -145,7 +146,7 @@ class Advancer:
         if committed.announcements:  # at once: nothing that follows changes what is said
             with suppress(QueueUnavailable):  # the dispatcher offers again
                 self._queue.offer_announcements(committed.announcements)
-        if committed.wait_s is None:  # else the bot's rate is used up, and nothing was written
+        if committed.is_written:  # else the bot's rate or the day's budget is used up
             self._tell(before, decision, event, source)
             self._record_results(before, decision, event, policy)
         if offer_now:

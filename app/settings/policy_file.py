@@ -9,6 +9,7 @@ a field of the same name in `Policy` receives it.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -17,9 +18,11 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
+from app.core.cost import Prices, amount_of, micros_of
 from app.core.durations import Durations
 from app.core.policy import CEILING, FORMATS, Policy, ProviderChoice, Selection
 from app.recall.limits import TRANSCRIPTS_PER_RECORDING
+from app.recall.prices import BUILT_IN_PRICES
 from app.recall.providers import ASYNC_PROVIDERS, BUILT_IN_PROVIDERS, is_misspelt, may_be_async, meant_by
 from app.settings.faults import Say, Table, ended, line_of, must, sentences
 from app.settings.outgoing import WebhookTables
@@ -155,6 +158,49 @@ class ApiTable(Table):
     presigned_downloads: bool = key(False, "files of an object store come from its own addresses")
 
 
+def _priced_provider(name: str) -> str:
+    if not may_be_async(name) or is_misspelt(name):
+        raise ValueError(f"{name!r} is no asynchronous provider of Recall's{_did_you_mean(name)}")
+    return name
+
+
+_Amount = Annotated[float, must(lambda n: 0 <= n <= 1_000_000, "must be between 0 and 1,000,000")]
+
+
+class CostTable(Table):
+    """Prices, by which costs are estimated, and what a day may cost."""
+
+    currency: Annotated[
+        str, must(lambda s: re.fullmatch("[A-Z]{3}", s), "{!r} is no code of a currency, such as USD")
+    ] = key(BUILT_IN_PRICES.currency, "of all amounts; prices that are built in are in USD")
+    daily_budget: _Amount = key(0.0, "of a UTC day, all workspaces together. 0: none")
+    separate_streams_factor: Annotated[float, must(lambda n: 1 <= n <= 10, "must be between 1 and 10")] = key(
+        BUILT_IN_PRICES.separate_streams_factor, "what separate streams multiply a price by"
+    )
+    per_hour: dict[Annotated[str, AfterValidator(_priced_provider)], _Amount] = key(
+        {name: amount_of(micros) for name, micros in BUILT_IN_PRICES.per_hour.items()},
+        "by provider, for an hour of recording",
+    )
+
+    def prices(self) -> Prices:
+        """What is given over what is built in, which is in its own currency."""
+        is_same = self.currency == BUILT_IN_PRICES.currency
+        built_in = BUILT_IN_PRICES.per_hour if is_same else {}
+        given = self.per_hour if is_same or "per_hour" in self.model_fields_set else {}
+        per_hour = {**built_in, **{name: micros_of(amount) for name, amount in given.items()}}
+        return Prices(self.currency, per_hour, self.separate_streams_factor, micros_of(self.daily_budget))
+
+
+def _of_priced_providers(cost: CostTable, info: Any) -> CostTable:
+    unpriced = [name for name in info.data.get("providers", ()) if cost.prices().lacks(name)]
+    if unpriced:
+        raise ValueError(
+            f"cost.daily_budget: {', '.join(unpriced)} has no price to hold against it; name one under "
+            "[cost.per_hour], or leave the provider out"
+        )
+    return cost
+
+
 class PolicyTables(Table):
     """The whole file. What the check of one key needs of another one stands below that."""
 
@@ -195,6 +241,9 @@ class PolicyTables(Table):
     api: ApiTable = key(ApiTable(), "what /v1 allows")
     webhooks: WebhookTables = key({}, "who is told what became of a recording")
     retention: RetentionTable = key(RetentionTable(), "how long what is stored is kept")
+    cost: Annotated[CostTable, AfterValidator(_of_priced_providers)] = key(
+        CostTable(), "what attempts cost, and how much of it a day may have"
+    )
 
     def policy(self, *, time_scale: float) -> Policy:
         """What core decides by; keys that it knows by the same name are passed on as they are."""
@@ -218,6 +267,7 @@ class PolicyTables(Table):
             "results_kept_s": self.retention.results_days * 86_400 / time_scale,
             "rows_kept_s": self.retention.rows_days * 86_400 / time_scale,
             "delete_at_recall": self.retention.delete_at_recall,
+            "prices": self.cost.prices(),
         }
         return Policy(**{name: getattr(self, name) for name in names} | made)
 

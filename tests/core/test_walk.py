@@ -325,6 +325,9 @@ def test_a_person_revives_what_failed_or_was_skipped_and_pays_within_the_budget_
     for before, event, _, after, decision in transitions:
         if not isinstance(event, ev.RetryAsked) or decision.ignored is not None:
             continue
+        if event.over_budget and before.state.phase is Phase.CREATING:
+            assert before.state.daily_budget_wait_since, "only what waits for the budget goes beyond it"
+            continue
         revived[before.state.phase] += 1
         if before.state.phase is Phase.STORED:
             assert after.state.attempts == before.state.attempts, "what is stored is paid no further"
@@ -336,6 +339,16 @@ def test_a_person_revives_what_failed_or_was_skipped_and_pays_within_the_budget_
             assert after.state.planned <= max(cast.policy.attempts, before.state.budget, event.budget)
     assert (revived[Phase.FAILED] > 100) is bool(cast.retries)
     assert (revived[Phase.SKIPPED] > 5) is bool(cast.retries and cast.has_policy_changes)
+
+
+def test_an_attempt_has_a_cost_as_long_as_it_may_be_charged_for(worlds: list[World], cast: Cast) -> None:
+    costs: Counter[bool] = Counter()
+    for world in worlds:
+        for line in world.state.attempts:
+            costs[line.cost is not None] += 1
+            assert line.cost is None or not line.is_unpaid, "what was not made is not given back"
+            assert line.cost is not None or line.is_unpaid or not cast.has_daily_budget
+    assert (costs[True] > 100) is cast.has_daily_budget
 
 
 def test_every_failure_has_a_name(transitions: list[Transition]) -> None:
@@ -392,6 +405,9 @@ def _grim_create(world: World, command: CreateTranscript, policy: Policy, mood: 
     line = world.state.attempt_of(ordinal=ordinal)
     if line is None or line.status is not AttemptStatus.SENDING:
         event = walk.before_the_send(world.state, command, policy)
+        is_new = isinstance(event, ev.Sending) and (line is None or not line.is_doubtful)
+        if mood == "busy" and policy.prices.daily_budget and is_new:
+            event = ev.DailyBudgetReached(LATE, ordinal, command.provider, 600.0)
         yield event
         if not isinstance(event, ev.Sending):
             return

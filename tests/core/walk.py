@@ -30,6 +30,7 @@ from app.core.commands import (
     PublishTranscript,
     RenderTranscript,
 )
+from app.core.cost import MICROS, Cost, Prices
 from app.core.machine import Decision, decide
 from app.core.policy import Policy, ProviderChoice
 from app.core.rules_create import why_not_send
@@ -80,6 +81,7 @@ class Cast:
     extras: tuple[str, ...] = ()  # orders of a further transcript beside the result
     besides: tuple[str, ...] = ()  # the same, to compare with
     has_renders: bool = False  # a person asks for formats
+    has_daily_budget: bool = False  # which may be reached before any claim
 
     @property
     def most_extras(self) -> int:
@@ -174,6 +176,16 @@ CASTS = {
         has_looks=False,
         has_empties=False,
         has_forgotten=False,
+    ),
+    "one provider, a daily budget": Cast(
+        Policy(BOTH[:1], 1, prices=Prices("USD", {"a_async": MICROS}, 1.0, 5 * MICROS)),
+        has_daily_budget=True,
+        has_silences=True,
+        has_erasures=True,
+        has_looks=False,
+        has_empties=False,
+        has_forgotten=False,
+        retries=(0,),
     ),
     "one provider, and it is down": Cast(
         Policy(BOTH[:1], 1, tripped_providers=frozenset({"a_async"})), (REALTIME,)
@@ -301,6 +313,9 @@ def _create_answers(state: Transcription, command: CreateTranscript, cast: Cast)
             yield ev.NoLongerWanted(NOW, command.ordinal, "deselected", "excluded")
             yield ev.NoLongerWanted(NOW, command.ordinal, "provider_left", command.provider)
             yield ev.NoLongerWanted(NOW, command.ordinal, "no_further_attempt", "attempts")
+        if cast.has_daily_budget and (line is None or not line.is_doubtful):
+            for at in (NOW, LATE):
+                yield ev.DailyBudgetReached(at, command.ordinal, command.provider, 600.0, 1800.0)
         if cast.policy.tripped_providers and line is None:
             yield ev.ProviderDown(NOW, command.ordinal, command.provider)
         if cast.has_policy_changes and line is None:
@@ -387,7 +402,12 @@ def _tried_often(state: Transcription) -> Transcription:
 
 
 # What no rule reads any more once a transcript is stored.
-_PAST: dict[str, Any] = {"is_recording_done": True, "retry_requested": False, "budget": 0}
+_PAST: dict[str, Any] = {
+    "is_recording_done": True,
+    "retry_requested": False,
+    "budget": 0,
+    "exceeds_daily_budget": False,
+}
 
 
 @lru_cache(10_000)
@@ -404,6 +424,8 @@ def forget(state: Transcription) -> Transcription:
         recording_asks=min(state.recording_asks, 1) if state.phase is Phase.NEW else 0,
         recording_wait_since=NOW if state.recording_wait_since and state.phase not in ENDS else 0.0,
         provider_wait_since=NOW if state.provider_wait_since and state.phase not in ENDS else 0.0,
+        daily_budget_wait_since=NOW if state.daily_budget_wait_since and state.phase not in ENDS else 0.0,
+        duration_s=None,
         looks_for_others=0,
         reason=state.reason if state.reason in REVIVABLE else None,
         first_heard_at=0.0,
@@ -426,6 +448,7 @@ def _forget_line(line: Attempt) -> Attempt:
         blocked=0,
         error=None,
         is_recording_unknown=False,
+        cost=_forget_cost(line),
         key_serial=min(line.key_serial, 1),
     )
     return replace(bare, absence=_forget_absence(line.absence))
@@ -435,6 +458,11 @@ def _forget_line(line: Attempt) -> Attempt:
 def _forget_pending(pending: PendingTranscript) -> PendingTranscript:
     bare = replace(pending, since=NOW, tries=0, absence=_forget_absence(pending.absence))
     return replace(bare, digest=None, digests=0, digest_at=0.0)
+
+
+def _forget_cost(line: Attempt) -> Cost | None:
+    """Whether there is one."""
+    return None if line.cost is None else Cost(MICROS, line.cost.currency, 0)
 
 
 def _forget_absence(absence: Absence | None) -> Absence | None:
@@ -466,6 +494,8 @@ def moves(world: World, cast: Cast) -> Iterator[tuple[ev.Event, Command | None]]
 def _by_hand(world: World, cast: Cast) -> Iterator[ev.Event]:
     """What people and programs order."""
     yield from (ev.RetryAsked(NOW, budget) for budget in cast.retries)
+    if cast.has_daily_budget:
+        yield from (ev.RetryAsked(NOW, budget, over_budget=True) for budget in cast.retries)
     if cast.has_renders:
         yield from (ev.RenderAsked(NOW, tid) for tid in sorted(world.state.processed_transcripts))
     if cast.has_erasures:

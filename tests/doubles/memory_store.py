@@ -83,6 +83,7 @@ class MemoryStore(MemoryInbox):
         artifact: ArtifactRow | None = None,
         bot_limit: tuple[int, float] | None = None,
         budget: int | None = None,
+        daily_budget: int = 0,
         offer_now: bool = True,
         put_off_s: float | None = None,
         answers: Sequence[Answer] = (),
@@ -99,6 +100,8 @@ class MemoryStore(MemoryInbox):
             wait_s = self._wait_for_bot(after.workspace, send, bot_limit)
             if wait_s is not None:
                 return Committed(wait_s=wait_s)
+            if send is not None and daily_budget and self._is_over(known, after, send, daily_budget):
+                return Committed(is_over_daily_budget=True)
             # Everything is allowed: from here on nothing can fail.
             self.recordings[recording] = known
             self._mark(source, event, put_off_s)
@@ -161,6 +164,17 @@ class MemoryStore(MemoryInbox):
         wait_s = stamps[-most] + window_s - self.now() if len(stamps) >= most else 0.0
         return wait_s if wait_s > 0 else None
 
+    def _is_over(self, known: RecordingRow, after: Transcription, send: Send, daily_budget: int) -> bool:
+        old, line = (s.attempt_of(ordinal=send.ordinal) for s in (known.transcription, after))
+        if old is not None and not old.is_unpaid:
+            return False
+        if line is None or line.cost is None:
+            return True
+        others = [row.transcription for row in self.recordings.values() if row is not known]
+        costs = [a.cost for state in (*others, after) for a in state.attempts if a.cost is not None]
+        spent = (c.micros for c in costs if c.day >= line.cost.day and c.currency == line.cost.currency)
+        return sum(spent) > daily_budget
+
     def _replace(
         self,
         recording: Recording,
@@ -185,6 +199,7 @@ class MemoryStore(MemoryInbox):
                 due_at=self.now() + max(command.after_s, 0.0),
                 offered_at=self.now() if is_due and offer_now else None,
                 is_held=is_held and not is_due,
+                waits_for="daily_budget" if isinstance(event, events.DailyBudgetReached) else None,
                 wanted_since=self._wanted_since(source, command),
             )
             if is_due and offer_now:

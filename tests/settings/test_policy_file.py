@@ -14,6 +14,7 @@ import pytest
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from app.core.cost import Prices
 from app.core.durations import Durations
 from app.core.policy import Policy, ProviderChoice, Selection
 from app.recall.providers import BUILT_IN_PROVIDERS
@@ -71,7 +72,7 @@ def _keys(tables: Mapping[str, Any], *, around: str = "") -> set[str]:
     found = set()
     for name, value in tables.items():
         found.add(around + name)
-        if name in ("select", "api", "retention"):
+        if name in ("select", "api", "retention", "cost"):
             found |= _keys(value, around=f"{name}.")
     return found
 
@@ -105,6 +106,10 @@ def test_every_key_arrives(load: Load, root: Path) -> None:
         minimum_duration_s = 30
         include = { team = "sales" }
         exclude = { secret = "yes" }
+        [cost]
+        daily_budget = 12.5
+        separate_streams_factor = 1
+        per_hour = { gladia_v2_async = 0.61, deepgram_async = 0.552, recallai_async = 0 }
         """,
     )
     assert policy == Policy(
@@ -129,6 +134,17 @@ def test_every_key_arrives(load: Load, root: Path) -> None:
             minimum_duration_s=30.0,
         ),
         durations=Durations(first_ask_s=120.0, give_up_s=9000.0),
+        prices=Prices(
+            "USD",
+            {
+                "recallai_async": 0,
+                "assembly_ai_async": 210_000,
+                "gladia_v2_async": 610_000,
+                "deepgram_async": 552_000,
+            },
+            separate_streams_factor=1.0,
+            daily_budget=12_500_000,
+        ),
     )
 
 
@@ -229,6 +245,20 @@ FAULTS = [
     ("[retention]\nrows_days = 40000", "must be between 0 (for ever) and 36,500 days"),
     ("[retention]\ndelete_at_recall = 'media'", "retention"),
     ("[retention]\ndays = 1", "retention"),
+    ("cost = 1", "cost has the wrong type"),
+    ("[cost]\nbudget = 1", "Unknown key 'budget' in policy [cost]; did you mean 'daily_budget'?"),
+    ("[cost]\ncurrency = '$'", "cost.currency: '$' is no code of a currency"),
+    ("[cost]\ndaily_budget = -1", "cost.daily_budget: must be between 0 and 1,000,000"),
+    ("[cost]\ndaily_budget = nan", "cost.daily_budget: must be between 0 and 1,000,000"),
+    ("[cost]\nseparate_streams_factor = 0.5", "must be between 1 and 10"),
+    ("[cost.per_hour]\nrecallai_async = -1", "must be between 0 and 1,000,000"),
+    ("[cost.per_hour]\nrecallai_async = '1'", "recallai_async has the wrong type"),
+    ("[cost.per_hour]\ndeepgram = 1", "asynchronous provider of Recall's; did you mean deepgram_async"),
+    ("[cost]\ndaily_budget = 1", "line 1: cost.daily_budget: deepgram_async has no price"),
+    (
+        "[cost]\ncurrency = 'EUR'\ndaily_budget = 1",
+        "recallai_async, assembly_ai_async, deepgram_async has no price",
+    ),
     ("want_realtime = 1", "want_realtime has the wrong type"),
     ("prune_stored = 1", "prune_stored has the wrong type"),
     ("participants = 1", "participants has the wrong type"),
@@ -276,6 +306,20 @@ def test_faulty_policy_is_one_problem_that_says_what_would_be_right(
     (found,) = problems(**_HOOKS)
     assert problem in found
     assert "hunter2" not in found
+
+
+def test_a_budget_is_held_against_the_providers_that_are_used(
+    load: Load, problems: Problems, root: Path
+) -> None:
+    policy = policy_of(load, root, "[cost]\ndaily_budget = 1", AFTERWORD_PROVIDERS="recallai_async")
+    assert (policy.prices.daily_budget, policy.prices.lacks("deepgram_async")) == (1_000_000, True)
+    (problem,) = problems(AFTERWORD_PROVIDERS="rev_async")
+    assert "rev_async has no price" in problem
+
+
+def test_prices_that_are_built_in_count_in_their_own_currency_alone(load: Load, root: Path) -> None:
+    text = "[cost]\ncurrency = 'EUR'\nper_hour = { rev_async = 2 }"
+    assert policy_of(load, root, text).prices.per_hour == {"rev_async": 2_000_000}
 
 
 def test_a_webhook_arrives_with_its_secrets_wherever_they_stand(load: Load, root: Path) -> None:

@@ -23,6 +23,8 @@ from app.core.policy import CEILING
 # No lease and no offer lies this far ahead, unless the database's clock was set back since.
 CLOCK_WAS_SET_BACK_S = 600.0
 
+DAILY_BUDGET = "daily_budget"  # what a create waits for: `commands.waits_for`
+
 _IDS = uuid.UUID("6f6a2c1e-2f0b-5d57-9f38-0b5d6f1d8a41")  # never change: ids of transcriptions hang on it
 
 
@@ -169,12 +171,20 @@ attempts = sa.Table(
     sa.Column("transcript_id", sa.Text),
     sa.Column("error", sa.Text),
     _number("budget"),  # how many attempts were allowed when this one was claimed
+    sa.Column("cost", sa.BigInteger),  # millionths of the currency: `app.core.cost.Cost`
+    sa.Column("currency", sa.Text),
+    sa.Column("cost_day", sa.Integer),
     *_times("claimed_at", "updated_at"),
     sa.UniqueConstraint("workspace", "recording_id", "ordinal"),
     sa.CheckConstraint(f"ordinal BETWEEN 1 AND {CEILING}", name="ordinal"),
     sa.CheckConstraint("ordinal <= budget", name="budget"),
     _of_transcription(),
     sa.Index("ix_attempts_fate", "provider", "status"),
+    sa.Index(
+        "ix_attempts_cost",
+        *("cost_day", "currency", "workspace", "provider", "cost"),
+        **_where("cost_day IS NOT NULL"),
+    ),
     sa.Index(
         "ix_attempts_transcript",
         "transcript_id",
@@ -222,6 +232,7 @@ commands = sa.Table(
     sa.UniqueConstraint("workspace", "recording_id", "key"),
     _of_transcription(),
     sa.Index("ix_commands_due", "due_at", "id"),
+    sa.Index("ix_commands_daily_budget", "workspace", **_where(f"waits_for = '{DAILY_BUDGET}'")),
     sqlite_autoincrement=True,  # rows come and go, and an id in Redis must never mean another command
 )
 

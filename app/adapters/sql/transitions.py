@@ -27,9 +27,11 @@ from app.adapters.sql.errors import is_deadlock, violated
 from app.adapters.sql.loading import PREDATES_DOWNTIME, Loading
 from app.adapters.sql.outbox import is_ours
 from app.adapters.sql.sends_and_rates import may_have_left
+from app.adapters.sql.spending import Spending
 from app.adapters.sql.tables import is_of
 from app.core import commands, events
 from app.core import state as states
+from app.core.cost import Cost
 from app.core.machine import Decision
 from app.core.state import Phase, Transcription
 from app.errors import AlreadyApplied, BudgetExceeded, LeaseLost, Stale, StoreUnavailable
@@ -47,14 +49,14 @@ from app.orchestrator.records import (
 from app.recall.types import Answer
 
 
-class _BotBusy(Exception):
+class _NothingWritten(Exception):
     """Leaves the transaction so that nothing of it is written."""
 
-    def __init__(self, wait_s: float) -> None:
-        self.wait_s = wait_s
+    def __init__(self, committed: Committed) -> None:
+        self.committed = committed
 
 
-class Transitions(Loading, Announcements, Erasure):
+class Transitions(Loading, Announcements, Erasure, Spending):
     """`app.orchestrator.ports.Transcriptions`."""
 
     def commit(
@@ -68,6 +70,7 @@ class Transitions(Loading, Announcements, Erasure):
         artifact: ArtifactRow | None = None,
         bot_limit: tuple[int, float] | None = None,
         budget: int | None = None,
+        daily_budget: int = 0,
         offer_now: bool = True,
         put_off_s: float | None = None,
         answers: Sequence[Answer] = (),
@@ -94,9 +97,11 @@ class Transitions(Loading, Announcements, Erasure):
                 # Last: rows that every commit writes, held for the shortest time.
                 self.count_end(connection, before.transcription, after)
                 self.count_answers(connection, after.workspace, answers)
+                if daily_budget:
+                    self._hold_to_budget(connection, before.transcription, after, send, daily_budget)
                 return Committed(offerable, send_id=send_id, announcements=announced)
-        except _BotBusy as busy:
-            return Committed(wait_s=busy.wait_s)
+        except _NothingWritten as refused:
+            return refused.committed
         except StoreUnavailable as error:
             if is_deadlock(error.__cause__):
                 raise Stale("another transaction was in the way") from error
@@ -176,6 +181,7 @@ class Transitions(Loading, Announcements, Erasure):
                 "transcript_id": line.transcript_id,
                 "error": line.error,
                 "updated_at": self.db_now,
+                **_cost_columns(line.cost),
             }
             if line.ordinal in known:
                 of_line = sa.and_(of_recording, t.attempts.c.ordinal == line.ordinal)
@@ -192,10 +198,28 @@ class Transitions(Loading, Announcements, Erasure):
         if bot_limit is not None:
             wait_s = self._wait_for_bot(connection, after.workspace, send.bot, bot_limit)
             if wait_s is not None:
-                raise _BotBusy(wait_s)
+                raise _NothingWritten(Committed(wait_s=wait_s))
         of_recording = {"workspace": after.workspace, "recording_id": after.recording_id}
         stamp = t.sends.insert().values(**of_recording, **asdict(send), stamped_at=self.db_now)
         return int(connection.execute(stamp.returning(t.sends.c.id)).scalar_one())
+
+    def _hold_to_budget(
+        self,
+        connection: Connection,
+        before: Transcription,
+        after: Transcription,
+        send: Send | None,
+        daily_budget: int,
+    ) -> None:
+        """A claim; a repetition under the same key has its place in the budget already."""
+        if send is None:
+            return
+        line, old = after.attempt_of(ordinal=send.ordinal), before.attempt_of(ordinal=send.ordinal)
+        cost = line.cost if line is not None else None
+        if old is not None and not old.is_unpaid:
+            return
+        if cost is None or not self.is_within(connection, cost, daily_budget):
+            raise _NothingWritten(Committed(is_over_daily_budget=True))
 
     def _drop_bodies(self, connection: Connection, before: Loaded, after: Transcription) -> None:
         """What was sent is kept while it may have to be repeated, and no longer."""
@@ -258,6 +282,8 @@ class Transitions(Loading, Announcements, Erasure):
             is_offered = offer_now and command.after_s <= 0
             flags: dict[str, Any] = {"is_held": is_held and command.after_s > 0}
             flags["offered_at"] = self.db_now if is_offered else None
+            if isinstance(event, events.DailyBudgetReached):
+                flags["waits_for"] = t.DAILY_BUDGET
             if source.command is not None and commands.is_same_wish(source.command.command, command):
                 flags["wanted_since"] = source.command.wanted_since
             row_id = self._put_command(connection, after, command, flags)
@@ -295,6 +321,12 @@ def _state_columns(after: Transcription, now: sa.ColumnElement[float]) -> dict[s
         "provider": after.provider,
         "reason": after.reason,
     }
+
+
+def _cost_columns(cost: Cost | None) -> dict[str, Any]:
+    if cost is None:
+        return {"cost": None, "currency": None, "cost_day": None}
+    return {"cost": cost.micros, "currency": cost.currency, "cost_day": cost.day}
 
 
 def _execute_or_stale(connection: Connection, statement: sa.UpdateBase) -> int:

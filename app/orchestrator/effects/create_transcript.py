@@ -20,6 +20,7 @@ from dataclasses import replace
 
 from app.core import events
 from app.core.commands import CreateTranscript
+from app.core.cost import DAY_S
 from app.core.machine import is_wanted
 from app.core.rules_create import why_not_send
 from app.core.state import Attempt, AttemptStatus
@@ -40,9 +41,9 @@ def create(context: CommandContext) -> Outcome:
     line = context.state.attempt_of(ordinal=command.ordinal)
     if line is not None and line.status is AttemptStatus.SENDING:
         return Happened(events.CreateUnknown(context.now(), command.ordinal, "no_word_after_the_stamp"))
-    unsent = _why_not(context, command, line)
-    if unsent is not None:
-        return unsent
+    duration_s = _checked(context, command, line)
+    if isinstance(duration_s, Outcome):
+        return duration_s
     # Read before the key's age is asked and before the commit: a process that is stopped in between finds its
     # stamp older than it is, never younger.
     stamped_at = context.clock.boottime()
@@ -51,7 +52,7 @@ def create(context: CommandContext) -> Outcome:
     body = _body(context, command, line)
     claim: int | Outcome | None = None
     try:
-        claim = _claim(context, command, body)
+        claim = _claim(context, command, body, duration_s)
     finally:
         is_probe = line is None and command.provider in context.tripped
         if is_probe and not isinstance(claim, int):  # nothing was tried: another may be the probe
@@ -74,18 +75,34 @@ def create(context: CommandContext) -> Outcome:
 # -- before the claim ------------------------------------------------------------------------------
 
 
-def _why_not(context: CommandContext, command: CreateTranscript, line: Attempt | None) -> Outcome | None:
+def _checked(
+    context: CommandContext, command: CreateTranscript, line: Attempt | None
+) -> Outcome | float | None:
     """
     Before every send under a fresh key: does the policy of now want this recording, with this provider? And
     before the first claim of an attempt: is its provider up?
+
+    Returns:
+        Why it is not sent now; else the recording's length in seconds, where it is known.
     """
     unwanted = why_not_send(context.state, command.ordinal, command.provider, context.policy)
     if unwanted is not None:
         return Happened(replace(unwanted, at=context.now()))
-    if line is None or not line.is_doubtful:
-        too_short = _why_too_short(context, command)
-        if too_short is not None:
-            return too_short
+    duration_s = context.state.duration_s
+    minimum_s = _minimum_s(context, command, line)
+    is_fresh = line is None or not line.is_doubtful
+    if duration_s is None and is_fresh and (minimum_s > 0 or context.policy.prices.daily_budget):
+        facts = context.read("retrieve", lambda: context.recall.recording(context.recording_id))
+        if isinstance(facts, Unanswered):
+            return facts
+        duration_s = facts.duration_s
+    if duration_s is not None and duration_s < minimum_s:
+        why = f"shorter than {minimum_s:g} seconds"
+        return Happened(events.NoLongerWanted(context.now(), command.ordinal, "deselected", why))
+    return _why_down(context, command, line) or duration_s
+
+
+def _why_down(context: CommandContext, command: CreateTranscript, line: Attempt | None) -> Outcome | None:
     if line is not None or command.provider not in context.tripped:
         return None
     probe_s = context.policy.durations.provider_probe_at_most_s
@@ -95,19 +112,13 @@ def _why_not(context: CommandContext, command: CreateTranscript, line: Attempt |
     return Happened(events.ProviderDown(at, command.ordinal, command.provider))
 
 
-def _why_too_short(context: CommandContext, command: CreateTranscript) -> Outcome | None:
-    """Only asks Recall when the policy has a minimum duration, and before anything was made."""
-    minimum_s, state = context.policy.select.minimum_duration_s, context.state
+def _minimum_s(context: CommandContext, command: CreateTranscript, line: Attempt | None) -> float:
+    """What a recording must last, which is asked before anything was made."""
+    state, is_repeated = context.state, line is not None and line.is_doubtful
     is_first = all(a.ordinal == command.ordinal for a in state.attempts)
-    if minimum_s <= 0 or not is_first or state.is_by_hand:
-        return None
-    facts = context.read("retrieve", lambda: context.recall.recording(context.recording_id))
-    if isinstance(facts, Unanswered):
-        return facts
-    if facts.duration_s is None or facts.duration_s >= minimum_s:
-        return None
-    why = f"shorter than {minimum_s:g} seconds"
-    return Happened(events.NoLongerWanted(context.now(), command.ordinal, "deselected", why))
+    return (
+        0.0 if state.is_by_hand or not is_first or is_repeated else context.policy.select.minimum_duration_s
+    )
 
 
 def _is_too_late_to_repeat(context: CommandContext, command: CreateTranscript) -> bool:
@@ -152,7 +163,9 @@ def _order(context: CommandContext, command: CreateTranscript) -> CreateOrder:
     )
 
 
-def _claim(context: CommandContext, command: CreateTranscript, body: bytes) -> int | Outcome:
+def _claim(
+    context: CommandContext, command: CreateTranscript, body: bytes, duration_s: float | None
+) -> int | Outcome:
     """Commits claim, stamp, key and bytes at once; the stamp's id, or why nothing was committed."""
     order = _order(context, command)
     send = Send(
@@ -164,7 +177,7 @@ def _claim(context: CommandContext, command: CreateTranscript, body: bytes) -> i
         bot=context.state.bot_id or context.recording_id,
         body=body,
     )
-    sending = events.Sending(context.now(), command.ordinal, command.provider, command.key_serial)
+    sending = events.Sending(context.now(), command.ordinal, command.provider, command.key_serial, duration_s)
     try:
         decision, committed = context.claim(sending, send)
     except BudgetExceeded:
@@ -175,8 +188,20 @@ def _claim(context: CommandContext, command: CreateTranscript, body: bytes) -> i
         return NotWanted()
     if committed.wait_s is not None:
         return Later(committed.wait_s, "rate_of_the_bot", ends_by_itself=True)
+    if committed.is_over_daily_budget:
+        return _over_daily_budget(context, command, duration_s)
     assert committed.send_id is not None
     return committed.send_id
+
+
+def _over_daily_budget(
+    context: CommandContext, command: CreateTranscript, duration_s: float | None
+) -> Outcome:
+    at = context.now_excluding_pauses(
+        context.state.daily_budget_wait_since or context.now(), for_creates=True
+    )
+    left_s = DAY_S - context.now() % DAY_S + 1.0
+    return Happened(events.DailyBudgetReached(at, command.ordinal, command.provider, left_s, duration_s))
 
 
 # -- after the POST --------------------------------------------------------------------------------

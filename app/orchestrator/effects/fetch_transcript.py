@@ -329,6 +329,7 @@ def _finished(context: CommandContext, manifest: Manifest) -> Outcome:
         language=manifest.summary.language,
         is_empty=is_empty,
         is_adopted=manifest.is_adopted,
+        duration_s=(manifest.summary.duration_ms or 0) / 1000 or None,
     )
     draft = build_manifest(manifest).decode() if is_empty else None
     return Happened(stored, artifact_row(context, manifest, draft=draft))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.core.scenes import (
     absences,
+    costs,
     creates,
     empties,
     erasures,
@@ -28,4 +29,5 @@ SCENES = (
     *erasures.SCENES,
     *orders.SCENES,
     *extras.SCENES,
+    *costs.SCENES,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.core import events as ev
+from app.core.cost import Prices
 from app.core.events import Refusal
 from app.core.policy import Order, Policy
 from tests.core.dialogues import BOTH, TWO, Scene
@@ -51,6 +52,12 @@ BESIDE_EMPTY: Events = (
     ev.Sending(261.0, 2, B, 0),
     ev.Created(262.0, 2, T2, B),
 )
+BESIDE_BUSY: Events = (
+    ev.Sending(261.0, 2, B, 0),
+    ev.CreateRefused(262.0, 2, Refusal.BUSY, "http_429"),
+)
+LEFT = ev.NoLongerWanted(270.0, 2, "provider_left", B)
+PRICED = replace(TWO, prices=Prices("USD", {A: 1}, 1.0, 9))
 WAITING = ev.ExtraOrdered(263.0, "c2", Order(provider="c_async"), is_beside=True)
 DUE = ev.ExtraDue(400.0)
 BESIDE_FAILED: Events = (*BESIDE_RUNNING, failed(300.0, T2, 2, "x"))
@@ -159,6 +166,17 @@ _SHADOWS: tuple[tuple[str, Events, Events], ...] = (
 SCENES: tuple[Scene, ...] = (
     *(Scene(f"to compare with: {title}", told, given) for title, told, given in _BESIDE),
     *(Scene(f"a shadow: {title}", told, given, SHADOWED, TWO) for title, told, given in _SHADOWS),
+    Scene(
+        "to compare with: a provider without a price goes to no other under a daily budget",
+        (BESIDE, ev.Listed(260.0, 0, (SEEN,))),
+        STORED,
+        PRICED,
+        TWO,
+    ),
+    *(
+        Scene(f"to compare with: {title}, then its provider leaves", (LEFT,), (*BESIDE_PLANNED, *given))
+        for title, given in (("planned", ()), ("refused for a moment", BESIDE_BUSY))
+    ),
     Scene("a shadow: all is deleted at Recall after the last", FIRST_RESULT, UNSTORED, SHADOWED_AND_GONE),
     Scene("a shadow: of another share", FIRST_RESULT, UNSTORED, replace(SHADOWED, shadow_percent=0.001)),
     *(Scene(f"an extra: {title}", told, given) for title, told, given in _SCENES),
