@@ -15,14 +15,14 @@ from dataclasses import replace
 
 from app.core import events
 from app.core.commands import BeginExtra, Command, PublishTranscript
-from app.core.policy import CEILING, Policy
+from app.core.policy import CEILING, Order, Policy
 from app.core.state import ENDS, Attempt, AttemptStatus, Extra, Phase, Transcription, WaitingExtra
 from app.core.step import Step, ignore
 
 
 def on_extra_ordered(t: Transcription, e: events.ExtraOrdered, policy: Policy) -> Step:
     """One order is one attempt, however often it is told; Recall's list is read before it is paid for."""
-    why = _why_not(t, e.order)
+    why = _why_not(t, e.order) or _why_other(e.intent, policy)
     if why is not None:
         return ignore(t, why)
     wanted = WaitingExtra(e.order, e.intent, e.is_beside)
@@ -40,6 +40,11 @@ def _why_not(t: Transcription, order: str) -> str | None:
     if not t.is_idle and t.extra is None and not t.waiting_extras:
         return "something of it is still under way"
     return _why_none(t, after=len(t.waiting_extras))
+
+
+def _why_other(order: Order, policy: Policy) -> str | None:
+    first = next((choice.key for choice in policy.intended(order).providers), None)
+    return f"the policy passes {order.provider} over" if order.provider not in (None, first) else None
 
 
 def _why_none(t: Transcription, *, after: int = 0) -> str | None:

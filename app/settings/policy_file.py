@@ -201,6 +201,23 @@ def _of_priced_providers(cost: CostTable, info: Any) -> CostTable:
     return cost
 
 
+class ShadowTable(Table):
+    """Further transcripts beside the result, to compare with: each is paid for, none is ever the result."""
+
+    percent: Annotated[float, must(lambda n: 0 <= n <= 100, "must be between 0 and 100")] = key(
+        0.0, "of the recordings that are transcribed here; always the same ones"
+    )
+    providers: list[Annotated[str, AfterValidator(_priced_provider)]] = key(
+        [], "Recall's keys, one after the other"
+    )
+
+
+def _with_providers(shadow: ShadowTable) -> ShadowTable:
+    if shadow.percent > 0 and not shadow.providers:
+        raise ValueError("percent without providers compares with nothing; name one, or leave percent out")
+    return shadow
+
+
 class PolicyTables(Table):
     """The whole file. What the check of one key needs of another one stands below that."""
 
@@ -237,6 +254,9 @@ class PolicyTables(Table):
     )
     prune_stored: bool = key(False, "finished transcripts that are stored here may be deleted at Recall")
     search: bool = key(True, "keep an index of what was said, beside or in the database")
+    shadow: Annotated[ShadowTable, AfterValidator(_with_providers)] = key(
+        ShadowTable(), "a share of the recordings by further providers, to compare with"
+    )
     select: SelectTable = key(SelectTable(), "which recordings")
     api: ApiTable = key(ApiTable(), "what /v1 allows")
     webhooks: WebhookTables = key({}, "who is told what became of a recording")
@@ -267,6 +287,8 @@ class PolicyTables(Table):
             "results_kept_s": self.retention.results_days * 86_400 / time_scale,
             "rows_kept_s": self.retention.rows_days * 86_400 / time_scale,
             "delete_at_recall": self.retention.delete_at_recall,
+            "shadow_percent": self.shadow.percent,
+            "shadow_providers": tuple(dict.fromkeys(self.shadow.providers)),
             "prices": self.cost.prices(),
         }
         return Policy(**{name: getattr(self, name) for name in names} | made)

@@ -72,7 +72,7 @@ def _keys(tables: Mapping[str, Any], *, around: str = "") -> set[str]:
     found = set()
     for name, value in tables.items():
         found.add(around + name)
-        if name in ("select", "api", "retention", "cost"):
+        if name in ("select", "api", "retention", "cost", "shadow"):
             found |= _keys(value, around=f"{name}.")
     return found
 
@@ -106,6 +106,9 @@ def test_every_key_arrives(load: Load, root: Path) -> None:
         minimum_duration_s = 30
         include = { team = "sales" }
         exclude = { secret = "yes" }
+        [shadow]
+        percent = 2.5
+        providers = ["rev_async", "deepgram_async", "rev_async"]
         [cost]
         daily_budget = 12.5
         separate_streams_factor = 1
@@ -127,6 +130,8 @@ def test_every_key_arrives(load: Load, root: Path) -> None:
         prune_stored=True,
         formats=("transcript.srt",),
         participants=True,
+        shadow_percent=2.5,
+        shadow_providers=("rev_async", "deepgram_async"),
         select=Selection(
             default="none",
             include=(("team", "sales"),),
@@ -245,6 +250,9 @@ FAULTS = [
     ("[retention]\nrows_days = 40000", "must be between 0 (for ever) and 36,500 days"),
     ("[retention]\ndelete_at_recall = 'media'", "retention"),
     ("[retention]\ndays = 1", "retention"),
+    ("[shadow]\npercent = 101\nproviders = ['rev_async']", "shadow.percent: must be between 0 and 100"),
+    ("[shadow]\npercent = 1", "shadow: percent without providers compares with nothing"),
+    ("[shadow]\nproviders = ['deepgram']", "Recall's; did you mean deepgram_async"),
     ("cost = 1", "cost has the wrong type"),
     ("[cost]\nbudget = 1", "Unknown key 'budget' in policy [cost]; did you mean 'daily_budget'?"),
     ("[cost]\ncurrency = '$'", "cost.currency: '$' is no code of a currency"),
