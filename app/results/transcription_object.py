@@ -187,6 +187,16 @@ def full_object(shown: Shown, blobs: Blobs) -> dict[str, Any]:
     return whole
 
 
+def duration_s_of(state: Transcription, blobs: Blobs) -> float | None:
+    """Of the result, to the end of its last word; None without one. Raises `BlobsUnavailable`."""
+    if state.current is None:
+        return None
+    key = f"{folder_of(state.workspace, state.recording_id, state.current)}/{MANIFEST}"
+    with suppress(BlobMissing, ManifestUnreadable), blobs.open(key) as stream:
+        return (parse_manifest(stream.read()).summary.duration_ms or 0) / 1000 or None
+    return None
+
+
 def pending_of(shown: Shown) -> Pending | None:
     """What is to be done next."""
     first = min(shown.commands, key=lambda command: command["due_at"], default=None)

@@ -1,0 +1,102 @@
+"""`retranscribe`: a further paid transcript beside the first. It says what it costs before it does it."""
+
+from __future__ import annotations
+
+import uuid
+
+import click
+
+from app import wiring
+from app.adapters.sql.queries import Shown
+from app.api.problems import Problem
+from app.api.transcribing import intent_of
+from app.api.types import TranscribeOrder
+from app.cli.confirm import is_agreed
+from app.cli.presence import why_idle
+from app.cli.reading import read_store
+from app.cli.show import find, workspace_option
+from app.cli.words import short_id
+from app.core import events
+from app.core.cost import amount_of
+from app.core.machine import decide
+from app.core.policy import Order, Policy
+from app.orchestrator.ports import Blobs
+from app.orchestrator.records import Source
+from app.results.transcription_object import duration_s_of
+from app.settings.environment import load_settings
+from app.settings.program_name import command as call
+from app.settings.program_name import pasteable
+from app.settings.used_by_command import POLICY, QUEUE, RESULTS, STORED
+
+_USED = STORED | QUEUE | POLICY | RESULTS
+_MODES = {"separate-streams": True, "speaker-timeline": False}
+
+
+@click.command("retranscribe")
+@click.argument("recording")
+@click.option("--provider", help="Recall's key or the vendor's name; without it the policy's first")
+@click.option("--language", help="a BCP 47 tag such as de-CH, or auto; without it as the policy says")
+@click.option("--diarization", type=click.Choice(list(_MODES)), help="without it as the policy says")
+@workspace_option
+@click.option("--yes", is_flag=True, help="do not ask")
+def retranscribe_command(
+    recording: str,
+    provider: str | None,
+    language: str | None,
+    diarization: str | None,
+    workspace: str | None,
+    yes: bool,
+) -> int:
+    """
+    Pay for a further transcript of a completed recording. With words it becomes the result; the first one's
+    files stay. One that failed or was skipped is for `retry`.
+    """
+    settings = load_settings(used=_USED)
+    service, store = wiring.open_service(settings), read_store(settings)
+    shown = find(store, recording, workspace=workspace)
+    state = shown.transcription.state
+    loaded = service.store.load(state.workspace, state.recording_id)
+    policy = service.policy_of(state.workspace).processed(loaded.processing)
+    order = order_of(policy, provider=provider, language=language, diarization=diarization)
+    event = events.ExtraOrdered(service.store.now(), f"retranscribe/{uuid.uuid4()}", order)
+    why = decide(loaded.transcription, event, policy).ignored
+    if why is not None:
+        click.echo(pasteable(f"Nothing to do: {why}."))
+        return 1
+    first = order.provider or policy.intended(order).providers[0].key
+    price = price_of(policy, order, first, shown, wiring.open_blobs(settings))
+    ordinal = loaded.transcription.next_ordinal
+    click.echo(
+        f"This creates a further transcript with {first}: attempt {ordinal}, which Recall and the provider "
+        f"charge for{'' if price is None else f', about {price:.2f} {policy.prices.currency}'}."
+    )
+    if not is_agreed(yes=yes):
+        return 1
+    decision, _ = service.advance(state.workspace, state.recording_id, event, Source(by="person"))
+    if decision.ignored is not None:
+        click.echo(pasteable(f"Nothing done: {decision.ignored}."))
+        return 1
+    click.echo(pasteable(why_idle(settings) or "Under way."))
+    click.echo(f"{call(f'show {short_id(store, state.recording_id)}')} shows how it goes.")
+    return 0
+
+
+def order_of(
+    policy: Policy, *, provider: str | None, language: str | None = None, diarization: str | None = None
+) -> Order:
+    """As `/v1` reads it. Raises `click.BadParameter`."""
+    is_separate = None if diarization is None else _MODES[diarization]
+    given = {"language": language, "provider": provider}
+    try:
+        order = intent_of(TranscribeOrder.model_validate(given), policy)
+    except Problem as problem:
+        raise click.BadParameter(problem.message, param_hint=[]) from None
+    return Order(order.language, is_separate, order.provider, order.able)
+
+
+def price_of(policy: Policy, order: Order, provider: str, shown: Shown, blobs: Blobs) -> float | None:
+    """An estimate, by the length of the stored transcript; None where that or the price is not known."""
+    seconds = duration_s_of(shown.transcription.state, blobs)
+    separate = policy.intended(order).separate_streams
+    micros = policy.prices.estimate(provider, seconds, separate_streams=separate) if seconds else None
+    return None if micros is None else amount_of(micros)
