@@ -32,6 +32,7 @@ from app.cli.retranscribe import order_of, price_of
 from app.cli.show import find, workspace_option
 from app.cli.words import open_console
 from app.core import events
+from app.core.machine import decide
 from app.core.policy import Policy
 from app.core.rules_extra import share_of
 from app.core.state import Phase
@@ -54,6 +55,7 @@ class _Wanted:
 
     workspace: str
     recording_id: str
+    provider: str
     order: events.ExtraOrdered
     price: float | None
 
@@ -131,12 +133,21 @@ def _wanted(service: Service, shown: Shown, keys: Sequence[str], blobs: Blobs) -
     policy = service.policy_of(workspace).processed(loaded.processing)
     found = []
     for key in keys:
-        if results.stored_by(shown, key) is None and not results.is_under_way(loaded.transcription, key):
-            order = order_of(policy, provider=key)
-            name = f"compare/{key}/{loaded.version}"
-            event = events.ExtraOrdered(service.store.now(), name, order, is_beside=True)
-            found.append(_Wanted(workspace, recording, event, price_of(policy, order, key, shown, blobs)))
+        if results.stored_by(shown, key) is not None or results.is_under_way(loaded.transcription, key):
+            continue
+        order = order_of(policy, provider=key)
+        name = f"compare/{key}/{loaded.version}"
+        event = events.ExtraOrdered(service.store.now(), name, order, is_beside=True)
+        why = decide(loaded.transcription, event, policy).ignored
+        if why is not None:
+            click.echo(_not_ordered(recording, key, why))
+            continue
+        found.append(_Wanted(workspace, recording, key, event, price_of(policy, order, key, shown, blobs)))
     return found
+
+
+def _not_ordered(recording: str, provider: str, why: str) -> str:
+    return pasteable(f"{recording} by {provider} is not ordered: {why}.")
 
 
 def _is_ordered(service: Service, wanted: Sequence[_Wanted], chosen: Sequence[Shown], *, yes: bool) -> bool:
@@ -147,8 +158,7 @@ def _is_ordered(service: Service, wanted: Sequence[_Wanted], chosen: Sequence[Sh
     for each in wanted:
         decision, _ = service.advance(each.workspace, each.recording_id, each.order, Source(by="compare"))
         if decision.ignored is not None:
-            told = f"{each.recording_id} by {each.order.intent.provider}: nothing done: {decision.ignored}."
-            click.echo(pasteable(told))
+            click.echo(_not_ordered(each.recording_id, each.provider, decision.ignored))
     return True
 
 
