@@ -163,10 +163,15 @@ CASTS = {
         has_empties=False,
         has_forgotten=False,
     ),
-    "one provider, further ones to compare with": Cast(
+    "one provider, one to compare with": Cast(
+        Policy(BOTH[:1], 1), besides=("c",), has_deletions=True, has_looks=False, has_forgotten=False
+    ),
+    "one provider, a shadow, our own faults": Cast(
         Policy(BOTH[:1], 1, shadow_percent=100.0, shadow_providers=("b_async",)),
-        besides=("c",),
+        has_our_faults=True,
+        has_waits_ended=True,
         has_looks=False,
+        has_empties=False,
         has_forgotten=False,
     ),
     "one provider, an extra, erasures": Cast(
@@ -299,7 +304,7 @@ def _missing(tid: str) -> Iterator[ev.Event]:
 
 def before_the_send(state: Transcription, command: CreateTranscript, policy: Policy) -> ev.Event:
     """The claim, or what the policy of now has against it."""
-    unwanted = why_not_send(state, command.ordinal, command.provider, policy)
+    unwanted = why_not_send(state, command.ordinal, command.provider, policy.intended(state.intent))
     if unwanted is not None:
         return replace(unwanted, at=NOW)
     return ev.Sending(NOW, command.ordinal, command.provider, command.key_serial)
