@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.core import events, reasons
+from app.core.absence import Absence, lasting
 from app.core.commands import (
     AskRecording,
     AskTranscript,
@@ -30,12 +31,10 @@ from app.core.seen import TranscriptStatus
 from app.core.state import (
     ENDS,
     OPEN,
-    Absence,
     Attempt,
     AttemptStatus,
     PendingTranscript,
     Transcription,
-    lasting,
 )
 from app.core.step import Step, ignore
 

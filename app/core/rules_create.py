@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from app.core import events, reasons
 from app.core import rules_absence as absence
+from app.core.absence import lasting
 from app.core.commands import (
     AskRecording,
     AskTranscript,
@@ -25,7 +26,7 @@ from app.core.policy import Policy, why_not_selected
 from app.core.rules_recording import refused_for_good, suspend, wait_for_recording
 from app.core.rules_results import DELETED, transcript_done, transcript_failed
 from app.core.seen import FailureCause, Seen, TranscriptStatus
-from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription, lasting
+from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription
 from app.core.step import Step, budget, failed, ignore
 
 _REASONS = {

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from app.core.absence import Absence
 from app.core.cost import Cost
 from app.core.policy import Order
 
@@ -53,38 +54,6 @@ class AttemptStatus(StrEnum):
 
 
 OPEN = frozenset({AttemptStatus.CLAIMED, AttemptStatus.SENDING, AttemptStatus.UNKNOWN, AttemptStatus.RUNNING})
-
-
-@dataclass(frozen=True, slots=True)
-class Absence:
-    """
-    An unbroken row of answers in which Recall did not have something: any other answer ends it.
-
-    It is proven after `Durations.gone_after_s` and two full lists a minute apart, and then only by an answer
-    that shows the recording itself: a key of another workspace sees nothing of anything. All of these answers
-    are to one key.
-    """
-
-    since: float
-    lists: int = 0  # full lists without it, a minute apart; ten for a create whose answer was lost
-    listed_at: float = 0.0
-    key: str = ""  # fingerprint of the API key that was answered so
-
-    def listed(self, at: float, *, apart_s: float) -> Absence:
-        """After one more full list without it."""
-        if self.lists and at - self.listed_at < apart_s:
-            return self
-        return replace(self, lists=self.lists + 1, listed_at=at)
-
-    @property
-    def is_for_the_recording(self) -> bool:
-        """Whether all that is left to ask is the recording itself."""
-        return self.lists >= 2
-
-
-def lasting(absence: Absence | None, *, at: float, key: str) -> Absence:
-    """The absence that goes on; one that begins now where there is none, or none under this key."""
-    return absence if absence is not None and absence.key == key else Absence(at, key=key)
 
 
 @dataclass(frozen=True, slots=True)

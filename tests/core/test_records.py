@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.core import commands, events, state
+from app.core.absence import Absence
 from app.core.commands import (
     AskRecording,
     AskTranscript,
@@ -20,7 +21,7 @@ from app.core.commands import (
     PublishTranscript,
     RenderTranscript,
 )
-from app.core.state import Absence, AtRecall, Attempt, AttemptStatus, PendingTranscript, Phase, Transcription
+from app.core.state import AtRecall, Attempt, AttemptStatus, PendingTranscript, Phase, Transcription
 
 COMMANDS: list[tuple[Command, str, str, str]] = [
     (

@@ -15,6 +15,7 @@ from typing import Any
 
 from app.core import events as ev
 from app.core import reasons
+from app.core.absence import Absence
 from app.core.commands import (
     AskRecording,
     AskTranscript,
@@ -37,7 +38,6 @@ from app.core.rules_create import why_not_send
 from app.core.seen import FailureCause, Seen, TranscriptStatus
 from app.core.state import (
     ENDS,
-    Absence,
     AtRecall,
     Attempt,
     AttemptStatus,

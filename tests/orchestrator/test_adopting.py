@@ -47,11 +47,13 @@ class Recall:
         target.write_text(json.dumps(self.words), "utf-8")
 
 
-def fetched(tmp_path: Path, recall: Recall, *, state: Transcription = FINISHED, **policy: bool) -> Happened:
+def fetched(
+    tmp_path: Path, recall: Recall, *, state: Transcription = FINISHED, want_realtime: bool = False
+) -> Happened:
     context = context_of(
         FetchTranscript(TID),
         state=state,
-        policy=replace(built_in(), **policy),
+        policy=replace(built_in(), want_realtime=want_realtime),
         recall=recall,
         blobs=LocalBlobs(tmp_path / "results"),
         scratch=tmp_path / "scratch",
