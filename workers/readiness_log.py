@@ -19,7 +19,7 @@ from app.web.health import UNKNOWN, Readiness
 _RESPONSE_TIMEOUT_S = 5.0
 # Said by others: the dispatcher, and whatever else needs the database to know how it is.
 _TOLD_ELSEWHERE = frozenset({"database", "queue"})
-_UNKNOWN_WITH_THEM = frozenset({"workers", "recall", "providers", "inbox", "outgoing"})
+_UNKNOWN_WITH_THEM = frozenset({"workers", "recall", "providers", "inbox", "outgoing", "budget"})
 
 _log = structlog.get_logger(__name__)
 

@@ -81,7 +81,6 @@ class Results:
             shown["error"] = {"code": code, "message": shown["next_step"] or state.reason}
         shown["language"] = state.language or state.intent.language
         shown["provider"] = state.provider or _provider_of(found)
-        shown["cost"] = None
         shown["duration_ms"] = None if result is None else result.manifest.summary.duration_ms
         shown["files"] = [] if result is None else [self._file(found.id, file) for file in result.files]
         return shown

@@ -113,6 +113,9 @@ def raise_if_erased(state: Transcription) -> None:
 def intent_of(order: TranscribeOrder, policy: Policy) -> Order:
     """What is wanted, by Recall's names. Raises `Problem`."""
     provider = provider_of(order.provider)
+    if provider is not None and policy.prices.lacks(provider):
+        why = "the policy has a daily budget, and no price of it under [cost] per_hour"
+        raise Problem("unsupported_provider", f"provider: {provider} cannot be used: {why}.")
     separate = False if order.diarization is False else None  # true, as without it: the policy's mode
     if order.language is None:
         return Order(None, separate, provider)

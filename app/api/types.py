@@ -7,7 +7,7 @@ Shape: https://docs.bota.dev/api-reference/transcriptions/get-transcription
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -124,6 +124,15 @@ class AttemptLine(Told):
     error: str | None
     is_paid: bool | None
     is_beside: bool = Field(description="made to compare with, and never the result")
+    cost: float | None = Field(description="an estimate, in the currency of the whole")
+
+
+class EstimatedCost(Told):
+    """What the attempts are estimated at, by the policy's prices and the recording's length."""
+
+    amount: float
+    currency: str = Field(examples=["USD"])
+    is_complete: bool = Field(description="false: an attempt that may be charged for is not in it")
 
 
 class FileEntry(Told):
@@ -153,7 +162,7 @@ class TranscriptionSummary(Told):
     is_adopted: bool = Field(description="another system had the transcript made; nothing was paid for here")
     reason: str | None
     next_step: str | None
-    cost: Any = None
+    cost: EstimatedCost | None
     attempts: list[AttemptLine]
     files: list[FileEntry]
 

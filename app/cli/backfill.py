@@ -12,6 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from app import wiring
 from app.cli.check_recall import why_busy
 from app.cli.confirm import is_agreed, is_terminal
+from app.cli.costs import price_of
 from app.cli.presence import why_idle
 from app.cli.show import workspace_option
 from app.cli.words import seconds_of
@@ -141,6 +142,8 @@ def take_up(
         f"{number} to transcribe: up to {number} paid transcripts, and a further one "
         "for each failure. What Recall has a transcript of already is fetched and costs nothing."
     )
+    for sentence in _prices(chosen, planned):
+        click.echo(sentence)
     if is_dry:
         return True
     if not is_agreed(yes=yes, is_named=by == "reconcile"):
@@ -186,6 +189,22 @@ def _pass(
                 click.echo(f"Interrupted. {_RESUMES}", err=True)
                 raise
     return found
+
+
+def _prices(chosen: Sequence[Workspace], planned: Sequence[Found]) -> Iterator[str]:
+    """If the first provider of each workspace makes them all."""
+    for workspace, found in zip(chosen, planned, strict=True):
+        if found.taken_up:
+            yield _price(found, workspace.policy)
+
+
+def _price(found: Found, policy: Policy) -> str:
+    known = found.taken_up - found.without_length
+    duration_s = float(found.taken_up_s) if known else None
+    price = price_of(policy, policy.providers[0].key, duration_s, number=found.taken_up)
+    less = f" for {known} of them; of the others Recall does not say the length" if known else ""
+    price += less if found.without_length else ""
+    return f"{price[0].upper()}{price[1:]}."
 
 
 def _told(found: Found, policy: Policy) -> str:

@@ -30,7 +30,7 @@ from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
 from app.settings.workspaces import workspaces_of
 
 # Parts of readiness that nothing else here asks about.
-_PARTS = ("workers", "recall", "providers", "inbox", "outgoing", "web")
+_PARTS = ("workers", "recall", "providers", "inbox", "outgoing", "budget", "web")
 
 
 @dataclass
@@ -90,9 +90,8 @@ def _add_parts(found: _Checked, settings: Settings) -> None:
     report = wiring.open_readiness(settings).ask(within_s=RESPONSE_TIMEOUT_S)
     said = report.by_part()
     states = {"web": "down", **report.parts}
-    is_told = {part: states[part] == "down" for part in _PARTS} | {
-        "outgoing": states["outgoing"] != "unknown"
-    }
+    is_told = {part: states[part] == "down" for part in _PARTS}
+    is_told |= {part: states[part] != "unknown" for part in ("outgoing", "budget")}
     ailing = [said[part] for part in _PARTS if part in said and is_told[part]]
     found.problems += [sentence for sentence in ailing if sentence not in found.problems]
     if report.facts is not None and (old := why_old(report.facts)) is not None:

@@ -28,6 +28,7 @@ _SAID: dict[str, Callable[[Any], str]] = {
     "transcript_id": lambda name: f"transcript {name}",
     "bot_id": lambda name: f"bot {name}",
     "wait_s": lambda s: f"wait {_about(s)}",
+    "duration_s": lambda s: f"{_about(s)} of recording",
     "since_first_send_s": lambda s: f"first sent {_about(s)} ago",
     "since_last_send_s": lambda s: f"last sent {_about(s)} ago",
     "generation": lambda n: f"key {n}",

@@ -12,7 +12,15 @@ from rich.text import Text
 from app.adapters.sql.finding import Listed, Pending
 from app.cli.words import printable, say, span, time_of
 from app.core.state import Phase
-from app.results.transcription_object import colour_of, number_paid, pairs_of, title_of, took_s, waits_for
+from app.results.transcription_object import (
+    colour_of,
+    cost_of,
+    number_paid,
+    pairs_of,
+    title_of,
+    took_s,
+    waits_for,
+)
 
 _WIDEST = 2000  # columns; wider than any list
 _ALWAYS = frozenset({"recording", "phase", "provider", "paid", "heard", "took", "why"})
@@ -29,6 +37,7 @@ def _cells(listed: Listed, pending: Pending | None) -> dict[str, str]:
         "verdict": state.verdict or "",
         "provider": state.provider or "",
         "paid": str(number_paid(state)),
+        "cost": "" if (cost := cost_of(state)) is None else f"{cost['amount']:.2f} {cost['currency']}",
         "heard": time_of(listed.first_heard_at),
         "took": "" if took is None else span(took),
         "why": printable(why or ""),
@@ -61,7 +70,7 @@ def _lines(cells: dict[str, str]) -> Iterable[str]:
     took = f", took {cells['took']}" if cells["took"] else ""
     yield f"  heard {cells['heard']}{took}"
     yield "  " + "  ".join(
-        text for text in (cells["provider"], f"{cells['paid']} paid", cells["title"]) if text
+        text for text in (cells["provider"], f"{cells['paid']} paid", cells["cost"], cells["title"]) if text
     )
     if cells["bot"]:
         yield f"  bot {cells['bot']}"

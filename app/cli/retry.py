@@ -9,6 +9,7 @@ import click
 from app import wiring
 from app.adapters.sql.inbox import DeliveryInbox
 from app.cli.confirm import is_agreed
+from app.cli.costs import price_of
 from app.cli.presence import why_idle
 from app.cli.reading import read_store
 from app.cli.show import find, workspace_option
@@ -17,6 +18,7 @@ from app.core import events
 from app.core.commands import AskTranscript, CreateTranscript, LookUpTranscript
 from app.core.machine import Decision, decide
 from app.core.policy import CEILING, Policy
+from app.core.rules_create import next_provider
 from app.core.state import ENDS, AttemptStatus, Phase, Transcription
 from app.core.step import budget as budget_of
 from app.errors import AfterwordError
@@ -38,28 +40,33 @@ _HIGHEST = 2**63 - 1  # that a database can number
 @click.command("retry")
 @click.argument("recording")
 @click.option("--budget", type=click.IntRange(1, CEILING), help="paid attempts in all, at most nine")
+@click.option("--over-budget", is_flag=True, help="also beyond the policy's daily_budget")
 @workspace_option
 @click.option("--yes", is_flag=True, help="do not ask")
-def retry_command(recording: str, budget: int | None, workspace: str | None, yes: bool) -> int:
+def retry_command(
+    recording: str, budget: int | None, over_budget: bool, workspace: str | None, yes: bool
+) -> int:
     """Try a failed or skipped recording again. What costs nothing is tried before another paid attempt."""
     settings = load_settings(used=_USED)
     service, store = wiring.open_service(settings), read_store(settings)
     state = find(store, recording, workspace=workspace).transcription.state
-    if not retry(service, state, budget=budget or 0, yes=yes):
+    if not retry(service, state, budget=budget or 0, over_budget=over_budget, yes=yes):
         return 1
     click.echo(pasteable(why_idle(settings) or "Under way."))
     click.echo(f"{call(f'show {short_id(store, state.recording_id)}')} shows how it goes.")
     return 0
 
 
-def retry(service: Service, state: Transcription, *, budget: int, yes: bool) -> bool:
+def retry(
+    service: Service, state: Transcription, *, budget: int, yes: bool, over_budget: bool = False
+) -> bool:
     """
     Says what it costs by the policy of the recording's own workspace, asks, and does it; False: nothing done.
     Raises `WorkspaceUnknown` where the settings do not have that workspace.
     """
     said = service.store.load(state.workspace, state.recording_id).processing
     policy = service.policy_of(state.workspace).processed(said)
-    event = events.RetryAsked(service.store.now(), budget)
+    event = events.RetryAsked(service.store.now(), budget, over_budget)
     decision = decide(state, event, policy)
     click.echo(pasteable(_what_it_costs(decision, policy)))
     if decision.ignored is not None or (_may_cost(decision) and not is_agreed(yes=yes)):
@@ -145,16 +152,30 @@ def _what_it_costs(decision: Decision, policy: Policy) -> str:
         if isinstance(command, CreateTranscript):
             return (
                 f"This creates a transcript with {command.provider}: attempt {command.ordinal}, which Recall "
-                "and the provider charge for."
+                f"and the provider charge for: {_price(decision, policy, command.provider)}."
             )
     if any(isinstance(c, LookUpTranscript) for c in decision.commands):
-        return "This looks at Recall first. If no transcript is there, it creates one, which is charged for."
+        return (
+            "This looks at Recall first. If no transcript is there, it creates one, which is charged for: "
+            f"{_price(decision, policy)}."
+        )
     if _is_followed_by_a_paid_one(decision):
-        return "This asks Recall first. If nothing is there, an attempt follows, which is charged for."
+        return (
+            "This asks Recall first. If nothing is there, an attempt follows, which is charged for: "
+            f"{_price(decision, policy)}."
+        )
     if decision.state.phase in (Phase.FETCHING, Phase.TRANSCRIBING, Phase.STORED):
         free = "This asks Recall and fetches what is finished. It costs nothing."
         return f"{free}{_what_else(decision, policy)}"
     return "This costs nothing."
+
+
+def _price(decision: Decision, policy: Policy, provider: str | None = None) -> str:
+    """Of that attempt; without a provider, of the one that is open or comes next."""
+    state, policy = decision.state, policy.intended(decision.state.intent)
+    line = state.open_attempt
+    provider = provider or (line.provider if line is not None else next_provider(state, policy))
+    return price_of(policy, provider or policy.providers[0].key, state.duration_s)
 
 
 def _what_else(decision: Decision, policy: Policy) -> str:

@@ -12,11 +12,13 @@ from rich.console import Console
 from app import wiring
 from app.adapters.sql.finding import MOST_FOUND, Filters, Listed
 from app.adapters.sql.queries import Queries, Shown
-from app.cli import history_view
+from app.adapters.sql.store import SqlStore
+from app.cli import costs, history_view
 from app.cli.account_status import standings_of
 from app.cli.listing import print_list
 from app.cli.reading import read_store
 from app.cli.words import harmless_json, moment_of, open_console, printable, say, short_id, span, time_of
+from app.core.cost import DAY_S, day_of
 from app.core.state import Phase
 from app.errors import AfterwordError
 from app.results import transcription_object as results
@@ -36,6 +38,9 @@ _PAID = {True: "paid", False: "not paid", None: "not known whether paid"}
 @click.option("--provider", help="made by this provider, or tried with it")
 @click.option("--verdict", help="with this verdict: spoken, empty, unreadable")
 @click.option("--since", help="heard of in the last 12h, 7d, 2w, or since a date such as 2026-11-28")
+@click.option(
+    "--costs", "as_costs", is_flag=True, help="what days came to, by workspace and provider; 7d by default"
+)
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="one object per line; docs/json.md has the fields")
 def list_command(
@@ -45,6 +50,7 @@ def list_command(
     provider: str | None,
     verdict: str | None,
     since: str | None,
+    as_costs: bool,
     limit: int,
     as_json: bool,
 ) -> int:
@@ -53,6 +59,8 @@ def list_command(
     settings = load_settings(used=STORED)
     store = read_store(settings)
     began = moment_of(since, now=store.now(), name="--since") if since else None
+    if as_costs:
+        return _print_costs(store, began, as_json=as_json)
     filters = Filters(Phase(phase) if phase else None, bot, pairs, provider, verdict, began)
     found = store.list_transcriptions(filters, limit=limit)
     pending = store.pending(found)
@@ -70,8 +78,24 @@ def list_command(
         click.echo(f"Nothing yet. {call('demo')} shows what it looks like." if is_empty else "None.")
         return 0
     print_list(open_console(), found, pending)
+    if (spent := costs.today(store.spent(), settings.policy.prices)) is not None:
+        say(open_console(is_stderr=True), f"Today (UTC), by estimate: {spent}.")
     if len(found) == limit:
         say(open_console(is_stderr=True), f"The newest {limit}; --limit N shows more, up to 1000.")
+    return 0
+
+
+def _print_costs(store: SqlStore, began: float | None, *, as_json: bool) -> int:
+    now = store.now()
+    days = day_of(now) - day_of(now - 6 * DAY_S if began is None else began) + 1
+    spent = store.spent(days=max(days, 1))
+    if as_json:
+        for one in spent:
+            click.echo(json.dumps(costs.spent_record(one)))
+    elif spent:
+        costs.print_spent(open_console(), spent)
+    else:
+        click.echo("Nothing was spent, or nothing has a price: see [cost] per_hour.")
     return 0
 
 
@@ -147,7 +171,8 @@ def _facts(shown: Shown, settings: Settings, short: str) -> Iterable[str]:
         tail = f"  {printable(attempt.error)}" if attempt.error else ""
         about = f"attempt {attempt.ordinal}  {attempt.provider}  {attempt.status.value}"
         about += "  to compare with" * shown.transcription.state.is_beside(attempt)
-        yield f"  {about}  {_PAID[results.is_paid(attempt)]}  {name}{tail}"
+        cost = f", about {costs.money(attempt.cost.micros, attempt.cost.currency)}" if attempt.cost else ""
+        yield f"  {about}  {_PAID[results.is_paid(attempt)]}{cost}  {name}{tail}"
     for artifact in shown.artifacts:
         what = artifact["verdict"] + ", adopted" * (artifact["ordinal"] is None)
         yield f"  stored  {settings.storage_url}/{artifact['folder']}  ({what})"

@@ -14,12 +14,15 @@ from rich.console import Console
 
 from app import wiring
 from app.adapters.sql.health import Facts
+from app.adapters.sql.spending import Spent
+from app.cli import costs
 from app.cli.access_notes import access_notes
 from app.cli.account_status import Standings, standings_of, why_old
 from app.cli.presence import RESPONSE_TIMEOUT_S, Service, is_gone, service_of
 from app.cli.reading import read_store
 from app.cli.search import standing_of_index
 from app.cli.words import open_console, printable, say, span, time_of
+from app.core.cost import amount_of
 from app.core.state import Phase
 from app.errors import Away, ConfigError, StoreUnavailable
 from app.processes import heartbeats
@@ -50,7 +53,7 @@ def status_command(as_json: bool) -> int:
     settings, misconfigured = _settings()
     try:
         with contextlib.closing(read_store(settings)) as store:
-            counts = store.counts().transcriptions
+            counts, spent = store.counts().transcriptions, store.spent()
             standings = standings_of(store, workspaces_of(settings))
             access = list(access_notes(store, settings))
             index = standing_of_index(settings, store)
@@ -66,7 +69,7 @@ def status_command(as_json: bool) -> int:
     service = service_of(settings)
     no_web = service.why_no_web(settings) if service.is_running else None
     wrong = misconfigured + ([no_web] if no_web is not None else [])
-    seen = Seen(settings, report, report.facts, service, standings, counts, index, wrong, access)
+    seen = Seen(settings, report, report.facts, service, standings, counts, index, spent, wrong, access)
     if as_json:
         click.echo(json.dumps(seen.record(), indent=2))
     else:
@@ -94,6 +97,7 @@ class Seen:
     standings: Standings
     counts: Mapping[str, int]  # recordings by phase
     index: tuple[int | None, str]  # see `standing_of_index`
+    spent: Sequence[Spent]  # of this UTC day
     wrong: Sequence[str] = ()  # further problems, a sentence each
     access: Sequence[str] = ()  # who may start paying by the API, a sentence each
 
@@ -155,6 +159,8 @@ class Seen:
             "providers": [{"provider": name, "breaker": at} for name, at in self.providers().items()],
             "endpoints": [{"endpoint": name, "state": at} for name, at in self.report.endpoints.items()],
             **self.standings.record(),
+            "spent_today": [costs.spent_record(one) for one in self.spent],
+            "daily_budget": amount_of(self.settings.policy.prices.daily_budget) or None,
             "recall_trouble_since": iso(facts.recall_trouble_since),
             "changed_settings": list(self.service.changed),
             "problems": self.problems(),
@@ -187,6 +193,8 @@ def _lines(seen: Seen) -> Iterable[tuple[str, str, str | None]]:
     why = f" ({call('list --phase failed')} says why)" if seen.counts.get(Phase.FAILED) else ""
     yield ("recordings", f"{told}{why}" if told else "none yet", None)
     yield ("search", seen.index[1], None)
+    if (spent := costs.today(seen.spent, seen.settings.policy.prices)) is not None:
+        yield ("spent today", spent, None)
     breakers = [f"{name} {_BREAKERS.get(at, at)}" for name, at in seen.providers().items()]
     yield ("providers", ", ".join(breakers), None)
     if endpoints := seen.report.endpoints:

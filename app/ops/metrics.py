@@ -21,6 +21,7 @@ from app.adapters.sql.health import Facts
 from app.adapters.sql.inbox import ACCEPTED
 from app.adapters.sql.queries import Counts
 from app.adapters.sql.store import SqlStore
+from app.core.cost import amount_of
 from app.core.state import Phase
 from app.recall.signatures import RejectionKind
 from app.web import near_misses
@@ -198,6 +199,12 @@ def _of_store(store: Counts) -> Iterator[Metric]:
         ["workspace"],
         (([workspace], 1.0) for workspace in sorted(store.paused)),
     )
+    yield _gauges(
+        "afterword_cost_today",
+        "Estimated cost of this UTC day's attempts; it falls where one is corrected, or nothing was made.",
+        ["workspace", "provider", "currency"],
+        (([s.workspace, s.provider, s.currency], amount_of(s.micros)) for s in store.spent_today),
+    )
     yield _gauge("afterword_workspaces_paused", "Workspaces whose account Recall refuses.", len(store.paused))
 
 
@@ -210,6 +217,11 @@ def _of_facts(facts: Facts, providers: Sequence[str]) -> Iterator[Metric]:
         "afterword_oldest_undone_seconds",
         "Age of the oldest unapplied webhook or wanted command, counted from the first wish; 0 without any.",
         facts.oldest_undone_s or 0.0,
+    )
+    yield _gauge(
+        "afterword_daily_budget_waiting",
+        "Recordings whose next attempt waits for a day's budget.",
+        facts.over_budget,
     )
     for name, (field, meaning) in _MOMENTS.items():
         if (at := getattr(facts, field)) is not None:

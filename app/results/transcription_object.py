@@ -13,6 +13,7 @@ from typing import Any
 
 from app.adapters.sql.finding import Listed, Pending
 from app.adapters.sql.queries import Shown
+from app.core.cost import amount_of
 from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription
 from app.errors import BlobMissing, TranscriptUnreadable
 from app.orchestrator.next_steps import next_step
@@ -58,6 +59,7 @@ _CAUSES = {
     "rate": "its turn at Recall's rates",
     "rate_of_the_bot": "its turn at Recall's rates",
     "workspace_unknown": "its workspace, which the configuration no longer has",
+    "daily_budget": "the next day: the daily budget is reached",
 }
 
 
@@ -76,6 +78,20 @@ def is_paid(attempt: Attempt) -> bool | None:
 def number_paid(state: Transcription) -> int:
     """Attempts that are known to be charged for."""
     return sum(is_paid(attempt) is True for attempt in state.attempts)
+
+
+def cost_of(state: Transcription) -> dict[str, Any] | None:
+    """
+    What its attempts are estimated at, in the currency of the latest; None where nothing is known of it.
+    `is_complete`: no attempt that may be charged for lacks a price or a length, or has another currency.
+    """
+    costs = [a.cost for a in state.attempts if a.cost is not None]
+    if not costs:
+        return None
+    currency = costs[-1].currency
+    same = [cost.micros for cost in costs if cost.currency == currency]
+    charged = sum(not a.is_unpaid for a in state.attempts)
+    return {"amount": amount_of(sum(same)), "currency": currency, "is_complete": len(same) == charged}
 
 
 def title_of(state: Transcription) -> str | None:
@@ -140,6 +156,7 @@ def transcription_object(listed: Listed, pending: Pending | None = None) -> dict
         "next_step": next_step_of(state),
         "waits_for": waiting,
         "next_at": iso(pending.due_at) if pending is not None and waiting is not None else None,
+        "cost": cost_of(state),
         "attempts": [
             {
                 "ordinal": a.ordinal,
@@ -149,6 +166,7 @@ def transcription_object(listed: Listed, pending: Pending | None = None) -> dict
                 "error": a.error,
                 "is_paid": is_paid(a),
                 "is_beside": listed.state.is_beside(a),
+                "cost": None if a.cost is None else amount_of(a.cost.micros),
             }
             for a in state.attempts
         ],

@@ -30,7 +30,7 @@ from app.recall.limits import STATUS_PAGE
 from app.settings.outgoing import Endpoint
 from app.settings.workspaces import WorkspaceSettings
 
-PARTS = ("database", "queue", "storage", "workers", "recall", "providers", "inbox", "outgoing")
+PARTS = ("database", "queue", "storage", "workers", "recall", "providers", "inbox", "outgoing", "budget")
 RESPONSE_TIMEOUT_S = 0.7  # of the second in which /readyz answers
 FRESH_FOR_S = 1.0
 
@@ -119,6 +119,14 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
             "`./afterword webhooks enable {first}` sends it all, as does another url."
         ),
         UNKNOWN: "How the endpoints are is not known while the database does not answer.",
+    },
+    "budget": {
+        PAUSED: (
+            "The daily budget is reached: new attempts wait for the next UTC day (`./afterword list`). "
+            "`./afterword retry RECORDING --over-budget` pays for one all the same; a higher daily_budget "
+            "under [cost] lets all go on."
+        ),
+        UNKNOWN: "Whether the daily budget is reached is not known while the database does not answer.",
     },
 }
 NO_WEB = (
@@ -312,6 +320,7 @@ class Readiness:
             "providers": _worst(_providers(*pair) for pair in pairs),
             "inbox": _worst(self._inbox(*pair) for pair in pairs),
             "outgoing": _outgoing(endpoints := self._endpoint_states(facts)),
+            "budget": PAUSED if facts.over_budget else OK,
         }
         causes = {part: state for part, state in states.items() if state not in (OK, DOWN, PAUSED, UNKNOWN)}
         parts |= states | dict.fromkeys(causes, DOWN)

@@ -88,6 +88,7 @@ def test_one_screen_has_each_of_what_a_person_asks(home: Home) -> None:
         "is_well", "status", "version", "now", "service", "processes", "parts", "oldest_undone_s",
         "not_indexed", "last_webhook_at", "last_stored_at", "recordings", "providers", "endpoints", "paused",
         "providers_down", "key_is_foreign", "recall_trouble_since", "changed_settings", "problems", "notes",
+        "spent_today", "daily_budget",
     }  # fmt: skip
     assert {process["name"] for process in told["processes"]} == {"up", "worker-1", "inbox", "web"}
     assert all(process["is_alive"] for process in told["processes"])

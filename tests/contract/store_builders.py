@@ -15,6 +15,7 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
 from app.core import events
 from app.core.commands import Command, CreateTranscript
+from app.core.cost import Cost
 from app.core.machine import Decision
 from app.core.state import Attempt, AttemptStatus, Phase, Transcription
 from app.orchestrator.ports import Store
@@ -65,11 +66,12 @@ def claim(
     source: Source = HAND,
     bot: str = "bot-1",
     fingerprint: str = "f1",
+    cost: Cost | None = None,
     **limits: Any,
 ) -> Committed:
     """Attempt `ordinal` is claimed and its send stamped."""
     before = store.load(WORKSPACE, recording_id)
-    line = Attempt(ordinal, "recallai_async", AttemptStatus.SENDING, key_serial)
+    line = Attempt(ordinal, "recallai_async", AttemptStatus.SENDING, key_serial, cost=cost)
     send = Send(ordinal, key_serial, f"key-{ordinal}-{key_serial}", fingerprint, bot)
     event = events.Sending(1.0, ordinal, line.provider, key_serial)
     # A repeated claim must differ from the state before, or the version would not move.

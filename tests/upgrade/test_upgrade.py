@@ -34,8 +34,9 @@ from workers.dispatcher import Dispatcher
 
 pytestmark = pytest.mark.timeout(180)
 
-# Made by `make`: 0002 has no bytes of requests; 0003 is the last with records of version 1.
-_REVISIONS = ("0002", "0003")
+# Made by `make`: 0002 has no bytes of requests; 0003 is the last with records of version 1; 0006 has no
+# costs.
+_REVISIONS = ("0002", "0003", "0006")
 _DAY_S = 86_400.0
 _PROVIDERS = [choice.key for choice in built_in().providers]
 

@@ -57,6 +57,7 @@ class Facts:
     )
     accepted_at: float | None = None  # the last one acknowledged
     unreadable: int | None = None  # id of the first rightly signed delivery that was not understood
+    over_budget: int = 0  # recordings, of all workspaces, whose next attempt waits for a day's budget
 
     # What was learnt of endpoints, by their names.
     endpoints: Mapping[str, EndpointState] = field(default_factory=dict)
@@ -106,6 +107,9 @@ class Health(Installation):
         )
         paused = sa.select(t.pauses).where(t.pauses.c.workspace == workspace)
         unreadable = sa.select(delivery.c.id).where(IS_UNREADABLE)
+        waiting = sa.select(sa.func.count()).where(
+            t.commands.c.waits_for == sa.literal_column(f"'{t.DAILY_BUDGET}'")
+        )
         stored = sa.select(t.artifacts.c.stored_at).order_by(t.artifacts.c.id.desc()).limit(1)
         received = sa.select(delivery.c.received_at).order_by(delivery.c.id.desc()).limit(1)
         with self.reading() as connection:
@@ -139,6 +143,7 @@ class Health(Installation):
                 refused_at=at.get(REFUSED_AT),
                 accepted_at=at.get(ACCEPTED_AT),
                 unreadable=connection.execute(unreadable.limit(1)).scalar(),
+                over_budget=connection.execute(waiting).scalar_one(),
                 endpoints=endpoint_states(connection),
             )
 

@@ -17,6 +17,7 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.announcements import announcements_waiting
 from app.adapters.sql.finding import LISTED, Finding, Listed, listed
 from app.adapters.sql.inbox import IS_UNREADABLE
+from app.adapters.sql.spending import Spending, Spent
 from app.adapters.sql.tables import is_of
 from app.adapters.sql.tallies import measures
 
@@ -58,9 +59,10 @@ class Counts:
     alarms: dict[str, int] = field(default_factory=dict)  # by name
     paused: tuple[str, ...] = ()  # workspaces
     announcements_waiting: dict[str, int] = field(default_factory=dict)  # by endpoint
+    spent_today: tuple[Spent, ...] = ()
 
 
-class Queries(Finding):
+class Queries(Finding, Spending):
     """Stories and counts."""
 
     def show(self, workspace: str, recording_id: str) -> Shown | None:
@@ -109,6 +111,7 @@ class Queries(Finding):
                 alarms=_named(tallies, "alarm:"),
                 paused=tuple(connection.execute(sa.select(t.pauses.c.workspace)).scalars()),
                 announcements_waiting=announcements_waiting(connection),
+                spent_today=tuple(self.spent_in(connection, days=1)),
             )
 
 
