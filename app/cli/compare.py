@@ -25,10 +25,11 @@ from app import wiring
 from app.adapters.sql.finding import Filters
 from app.adapters.sql.queries import Queries, Shown
 from app.cli.confirm import is_agreed
+from app.cli.costs import money
 from app.cli.listing import print_table
 from app.cli.presence import why_idle
 from app.cli.reading import read_store
-from app.cli.retranscribe import order_of, price_of
+from app.cli.retranscribe import order_of
 from app.cli.show import find, workspace_option
 from app.cli.words import open_console
 from app.core import events
@@ -40,6 +41,7 @@ from app.orchestrator.ports import Blobs
 from app.orchestrator.records import Source
 from app.orchestrator.service import Service
 from app.results import comparison as results
+from app.results.transcription_object import duration_s_of
 from app.settings.environment import load_settings
 from app.settings.program_name import pasteable
 from app.settings.used_by_command import POLICY, QUEUE, RESULTS, STORED
@@ -57,7 +59,7 @@ class _Wanted:
     recording_id: str
     provider: str
     order: events.ExtraOrdered
-    price: float | None
+    price: int | None  # an estimate, in millionths; None where its price or the length is not known
 
 
 @click.command("compare")
@@ -131,6 +133,7 @@ def _wanted(service: Service, shown: Shown, keys: Sequence[str], blobs: Blobs) -
     workspace, recording = state.workspace, state.recording_id
     loaded = service.store.load(workspace, recording)
     policy = service.policy_of(workspace).processed(loaded.processing)
+    length_s = duration_s_of(state, blobs)
     found = []
     for key in keys:
         if results.stored_by(shown, key) is not None or results.is_under_way(loaded.transcription, key):
@@ -142,7 +145,9 @@ def _wanted(service: Service, shown: Shown, keys: Sequence[str], blobs: Blobs) -
         if why is not None:
             click.echo(_not_ordered(recording, key, why))
             continue
-        found.append(_Wanted(workspace, recording, key, event, price_of(policy, order, key, shown, blobs)))
+        is_separate = policy.intended(order).separate_streams
+        price = policy.prices.estimate(key, length_s, separate_streams=is_separate) if length_s else None
+        found.append(_Wanted(workspace, recording, key, event, price))
     return found
 
 
@@ -165,7 +170,7 @@ def _is_ordered(service: Service, wanted: Sequence[_Wanted], chosen: Sequence[Sh
 def _what_it_costs(wanted: Sequence[_Wanted], policy: Policy) -> str:
     prices = [each.price for each in wanted if each.price is not None]
     unknown = len(wanted) - len(prices)
-    told = [f"about {sum(prices):.2f} {policy.prices.currency}"] if prices else []
+    told = [f"about {money(sum(prices), policy.prices.currency)}"] if prices else []
     told += [f"{unknown} of no known price" if prices else "of no known price"] if unknown else []
     number = f"{len(wanted)} paid transcripts" if len(wanted) != 1 else "1 paid transcript"
     return f"This creates {number}, which Recall and the providers charge for: {', '.join(told)}."

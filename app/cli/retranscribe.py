@@ -7,20 +7,18 @@ import uuid
 import click
 
 from app import wiring
-from app.adapters.sql.queries import Shown
 from app.api.problems import Problem
 from app.api.transcribing import intent_of
 from app.api.types import TranscribeOrder
 from app.cli.confirm import is_agreed
+from app.cli.costs import price_of
 from app.cli.presence import why_idle
 from app.cli.reading import read_store
 from app.cli.show import find, workspace_option
 from app.cli.words import short_id
 from app.core import events
-from app.core.cost import amount_of
 from app.core.machine import decide
 from app.core.policy import Order, Policy
-from app.orchestrator.ports import Blobs
 from app.orchestrator.records import Source
 from app.results.transcription_object import duration_s_of
 from app.settings.environment import load_settings
@@ -64,11 +62,11 @@ def retranscribe_command(
         click.echo(pasteable(f"Nothing to do: {why}."))
         return 1
     first = order.provider or policy.intended(order).providers[0].key
-    price = price_of(policy, order, first, shown, wiring.open_blobs(settings))
-    ordinal = loaded.transcription.next_ordinal
+    length_s = duration_s_of(state, wiring.open_blobs(settings))
+    price = price_of(policy.intended(order), first, length_s)
     click.echo(
-        f"This creates a further transcript with {first}: attempt {ordinal}, which Recall and the provider "
-        f"charge for{'' if price is None else f', about {price:.2f} {policy.prices.currency}'}."
+        f"This creates a further transcript with {first}: attempt {loaded.transcription.next_ordinal}, which "
+        f"Recall and the provider charge for: {price}."
     )
     if not is_agreed(yes=yes):
         return 1
@@ -92,11 +90,3 @@ def order_of(
     except Problem as problem:
         raise click.BadParameter(problem.message, param_hint=[]) from None
     return Order(order.language, is_separate, order.provider, order.able)
-
-
-def price_of(policy: Policy, order: Order, provider: str, shown: Shown, blobs: Blobs) -> float | None:
-    """An estimate, by the length of the stored transcript; None where that or the price is not known."""
-    seconds = duration_s_of(shown.transcription.state, blobs)
-    separate = policy.intended(order).separate_streams
-    micros = policy.prices.estimate(provider, seconds, separate_streams=separate) if seconds else None
-    return None if micros is None else amount_of(micros)

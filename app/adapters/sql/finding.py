@@ -223,7 +223,9 @@ def _is_outwardly(phases: Collection[Phase]) -> sa.ColumnElement[bool]:
     is_one = row.phase.in_([phase.value for phase in phases])
     is_under_way = row.phase.in_([phase.value for phase in Phase if phase not in ENDS])
     is_beside = sa.and_(is_under_way, row.completed_at.is_not(None))
-    return sa.or_(is_one, is_beside) if Phase.STORED in phases else sa.and_(is_one, ~is_beside)
+    if Phase.STORED in phases:
+        return sa.or_(is_one, is_beside)
+    return is_one if ENDS.issuperset(phases) else sa.and_(is_one, ~is_beside)
 
 
 def _is_made_or_tried_by(provider: str) -> sa.ColumnElement[bool]:
