@@ -68,6 +68,8 @@ def test_providers_are_compared_by_what_is_stored_and_the_rest_is_ordered_once(h
     assert home.run("list", "--phase", "stored").out.count(recording) == 1
     assert home.run("list", "--phase", "creating").out.count(recording) == 0
     assert home.run("show", recording, "--json").json["status"] == "completed"
+    assert home.run("render", "--index").code == 0
+    assert recording in home.run("search", "three", "--json").out
 
     stored(home, recording=recording, turns=[spoke("One two four.")], provider=SECOND, ordinal=1)
     home.happens(recording, events.ExtraDue(home.store.now()))

@@ -164,7 +164,7 @@ CASTS = {
         has_forgotten=False,
     ),
     "one provider, one to compare with": Cast(
-        Policy(BOTH[:1], 1), besides=("c",), has_deletions=True, has_looks=False, has_forgotten=False
+        Policy(BOTH[:1], 1), besides=("c",), has_looks=False, has_forgotten=False
     ),
     "one provider, a shadow, our own faults": Cast(
         Policy(BOTH[:1], 1, shadow_percent=100.0, shadow_providers=("b_async",)),

@@ -218,14 +218,10 @@ class Finding(Database):
 
 
 def _is_outwardly(phases: Collection[Phase]) -> sa.ColumnElement[bool]:
-    """One that is open and has ended is stored: a transcript to compare with is being made beside it."""
-    row = t.transcriptions.c
-    is_one = row.phase.in_([phase.value for phase in phases])
-    is_under_way = row.phase.in_([phase.value for phase in Phase if phase not in ENDS])
-    is_beside = sa.and_(is_under_way, row.completed_at.is_not(None))
+    is_one = t.transcriptions.c.phase.in_([phase.value for phase in phases])
     if Phase.STORED in phases:
-        return sa.or_(is_one, is_beside)
-    return is_one if ENDS.issuperset(phases) else sa.and_(is_one, ~is_beside)
+        return sa.or_(is_one, t.is_compared())
+    return is_one if ENDS.issuperset(phases) else sa.and_(is_one, ~t.is_compared())
 
 
 def _is_made_or_tried_by(provider: str) -> sa.ColumnElement[bool]:

@@ -19,6 +19,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from app.core.policy import CEILING
+from app.core.state import ENDS, Phase
 
 # No lease and no offer lies this far ahead, unless the database's clock was set back since.
 CLOCK_WAS_SET_BACK_S = 600.0
@@ -157,6 +158,14 @@ transcriptions = sa.Table(
         postgresql_ops={"recording_id": "text_pattern_ops"},  # for LIKE 'beginning%', whatever the collation
     ),
 )
+
+
+def is_compared() -> sa.ColumnElement[bool]:
+    """It is stored, and a transcript to compare with is being made: it is under way, and has an end."""
+    row = transcriptions.c
+    is_under_way = row.phase.in_([phase.value for phase in Phase if phase not in ENDS])
+    return sa.and_(is_under_way, row.completed_at.is_not(None))
+
 
 # The lines of the state once more, for one reason: a constraint that no program can argue with.
 attempts = sa.Table(
