@@ -199,11 +199,11 @@ def _prices(chosen: Sequence[Workspace], planned: Sequence[Found]) -> Iterator[s
 
 
 def _price(found: Found, policy: Policy) -> str:
-    known = found.taken_up - found.without_length
+    known = found.with_length
     duration_s = float(found.taken_up_s) if known else None
     price = price_of(policy, policy.providers[0].key, duration_s, number=found.taken_up)
     less = f" for {known} of them; of the others Recall does not say the length" if known else ""
-    price += less if found.without_length else ""
+    price += less if known < found.taken_up else ""
     return f"{price[0].upper()}{price[1:]}."
 
 

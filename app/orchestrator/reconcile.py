@@ -47,7 +47,7 @@ class Found:
     not_selected: int = 0
     taken_up: int = 0
     taken_up_s: int = 0  # how long these last together, as far as Recall says
-    without_length: int = 0  # of these
+    with_length: int = 0  # of these
     too_young: int = 0  # finished so lately that their webhooks are still awaited; not among `listed`
 
     def add(self, other: Found) -> None:
@@ -139,7 +139,7 @@ class Reconciler:
             self._vouch = None
         found.taken_up += 1
         found.taken_up_s += round(recording.facts.duration_s or 0.0)
-        found.without_length += recording.facts.duration_s is None
+        found.with_length += recording.facts.duration_s is not None
         if self._is_dry:
             return
         event = events.RecordingDone(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from app.core.commands import AskRecording, Command, CreateTranscript, LookUpTra
 from app.core.events import RecordingCondition
 from app.core.policy import Order
 from app.core.state import Phase, Transcription
-from tests.api.stage import WORKSPACE, Stage
+from tests.api.stage import WORKSPACE, Stage, open_stage
 
 
 def pending(stage: Stage, recording: str) -> list[Command]:
@@ -244,3 +245,13 @@ def test_force_where_there_is_no_result_is_an_order_as_any_other(stage: Stage) -
     stage.happens(running, events.RecordingDone(stage.store.now()))
     answer = stage.order(running, {"force": True})
     assert (answer.status_code, answer.json["error"]["code"]) == (409, "still_running")
+
+
+def test_a_provider_without_a_price_is_not_ordered_where_a_day_has_a_budget(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text("providers = ['recallai_async']\n[cost]\ndaily_budget = 5\n")
+    stage = open_stage(tmp_path, AFTERWORD_POLICY="policy.toml")
+    answer = stage.order(str(uuid.uuid4()), {"provider": "gladia"})
+    assert (answer.status_code, answer.json["error"]["code"]) == (422, "unsupported_provider")
+    assert "daily budget" in answer.json["error"]["message"]
+    assert stage.order(str(uuid.uuid4()), {"provider": "assemblyai"}).status_code == 201
+    stage.store.close()

@@ -203,3 +203,17 @@ def test_files_come_from_their_stores_own_addresses_where_the_policy_says_so(sta
         f"https://bucket.example/default/{recording}/{row.state.current}/transcript.txt?expires=300"
     )
     assert asked("HEAD", presigned=True).status_code == 200
+
+
+def test_what_it_costs_is_the_sum_of_its_attempts_and_null_before_any(stage: Stage) -> None:
+    recording, at = str(uuid.uuid4()), stage.store.now()
+    stage.happens(recording, events.RecordingDone(at))
+    assert stage.get(f"/transcriptions/{recording}").json["cost"] is None
+    sent = events.Sending(at, 1, "recallai_async", 0, 1800.0)
+    failed = events.TranscriptFailed(at, "t", 1, "provider_error")
+    stage.happens(recording, sent, events.Created(at, 1, "t", "recallai_async"), failed)
+    stage.happens(recording, events.Sending(at, 2, "assembly_ai_async", 0))
+    told = stage.get(f"/transcriptions/{recording}").json
+    TranscriptionObject.model_validate(told)
+    assert [attempt["cost"] for attempt in told["attempts"]] == [0.135, 0.189]
+    assert told["cost"] == {"amount": 0.324, "currency": "USD", "is_complete": True}

@@ -14,6 +14,7 @@ from app.core.cost import MICROS, Prices
 from app.core.policy import Policy, ProviderChoice
 from app.core.state import AttemptStatus, Phase
 from tests.cli.conftest import FIRST, WORKSPACE, Home
+from tests.cli.test_status import running
 
 HOUR_S = 3600.0
 PRICES = Prices("USD", {FIRST: MICROS // 10}, 1.5)
@@ -124,3 +125,12 @@ def test_a_cost_is_complete_when_each_attempt_that_may_be_charged_for_is_in_it(h
     told = home.run("list", "--json").json
     assert [a["cost"] for a in told["attempts"]] == [0.27, None], "deepgram_async has no price"
     assert told["cost"] == {"amount": 0.27, "currency": "USD", "is_complete": False}
+
+
+def test_check_says_that_the_budget_is_reached_and_what_to_do(home: Home) -> None:
+    recording, at = home.hears(), home.store.now()
+    home.happens(recording, events.DailyBudgetReached(at, 1, FIRST, 900.0, HOUR_S))
+    with running(home):
+        said = home.run("check")
+    assert said.code == 1
+    assert "The daily budget is reached: new attempts wait for the next UTC day" in said.out

@@ -13,6 +13,7 @@ from app import wiring
 from app.adapters.redis.job_queue import QueueCounts
 from app.adapters.sql.health import Facts
 from app.adapters.sql.queries import Counts
+from app.adapters.sql.spending import Spent
 from app.core.state import Phase
 from app.ops import metrics
 from app.recall.signatures import RejectionKind
@@ -30,11 +31,13 @@ COUNTS = Counts(
     alarms={"money_lost": 1},
     paused=("default",),
     announcements_waiting={"crm": 3, "gone": 1},
+    spent_today=(Spent(20_000, "default", "recallai_async", "USD", 1_350_000, 5),),
 )
 FACTS = Facts(
     now=5000.0,
     heartbeats={"dispatcher": (1.5, "secret detail")},
     oldest_undone_s=3.5,
+    over_budget=2,
     breakers={"deepgram_async": "open", "gladia_async": "half_open"},
     last_webhook_at=4000.0,
     last_stored_at=4500.0,
@@ -117,6 +120,8 @@ def test_every_count_appears_under_its_name() -> None:
         "afterword_provider_breaker{provider=deepgram_async,state=open}": 1,
         "afterword_provider_breaker{provider=deepgram_async,state=closed}": 0,
         "afterword_provider_breaker{provider=gladia_async,state=half_open}": 1,
+        "afterword_cost_today{currency=USD,provider=recallai_async,workspace=default}": 1.35,
+        "afterword_daily_budget_waiting": 2,
         "afterword_log_lines_dropped_total": 4,
         "afterword_queue_jobs{queue=recall,state=waiting}": 3,
         "afterword_queue_jobs{queue=recall,state=started}": 2,

@@ -34,9 +34,8 @@ from workers.dispatcher import Dispatcher
 
 pytestmark = pytest.mark.timeout(180)
 
-# Made by `make`: 0002 has no bytes of requests; 0003 is the last with records of version 1; 0006 has no
-# costs.
-_REVISIONS = ("0002", "0003", "0006")
+# Made by `make`: 0002 has no bytes of requests, and records of version 1; 0006 is the last without costs.
+_REVISIONS = ("0002", "0006")
 _DAY_S = 86_400.0
 _PROVIDERS = [choice.key for choice in built_in().providers]
 
@@ -256,6 +255,13 @@ def assert_in_doubt_is_looked_up_first(world: Upgraded) -> None:
             assert sent[0] >= DURATIONS.never_happened_after_s
 
 
+def test_what_was_paid_before_costs_were_known_has_none_and_is_counted_as_none(world: Upgraded) -> None:
+    assert world.store.spent(days=100_000) == []
+    lines = [line for state in world.store.states().values() for line in state.attempts]
+    assert lines
+    assert not any(line.cost for line in lines)
+
+
 def test_what_a_migrated_state_says_is_read_as_it_was_written(world: Upgraded) -> None:
     states = world.store.states()
     assert states[recording(17)].phase is Phase.STORED
@@ -265,6 +271,7 @@ def test_what_a_migrated_state_says_is_read_as_it_was_written(world: Upgraded) -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("world", ["0002"], indirect=True)
 def test_a_record_of_version_1_has_new_names_once_it_changed_and_not_before(world: Upgraded) -> None:
     records = records_of(world.store)
     assert {("version" in record, "goal" in record) for record in records.values()} == {(False, True)}
