@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Literal
 
 from app.core.policy import Intent
+from app.core.quality import EMPTY, SPOKEN
 from app.core.seen import FailureCause, Seen
 from app.core.state import AtRecall
 
@@ -75,6 +76,7 @@ class RecordingAsked(Event):
     at_excluding_pauses: float | None = None  # `at`, less the time in which Recall refused the account
     key: str = ""  # fingerprint of the API key that was asked with
     started_at: float | None = None  # of the recording, seconds since the epoch
+    is_silent: bool = False  # its own record of who spoke when says: no speech
     is_answer: bool = True  # False: a day without any; `condition` is what was heard last, and proves nothing
 
 
@@ -241,12 +243,20 @@ class Unwanted(Event):
 
 @dataclass(frozen=True, slots=True)
 class Stored(Event):
-    """Files are in place, manifest last; of an empty transcript all but the manifest."""
+    """Files are in place, manifest last; of a candidate all but the manifest."""
 
     transcript_id: str
     provider: str
     language: str | None
-    is_empty: bool
+    is_empty: bool  # not one word: a candidate always
+    finding: str | None = None  # in what it falls short beside that: one of `quality.RANKED`
+    is_provisional: bool = False  # has words, and is a candidate for its finding
+    words: int = 0
+
+    @property
+    def verdict(self) -> str:
+        """One of `quality.RANKED`."""
+        return self.finding or (EMPTY if self.is_empty else SPOKEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from app.core.durations import Durations
+from app.core.quality import Quality
 
 # Paid attempts that a recording may have at most, whatever the policy: one below the platform's own number of
 # transcripts per recording, which is left for a person's own use.
@@ -68,7 +69,7 @@ class Policy:
     providers: tuple[ProviderChoice, ...]
     attempts: int  # the budget per recording, 1..CEILING
     on_silence: Literal["fail", "next"] = "fail"
-    fallback_on_empty: bool = True
+    quality: Quality = Quality()
     separate_streams: bool = True
     want_realtime: bool = False
     poll_only: bool = False

@@ -72,7 +72,8 @@ def why_no_further(t: Transcription, ordinal: int, p: Policy) -> str | None:
     paid = [a for a in t.attempts if a.ordinal < ordinal and a.status is not AttemptStatus.REFUSED]
     if p.on_silence == "fail" and paid and paid[-1].status is AttemptStatus.SILENT:
         return "on_silence"
-    return "fallback_on_empty" if t.empty_candidate is not None and not p.fallback_on_empty else None
+    is_enough = t.candidate is not None and not p.quality.calls_for_another(t.candidate_verdict)
+    return f"quality.{t.candidate_verdict}" if is_enough else None
 
 
 def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -> Step:

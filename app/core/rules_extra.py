@@ -11,6 +11,7 @@ from dataclasses import replace
 from app.core import events
 from app.core.commands import PublishTranscript
 from app.core.policy import CEILING, Policy
+from app.core.quality import WITHOUT_WORDS, has_better_verdict
 from app.core.state import ENDS, Attempt, AttemptStatus, Extra, Phase, Transcription
 from app.core.step import Step, ignore
 
@@ -21,7 +22,7 @@ def on_extra_ordered(t: Transcription, e: events.ExtraOrdered, policy: Policy) -
     if why is not None:
         return ignore(t, why)
     ordinal = t.next_ordinal
-    kept = Extra(ordinal, t.completed_at, t.empty_candidate, t.intent)
+    kept = Extra(ordinal, t.completed_at, t.candidate, t.intent)
     begun = replace(
         t.without_waits(),
         phase=Phase.NEW,
@@ -33,7 +34,7 @@ def on_extra_ordered(t: Transcription, e: events.ExtraOrdered, policy: Policy) -
         is_by_hand=True,
         lookup_required=True,
         listed_empty_at=0.0,
-        empty_candidate=None,
+        candidate=None,
         completed_at=None,
     )
     return Step(begun)
@@ -53,11 +54,11 @@ def _why_not(t: Transcription, order: str) -> str | None:
     return None
 
 
-def is_better(t: Transcription, line: Attempt | None) -> bool:
-    """Whether a transcript with words becomes the result that readers should take."""
-    if t.extra is not None and t.verdict != "empty":
+def becomes_result(t: Transcription, line: Attempt | None, verdict: str) -> bool:
+    """Whether a transcript with words and this verdict becomes the result that readers should take."""
+    if t.extra is not None and t.verdict not in WITHOUT_WORDS:
         return line is not None and line.ordinal == t.extra.ordinal
-    return t.phase is not Phase.STORED or t.verdict == "empty"
+    return t.phase is not Phase.STORED or has_better_verdict(verdict, before=t.verdict)
 
 
 def ended(step: Step) -> Step:
@@ -75,7 +76,7 @@ def ended(step: Step) -> Step:
             reason=None,
             detail=None,
             completed_at=t.extra.completed_at,
-            empty_candidate=t.extra.empty_candidate,
+            candidate=t.extra.candidate,
             intent=t.extra.intent,
         )
     return replace(step, state=over, commands=(*step.commands, *manifests))

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from app.core.durations import Durations
 from app.core.policy import CEILING, FORMATS, Policy, ProviderChoice, Selection
+from app.core.quality import Action, Quality
 from app.recall.limits import TRANSCRIPTS_PER_RECORDING
 from app.recall.providers import ASYNC_PROVIDERS, BUILT_IN_PROVIDERS, is_misspelt, may_be_async, meant_by
 from app.settings.faults import Say, Table, ended, line_of, must, sentences
@@ -120,6 +121,38 @@ class SelectTable(Table):
     ] = key(0.0, "shorter ones are skipped")
 
 
+class QualityTable(Table):
+    """What follows from each verdict."""
+
+    evidence: Literal["free", "timeline"] = key(
+        "free",
+        "what is read for it: the transcript alone; or its recording's timeline, two requests more",
+    )
+    empty: Action = key("fall-back", "not one word, and nothing says that the room was silent")
+    silent: Action = key("accept", "not one word, and by the recording's own timeline no speech")
+    thin: Action = key("flag", "words cover less of the speech than `min_coverage`")
+    cut_off: Action = key("flag", "words end long before the speech does")
+    wrong_language: Action = key("flag", "most words are in another language than was wanted")
+    disordered: Action = key("flag", "times are not in order")
+    one_speaker_of_many: Action = key("flag", "a speaker's words are missing, or all are under one name")
+    min_coverage: Annotated[float, must(lambda n: 0 <= n <= 1, "must be between 0 and 1")] = key(
+        0.5, "share of the speech that words cover in a transcript which is not thin"
+    )
+
+
+def _with_short_form(quality: QualityTable, info: Any) -> QualityTable:
+    short = info.data.get("fallback_on_empty")
+    if short is None:
+        return quality
+    is_given = "empty" in quality.model_fields_set
+    if is_given and short is not (quality.empty == "fall-back"):
+        word = "true" if short else "false"
+        raise ValueError(
+            f"empty = {quality.empty!r} contradicts fallback_on_empty = {word}; leave one of the two out"
+        )
+    return quality if short or is_given else quality.model_copy(update={"empty": "accept"})
+
+
 _DAYS = "must be between 0 (for ever) and 36,500 days"
 _Days = Annotated[float, must(lambda n: 0 <= n <= 36_500, _DAYS)]
 
@@ -175,7 +208,7 @@ class PolicyTables(Table):
         float, must(lambda n: 2 <= n <= 720, _HOURS), AfterValidator(_after_patience)
     ] = key(24.0, "after which a recording without an answer fails visibly")
     on_silence: Literal["fail", "next"] = key("fail", "of an attempt of which nothing was heard")
-    fallback_on_empty: bool = key(True, "a transcript without a word: try one further provider")
+    fallback_on_empty: bool | None = key(None, "the short form of `empty` in [quality]")
     separate_streams: bool = key(True, "use each participant's own audio stream")
     poll_only: bool = key(False, "receive no webhooks and ask Recall instead")
     reconcile: Annotated[bool, AfterValidator(_with_webhooks)] = key(
@@ -191,6 +224,9 @@ class PolicyTables(Table):
     )
     prune_stored: bool = key(False, "finished transcripts that are stored here may be deleted at Recall")
     search: bool = key(True, "keep an index of what was said, beside or in the database")
+    quality: Annotated[QualityTable, AfterValidator(_with_short_form)] = key(
+        QualityTable(), "what follows from each verdict on a transcript"
+    )
     select: SelectTable = key(SelectTable(), "which recordings")
     api: ApiTable = key(ApiTable(), "what /v1 allows")
     webhooks: WebhookTables = key({}, "who is told what became of a recording")
@@ -215,6 +251,7 @@ class PolicyTables(Table):
                 minimum_duration_s=self.select.minimum_duration_s,
             ),
             "durations": durations.scaled(time_scale),
+            "quality": Quality(**self.quality.model_dump()),
             "results_kept_s": self.retention.results_days * 86_400 / time_scale,
             "rows_kept_s": self.retention.rows_days * 86_400 / time_scale,
             "delete_at_recall": self.retention.delete_at_recall,

@@ -36,7 +36,7 @@ COMPLETED, FAILURE, FLAGGED = "transcription.completed", "transcription.failed",
         (FETCHING, replace(STORED, verdict="thin"), [COMPLETED, FLAGGED]),
         (STORED, replace(STORED, superseded=("t0",)), []),
         (FAILED, replace(FAILED, detail="more"), []),
-        (FETCHING, replace(FETCHING, empty_candidate="t1"), []),  # held while another provider is asked
+        (FETCHING, replace(FETCHING, candidate="t1"), []),  # held while another provider is asked
         (FETCHING, replace(FETCHING, phase=Phase.SKIPPED), []),
         (STORED, replace(STORED, phase=Phase.ERASED), []),
         (FETCHING, FETCHING, []),

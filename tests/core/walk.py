@@ -241,7 +241,7 @@ def _awaited() -> Iterator[ev.Event]:
 
 def _recording_answers(state: Transcription) -> Iterator[ev.Event]:
     yield from (ev.RecordingAsked(NOW, condition) for condition in ev.RecordingCondition)
-    if state.lacks_length:
+    if state.lacks_evidence:
         yield ev.RecordingAsked(NOW, ev.RecordingCondition.DONE, duration_s=20)
     yield ev.RecordingAsked(LATE, ev.RecordingCondition.NOT_DONE)
     yield ev.RecordingAsked(LATE, ev.RecordingCondition.UNKNOWN)

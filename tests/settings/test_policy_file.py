@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from app.core.durations import Durations
 from app.core.policy import Policy, ProviderChoice, Selection
+from app.core.quality import Quality
 from app.recall.providers import BUILT_IN_PROVIDERS
 from app.recall.signatures import parse_secret
 from app.settings.environment import load_settings
@@ -71,13 +72,32 @@ def _keys(tables: Mapping[str, Any], *, around: str = "") -> set[str]:
     found = set()
     for name, value in tables.items():
         found.add(around + name)
-        if name in ("select", "api", "retention"):
+        if name in ("select", "api", "retention", "quality"):
             found |= _keys(value, around=f"{name}.")
     return found
 
 
 def test_empty_file_is_the_built_in_policy(load: Load, root: Path) -> None:
     assert policy_of(load, root, "") == built_in()
+
+
+@pytest.mark.parametrize(
+    ("text", "quality"),
+    [
+        ("fallback_on_empty = true", Quality()),
+        ("fallback_on_empty = false", Quality(empty="accept")),
+        ("fallback_on_empty = false\n[quality]\nempty = 'flag'", Quality(empty="flag")),
+        ("fallback_on_empty = true\n[quality]\nempty = 'fall-back'", Quality()),
+        (
+            "[quality]\nthin = 'fall-back'\nmin_coverage = 0.4\nevidence = 'timeline'",
+            Quality(thin="fall-back", min_coverage=0.4, evidence="timeline"),
+        ),
+    ],
+)
+def test_the_short_form_stands_for_one_verdict_of_the_table(
+    load: Load, root: Path, text: str, quality: Quality
+) -> None:
+    assert policy_of(load, root, text).quality == quality
 
 
 def test_every_key_arrives(load: Load, root: Path) -> None:
@@ -114,7 +134,7 @@ def test_every_key_arrives(load: Load, root: Path) -> None:
         ),
         attempts=5,
         on_silence="next",
-        fallback_on_empty=False,
+        quality=Quality(empty="accept"),
         separate_streams=False,
         want_realtime=True,
         reconcile=False,
@@ -220,6 +240,14 @@ FAULTS = [
     ("on_silence = 'pay'", "on_silence: 'pay' is not one of fail, next"),
     ("at_limit = 'delete'", "at_limit: 'delete' is not one of stop, prune"),
     ("fallback_on_empty = 1", "fallback_on_empty has the wrong type"),
+    (
+        "fallback_on_empty = true\n[quality]\nempty = 'flag'",
+        "contradicts fallback_on_empty = true; leave one",
+    ),
+    ("fallback_on_empty = false\n[quality]\nempty = 'fall-back'", "contradicts fallback_on_empty = false"),
+    ("[quality]\nthin = 'fallback'", "quality.thin: 'fallback' is not one of accept, flag, fall-back"),
+    ("[quality]\nmin_coverage = 2.0", "quality.min_coverage: must be between 0 and 1"),
+    ("[quality]\nthick = 'flag'", "Unknown key 'thick' in policy [quality]; did you mean 'thin'?"),
     ("separate_streams = 'yes'", "separate_streams has the wrong type"),
     ("poll_only = 1", "poll_only has the wrong type"),
     ("reconcile = 'no'", "reconcile has the wrong type"),
