@@ -210,8 +210,8 @@ def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
 def _unblock(step: Step, pending: tuple[Command, ...], policy: Policy) -> Step:
     """
     Two commands that are only due now: an empty transcript is all there is, so the recording is asked whether
-    it is short or silent; or a claimed attempt had stood back for a transcript that turned out not to be the result, and
-    goes on.
+    it is short or silent; or a claimed attempt had stood back for a transcript that turned out not to be the
+    result, and goes on.
     """
     t, line = step.state, step.state.open_attempt
     if t.lacks_evidence and not any(c.key == "ask_recording" for c in pending):

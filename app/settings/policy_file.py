@@ -140,17 +140,14 @@ class QualityTable(Table):
     )
 
 
-def _with_short_form(quality: QualityTable, info: Any) -> QualityTable:
-    short = info.data.get("fallback_on_empty")
-    if short is None:
-        return quality
-    is_given = "empty" in quality.model_fields_set
-    if is_given and short is not (quality.empty == "fall-back"):
+def _as_short_form(quality: QualityTable, info: Any) -> QualityTable:
+    short, is_given = info.data.get("fallback_on_empty"), "empty" in quality.model_fields_set
+    if is_given and short is not None and short is not (quality.empty == "fall-back"):
         word = "true" if short else "false"
         raise ValueError(
             f"empty = {quality.empty!r} contradicts fallback_on_empty = {word}; leave one of the two out"
         )
-    return quality if short or is_given else quality.model_copy(update={"empty": "accept"})
+    return quality
 
 
 _DAYS = "must be between 0 (for ever) and 36,500 days"
@@ -224,7 +221,7 @@ class PolicyTables(Table):
     )
     prune_stored: bool = key(False, "finished transcripts that are stored here may be deleted at Recall")
     search: bool = key(True, "keep an index of what was said, beside or in the database")
-    quality: Annotated[QualityTable, AfterValidator(_with_short_form)] = key(
+    quality: Annotated[QualityTable, AfterValidator(_as_short_form)] = key(
         QualityTable(), "what follows from each verdict on a transcript"
     )
     select: SelectTable = key(SelectTable(), "which recordings")
@@ -251,12 +248,18 @@ class PolicyTables(Table):
                 minimum_duration_s=self.select.minimum_duration_s,
             ),
             "durations": durations.scaled(time_scale),
-            "quality": Quality(**self.quality.model_dump()),
+            "quality": self._quality(),
             "results_kept_s": self.retention.results_days * 86_400 / time_scale,
             "rows_kept_s": self.retention.rows_days * 86_400 / time_scale,
             "delete_at_recall": self.retention.delete_at_recall,
         }
         return Policy(**{name: getattr(self, name) for name in names} | made)
+
+    def _quality(self) -> Quality:
+        said = self.quality.model_dump()
+        if self.fallback_on_empty is False and "empty" not in self.quality.model_fields_set:
+            said["empty"] = "accept"
+        return Quality(**said)
 
 
 def read_policy(path: Path | None, *, order: str | None, problem: Say, warn: Say) -> PolicyTables:

@@ -242,7 +242,7 @@ FAULTS = [
     ("fallback_on_empty = 1", "fallback_on_empty has the wrong type"),
     (
         "fallback_on_empty = true\n[quality]\nempty = 'flag'",
-        "contradicts fallback_on_empty = true; leave one",
+        "contradicts fallback_on_empty = true",
     ),
     ("fallback_on_empty = false\n[quality]\nempty = 'fall-back'", "contradicts fallback_on_empty = false"),
     ("[quality]\nthin = 'fallback'", "quality.thin: 'fallback' is not one of accept, flag, fall-back"),
