@@ -84,6 +84,12 @@ class CommandContext:
         return options if told is None else told
 
     @property
+    def wanted_languages(self) -> tuple[str, ...]:
+        """BCP 47 tags, one of which the words are to be in; none: any."""
+        language = self.state.intent.language
+        return () if language is None else (language,)
+
+    @property
     def state(self) -> Transcription:
         return self.before.transcription
 

@@ -92,7 +92,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class RecordingFacts:
-    """Recall's recording as retrieved. `participants_url` is a secret, as `Artifact.download_url` is."""
+    """Recall's recording as retrieved. Its URLs are secrets, as `Artifact.download_url` is."""
 
     condition: RecordingCondition
     bot_id: str | None = None
@@ -101,6 +101,7 @@ class RecordingFacts:
     has_media: bool = True
     started_at: float | None = None  # seconds since the epoch
     participants_url: str | None = field(default=None, repr=False)
+    timeline_url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ MAX_BYTES = 1_000_000
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _T = TypeVar("_T")
+# Of a newer program: passed over.
+_FINDINGS = {v.value: v for v in Verdict} | dict.fromkeys((Verdict.SPOKEN, Verdict.EMPTY, Verdict.UNREADABLE))
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Fields by the same name in the file and here.
 _TEXTS = ("workspace", "recording_id", "transcript_id", "provider")
@@ -70,6 +72,7 @@ class Manifest:
         created_at: Aware. Fixed by the caller, so that writing again gives the same bytes.
         files: All of them except the manifest. With the summary `UNREAD`: `transcript.json` alone.
         started_at: When the recording began, aware; None where not known, and then not in the file.
+        finding: In what it falls short, beside what the summary says; None: in nothing.
         superseded_by: Of a candidate that did not become the result: the transcript that did. None for
             the result itself, and then not in the file.
     """
@@ -86,6 +89,12 @@ class Manifest:
     files: tuple[StoredFile, ...]
     superseded_by: str | None = None
     started_at: datetime | None = None
+    finding: Verdict | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """As it is written."""
+        return self.finding or self.summary.verdict
 
     def is_about(self, recording_id: str, transcript_id: str) -> bool:
         """Whether this describes that transcript: a folder copied by hand may hold another's manifest."""
@@ -110,7 +119,7 @@ def build_manifest(manifest: Manifest) -> bytes:
         "attempts": [asdict(line) for line in sorted(manifest.attempts, key=attrgetter("ordinal"))],
         "language": summary.language,
         "languages": [{"code": code, "words": words} for code, words in summary.languages],
-        "verdict": str(summary.verdict),
+        "verdict": str(manifest.verdict),
         "counts": {name: getattr(summary, name) for name in _COUNTS},
         "duration_ms": summary.duration_ms,
         "created_at": _iso(manifest.created_at),
@@ -157,6 +166,7 @@ def parse_manifest(content: bytes) -> Manifest:
         files=tuple(_file(name, file) for name, file in _read(document, "files", dict).items()),
         superseded_by=_optional(document, "superseded_by", str),
         started_at=_time(document, "started_at") if document.get("started_at") is not None else None,
+        finding=_FINDINGS.get(_read(document, "verdict", str)),
     )
     if not all(value is None or isinstance(value, str) for value in manifest.metadata.values()):
         raise ManifestUnreadable("metadata: not texts")

@@ -6,7 +6,7 @@ its speakers have in the end.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import BinaryIO, TextIO
@@ -22,7 +22,13 @@ MOST_LANGUAGES = 100
 """The manifest lists the languages; a transcript must not be able to make it long."""
 
 
-def render(source: BinaryIO, outputs: Mapping[str, TextIO], *, started_at: datetime | None = None) -> Summary:
+def render(
+    source: BinaryIO,
+    outputs: Mapping[str, TextIO],
+    *,
+    started_at: datetime | None = None,
+    each: Callable[[Turn], None] | None = None,
+) -> Summary:
     """
     Write a transcript in several formats.
 
@@ -31,6 +37,7 @@ def render(source: BinaryIO, outputs: Mapping[str, TextIO], *, started_at: datet
         outputs: Names out of `FORMATS`, each with a text file opened with `encoding="utf-8", newline="\\n"`.
             Left open; not flushed. None at all is fine: then only the counting is done.
         started_at: When the recording began, aware, where that is known.
+        each: Called with every entry read, in the order of the file.
 
     Returns:
         What was counted. The same source gives the same files and the same summary.
@@ -46,7 +53,7 @@ def render(source: BinaryIO, outputs: Mapping[str, TextIO], *, started_at: datet
     source.seek(begin)
     renderers = _renderers([format_(out, started_at) for format_, out in formats])
     tally = _Tally()
-    for sentence in _sentences(source, builder, tally):
+    for sentence in _sentences(source, builder, tally, each or _pass_by):
         tally.turns += sentence.starts_turn
         for renderer in renderers:
             renderer.sentence(sentence)
@@ -62,8 +69,15 @@ def _renderers(made: Sequence[Renderer | CueWriter]) -> list[Renderer]:
     return [*others, Subtitles(of_cues)] if of_cues else others
 
 
-def _sentences(source: BinaryIO, builder: SentenceBuilder, tally: _Tally) -> Iterator[Sentence]:
+def _pass_by(_turn: Turn) -> None:
+    """Of an entry nothing but what is counted is wanted."""
+
+
+def _sentences(
+    source: BinaryIO, builder: SentenceBuilder, tally: _Tally, each: Callable[[Turn], None]
+) -> Iterator[Sentence]:
     for turn in read_turns(source):
+        each(turn)
         spoken = [parts for word in turn.words if (parts := words_of(word))]
         tally.add(turn, spoken_words=len(spoken))
         if spoken:

@@ -90,7 +90,7 @@ class Asking(World):
 
     @property
     def left_out(self) -> list[str]:
-        return [line["cause"] for line in self.logged if line["event"] == "participants_left_out"]
+        return [line["cause"] for line in self.logged if line["event"] in ("participants_left_out", "evidence_left_out")]
 
 
 @pytest.fixture
