@@ -254,6 +254,11 @@ class Stored(Event):
     words: int = 0
 
     @property
+    def is_candidate(self) -> bool:
+        """Its manifest is held back."""
+        return self.is_empty or self.is_provisional
+
+    @property
     def verdict(self) -> str:
         """One of `quality.RANKED`."""
         return self.finding or (EMPTY if self.is_empty else SPOKEN)

@@ -13,7 +13,7 @@ from app.core import events, reasons
 from app.core.commands import AskTranscript, FetchTranscript, PublishTranscript, RenderTranscript
 from app.core.durations import growing
 from app.core.policy import Policy
-from app.core.quality import EMPTY, SILENT, is_better
+from app.core.quality import SILENT, is_better
 from app.core.rules_extra import becomes_result
 from app.core.seen import FailureCause
 from app.core.state import ENDS, OPEN, Attempt, AttemptStatus, PendingTranscript, Phase, Transcription
@@ -169,23 +169,29 @@ def on_stored(t: Transcription, e: events.Stored, p: Policy) -> Step:
     if line is not None:
         status = AttemptStatus.EMPTY if e.is_empty else AttemptStatus.DONE
         t = t.with_attempt(replace(line, status=status, provider=line.provider or e.provider))
-    if not e.is_empty and not e.is_provisional:
-        is_result = becomes_result(t, line, e.verdict)
-        return _completed(t, e, e.verdict, p) if is_result else Step(t, _rest_of(t))
-    if t.phase is Phase.STORED or t.publishing is not None or t.extra is not None:
+    is_open = t.phase is not Phase.STORED and t.publishing is None and t.extra is None
+    if is_open and (e.is_candidate or not _is_better(t, e)):
+        return _with_candidate(t, e)
+    if e.is_candidate:
         return _superseded(t, e.transcript_id)
-    return _with_candidate(t, e)
+    is_result = becomes_result(t, line, e.verdict)
+    return _completed(t, e, e.verdict, p) if is_result else Step(t, _rest_of(t))
+
+
+def _is_better(t: Transcription, e: events.Stored) -> bool:
+    """Than the candidate, where there is one."""
+    before = t.candidate_verdict if t.candidate is not None else None
+    return is_better(e.verdict, e.words, verdict_before=before, words_before=t.candidate_words)
 
 
 def _with_candidate(t: Transcription, e: events.Stored) -> Step:
     """
     Provisional: the better one of two becomes the result when nothing else may bring a better one; see
-    `machine._settle`.
+    `machine._settle`. What is not better than the candidate is superseded by it.
     """
-    before, verdict = t.candidate_verdict if t.candidate is not None else None, e.verdict
-    if before == SILENT and verdict == EMPTY:
-        verdict = SILENT  # it is the recording that is
-    if not is_better(verdict, e.words, verdict_before=before, words_before=t.candidate_words):
+    is_silent = t.candidate is not None and t.candidate_verdict == SILENT and e.is_empty
+    verdict = SILENT if is_silent else e.verdict  # it is the recording that is
+    if not is_silent and not _is_better(t, e):
         t = replace(t, superseded=(*t.superseded, e.transcript_id))
         return Step(t, _rest_of(t) if t.phase in ENDS else ())
     earlier = (t.candidate,) if t.candidate is not None else ()

@@ -1,4 +1,4 @@
-"""What is found to be wrong with a transcript: over many that were damaged by seed, and one rule at a time."""
+"""What is found to be wrong with a transcript: over many damaged by seed, and one rule at a time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ def test_damage_is_found_and_what_is_whole_is_left_alone() -> None:
     named = sum(n for (_, found), n in table.items() if found is not Verdict.SPOKEN)
     whole = sum(n for (name, _), n in table.items() if name == "whole")
     alarms = whole - table["whole", Verdict.SPOKEN]
-    print(*sorted(table.items()), sep="\n")
     assert damaged >= 200
     assert right / named >= 0.98, table
     assert right / damaged >= 0.95, table

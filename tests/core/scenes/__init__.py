@@ -14,6 +14,7 @@ from tests.core.scenes import (
     recordings,
     recovery,
     results,
+    shortfalls,
 )
 
 SCENES = (
@@ -24,6 +25,7 @@ SCENES = (
     *absences.SCENES,
     *results.SCENES,
     *empties.SCENES,
+    *shortfalls.SCENES,
     *recovery.SCENES,
     *erasures.SCENES,
     *orders.SCENES,
