@@ -24,7 +24,7 @@ from app.api.problems import Problem
 from app.api.reading import Reading
 from app.api.types import TranscribeOrder
 from app.core import events
-from app.core.policy import CEILING, Intent, Policy
+from app.core.policy import CEILING, Order, Policy
 from app.core.state import Phase, Transcription
 from app.errors import Stale
 from app.orchestrator.records import Source
@@ -110,12 +110,12 @@ def raise_if_erased(state: Transcription) -> None:
         raise Problem("erased")
 
 
-def intent_of(order: TranscribeOrder, policy: Policy) -> Intent:
+def intent_of(order: TranscribeOrder, policy: Policy) -> Order:
     """What is wanted, by Recall's names. Raises `Problem`."""
     provider = provider_of(order.provider)
     separate = False if order.diarization is False else None  # true, as without it: the policy's mode
     if order.language is None:
-        return Intent(None, separate, provider)
+        return Order(None, separate, provider)
     tag = standard_tag(order.language)
     if tag is None:
         raise Problem("unsupported_language", "language: no BCP 47 tag such as en, en-US or de-CH.")
@@ -127,7 +127,7 @@ def intent_of(order: TranscribeOrder, policy: Policy) -> Intent:
     if options_in(first, {}, tag) is None:
         others = f"; these have it: {', '.join(able)}" if able else ""
         raise Problem("unsupported_language", f"language: {first} does not have {tag}{others}.")
-    return Intent(tag, separate, provider, able)
+    return Order(tag, separate, provider, able)
 
 
 def provider_of(name: str | None) -> str | None:

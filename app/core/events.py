@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from app.core.policy import Intent
+from app.core.policy import Order
 from app.core.quality import EMPTY, SPOKEN
 from app.core.seen import FailureCause, Seen
 from app.core.state import AtRecall
@@ -358,7 +358,7 @@ class DetailsExpired(Event):
 class TranscriptionOrdered(Event):
     """A program wants this recording transcribed, whatever the selection says; may be paid."""
 
-    intent: Intent = Intent()
+    intent: Order = Order()
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,7 +366,7 @@ class ExtraOrdered(Event):
     """A further paid transcript is wanted beside the result. `order` is the order's own id."""
 
     order: str
-    intent: Intent = Intent()
+    intent: Order = Order()
 
 
 @dataclass(frozen=True, slots=True)

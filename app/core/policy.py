@@ -52,7 +52,7 @@ class Processing:
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
+class Order:
     """What one recording's transcription was ordered with; it holds for its fallbacks, too."""
 
     language: str | None = None  # a BCP 47 tag, or "auto"; None: as the policy's options say
@@ -61,7 +61,7 @@ class Intent:
     able: tuple[str, ...] | None = None  # those of the policy that have the language; None: no matter
 
 
-_NO_INTENT = Intent()
+_NO_ORDER = Order()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +97,9 @@ class Policy:
         select = replace(self.select, default="all" if said.is_enabled else "none")
         return replace(self, select=select, providers=self._led_by(said.provider))
 
-    def intended(self, intent: Intent) -> Policy:
+    def intended(self, intent: Order) -> Policy:
         """For a recording that was ordered with this intent."""
-        if intent == _NO_INTENT:
+        if intent == _NO_ORDER:
             return self
         choices = self._led_by(intent.provider)
         if intent.able is not None:

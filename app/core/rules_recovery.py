@@ -21,7 +21,7 @@ from app.core.commands import (
     LookUpTranscript,
     PublishTranscript,
 )
-from app.core.policy import CEILING, Intent, Policy
+from app.core.policy import CEILING, Order, Policy
 from app.core.state import ENDS, AttemptStatus, Phase, Transcription
 from app.core.step import Step, budget, failed, ignore
 
@@ -60,7 +60,7 @@ def on_transcription_ordered(t: Transcription, e: events.TranscriptionOrdered, p
     skipped is tried again as by `RetryAsked`. A recording that is not known to be done is asked about. Before
     the first attempt Recall's list is read: the same may have been ordered elsewhere.
     """
-    ordered = t if e.intent == Intent() else replace(t, intent=e.intent)
+    ordered = t if e.intent == Order() else replace(t, intent=e.intent)
     if not t.attempts:
         ordered = replace(ordered, lookup_required=True)
     if t.phase in (Phase.FAILED, Phase.SKIPPED):

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
-from app.core.policy import Intent
+from app.core.policy import Order
 from app.core.quality import EMPTY
 
 
@@ -155,7 +155,7 @@ class Extra:
     ordinal: int
     completed_at: float | None
     candidate: str | None = None
-    intent: Intent = Intent()
+    intent: Order = Order()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ class Transcription:
     budget: int = 0  # raised by hand; the policy's own budget counts as well
     retry_requested: bool = False  # a person wants another attempt; until one is claimed
     is_by_hand: bool = False  # a person asked for this recording: the selection is not asked again
-    intent: Intent = Intent()  # what it was ordered with, where a program ordered it
+    intent: Order = Order()  # what it was ordered with, where a program ordered it
     extra: Extra | None = None  # while one is under way; `current` and `verdict` are the result's before
     orders: tuple[str, ...] = ()  # of extras, by their ids: the same one given twice is one
     recording_wait_since: float = 0.0  # the recording is not done, or the news of it was lost
@@ -341,10 +341,10 @@ def _waits_of_version_1(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _intent(record: Mapping[str, Any]) -> Intent:
-    known = _known(Intent, record)
+def _intent(record: Mapping[str, Any]) -> Order:
+    known = _known(Order, record)
     able = known.get("able")
-    return Intent(**{**known, "able": None if able is None else tuple(able)})
+    return Order(**{**known, "able": None if able is None else tuple(able)})
 
 
 def _attempt(record: Mapping[str, Any]) -> Attempt:

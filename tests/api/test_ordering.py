@@ -15,7 +15,7 @@ import pytest
 from app.core import events
 from app.core.commands import AskRecording, Command, CreateTranscript, LookUpTranscript
 from app.core.events import RecordingCondition
-from app.core.policy import Intent
+from app.core.policy import Order
 from app.core.state import Phase, Transcription
 from tests.api.stage import WORKSPACE, Stage
 
@@ -108,7 +108,7 @@ def test_an_intent_holds_for_its_fallbacks_and_leaves_out_who_lacks_the_language
     recording = str(uuid.uuid4())
     order = {"language": "jpn", "diarization": False, "provider": "assemblyai"}
     assert stage.order(recording, order).status_code == 201
-    assert state(stage, recording).intent == Intent(
+    assert state(stage, recording).intent == Order(
         "ja", False, "assembly_ai_async", ("recallai_async", "assembly_ai_async", "deepgram_async")
     )
     galician = str(uuid.uuid4())

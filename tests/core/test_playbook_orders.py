@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from app.core import events as ev
 from app.core.commands import AskTranscript, CreateTranscript, FetchTranscript, LookUpTranscript
-from app.core.policy import Intent, Policy, Processing, ProviderChoice
+from app.core.policy import Order, Policy, Processing, ProviderChoice
 from app.core.state import Phase, from_record, to_record
 from tests.core.playbook import Dialogue
 from tests.core.scenes.beginnings import T1, T2, A, B, failed, seen
 
 BOTH = Policy((ProviderChoice(A), ProviderChoice(B)), 2)
-ORDER = ev.ExtraOrdered(100.0, "o1", Intent("de", False, B, (A, B)))
+ORDER = ev.ExtraOrdered(100.0, "o1", Order("de", False, B, (A, B)))
 
 
 def stored() -> Dialogue:
@@ -96,7 +96,7 @@ def test_what_was_said_of_a_workspace_is_above_its_policy() -> None:
 def test_voices_are_the_orders_where_it_names_them_and_else_the_policys() -> None:
     for is_policys in (True, False):
         policy = Policy(BOTH.providers, 2, separate_streams=is_policys)
-        told = {s: policy.intended(Intent(separate_streams=s, provider=B)) for s in (None, True, False)}
+        told = {s: policy.intended(Order(separate_streams=s, provider=B)) for s in (None, True, False)}
         assert {s: one.separate_streams for s, one in told.items()} == {
             None: is_policys,
             True: True,

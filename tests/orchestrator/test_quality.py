@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -18,15 +19,18 @@ from app.announce.news import events_of
 from app.core import events
 from app.core.commands import AskRecording, CreateTranscript, FetchTranscript, PublishTranscript
 from app.core.events import RecordingCondition
-from app.core.policy import Intent, Policy
+from app.core.policy import Order, Policy
 from app.core.quality import Quality
 from app.core.state import Phase, Transcription
 from app.errors import DownloadBlocked
 from app.orchestrator.command_context import Workspace
+from app.orchestrator.effects import queries
+from app.orchestrator.outcome import Happened
 from app.orchestrator.records import KEY_ACCEPTED
 from app.orchestrator.service import Service
 from app.recall.types import CreateAnswer, CreateOrder, RecordingFacts
 from tests import migrated
+from tests.orchestrator.bare_context import context_of
 from tests.orchestrator.test_publish_transcript import EMPTY, R1, T1, T2, Folder, Recall, World, die, done
 from tests.policies import built_in
 from tests.transcripts.recall_json import spoke
@@ -75,7 +79,6 @@ class WithEvidence(Recall):
     trouble: dict[str, str] = field(default_factory=dict)
 
     def recording(self, recording_id: str) -> RecordingFacts:
-        assert recording_id == R1
         self.asked += 1
         return self.facts
 
@@ -199,19 +202,26 @@ def test_a_happy_recording_is_asked_nothing_more(world: Judged) -> None:
     ],
 )
 def test_what_says_that_a_room_was_silent(
-    world: Judged, timeline: bytes | None, people: bytes | None, is_silent: bool, downloads: list[str]
+    tmp_path: Path, timeline: bytes | None, people: bytes | None, is_silent: bool, downloads: list[str]
 ) -> None:
-    world.at_recall.facts = replace(
-        world.at_recall.facts,
+    recall = WithEvidence({TIMELINE: timeline or b"", PEOPLE: people or b""})
+    recall.facts = replace(
+        recall.facts,
         timeline_url=None if timeline is None else TIMELINE,
         participants_url=None if people is None else PEOPLE,
     )
-    world.recall.contents |= {TIMELINE: timeline or b"", PEOPLE: people or b""}
-    world.begins(EMPTY, words(9))
-    world.does(AskRecording())
-    assert world.at_recall.evidence == downloads
-    assert world.pending == ([f"publish:{T1}"] if is_silent else ["create:2"])
-    assert "participant" not in str([line for line in world.logged if "evidence" in line["event"]])
+    outcome = queries.ask_recording(
+        context_of(
+            AskRecording(),
+            state=replace(Transcription("default", R1, is_recording_done=True), candidate=T1),
+            recall=recall,
+            scratch=tmp_path,
+            renewer=SimpleNamespace(raise_if_lost=lambda: None),
+        )
+    )
+    assert isinstance(outcome, Happened)
+    assert isinstance(outcome.event, events.RecordingAsked)
+    assert (outcome.event.is_silent, recall.evidence) == (is_silent, downloads)
 
 
 def test_an_empty_transcript_although_people_spoke_falls_back_and_is_never_announced(world: Judged) -> None:
@@ -319,7 +329,7 @@ def test_silence_is_told_with_the_transcript_where_the_timeline_is_read_anyway(w
 
 
 def test_a_wrong_language_is_held_against_what_was_ordered(world: Judged) -> None:
-    world.hears(events.TranscriptionOrdered(world.store().now(), Intent(language="de-CH")))
+    world.hears(events.TranscriptionOrdered(world.store().now(), Order(language="de-CH")))
     world.recall.contents[T1] = words(40, language="cy")
     world.hears(done(T1, 1))
     world.does(FetchTranscript(T1))

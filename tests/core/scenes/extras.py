@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from app.core import events as ev
 from app.core.events import Refusal
-from app.core.policy import Intent, Policy
+from app.core.policy import Order, Policy
 from tests.core.dialogues import BOTH, Scene
 from tests.core.scenes.beginnings import C1, PUBLISHING, STORED, T1, T2, A, B, Events, failed, seen
 from tests.core.scenes.beginnings import RUNNING as ONE_RUNNING
 
 EXTRA = ev.ExtraOrdered(200.0, "o1")
-GERMAN = ev.ExtraOrdered(200.0, "o1", Intent("de", None, B, (A, B)))
+GERMAN = ev.ExtraOrdered(200.0, "o1", Order("de", None, B, (A, B)))
 SEEN = seen(T1, "done", 1, A)
 PLANNED: Events = (*STORED, EXTRA, ev.Listed(260.0, 0, (SEEN,)))
 SENDING: Events = (*PLANNED, ev.Sending(261.0, 2, A, 0))
@@ -21,7 +21,7 @@ EMPTY_RESULT: Events = (*PUBLISHING, ev.Published(40.0, T1, A, "en"))
 THEIRS: Events = (ev.TranscriptDone(270.0, C1), ev.Stored(271.0, C1, B, "en", is_empty=False))
 THEIR_EMPTY: Events = (ev.TranscriptDone(270.0, C1), ev.Stored(271.0, C1, B, None, is_empty=True))
 GONE = ev.RecordingDeleted(300.0)
-ORDERED = ev.TranscriptionOrdered(5.0, Intent(provider=B))
+ORDERED = ev.TranscriptionOrdered(5.0, Order(provider=B))
 OLD_NEWS = ev.RecordingDone(10.0, lookup_required=True)
 EMPTY_RUNNING: Events = (
     *EMPTY_RESULT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.core import events as ev
 from app.core.events import RecordingCondition as Condition
-from app.core.policy import Intent, Policy, ProviderChoice, Selection
+from app.core.policy import Order, Policy, ProviderChoice, Selection
 from tests.core.dialogues import BOTH, TWO, Scene
 from tests.core.scenes.beginnings import (
     ALL_FAILED,
@@ -19,8 +19,8 @@ from tests.core.scenes.beginnings import (
 )
 
 
-def order(intent: Intent | None = None, at: float = 200.0) -> ev.Event:
-    return ev.TranscriptionOrdered(at, intent or Intent())
+def order(intent: Order | None = None, at: float = 200.0) -> ev.Event:
+    return ev.TranscriptionOrdered(at, intent or Order())
 
 
 def asked(condition: Condition) -> ev.Event:
@@ -28,9 +28,9 @@ def asked(condition: Condition) -> ev.Event:
 
 
 LOOKED: tuple[ev.Event, ...] = (ev.Listed(260.0, 0), ev.RecordingAsked(261.0, Condition.DONE))
-GERMAN = Intent("de", False, B, (A, B))
-ONLY_A = Intent("de", None, None, (A,))
-OTHER = Intent(provider="c_async")
+GERMAN = Order("de", False, B, (A, B))
+ONLY_A = Order("de", None, None, (A,))
+OTHER = Order(provider="c_async")
 NONE = Policy(BOTH, 2, select=Selection(default="none"))
 
 SCENES: tuple[Scene, ...] = (

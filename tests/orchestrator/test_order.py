@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.core.commands import CreateTranscript
-from app.core.policy import Intent, Processing
+from app.core.policy import Order, Processing
 from app.core.state import Transcription, from_record, to_record
 from app.orchestrator.effects.create_transcript import _order
 from app.recall.types import CreateOrder
 from tests.orchestrator.bare_context import context_of
 
-GERMAN = Intent("de", False, "assembly_ai_async", ("assembly_ai_async", "deepgram_async"))
+GERMAN = Order("de", False, "assembly_ai_async", ("assembly_ai_async", "deepgram_async"))
 
 
-def order_of(provider: str, intent: Intent) -> CreateOrder:
+def order_of(provider: str, intent: Order) -> CreateOrder:
     state = Transcription("default", "r", intent=intent)
     command = CreateTranscript(1, provider)
     return _order(context_of(command, state=state), command)
@@ -33,16 +33,16 @@ def test_every_provider_is_told_the_language_and_the_voices() -> None:
 
 
 def test_without_an_intent_the_policy_is_sent_as_it_stands() -> None:
-    order = order_of("recallai_async", Intent())
+    order = order_of("recallai_async", Order())
     assert (order.options, order.separate_streams) == ({"language_code": "auto"}, True)
 
 
 def test_a_provider_that_the_policy_does_not_name_has_what_is_built_in_or_nothing() -> None:
-    assert order_of("gladia_v2_async", Intent(provider="gladia_v2_async")).options == {}
+    assert order_of("gladia_v2_async", Order(provider="gladia_v2_async")).options == {}
 
 
 def test_the_order_of_providers_is_the_intents_then_the_configurations_then_the_policys() -> None:
-    state = Transcription("default", "r", intent=Intent(provider="deepgram_async"))
+    state = Transcription("default", "r", intent=Order(provider="deepgram_async"))
     context = context_of(CreateTranscript(1, "deepgram_async"), state=state)
     said = Processing(is_enabled=True, provider="assembly_ai_async")
     policy = context.workspace.policy.processed(said).intended(state.intent)
@@ -54,5 +54,5 @@ def test_an_intent_is_kept_in_the_record() -> None:
     state = Transcription("default", "r", intent=GERMAN)
     assert from_record(to_record(state)) == state
     assert (
-        from_record({"workspace": "w", "recording_id": "r", "phase": "new", "version": 2}).intent == Intent()
+        from_record({"workspace": "w", "recording_id": "r", "phase": "new", "version": 2}).intent == Order()
     )
