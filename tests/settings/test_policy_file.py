@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from app.core.durations import Durations
 from app.core.policy import Policy, ProviderChoice, Selection
-from app.core.quality import Quality
+from app.core.quality import RANKED, Quality
 from app.recall.providers import BUILT_IN_PROVIDERS
 from app.recall.signatures import parse_secret
 from app.settings.environment import load_settings
@@ -246,6 +246,13 @@ FAULTS = [
     ),
     ("fallback_on_empty = false\n[quality]\nempty = 'fall-back'", "contradicts fallback_on_empty = false"),
     ("[quality]\nthin = 'fallback'", "quality.thin: 'fallback' is not one of accept, flag, fall-back"),
+    *(
+        (f"[quality]\n{name} = 'x'", f"quality.{name}: 'x' is not one of {actions}")
+        for name, actions in [
+            ("evidence", "free, timeline"),
+            *((name, "accept, flag, fall-back") for name in RANKED[1:]),
+        ]
+    ),
     ("[quality]\nmin_coverage = 2.0", "quality.min_coverage: must be between 0 and 1"),
     ("[quality]\nthick = 'flag'", "Unknown key 'thick' in policy [quality]; did you mean 'thin'?"),
     ("separate_streams = 'yes'", "separate_streams has the wrong type"),
