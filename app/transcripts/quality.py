@@ -35,7 +35,7 @@ LEAST_SPEECH_S = 10.0
 """Of a timeline, of one of its people, or after the last word; less proves nothing."""
 
 _CONSIDERABLE = 0.1  # share of all speech
-_MISSING = 0.25  # a person's words beside everyone else's, by their coverage
+_MISSING = 0.25  # a person's words beside those of all others, by their coverage
 _BACK_S, _BACK_SHARE, _FAR_BACK_S, _FAR_BACK_SHARE = 3.0, 0.05, 30.0, 0.25
 _LEAST_WORDS_PER_MINUTE, _LONG_S = 10, 300.0
 _LETTERS_PER_WORD = 6  # of scripts without blanks, and where a provider's "word" is a sentence
