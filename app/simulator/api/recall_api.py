@@ -145,10 +145,8 @@ class RecallApi:
         if shortcut:
             shortcut.pop("recording")
         lagging = recording.ready_at > self._world.clock.now()
-        people = self._downloads.participants_url(recording)
-        return shapes.recording_json(
-            recording, transcript=shortcut, processing=lagging, participants_url=people
-        )
+        urls = self._downloads.media_urls(recording)
+        return shapes.recording_json(recording, transcript=shortcut, processing=lagging, urls=urls)
 
     def _find_recording(self, id: str) -> Recording | None:
         recording = self._world.recordings.get(id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,7 +69,7 @@ def transcript_json(
     Args:
         urls: The two pre-signed addresses (or nulls) of `data`.
         processing: Show it as still running, whatever its status.
-        participants_url: Where the list of its participants can be downloaded.
+        urls: Of its media, see `media_json`; filled where it is done.
     """
     style = recording.script.shape.timestamp_style
     status = Status("processing", None, transcript.created_at) if processing else transcript.status
@@ -90,46 +91,53 @@ def bot_json(recording: Recording) -> Json | None:
     return {"id": recording.bot_id, "metadata": {}} if recording.bot_id else None
 
 
-def _media(recording: Recording, kind: str, *, data: Json, **more: str) -> Json:
-    rng = _chance(f"{recording.id}/{kind}")
-    return {
-        "id": str(uuid.UUID(int=rng.getrandbits(128), version=4)),
-        "created_at": stamp(recording.created_at),
-        "status": status_json(recording.status),
-        "metadata": {},
-        "data": data,
-        **more,
-    }
+def media_json(
+    recording: Recording, transcript: Json | None, urls: Mapping[str, str], status: Status
+) -> Json:
+    """
+    `media_shortcuts`; all null where there is no medium (expired, zero data retention, no audio).
 
-
-def media_json(recording: Recording, transcript: Json | None, participants_url: str | None = None) -> Json:
-    """`media_shortcuts`; all null where there is no medium (expired, zero data retention, no audio)."""
-    if recording.script.recording_state.name in ("expired", "zdr"):
+    Args:
+        urls: Addresses by the name of their field, and of `video_mixed` and `audio_mixed`; none is null.
+        status: Of the recording as it is shown; its media have the same.
+    """
+    state = recording.script.recording_state.name
+    if state in ("expired", "zdr"):
         return dict.fromkeys(
             ("video_mixed", "transcript", "participant_events", "meeting_metadata", "audio_mixed")
         )
-    audio = recording.script.recording_state.name != "no_audio"
-    events = {
-        "participant_events_download_url": None,
-        "speaker_timeline_download_url": None,
-        "participants_download_url": participants_url,
-    }
-    about = {"title": recording.meeting.title}
+
+    def media(kind: str, data: Json, **more: str) -> Json:
+        rng = _chance(f"{recording.id}/{kind}")
+        return {
+            "id": str(uuid.UUID(int=rng.getrandbits(128), version=4)),
+            "created_at": stamp(recording.created_at),
+            "status": status_json(status),
+            "metadata": {},
+            "data": data,
+            **more,
+        }
+
+    def sound(kind: str, form: str) -> Json | None:
+        return None if state == "no_audio" else media(kind, {"download_url": urls.get(kind)}, format=form)
+
+    kinds = ("participant_events", "speaker_timeline", "participants")
+    # Null where the meeting was not on Zoom.
+    zoom = _chance(recording.id).choice((None, {"meeting_uuid": "c2ltdWxhdGVkIG1lZXRpbmc="}))
     return {
-        "video_mixed": _media(recording, "video_mixed", data={"download_url": None}, format="mp4")
-        if audio
-        else None,
+        "video_mixed": sound("video_mixed", "mp4"),
         "transcript": transcript,
-        "participant_events": _media(recording, "participant_events", data=events),
-        "meeting_metadata": _media(recording, "meeting_metadata", data=about),
-        "audio_mixed": _media(recording, "audio_mixed", data={"download_url": None}, format="mp3")
-        if audio
-        else None,
+        "participant_events": media(
+            "participant_events",
+            {name: urls.get(name) for name in (f"{kind}_download_url" for kind in kinds)},
+        ),
+        "meeting_metadata": media("meeting_metadata", {"title": recording.meeting.title, "zoom": zoom}),
+        "audio_mixed": sound("audio_mixed", "mp3"),
     }
 
 
 def recording_json(
-    recording: Recording, *, transcript: Json | None, processing: bool, participants_url: str | None = None
+    recording: Recording, *, transcript: Json | None, processing: bool, urls: Mapping[str, str]
 ) -> Json:
     """
     A Recording, with the top-level `bot_id` that integrators saw in live answers.
@@ -138,6 +146,7 @@ def recording_json(
         transcript: For `media_shortcuts`: the first transcript of the recording, if any. Which one Recall
             shows when there are several is not documented.
         processing: Show it as still running, whatever its status.
+        urls: Of its media, see `media_json`; filled where it is done.
     """
     style = recording.script.shape.timestamp_style
     status = Status("processing", None, recording.created_at) if processing else recording.status
@@ -156,7 +165,7 @@ def recording_json(
         "bot_id": recording.bot_id,
         "desktop_sdk_upload": upload,
         "realtime_endpoints": [],
-        "media_shortcuts": media_json(recording, transcript, participants_url),
+        "media_shortcuts": media_json(recording, transcript, urls if status.code == "done" else {}, status),
     }
     return {**answer, **_EXTRA} if recording.script.shape.extra_fields else answer
 
@@ -175,7 +184,7 @@ def full_bot_json(bot_id: str, recordings: list[Recording]) -> Json:
             {"code": code, "message": None, "sub_code": None, "created_at": stamp(ended)} for code in codes
         ],
         "recordings": [
-            recording_json(recording, transcript=None, processing=False) for recording in recordings
+            recording_json(recording, transcript=None, processing=False, urls={}) for recording in recordings
         ],
     }
 

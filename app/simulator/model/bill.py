@@ -41,7 +41,8 @@ class Bill:
     downloads: int = 0
     downloads_with_authorization: int = 0
     provider_data_downloads: int = 0
-    participants_downloads: int = 0
+    # By what was downloaded: participants, speaker_timeline, participant_events, audio_mixed, video_mixed.
+    media_downloads: Counter[str] = field(default_factory=Counter)
     # By class of rate: the most requests that any sliding minute of one bot or workspace let pass.
     busiest_minute: dict[str, int] = field(default_factory=dict)
     recordings: dict[str, RecordingBill] = field(default_factory=dict)
@@ -71,5 +72,6 @@ class Bill:
             "downloads": self.downloads,
             "downloads_with_authorization": self.downloads_with_authorization,
             "provider_data_downloads": self.provider_data_downloads,
+            "media_downloads": dict(self.media_downloads),
             "busiest_minute": dict(self.busiest_minute),
         }

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from app.simulator.meetings import odd_files
+from app.simulator.meetings import attendance, odd_files, poor_results
 from app.simulator.model.lies import Lie, parse_lies
 
 STATUSES_BEFORE = (400, 402, 403, 404, 409, 429, 500, 502, 503, 504, 507)
@@ -47,7 +47,8 @@ RECORDING_STATES = {
     "done": _NONE, "processing": _SECONDS, "failed": _NONE, "deleted": _NONE, "expired": _NONE,
     "no_audio": _NONE, "zdr": _NONE, "unknown": _NONE,
 }  # fmt: skip
-BODIES = odd_files.KINDS
+BODIES = {**odd_files.KINDS, **poor_results.KINDS}
+VOICES = {"ok": _NONE, "voices": _COUNT}
 SHAPES_OF_BOT = ("object", "null", "missing")
 TIMESTAMP_STYLES = ("Z", "offset")
 PROVIDER_FORMS = ("alternate", "single", "all_keys", "several")
@@ -100,6 +101,9 @@ class Script:
     payload_403: bool = False
     shape: Shape = Shape()
     bodies: tuple[Word, ...] = ()
+    timeline: Word = Word("ok")
+    participants: Word = Word("ok")
+    hybrid: Word = Word("ok")
     lies: tuple[Lie, ...] = ()
 
 
@@ -210,5 +214,8 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "payload_403": _flag,
     "shape": _shape,
     "bodies": _list_of(BODIES),
+    "timeline": _one_of(attendance.TIMELINES),
+    "participants": _one_of(attendance.PARTICIPANTS),
+    "hybrid": _one_of(VOICES),
     "lies": parse_lies,
 }
