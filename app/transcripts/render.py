@@ -15,11 +15,24 @@ from app.transcripts.formats import FORMATS, Renderer
 from app.transcripts.formats.subtitles import CueWriter, Subtitles
 from app.transcripts.model import Sentence, Summary, Turn
 from app.transcripts.reader import read_turns
+from app.transcripts.roster import Roster, roster_of
 from app.transcripts.sentences import SentenceBuilder, words_of
-from app.transcripts.speakers import names_of
 
 MOST_LANGUAGES = 100
 """The manifest lists the languages; a transcript must not be able to make it long."""
+
+
+def read_roster(source: BinaryIO) -> Roster:
+    """
+    What the speakers of a transcript are called; `source` is left where it was.
+
+    Raises:
+        TranscriptUnreadable, OSError: As `render`.
+    """
+    begin = source.tell()
+    roster = roster_of(read_turns(source, with_words=False))
+    source.seek(begin)
+    return roster
 
 
 def render(
@@ -27,6 +40,7 @@ def render(
     outputs: Mapping[str, TextIO],
     *,
     started_at: datetime | None = None,
+    roster: Roster | None = None,
     each: Callable[[Turn], None] | None = None,
 ) -> Summary:
     """
@@ -37,10 +51,11 @@ def render(
         outputs: Names out of `FORMATS`, each with a text file opened with `encoding="utf-8", newline="\\n"`.
             Left open; not flushed. None at all is fine: then only the counting is done.
         started_at: When the recording began, aware, where that is known.
+        roster: What `read_roster` made of this source, where names of participants were added to it.
         each: Called with every entry read, in the order of the file.
 
     Returns:
-        What was counted. The same source gives the same files and the same summary.
+        What was counted. The same source and roster give the same files and the same summary.
 
     Raises:
         TranscriptUnreadable: The outputs then hold part of it and must be thrown away.
@@ -48,9 +63,7 @@ def render(
         KeyError: A name not in `FORMATS`, before anything is read or written.
     """
     formats = [(FORMATS[name], out) for name, out in outputs.items()]
-    begin = source.tell()
-    builder = SentenceBuilder(names_of(read_turns(source, with_words=False)))
-    source.seek(begin)
+    builder = SentenceBuilder(roster or read_roster(source))
     renderers = _renderers([format_(out, started_at) for format_, out in formats])
     tally = _Tally()
     for sentence in _sentences(source, builder, tally, each or _pass_by):

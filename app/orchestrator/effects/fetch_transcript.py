@@ -23,13 +23,14 @@ from app.core import events
 from app.core.commands import FetchTranscript
 from app.core.rules_results import NO_SUB_CODE
 from app.core.seen import TranscriptStatus
-from app.core.state import Phase
 from app.errors import BlobsUnavailable, DownloadBlocked, TranscriptUnreadable
 from app.orchestrator.command_context import CommandContext
-from app.orchestrator.effects.evidence import ask_recording, timeline_of
+from app.orchestrator.effects.evidence import ask_recording
 from app.orchestrator.effects.participants import add_participants
 from app.orchestrator.effects.scratch import scratch_folder
-from app.orchestrator.outcome import Happened, Outcome, Unanswered
+from app.orchestrator.effects.speaker_names import name_speakers
+from app.orchestrator.effects.verdicts import finding_of, is_provisional
+from app.orchestrator.outcome import Happened, Later, Outcome, Refused, Unanswered
 from app.orchestrator.records import ArtifactRow
 from app.recall.types import Artifact, RecordingFacts
 from app.transcripts.formats import MEDIA_TYPES
@@ -42,10 +43,11 @@ from app.transcripts.manifest import (
     build_manifest,
     parse_manifest,
 )
-from app.transcripts.model import UNREAD, Summary, Turn, Verdict
-from app.transcripts.quality import Heard, Speech, is_silent, judge
+from app.transcripts.model import UNREAD, Summary, Turn
+from app.transcripts.quality import Heard
 from app.transcripts.render import render
 from app.transcripts.result_folder import MANIFEST, PROVIDER_RAW, RAW, folder_of
+from app.transcripts.roster import Roster
 
 # After a slower first download there is no time for a second one within one job.
 _LEAVES_TIME_S = 40.0
@@ -145,10 +147,14 @@ def _store(context: CommandContext, offered: _Offered | None, kept: Manifest | N
         context.recall.download(artifact.download_url, raw, keep_going=context.renewer.raise_if_lost)
     started_at, heard = _began(context, recording), Heard()
     try:
-        summary = render_files(raw, folder, context.policy.formats, started_at=started_at, each=heard.add)
+        roster = name_speakers(context, recording, folder)
+        if isinstance(roster, Later | Refused):
+            return roster
+        names = context.policy.formats
+        summary = render_files(raw, folder, names, started_at=started_at, roster=roster, each=heard.add)
     except TranscriptUnreadable:
         return _keep_unreadable(context, artifact, kept, folder)
-    finding = _finding(context, summary, heard, recording)
+    finding = finding_of(context, summary, heard, recording)
     if artifact is not None:
         _add_provider_data(context, artifact, folder, began_at=began_at)
     if recording is not None and context.policy.participants:
@@ -156,42 +162,9 @@ def _store(context: CommandContext, offered: _Offered | None, kept: Manifest | N
     manifest = replace(
         _manifest(context, artifact, kept, summary, folder), finding=finding, started_at=started_at
     )
-    is_held = _is_provisional(context, manifest)
+    is_held = is_provisional(context, manifest)
     _put(context, manifest, folder, has_manifest=not is_held)
     return _finished(context, manifest, is_held=is_held)
-
-
-def _finding(
-    context: CommandContext, summary: Summary, heard: Heard, recording: RecordingFacts | None
-) -> Verdict | None:
-    """In what it falls short; None: in nothing, beside the words that an empty one has not."""
-    quality = context.policy.quality
-    timeline: tuple[Speech, ...] | None = None
-    if recording is not None and quality.evidence == "timeline":
-        timeline = timeline_of(context, recording)
-    if not summary.spoken_words:
-        return Verdict.SILENT if timeline is not None and is_silent(timeline) else None
-    found = judge(
-        heard,
-        summary.languages,
-        wanted=context.wanted_languages,
-        timeline=timeline,
-        min_coverage=quality.min_coverage,
-        length_s=recording.duration_s if recording is not None else None,
-    )
-    named = quality.weightiest(found)
-    return None if named is None else Verdict(named)
-
-
-def _is_provisional(context: CommandContext, manifest: Manifest) -> bool:
-    """
-    Whether another provider may have to be asked: without a word always. With words, where the policy says so
-    and there is no result yet; what was ordered beside a result is followed by nothing.
-    """
-    if not manifest.summary.spoken_words:
-        return True
-    has_result = context.state.phase is Phase.STORED or context.state.extra is not None
-    return context.policy.quality.calls_for_another(manifest.finding) and not has_result
 
 
 def _began(context: CommandContext, recording: RecordingFacts | None) -> datetime | None:
@@ -257,6 +230,7 @@ def render_files(
     names: Iterable[str],
     *,
     started_at: datetime | None = None,
+    roster: Roster | None = None,
     each: Callable[[Turn], None] | None = None,
 ) -> Summary:
     """These formats of a transcript, in a folder; see `render`. Raises `TranscriptUnreadable`."""
@@ -266,7 +240,7 @@ def render_files(
             for name in names
         }
         source = opened.enter_context(raw.open("rb"))
-        return render(source, outputs, started_at=started_at, each=each)
+        return render(source, outputs, started_at=started_at, roster=roster, each=each)
 
 
 def _manifest(

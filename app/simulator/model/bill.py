@@ -37,6 +37,7 @@ class Bill:
     responses: Counter[str] = field(default_factory=Counter)
     creates_accepted: int = 0
     creates_replayed: int = 0
+    creates_refused: int = 0  # for their body
     seconds_billed: float = 0.0
     downloads: int = 0
     downloads_with_authorization: int = 0
@@ -68,6 +69,7 @@ class Bill:
             "responses": dict(self.responses),
             "creates_accepted": self.creates_accepted,
             "creates_replayed": self.creates_replayed,
+            "creates_refused": self.creates_refused,
             "seconds_billed": round(self.seconds_billed, 3),
             "downloads": self.downloads,
             "downloads_with_authorization": self.downloads_with_authorization,

@@ -80,7 +80,7 @@ class Word:
 class Shape:
     """How the JSON of this recording varies within what Recall documents."""
 
-    bot: str = "object"
+    bot: str | None = None  # else an object, and by turns where there is no bot
     extra_fields: bool = False
     timestamp_style: str = "Z"
     provider: str | None = None  # else as the settings say
@@ -190,12 +190,12 @@ def _shape(raw: object, where: str) -> Shape:
     given = _object(raw, where)
     _refuse_unknown(given, {field.name for field in fields(Shape)}, where)
     shape = Shape(
-        bot=str(given.get("bot", "object")),
+        bot=None if given.get("bot") is None else str(given["bot"]),
         extra_fields=_flag(given.get("extra_fields", False), "shape.extra_fields"),
         timestamp_style=str(given.get("timestamp_style", "Z")),
         provider=None if given.get("provider") is None else str(given["provider"]),
     )
-    if shape.bot not in SHAPES_OF_BOT or shape.timestamp_style not in TIMESTAMP_STYLES:
+    if shape.bot not in (None, *SHAPES_OF_BOT) or shape.timestamp_style not in TIMESTAMP_STYLES:
         raise BadScript(f"shape: bot is one of {SHAPES_OF_BOT}, timestamp_style one of {TIMESTAMP_STYLES}")
     if shape.provider not in (None, *PROVIDER_FORMS):
         raise BadScript(f"shape: provider is one of {PROVIDER_FORMS}")
