@@ -52,6 +52,7 @@ class RecordingDone(Event):
     metadata: tuple[tuple[str, str | None], ...] = ()
     lookup_required: bool = False  # old news, or news we fetched ourselves: list before creating
     started_at: float | None = None  # of the recording, seconds since the epoch, where Recall was asked
+    duration_s: float | None = None  # likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,9 @@ class Sending(Event):
     ordinal: int
     provider: str
     key_serial: int
+    duration_s: float | None = None  # of the recording, where Recall was asked
+    left_out: tuple[str, ...] = ()  # parts of the intent that the provider is not told
+    changed: tuple[str, ...] = ()  # what it is told otherwise than it was wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +292,7 @@ class NoLongerWanted(Event):
     ordinal: int
     why: WhyUnwanted
     detail: str = ""
+    duration_s: float | None = None  # of the recording, where Recall was asked
 
 
 @dataclass(frozen=True, slots=True)

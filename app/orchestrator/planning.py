@@ -1,0 +1,144 @@
+"""
+The order of a call: the policy for one recording, its providers in order, cut to those that can do it, each with
+the options that are sent. What was said above the policy (a workspace's processing, an order of `/v1`) and the
+first rule that matches are in it. It is asked anew before every send under a fresh key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from app.core.intent import Intent
+from app.core.policy import Policy, Processing, ProviderChoice
+from app.core.state import Transcription
+from app.recall.providers import ASYNC_PROVIDERS
+from app.recall.raw_options import laid_over, says_language, without_language
+from app.recall.translation import Generation, Ineligible, Translated, schema_of, translated
+
+_ENGLISH = ("en",)  # which every provider has
+_VERY_LONG_S = 30 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class KnownForm:
+    """What creates have shown of one provider of a workspace: in which form it reads its options."""
+
+    form: Generation | None = None  # None: not known
+    refused: Generation | None = None  # the one that a first create was refused in; the other is to be tried
+    refused_models: frozenset[str] = frozenset()
+
+
+Forms = Mapping[str, KnownForm]
+NO_FORMS: Forms = {}
+
+
+def planned(
+    policy: Policy,
+    t: Transcription,
+    *,
+    processing: Processing | None = None,
+    forms: Forms = NO_FORMS,
+    duration_s: float | None = None,
+) -> Policy:
+    """
+    The policy for this recording.
+
+    Args:
+        policy: As it is written.
+        forms: What is known of the workspace's providers.
+        duration_s: The recording's length, where it is known better than the state says.
+    """
+    length_s = t.duration_s if duration_s is None else duration_s
+    rule = policy.rule_for(t.workspace, dict(t.metadata), length_s)
+    ruled = policy.ruled(rule).processed(processing).intended(t.intent)
+    intent = t.intent.told(ruled.intent)
+    is_alone = t.extra is not None and t.intent.provider is not None  # ordered by name, and no other
+    choices = ruled.providers[:1] if is_alone else ruled.providers
+    able: list[ProviderChoice] = []
+    passed_over: list[tuple[str, str]] = []
+    for choice in choices:
+        if t.intent.language is not None:
+            choice = replace(choice, options=without_language(choice.options))
+        one = _choice(choice, intent, ruled, forms, length_s)
+        if isinstance(one, Ineligible):
+            passed_over.append((choice.key, f"{one.intent}: {one.reason}"))
+        else:
+            able.append(one)
+    return replace(ruled, intent=intent, providers=tuple(able), passed_over=tuple(passed_over))
+
+
+def is_length_wanted(policy: Policy, t: Transcription, provider: str, *, forms: Forms = NO_FORMS) -> bool:
+    """
+    Whether the recording's length, which is not known, could change what is sent to this provider.
+
+    Args:
+        policy: As it is written.
+    """
+    if policy.is_length_wanted(t.workspace, dict(t.metadata)):
+        return True
+    known = planned(policy, t, forms=forms)
+    long = planned(policy, t, forms=forms, duration_s=_VERY_LONG_S)
+    return _of(known, provider) != _of(long, provider)
+
+
+def _of(policy: Policy, provider: str) -> ProviderChoice | None:
+    return next((one for one in policy.providers if one.key == provider), None)
+
+
+def generation_of(provider: str, policy: Policy, forms: Forms) -> Generation:
+    """In which form the provider's options are sent."""
+    if (written := policy.generations.get(provider)) in ("recall", "vendor"):
+        return "recall" if written == "recall" else "vendor"
+    known = forms.get(provider, KnownForm())
+    if known.form is not None:
+        return known.form
+    if schema_of(provider) != "open":
+        return "recall" if known.refused == "vendor" else "vendor"
+    # Nothing can be learned of it: Recall's own form passes over what it does not know. A provider of the same
+    # workspace that does refuse says which it is; until then it is told what both forms read.
+    learned = (one.form for key, one in forms.items() if one.form and schema_of(key) == "closed")
+    return next(learned, "recall")
+
+
+def is_form_open(provider: str, policy: Policy) -> bool:
+    """Whether it is to be learned from the provider's answer which form of its options it reads."""
+    return provider not in policy.generations and schema_of(provider) == "closed"
+
+
+def _choice(
+    choice: ProviderChoice, intent: Intent, policy: Policy, forms: Forms, duration_s: float | None
+) -> ProviderChoice | Ineligible:
+    separate = intent.diarization in ("separate-streams", "hybrid")
+    if choice.key not in ASYNC_PROVIDERS:  # new at Recall: its options are those that are written
+        return replace(choice, separate_streams=separate)
+    if says_language(choice.options):
+        intent = replace(intent, languages=_ENGLISH, code_switching=False)
+    generation = generation_of(choice.key, policy, forms)
+    refused = forms.get(choice.key, KnownForm()).refused_models
+    told = _translated(choice.key, intent, generation, duration_s, 0)
+    if isinstance(told, Ineligible):
+        return told
+    for model in range(1, told.models if told.model in refused else 0):
+        other = _translated(choice.key, intent, generation, duration_s, model)
+        if isinstance(other, Translated) and other.model not in refused:
+            told = other
+            break
+    return ProviderChoice(
+        choice.key,
+        laid_over(told.options, choice.options),
+        told.use_separate_streams,
+        told.left_out,
+        told.changed,
+        told.model,
+        told.models,
+    )
+
+
+@lru_cache(512)
+def _translated(
+    provider: str, intent: Intent, generation: Generation, duration_s: float | None, model: int
+) -> Translated | Ineligible:
+    return translated(provider, intent, generation, recording_s=duration_s, model=model)
+
