@@ -26,8 +26,8 @@ FORMATS = (
 @dataclass(frozen=True, slots=True)
 class ProviderChoice:
     """
-    A provider by the platform's key for it. In a policy as written: the options that an operator gave it. In one
-    planned for a recording: the options exactly as sent, and what became of the intent.
+    A provider by the platform's key for it. In a policy as written: the options that an operator gave it. In
+    one planned for a recording: the options exactly as sent, and what became of the intent.
     """
 
     key: str
@@ -35,8 +35,7 @@ class ProviderChoice:
     separate_streams: bool = True
     left_out: tuple[str, ...] = ()  # parts of the intent that it cannot be told
     changed: tuple[str, ...] = ()  # sentences: what it is told otherwise than it was wanted
-    model: str | None = None
-    models: int = 0  # how many there are to be told
+    model: str | None = None  # that is pinned for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """
-The order of a call: the policy for one recording, its providers in order, cut to those that can do it, each with
-the options that are sent. What was said above the policy (a workspace's processing, an order of `/v1`) and the
-first rule that matches are in it. It is asked anew before every send under a fresh key.
+The order of a call: the policy for one recording, its providers in order, cut to those that can do it, each
+with the options that are sent. In it are the first rule that matches, what was said of the workspace's
+processing, and what an order of `/v1` names, each above the one before. It is asked anew before every send
+under a fresh key.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from functools import lru_cache
 from app.core.intent import Intent
 from app.core.policy import Policy, Processing, ProviderChoice
 from app.core.state import Transcription
-from app.recall.providers import ASYNC_PROVIDERS
-from app.recall.raw_options import laid_over, says_language, without_language
-from app.recall.translation import Generation, Ineligible, Translated, schema_of, translated
+from app.recall.raw_options import laid_over, says_language, says_model, without_language
+from app.recall.translation import Generation, Ineligible, Translated, translated
+from app.recall.translation.table import TABLE
+from app.recall.translation.translate import length_matters
 
 _ENGLISH = ("en",)  # which every provider has
-_VERY_LONG_S = 30 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +79,8 @@ def is_length_wanted(policy: Policy, t: Transcription, provider: str, *, forms: 
     """
     if policy.is_length_wanted(t.workspace, dict(t.metadata)):
         return True
-    known = planned(policy, t, forms=forms)
-    long = planned(policy, t, forms=forms, duration_s=_VERY_LONG_S)
-    return _of(known, provider) != _of(long, provider)
-
-
-def _of(policy: Policy, provider: str) -> ProviderChoice | None:
-    return next((one for one in policy.providers if one.key == provider), None)
+    intent = planned(policy, t, forms=forms).intent
+    return length_matters(provider, intent, generation_of(provider, policy, forms))
 
 
 def generation_of(provider: str, policy: Policy, forms: Forms) -> Generation:
@@ -94,46 +90,50 @@ def generation_of(provider: str, policy: Policy, forms: Forms) -> Generation:
     known = forms.get(provider, KnownForm())
     if known.form is not None:
         return known.form
-    if schema_of(provider) != "open":
+    if _schema_of(provider) != "open":
         return "recall" if known.refused == "vendor" else "vendor"
-    # Nothing can be learned of it: Recall's own form passes over what it does not know. A provider of the same
-    # workspace that does refuse says which it is; until then it is told what both forms read.
-    learned = (one.form for key, one in forms.items() if one.form and schema_of(key) == "closed")
+    # Nothing can be learned of it: Recall's own form passes over what it does not know. Another provider of
+    # the workspace, one that does refuse, says which it is; until then it is told what both forms read.
+    learned = (one.form for key, one in forms.items() if one.form and _schema_of(key) == "closed")
     return next(learned, "recall")
 
 
 def is_form_open(provider: str, policy: Policy) -> bool:
     """Whether it is to be learned from the provider's answer which form of its options it reads."""
-    return provider not in policy.generations and schema_of(provider) == "closed"
+    return policy.generations.get(provider, "auto") == "auto" and _schema_of(provider) == "closed"
+
+
+def _schema_of(provider: str) -> str:
+    return TABLE[provider].schema if provider in TABLE else "one"
 
 
 def _choice(
     choice: ProviderChoice, intent: Intent, policy: Policy, forms: Forms, duration_s: float | None
 ) -> ProviderChoice | Ineligible:
-    separate = intent.diarization in ("separate-streams", "hybrid")
-    if choice.key not in ASYNC_PROVIDERS:  # new at Recall: its options are those that are written
-        return replace(choice, separate_streams=separate)
+    if choice.key not in TABLE:  # new at Recall: its options are those that are written
+        return replace(choice, separate_streams=intent.diarization in ("separate-streams", "hybrid"))
     if says_language(choice.options):
         intent = replace(intent, languages=_ENGLISH, code_switching=False)
     generation = generation_of(choice.key, policy, forms)
     refused = forms.get(choice.key, KnownForm()).refused_models
     told = _translated(choice.key, intent, generation, duration_s, 0)
+    for model in range(1, _models(told)):
+        if isinstance(told, Translated) and told.model in refused:
+            told = _translated(choice.key, intent, generation, duration_s, model)
     if isinstance(told, Ineligible):
         return told
-    for model in range(1, told.models if told.model in refused else 0):
-        other = _translated(choice.key, intent, generation, duration_s, model)
-        if isinstance(other, Translated) and other.model not in refused:
-            told = other
-            break
     return ProviderChoice(
         choice.key,
         laid_over(told.options, choice.options),
         told.use_separate_streams,
         told.left_out,
         told.changed,
-        told.model,
-        told.models,
+        None if says_model(choice.options) else told.model,
     )
+
+
+def _models(told: Translated | Ineligible) -> int:
+    return told.models if isinstance(told, Translated) else 0
 
 
 @lru_cache(512)
@@ -141,4 +141,3 @@ def _translated(
     provider: str, intent: Intent, generation: Generation, duration_s: float | None, model: int
 ) -> Translated | Ineligible:
     return translated(provider, intent, generation, recording_s=duration_s, model=model)
-

@@ -13,7 +13,14 @@ from typing import Any
 # Names at any depth, of all providers. https://docs.recall.ai/reference/recording_create_transcript_create
 LANGUAGE = frozenset(
     {
-        *("language", "languages", "language_code", "language_codes", "language_config", "language_detection"),
+        *(
+            "language",
+            "languages",
+            "language_code",
+            "language_codes",
+            "language_config",
+            "language_detection",
+        ),
         *("language_detection_options", "language_hint", "language_hints", "language_hints_strict"),
         *("language_identification_config", "language_confidence_threshold", "detect_language"),
         *("enable_code_switching", "code_switching_config", "secondary_language_codes", "output_locale"),
@@ -35,6 +42,11 @@ def names_of(options: Mapping[str, Any]) -> Iterator[str]:
 def says_language(options: Mapping[str, Any]) -> bool:
     """Whether they leave nothing to be said of the language."""
     return not LANGUAGE.isdisjoint(names_of(options))
+
+
+def says_model(options: Mapping[str, Any]) -> bool:
+    """Whether they name the model."""
+    return not MODEL.isdisjoint(names_of(options))
 
 
 def without_language(options: Mapping[str, Any]) -> dict[str, Any]:
