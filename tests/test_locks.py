@@ -22,6 +22,7 @@ LOCKS = {
     "requirements.lock": ("pyproject.toml", "pyproject.toml:build"),
     "requirements-test.lock": ("pyproject.toml:test",),
     ".github/audit.lock": ("pyproject.toml:audit",),
+    "requirements-contracts.lock": ("pyproject.toml:contracts",),
 }
 _RENEW = "make the locks anew: .github/CONTRIBUTING.md, Changing a dependency"
 

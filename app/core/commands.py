@@ -7,142 +7,144 @@ Which command is still wanted is a question about the state: see `machine.is_wan
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar, get_args
 
 
 @dataclass(frozen=True, slots=True)
-class CreateTranscript:
-    """The only command that costs money."""
+class _Command:
+    """
+    Attributes:
+        after_s: Seconds from the commit until it is due.
+        NAME: Under which commands of this class are stored and logged.
+        KEY: Of the row in the outbox, as a format of the command.
+        SENTENCE: What a person reads in the dashboard.
+    """
 
-    ordinal: int
-    provider: str
-    key_serial: int = 0  # a new Idempotency-Key after a definite answer
-    after_s: float = 0.0
+    after_s: float = field(default=0.0, kw_only=True)
+    NAME: ClassVar[str]
+    KEY: ClassVar[str]
+    SENTENCE: ClassVar[str]
 
     @property
     def key(self) -> str:
-        return f"create:{self.ordinal}"
+        return self.KEY.format(self)
 
 
 @dataclass(frozen=True, slots=True)
-class LookUpTranscript:
+class CreateTranscript(_Command):
+    """The only command that costs money."""
+
+    NAME = "create_transcript"
+    KEY = "create:{0.ordinal}"
+    SENTENCE = "create transcript, attempt {0.ordinal} with {0.provider}"
+    ordinal: int
+    provider: str
+    key_serial: int = 0  # a new Idempotency-Key after a definite answer
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpTranscript(_Command):
     """
     List the recording's transcripts at Recall: for an attempt, before the first create (ordinal 0), or for
     one transcript that a retrieve did not find.
     """
 
+    NAME = "look_up_transcript"
+    KEY = "look_up:{0.what}"
+    SENTENCE = "look up whether the transcript exists"
     ordinal: int
     transcript_id: str | None = None
-    after_s: float = 0.0
 
     @property
-    def key(self) -> str:
-        return f"look_up:{self.transcript_id or self.ordinal}"
+    def what(self) -> str | int:
+        return self.transcript_id or self.ordinal
 
 
 @dataclass(frozen=True, slots=True)
-class AskTranscript:
+class AskTranscript(_Command):
     """Ask for the status of a transcript whose webhook is late."""
 
+    NAME = "ask_transcript"
+    KEY = "ask:{0.transcript_id}"
+    SENTENCE = "ask whether the transcript is finished"
     transcript_id: str
-    after_s: float = 0.0
-
-    @property
-    def key(self) -> str:
-        return f"ask:{self.transcript_id}"
 
 
 @dataclass(frozen=True, slots=True)
-class FetchTranscript:
+class FetchTranscript(_Command):
     """Retrieve, download, render, store."""
 
+    NAME = "fetch_transcript"
+    KEY = "fetch:{0.transcript_id}"
+    SENTENCE = "fetch and store the transcript"
     transcript_id: str
-    after_s: float = 0.0
-
-    @property
-    def key(self) -> str:
-        return f"fetch:{self.transcript_id}"
 
 
 @dataclass(frozen=True, slots=True)
-class PublishTranscript:
+class PublishTranscript(_Command):
     """Write the manifest of a stored candidate: it is the result, or is superseded by it."""
 
+    NAME = "publish_transcript"
+    KEY = "publish:{0.transcript_id}"
+    SENTENCE = "write the manifest of the stored transcript"
     transcript_id: str
-    after_s: float = 0.0
-
-    @property
-    def key(self) -> str:
-        return f"publish:{self.transcript_id}"
 
 
 @dataclass(frozen=True, slots=True)
-class RenderTranscript:
+class RenderTranscript(_Command):
     """Write the formats that a stored transcript lacks. The key is the fetch's: never both at once."""
 
+    NAME = "render_transcript"
+    KEY = "fetch:{0.transcript_id}"
+    SENTENCE = "write the formats that the stored transcript lacks"
     transcript_id: str
-    after_s: float = 0.0
-
-    @property
-    def key(self) -> str:
-        return f"fetch:{self.transcript_id}"
 
 
 @dataclass(frozen=True, slots=True)
-class AskRecording:
+class AskRecording(_Command):
     """Ask for the recording itself."""
 
-    after_s: float = 0.0
-
-    @property
-    def key(self) -> str:
-        return "ask_recording"
+    NAME = "ask_recording"
+    KEY = "ask_recording"
+    SENTENCE = "ask about the recording"
 
 
 @dataclass(frozen=True, slots=True)
-class PruneTranscript:
+class PruneTranscript(_Command):
     """Make room at Recall's limit: delete one transcript that the policy gives up."""
 
+    NAME = "prune_transcript"
+    KEY = "prune:{0.ordinal}"
+    SENTENCE = "make room at Recall's limit of transcripts"
     ordinal: int
-    after_s: float = 0.0
-
-    @property
-    def key(self) -> str:
-        return f"prune:{self.ordinal}"
 
 
 @dataclass(frozen=True, slots=True)
-class AwaitProvider:
+class AwaitProvider(_Command):
     """Every provider that is left is down: look again when one may be tried."""
 
-    after_s: float = 0.0
-
-    @property
-    def key(self) -> str:
-        return "await_provider"
+    NAME = "await_provider"
+    KEY = "await_provider"
+    SENTENCE = "wait for a provider to come back"
 
 
 @dataclass(frozen=True, slots=True)
-class EraseResults:
+class EraseResults(_Command):
     """Delete what is kept here of an erased recording: its files, its text in the index."""
 
-    after_s: float = 0.0
-
-    @property
-    def key(self) -> str:
-        return "erase_results"
+    NAME = "erase_results"
+    KEY = "erase_results"
+    SENTENCE = "delete what is kept here"
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteAtRecall:
+class DeleteAtRecall(_Command):
     """Delete at Recall what the state says: our transcripts, or the recording itself."""
 
-    after_s: float = 0.0
-
-    @property
-    def key(self) -> str:
-        return "delete_at_recall"
+    NAME = "delete_at_recall"
+    KEY = "delete_at_recall"
+    SENTENCE = "delete at Recall what is ours there"
 
 
 Command = (
@@ -173,44 +175,21 @@ def is_same_wish(old: Command, new: Command) -> bool:
     return old.key == new.key and not isinstance(new, again)
 
 
-_KINDS: dict[str, type[Command]] = {
-    "create_transcript": CreateTranscript,
-    "look_up_transcript": LookUpTranscript,
-    "ask_transcript": AskTranscript,
-    "fetch_transcript": FetchTranscript,
-    "publish_transcript": PublishTranscript,
-    "render_transcript": RenderTranscript,
-    "ask_recording": AskRecording,
-    "prune_transcript": PruneTranscript,
-    "await_provider": AwaitProvider,
-    "erase_results": EraseResults,
-    "delete_at_recall": DeleteAtRecall,
-}
-_NAMES = {kind: name for name, kind in _KINDS.items()}
+_KINDS: dict[str, type[Command]] = {kind.NAME: kind for kind in get_args(Command)}
 _RENAMED = {"generation": "key_serial"}  # arguments by their names in rows of earlier versions
-
-
-def name_of(kind: type[Command]) -> str:
-    """The name under which commands of this class are stored and logged."""
-    return _NAMES[kind]
-
-
-def kind_of(command: Command) -> str:
-    """The name under which the command is stored and logged."""
-    return name_of(type(command))
 
 
 def about(command: Command) -> dict[str, Any]:
     """What an event that ends the command names it by: `command`, `ordinal`, `transcript_id`."""
     ids = {name: getattr(command, name, None) for name in ("ordinal", "transcript_id")}
-    return {"command": kind_of(command), **ids}
+    return {"command": command.NAME, **ids}
 
 
 def to_record(command: Command) -> dict[str, Any]:
     """A JSON-ready record; `after_s` is left out, since the row has a due time instead."""
     record = asdict(command)
     del record["after_s"]
-    return {"kind": kind_of(command), **record}
+    return {"kind": command.NAME, **record}
 
 
 def from_record(record: dict[str, Any]) -> Command:
@@ -221,24 +200,6 @@ def from_record(record: dict[str, Any]) -> Command:
     return kind(**{name: value for name, value in renamed if name in names})
 
 
-_SENTENCES: dict[type[Command], str] = {
-    LookUpTranscript: "look up whether the transcript exists",
-    AskTranscript: "ask whether the transcript is finished",
-    FetchTranscript: "fetch and store the transcript",
-    PublishTranscript: "write the manifest of the stored transcript",
-    RenderTranscript: "write the formats that the stored transcript lacks",
-    AskRecording: "ask about the recording",
-    PruneTranscript: "make room at Recall's limit of transcripts",
-    AwaitProvider: "wait for a provider to come back",
-    EraseResults: "delete what is kept here",
-    DeleteAtRecall: "delete at Recall what is ours there",
-}
-
-
 def sentence(command: Command, recording_id: str) -> str:
     """What a person reads in the dashboard: 'create transcript, attempt 2 with …'."""
-    if isinstance(command, CreateTranscript):
-        what = f"create transcript, attempt {command.ordinal} with {command.provider}"
-    else:
-        what = _SENTENCES[type(command)]
-    return f"{what}, for recording {recording_id}"
+    return f"{command.SENTENCE.format(command)}, for recording {recording_id}"

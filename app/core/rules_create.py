@@ -187,7 +187,7 @@ def _after_refusal(t: Transcription, line: Attempt, e: events.CreateRefused, p: 
         case Refusal.LIMIT if p.at_limit == "prune" and not is_over:
             wait_s = growing(p.durations.not_sent_wait_s, line.tries, p.durations.put_off_at_most_s)
             return Step(
-                t.with_attempt(again), (PruneTranscript(line.ordinal, wait_s if line.tries else 0.0),)
+                t.with_attempt(again), (PruneTranscript(line.ordinal, after_s=wait_s if line.tries else 0.0),)
             )
         case Refusal.LIMIT:
             return suspend(t, again, reasons.RECALL_LIMIT, at=e.at)
@@ -214,7 +214,8 @@ def on_create_not_sent(t: Transcription, e: events.CreateNotSent, p: Policy) -> 
     wait_s = growing(p.durations.not_sent_wait_s, line.tries, p.durations.blocked_at_most_every_s)
     again = replace(line, status=AttemptStatus.CLAIMED, tries=line.tries + 1, error=e.detail)
     return Step(
-        t.with_attempt(again), (CreateTranscript(line.ordinal, line.provider, line.key_serial, wait_s),)
+        t.with_attempt(again),
+        (CreateTranscript(line.ordinal, line.provider, line.key_serial, after_s=wait_s),),
     )
 
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.core import events
-from app.core.commands import Command, DeleteAtRecall, EraseResults, name_of
+from app.core.commands import Command, DeleteAtRecall, EraseResults
 from app.core.policy import Policy
 from app.core.rules_results import DELETED
 from app.core.state import OPEN, AtRecall, Attempt, AttemptStatus, Phase, Transcription
 from app.core.step import Step, ignore
 
-NAMES = frozenset({name_of(EraseResults), name_of(DeleteAtRecall)})
+NAMES = frozenset({EraseResults.NAME, DeleteAtRecall.NAME})
 # Of all that may happen to an erased recording.
 TAKEN_UP = (
     events.EraseAsked,
@@ -140,8 +140,8 @@ def not_erased(t: Transcription, e: events.CommandFailed | events.WaitEnded, p: 
         return Step(replace(t, to_delete=None), alarm="not_deleted_at_recall")
     wanted = (c for c in _both(t) if is_wanted(t, c))
     again = tuple(replace(c, after_s=p.durations.ask_at_most_every_s) for c in wanted)
-    alarm = "not_erased" if e.command == name_of(EraseResults) else "not_deleted_at_recall"
-    return Step(t, tuple(c for c in again if name_of(type(c)) == e.command), alarm=alarm)
+    alarm = "not_erased" if e.command == EraseResults.NAME else "not_deleted_at_recall"
+    return Step(t, tuple(c for c in again if e.command == c.NAME), alarm=alarm)
 
 
 def on_details_expired(t: Transcription, e: events.DetailsExpired, p: Policy) -> Step:

@@ -68,7 +68,8 @@ def lines_of(scene: Scene) -> Iterator[str]:
 
 def _command(command: Command) -> str:
     """Its key, and in brackets what the key does not say."""
-    rest = {f.name: getattr(command, f.name) for f in fields(command)}
+    own_first = sorted(fields(command), key=lambda f: f.name == "after_s")
+    rest = {f.name: getattr(command, f.name) for f in own_first}
     in_key = {"transcript_id"} if rest.get("transcript_id") is not None else {"ordinal"}
     told = ", ".join(
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"

@@ -64,7 +64,7 @@ _BY_KIND = pytest.mark.parametrize(
 def test_a_command_has_a_kind_a_key_and_a_sentence(
     command: Command, kind: str, key: str, sentence: str
 ) -> None:
-    assert commands.kind_of(command) == kind
+    assert kind == command.NAME
     assert command.key == key
     assert commands.sentence(command, "r-1") == f"{sentence}, for recording r-1"
 
@@ -99,7 +99,7 @@ def test_every_command_is_among_these() -> None:
         (LookUpTranscript(0), CreateTranscript(2, "a"), True),
         (CreateTranscript(2, "a"), LookUpTranscript(0), True),
         (CreateTranscript(1, "a"), CreateTranscript(2, "a"), False),
-        (FetchTranscript("t"), FetchTranscript("t", 9.0), True),
+        (FetchTranscript("t"), FetchTranscript("t", after_s=9.0), True),
         (FetchTranscript("t"), FetchTranscript("u"), False),
         (FetchTranscript("t"), CreateTranscript(1, "a"), False),
         (AskTranscript("t"), AskTranscript("t"), False),

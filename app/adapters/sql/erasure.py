@@ -19,14 +19,14 @@ from app.adapters.sql.errors import translated
 from app.adapters.sql.loading import read_state
 from app.adapters.sql.outgoing_tables import outgoing
 from app.adapters.sql.tables import is_of
-from app.core.commands import EraseResults, name_of
+from app.core.commands import EraseResults
 from app.core.state import Phase, Transcription
 
 _READERS_MS = 100  # how long what reads the log now is waited for
 _AT_ONCE = 500  # bodies that are read between two writes
 
 
-_ERASE = name_of(EraseResults)
+_ERASE = EraseResults.NAME
 
 
 class LeftToErase(NamedTuple):

@@ -26,7 +26,7 @@ from app.orchestrator.records import KEY_FOREIGN, KEY_UNSEEING, LIST_READ, MADE_
 # Commands looked at for the oldest: those due first, and those made first. A backlog of a million is not read
 # for it; the oldest wish is among the one or the other, or little older than the oldest there.
 _DUE_FIRST, _MADE_FIRST = 2000, 500
-_FETCH = commands.name_of(commands.FetchTranscript)
+_FETCH = commands.FetchTranscript.NAME
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from app.errors import LeaseLost
 from app.orchestrator.records import Leased, Offerable, Slot
 from app.recall.types import Answer
 
-_CREATE = commands.name_of(commands.CreateTranscript)
+_CREATE = commands.CreateTranscript.NAME
 _LONGEST_CAUSE = 100
 _EARLY_S = 0.05  # a command may be taken this much before its time: the offer was on its way
 

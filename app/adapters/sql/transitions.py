@@ -269,7 +269,7 @@ class Transitions(Loading, Announcements, Erasure):
         self, connection: Connection, after: Transcription, command: commands.Command, flags: dict[str, Any]
     ) -> int:
         values: dict[str, Any] = {
-            "kind": commands.kind_of(command),
+            "kind": command.NAME,
             "args": json.dumps(commands.to_record(command)),
             "due_at": self.db_now + max(command.after_s, 0.0),
             "wanted_since": self.db_now + max(command.after_s, 0.0),

@@ -86,6 +86,8 @@ ASSEMBLY = Codes(
     ),
     {**_ENGLISH, **_MANDARIN, **_TAGALOG, **_JAVANESE},
 )
+# Of which one is found out: languages without a region.
+ASSEMBLY_DETECTED = Codes(ASSEMBLY.listed, {**_MANDARIN, **_TAGALOG, **_JAVANESE})
 # Of nova-3 alone, and of those what Recall's own list has: https://developers.deepgram.com/changelog
 DEEPGRAM = Codes(
     listed(
@@ -97,6 +99,9 @@ DEEPGRAM = Codes(
 )
 DEEPGRAM_RECALL = Codes(
     DEEPGRAM.listed - listed("ar be bn bs fa gu he hr kn mk mr sl sr ta te"), dict(_MANDARIN)
+)
+DEEPGRAM_DETECTED = Codes(
+    frozenset(code for code in DEEPGRAM_RECALL.listed if "-" not in code), dict(_MANDARIN)
 )
 # What `language_hint` takes: https://developers.deepgram.com/docs/models-languages-overview
 DEEPGRAM_HINTS = Codes(

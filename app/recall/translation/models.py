@@ -17,8 +17,7 @@ def models_of(provider: str, generation: Generation) -> tuple[str, ...]:
     entry = TABLE.get(provider)
     if entry is None:
         return ()
-    column = entry.vendor if generation == "vendor" else entry.recall
-    return tuple(model.name for model in column.models)
+    return tuple(model.name for model in entry.column(generation).models)
 
 
 def model_ages(today: date) -> Mapping[str, int]:
@@ -31,8 +30,8 @@ def refuses_model(body: str, provider: str, generation: Generation, model: str |
     """
     Whether the body of a 400 names the model that was sent, so that the table's next one may be tried.
 
-    A model's name is no part of a longer one: `universal-2` is not named by `universal-2-turbo`. Of several
-    that were sent by priority, each counts.
+    A model's name is no part of a longer one: `nova-3` is not named by `nova-3-medical`. Of several that were
+    sent by priority, each counts. Wrongly true costs a refusal more, never money.
     """
     return any(_is_named(name, body) for name in _sent(provider, generation, model))
 
@@ -41,8 +40,7 @@ def _sent(provider: str, generation: Generation, model: str | None) -> list[str]
     entry = TABLE.get(provider)
     if entry is None or model is None:
         return []
-    column = entry.vendor if generation == "vendor" else entry.recall
-    options = [each.options for each in column.models if each.name == model]
+    options = [each.options for each in entry.column(generation).models if each.name == model]
     return [text for each in options for text in _texts(each)]
 
 
@@ -54,4 +52,6 @@ def _texts(value: object) -> list[str]:
 
 
 def _is_named(name: str, body: str) -> bool:
-    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", body, re.IGNORECASE) is not None
+    """A name that is a word of the language as well (`best`) must stand in quotation marks."""
+    before, after = (r"[\"']", r"\\?[\"']") if name.isalpha() else (r"(?<![\w-])", r"(?![\w-])")
+    return re.search(before + re.escape(name) + after, body, re.IGNORECASE) is not None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.recall.translation.codes import Codes
+from app.recall.translation.outcome import Generation
 
 Options = Mapping[str, Any]
 
@@ -74,6 +75,7 @@ class Redaction:
     say: Callable[[tuple[str, ...]], Options]
     kinds: tuple[str, ...]
     only_in: Mapping[str, frozenset[str]] = field(default_factory=dict)  # kind -> codes of its languages
+    weaker: Mapping[str, str] = field(default_factory=dict)  # what is sent, though less, for a kind left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,9 @@ class Model:
     options: Options
     longest_s: float | None = None  # None: no limit is known
     lacks: tuple[str, ...] = ()  # cells of the column that this model does not have
+
+
+_UNNAMED = Model("", {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,14 @@ class Column:
     fillers: Switch = Switch(None, {})  # on: they are kept
     doubtful: tuple[str, ...] = ()  # intents that are sent, but that sources disagree on: not counted on
 
+    def ways(self) -> tuple[Model, ...]:
+        """The models; where none can be named, the provider's own without a name."""
+        return self.models or (_UNNAMED,)
+
+    def limit_s(self, model: Model) -> float:
+        limits = [limit for limit in (self.longest_s, model.longest_s) if limit is not None]
+        return min(limits, default=float("inf"))
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -119,3 +132,6 @@ class Provider:
     schema: Literal["one", "open", "closed"]
     vendor: Column
     recall: Column
+
+    def column(self, generation: Generation) -> Column:
+        return self.vendor if generation == "vendor" else self.recall

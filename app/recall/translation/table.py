@@ -81,9 +81,11 @@ _ASSEMBLY = replace(
         Model("universal-2", {"speech_models": ["universal-2"]}),
     ),
     auto_switching={"language_detection": True, "language_detection_options": {"code_switching": True}},
-    among=Languages(codes.ASSEMBLY, lambda told: vendor_words.assembly_expected(told, switching=False)),
+    among=Languages(
+        codes.ASSEMBLY_DETECTED, lambda told: vendor_words.assembly_expected(told, switching=False)
+    ),
     among_switching=Languages(
-        codes.ASSEMBLY, lambda told: vendor_words.assembly_expected(told, switching=True)
+        codes.ASSEMBLY_DETECTED, lambda told: vendor_words.assembly_expected(told, switching=True)
     ),
     key_terms=Terms(
         lambda terms: {"keyterms_prompt": list(terms)}, at_most=200, fits=lambda term: len(term.split()) <= 6
@@ -100,7 +102,7 @@ _DEEPGRAM_RECALL = Column(
     ),
     auto=_MULTI,  # what Recall's documents say for it
     auto_switching=_MULTI,
-    among=Languages(codes.DEEPGRAM_RECALL, lambda told: {"detect_language": list(told)}),
+    among=Languages(codes.DEEPGRAM_DETECTED, lambda told: {"detect_language": list(told)}),
     diarization=Switch({"diarize": True}, {}),
     key_terms=Terms(lambda terms: {"keyterm": list(terms)}),
     spelling=Spelling(
@@ -112,6 +114,7 @@ _DEEPGRAM_RECALL = Column(
         lambda kinds: {"redact": list(kinds)},
         ("pii", "pci", "numbers"),
         only_in=dict.fromkeys(("pii", "pci", "phi"), vendor_words.DEEPGRAM_ENGLISH),
+        weaker={"pii": "numbers", "pci": "numbers"},
     ),
     # Off unless said, both of them; without an end of sentences there are no passages.
     punctuation=Switch({"punctuate": True, "smart_format": True}, {}),
@@ -128,6 +131,7 @@ _DEEPGRAM = replace(
         lambda kinds: {"redact": list(kinds)},
         ("pii", "pci", "phi", "numbers"),
         only_in=dict.fromkeys(("pii", "pci", "phi"), vendor_words.DEEPGRAM_ENGLISH),
+        weaker={"pii": "numbers", "pci": "numbers"},
     ),
 )
 

@@ -42,46 +42,40 @@ def translated(
     entry = TABLE.get(provider)
     if entry is None:
         return Ineligible("provider", f"{provider} is not in the table of translations")
-    column = entry.vendor if generation == "vendor" else entry.recall
+    column = entry.column(generation)
     told = provider if entry.schema == "one" else f'{provider}, in the form "{generation}",'
-    able = [each for each in column.models or (_NO_MODEL,) if _takes(column, each, recording_s)]
+    length_s = recording_s or 0.0
+    able = [each for each in column.ways() if length_s <= column.limit_s(each)]
     if not able:
-        return Ineligible("length", f"{provider} takes {_longest(column)} at most, the recording is longer")
-    if recording_s is None:  # the one that takes more wins, whatever else it lacks
-        able.sort(key=lambda each: -min(_limit_s(column, each), ASSUMED_S))
-    results = [_with_model(column, each, intent, told) for each in able]
-    possible = [each for each in results if isinstance(each, Translated)]
+        longest_s = max(map(column.limit_s, column.ways()))
+        reason = (
+            f"{provider} takes {longest_s / 60:.0f} minutes at most, the recording has {length_s / 60:.0f}"
+        )
+        return Ineligible("length", reason)
+    results = [(each, _with_model(column, each, intent, told)) for each in able]
+    possible = [(each, result) for each, result in results if isinstance(result, Translated)]
     if not possible:
-        return results[0]
-    if recording_s is not None:
-        possible.sort(key=lambda each: len(each.left_out))
-    return _chosen(possible, model, provider)
+        return results[0][1]
+
+    def rank(pair: tuple[Model, Translated]) -> tuple[float, int]:
+        """Of a length not known, first the one that takes more; then the one that leaves out less."""
+        reach_s = min(column.limit_s(pair[0]), ASSUMED_S) if recording_s is None else 0.0
+        return -reach_s, len(pair[1].left_out)
+
+    return _chosen([result for _, result in sorted(possible, key=rank)], model, provider)
 
 
 def length_matters(provider: str, intent: Intent, generation: Generation) -> bool:
-    """Whether the recording's length can change what is sent; a limit of ten hours is not asked about."""
+    """Whether the recording's length can change what is sent. Limits of ten hours do not count."""
     entry = TABLE.get(provider)
     if entry is None:
         return False
-    column = entry.vendor if generation == "vendor" else entry.recall
-    return any(_limit_s(column, each) < ASSUMED_S for each in column.models or (_NO_MODEL,))
-
-
-_NO_MODEL = Model("", {})
-
-
-def _limit_s(column: Column, model: Model) -> float:
-    limits = [limit for limit in (column.longest_s, model.longest_s) if limit is not None]
-    return min(limits, default=float("inf"))
-
-
-def _takes(column: Column, model: Model, recording_s: float | None) -> bool:
-    return recording_s is None or recording_s <= _limit_s(column, model)
-
-
-def _longest(column: Column) -> str:
-    minutes = max(_limit_s(column, each) for each in column.models or (_NO_MODEL,)) / 60
-    return f"{minutes:.0f} minutes"
+    column = entry.column(generation)
+    limits = {column.limit_s(each) for each in column.ways()}
+    lengths = (0.0, *(limit + 1 for limit in limits if limit < ASSUMED_S))
+    told = [translated(provider, intent, generation, recording_s=length) for length in lengths]
+    sent = [(each.options, each.left_out) if isinstance(each, Translated) else None for each in told]
+    return any(each != sent[0] for each in sent)
 
 
 def _chosen(possible: list[Translated], model: int, provider: str) -> Translated | Ineligible:
@@ -160,7 +154,8 @@ def _lacking(column: Column, model: Model) -> Column:
 
 
 def _language(draft: _Draft, intent: Intent) -> Ineligible | None:
-    if AUTO in intent.languages or not intent.languages:
+    # Before any is read as a tag: `auto` is a well-formed one.
+    if not intent.languages or any(text.lower() == AUTO for text in intent.languages):
         return _detected(draft, intent.code_switching)
     tags = []
     for text in intent.languages:
@@ -200,6 +195,9 @@ def _several(draft: _Draft, tags: list[str], is_switching: bool) -> Ineligible |
         draft.leave_out("code_switching")
         is_switching = False
     if column.among is not None and not is_switching:
+        told = _told(draft, column.among, tags)
+        if not isinstance(told, Ineligible) and len(told) == 1:  # regions of one language
+            return _say(draft, column.one, tags, as_one=tags[0].split("-", 1)[0])
         return _say(draft, column.among, tags)
     draft.leave_out("language")
     return _detected(draft, is_switching)
@@ -216,14 +214,20 @@ def _told(draft: _Draft, languages: Languages, tags: list[str]) -> tuple[str, ..
     return tuple(found)
 
 
-def _say(draft: _Draft, languages: Languages, tags: list[str]) -> Ineligible | None:
-    told = _told(draft, languages, tags)
+def _say(
+    draft: _Draft, languages: Languages, tags: list[str], *, as_one: str | None = None
+) -> Ineligible | None:
+    """Puts the languages into the request; `as_one`: the language that all the tags are regions of."""
+    told = _told(draft, languages, tags if as_one is None else [as_one])
     if isinstance(told, Ineligible):
         return told
     draft.codes = told
     draft.put(languages.say(told) or {})
-    changed = (languages.codes.code_of(tag) for tag in tags)
-    draft.changed += [code.changed for code in changed if code is not None and code.changed]
+    if as_one is None:
+        changed = (languages.codes.code_of(tag) for tag in tags)
+        draft.changed += [code.changed for code in changed if code is not None and code.changed]
+    else:
+        draft.changed += [f"language {tag} is told as {told[0]}" for tag in tags]
     return None
 
 
@@ -297,19 +301,23 @@ def _profanity_filter(draft: _Draft, intent: Intent) -> None:
 
 
 def _redact(draft: _Draft, intent: Intent) -> None:
-    redact = draft.column.redact
     kinds = tuple(dict.fromkeys(intent.redact))
-    kept: tuple[str, ...] = ()
-    if redact is not None:
-        only_in = redact.only_in
-        kept = tuple(k for k in kinds if k in redact.kinds and draft.is_spoken_only(only_in.get(k)))
-    if redact is not None and kept:
-        draft.put(redact.say(kept))
+    redact = draft.column.redact
+    if redact is None or not kinds:
+        if kinds:
+            draft.leave_out("redact")
+        return
+    only_in = redact.only_in
+    kept = [k for k in kinds if k in redact.kinds and draft.is_spoken_only(only_in.get(k))]
+    lost = [k for k in kinds if k not in kept]
+    weaker = dict.fromkeys(redact.weaker[k] for k in lost if k in redact.weaker)
+    draft.changed += [f"redact {k} is told as {redact.weaker[k]}" for k in lost if k in redact.weaker]
+    if kept or weaker:
+        draft.put(redact.say(tuple(dict.fromkeys((*kept, *weaker)))))
     if "redact" in draft.column.doubtful:
-        kept = ()
-    lost = [kind for kind in kinds if kind not in kept]
+        lost = list(kinds)
     if lost:
-        draft.leave_out("redact", lost if kept else ())
+        draft.leave_out("redact", lost if kept and lost != list(kinds) else ())
 
 
 def _fillers(draft: _Draft, intent: Intent) -> None:
