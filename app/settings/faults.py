@@ -112,6 +112,8 @@ def _sentence(model: type[Table], path: KeyPath, error: Mapping[str, Any], where
             near = nearest(names[-1], known)
             hint = f"did you mean {near!r}?" if near else f"known are {', '.join(known)}"
             return f"Unknown key {names[-1]!r} in {around}; {hint}"
+        case "missing":
+            return f"{around}: {names[-1]} is missing"
         case "value_error":
             text, dotted = str(error["ctx"]["error"]), ".".join(names)
             return text if text.startswith(dotted) else f"{dotted}: {text}"
