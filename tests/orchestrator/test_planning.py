@@ -49,11 +49,10 @@ def test_a_region_that_a_provider_lacks_falls_back_to_its_own_language_and_it_is
 
 
 def test_strict_passes_over_who_cannot_be_told_all_and_best_effort_says_what_is_left_out() -> None:
-    wanted = {"redact": ("phi",)}
-    relaxed = planned(policy_of(RECALLAI, ASSEMBLY, intent=Intent(**wanted)), recording())
+    relaxed = planned(policy_of(RECALLAI, ASSEMBLY, intent=Intent(redact=("phi",))), recording())
     assert relaxed.providers[0].left_out == ("redact",)
     strict = planned(
-        policy_of(RECALLAI, ASSEMBLY, intent=Intent(**wanted, unsupported="strict")), recording()
+        policy_of(RECALLAI, ASSEMBLY, intent=Intent(redact=("phi",), unsupported="strict")), recording()
     )
     assert keys(strict) == [ASSEMBLY]
     assert strict.passed_over[0][1].startswith("redact: ")
