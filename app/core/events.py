@@ -20,6 +20,7 @@ class Refusal(StrEnum):
     """Why Recall certainly did not create a transcript, once the cause has been looked into."""
 
     PROVIDER = "provider"  # the provider or its options: the next provider may do
+    FORM = "form"  # the form of the options, or the model: the same attempt says it otherwise
     ACCOUNT = "account"  # 401, 402, or 403 for every request: nothing about this recording
     BUSY = "busy"  # 429 or another "later"
     PAYLOAD = "payload"  # 403 for this request alone: a firewall judged the payload

@@ -36,6 +36,7 @@ class ProviderChoice:
     left_out: tuple[str, ...] = ()  # parts of the intent that it cannot be told
     changed: tuple[str, ...] = ()  # sentences: what it is told otherwise than it was wanted
     model: str | None = None  # that is pinned for it
+    form: str = ""  # in which form the options are, where there are several
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,15 @@ from app.orchestrator.database_time import DatabaseTime
 from app.orchestrator.lease import LeaseRenewer
 from app.orchestrator.outcome import Later, Refused, Unanswered
 from app.orchestrator.planning import planned
-from app.orchestrator.ports import AccountPauses, Blobs, CircuitBreakers, Clock, Sends, Transcriptions
+from app.orchestrator.ports import (
+    AccountPauses,
+    Blobs,
+    CircuitBreakers,
+    Clock,
+    ProviderForms,
+    Sends,
+    Transcriptions,
+)
 from app.orchestrator.ports_recall import Recall
 from app.orchestrator.rate_limits import CommandRates
 from app.orchestrator.records import Committed, Leased, Loaded, Send, Source
@@ -38,7 +46,7 @@ class Workspace:
     policy: Policy
 
 
-class EffectStore(Transcriptions, Sends, AccountPauses, CircuitBreakers, Protocol):
+class EffectStore(Transcriptions, Sends, AccountPauses, CircuitBreakers, ProviderForms, Protocol):
     """What effects ask of the record."""
 
 

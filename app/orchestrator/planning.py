@@ -7,13 +7,13 @@ under a fresh key.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from app.core.intent import Intent
 from app.core.policy import Policy, Processing, ProviderChoice
 from app.core.state import Transcription
+from app.orchestrator.provider_forms import Forms, KnownForm
 from app.recall.raw_options import laid_over, says_language, says_model, without_language
 from app.recall.translation import Generation, Ineligible, Translated, translated
 from app.recall.translation.table import TABLE
@@ -22,16 +22,6 @@ from app.recall.translation.translate import length_matters
 _ENGLISH = ("en",)  # which every provider has
 
 
-@dataclass(frozen=True, slots=True)
-class KnownForm:
-    """What creates have shown of one provider of a workspace: in which form it reads its options."""
-
-    form: Generation | None = None  # None: not known
-    refused: Generation | None = None  # the one that a first create was refused in; the other is to be tried
-    refused_models: frozenset[str] = frozenset()
-
-
-Forms = Mapping[str, KnownForm]
 NO_FORMS: Forms = {}
 
 
@@ -129,6 +119,7 @@ def _choice(
         told.left_out,
         told.changed,
         None if says_model(choice.options) else told.model,
+        generation,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Self
 from app.core.commands import Command
 from app.core.policy import Processing
 from app.core.state import Transcription
-from app.orchestrator.planning import Forms
+from app.orchestrator.provider_forms import Forms
 from app.recall.types import Answer, CreateKind
 
 

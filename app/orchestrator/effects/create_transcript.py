@@ -20,13 +20,15 @@ from dataclasses import dataclass, replace
 
 from app.core import events
 from app.core.commands import CreateTranscript
+from app.core.events import Refusal
 from app.core.machine import is_wanted
 from app.core.policy import ProviderChoice
 from app.core.rules_create import why_not_send
 from app.core.state import Attempt, AttemptStatus
 from app.errors import BudgetExceeded
 from app.orchestrator.command_context import CommandContext
-from app.orchestrator.effects.create_refusal import why_refused
+from app.orchestrator.effects import forms
+from app.orchestrator.effects.create_refusal import Fault, why_refused
 from app.orchestrator.outcome import Happened, Later, NotWanted, Outcome, Unanswered
 from app.orchestrator.planning import is_length_wanted
 from app.orchestrator.records import Send, SendOutcome
@@ -70,6 +72,9 @@ def create(context: CommandContext) -> Outcome:
     )
     # First, so that two recordings refused at the same moment see each other (`create_refusal`).
     context.store.record_send_outcome(claim, outcome=SendOutcome(answer.kind, answer.status))
+    is_fresh = line is None or not line.is_doubtful
+    if is_fresh and forms.is_said_otherwise(context, plan.choice, answer):
+        return _refused(context, command, answer, Fault(Refusal.FORM))
     return _concluded(context, command, answer)
 
 
@@ -104,6 +109,9 @@ def _planned(context: CommandContext, command: CreateTranscript, line: Attempt |
         unwanted = events.NoLongerWanted(0.0, command.ordinal, "deselected", why)
     if unwanted is not None:
         return Happened(replace(unwanted, at=context.now(), duration_s=duration_s))
+    waits = None if is_repeated else forms.why_wait(context, command.provider)
+    if waits is not None:
+        return waits
     choice = next((one for one in policy.providers if one.key == command.provider), None)
     return _why_down(context, command, line) or _Plan(choice or ProviderChoice(command.provider), duration_s)
 
@@ -112,8 +120,8 @@ def _is_length_wanted(context: CommandContext, command: CreateTranscript) -> boo
     """Only where it changes what is sent: else two calls stay two."""
     if _minimum_s(context, command) > 0:
         return True
-    policy, forms = context.workspace.policy, context.before.forms
-    return is_length_wanted(policy, context.state, command.provider, forms=forms)
+    policy, known = context.workspace.policy, context.before.forms
+    return is_length_wanted(policy, context.state, command.provider, forms=known)
 
 
 def _minimum_s(context: CommandContext, command: CreateTranscript) -> float:
@@ -172,6 +180,8 @@ def _order(context: CommandContext, command: CreateTranscript, choice: ProviderC
         idempotency_key=idempotency_key(
             context.workspace.name, context.recording_id, command.ordinal, command.key_serial
         ),
+        form="recall" if choice.form == "recall" else "vendor",
+        model=choice.model,
     )
 
 
@@ -217,18 +227,25 @@ def _concluded(context: CommandContext, command: CreateTranscript, answer: Creat
     ordinal = command.ordinal
     if answer.kind == "created" and answer.transcript_id is not None:
         return Happened(events.Created(context.now(), ordinal, answer.transcript_id, answer.provider))
-    line = context.state.attempt_of(ordinal=ordinal)
-    at_excluding_pauses = context.now_excluding_pauses(
-        line.since if line is not None else context.now(), for_creates=True
-    )
     if answer.kind == "not_sent":
-        return Happened(events.CreateNotSent(at_excluding_pauses, ordinal, answer.detail))
+        return Happened(events.CreateNotSent(_at_excluding_pauses(context, ordinal), ordinal, answer.detail))
     if answer.kind == "unknown":
         detail = answer.detail or f"http_{answer.status}"
         return Happened(events.CreateUnknown(context.now(), ordinal, detail))
-    fault = why_refused(context, answer)
+    return _refused(context, command, answer, why_refused(context, answer))
+
+
+def _refused(
+    context: CommandContext, command: CreateTranscript, answer: CreateAnswer, fault: Fault
+) -> Outcome:
+    at_excluding_pauses = _at_excluding_pauses(context, command.ordinal)
     detail = " ".join(filter(None, (f"http_{answer.status}", answer.code, fault.counted)))
     event = events.CreateRefused(
-        context.now(), ordinal, fault.refusal, detail, fault.wait_s, at_excluding_pauses
+        context.now(), command.ordinal, fault.refusal, detail, fault.wait_s, at_excluding_pauses
     )
     return Happened(event) if fault.account is None else replace(fault.account, event=event)
+
+
+def _at_excluding_pauses(context: CommandContext, ordinal: int) -> float:
+    line = context.state.attempt_of(ordinal=ordinal)
+    return context.now_excluding_pauses(line.since if line is not None else context.now(), for_creates=True)
