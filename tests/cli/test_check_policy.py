@@ -97,7 +97,8 @@ def test_every_fault_is_told_at_once_with_its_line(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_recording_is_refused_and_a_recording_needs_a_policy(tmp_path: Path) -> None:
-    for content in ([], {}, {"id": "x"}, "text"):
+    others: tuple[Any, ...] = ([], {}, {"id": "x"}, "text")
+    for content in others:
         assert isinstance(checked(tmp_path, POLICY, content).exception, ConfigError)
     (tmp_path / "r.json").write_text("{}")
     refused = CliRunner().invoke(check_command, ["--explain", str(tmp_path / "r.json")])

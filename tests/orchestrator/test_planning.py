@@ -9,7 +9,8 @@ import pytest
 from app.core.intent import Intent
 from app.core.policy import Order, Policy, Processing, ProviderChoice, Rule
 from app.core.state import Extra, Transcription
-from app.orchestrator.planning import Forms, KnownForm, generation_of, is_form_open, is_length_wanted, planned
+from app.orchestrator.planning import generation_of, is_form_open, is_length_wanted, planned
+from app.orchestrator.provider_forms import Forms, KnownForm
 from app.recall.raw_options import laid_over
 
 RECALLAI, ASSEMBLY, DEEPGRAM = "recallai_async", "assembly_ai_async", "deepgram_async"
@@ -189,7 +190,7 @@ def test_a_refused_model_is_followed_by_the_tables_next_and_the_last_stays() -> 
     policy = policy_of(ASSEMBLY)
     names: list[str] = []
     for _ in range(4):
-        plan = planned(policy, recording(), forms={ASSEMBLY: KnownForm(refused_models=frozenset(names))})
+        plan = planned(policy, recording(), forms={ASSEMBLY: KnownForm(refused_models=tuple(names))})
         (choice,) = plan.providers
         assert choice.model is not None
         names.append(choice.model)

@@ -20,9 +20,9 @@ from app.core.policy import Policy, ProviderChoice, Rule, Selection
 from app.recall.providers import BUILT_IN_PROVIDERS
 from app.recall.signatures import parse_secret
 from app.settings.environment import load_settings
-from app.settings.faults import Table, line_of, sentences
+from app.settings.faults import Table, key, line_of, sentences
 from app.settings.outgoing import OutgoingEvent
-from app.settings.policy_file import PolicyTables, key
+from app.settings.policy_file import PolicyTables
 from app.settings.program_name import ROOT
 from tests.announce.receiver import OLD_SECRET, SECRET
 from tests.policies import built_in
