@@ -21,6 +21,7 @@ class Refusal(StrEnum):
     """Why Recall certainly did not create a transcript, once the cause has been looked into."""
 
     PROVIDER = "provider"  # the provider or its options: the next provider may do
+    FORM = "form"  # the form of the options, or the model: the same attempt says it otherwise
     ACCOUNT = "account"  # 401, 402, or 403 for every request: nothing about this recording
     BUSY = "busy"  # 429 or another "later"
     PAYLOAD = "payload"  # 403 for this request alone: a firewall judged the payload
@@ -53,6 +54,7 @@ class RecordingDone(Event):
     metadata: tuple[tuple[str, str | None], ...] = ()
     lookup_required: bool = False  # old news, or news we fetched ourselves: list before creating
     started_at: float | None = None  # of the recording, seconds since the epoch, where Recall was asked
+    duration_s: float | None = None  # likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,9 @@ class Sending(Event):
     ordinal: int
     provider: str
     key_serial: int
+    duration_s: float | None = None  # of the recording, where Recall was asked
+    left_out: tuple[str, ...] = ()  # parts of the intent that the provider is not told
+    changed: tuple[str, ...] = ()  # what it is told otherwise than it was wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +308,7 @@ class NoLongerWanted(Event):
     ordinal: int
     why: WhyUnwanted
     detail: str = ""
+    duration_s: float | None = None  # of the recording, where Recall was asked
 
 
 @dataclass(frozen=True, slots=True)

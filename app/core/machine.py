@@ -253,7 +253,7 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
         return failed(t, reasons.NO_ANSWER, None, at=at)
     provider = create.next_provider(t, policy)
     if provider is None or t.next_ordinal > budget(t, policy):
-        return _all_used(t, at=at)
+        return _all_used(t, policy, at=at)
     if t.lacks_evidence:
         return Step(replace(t, phase=Phase.FETCHING))  # as above
     if provider in policy.tripped_providers:
@@ -261,11 +261,12 @@ def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
     return _plan(t, provider)
 
 
-def _all_used(t: Transcription, *, at: float) -> Step:
-    why = "; ".join(
-        f"{a.ordinal} {a.provider or 'unknown provider'}: {a.error or a.status}" for a in t.attempts
-    )
-    return failed(t, reasons.ALL_PROVIDERS_FAILED, why or None, at=at)
+def _all_used(t: Transcription, policy: Policy, *, at: float) -> Step:
+    lines = (f"{a.ordinal} {a.provider or 'unknown provider'}: {a.error or a.status}" for a in t.attempts)
+    why = "; ".join((*lines, *(f"{provider}: {reason}" for provider, reason in policy.passed_over)))
+    is_able = bool(policy.providers) or not policy.passed_over
+    reason = reasons.ALL_PROVIDERS_FAILED if is_able else reasons.NO_PROVIDER_ABLE
+    return failed(t, reason, why or None, at=at)
 
 
 def _await_provider(t: Transcription, provider: str, policy: Policy, *, at: float) -> Step:

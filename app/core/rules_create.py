@@ -82,7 +82,7 @@ def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -
     is_waiting = line.is_unsent if line is not None else t.planned == e.ordinal
     if t.phase is not Phase.CREATING or not is_waiting:
         return ignore(t, "this attempt is not waiting to be sent")
-    t = replace(t, planned=None)
+    t = replace(t, planned=None, duration_s=e.duration_s or t.duration_s)
     if e.why == "deselected":
         if line is not None:
             t = t.with_attempt(replace(line, status=AttemptStatus.REFUSED, error=e.why))
@@ -121,14 +121,19 @@ def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
     unwanted = why_not_send(t, e.ordinal, e.provider, p)
     if unwanted is not None:
         return ignore(t, f"the policy does not want this send: {unwanted.why}")
+    known = replace(t, duration_s=e.duration_s or t.duration_s, retry_requested=False)
     if line is None and t.planned == e.ordinal == t.next_ordinal:
         claimed = Attempt(e.ordinal, e.provider, AttemptStatus.SENDING, e.key_serial, since=e.at)
-        begun = t.with_attempt(claimed).without_waits()
-        return Step(replace(begun, retry_requested=False))
+        return Step(known.with_attempt(_told(claimed, e)).without_waits())
     if line is not None and line.status is AttemptStatus.CLAIMED and line.key_serial == e.key_serial:
         sending = replace(line, status=AttemptStatus.SENDING, is_recording_unknown=False)
-        return Step(replace(t.with_attempt(sending), retry_requested=False))
+        return Step(known.with_attempt(sending if line.is_doubtful else _told(sending, e)))
     return ignore(t, "this attempt is not waiting to be sent")
+
+
+def _told(line: Attempt, e: events.Sending) -> Attempt:
+    """With what became of the intent. Under a key that was sent before, the first request's bytes go out."""
+    return replace(line, left_out=e.left_out, changed=e.changed)
 
 
 def on_created(t: Transcription, e: events.Created, p: Policy) -> Step:

@@ -29,6 +29,7 @@ def on_recording_done(t: Transcription, e: events.RecordingDone, p: Policy) -> S
         bot_id=e.bot_id or t.bot_id,
         metadata=e.metadata or t.metadata,
         started_at=e.started_at or t.started_at,
+        duration_s=e.duration_s or t.duration_s,
         lookup_required=t.lookup_required or e.lookup_required,
         first_heard_at=t.first_heard_at or e.at,
         is_recording_gone=False,
@@ -70,7 +71,7 @@ def on_recording_deleted(t: Transcription, e: events.RecordingDeleted, p: Policy
 
 
 def on_recording_asked(t: Transcription, e: events.RecordingAsked, p: Policy) -> Step:
-    t = replace(t, started_at=e.started_at or t.started_at)
+    t = replace(t, started_at=e.started_at or t.started_at, duration_s=e.duration_s or t.duration_s)
     if e.condition is RecordingCondition.UNKNOWN or not e.is_answer:
         step = absence.recording_not_seen(t, p)
     else:

@@ -101,6 +101,8 @@ class Attempt:
     is_doubtful: bool = False  # an earlier request with this generation's key has no known end
     absence: Absence | None = None  # running: of its transcript; unknown: of one, after the last send's hour
     is_recording_unknown: bool = False  # why its latest request was refused
+    left_out: tuple[str, ...] = ()  # parts of the intent that its provider was not told
+    changed: tuple[str, ...] = ()  # what it was told otherwise than it was wanted
 
     @property
     def is_unsent(self) -> bool:
@@ -182,6 +184,7 @@ class Transcription:
     superseded: tuple[str, ...] = ()  # candidates that did not; their manifests follow the result's
     started_at: float | None = None  # of the recording, where Recall was asked about it
     is_short: bool | None = None  # shorter than a minute; None: Recall has not been asked
+    duration_s: float | None = None  # of the recording, where Recall was asked
     is_recording_gone: bool = False
     verdict: str | None = None  # on the current transcript: one of `quality.RANKED`
     is_flagged: bool = False  # the policy wants a person to look at it
@@ -342,13 +345,13 @@ def _waits_of_version_1(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _intent(record: Mapping[str, Any]) -> Order:
-    known = _known(Order, record)
-    able = known.get("able")
-    return Order(**{**known, "able": None if able is None else tuple(able)})
+    return Order(**_known(Order, record))  # once with `able`, which is worked out anew
 
 
 def _attempt(record: Mapping[str, Any]) -> Attempt:
     known = _line(Attempt, record)
+    for name in ("left_out", "changed"):
+        known[name] = tuple(known.get(name, ()))
     return Attempt(**{**known, "status": AttemptStatus(known["status"])})
 
 

@@ -15,54 +15,46 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ValidationError
 
 from app.core.durations import Durations
 from app.core.policy import CEILING, FORMATS, Policy, ProviderChoice, Selection
 from app.core.quality import Action, Quality
 from app.recall.limits import TRANSCRIPTS_PER_RECORDING
-from app.recall.providers import ASYNC_PROVIDERS, BUILT_IN_PROVIDERS, is_misspelt, may_be_async, meant_by
-from app.settings.faults import Say, Table, ended, line_of, must, sentences
+from app.recall.providers import ASYNC_PROVIDERS, BUILT_IN_PROVIDERS
+from app.settings.faults import Say, Table, ended, key, line_of, must, sentences
+from app.settings.intents import (
+    Generation,
+    IntentTable,
+    RuleTable,
+    agreed,
+    did_you_mean,
+    named_in,
+    why_no_provider,
+)
 from app.settings.outgoing import WebhookTables
 
 _NAME_ONE = "name at least one of Recall's asynchronous providers, e.g. recallai_async"
-_BUILT_IN_OPTIONS = {choice.key: choice.options for choice in BUILT_IN_PROVIDERS}
-
-
-def key(default: Any, about: str) -> Any:
-    """
-    A key of a table, all of it in one place with its type. Its unit is the end of its name; its default is
-    built in, and `about` is its meaning as `policy.example.toml` says it.
-    """
-    return Field(default, description=about)
-
-
-def _did_you_mean(name: str) -> str:
-    return f"; did you mean {meant}?" if (meant := meant_by(name)) else ""
+_BUILT_IN = [choice.key for choice in BUILT_IN_PROVIDERS]
 
 
 def _provider(name: Any, info: Any) -> str:
     if not isinstance(name, str):
         raise ValueError(_NAME_ONE)
-    hint = _did_you_mean(name)
-    if not may_be_async(name):
-        raise ValueError(
-            f"{name!r} is not an asynchronous provider of Recall's; those end in _async, "
-            f"real-time ones cannot transcribe a finished recording{hint}"
-        )
-    if is_misspelt(name):
-        raise ValueError(f"{name!r} is none of Recall's{hint}")
+    if (why := why_no_provider(name)) is not None:
+        raise ValueError(why)
     if info.context["providers"].count(name) > 1:
         raise ValueError("each provider is tried once; one is named twice")
     if name not in ASYNC_PROVIDERS:
+        hint = did_you_mean(name)
         info.context["warn"](ended(f"providers: {name!r} is new to this version, Recall may refuse it{hint}"))
     return name
 
 
 def _of_a_named_provider(name: str, info: Any) -> str:
     # The file's own list counts too: AFTERWORD_PROVIDERS may leave one out whose options are then not wrong.
-    if name not in [*info.context["providers"], *info.context["in_file"], *_BUILT_IN_OPTIONS]:
-        raise ValueError(f"this provider is not in the list of providers{_did_you_mean(name)}")
+    if name not in [*info.context["providers"], *info.context["in_file"], *_BUILT_IN]:
+        raise ValueError(f"this provider is not in the list of providers{did_you_mean(name)}")
     return name
 
 
@@ -189,12 +181,12 @@ class PolicyTables(Table):
     """The whole file. What the check of one key needs of another one stands below that."""
 
     providers: Annotated[list[Annotated[str, BeforeValidator(_provider)]], must(bool, _NAME_ONE)] = key(
-        [choice.key for choice in BUILT_IN_PROVIDERS],
+        _BUILT_IN,
         "Recall's keys, in the order in which they are tried",
     )
     options: dict[
         Annotated[str, AfterValidator(_of_a_named_provider)], Annotated[Any, BeforeValidator(_as_sent)]
-    ] = key({}, "sent to the provider as they are")
+    ] = key({}, "sent to the provider as they are, above what the intent is translated into")
     attempts: Annotated[int | None, must(lambda n: 1 <= n <= CEILING, _ATTEMPTS)] = key(
         None, "the budget: paid attempts per recording"
     )
@@ -206,7 +198,9 @@ class PolicyTables(Table):
     ] = key(24.0, "after which a recording without an answer fails visibly")
     on_silence: Literal["fail", "next"] = key("fail", "of an attempt of which nothing was heard")
     fallback_on_empty: bool | None = key(None, "the short form of `empty` in [quality]")
-    separate_streams: bool = key(True, "use each participant's own audio stream")
+    separate_streams: bool | None = key(
+        None, "use each participant's own audio stream: the short form of diarization"
+    )
     poll_only: bool = key(False, "receive no webhooks and ask Recall instead")
     reconcile: Annotated[bool, AfterValidator(_with_webhooks)] = key(
         True, "take up what Recall lists as done and no webhook told of"
@@ -224,6 +218,13 @@ class PolicyTables(Table):
     quality: Annotated[QualityTable, AfterValidator(_as_short_form)] = key(
         QualityTable(), "what follows from each verdict on a transcript"
     )
+    intent: Annotated[IntentTable, AfterValidator(agreed)] = key(
+        IntentTable(), "what is wanted of a transcript"
+    )
+    rules: list[RuleTable] = key([], "what is wanted otherwise, for which recordings; the first that matches")
+    generation: dict[Annotated[str, AfterValidator(_of_a_named_provider)], Generation] = key(
+        {}, "in which form a provider reads its options: auto, recall (Recall's own, older), vendor"
+    )
     select: SelectTable = key(SelectTable(), "which recordings")
     api: ApiTable = key(ApiTable(), "what /v1 allows")
     webhooks: WebhookTables = key({}, "who is told what became of a recording")
@@ -232,13 +233,16 @@ class PolicyTables(Table):
     def policy(self, *, time_scale: float) -> Policy:
         """What core decides by; keys that it knows by the same name are passed on as they are."""
         names = {field.name for field in fields(Policy)} & type(self).model_fields.keys()
-        options = {**_BUILT_IN_OPTIONS, **self.options}
+        options = self.options
         by_itself_s = Durations().poll_every_s if self.poll_only else Durations().first_ask_s
         durations = Durations(
             first_ask_s=self.patience_s or by_itself_s, give_up_s=self.give_up_after_h * 3600
         )
         made = {
             "providers": tuple(ProviderChoice(name, options.get(name, {})) for name in self.providers),
+            "intent": self.intent.intent(self.separate_streams),
+            "rules": tuple(rule.rule(options, self.attempts) for rule in self.rules),
+            "generations": {name: form for name, form in self.generation.items() if form != "auto"},
             "formats": tuple(dict.fromkeys(self.formats)),
             "attempts": self.attempts or min(len(self.providers), CEILING),
             "select": Selection(
@@ -277,7 +281,8 @@ def read_policy(path: Path | None, *, order: str | None, problem: Say, warn: Say
         problem(f"AFTERWORD_POLICY: there is no file {name}; write one or unset the variable.")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         problem(f"The policy file {name} cannot be read: {error}.")
-    context = {"warn": warn, "in_file": _list(tables.get("providers"))}
+    in_file = [*_list(tables.get("providers")), *named_in(tables.get("rules"))]
+    context = {"warn": warn, "in_file": in_file}
     if order is not None:
         tables["providers"] = [part.strip() for part in order.split(",") if part.strip()]
     context["providers"] = _list(tables.get("providers"))

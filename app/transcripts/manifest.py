@@ -42,11 +42,16 @@ class ManifestUnreadable(AfterwordError):
 
 @dataclass(frozen=True, slots=True)
 class AttemptLine:
-    """One paid attempt and how it ended, in the words of the state machine."""
+    """
+    One paid attempt and how it ended, in the words of the state machine. `left_out`: parts of the intent that
+    its provider was not told; `changed`: sentences, what it was told otherwise. Where empty, not in the file.
+    """
 
     ordinal: int
     provider: str
     state: str
+    left_out: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,7 @@ def build_manifest(manifest: Manifest) -> bytes:
         **{name: getattr(manifest, name) for name in _TEXTS},
         "bot_id": manifest.bot_id,
         "metadata": dict(manifest.metadata),
-        "attempts": [asdict(line) for line in sorted(manifest.attempts, key=attrgetter("ordinal"))],
+        "attempts": [_attempt(line) for line in sorted(manifest.attempts, key=attrgetter("ordinal"))],
         "language": summary.language,
         "languages": [{"code": code, "words": words} for code, words in summary.languages],
         "verdict": str(manifest.verdict),
@@ -158,7 +163,13 @@ def parse_manifest(content: bytes) -> Manifest:
         bot_id=_optional(document, "bot_id", str),
         metadata=_read(document, "metadata", dict),
         attempts=tuple(
-            AttemptLine(_read(line, "ordinal", int), _read(line, "provider", str), _read(line, "state", str))
+            AttemptLine(
+                _read(line, "ordinal", int),
+                _read(line, "provider", str),
+                _read(line, "state", str),
+                tuple(_optional(line, "left_out", list) or ()),
+                tuple(_optional(line, "changed", list) or ()),
+            )
             for line in _read(document, "attempts", list)
         ),
         summary=_summary(document),
@@ -174,6 +185,10 @@ def parse_manifest(content: bytes) -> Manifest:
     if is_unread and (manifest.summary != UNREAD or [file.name for file in manifest.files] != [RAW]):
         raise ManifestUnreadable("verdict: unreadable, and yet something was read")
     return manifest
+
+
+def _attempt(line: AttemptLine) -> dict[str, Any]:
+    return {name: value for name, value in asdict(line).items() if value != ()}
 
 
 def _summary(document: Any) -> Summary:

@@ -23,6 +23,7 @@ from app.core import events
 from app.core.commands import FetchTranscript
 from app.core.rules_results import NO_SUB_CODE
 from app.core.seen import TranscriptStatus
+from app.core.state import Attempt
 from app.errors import BlobsUnavailable, DownloadBlocked, TranscriptUnreadable
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects.evidence import ask_recording
@@ -263,7 +264,7 @@ def _manifest(
         bot_id=state.bot_id,
         metadata=dict(state.metadata),
         provider=provider or ordered or "unknown",
-        attempts=tuple(AttemptLine(a.ordinal, a.provider, a.status.value) for a in state.attempts),
+        attempts=tuple(attempt_line(a) for a in state.attempts),
         summary=summary,
         created_at=datetime.fromtimestamp(context.now(), UTC),
         files=tuple(described(path) for path in sorted(folder.iterdir())),
@@ -304,6 +305,12 @@ def manifest_stored(context: CommandContext, transcript_id: str) -> Manifest | N
     except ManifestUnreadable:
         return None
     return manifest if manifest.is_about(context.recording_id, transcript_id) else None
+
+
+def attempt_line(attempt: Attempt) -> AttemptLine:
+    """As a manifest has it."""
+    status = attempt.status.value
+    return AttemptLine(attempt.ordinal, attempt.provider, status, attempt.left_out, attempt.changed)
 
 
 def artifact_row(context: CommandContext, manifest: Manifest, *, draft: str | None = None) -> ArtifactRow:

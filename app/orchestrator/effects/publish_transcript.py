@@ -18,11 +18,11 @@ from app.core import events
 from app.core.commands import PublishTranscript
 from app.errors import BlobsUnavailable
 from app.orchestrator.command_context import CommandContext
-from app.orchestrator.effects.fetch_transcript import artifact_row, drafted, manifest_stored
+from app.orchestrator.effects.fetch_transcript import artifact_row, attempt_line, drafted, manifest_stored
 from app.orchestrator.effects.scratch import scratch_folder
 from app.orchestrator.outcome import Happened, Outcome
 from app.transcripts.formats import MEDIA_TYPES
-from app.transcripts.manifest import AttemptLine, Manifest, build_manifest
+from app.transcripts.manifest import Manifest, build_manifest
 from app.transcripts.model import Verdict
 from app.transcripts.result_folder import MANIFEST, folder_of
 
@@ -67,7 +67,7 @@ def _final(context: CommandContext, draft: Manifest) -> Manifest:
     return replace(
         draft,
         finding=Verdict.SILENT if is_silent else draft.finding,
-        attempts=tuple(AttemptLine(a.ordinal, a.provider, a.status.value) for a in state.attempts),
+        attempts=tuple(attempt_line(a) for a in state.attempts),
         superseded_by=None if is_result else state.current,
         created_at=datetime.fromtimestamp(context.now(), UTC),
     )

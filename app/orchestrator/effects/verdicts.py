@@ -29,10 +29,10 @@ def finding_of(
     found = judge(
         heard,
         summary.languages,
-        wanted=context.wanted_languages,
+        wanted=context.policy.intent.languages,
         timeline=timeline,
         min_coverage=quality.min_coverage,
-        length_s=recording.duration_s if recording is not None else None,
+        length_s=recording.duration_s if recording is not None else context.state.duration_s,
     )
     named = quality.weightiest(found)
     return None if named is None else Verdict(named)
