@@ -226,7 +226,7 @@ def test_what_says_that_a_room_was_silent(
 
 def test_an_empty_transcript_although_people_spoke_falls_back_and_is_never_announced(world: Judged) -> None:
     world.recall.contents[TIMELINE] = speech((0, 600))
-    world.begins(EMPTY, words(9))
+    world.begins(EMPTY, words(700))
     world.does(AskRecording())
     assert (world.says(), world.told) == ({}, [])
     world.second()
