@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from app.recall.translation.outcome import Generation
+from app.recall.translation.table import TABLE
 from app.simulator.api.options import why_refused
-from app.simulator.model.settings import GENERATIONS
+from app.simulator.model.settings import GENERATIONS, Settings
+from tests.recall.translation.contracts import bodies
 
 
 @pytest.mark.parametrize(
@@ -82,3 +85,11 @@ def test_a_model_that_was_withdrawn_is_refused_by_its_name(
             continue  # has another name for it
         wrong = why_refused(provider, options, generation=generation, stale=[model])
         assert f'"{model}" is no longer available.' in str(wrong)
+
+
+@pytest.mark.parametrize("generation", ["vendor", "recall"])
+@pytest.mark.parametrize("provider", TABLE)
+def test_what_the_table_tells_a_provider_is_taken(provider: str, generation: Generation) -> None:
+    stale = Settings().stale_models
+    for told in bodies(provider, generation):
+        assert why_refused(provider, told.options, generation=generation, stale=stale) == {}, told

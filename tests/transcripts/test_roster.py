@@ -37,6 +37,7 @@ def called(*names: str, people: dict[str, str] = PEOPLE) -> list[str]:
         (["200-A", "300-A"], ["Ana Lopez", "Bo"]),
         (["200-0", "200-1", "300-0"], ["Ana Lopez, voice 1", "Ana Lopez, voice 2", "Bo"]),
         (["200-10", "200-2", "200-0"], [f"Ana Lopez, voice {n}" for n in (3, 2, 1)]),
+        (["200-AA", "200-Z", "200-A"], [f"Ana Lopez, voice {n}" for n in (3, 2, 1)]),
         (["200-S1", "200-S2"], ["Ana Lopez, voice 1", "Ana Lopez, voice 2"]),
         (["200-speaker_0", "7-speaker_0"], ["Ana Lopez", "Participant 7"]),
         (["7-0", "7-1"], ["Participant 7, voice 1", "Participant 7, voice 2"]),
@@ -99,7 +100,7 @@ def test_labels_are_looked_for_in_bounded_memory() -> None:
         (b"[", {}),
         (b"[" * 100_000, {}),
         (b"\xff", {}),
-        (b" " * MOST_LISTED_BYTES + b"[]", {}),
+        (b'[{"id": 200, "name": "Ana"}]' + b" " * MOST_LISTED_BYTES, {}),
     ],
 )
 def test_the_list_of_participants_is_read_as_far_as_it_is_one(
