@@ -34,7 +34,7 @@ _PAID = {True: "paid", False: "not paid", None: "not known whether paid"}
 @click.option("--bot", help="of this bot; the beginning of its id will do")
 @click.option("--metadata", multiple=True, metavar="K=V", help="with this metadata; may be given again")
 @click.option("--provider", help="made by this provider, or tried with it")
-@click.option("--verdict", help="with this verdict: spoken, empty, unreadable")
+@click.option("--verdict", help="with this verdict: spoken, silent, empty, thin, …; see docs/quality.md")
 @click.option("--since", help="heard of in the last 12h, 7d, 2w, or since a date such as 2026-11-28")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="one object per line; docs/json.md has the fields")

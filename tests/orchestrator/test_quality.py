@@ -337,6 +337,16 @@ def test_a_wrong_language_is_held_against_what_was_ordered(world: Judged) -> Non
     assert world.says() == {T1: ("wrong_language", None)}
 
 
+def test_beside_a_result_nothing_is_held_and_a_worse_one_is_not_the_result(world: Judged) -> None:
+    world.quality = THIN
+    world.recall.contents[TIMELINE] = speech((0, 40))
+    world.begins(words(38), words(10))
+    world.hears(done(T2))  # another party's
+    world.does_all()
+    assert world.says() == {T1: ("spoken", None), T2: ("thin", None)}
+    assert (world.state.current, world.told) == (T1, ["transcription.completed"])
+
+
 # -- stops -------------------------------------------------------------------------------------------
 
 
