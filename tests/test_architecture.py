@@ -22,6 +22,7 @@ PURE = (
     "app/announce/schedule.py",
     "app/announce/signing.py",
     "app/transcripts",
+    "app/recall/translation",
     *(
         f"app/recall/{n}.py"
         for n in (

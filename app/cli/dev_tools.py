@@ -13,8 +13,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 import click
 
@@ -48,6 +50,8 @@ _COVERED = (
     + ["--ignore=tests/transcripts/test_properties.py", "--ignore=tests/transcripts/test_subtitle_readers.py"]
     + ["--ignore=tests/transcripts/test_subtitles_in_a_browser.py"]
 )
+# Each process of the suite would else compile every test by itself, all at the same time.
+_COMPILED = ["pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
 
 
 @click.command("test", context_settings={"ignore_unknown_options": True})
@@ -60,20 +64,28 @@ _COVERED = (
 def test_command(fast: bool, fuzz: bool, contracts: bool, arguments: tuple[str, ...]) -> int:
     """The whole test suite; further arguments go to pytest."""
     if contracts:
-        return _run(["pytest", "-q", "--timeout=0", *_CONTRACTS, *arguments], **_CONTRACT_EXAMPLES)
+        return _run(["pytest", "-q", "--timeout=0", *_CONTRACTS, *arguments], _CONTRACT_EXAMPLES)
     if fuzz:
-        return _run(["pytest", "-q", "--timeout=0", "tests/api/test_fuzz.py", *arguments], **_MANY)
+        return _run(["pytest", "-q", "--timeout=0", "tests/api/test_fuzz.py", *arguments], _MANY)
     pytest = ["pytest", *arguments]
     if not arguments:
-        # More than a small machine has cores: much of the time is waited. tests/conftest.py has the order.
-        pytest += ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+        # More than a small machine has cores, where much is waited. tests/conftest.py has the order.
+        pytest += ["-n", "2" if fast else "4", "--dist", "loadfile", "--no-loadscope-reorder"]
     if fast:
         pytest += ["-m", "not slow and not chaos and not live"]
-    steps = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]
+    steps = [["ruff", "check", "."], ["ruff", "format", "--check", "."]]
     if not arguments and not fast:
         steps.append(["coverage", "run", "-m", "pytest", "-q", "-p", "no:cacheprovider", *_COVERED])
         steps.append(["coverage", "report"])
-    results = [_run(step) for step in [*steps, pytest]]
+    with tempfile.TemporaryFile() as said, _started(["mypy"], stdout=said) as types:
+        results = [_run(step) for step in steps]
+        if not arguments and not fast:
+            _run(_COMPILED, stdout=subprocess.DEVNULL)  # what cannot be collected is told by the suite itself
+        results.append(types.wait())
+        click.echo("\n== mypy", err=True)
+        said.seek(0)
+        click.echo(said.read().decode(), nl=False)
+    results.append(_run(pytest))
     return 0 if not any(results) else 1
 
 
@@ -97,10 +109,17 @@ def _in_memory() -> dict[str, str]:
     return {"TMPDIR": str(_MEMORY)} if has_room and not is_closed else {}
 
 
-def _run(step: list[str], **more: str) -> int:
+def _run(step: list[str], more: Mapping[str, str] | None = None, stdout: int | None = None) -> int:
     click.echo(f"\n== {' '.join(step)}", err=True)
-    environment = {**clean_environment(), **_in_memory(), **more}
-    return subprocess.run([sys.executable, "-m", *step], cwd=ROOT, env=environment, check=False).returncode
+    with _started(step, more, stdout) as process:
+        return process.wait()
+
+
+def _started(
+    step: list[str], more: Mapping[str, str] | None = None, stdout: IO[bytes] | int | None = None
+) -> subprocess.Popen[bytes]:
+    environment = {**clean_environment(), **_in_memory(), **(more or {})}
+    return subprocess.Popen([sys.executable, "-m", *step], cwd=ROOT, env=environment, stdout=stdout)
 
 
 def _passed_on(name: str) -> click.Command:

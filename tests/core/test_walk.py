@@ -26,7 +26,6 @@ FAST = {
     "one provider, absences",
     "one provider, commands are lost",
     "one provider, and it is down",
-    "one provider, erasures",
 }
 _CASTS = [
     pytest.param(cast, id=name.replace(" ", "_"), marks=() if name in FAST else pytest.mark.slow)
@@ -327,8 +326,16 @@ def test_every_failure_has_a_name(transitions: list[Transition]) -> None:
     assert failures > 10
 
 
+@pytest.fixture(scope="module")
+def moodless(cast: Cast) -> dict[World, World]:
+    """What the next alarm makes of a world without a pending create: the same in every mood."""
+    return {}
+
+
 @pytest.mark.parametrize("mood", ["refused", "busy", "unknown", "not_sent"])
-def test_from_every_state_alarms_alone_lead_to_an_end(worlds: list[World], cast: Cast, mood: str) -> None:
+def test_from_every_state_alarms_alone_lead_to_an_end(
+    worlds: list[World], cast: Cast, mood: str, moodless: dict[World, World]
+) -> None:
     ends: set[World] = set()
     for after in worlds:
         path = []
@@ -336,7 +343,12 @@ def test_from_every_state_alarms_alone_lead_to_an_end(worlds: list[World], cast:
         while world not in ends and not walk.is_end(world) and world != walk.START:
             path.append(world)
             assert len(path) < 40, f"pending for ever: {after}"
-            world = _after_the_next_alarm(world, cast, mood)
+            if any(isinstance(command, CreateTranscript) for command in world.pending):
+                world = _after_the_next_alarm(world, cast, mood)
+                continue
+            if world not in moodless:
+                moodless[world] = _after_the_next_alarm(world, cast, mood)
+            world = moodless[world]
         ends.update(path)
     assert len(ends) > 100
 

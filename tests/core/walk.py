@@ -354,6 +354,7 @@ def step(world: World, event: ev.Event, source: Command | None, policy: Policy) 
     return World(after, frozenset(left.values())), decision
 
 
+@lru_cache(10_000)
 def _tried_often(state: Transcription) -> Transcription:
     """Much later also means: after many looks."""
     lines = tuple(replace(a, tries=9) for a in state.attempts)

@@ -82,55 +82,50 @@ def test_run_beside_one_that_was_killed_alone_waits_for_its_orphaned_pip(fresh: 
     assert finish(second).said["base"] == "1.0"
 
 
-def test_changed_lock_is_installed_and_unchanged_one_is_not(fresh: Clone) -> None:
-    assert fresh.run("list").said["base"] == "1.0"
-    fresh.lock("tiny-base", "2.0", file="requirements.lock")
-    updated = fresh.run("list")
+def test_changed_lock_is_installed_and_unchanged_one_is_not(ready: Clone) -> None:
+    ready.lock("tiny-base", "2.0", file="requirements.lock")
+    updated = ready.run("list")
     assert updated.said["base"] == "2.0"
     assert "up to date" in updated.err
-    assert fresh.run("list").err == ""
-    assert fresh.builds == 1
+    assert ready.run("list").err == ""
+    assert ready.builds == 1
 
 
-def test_only_the_commands_that_test_install_the_test_packages(fresh: Clone) -> None:
-    assert fresh.run("demo").said["tests"] is None
+def test_only_the_commands_that_test_install_the_test_packages(ready: Clone) -> None:
+    assert ready.run("demo").said["tests"] is None
     for version, command in enumerate(["test", "chaos", "mutate", "bench"], start=1):
-        fresh.lock("tiny-tests", f"{version}.0", file="requirements-test.lock")
-        assert fresh.run("demo").err == ""
-        assert fresh.run(command).said["tests"] == f"{version}.0"
+        ready.lock("tiny-tests", f"{version}.0", file="requirements-test.lock")
+        assert ready.run("demo").err == ""
+        assert ready.run(command).said["tests"] == f"{version}.0"
 
 
-def test_test_packages_that_cannot_be_had_leave_the_rest_working(fresh: Clone) -> None:
-    assert fresh.run("demo").code == 0
-    offline = fresh.run("test", env={"PIP_FIND_LINKS": ""})
+def test_test_packages_that_cannot_be_had_leave_the_rest_working(ready: Clone) -> None:
+    offline = ready.run("test", env={"PIP_FIND_LINKS": ""})
     assert offline.code == 69
-    assert fresh.run("demo").err == ""
-    online = fresh.run("test")
+    assert ready.run("demo").err == ""
+    online = ready.run("test")
     assert online.said["tests"] == "1.0"
     assert "first run" not in online.err
 
 
-def test_moved_clone_does_not_run_the_code_of_the_old_place(fresh: Clone) -> None:
-    assert fresh.run("list").code == 0
-    copy = Clone(fresh.root.with_name("copy"), fresh.wheels, fresh.python)
-    shutil.copytree(fresh.root, copy.root, symlinks=True)
+def test_moved_clone_does_not_run_the_code_of_the_old_place(ready: Clone) -> None:
+    copy = Clone(ready.root.with_name("copy"), ready.wheels, ready.python)
+    shutil.copytree(ready.root, copy.root, symlinks=True)
     assert Path(copy.run("list").said["file"]).is_relative_to(copy.root)
 
 
-def test_venv_whose_interpreter_is_gone_is_made_anew(fresh: Clone) -> None:
-    assert fresh.run("list").code == 0
-    for link in fresh.venv.glob("bin/python*"):
+def test_venv_whose_interpreter_is_gone_is_made_anew(ready: Clone) -> None:
+    for link in ready.venv.glob("bin/python*"):
         link.unlink()
         link.symlink_to("/nowhere/python3")
-    assert fresh.run("list").said["base"] == "1.0"
+    assert ready.run("list").said["base"] == "1.0"
 
 
-def test_stale_venv_is_remade_although_it_is_the_activated_one(fresh: Clone, tools_only: str) -> None:
+def test_stale_venv_is_remade_although_it_is_the_activated_one(ready: Clone, tools_only: str) -> None:
     """Every Python on the path is then the very interpreter that is about to be removed."""
-    assert fresh.run("list").code == 0
-    (fresh.venv / ".afterword" / "place").unlink()
-    path = f"{fresh.venv / 'bin'}:{tools_only}"
-    assert fresh.run("list", env={"AFTERWORD_PYTHON": "", "PATH": path}).said["base"] == "1.0"
+    (ready.venv / ".afterword" / "place").unlink()
+    path = f"{ready.venv / 'bin'}:{tools_only}"
+    assert ready.run("list", env={"AFTERWORD_PYTHON": "", "PATH": path}).said["base"] == "1.0"
 
 
 def test_network_away_on_the_first_run_is_one_sentence_and_69(fresh: Clone) -> None:
@@ -211,65 +206,60 @@ def test_python_without_venv_is_one_sentence_with_the_remedy(
     assert "AFTERWORD_PYTHON" in run.err.splitlines()[-1]
 
 
-def test_update_under_a_running_service_is_refused_naming_it_and_done_once_it_has_ended(fresh: Clone) -> None:
-    assert fresh.run("list").said["base"] == "1.0"
-    service = fresh.start("stay")
-    fresh.wait_for("staying")
-    fresh.lock("tiny-base", "2.0", file="requirements.lock")
-    refused = fresh.run("list")
+def test_update_under_a_running_service_is_refused_naming_it_and_done_once_it_has_ended(ready: Clone) -> None:
+    service = ready.start("stay")
+    ready.wait_for("staying")
+    ready.lock("tiny-base", "2.0", file="requirements.lock")
+    refused = ready.run("list")
     assert refused.code == 75
     assert "stop it first" in refused.err
     assert not sys.platform.startswith("linux") or f"process {service.pid}: " in refused.err
     assert refused.out == ""
-    test_packages = fresh.run("test")
+    test_packages = ready.run("test")
     assert test_packages.code == 75, "whatever has to be installed"
-    (fresh.root / "staying").unlink()
+    (ready.root / "staying").unlink()
     assert finish(service).said["base"] == "1.0"
-    assert fresh.run("list").said["base"] == "2.0"
+    assert ready.run("list").said["base"] == "2.0"
 
 
-def test_child_of_a_killed_service_keeps_the_packages_as_they_are(fresh: Clone) -> None:
-    assert fresh.run("list").code == 0
-    (fresh.root / "staying").touch()
+def test_child_of_a_killed_service_keeps_the_packages_as_they_are(ready: Clone) -> None:
+    (ready.root / "staying").touch()
     source = (
         "import os, pathlib, sys, time; from app.processes import venv_lock; venv_lock.hold()\n"
         "if os.fork(): os._exit(0)\n"
         "while pathlib.Path('staying').exists(): time.sleep(0.02)"
     )
-    subprocess.run([fresh.venv / "bin" / "python", "-c", source], cwd=fresh.root, check=True, timeout=20)
-    fresh.lock("tiny-base", "2.0", file="requirements.lock")
-    assert fresh.run("list").code == 75
-    (fresh.root / "staying").unlink()
-    assert fresh.run("list").said["base"] == "2.0"
+    subprocess.run([ready.venv / "bin" / "python", "-c", source], cwd=ready.root, check=True, timeout=20)
+    ready.lock("tiny-base", "2.0", file="requirements.lock")
+    assert ready.run("list").code == 75
+    (ready.root / "staying").unlink()
+    assert ready.run("list").said["base"] == "2.0"
 
 
-def test_running_service_hinders_nothing_but_a_change(fresh: Clone) -> None:
-    assert fresh.run("list").code == 0
-    service = fresh.start("stay")
-    fresh.wait_for("staying")
-    assert fresh.run("show", "x").said["arguments"] == ["show", "x"]
-    (fresh.root / "staying").unlink()
+def test_running_service_hinders_nothing_but_a_change(ready: Clone) -> None:
+    service = ready.start("stay")
+    ready.wait_for("staying")
+    assert ready.run("show", "x").said["arguments"] == ["show", "x"]
+    (ready.root / "staying").unlink()
     assert finish(service).code == 0
 
 
-def test_program_started_by_hand_while_pip_works_does_not_mix_versions(fresh: Clone) -> None:
-    assert fresh.run("list").code == 0
-    (fresh.venv / ".afterword" / "project").write_text("0 0\n")
-    (fresh.root / "pause").touch()
-    updating = fresh.start("list")
-    fresh.wait_for("paused")
+def test_program_started_by_hand_while_pip_works_does_not_mix_versions(ready: Clone) -> None:
+    (ready.venv / ".afterword" / "project").write_text("0 0\n")
+    (ready.root / "pause").touch()
+    updating = ready.start("list")
+    ready.wait_for("paused")
     by_hand = subprocess.run(
-        [fresh.venv / "bin" / "python", "-m", "app", "list"],
-        cwd=fresh.root, capture_output=True, text=True, timeout=20, check=False,
+        [ready.venv / "bin" / "python", "-m", "app", "list"],
+        cwd=ready.root, capture_output=True, text=True, timeout=20, check=False,
     )  # fmt: skip
     assert by_hand.returncode == 75
     assert "being brought up to date" in by_hand.stderr
-    (fresh.root / "pause").unlink()
+    (ready.root / "pause").unlink()
     assert finish(updating).code == 0
 
 
-def test_two_updates_at_once_both_work_and_install_once(fresh: Clone) -> None:
-    assert fresh.run("list").code == 0
-    fresh.lock("tiny-base", "2.0", file="requirements.lock")
-    first, second = fresh.start("list"), fresh.start("list")
+def test_two_updates_at_once_both_work_and_install_once(ready: Clone) -> None:
+    ready.lock("tiny-base", "2.0", file="requirements.lock")
+    first, second = ready.start("list"), ready.start("list")
     assert [finish(first).said["base"], finish(second).said["base"]] == ["2.0", "2.0"]

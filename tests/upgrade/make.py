@@ -57,7 +57,7 @@ def transcript(number: int, ordinal: int = 1) -> str:
     return f"bbbbbbbb-0000-4000-8000-{100 * number + ordinal:012d}"
 
 
-def _draft(number: int, tid: str, provider: str) -> str:
+def draft(number: int, tid: str, provider: str) -> str:
     nothing = Summary(0, 0, 0, 0, (), None)
     at = datetime.fromtimestamp(STOPPED, UTC)
     manifest = Manifest("default", recording(number), tid, None, {}, provider, (), nothing, at, ())
@@ -117,7 +117,7 @@ class Maker:
             "en",
             folder,
             ("transcript.json",),
-            _draft(number, tid, provider) if is_empty else None,
+            draft(number, tid, provider) if is_empty else None,
         )
         self.tell(number, events.Stored(self.at(ago), tid, provider, "en", is_empty), artifact=row)
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+# Providers that list Chinese as in Hong Kong mean Cantonese; without its region it would be Mandarin.
+_SPOKEN = {"zh-HK": "yue", "zh-Hant-HK": "yue"}
 # Norwegian's two written standards are one spoken language, of which most lists have one name.
 _MACRO = {"nb": "no", "nn": "no"}
 
@@ -33,6 +35,7 @@ class Codes:
 
     def code_of(self, tag: str) -> Code | None:
         """The code for a standard tag (`app.recall.languages.standard_tag`); None: it has none."""
+        tag = _SPOKEN.get(tag, tag)
         for spelling in _spellings(tag):
             if spelling in self.renamed:
                 return _code(self.renamed[spelling], tag, spelling)
@@ -106,8 +109,8 @@ DEEPGRAM_DETECTED = Codes(
 # What `language_hint` takes: https://developers.deepgram.com/docs/models-languages-overview
 DEEPGRAM_HINTS = Codes(
     listed(
-        "af ar be bn bs bg ca zh-HK zh zh-CN zh-Hans hr cs da nl en en-US en-GB en-AU en-NZ en-IN en- "
-        "CA et fi nl-BE fr gl de el gu he hi hu id it ja kn ko lv lt mk ms mr no fa pl pt ro ru sr sk "
+        "af ar be bn bs bg ca zh-HK zh zh-CN zh-Hans hr cs da nl en en-US en-GB en-AU en-NZ en-IN "
+        "en-CA et fi nl-BE fr gl de el gu he hi hu id it ja kn ko lv lt mk ms mr no fa pl pt ro ru sr sk "
         "sl es sv ta te th tr uk vi xh zu"
     ),
     {**_MANDARIN, **_TAGALOG, "yue": "zh-HK"},
@@ -125,11 +128,10 @@ GLADIA_RECALL = Codes(
 )
 GLADIA = Codes(GLADIA_RECALL.listed | {"my"}, {**GLADIA_RECALL.renamed, **_JAVANESE})
 # No list was found; ISO 639 codes, by Rev's own package.
-REV = Codes(frozenset(), keeps="language")
+REV = Codes(frozenset(), dict(_TAGALOG), keeps="language")
 # https://docs.speechmatics.com/speech-to-text/languages; a hyphen stands for `output_locale`.
 _SPEECHMATICS_CHINESE = {
     **{"zh": "cmn", "zh-CN": "cmn-Hans", "zh-Hans": "cmn-Hans", "zh-TW": "cmn-Hant", "zh-Hant": "cmn-Hant"},
-    **{"zh-HK": "yue", "zh-Hant-HK": "yue"},
 }
 SPEECHMATICS = Codes(
     listed(
@@ -174,7 +176,6 @@ AWS = Codes(
         "cmn": "zh-CN",
         "zh-Hans": "zh-CN",
         "zh-Hant": "zh-TW",
-        "zh-Hant-HK": "zh-HK",
         "yue": "zh-HK",
     },
     {**{code.split("-")[0]: code for code in sorted(_AWS)}, **_AWS_OF_SEVERAL},
@@ -185,7 +186,7 @@ GOOGLE = Codes(
     frozenset(),
     {
         **{"zh": "cmn-Hans-CN", "cmn": "cmn-Hans-CN", "zh-CN": "cmn-Hans-CN", "zh-Hans": "cmn-Hans-CN"},
-        **{"zh-TW": "cmn-Hant-TW", "zh-Hant": "cmn-Hant-TW", "zh-HK": "yue-Hant-HK", "yue": "yue-Hant-HK"},
+        **{"zh-TW": "cmn-Hant-TW", "zh-Hant": "cmn-Hant-TW", "yue": "yue-Hant-HK"},
     },
     {
         code.split("-")[0]: code

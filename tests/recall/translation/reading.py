@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Options = Mapping[str, Any]
-_WHOLE = {"cmn": "zh", "yue": "zh", "fil": "tl", "jv": "jw", "nb": "no", "nn": "no"}
+_WHOLE = {"cmn": "zh", "fil": "tl", "jv": "jw", "nb": "no", "nn": "no"}
 _PACKS = {
     **{"ar_en": {"ar", "en"}, "en_ms": {"en", "ms"}, "cmn_en": {"zh", "en"}, "en_ta": {"en", "ta"}},
     "cmn_en_ms_ta": {"zh", "en", "ms", "ta"},
@@ -18,7 +18,9 @@ _PACKS = {
 
 
 def language_of(code: str) -> str:
-    """The language of a code or tag alone, under one name."""
+    """The language of a code or tag alone, under one name; some name Cantonese by its place."""
+    if code in ("zh-HK", "zh-Hant-HK"):
+        return "yue"
     language = code.replace("_", "-").split("-", 1)[0]
     return _WHOLE.get(language, language)
 

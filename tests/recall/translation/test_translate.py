@@ -76,7 +76,7 @@ def test_a_region_falls_back_to_its_language_also_when_strict(unsupported: Any) 
     assert told("deepgram_async", intent).options["language"] == "de-CH"
 
 
-@pytest.mark.parametrize("tag", ["gl", "af", "lb", "gsw", "yue", "tlh"])
+@pytest.mark.parametrize("tag", ["gl", "af", "lb", "gsw", "yue", "zh-HK", "tlh"])
 def test_a_language_never_becomes_its_neighbour(tag: str) -> None:
     assert refused("recallai_async", Intent(languages=(tag,))).intent == "language"
 
