@@ -29,7 +29,7 @@ from app.cli.costs import money
 from app.cli.listing import print_table
 from app.cli.presence import why_idle
 from app.cli.reading import read_store
-from app.cli.retranscribe import order_of
+from app.cli.retranscribe import order_of, planned_for
 from app.cli.show import find, workspace_option
 from app.cli.words import open_console
 from app.core import events
@@ -120,7 +120,7 @@ def _sampled(store: Queries, number: int, workspace: str | None) -> list[Shown]:
 def _keys(service: Service, workspace: str, providers: str) -> list[str]:
     policy = service.policy_of(workspace)
     names = dict.fromkeys(part.strip() for part in providers.split(",") if part.strip())
-    orders = [order_of(policy, provider=name) for name in names]
+    orders = [order_of(provider=name) for name in names]
     keys = list(dict.fromkeys(order.provider or policy.providers[0].key for order in orders))
     if not keys:
         raise click.BadParameter("name at least one", param_hint="--providers")
@@ -132,20 +132,20 @@ def _wanted(service: Service, shown: Shown, keys: Sequence[str], blobs: Blobs) -
     state = shown.transcription.state
     workspace, recording = state.workspace, state.recording_id
     loaded = service.store.load(workspace, recording)
-    policy = service.policy_of(workspace).processed(loaded.processing)
     length_s = duration_s_of(state, blobs)
     found = []
     for key in keys:
         if results.stored_by(shown, key) is not None or results.is_under_way(loaded.transcription, key):
             continue
-        order = order_of(policy, provider=key)
+        order = order_of(provider=key)
+        policy = planned_for(service.policy_of(workspace), loaded, order)
         name = f"compare/{key}/{loaded.version}"
         event = events.ExtraOrdered(service.store.now(), name, order, is_beside=True)
         why = decide(loaded.transcription, event, policy).ignored
         if why is not None:
             click.echo(_not_ordered(recording, key, why))
             continue
-        is_separate = policy.intended(order).separate_streams
+        is_separate = policy.separate_streams_of(key)
         price = policy.prices.estimate(key, length_s, separate_streams=is_separate) if length_s else None
         found.append(_Wanted(workspace, recording, key, event, price))
     return found

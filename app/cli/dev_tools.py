@@ -39,7 +39,10 @@ _SLOWING = "PYTHONDONTWRITEBYTECODE"  # each of the suite's processes would comp
 _MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own there
 _NEEDED_BYTES = 2 << 30
 _MANY = {"FUZZ_REQUESTS": "100000"}  # else a thousand are sent
-_CONTRACTS = ["tests/recall/translation/contracts.py", "tests/recall/translation/test_properties.py"]
+_CONTRACTS = [
+    *("tests/recall/translation/contracts.py", "tests/recall/translation/test_properties.py"),
+    "tests/simulator/contracts.py",
+]
 _CONTRACT_EXAMPLES = {"TRANSLATION_EXAMPLES": "3000"}  # else fifty intents
 # What measures coverage (pyproject.toml, `tool.coverage`): the tests beside the code, ten seconds. The walk
 # and what is slow in rendering reach no other line; measured, the whole suite would take twice as long.
@@ -58,7 +61,7 @@ _COMPILED = ["pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
 @click.option("--fast", is_flag=True, help="without the slow tiers")
 @click.option("--fuzz", is_flag=True, help="100,000 requests of every kind to /v1, and nothing else")
 @click.option(
-    "--contracts", is_flag=True, help="what providers are told against their packages, and nothing else"
+    "--contracts", is_flag=True, help="what providers are told, and the simulator, against their documents"
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test_command(fast: bool, fuzz: bool, contracts: bool, arguments: tuple[str, ...]) -> int:

@@ -36,7 +36,7 @@ _PAID = {True: "paid", False: "not paid", None: "not known whether paid"}
 @click.option("--bot", help="of this bot; the beginning of its id will do")
 @click.option("--metadata", multiple=True, metavar="K=V", help="with this metadata; may be given again")
 @click.option("--provider", help="made by this provider, or tried with it")
-@click.option("--verdict", help="with this verdict: spoken, empty, unreadable")
+@click.option("--verdict", help="with this verdict: spoken, silent, empty, thin, …; see docs/quality.md")
 @click.option("--since", help="heard of in the last 12h, 7d, 2w, or since a date such as 2026-11-28")
 @click.option(
     "--costs", "as_costs", is_flag=True, help="what days came to, by workspace and provider; 7d by default"

@@ -213,4 +213,4 @@ def begun_anew(t: Transcription, *, but: str | None = None) -> Step:
 def is_recording_awaited(t: Transcription) -> bool:
     """Whether an answer about the recording itself decides something about an absence, or a length."""
     is_look = t.lookup_required and bool(t.listed_empty_at)
-    return t.lacks_length or is_look or any(a.is_for_the_recording for a in t.absences)
+    return t.lacks_evidence or is_look or any(a.is_for_the_recording for a in t.absences)

@@ -73,7 +73,8 @@ def why_no_further(t: Transcription, ordinal: int, p: Policy) -> str | None:
     paid = [a for a in t.attempts if a.ordinal < ordinal and a.status is not AttemptStatus.REFUSED]
     if p.on_silence == "fail" and paid and paid[-1].status is AttemptStatus.SILENT:
         return "on_silence"
-    return "fallback_on_empty" if t.empty_candidate is not None and not p.fallback_on_empty else None
+    is_enough = t.candidate is not None and not p.quality.calls_for_another(t.candidate_verdict)
+    return f"quality.{t.candidate_verdict}" if is_enough else None
 
 
 def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -> Step:
@@ -82,7 +83,7 @@ def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -
     is_waiting = line.is_unsent if line is not None else t.planned == e.ordinal
     if t.phase is not Phase.CREATING or not is_waiting:
         return ignore(t, "this attempt is not waiting to be sent")
-    t = replace(t, planned=None)
+    t = replace(t, planned=None, duration_s=e.duration_s or t.duration_s)
     if e.why == "deselected":
         if line is not None:
             t = t.with_attempt(replace(line, status=AttemptStatus.REFUSED, error=e.why))
@@ -101,7 +102,7 @@ def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -
 def unused_provider(t: Transcription, policy: Policy) -> str | None:
     """The first that is up; when all that are left are down, the first of those."""
     used = {a.provider for a in t.attempts}
-    if t.provider is not None and t.is_adopted(t.empty_candidate):
+    if t.provider is not None and t.is_adopted(t.candidate):
         used.add(t.provider)  # heard nothing, whichever party paid
     left = [choice.key for choice in policy.providers if choice.key not in used]
     return next((key for key in left if key not in policy.tripped_providers), left[0] if left else None)
@@ -127,13 +128,20 @@ def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
     unwanted = why_not_send(t, e.ordinal, e.provider, p)
     if unwanted is not None:
         return ignore(t, f"the policy does not want this send: {unwanted.why}")
+    known = replace(t, duration_s=e.duration_s or t.duration_s, retry_requested=False)
     if line is None and t.planned == e.ordinal == t.next_ordinal:
         claimed = Attempt(e.ordinal, e.provider, AttemptStatus.SENDING, e.key_serial, since=e.at)
-        return Step(known.with_attempt(claimed).without_waits())
+        return Step(known.with_attempt(_told(claimed, e)).without_waits())
     if line is not None and line.status is AttemptStatus.CLAIMED and line.key_serial == e.key_serial:
         sending = replace(line, status=AttemptStatus.SENDING, is_recording_unknown=False)
-        return Step(replace(known.with_attempt(sending), daily_budget_wait_since=0.0))
+        told = sending if line.is_doubtful else _told(sending, e)
+        return Step(replace(known.with_attempt(told), daily_budget_wait_since=0.0))
     return ignore(t, "this attempt is not waiting to be sent")
+
+
+def _told(line: Attempt, e: events.Sending) -> Attempt:
+    """With what became of the intent. Under a key that was sent before, the first request's bytes go out."""
+    return replace(line, left_out=e.left_out, changed=e.changed)
 
 
 def on_created(t: Transcription, e: events.Created, p: Policy) -> Step:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from app.core import events
 from app.core.commands import BeginExtra, Command, PublishTranscript
 from app.core.policy import CEILING, Order, Policy
+from app.core.quality import WITHOUT_WORDS, has_better_verdict
 from app.core.state import ENDS, Attempt, AttemptStatus, Extra, Phase, Transcription, WaitingExtra
 from app.core.step import Step, ignore
 
@@ -62,14 +63,14 @@ def _begun(t: Transcription, wanted: WaitingExtra) -> Transcription:
     return replace(
         t.without_waits(),
         phase=Phase.NEW,
-        extra=Extra(ordinal, t.completed_at, t.empty_candidate, t.intent, wanted.is_beside),
+        extra=Extra(ordinal, t.completed_at, t.candidate, t.intent, wanted.is_beside),
         intent=wanted.intent,
         budget=max(t.budget, ordinal),
         is_recording_done=True,
         is_by_hand=True,
         lookup_required=True,
         listed_empty_at=0.0,
-        empty_candidate=None,
+        candidate=None,
         completed_at=None,
         exceeds_daily_budget=False,
     )
@@ -89,13 +90,13 @@ def is_begin_wanted(t: Transcription) -> bool:
     return bool(t.waiting_extras) and t.is_idle
 
 
-def is_better(t: Transcription, line: Attempt | None) -> bool:
-    """Whether a transcript with words becomes the result that readers should take."""
+def becomes_result(t: Transcription, line: Attempt | None, verdict: str) -> bool:
+    """Whether a transcript with words and this verdict becomes the result that readers should take."""
     if line is not None and t.is_beside(line):
         return False
-    if t.extra is not None and t.verdict != "empty":
+    if t.extra is not None and t.verdict not in WITHOUT_WORDS:
         return line is not None and line.ordinal == t.extra.ordinal
-    return t.phase is not Phase.STORED or t.verdict == "empty"
+    return t.phase is not Phase.STORED or has_better_verdict(verdict, before=t.verdict)
 
 
 def ended(step: Step) -> Step:
@@ -113,7 +114,7 @@ def ended(step: Step) -> Step:
             reason=None,
             detail=None,
             completed_at=t.extra.completed_at,
-            empty_candidate=t.extra.empty_candidate,
+            candidate=t.extra.candidate,
             intent=t.extra.intent,
         )
     return replace(step, state=over, commands=(*step.commands, *manifests))
@@ -136,8 +137,7 @@ def following(before: Transcription, t: Transcription, p: Policy, pending: tuple
 
 
 def _shadows(t: Transcription, p: Policy) -> Iterator[WaitingExtra]:
-    is_silent = t.verdict == "empty"
-    if is_silent or t.is_adopted(t.current) or share_of(t.recording_id) >= p.shadow_percent:
+    if t.verdict in WITHOUT_WORDS or t.is_adopted(t.current) or share_of(t.recording_id) >= p.shadow_percent:
         return
     tried = {line.provider for line in t.attempts}
     for provider in p.shadow_providers:

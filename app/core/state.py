@@ -16,6 +16,7 @@ from typing import Any
 from app.core.absence import Absence
 from app.core.cost import Cost
 from app.core.policy import Order
+from app.core.quality import EMPTY
 
 
 class Phase(StrEnum):
@@ -72,6 +73,8 @@ class Attempt:
     is_recording_unknown: bool = False  # why its latest request was refused
     is_beside: bool = False  # of an extra that ended: its transcript never becomes the result
     cost: Cost | None = None  # an estimate; None: nothing was made, or its price or the length is not known
+    left_out: tuple[str, ...] = ()  # parts of the intent that its provider was not told
+    changed: tuple[str, ...] = ()  # what it was told otherwise than it was wanted
 
     @property
     def is_unsent(self) -> bool:
@@ -130,7 +133,7 @@ class Extra:
 
     ordinal: int
     completed_at: float | None
-    empty_candidate: str | None = None
+    candidate: str | None = None
     intent: Order = Order()
     is_beside: bool = False  # to compare with: its transcript is stored, and never becomes the result
 
@@ -160,15 +163,18 @@ class Transcription:
     pending_transcripts: tuple[PendingTranscript, ...] = ()
     processed_transcripts: tuple[str, ...] = ()  # transcripts that need no second look
     current: str | None = None  # the stored transcript readers should take
-    empty_candidate: str | None = None  # an empty one, kept while another provider is tried
-    attempts_at_empty_candidate: int = 0
+    candidate: str | None = None  # one that falls short, kept while another provider is tried
+    candidate_verdict: str = EMPTY
+    candidate_words: int = 0
+    attempts_at_candidate: int = 0
     publishing: str | None = None  # the candidate that becomes the result once its manifest is written
     superseded: tuple[str, ...] = ()  # candidates that did not; their manifests follow the result's
     started_at: float | None = None  # of the recording, where Recall was asked about it
     is_short: bool | None = None  # shorter than a minute; None: Recall has not been asked
     duration_s: float | None = None  # of the recording, or of its words while Recall was not asked
     is_recording_gone: bool = False
-    verdict: str | None = None  # spoken, empty
+    verdict: str | None = None  # on the current transcript: one of `quality.RANKED`
+    is_flagged: bool = False  # the policy wants a person to look at it
     language: str | None = None
     provider: str | None = None  # of the current transcript
     reason: str | None = None  # why failed or skipped: one of `reasons`
@@ -268,16 +274,20 @@ class Transcription:
         )
 
     @property
-    def lacks_length(self) -> bool:
-        """Nothing was said, and whether another provider is asked depends on the recording's length."""
+    def lacks_evidence(self) -> bool:
+        """
+        Nothing was said, and whether another provider is asked depends on the recording: on its length, and
+        on whether there was speech.
+        """
         is_undecided = self.phase not in ENDS and self.publishing is None and self.open_attempt is None
-        return self.is_only_empty_candidate and is_undecided and self.is_short is None
+        is_empty = self.is_only_candidate and self.candidate_verdict == EMPTY
+        return is_empty and is_undecided and self.is_short is None
 
     @property
-    def is_only_empty_candidate(self) -> bool:
-        """An empty transcript is kept, and nothing that was sent or is unread may still bring words."""
+    def is_only_candidate(self) -> bool:
+        """A candidate is kept, and nothing that was sent or is unread may still bring a better one."""
         was_sent = any(a.status in OPEN and not a.is_unsent for a in self.attempts)
-        return self.empty_candidate is not None and not was_sent and not self.pending_transcripts
+        return self.candidate is not None and not was_sent and not self.pending_transcripts
 
     @property
     def absences(self) -> tuple[Absence, ...]:
@@ -297,16 +307,16 @@ class Transcription:
         )
 
 
-RECORD_VERSION = 2
-# Names of fields in records of version 1, which have no version.
+RECORD_VERSION = 3
+# Names of fields in records of version 1, which have no version, and of version 2.
 _RENAMED = {
     "goal": "phase",
     "is_heard": "is_recording_done",
     "look_first": "lookup_required",
     "unread": "pending_transcripts",
     "looked_at": "processed_transcripts",
-    "candidate": "empty_candidate",
-    "attempts_at_candidate": "attempts_at_empty_candidate",
+    "empty_candidate": "candidate",
+    "attempts_at_empty_candidate": "attempts_at_candidate",
     "is_insisted": "retry_requested",
     "fate": "status",
     "generation": "key_serial",
@@ -319,7 +329,7 @@ def to_record(transcription: Transcription) -> dict[str, Any]:
 
 
 def from_record(record: Mapping[str, Any]) -> Transcription:
-    """The reverse of `to_record`; reads version 1 too; tolerates fields that other versions have or lack."""
+    """The reverse of `to_record`; reads earlier versions; tolerates fields that others have or lack."""
     known = _known(Transcription, record)
     if "version" not in record:
         known |= _waits_of_version_1(record)
@@ -358,13 +368,13 @@ def _with_intent(of: type[Any], record: Mapping[str, Any]) -> Any:
 
 
 def _intent(record: Mapping[str, Any]) -> Order:
-    known = _known(Order, record)
-    able = known.get("able")
-    return Order(**{**known, "able": None if able is None else tuple(able)})
+    return Order(**_known(Order, record))  # once with `able`, which is worked out anew
 
 
 def _attempt(record: Mapping[str, Any]) -> Attempt:
     known = _line(Attempt, record)
+    for name in ("left_out", "changed"):
+        known[name] = tuple(known.get(name, ()))
     return Attempt(**{**known, "status": AttemptStatus(known["status"])})
 
 

@@ -23,6 +23,7 @@ from app.errors import AfterwordError, BlobsUnavailable, QueueUnavailable, Store
 from app.orchestrator.ports import Blobs
 from app.orchestrator.ports_search import SearchIndex, StoredResult, StoredResults
 from app.orchestrator.records import ArtifactRow
+from app.orchestrator.stored_roster import stored_roster
 from app.transcripts.passages import read_passages
 from app.transcripts.render import render
 from app.transcripts.result_folder import RAW, folder_of
@@ -180,7 +181,7 @@ class SearchUpkeep:
                 return
             with tempfile.TemporaryFile() as made:
                 text = TextIOWrapper(made, encoding="utf-8", newline="\n")
-                render(local, {_SENTENCES: text})
+                render(local, {_SENTENCES: text}, roster=stored_roster(self._blobs, folder, local))
                 text.flush()
                 made.seek(0)
                 yield made

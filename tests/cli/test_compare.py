@@ -33,8 +33,8 @@ def test_a_further_transcript_names_its_price_and_is_ordered_once_a_person_agree
     assert agreed.code == 0, agreed.err
     now = state(home, recording)
     assert (now.phase, now.extra is not None) == (Phase.CREATING, True)
-    told = (now.intent.provider, now.intent.language, now.intent.separate_streams)
-    assert told == (SECOND, "de-CH", False)
+    told = (now.intent.provider, now.intent.language, now.intent.diarization)
+    assert told == (SECOND, "de-CH", "speaker-timeline")
 
     again = home.run(*order, "--yes")
     assert (again.code, state(home, recording)) == (1, now)

@@ -16,7 +16,7 @@ from tests.core.playbook import Dialogue
 from tests.core.scenes.beginnings import T1, T2, A, B, failed, seen
 
 BOTH = Policy((ProviderChoice(A), ProviderChoice(B)), 2)
-ORDER = ev.ExtraOrdered(100.0, "o1", Order("de", False, B, (A, B)))
+ORDER = ev.ExtraOrdered(100.0, "o1", Order("de", False, B))
 
 
 def stored() -> Dialogue:
@@ -97,17 +97,6 @@ def test_what_was_said_of_a_workspace_is_above_its_policy() -> None:
     assert (on.select.default, [c.key for c in on.providers]) == ("all", [B, A])
     new = BOTH.processed(Processing(is_enabled=True, provider="c_async"))
     assert [c.key for c in new.providers] == ["c_async", A, B]
-
-
-def test_voices_are_the_orders_where_it_names_them_and_else_the_policys() -> None:
-    for is_policys in (True, False):
-        policy = Policy(BOTH.providers, 2, separate_streams=is_policys)
-        told = {s: policy.intended(Order(separate_streams=s, provider=B)) for s in (None, True, False)}
-        assert {s: one.separate_streams for s, one in told.items()} == {
-            None: is_policys,
-            True: True,
-            False: False,
-        }
 
 
 C, T3 = "c_async", "ours-3"

@@ -191,6 +191,22 @@ def test_a_state_of_version_1_is_read_by_the_names_it_had() -> None:
     assert read.without_waits() == FULL
 
 
+def test_a_candidate_of_version_2_was_an_empty_one() -> None:
+    record = {
+        "version": 2,
+        "workspace": "w",
+        "recording_id": "r",
+        "phase": "creating",
+        "empty_candidate": "t-1",
+        "attempts_at_empty_candidate": 1,
+        "extra": {"ordinal": 2, "completed_at": 5.0, "empty_candidate": "t-0", "intent": {}},
+    }
+    read = state.from_record(record)
+    assert (read.candidate, read.candidate_verdict, read.attempts_at_candidate) == ("t-1", "empty", 1)
+    assert read.extra is not None
+    assert read.extra.candidate == "t-0"
+
+
 def test_a_command_of_version_1_is_read_by_the_names_it_had() -> None:
     record = {"kind": "create_transcript", "ordinal": 2, "provider": "a_async", "generation": 3}
     assert commands.from_record(record) == CreateTranscript(2, "a_async", 3)

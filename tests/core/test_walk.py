@@ -105,6 +105,22 @@ def test_a_send_happens_only_while_creating_with_nothing_open_and_nothing_pendin
     assert sends > 5
 
 
+def test_beside_a_candidate_one_attempt_is_paid_at_most_and_only_where_its_verdict_calls_for_it(
+    transitions: list[Transition], cast: Cast
+) -> None:
+    second = 0
+    for before, event, _, _, decision in transitions:
+        state = before.state
+        if not isinstance(event, ev.Sending) or decision.ignored or state.candidate is None:
+            continue
+        if state.attempt_of(ordinal=event.ordinal) is None:  # claimed because of it
+            second += 1
+            assert cast.policy.quality.calls_for_another(state.candidate_verdict)
+            assert len(state.attempts) <= state.attempts_at_candidate
+            assert not state.superseded
+    assert (second > 5) is (cast.has_empties and len(cast.policy.providers) > 1)
+
+
 def test_a_new_key_is_taken_only_after_a_definite_answer_or_the_long_wait(
     transitions: list[Transition],
 ) -> None:

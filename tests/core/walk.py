@@ -34,6 +34,7 @@ from app.core.commands import (
 from app.core.cost import MICROS, Cost, Prices
 from app.core.machine import Decision, decide
 from app.core.policy import Policy, ProviderChoice
+from app.core.quality import EMPTY, Quality
 from app.core.rules_create import why_not_send
 from app.core.seen import FailureCause, Seen, TranscriptStatus
 from app.core.state import (
@@ -73,6 +74,7 @@ class Cast:
     has_commands_lost: bool = False
     has_looks: bool = True  # old news: Recall is looked at before a create
     has_empties: bool = True  # transcripts without a word, short recordings
+    has_shortfalls: bool = False  # transcripts whose words call for another provider, or are flagged
     has_waits_ended: bool = False  # a command put off for a day, a list that could not be read for as long
     has_forgotten: bool = True  # webhooks about attempts that this database does not know
     has_erasures: bool = False
@@ -93,7 +95,19 @@ CASTS = {
         Policy(BOTH, 2), (REALTIME,), has_looks=False, has_empties=False, has_forgotten=False
     ),
     "one provider, captions beside": Cast(Policy(BOTH[:1], 1), (REALTIME,)),
-    "two providers, empty transcripts": Cast(Policy(BOTH, 2), has_looks=False, has_forgotten=False),
+    "two providers, transcripts that fall short": Cast(
+        Policy(BOTH, 2, quality=Quality(thin="fall-back")),
+        has_shortfalls=True,
+        has_looks=False,
+        has_forgotten=False,
+    ),
+    "one provider, another party, transcripts that fall short": Cast(
+        Policy(BOTH[:1], 1, quality=Quality(thin="fall-back", empty="flag")),
+        (FOREIGN,),
+        has_shortfalls=True,
+        has_looks=False,
+        has_forgotten=False,
+    ),
     "one provider, policy, room and service change": Cast(
         Policy(BOTH[:1], 1, at_limit="prune"), has_policy_changes=True, has_silences=True
     ),
@@ -280,8 +294,9 @@ def _awaited() -> Iterator[ev.Event]:
 
 def _recording_answers(state: Transcription) -> Iterator[ev.Event]:
     yield from (ev.RecordingAsked(NOW, condition) for condition in ev.RecordingCondition)
-    if state.lacks_length:
+    if state.lacks_evidence:
         yield ev.RecordingAsked(NOW, ev.RecordingCondition.DONE, duration_s=20)
+        yield ev.RecordingAsked(NOW, ev.RecordingCondition.DONE, is_silent=True)
     yield ev.RecordingAsked(LATE, ev.RecordingCondition.NOT_DONE)
     yield ev.RecordingAsked(LATE, ev.RecordingCondition.UNKNOWN)
 
@@ -365,6 +380,12 @@ def _fetch_answers(tid: str, cast: Cast) -> Iterator[ev.Event]:
         yield ev.Stored(NOW, tid, "a_async", "en", is_empty=False)
         if cast.has_empties:
             yield ev.Stored(NOW, tid, "a_async", None, is_empty=True)
+        if cast.has_shortfalls:
+            thin = ev.Stored(NOW, tid, "a_async", "en", is_empty=False, finding="thin", is_provisional=True)
+            if tid != OURS[2]:  # of which it is enough that it is whole, or empty
+                yield thin
+            if cast.others:
+                yield replace(thin, finding="cut_off", is_provisional=False)
     yield ev.NotYet(NOW, tid)
     yield ev.NotYet(LATE, tid)
     yield ev.DownloadUnreadable(SOON, tid, "aa")
@@ -438,6 +459,11 @@ def forget(state: Transcription) -> Transcription:
         completed_at=None,
         erased_at=NOW if state.erased_at else None,
         detail=None,
+        candidate_verdict=state.candidate_verdict
+        if state.candidate and state.phase is not Phase.STORED
+        else EMPTY,
+        candidate_words=0,
+        is_flagged=False,  # told, and read by no rule
         language=None,
         provider=None,
         is_by_hand=False,  # asked about by `select` alone, and these policies select everything

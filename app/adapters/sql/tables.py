@@ -305,6 +305,9 @@ breakers = sa.Table(
     sa.Column("probing_until", sa.Double),
 )
 
+# See `KnownForm`, as JSON; a provider without a row is not known.
+provider_forms = sa.Table("provider_forms", metadata, *_key("workspace", "provider"), _text("known"))
+
 heartbeats = sa.Table("heartbeats", metadata, *_key("name"), _time("at"), _text("detail"))
 
 counters = sa.Table("counters", metadata, *_key("name"), sa.Column("value", sa.BigInteger, nullable=False))

@@ -13,7 +13,7 @@ from tests.core.scenes.beginnings import C1, PUBLISHING, STORED, T1, T2, A, B, E
 from tests.core.scenes.beginnings import RUNNING as ONE_RUNNING
 
 EXTRA = ev.ExtraOrdered(200.0, "o1")
-GERMAN = ev.ExtraOrdered(200.0, "o1", Order("de", None, B, (A, B)))
+GERMAN = ev.ExtraOrdered(200.0, "o1", Order("de", None, B))
 SEEN = seen(T1, "done", 1, A)
 PLANNED: Events = (*STORED, EXTRA, ev.Listed(260.0, 0, (SEEN,)))
 SENDING: Events = (*PLANNED, ev.Sending(261.0, 2, A, 0))
