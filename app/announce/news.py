@@ -23,8 +23,6 @@ from app.settings.outgoing import Endpoint, OutgoingEvent
 _IDS = uuid.UUID(
     "0f5b3c52-7a34-5b0e-8d55-1c7e0d5c9b11"
 )  # never change: receivers know announcements by these
-# Verdicts that a person should look at; until the policy's table `[quality]` says which.
-FLAGGED = frozenset({"thin", "cut_off", "wrong_language", "disordered", "one_speaker_of_many"})
 # Read when it is sent, from the stored files.
 _LATER = ("segments", "text", "waits_for", "next_at")
 
@@ -55,7 +53,7 @@ def events_of(before: Transcription, after: Transcription) -> Iterator[OutgoingE
     is_new = before.phase is not after.phase and before.extra is None
     if after.phase is Phase.STORED and (is_new or before.current != after.current):
         yield OutgoingEvent.COMPLETED
-        if after.verdict in FLAGGED:
+        if after.is_flagged:
             yield OutgoingEvent.FLAGGED
     elif after.phase is Phase.FAILED and is_new:
         yield OutgoingEvent.FAILED

@@ -33,7 +33,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "unsupported_provider": (422, "This is none of the providers."),
     "unsupported_language": (422, "The provider does not have this language."),
     "idempotency_key_reused": (422, "This Idempotency-Key was used for another request; take a new one."),
-    "not_yet": (422, "This version cannot do that yet."),
+    "unsupported_by_provider": (422, "No provider can do this with what the policy wants."),
     "rate_limited": (429, "This key asks too often; wait as Retry-After says."),
     "internal_error": (500, "This is our fault; the log has the cause."),
     "busy": (503, "As many answers as are allowed are under way; wait as Retry-After says."),

@@ -36,7 +36,12 @@ def routes_of(
             body=TranscribeOrder,
             codes=(
                 *("budget_used", "still_running", "request_under_way", "changed_meanwhile", "erased"),
-                *("unsupported_provider", "unsupported_language", "idempotency_key_reused", "not_yet"),
+                *(
+                    "unsupported_provider",
+                    "unsupported_language",
+                    "idempotency_key_reused",
+                    "unsupported_by_provider",
+                ),
             ),
         ),
         Route(

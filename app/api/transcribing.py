@@ -13,7 +13,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import Response
 
@@ -27,9 +27,10 @@ from app.core import events
 from app.core.policy import CEILING, Order, Policy
 from app.core.state import Phase, Transcription
 from app.errors import Stale
-from app.orchestrator.records import Source
+from app.orchestrator.planning import planned
+from app.orchestrator.records import Loaded, Source
 from app.orchestrator.transitions import Advancer
-from app.recall.languages import is_told_languages, options_in, standard_tag
+from app.recall.languages import standard_tag
 from app.recall.providers import ASYNC_PROVIDERS, BY_VENDOR, may_be_async
 from app.settings.workspaces import DEFAULT_WORKSPACE
 
@@ -65,15 +66,15 @@ class Transcribing:
         if (policy := self.policies.get(workspace)) is None:
             raise Problem("not_found", "The settings do not have this recording's workspace.")
         before = self.store.load(workspace, recording)
-        policy = policy.processed(before.processing)
-        intent = intent_of(order, policy)
+        ordered = order_of(order)
+        raise_if_unable(ordered, before, policy)
         raise_if_erased(before.transcription)
         is_extra = order.force and before.transcription.phase not in _WITHOUT_RESULT
         if not is_extra and before.transcription.phase not in _WITHOUT_RESULT:
             return False
-        event: events.Event = events.TranscriptionOrdered(self.store.now(), intent)
+        event: events.Event = events.TranscriptionOrdered(self.store.now(), ordered)
         if is_extra:
-            event = events.ExtraOrdered(event.at, order_id(call), intent)
+            event = events.ExtraOrdered(event.at, order_id(call), ordered)
         source = Source(by=f"key {call.key.name}")
         try:
             decision, _ = self.transitions.advance(workspace, recording, event, source)
@@ -110,27 +111,34 @@ def raise_if_erased(state: Transcription) -> None:
         raise Problem("erased")
 
 
-def intent_of(order: TranscribeOrder, policy: Policy) -> Order:
+def order_of(body: TranscribeOrder) -> Order:
     """What is wanted, by Recall's names. Raises `Problem`."""
-    provider = provider_of(order.provider)
-    if provider is not None and policy.prices.lacks(provider):
-        why = "the policy has a daily budget, and no price of it under [cost] per_hour"
-        raise Problem("unsupported_provider", f"provider: {provider} cannot be used: {why}.")
-    separate = False if order.diarization is False else None  # true, as without it: the policy's mode
-    if order.language is None:
-        return Order(None, separate, provider)
-    tag = standard_tag(order.language)
-    if tag is None:
+    provider = provider_of(body.provider)
+    separate = False if body.diarization is False else None  # true, as without it: the policy's mode
+    tag = None if body.language is None else standard_tag(body.language)
+    if body.language is not None and tag is None:
         raise Problem("unsupported_language", "language: no BCP 47 tag such as en, en-US or de-CH.")
-    first = provider or policy.providers[0].key
-    if not is_told_languages(first):
-        names = f"a language for {first} cannot be translated yet; without one its options are the policy's"
-        raise Problem("not_yet", f"language: {names}.")
-    able = tuple(c.key for c in policy.providers if options_in(c.key, c.options, tag) is not None)
-    if options_in(first, {}, tag) is None:
-        others = f"; these have it: {', '.join(able)}" if able else ""
-        raise Problem("unsupported_language", f"language: {first} does not have {tag}{others}.")
-    return Order(tag, separate, provider, able)
+    return Order(tag, separate, provider)
+
+
+def raise_if_unable(order: Order, before: Loaded, policy: Policy) -> None:
+    """
+    What names a provider that cannot do it, or what none of the policy's can do, is a mistake of the caller's
+    and is said at once, not after a wait. Raises `Problem`.
+    """
+    if order.provider is not None and policy.prices.lacks(order.provider):
+        why_not = "the policy has a daily budget, and no price of it under [cost] per_hour"
+        raise Problem("unsupported_provider", f"provider: {order.provider} cannot be used: {why_not}.")
+    ordered = replace(before.transcription, intent=order)
+    able = planned(policy, ordered, processing=before.processing, forms=before.forms)
+    first = order.provider or next((key for key, _ in able.passed_over), None)
+    why = dict(able.passed_over).get(first or "")
+    if first is None or why is None or (order.provider is None and able.providers):
+        return
+    part, _, reason = why.partition(": ")
+    others = ", ".join(choice.key for choice in able.providers)
+    code = "unsupported_language" if part == "language" else "unsupported_by_provider"
+    raise Problem(code, f"{part}: {reason}{f'; these can: {others}' if others else ''}.")
 
 
 def provider_of(name: str | None) -> str | None:

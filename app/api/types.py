@@ -123,6 +123,7 @@ class AttemptLine(Told):
     transcript_id: str | None
     error: str | None
     is_paid: bool | None
+    is_beside: bool = Field(description="made to compare with, and never the result")
     cost: float | None = Field(description="an estimate, in the currency of the whole")
 
 
@@ -158,6 +159,7 @@ class TranscriptionSummary(Told):
     bot_id: str | None
     metadata: dict[str, str | None]
     verdict: str | None
+    is_adopted: bool = Field(description="another system had the transcript made; nothing was paid for here")
     reason: str | None
     next_step: str | None
     cost: EstimatedCost | None

@@ -35,6 +35,8 @@ _COMMANDS = {  # by name: its file here, and what it is for
     "export": ("export", "everything out: transcriptions with their words, and their files"),
     "search": ("search", "sentences in stored transcripts"),
     "retry": ("retry", "try a failed recording again; says what it costs first"),
+    "retranscribe": ("retranscribe", "pay for a further transcript beside the first; names the price first"),
+    "compare": ("compare", "the same recordings by several providers, side by side; names the price first"),
     "replay": ("retry", "apply a stored delivery once more"),
     "render": ("render", "the formats that stored transcripts lack, made without Recall"),
     "reconcile": ("backfill", "take up recordings whose webhooks were lost"),

@@ -8,6 +8,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -15,6 +17,7 @@ from app import wiring
 from app.cli import preflight
 from app.cli.access_notes import access_notes
 from app.cli.account_status import why_old
+from app.cli.check_policy import check_policy, why_models_old
 from app.cli.check_recall import Accounts
 from app.cli.presence import RESPONSE_TIMEOUT_S, Service, service_of
 from app.cli.reading import read_store, why_gone
@@ -29,6 +32,7 @@ from app.settings.server_urls import storage_folder
 from app.settings.used_by_command import POLICY, QUEUE, RECALL, RESULTS, STORED
 from app.settings.workspaces import workspaces_of
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 # Parts of readiness that nothing else here asks about.
 _PARTS = ("workers", "recall", "providers", "inbox", "outgoing", "budget", "web")
 
@@ -44,13 +48,20 @@ class _Checked:
 
 @click.command("check")
 @click.option("--json", "as_json", is_flag=True, help="for programs; docs/json.md has the fields")
-def check_command(as_json: bool) -> int:
+@click.option("--policy", type=_FILE, help="only this policy file, and what is sent by it")
+@click.option("--explain", type=_FILE, help="with --policy: for this recording, as Recall's API answers it")
+def check_command(as_json: bool, policy: Path | None, explain: Path | None) -> int:
     """Say everything that is wrong, and what to do about it; and whether the service runs."""
+    if policy is not None:
+        return check_policy(policy, explain, as_json=as_json)
+    if explain is not None:
+        raise click.UsageError("--explain goes with --policy")
     found = _Checked()
     settings = _settings(found)
     is_misconfigured = bool(found.problems)
     if settings is not None:
         found.warnings += settings.warnings
+        found.warnings += why_models_old(settings.policy, datetime.now(UTC))
         found.problems += problems_of(settings, warn=found.warnings.append)
         _add_service(found, settings)
     found.problems = [pasteable(problem) for problem in found.problems]

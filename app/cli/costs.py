@@ -26,7 +26,8 @@ def money(micros: int, currency: str) -> str:
 def price_of(policy: Policy, provider: str, duration_s: float | None, *, number: int = 1) -> str:
     """Of one attempt, or of `number` that last `duration_s` seconds together."""
     prices = policy.prices
-    micros = prices.estimate(provider, duration_s or 3600.0, separate_streams=policy.separate_streams)
+    is_separate = policy.separate_streams_of(provider)
+    micros = prices.estimate(provider, duration_s or 3600.0, separate_streams=is_separate)
     if micros is None:
         return f"what {provider} costs is not known ([cost] per_hour has no price)"
     if duration_s is None:

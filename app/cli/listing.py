@@ -28,7 +28,7 @@ _ALWAYS = frozenset({"recording", "phase", "provider", "paid", "heard", "took", 
 
 def _cells(listed: Listed, pending: Pending | None) -> dict[str, str]:
     """Of a transcription and what is to be done about it next, by the name of the column; plain text."""
-    state, took, why = listed.state, took_s(listed), listed.state.reason
+    state, took, why = listed.state.outward, took_s(listed), listed.state.reason
     if pending is not None and (waiting := waits_for(state, pending)) is not None:
         why = f"waits for {waiting}; next at {time_of(pending.due_at)}"
     return {

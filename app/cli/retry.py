@@ -22,7 +22,8 @@ from app.core.rules_create import next_provider
 from app.core.state import ENDS, AttemptStatus, Phase, Transcription
 from app.core.step import budget as budget_of
 from app.errors import AfterwordError
-from app.orchestrator.records import Source
+from app.orchestrator.planning import planned
+from app.orchestrator.records import Loaded, Source
 from app.orchestrator.service import Service
 from app.recall.examples import NOTE, is_example
 from app.recall.json_fields import Unreadable
@@ -64,8 +65,8 @@ def retry(
     Says what it costs by the policy of the recording's own workspace, asks, and does it; False: nothing done.
     Raises `WorkspaceUnknown` where the settings do not have that workspace.
     """
-    said = service.store.load(state.workspace, state.recording_id).processing
-    policy = service.policy_of(state.workspace).processed(said)
+    before = service.store.load(state.workspace, state.recording_id)
+    policy = _policy(service, before, state)
     event = events.RetryAsked(service.store.now(), budget, over_budget)
     decision = decide(state, event, policy)
     click.echo(pasteable(_what_it_costs(decision, policy)))
@@ -102,11 +103,11 @@ def replay(service: Service, store: DeliveryInbox, delivery: int, *, yes: bool) 
         # A replay never pays for what may exist: it looks first.
         event = replace(event, lookup_required=True)
     before = service.store.load(workspace, recording)
-    policy = service.policy_of(workspace).processed(before.processing)
-    planned = decide(before.transcription, event, policy, pending=before.pending)
-    if planned.ignored is None:  # else it is said once, below
-        click.echo(_what_it_costs(planned, policy))
-    if _may_cost(planned) and not is_agreed(yes=yes):
+    policy = _policy(service, before, before.transcription)
+    decision = decide(before.transcription, event, policy, pending=before.pending)
+    if decision.ignored is None:  # else it is said once, below
+        click.echo(_what_it_costs(decision, policy))
+    if _may_cost(decision) and not is_agreed(yes=yes):
         return False
     done, _ = service.advance(workspace, recording, event, Source(by="replay"))
     store.put_aside(delivery, kind=decoded.kind, recording_id=recording)
@@ -143,6 +144,12 @@ def _is_followed_by_a_paid_one(decision: Decision) -> bool:
     line = state.open_attempt
     is_open = line is not None and line.status is not AttemptStatus.RUNNING
     return (state.retry_requested or is_open) and state.phase not in ENDS and decision.ignored is None
+
+
+def _policy(service: Service, before: Loaded, state: Transcription) -> Policy:
+    """For this recording."""
+    policy = service.policy_of(state.workspace)
+    return planned(policy, state, processing=before.processing, forms=before.forms)
 
 
 def _what_it_costs(decision: Decision, policy: Policy) -> str:

@@ -36,7 +36,7 @@ _PAID = {True: "paid", False: "not paid", None: "not known whether paid"}
 @click.option("--bot", help="of this bot; the beginning of its id will do")
 @click.option("--metadata", multiple=True, metavar="K=V", help="with this metadata; may be given again")
 @click.option("--provider", help="made by this provider, or tried with it")
-@click.option("--verdict", help="with this verdict: spoken, empty, unreadable")
+@click.option("--verdict", help="with this verdict: spoken, silent, empty, thin, …; see docs/quality.md")
 @click.option("--since", help="heard of in the last 12h, 7d, 2w, or since a date such as 2026-11-28")
 @click.option(
     "--costs", "as_costs", is_flag=True, help="what days came to, by workspace and provider; 7d by default"
@@ -170,14 +170,16 @@ def _facts(shown: Shown, settings: Settings, short: str) -> Iterable[str]:
         name = attempt.transcript_id or "no transcript"
         tail = f"  {printable(attempt.error)}" if attempt.error else ""
         about = f"attempt {attempt.ordinal}  {attempt.provider}  {attempt.status.value}"
+        about += "  to compare with" * shown.transcription.state.is_beside(attempt)
         cost = f", about {costs.money(attempt.cost.micros, attempt.cost.currency)}" if attempt.cost else ""
         yield f"  {about}  {_PAID[results.is_paid(attempt)]}{cost}  {name}{tail}"
     for artifact in shown.artifacts:
-        yield f"  stored  {settings.storage_url}/{artifact['folder']}  ({artifact['verdict']})"
+        what = artifact["verdict"] + ", adopted" * (artifact["ordinal"] is None)
+        yield f"  stored  {settings.storage_url}/{artifact['folder']}  ({what})"
 
 
 def _what_it_is(row: Listed) -> Iterable[str]:
-    state, ended, took = row.state, results.ended_at(row), results.took_s(row)
+    state, ended, took = row.state.outward, results.ended_at(row), results.took_s(row)
     yield f"{state.recording_id}  {state.phase.value}" + (f" ({state.verdict})" if state.verdict else "")
     if title := results.title_of(state):
         yield f"title: {printable(title)}"

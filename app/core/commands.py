@@ -130,6 +130,15 @@ class AwaitProvider(_Command):
 
 
 @dataclass(frozen=True, slots=True)
+class BeginExtra(_Command):
+    """Begin the extra that waits longest."""
+
+    NAME = "begin_extra"
+    KEY = "begin_extra"
+    SENTENCE = "begin a further transcript beside the result"
+
+
+@dataclass(frozen=True, slots=True)
 class EraseResults(_Command):
     """Delete what is kept here of an erased recording: its files, its text in the index."""
 
@@ -157,6 +166,7 @@ Command = (
     | AskRecording
     | PruneTranscript
     | AwaitProvider
+    | BeginExtra
     | EraseResults
     | DeleteAtRecall
 )

@@ -62,6 +62,11 @@ class Durations(Scaled):
     provider_open_s: float = seconds(120)
     provider_probe_at_most_s: float = seconds(900)
 
+    # In which form a provider reads its options: one create at a time finds it out. `app.orchestrator.forms`
+    form_hold_s: float = seconds(60, floor=10)
+    form_wait_s: float = seconds(5)
+    form_again_s: float = seconds(86_400)
+
     # Reading results.
     not_yet_first_s: float = seconds(2)
     not_yet_at_most_every_s: float = seconds(60)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Literal
 
 from app.core.policy import Order
+from app.core.quality import EMPTY, SPOKEN
 from app.core.seen import FailureCause, Seen
 from app.core.state import AtRecall
 
@@ -20,6 +21,7 @@ class Refusal(StrEnum):
     """Why Recall certainly did not create a transcript, once the cause has been looked into."""
 
     PROVIDER = "provider"  # the provider or its options: the next provider may do
+    FORM = "form"  # the form of the options, or the model: the same attempt says it otherwise
     ACCOUNT = "account"  # 401, 402, or 403 for every request: nothing about this recording
     BUSY = "busy"  # 429 or another "later"
     PAYLOAD = "payload"  # 403 for this request alone: a firewall judged the payload
@@ -76,6 +78,7 @@ class RecordingAsked(Event):
     at_excluding_pauses: float | None = None  # `at`, less the time in which Recall refused the account
     key: str = ""  # fingerprint of the API key that was asked with
     started_at: float | None = None  # of the recording, seconds since the epoch
+    is_silent: bool = False  # its own record of who spoke when says: no speech
     is_answer: bool = True  # False: a day without any; `condition` is what was heard last, and proves nothing
 
 
@@ -109,6 +112,8 @@ class Sending(Event):
     provider: str
     key_serial: int
     duration_s: float | None = None  # of the recording, where Recall was asked
+    left_out: tuple[str, ...] = ()  # parts of the intent that the provider is not told
+    changed: tuple[str, ...] = ()  # what it is told otherwise than it was wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,13 +261,27 @@ class Unwanted(Event):
 
 @dataclass(frozen=True, slots=True)
 class Stored(Event):
-    """Files are in place, manifest last; of an empty transcript all but the manifest."""
+    """Files are in place, manifest last; of a candidate all but the manifest."""
 
     transcript_id: str
     provider: str
     language: str | None
-    is_empty: bool
+    is_empty: bool  # not one word: a candidate always
+    finding: str | None = None  # in what it falls short beside that: one of `quality.RANKED`
+    is_adopted: bool = False  # another party had it made
     duration_s: float | None = None  # up to the end of the last word
+    is_provisional: bool = False  # has words, and is a candidate for its finding
+    words: int = 0
+
+    @property
+    def is_candidate(self) -> bool:
+        """Its manifest is held back."""
+        return self.is_empty or self.is_provisional
+
+    @property
+    def verdict(self) -> str:
+        """One of `quality.RANKED`."""
+        return self.finding or (EMPTY if self.is_empty else SPOKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +323,7 @@ class NoLongerWanted(Event):
     ordinal: int
     why: WhyUnwanted
     detail: str = ""
+    duration_s: float | None = None  # of the recording, where Recall was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +389,12 @@ class ExtraOrdered(Event):
 
     order: str
     intent: Order = Order()
+    is_beside: bool = False  # to compare with: it never becomes the result
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraDue(Event):
+    """Nothing is under way: it is the turn of the extra that waits longest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+# How speakers are told apart.
+Diarization = Literal["separate-streams", "speaker-timeline", "machine", "hybrid"]
+
 
 @dataclass(frozen=True, slots=True)
 class Intent:
@@ -15,7 +18,7 @@ class Intent:
 
     languages: tuple[str, ...] = ("auto",)  # BCP 47: one tag; several: one of these; "auto"
     code_switching: bool = False  # several languages within one recording
-    diarization: Literal["separate-streams", "speaker-timeline", "machine", "hybrid"] = "separate-streams"
+    diarization: Diarization = "separate-streams"
     speakers: int = 0  # 0: not known
     key_terms: tuple[str, ...] = ()
     spelling: tuple[tuple[str, str], ...] = ()  # as heard -> as to be written

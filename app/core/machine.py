@@ -31,6 +31,7 @@ from app.core.commands import (
     AskRecording,
     AskTranscript,
     AwaitProvider,
+    BeginExtra,
     Command,
     CreateTranscript,
     DeleteAtRecall,
@@ -42,8 +43,9 @@ from app.core.commands import (
     RenderTranscript,
 )
 from app.core.policy import Policy
+from app.core.quality import WITHOUT_WORDS
 from app.core.state import ENDS, OPEN, AttemptStatus, Phase, Transcription
-from app.core.step import Step, budget, complete_with_empty_candidate, failed
+from app.core.step import Step, budget, complete_with_candidate, failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ def decide(
     if step.ignored is None:
         step = step.then(_settle(step.state, policy, at=event.at))
         step = extra.ended(step.then(_unblock(step, pending, policy)))
+        step = step.then(extra.following(t, step.state, policy, pending))
         step = step.then(erasure.deletion(step.state, event, pending, policy))
     step = replace(step, state=cost.priced(t, step.state, policy, at=event.at))
     asked = tuple(_after_a_look(step.state, c, policy) for c in step.commands)
@@ -142,7 +145,8 @@ def _is_nothing_sent(t: Transcription) -> bool:
 
 
 def _is_other_wanted(
-    t: Transcription, command: AskRecording | PruneTranscript | AwaitProvider | EraseResults | DeleteAtRecall
+    t: Transcription,
+    command: AskRecording | PruneTranscript | AwaitProvider | BeginExtra | EraseResults | DeleteAtRecall,
 ) -> bool:
     match command:
         case AskRecording():
@@ -153,6 +157,8 @@ def _is_other_wanted(
         case AwaitProvider():
             is_idle = t.open_attempt is None and t.planned is None and not t.pending_transcripts
             return t.phase is Phase.CREATING and is_idle
+        case BeginExtra():
+            return extra.is_begin_wanted(t)
         case EraseResults() | DeleteAtRecall():
             return erasure.is_wanted(t, command)
         case _:
@@ -169,17 +175,17 @@ def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
     """
     The one place that draws conclusions from all facts together. The first station that holds decides:
 
-    1. failed or skipped, and an empty transcript is all there is: it becomes the result after all
+    1. failed or skipped, and a candidate is all there is: it becomes the result after all
     2. any other end: stays
-    3. an empty transcript becomes the result: fetching, until its manifest is written
+    3. a candidate becomes the result: fetching, until its manifest is written
     4. an attempt is open: transcribing while it runs, else creating
     5. a finished transcript is unread: fetching
     6. the recording is not known to be done: new, and Recall is asked about it
     7. the recording is gone: failed
     8. nothing is under way: another paid attempt, a wait, or an end (`_next`)
     """
-    if t.phase in (Phase.FAILED, Phase.SKIPPED) and t.is_only_empty_candidate and t.publishing is None:
-        return complete_with_empty_candidate(t)
+    if t.phase in (Phase.FAILED, Phase.SKIPPED) and t.is_only_candidate and t.publishing is None:
+        return complete_with_candidate(t)
     if t.phase in ENDS:
         return Step(t)
     if t.publishing is not None:
@@ -210,12 +216,12 @@ def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
 
 def _unblock(step: Step, pending: tuple[Command, ...], policy: Policy) -> Step:
     """
-    Two commands that are only due now: an empty transcript is all there is, so the recording's length is
-    asked; or a claimed attempt had stood back for a transcript that turned out not to be the result, and
-    goes on.
+    Two commands that are only due now: an empty transcript is all there is, so the recording is asked whether
+    it is short or silent; or a claimed attempt had stood back for a transcript that turned out not to be the
+    result, and goes on.
     """
     t, line = step.state, step.state.open_attempt
-    if t.lacks_length and not any(c.key == "ask_recording" for c in pending):
+    if t.lacks_evidence and not any(c.key == "ask_recording" for c in pending):
         return Step(t, (AskRecording(),))
     if line is None or line.status is not AttemptStatus.CLAIMED:
         return Step(t)
@@ -239,31 +245,35 @@ def _after_a_look(t: Transcription, command: Command, policy: Policy) -> Command
 def _next(t: Transcription, policy: Policy, *, at: float) -> Step:
     """
     Another paid attempt, a wait, or an end. Reached only when nothing is open and nothing unread. In order:
-    an empty transcript is the result (a second opinion was heard, or none is wanted); what is planned stays
-    planned; an attempt was silent and the policy pays no further; providers or budget are used up; the length
-    of a silent recording is being asked for; all that are left are down; the next attempt is planned.
+    the candidate is the result (a second opinion was heard, or none is wanted); what is planned stays
+    planned; an attempt was silent and the policy pays no further; providers or budget are used up; the
+    recording is being asked whether it is short or silent; all that are left are down; the next attempt is
+    planned.
     """
-    if t.empty_candidate is not None and _is_empty_final(t, policy):
-        return complete_with_empty_candidate(t)
+    if t.candidate is not None and _is_final(t, policy):
+        if t.lacks_evidence and policy.quality.tells_silence_apart:
+            return Step(replace(t, phase=Phase.FETCHING))  # the recording is being asked for it
+        return complete_with_candidate(t)
     if t.planned == t.next_ordinal:
         return Step(t)
     if create.why_no_further(t, t.next_ordinal, policy) == "on_silence":
         return failed(t, reasons.NO_ANSWER, None, at=at)
     provider = create.next_provider(t, policy)
     if provider is None or t.next_ordinal > budget(t, policy):
-        return _all_used(t, at=at)
-    if t.lacks_length:
-        return Step(replace(t, phase=Phase.FETCHING))  # the recording is being asked for it
+        return _all_used(t, policy, at=at)
+    if t.lacks_evidence:
+        return Step(replace(t, phase=Phase.FETCHING))  # as above
     if provider in policy.tripped_providers:
         return _await_provider(t, provider, policy, at=at)
     return _plan(t, provider)
 
 
-def _all_used(t: Transcription, *, at: float) -> Step:
-    why = "; ".join(
-        f"{a.ordinal} {a.provider or 'unknown provider'}: {a.error or a.status}" for a in t.attempts
-    )
-    return failed(t, reasons.ALL_PROVIDERS_FAILED, why or None, at=at)
+def _all_used(t: Transcription, policy: Policy, *, at: float) -> Step:
+    lines = (f"{a.ordinal} {a.provider or 'unknown provider'}: {a.error or a.status}" for a in t.attempts)
+    why = "; ".join((*lines, *(f"{provider}: {reason}" for provider, reason in policy.passed_over)))
+    is_able = bool(policy.providers) or not policy.passed_over
+    reason = reasons.ALL_PROVIDERS_FAILED if is_able else reasons.NO_PROVIDER_ABLE
+    return failed(t, reason, why or None, at=at)
 
 
 def _await_provider(t: Transcription, provider: str, policy: Policy, *, at: float) -> Step:
@@ -280,9 +290,11 @@ def _plan(t: Transcription, provider: str) -> Step:
     return Step(planned, (CreateTranscript(t.next_ordinal, provider),))
 
 
-def _is_empty_final(t: Transcription, policy: Policy) -> bool:
-    is_second_opinion = len(t.attempts) > t.attempts_at_empty_candidate or bool(t.superseded)
-    return t.is_short or not policy.fallback_on_empty or is_second_opinion
+def _is_final(t: Transcription, policy: Policy) -> bool:
+    """Whether no further provider is asked because of the candidate: one is, at most."""
+    is_second_opinion = len(t.attempts) > t.attempts_at_candidate or bool(t.superseded)
+    is_short = t.candidate_verdict in WITHOUT_WORDS and bool(t.is_short)
+    return is_short or is_second_opinion or not policy.quality.calls_for_another(t.candidate_verdict)
 
 
 def _last_of_each_key(commands: tuple[Command, ...]) -> tuple[Command, ...]:
@@ -332,6 +344,7 @@ RULES: dict[type[events.Event], Rule] = {
     events.DetailsExpired: erasure.on_details_expired,
     events.TranscriptionOrdered: recovery.on_transcription_ordered,
     events.ExtraOrdered: extra.on_extra_ordered,
+    events.ExtraDue: extra.on_extra_due,
     events.DowntimeDetected: create.on_downtime_detected,
     events.ClockStepped: absence.on_clock_stepped,
     events.CommandFailed: recovery.on_command_failed,

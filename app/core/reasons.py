@@ -6,6 +6,7 @@ can do about each is said in `orchestrator.next_steps`.
 from __future__ import annotations
 
 ALL_PROVIDERS_FAILED = "all_providers_failed"
+NO_PROVIDER_ABLE = "no_provider_can_do_this"
 NO_ANSWER = "no_answer_from_recall"
 CREATE_UNSETTLED = "recall_never_settled_the_create"
 NEVER_READABLE = "transcript_never_readable"

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.core import events, reasons
+from app.core.absence import Absence, lasting
 from app.core.commands import (
     AskRecording,
     AskTranscript,
@@ -30,12 +31,10 @@ from app.core.seen import TranscriptStatus
 from app.core.state import (
     ENDS,
     OPEN,
-    Absence,
     Attempt,
     AttemptStatus,
     PendingTranscript,
     Transcription,
-    lasting,
 )
 from app.core.step import Step, ignore
 
@@ -214,4 +213,4 @@ def begun_anew(t: Transcription, *, but: str | None = None) -> Step:
 def is_recording_awaited(t: Transcription) -> bool:
     """Whether an answer about the recording itself decides something about an absence, or a length."""
     is_look = t.lookup_required and bool(t.listed_empty_at)
-    return t.lacks_length or is_look or any(a.is_for_the_recording for a in t.absences)
+    return t.lacks_evidence or is_look or any(a.is_for_the_recording for a in t.absences)

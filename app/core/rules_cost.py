@@ -42,7 +42,8 @@ def _priced(
         duration_s = ASSUMED_S
     if duration_s is None:
         return line
-    micros = prices.estimate(line.provider, duration_s, separate_streams=policy.separate_streams)
+    is_separate = policy.separate_streams_of(line.provider)
+    micros = prices.estimate(line.provider, duration_s, separate_streams=is_separate)
     if micros is None:
         return line
     is_claimed_now = old is None or old.is_unpaid

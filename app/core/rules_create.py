@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from app.core import events, reasons
 from app.core import rules_absence as absence
+from app.core.absence import lasting
 from app.core.commands import (
     AskRecording,
     AskTranscript,
@@ -25,7 +26,7 @@ from app.core.policy import Policy, why_not_selected
 from app.core.rules_recording import refused_for_good, suspend, wait_for_recording
 from app.core.rules_results import DELETED, transcript_done, transcript_failed
 from app.core.seen import FailureCause, Seen, TranscriptStatus
-from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription, lasting
+from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription
 from app.core.step import Step, budget, failed, ignore
 
 _REASONS = {
@@ -72,7 +73,8 @@ def why_no_further(t: Transcription, ordinal: int, p: Policy) -> str | None:
     paid = [a for a in t.attempts if a.ordinal < ordinal and a.status is not AttemptStatus.REFUSED]
     if p.on_silence == "fail" and paid and paid[-1].status is AttemptStatus.SILENT:
         return "on_silence"
-    return "fallback_on_empty" if t.empty_candidate is not None and not p.fallback_on_empty else None
+    is_enough = t.candidate is not None and not p.quality.calls_for_another(t.candidate_verdict)
+    return f"quality.{t.candidate_verdict}" if is_enough else None
 
 
 def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -> Step:
@@ -81,7 +83,7 @@ def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -
     is_waiting = line.is_unsent if line is not None else t.planned == e.ordinal
     if t.phase is not Phase.CREATING or not is_waiting:
         return ignore(t, "this attempt is not waiting to be sent")
-    t = replace(t, planned=None)
+    t = replace(t, planned=None, duration_s=e.duration_s or t.duration_s)
     if e.why == "deselected":
         if line is not None:
             t = t.with_attempt(replace(line, status=AttemptStatus.REFUSED, error=e.why))
@@ -89,7 +91,8 @@ def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -
         return Step(replace(t, phase=Phase.SKIPPED, reason=why, detail=e.detail, completed_at=e.at))
     if line is None:
         return Step(t)  # `_next` plans it with another, or ends
-    provider = unused_provider(t, p) if e.why == "provider_left" else None
+    is_any = t.extra is None or t.intent.provider is None  # an extra goes to no other than was ordered
+    provider = unused_provider(t, p) if e.why == "provider_left" and is_any else None
     if provider is None:
         return Step(t.with_attempt(replace(line, status=AttemptStatus.REFUSED, error=e.why)))
     other = replace(line, provider=provider, tries=0, blocked=0)
@@ -99,15 +102,19 @@ def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -
 def unused_provider(t: Transcription, policy: Policy) -> str | None:
     """The first that is up; when all that are left are down, the first of those."""
     used = {a.provider for a in t.attempts}
+    if t.provider is not None and t.is_adopted(t.candidate):
+        used.add(t.provider)  # heard nothing, whichever party paid
     left = [choice.key for choice in policy.providers if choice.key not in used]
     return next((key for key in left if key not in policy.tripped_providers), left[0] if left else None)
 
 
 def next_provider(t: Transcription, policy: Policy) -> str | None:
-    """Whose turn it is: an extra's is the first, and one that was used may be tried again by hand."""
-    unused = unused_provider(t, policy) if t.extra is None else None
-    is_again = unused is None and (t.retry_requested or t.extra is not None) and policy.providers
-    return policy.providers[0].key if is_again else unused
+    """Whose turn it is: an extra's is the one it was ordered of, and one that was used may be tried again."""
+    first = policy.providers[0].key if policy.providers else None
+    if t.extra is not None:
+        return first if t.intent.provider in (None, first) else None
+    unused = unused_provider(t, policy)
+    return first if unused is None and t.retry_requested else unused
 
 
 def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
@@ -121,13 +128,20 @@ def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
     unwanted = why_not_send(t, e.ordinal, e.provider, p)
     if unwanted is not None:
         return ignore(t, f"the policy does not want this send: {unwanted.why}")
+    known = replace(t, duration_s=e.duration_s or t.duration_s, retry_requested=False)
     if line is None and t.planned == e.ordinal == t.next_ordinal:
         claimed = Attempt(e.ordinal, e.provider, AttemptStatus.SENDING, e.key_serial, since=e.at)
-        return Step(known.with_attempt(claimed).without_waits())
+        return Step(known.with_attempt(_told(claimed, e)).without_waits())
     if line is not None and line.status is AttemptStatus.CLAIMED and line.key_serial == e.key_serial:
         sending = replace(line, status=AttemptStatus.SENDING, is_recording_unknown=False)
-        return Step(replace(known.with_attempt(sending), daily_budget_wait_since=0.0))
+        told = sending if line.is_doubtful else _told(sending, e)
+        return Step(replace(known.with_attempt(told), daily_budget_wait_since=0.0))
     return ignore(t, "this attempt is not waiting to be sent")
+
+
+def _told(line: Attempt, e: events.Sending) -> Attempt:
+    """With what became of the intent. Under a key that was sent before, the first request's bytes go out."""
+    return replace(line, left_out=e.left_out, changed=e.changed)
 
 
 def on_created(t: Transcription, e: events.Created, p: Policy) -> Step:
@@ -275,7 +289,7 @@ def on_listed(t: Transcription, e: events.Listed, p: Policy) -> Step:
     """Everything Recall has for the recording; whatever bears our marker is ours."""
     is_for_create = e.ordinal == 0 and e.transcript_id is None
     look = LookUpTranscript(0, after_s=p.durations.first_ask_s)
-    is_patient = t.lookup_required and t.looks_for_others < _LOOKS_FOR_OTHERS
+    is_patient = t.lookup_required and t.extra is None and t.looks_for_others < _LOOKS_FOR_OTHERS
     if is_for_create and is_patient and _is_made_by_others(e):
         return Step(replace(t, looks_for_others=t.looks_for_others + 1), (look,))
     # Whatever the list was read for: what is planned next is planned knowing it. An empty list says nothing
@@ -312,7 +326,8 @@ def _is_made_by_others(e: events.Listed) -> bool:
 def _on_seen(t: Transcription, seen: Seen, e: events.Listed, p: Policy) -> Step:
     line = t.attempt_of(transcript_id=seen.transcript_id)
     if seen.ordinal is None and (line is None or seen.is_realtime):
-        is_news = seen.status is TranscriptStatus.DONE and not seen.is_realtime
+        is_wanted = p.want_realtime or not seen.is_realtime
+        is_news = seen.status is TranscriptStatus.DONE and is_wanted
         return transcript_done(t, seen.transcript_id, None, at=e.at) if is_news else Step(t)
     ordinal = line.ordinal if line is not None else seen.ordinal
     assert ordinal is not None

@@ -42,8 +42,7 @@ def is_wanted(t: Transcription, command: Command) -> bool:
 
 def _is_stored_whole(t: Transcription) -> bool:
     """It is stored, and nothing may come after it."""
-    is_open = t.open_attempt is not None or bool(t.pending_transcripts) or bool(t.superseded)
-    return t.phase is Phase.STORED and not is_open
+    return t.is_idle and not t.waiting_extras
 
 
 def deletion(t: Transcription, event: events.Event, pending: tuple[Command, ...], p: Policy) -> Step:

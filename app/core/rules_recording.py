@@ -1,7 +1,7 @@
 """
 Rules about the recording itself: hearing that it is done, failed or deleted, and what Recall says of it when
 asked. `on_recording_asked` answers three kinds of waiting at once: for the recording, for a proof that
-something does not exist (`rules_absence`), and for the length of a silent meeting.
+something does not exist (`rules_absence`), and for what tells a silent meeting from an empty transcript.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from app.core.commands import AskRecording, AskTranscript, CreateTranscript
 from app.core.durations import growing
 from app.core.events import RecordingCondition
 from app.core.policy import Policy, why_not_selected
+from app.core.quality import SILENT
 from app.core.state import Attempt, AttemptStatus, Phase, Transcription
 from app.core.step import Step, failed, ignore
 
@@ -75,24 +76,28 @@ def on_recording_asked(t: Transcription, e: events.RecordingAsked, p: Policy) ->
         step = absence.recording_not_seen(t, p)
     else:
         step = absence.recording_seen(t, e, p)
-    step = _with_length(step, e, p)
+    step = _with_evidence(step, e, p)
     is_moved = step.state != t
     line = step.state.open_attempt
     is_waiting = line is not None and line.status is AttemptStatus.CLAIMED
-    is_for_more = step.state.lookup_required or step.state.lacks_length
+    is_for_more = step.state.lookup_required or step.state.lacks_evidence
     if t.is_recording_done and not is_waiting and not is_for_more:
         return step if is_moved else ignore(t, "nothing waits for the recording any more")
     return step.then(_recording_answered(step.state, line if is_waiting else None, e, p))
 
 
-def _with_length(step: Step, e: events.RecordingAsked, p: Policy) -> Step:
-    """An empty transcript of a short recording is final; where Recall does not say, it is not short."""
+def _with_evidence(step: Step, e: events.RecordingAsked, p: Policy) -> Step:
+    """
+    An empty transcript of a short recording is final; where Recall does not say, it is not short. One of a
+    recording without speech is `silent`.
+    """
     t = step.state
     is_known = e.condition in (RecordingCondition.DONE, RecordingCondition.GONE, RecordingCondition.FAILED)
-    if not t.lacks_length or not is_known or not e.is_answer:
+    if not t.lacks_evidence or not is_known or not e.is_answer:
         return step
     is_short = e.duration_s is not None and e.duration_s < p.durations.short_recording_s
-    return replace(step, state=replace(t, is_short=is_short))
+    verdict = SILENT if e.is_silent else t.candidate_verdict
+    return replace(step, state=replace(t, is_short=is_short, candidate_verdict=verdict))
 
 
 def _recording_answered(t: Transcription, line: Attempt | None, e: events.RecordingAsked, p: Policy) -> Step:

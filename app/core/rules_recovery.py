@@ -184,7 +184,7 @@ def on_command_missing(t: Transcription, e: events.CommandMissing, policy: Polic
         elif line.status in (AttemptStatus.SENDING, AttemptStatus.UNKNOWN, AttemptStatus.RUNNING):
             t = t.with_attempt(replace(line, status=AttemptStatus.UNKNOWN, is_doubtful=True, absence=None))
             commands.append(LookUpTranscript(line.ordinal))
-    if not commands and (not t.is_recording_done or t.lacks_length):
+    if not commands and (not t.is_recording_done or t.lacks_evidence):
         commands.append(AskRecording())
     elif not commands:
         t = replace(t, lookup_required=True, listed_empty_at=0.0)

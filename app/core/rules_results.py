@@ -13,7 +13,8 @@ from app.core import events, reasons
 from app.core.commands import AskTranscript, FetchTranscript, PublishTranscript, RenderTranscript
 from app.core.durations import growing
 from app.core.policy import Policy
-from app.core.rules_extra import is_better
+from app.core.quality import SILENT, is_better
+from app.core.rules_extra import becomes_result
 from app.core.seen import FailureCause
 from app.core.state import ENDS, OPEN, Attempt, AttemptStatus, PendingTranscript, Phase, Transcription
 from app.core.step import Step, failed, ignore
@@ -168,20 +169,38 @@ def on_stored(t: Transcription, e: events.Stored, p: Policy) -> Step:
     if line is not None:
         status = AttemptStatus.EMPTY if e.is_empty else AttemptStatus.DONE
         t = t.with_attempt(replace(line, status=status, provider=line.provider or e.provider))
-    if not e.is_empty:
-        return _completed(t, e, "spoken") if is_better(t, line) else Step(t, _rest_of(t))
-    if t.phase is Phase.STORED or t.publishing is not None or t.extra is not None:
+    is_open = t.phase is not Phase.STORED and t.publishing is None and t.extra is None
+    if is_open and (e.is_candidate or not _is_better(t, e)):
+        return _with_candidate(t, e)
+    if e.is_candidate:
         return _superseded(t, e.transcript_id)
-    return _new_empty_candidate(t, e)
+    is_result = becomes_result(t, line, e.verdict)
+    return _completed(t, e, e.verdict, p) if is_result else Step(t, _rest_of(t))
 
 
-def _new_empty_candidate(t: Transcription, e: events.Stored) -> Step:
-    """Empty: provisional. It becomes the result when nothing else may bring words; see `machine._settle`."""
-    earlier = (t.empty_candidate,) if t.empty_candidate is not None else ()
+def _is_better(t: Transcription, e: events.Stored) -> bool:
+    """Than the candidate, where there is one."""
+    before = t.candidate_verdict if t.candidate is not None else None
+    return is_better(e.verdict, e.words, verdict_before=before, words_before=t.candidate_words)
+
+
+def _with_candidate(t: Transcription, e: events.Stored) -> Step:
+    """
+    Provisional: the better one of two becomes the result when nothing else may bring a better one; see
+    `machine._settle`. What is not better than the candidate is superseded by it.
+    """
+    is_silent = t.candidate is not None and t.candidate_verdict == SILENT and e.is_empty
+    verdict = SILENT if is_silent else e.verdict  # it is the recording that is
+    if not is_silent and not _is_better(t, e):
+        t = replace(t, superseded=(*t.superseded, e.transcript_id))
+        return Step(t, _rest_of(t) if t.phase in ENDS else ())
+    earlier = (t.candidate,) if t.candidate is not None else ()
     t = replace(
         t,
-        empty_candidate=e.transcript_id,
-        attempts_at_empty_candidate=len(t.attempts),
+        candidate=e.transcript_id,
+        candidate_verdict=verdict,
+        candidate_words=e.words,
+        attempts_at_candidate=len(t.attempts),
         superseded=(*t.superseded, *earlier),
         language=e.language,
         provider=e.provider,
@@ -190,7 +209,7 @@ def _new_empty_candidate(t: Transcription, e: events.Stored) -> Step:
 
 
 def _superseded(t: Transcription, transcript_id: str) -> Step:
-    """An empty transcript beside a result, or one that is being published."""
+    """A candidate beside a result, or beside one that is being published."""
     beside = replace(t, superseded=(*t.superseded, transcript_id))
     return Step(beside, (PublishTranscript(t.publishing or transcript_id), *_rest_of(t)))
 
@@ -201,7 +220,7 @@ def on_published(t: Transcription, e: events.Published, p: Policy) -> Step:
         return Step(replace(t, superseded=rest))
     if e.transcript_id != t.publishing:
         return ignore(t, "this manifest is not awaited")
-    return _completed(t, e, "empty")
+    return _completed(t, e, t.candidate_verdict, p)
 
 
 def is_beside_result(t: Transcription, transcript_id: str) -> bool:
@@ -248,11 +267,9 @@ def _rest_of(t: Transcription) -> tuple[FetchTranscript, ...]:
     return tuple(FetchTranscript(u.transcript_id) for u in t.pending_transcripts if not u.is_unreadable)
 
 
-def _completed(t: Transcription, e: events.Stored | events.Published, verdict: str) -> Step:
-    is_new = (
-        t.empty_candidate not in (None, e.transcript_id, t.current) and t.empty_candidate not in t.superseded
-    )
-    earlier = (t.empty_candidate,) if is_new and t.empty_candidate is not None else ()
+def _completed(t: Transcription, e: events.Stored | events.Published, verdict: str, p: Policy) -> Step:
+    is_new = t.candidate not in (None, e.transcript_id, t.current) and t.candidate not in t.superseded
+    earlier = (t.candidate,) if is_new and t.candidate is not None else ()
     t = replace(
         t,
         phase=Phase.STORED,
@@ -260,6 +277,7 @@ def _completed(t: Transcription, e: events.Stored | events.Published, verdict: s
         publishing=None,
         superseded=(*t.superseded, *earlier),
         verdict=verdict,
+        is_flagged=p.quality.is_flagged(verdict),
         language=e.language,
         provider=e.provider,
         reason=None,

@@ -13,8 +13,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from app.core.absence import Absence
 from app.core.cost import Cost
 from app.core.policy import Order
+from app.core.quality import EMPTY
 
 
 class Phase(StrEnum):
@@ -56,38 +58,6 @@ OPEN = frozenset({AttemptStatus.CLAIMED, AttemptStatus.SENDING, AttemptStatus.UN
 
 
 @dataclass(frozen=True, slots=True)
-class Absence:
-    """
-    An unbroken row of answers in which Recall did not have something: any other answer ends it.
-
-    It is proven after `Durations.gone_after_s` and two full lists a minute apart, and then only by an answer
-    that shows the recording itself: a key of another workspace sees nothing of anything. All of these answers
-    are to one key.
-    """
-
-    since: float
-    lists: int = 0  # full lists without it, a minute apart; ten for a create whose answer was lost
-    listed_at: float = 0.0
-    key: str = ""  # fingerprint of the API key that was answered so
-
-    def listed(self, at: float, *, apart_s: float) -> Absence:
-        """After one more full list without it."""
-        if self.lists and at - self.listed_at < apart_s:
-            return self
-        return replace(self, lists=self.lists + 1, listed_at=at)
-
-    @property
-    def is_for_the_recording(self) -> bool:
-        """Whether all that is left to ask is the recording itself."""
-        return self.lists >= 2
-
-
-def lasting(absence: Absence | None, *, at: float, key: str) -> Absence:
-    """The absence that goes on; one that begins now where there is none, or none under this key."""
-    return absence if absence is not None and absence.key == key else Absence(at, key=key)
-
-
-@dataclass(frozen=True, slots=True)
 class Attempt:
     ordinal: int
     provider: str
@@ -101,7 +71,10 @@ class Attempt:
     is_doubtful: bool = False  # an earlier request with this generation's key has no known end
     absence: Absence | None = None  # running: of its transcript; unknown: of one, after the last send's hour
     is_recording_unknown: bool = False  # why its latest request was refused
+    is_beside: bool = False  # of an extra that ended: its transcript never becomes the result
     cost: Cost | None = None  # an estimate; None: nothing was made, or its price or the length is not known
+    left_out: tuple[str, ...] = ()  # parts of the intent that its provider was not told
+    changed: tuple[str, ...] = ()  # what it was told otherwise than it was wanted
 
     @property
     def is_unsent(self) -> bool:
@@ -160,8 +133,18 @@ class Extra:
 
     ordinal: int
     completed_at: float | None
-    empty_candidate: str | None = None
+    candidate: str | None = None
     intent: Order = Order()
+    is_beside: bool = False  # to compare with: its transcript is stored, and never becomes the result
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingExtra:
+    """One that was ordered while another was under way, or by policy: it is begun when nothing is."""
+
+    order: str
+    intent: Order = Order()
+    is_beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,15 +163,18 @@ class Transcription:
     pending_transcripts: tuple[PendingTranscript, ...] = ()
     processed_transcripts: tuple[str, ...] = ()  # transcripts that need no second look
     current: str | None = None  # the stored transcript readers should take
-    empty_candidate: str | None = None  # an empty one, kept while another provider is tried
-    attempts_at_empty_candidate: int = 0
+    candidate: str | None = None  # one that falls short, kept while another provider is tried
+    candidate_verdict: str = EMPTY
+    candidate_words: int = 0
+    attempts_at_candidate: int = 0
     publishing: str | None = None  # the candidate that becomes the result once its manifest is written
     superseded: tuple[str, ...] = ()  # candidates that did not; their manifests follow the result's
     started_at: float | None = None  # of the recording, where Recall was asked about it
     is_short: bool | None = None  # shorter than a minute; None: Recall has not been asked
     duration_s: float | None = None  # of the recording, or of its words while Recall was not asked
     is_recording_gone: bool = False
-    verdict: str | None = None  # spoken, empty
+    verdict: str | None = None  # on the current transcript: one of `quality.RANKED`
+    is_flagged: bool = False  # the policy wants a person to look at it
     language: str | None = None
     provider: str | None = None  # of the current transcript
     reason: str | None = None  # why failed or skipped: one of `reasons`
@@ -199,6 +185,7 @@ class Transcription:
     intent: Order = Order()  # what it was ordered with, where a program ordered it
     extra: Extra | None = None  # while one is under way; `current` and `verdict` are the result's before
     orders: tuple[str, ...] = ()  # of extras, by their ids: the same one given twice is one
+    waiting_extras: tuple[WaitingExtra, ...] = ()  # one after the other
     recording_wait_since: float = 0.0  # the recording is not done, or the news of it was lost
     recording_asks: int = 0
     provider_wait_since: float = 0.0  # every provider that is left is passed over
@@ -218,6 +205,28 @@ class Transcription:
         return next(
             (a for a in is_open if a.status is not AttemptStatus.CLAIMED), is_open[0] if is_open else None
         )
+
+    @property
+    def outward(self) -> Transcription:
+        """As others see it: while an extra is under way that never becomes the result, the result stands."""
+        if self.extra is None or not self.extra.is_beside:
+            return self
+        return replace(self, phase=Phase.STORED, completed_at=self.extra.completed_at)
+
+    @property
+    def is_idle(self) -> bool:
+        """It is stored, and nothing of it is under way or waits for its manifest."""
+        is_open = self.open_attempt is not None or bool(self.pending_transcripts) or bool(self.superseded)
+        return self.phase is Phase.STORED and not is_open
+
+    def is_beside(self, line: Attempt) -> bool:
+        """Whether the attempt's transcript is only to compare with."""
+        is_extras = self.extra is not None and self.extra.ordinal == line.ordinal
+        return line.is_beside or (is_extras and self.extra is not None and self.extra.is_beside)
+
+    def is_adopted(self, transcript_id: str | None) -> bool:
+        """Whether another party had it made: no attempt of ours did."""
+        return transcript_id is not None and all(a.transcript_id != transcript_id for a in self.attempts)
 
     def has_other_open(self, ordinal: int) -> bool:
         """Whether an attempt other than this one may still bring a transcript."""
@@ -265,16 +274,20 @@ class Transcription:
         )
 
     @property
-    def lacks_length(self) -> bool:
-        """Nothing was said, and whether another provider is asked depends on the recording's length."""
+    def lacks_evidence(self) -> bool:
+        """
+        Nothing was said, and whether another provider is asked depends on the recording: on its length, and
+        on whether there was speech.
+        """
         is_undecided = self.phase not in ENDS and self.publishing is None and self.open_attempt is None
-        return self.is_only_empty_candidate and is_undecided and self.is_short is None
+        is_empty = self.is_only_candidate and self.candidate_verdict == EMPTY
+        return is_empty and is_undecided and self.is_short is None
 
     @property
-    def is_only_empty_candidate(self) -> bool:
-        """An empty transcript is kept, and nothing that was sent or is unread may still bring words."""
+    def is_only_candidate(self) -> bool:
+        """A candidate is kept, and nothing that was sent or is unread may still bring a better one."""
         was_sent = any(a.status in OPEN and not a.is_unsent for a in self.attempts)
-        return self.empty_candidate is not None and not was_sent and not self.pending_transcripts
+        return self.candidate is not None and not was_sent and not self.pending_transcripts
 
     @property
     def absences(self) -> tuple[Absence, ...]:
@@ -294,16 +307,16 @@ class Transcription:
         )
 
 
-RECORD_VERSION = 2
-# Names of fields in records of version 1, which have no version.
+RECORD_VERSION = 3
+# Names of fields in records of version 1, which have no version, and of version 2.
 _RENAMED = {
     "goal": "phase",
     "is_heard": "is_recording_done",
     "look_first": "lookup_required",
     "unread": "pending_transcripts",
     "looked_at": "processed_transcripts",
-    "candidate": "empty_candidate",
-    "attempts_at_candidate": "attempts_at_empty_candidate",
+    "empty_candidate": "candidate",
+    "attempts_at_empty_candidate": "attempts_at_candidate",
     "is_insisted": "retry_requested",
     "fate": "status",
     "generation": "key_serial",
@@ -316,7 +329,7 @@ def to_record(transcription: Transcription) -> dict[str, Any]:
 
 
 def from_record(record: Mapping[str, Any]) -> Transcription:
-    """The reverse of `to_record`; reads version 1 too; tolerates fields that other versions have or lack."""
+    """The reverse of `to_record`; reads earlier versions; tolerates fields that others have or lack."""
     known = _known(Transcription, record)
     if "version" not in record:
         known |= _waits_of_version_1(record)
@@ -333,7 +346,9 @@ def from_record(record: Mapping[str, Any]) -> Transcription:
         known[name] = tuple(known.get(name, ()))
     known["intent"] = _intent(record.get("intent", {}))
     if (extra := record.get("extra")) is not None:
-        known["extra"] = Extra(**{**_known(Extra, extra), "intent": _intent(extra.get("intent", {}))})
+        known["extra"] = _with_intent(Extra, extra)
+    waiting = known.get("waiting_extras", ())
+    known["waiting_extras"] = tuple(_with_intent(WaitingExtra, each) for each in waiting)
     return Transcription(**known)
 
 
@@ -348,14 +363,18 @@ def _waits_of_version_1(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _with_intent(of: type[Any], record: Mapping[str, Any]) -> Any:
+    return of(**{**_known(of, record), "intent": _intent(record.get("intent", {}))})
+
+
 def _intent(record: Mapping[str, Any]) -> Order:
-    known = _known(Order, record)
-    able = known.get("able")
-    return Order(**{**known, "able": None if able is None else tuple(able)})
+    return Order(**_known(Order, record))  # once with `able`, which is worked out anew
 
 
 def _attempt(record: Mapping[str, Any]) -> Attempt:
     known = _line(Attempt, record)
+    for name in ("left_out", "changed"):
+        known[name] = tuple(known.get(name, ()))
     return Attempt(**{**known, "status": AttemptStatus(known["status"])})
 
 

@@ -38,24 +38,23 @@ def ignore(t: Transcription, why: str, *, alarm: str | None = None) -> Step:
 def failed(t: Transcription, reason: str, detail: str | None, *, at: float) -> Step:
     """
     An end with a name, unless there is one already or a result is being published; see `reasons`.
-    An empty transcript that was kept is a result once nothing else may bring words.
+    A candidate that was kept is a result once nothing else may bring a better one.
     """
     if t.phase in ENDS or t.publishing is not None:
         return Step(t)
-    if t.is_only_empty_candidate:
-        return complete_with_empty_candidate(t)
+    if t.is_only_candidate:
+        return complete_with_candidate(t)
     ended = replace(t, phase=Phase.FAILED, reason=reason, detail=detail, planned=None, completed_at=at)
     return Step(ended)
 
 
-def complete_with_empty_candidate(t: Transcription) -> Step:
+def complete_with_candidate(t: Transcription) -> Step:
     """
-    The meeting was silent: an empty transcript is the result, once its manifest is written. An attempt that
-    waits to be sent ends unpaid.
+    The candidate is the result, once its manifest is written. An attempt that waits to be sent ends unpaid.
     """
-    assert t.empty_candidate is not None
+    assert t.candidate is not None
     lines = tuple(replace(a, status=AttemptStatus.REFUSED) if a.is_unsent else a for a in t.attempts)
     becoming = replace(
-        t, phase=Phase.FETCHING, publishing=t.empty_candidate, attempts=lines, reason=None, detail=None
+        t, phase=Phase.FETCHING, publishing=t.candidate, attempts=lines, reason=None, detail=None
     )
-    return Step(replace(becoming, planned=None, completed_at=None), (PublishTranscript(t.empty_candidate),))
+    return Step(replace(becoming, planned=None, completed_at=None), (PublishTranscript(t.candidate),))

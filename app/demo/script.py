@@ -50,7 +50,7 @@ _SPECIAL = (
     Scene("first provider fails, no reason", {"transcripts": ["failed:null"]}, paid=2),
     Scene("two providers fail", {"transcripts": [_FAILS, _FAILS]}, paid=3),
     Scene("every provider fails", {"transcripts": [_FAILS] * 3}, phase=Phase.FAILED, verdict=None, paid=3),
-    Scene("not a word is said", {"transcripts": ["empty", "empty"]}, kind="silent", verdict="empty", paid=2),
+    Scene("not a word is said", {"transcripts": ["empty"]}, kind="silent", verdict="silent", paid=1),
     Scene("a storm of 50 deliveries", {"recording_done": "storm:50"}, is_happy=True),
     Scene("done before its create is answered", {"creates": ["done_before_answer"]}),
     Scene("its webhook never comes", {"done_webhook": ["drop"]}),

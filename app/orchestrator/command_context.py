@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
@@ -17,14 +17,21 @@ from app.errors import AccountRefused, RecallBusy
 from app.orchestrator.database_time import DatabaseTime
 from app.orchestrator.lease import LeaseRenewer
 from app.orchestrator.outcome import Later, Refused, Unanswered
-from app.orchestrator.ports import AccountPauses, Blobs, CircuitBreakers, Clock, Sends, Transcriptions
+from app.orchestrator.planning import planned
+from app.orchestrator.ports import (
+    AccountPauses,
+    Blobs,
+    CircuitBreakers,
+    Clock,
+    ProviderForms,
+    Sends,
+    Transcriptions,
+)
 from app.orchestrator.ports_recall import Recall
 from app.orchestrator.rate_limits import CommandRates
 from app.orchestrator.records import Committed, Leased, Loaded, Send, Source
 from app.orchestrator.transitions import Advancer
-from app.recall.languages import options_in
 from app.recall.limits import RATE_LIMITED, Rate
-from app.recall.providers import BUILT_IN_PROVIDERS
 from app.recall.types import Answer
 
 _T = TypeVar("_T")
@@ -39,7 +46,7 @@ class Workspace:
     policy: Policy
 
 
-class EffectStore(Transcriptions, Sends, AccountPauses, CircuitBreakers, Protocol):
+class EffectStore(Transcriptions, Sends, AccountPauses, CircuitBreakers, ProviderForms, Protocol):
     """What effects ask of the record."""
 
 
@@ -72,16 +79,18 @@ class CommandContext:
     @property
     def policy(self) -> Policy:
         """The workspace's, for this recording."""
-        return self.workspace.policy.processed(self.before.processing).intended(self.state.intent)
+        return self.policy_at(None)
 
-    def options_of(self, provider: str) -> Mapping[str, Any]:
-        """Those of the policy, in the language that the recording was ordered with."""
-        options = self.policy.options_of(provider)
-        if provider not in {choice.key for choice in self.workspace.policy.providers}:
-            options = next((one.options for one in BUILT_IN_PROVIDERS if one.key == provider), options)
-        language = self.state.intent.language
-        told = None if language is None else options_in(provider, options, language)
-        return options if told is None else told
+    def policy_at(self, duration_s: float | None) -> Policy:
+        """`policy` for a recording of this length; None: as far as the state knows it."""
+        before = self.before
+        return planned(
+            self.workspace.policy,
+            before.transcription,
+            processing=before.processing,
+            forms=before.forms,
+            duration_s=duration_s,
+        )
 
     @property
     def state(self) -> Transcription:

@@ -53,7 +53,8 @@ def _by_its_own_name(context: CommandContext, cause: str) -> events.Event | None
             since, event = line.since if line else None, events.StillProcessing(at, tid)
         case LookUpTranscript(transcript_id=None, ordinal=ordinal):
             line = state.attempt_of(ordinal=ordinal)
-            since = line.since if line else state.first_heard_at or None
+            began = context.leased.wanted_since if state.extra is not None else state.first_heard_at
+            since = line.since if line else began or None
             event = events.LookUpImpossible(at, ordinal)
         case AskRecording():
             since = state.recording_wait_since or None

@@ -18,10 +18,11 @@ from app.orchestrator.records import Loaded, Source
 
 # fmt: off
 _KEPT = frozenset({
-    "bot_id", "budget", "cause", "command", "condition", "detail", "duration_s", "has_room", "is_empty",
-    "is_missing", "is_realtime", "is_resendable", "is_short", "key_serial", "language", "lookup_required",
-    "ordinal", "over_budget", "provider", "refusal", "since_first_send_s", "since_last_send_s", "status",
-    "sub_code", "transcript_id", "wait_s", "why",
+    "bot_id", "budget", "cause", "changed", "command", "condition", "detail", "duration_s", "finding",
+    "has_room", "is_adopted", "is_beside", "is_empty", "is_missing", "is_provisional", "is_realtime",
+    "is_resendable", "is_short", "is_silent", "key_serial", "language", "left_out", "lookup_required",
+    "order", "ordinal", "over_budget", "provider", "refusal", "since_first_send_s", "since_last_send_s",
+    "status", "sub_code", "transcript_id", "wait_s", "why",
 })
 # fmt: on
 # Stored in every line since the first version, by these names.

@@ -19,6 +19,10 @@ NEXT_STEPS: dict[str, str] = {
         f"Look at each attempt's error, mend the provider's account in Recall's dashboard, then {_PAY} "
         "(each further attempt is paid)."
     ),
+    reasons.NO_PROVIDER_ABLE: (
+        "The detail says which part of the intent excludes which provider: change it, or add a provider that "
+        f"can do it (`./afterword check --policy FILE` shows which can), then {_RETRY}. Nothing was paid."
+    ),
     reasons.NO_ANSWER: (
         f"Look at the transcript in Recall's dashboard; {_RETRY} asks once more and is free, {_PAY} pays "
         "for another."

@@ -10,7 +10,7 @@ clock, unless a name says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -18,6 +18,7 @@ from app.core import events
 from app.core.machine import Decision
 from app.core.state import Phase
 from app.orchestrator.ports_recall import ApiKeys, ListPasses, RecallAnswers
+from app.orchestrator.provider_forms import KnownForm
 from app.orchestrator.records import (
     Announcement,
     AnnouncementOffer,
@@ -291,6 +292,18 @@ class CircuitBreakers(Protocol):
         """After `allow_request`, when nothing was tried after all: the place of the probe is free again."""
 
 
+class ProviderForms(Protocol):
+    """How a workspace's providers read their options, as far as it was learned."""
+
+    def update_form(
+        self, workspace: str, provider: str, change: Callable[[KnownForm, float], KnownForm]
+    ) -> KnownForm:
+        """
+        Changes what is known, one caller at a time; `change` is told that and the database's time. What it is
+        then; `Transcriptions.load` has it, too.
+        """
+
+
 class Store(
     DeliveryInbox,
     Transcriptions,
@@ -302,6 +315,7 @@ class Store(
     AccountPauses,
     Moments,
     CircuitBreakers,
+    ProviderForms,
     ApiKeys,
     RecallAnswers,
     ListPasses,

@@ -14,6 +14,7 @@ from typing import Self
 from app.core.commands import Command
 from app.core.policy import Processing
 from app.core.state import Transcription
+from app.orchestrator.provider_forms import Forms
 from app.recall.types import Answer, CreateKind
 
 
@@ -60,6 +61,7 @@ class Loaded:
     pending: tuple[Command, ...] = ()
     predates_downtime: bool = False  # last changed before a long silence: `Liveness.record_heartbeat`
     processing: Processing | None = None  # what was said of its workspace, above the policy
+    forms: Forms = field(default_factory=dict)  # what is known of its workspace's providers
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,11 @@ from app.core.circuit_breaker import verdicts
 from app.core.commands import about
 from app.core.machine import Decision, decide, is_wanted
 from app.core.policy import Policy
-from app.core.state import Phase
+from app.core.state import Phase, Transcription
 from app.core.step import budget
 from app.errors import AlreadyApplied, QueueUnavailable, Stale
 from app.orchestrator.next_steps import next_step
+from app.orchestrator.planning import planned
 from app.orchestrator.ports import AccountPauses, CircuitBreakers, Clock, Liveness, Queue, Transcriptions
 from app.orchestrator.records import Announce, ArtifactRow, Committed, Loaded, Send, Source, announce_nothing
 from app.recall.limits import CREATES_PER_BOT
@@ -34,6 +35,11 @@ def _is_still_wanted(decision: Decision, source: Source) -> bool:
     if decision.ignored is None or source.command is None or source.is_last_word or not source.is_finished:
         return False
     return is_wanted(decision.state, source.command.command)
+
+
+def _planned_by(t: Transcription) -> tuple[object, ...]:
+    """What the policy for a recording hangs on."""
+    return t.metadata, t.intent, t.duration_s, t.extra is None
 
 
 def _ended(event: events.Event, source: Source) -> events.WaitEnded:
@@ -122,8 +128,7 @@ class Advancer:
         send: Send | None = None,
         artifact: ArtifactRow | None = None,
     ) -> tuple[Decision, Committed]:
-        policy = self._policy_of(before.transcription.workspace).processed(before.processing)
-        decision = self._decide(before, event, policy)
+        decision, policy = self._decide(before, event)
         put_off_s = self._put_off_s(decision, source, policy)
         if put_off_s is None and _is_still_wanted(decision, source):  # for a day already
             return self._try(before, _ended(event, source), replace(source, is_last_word=True))
@@ -166,20 +171,29 @@ class Advancer:
         age_s = self._store.now() - since - self._store.paused_since(workspace, since)
         return None if age_s >= d.give_up_s else min(max(age_s, d.put_off_first_s), d.put_off_at_most_s)
 
-    def _decide(self, before: Loaded, event: events.Event, policy: Policy) -> Decision:
-        """Which providers are down is only asked when an attempt is about to be planned."""
+    def _decide(self, before: Loaded, event: events.Event) -> tuple[Decision, Policy]:
+        """
+        By the policy for this recording; once more where the event says something that it hangs on. Which
+        providers are down is only asked when an attempt is about to be planned.
+        """
         t, pending = before.transcription, before.pending
+        policy = self._planned(before, t)
         decision = decide(t, event, policy, pending=pending)
+        if _planned_by(decision.state) != _planned_by(t):
+            policy = self._planned(before, decision.state)
+            decision = decide(t, event, policy, pending=pending)
         is_about_providers = isinstance(event, events.ProviderDown | events.ProviderAwaited)
         is_planned = decision.state.planned is not None and decision.state.planned != t.planned
         if not is_about_providers and not is_planned:
-            return decision
+            return decision, policy
         tripped_providers = self._store.tripped_providers(t.workspace)
-        return (
-            decide(t, event, replace(policy, tripped_providers=tripped_providers), pending=pending)
-            if tripped_providers
-            else decision
-        )
+        if tripped_providers:
+            decision = decide(t, event, replace(policy, tripped_providers=tripped_providers), pending=pending)
+        return decision, policy
+
+    def _planned(self, before: Loaded, t: Transcription) -> Policy:
+        policy = self._policy_of(t.workspace)
+        return planned(policy, t, processing=before.processing, forms=before.forms)
 
     def _record_results(
         self, before: Loaded, decision: Decision, event: events.Event, policy: Policy

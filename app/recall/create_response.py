@@ -19,6 +19,7 @@ from typing import Any
 from app.recall import json_fields
 from app.recall.json_fields import Unreadable
 from app.recall.resources import MAX_ANSWER_BYTES, names_another_recording, providers_of, recording_of
+from app.recall.translation.models import refuses_model
 from app.recall.types import CreateAnswer, CreateOrder
 
 
@@ -43,6 +44,8 @@ def read_create_answer(
         status=status,
         code=_code_of(said),
         names_provider=status == 400 and _names_provider(said, order),
+        names_model=status == 400
+        and refuses_model(json.dumps(said), order.provider, order.form, order.model),
         retry_after_s=wait_s,
         detail=f"http_{status}",
     )

@@ -1,7 +1,7 @@
 """
 Recall's providers of transcription by its own names, and those that are ordered from without a policy. PURE.
 
-Options are sent exactly as they stand: https://docs.recall.ai/docs/async-transcription
+https://docs.recall.ai/docs/async-transcription
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ ASYNC_PROVIDERS = frozenset(
         "google_speech_v2_async",
     }
 )
+# Those of the built-in policy, in the order in which they are tried.
 BUILT_IN_PROVIDERS = (
-    ProviderChoice("recallai_async", {"language_code": "auto"}),
-    ProviderChoice("assembly_ai_async", {"language_detection": True}),
-    ProviderChoice("deepgram_async", {"model": "nova-3", "language": "multi"}),
+    ProviderChoice("recallai_async"),
+    ProviderChoice("assembly_ai_async"),
+    ProviderChoice("deepgram_async"),
 )
 
 # By the names under which products know them: https://docs.bota.dev/api-reference/transcriptions

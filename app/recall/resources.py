@@ -172,7 +172,7 @@ _CONDITIONS = {
 
 
 # https://docs.recall.ai/docs/meeting-participants-events
-_PARTICIPANTS = ("media_shortcuts", "participant_events", "data", "participants_download_url")
+_BESIDE = ("media_shortcuts", "participant_events", "data")
 
 
 def _facts(recording: Mapping[str, Any], now: float) -> RecordingFacts:
@@ -187,7 +187,8 @@ def _facts(recording: Mapping[str, Any], now: float) -> RecordingFacts:
         duration_s=_duration_s(recording),
         has_media=_has_media(recording.get("media_shortcuts")),
         started_at=_time(recording, "started_at"),
-        participants_url=_text(json_fields.at(recording, *_PARTICIPANTS)),
+        participants_url=_text(json_fields.at(recording, *_BESIDE, "participants_download_url")),
+        timeline_url=_text(json_fields.at(recording, *_BESIDE, "speaker_timeline_download_url")),
     )
 
 

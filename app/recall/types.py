@@ -12,6 +12,7 @@ from typing import Any, Literal
 from app.core.events import RecordingCondition
 from app.core.seen import FailureCause, TranscriptStatus
 from app.recall.limits import CREATE_FAULTS, CreateFault, failure_cause
+from app.recall.translation.outcome import Generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class CreateOrder:
     separate_streams: bool
     marker: str
     idempotency_key: str
+    form: Generation = "vendor"
+    model: str | None = None  # that the options name, where the table pinned it
 
 
 # "refused" is a definite 4xx; "not_sent" certainly never left this machine.
@@ -54,6 +57,7 @@ class CreateAnswer:
     status: int | None = None
     code: str = ""  # Recall's machine-readable code or the field names of a 400; never prose
     names_provider: bool = False  # a 400 that is about the provider or its options
+    names_model: bool = False  # a 400 that names the model
     retry_after_s: float | None = None
     detail: str = ""
 
@@ -92,7 +96,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class RecordingFacts:
-    """Recall's recording as retrieved. `participants_url` is a secret, as `Artifact.download_url` is."""
+    """Recall's recording as retrieved. Its URLs are secrets, as `Artifact.download_url` is."""
 
     condition: RecordingCondition
     bot_id: str | None = None
@@ -101,6 +105,7 @@ class RecordingFacts:
     has_media: bool = True
     started_at: float | None = None  # seconds since the epoch
     participants_url: str | None = field(default=None, repr=False)
+    timeline_url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ _WAITS = {
     "ask_recording": "the recording, which Recall is asked about",
     "prune_transcript": "room at Recall's limit of transcripts",
     "await_provider": "a provider: all that are left are passed over",
+    "begin_extra": "a further transcript, to be begun",
 }
 _CAUSES = {
     "account": "the account, which Recall refuses",
@@ -130,7 +131,7 @@ def iso(at: float | None) -> str | None:
 
 def transcription_object(listed: Listed, pending: Pending | None = None) -> dict[str, Any]:
     """Without the words; times ISO 8601 in UTC, durations in milliseconds. Every field: docs/json.md."""
-    state = listed.state
+    state = listed.state.outward
     waiting = waits_for(state, pending)
     return {
         "id": listed.id,
@@ -150,6 +151,7 @@ def transcription_object(listed: Listed, pending: Pending | None = None) -> dict
         "metadata": dict(state.metadata),
         "title": title_of(state),
         "verdict": state.verdict,
+        "is_adopted": state.is_adopted(state.current),
         "reason": state.reason,
         "next_step": next_step_of(state),
         "waits_for": waiting,
@@ -163,6 +165,7 @@ def transcription_object(listed: Listed, pending: Pending | None = None) -> dict
                 "transcript_id": a.transcript_id,
                 "error": a.error,
                 "is_paid": is_paid(a),
+                "is_beside": listed.state.is_beside(a),
                 "cost": None if a.cost is None else amount_of(a.cost.micros),
             }
             for a in state.attempts
@@ -200,6 +203,16 @@ def full_object(shown: Shown, blobs: Blobs) -> dict[str, Any]:
             with open_result_file(blobs, folder, "transcript.txt") as stream:
                 whole["text"] = stream.read().decode("utf-8")
     return whole
+
+
+def duration_s_of(state: Transcription, blobs: Blobs) -> float | None:
+    """Of the result, to the end of its last word; None without one. Raises `BlobsUnavailable`."""
+    if state.current is None:
+        return None
+    key = f"{folder_of(state.workspace, state.recording_id, state.current)}/{MANIFEST}"
+    with suppress(BlobMissing, ManifestUnreadable), blobs.open(key) as stream:
+        return (parse_manifest(stream.read()).summary.duration_ms or 0) / 1000 or None
+    return None
 
 
 def pending_of(shown: Shown) -> Pending | None:

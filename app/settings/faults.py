@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 Say = Callable[[str], None]
 KeyPath = tuple[str | int, ...]
@@ -25,6 +25,14 @@ class Table(BaseModel):
     """A table of the policy file: unknown keys are faults, and no type is made into another."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def key(default: Any, about: str) -> Any:
+    """
+    A key of a table, all of it in one place with its type. Its unit is the end of its name; its default is
+    built in, and `about` is its meaning as `policy.example.toml` says it.
+    """
+    return Field(default, description=about)
 
 
 class Fault(NamedTuple):
@@ -104,6 +112,8 @@ def _sentence(model: type[Table], path: KeyPath, error: Mapping[str, Any], where
             near = nearest(names[-1], known)
             hint = f"did you mean {near!r}?" if near else f"known are {', '.join(known)}"
             return f"Unknown key {names[-1]!r} in {around}; {hint}"
+        case "missing":
+            return f"{around}: {names[-1]} is missing"
         case "value_error":
             text, dotted = str(error["ctx"]["error"]), ".".join(names)
             return text if text.startswith(dotted) else f"{dotted}: {text}"

@@ -16,55 +16,48 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ValidationError
 
 from app.core.cost import Prices, amount_of, micros_of
 from app.core.durations import Durations
 from app.core.policy import CEILING, FORMATS, Policy, ProviderChoice, Selection
+from app.core.quality import Action, Quality
 from app.recall.limits import TRANSCRIPTS_PER_RECORDING
 from app.recall.prices import BUILT_IN_PRICES
-from app.recall.providers import ASYNC_PROVIDERS, BUILT_IN_PROVIDERS, is_misspelt, may_be_async, meant_by
-from app.settings.faults import Say, Table, ended, line_of, must, sentences
+from app.recall.providers import ASYNC_PROVIDERS, BUILT_IN_PROVIDERS, is_misspelt, may_be_async
+from app.settings.faults import Say, Table, ended, key, line_of, must, sentences
+from app.settings.intents import (
+    Generation,
+    IntentTable,
+    RuleTable,
+    agreed,
+    did_you_mean,
+    named_in,
+    why_no_provider,
+)
 from app.settings.outgoing import WebhookTables
 
 _NAME_ONE = "name at least one of Recall's asynchronous providers, e.g. recallai_async"
-_BUILT_IN_OPTIONS = {choice.key: choice.options for choice in BUILT_IN_PROVIDERS}
-
-
-def key(default: Any, about: str) -> Any:
-    """
-    A key of a table, all of it in one place with its type. Its unit is the end of its name; its default is
-    built in, and `about` is its meaning as `policy.example.toml` says it.
-    """
-    return Field(default, description=about)
-
-
-def _did_you_mean(name: str) -> str:
-    return f"; did you mean {meant}?" if (meant := meant_by(name)) else ""
+_BUILT_IN = [choice.key for choice in BUILT_IN_PROVIDERS]
 
 
 def _provider(name: Any, info: Any) -> str:
     if not isinstance(name, str):
         raise ValueError(_NAME_ONE)
-    hint = _did_you_mean(name)
-    if not may_be_async(name):
-        raise ValueError(
-            f"{name!r} is not an asynchronous provider of Recall's; those end in _async, "
-            f"real-time ones cannot transcribe a finished recording{hint}"
-        )
-    if is_misspelt(name):
-        raise ValueError(f"{name!r} is none of Recall's{hint}")
+    if (why := why_no_provider(name)) is not None:
+        raise ValueError(why)
     if info.context["providers"].count(name) > 1:
         raise ValueError("each provider is tried once; one is named twice")
     if name not in ASYNC_PROVIDERS:
+        hint = did_you_mean(name)
         info.context["warn"](ended(f"providers: {name!r} is new to this version, Recall may refuse it{hint}"))
     return name
 
 
 def _of_a_named_provider(name: str, info: Any) -> str:
     # The file's own list counts too: AFTERWORD_PROVIDERS may leave one out whose options are then not wrong.
-    if name not in [*info.context["providers"], *info.context["in_file"], *_BUILT_IN_OPTIONS]:
-        raise ValueError(f"this provider is not in the list of providers{_did_you_mean(name)}")
+    if name not in [*info.context["providers"], *info.context["in_file"], *_BUILT_IN]:
+        raise ValueError(f"this provider is not in the list of providers{did_you_mean(name)}")
     return name
 
 
@@ -123,6 +116,35 @@ class SelectTable(Table):
     ] = key(0.0, "shorter ones are skipped")
 
 
+class QualityTable(Table):
+    """What follows from each verdict."""
+
+    evidence: Literal["free", "timeline"] = key(
+        "free",
+        "what is read for it: the transcript alone; or its recording's timeline, two requests more",
+    )
+    empty: Action = key("fall-back", "not one word, and nothing says that the room was silent")
+    silent: Action = key("accept", "not one word, and by the recording's own timeline no speech")
+    thin: Action = key("flag", "words cover less of the speech than `min_coverage`")
+    cut_off: Action = key("flag", "words end long before the speech does")
+    wrong_language: Action = key("flag", "most words are in another language than was wanted")
+    disordered: Action = key("flag", "times are not in order")
+    one_speaker_of_many: Action = key("flag", "a speaker's words are missing, or all are under one name")
+    min_coverage: Annotated[float, must(lambda n: 0 <= n <= 1, "must be between 0 and 1")] = key(
+        0.5, "share of the speech that words cover in a transcript which is not thin"
+    )
+
+
+def _as_short_form(quality: QualityTable, info: Any) -> QualityTable:
+    short, is_given = info.data.get("fallback_on_empty"), "empty" in quality.model_fields_set
+    if is_given and short is not None and short is not (quality.empty == "fall-back"):
+        word = "true" if short else "false"
+        raise ValueError(
+            f"empty = {quality.empty!r} contradicts fallback_on_empty = {word}; leave one of the two out"
+        )
+    return quality
+
+
 _DAYS = "must be between 0 (for ever) and 36,500 days"
 _Days = Annotated[float, must(lambda n: 0 <= n <= 36_500, _DAYS)]
 
@@ -160,7 +182,7 @@ class ApiTable(Table):
 
 def _priced_provider(name: str) -> str:
     if not may_be_async(name) or is_misspelt(name):
-        raise ValueError(f"{name!r} is no asynchronous provider of Recall's{_did_you_mean(name)}")
+        raise ValueError(f"{name!r} is no asynchronous provider of Recall's{did_you_mean(name)}")
     return name
 
 
@@ -201,16 +223,33 @@ def _of_priced_providers(cost: CostTable, info: Any) -> CostTable:
     return cost
 
 
+class ShadowTable(Table):
+    """Further transcripts beside the result, to compare with: each is paid for, none is ever the result."""
+
+    percent: Annotated[float, must(lambda n: 0 <= n <= 100, "must be between 0 and 100")] = key(
+        0.0, "of the recordings that are transcribed here; always the same ones"
+    )
+    providers: list[Annotated[str, AfterValidator(_priced_provider)]] = key(
+        [], "Recall's keys, one after the other"
+    )
+
+
+def _with_providers(shadow: ShadowTable) -> ShadowTable:
+    if shadow.percent > 0 and not shadow.providers:
+        raise ValueError("percent without providers compares with nothing; name one, or leave percent out")
+    return shadow
+
+
 class PolicyTables(Table):
     """The whole file. What the check of one key needs of another one stands below that."""
 
     providers: Annotated[list[Annotated[str, BeforeValidator(_provider)]], must(bool, _NAME_ONE)] = key(
-        [choice.key for choice in BUILT_IN_PROVIDERS],
+        _BUILT_IN,
         "Recall's keys, in the order in which they are tried",
     )
     options: dict[
         Annotated[str, AfterValidator(_of_a_named_provider)], Annotated[Any, BeforeValidator(_as_sent)]
-    ] = key({}, "sent to the provider as they are")
+    ] = key({}, "sent to the provider as they are, above what the intent is translated into")
     attempts: Annotated[int | None, must(lambda n: 1 <= n <= CEILING, _ATTEMPTS)] = key(
         None, "the budget: paid attempts per recording"
     )
@@ -221,8 +260,10 @@ class PolicyTables(Table):
         float, must(lambda n: 2 <= n <= 720, _HOURS), AfterValidator(_after_patience)
     ] = key(24.0, "after which a recording without an answer fails visibly")
     on_silence: Literal["fail", "next"] = key("fail", "of an attempt of which nothing was heard")
-    fallback_on_empty: bool = key(True, "a transcript without a word: try one further provider")
-    separate_streams: bool = key(True, "use each participant's own audio stream")
+    fallback_on_empty: bool | None = key(None, "the short form of `empty` in [quality]")
+    separate_streams: bool | None = key(
+        None, "use each participant's own audio stream: the short form of diarization"
+    )
     poll_only: bool = key(False, "receive no webhooks and ask Recall instead")
     reconcile: Annotated[bool, AfterValidator(_with_webhooks)] = key(
         True, "take up what Recall lists as done and no webhook told of"
@@ -237,6 +278,19 @@ class PolicyTables(Table):
     )
     prune_stored: bool = key(False, "finished transcripts that are stored here may be deleted at Recall")
     search: bool = key(True, "keep an index of what was said, beside or in the database")
+    shadow: Annotated[ShadowTable, AfterValidator(_with_providers)] = key(
+        ShadowTable(), "a share of the recordings by further providers, to compare with"
+    )
+    quality: Annotated[QualityTable, AfterValidator(_as_short_form)] = key(
+        QualityTable(), "what follows from each verdict on a transcript"
+    )
+    intent: Annotated[IntentTable, AfterValidator(agreed)] = key(
+        IntentTable(), "what is wanted of a transcript"
+    )
+    rules: list[RuleTable] = key([], "what is wanted otherwise, for which recordings; the first that matches")
+    generation: dict[Annotated[str, AfterValidator(_of_a_named_provider)], Generation] = key(
+        {}, "in which form a provider reads its options: auto, recall (Recall's own, older), vendor"
+    )
     select: SelectTable = key(SelectTable(), "which recordings")
     api: ApiTable = key(ApiTable(), "what /v1 allows")
     webhooks: WebhookTables = key({}, "who is told what became of a recording")
@@ -248,13 +302,16 @@ class PolicyTables(Table):
     def policy(self, *, time_scale: float) -> Policy:
         """What core decides by; keys that it knows by the same name are passed on as they are."""
         names = {field.name for field in fields(Policy)} & type(self).model_fields.keys()
-        options = {**_BUILT_IN_OPTIONS, **self.options}
+        options = self.options
         by_itself_s = Durations().poll_every_s if self.poll_only else Durations().first_ask_s
         durations = Durations(
             first_ask_s=self.patience_s or by_itself_s, give_up_s=self.give_up_after_h * 3600
         )
         made = {
             "providers": tuple(ProviderChoice(name, options.get(name, {})) for name in self.providers),
+            "intent": self.intent.intent(self.separate_streams),
+            "rules": tuple(rule.rule(options, self.attempts) for rule in self.rules),
+            "generations": {name: form for name, form in self.generation.items() if form != "auto"},
             "formats": tuple(dict.fromkeys(self.formats)),
             "attempts": self.attempts or min(len(self.providers), CEILING),
             "select": Selection(
@@ -264,12 +321,21 @@ class PolicyTables(Table):
                 minimum_duration_s=self.select.minimum_duration_s,
             ),
             "durations": durations.scaled(time_scale),
+            "quality": self._quality(),
             "results_kept_s": self.retention.results_days * 86_400 / time_scale,
             "rows_kept_s": self.retention.rows_days * 86_400 / time_scale,
             "delete_at_recall": self.retention.delete_at_recall,
+            "shadow_percent": self.shadow.percent,
+            "shadow_providers": tuple(dict.fromkeys(self.shadow.providers)),
             "prices": self.cost.prices(),
         }
         return Policy(**{name: getattr(self, name) for name in names} | made)
+
+    def _quality(self) -> Quality:
+        said = self.quality.model_dump()
+        if self.fallback_on_empty is False and "empty" not in self.quality.model_fields_set:
+            said["empty"] = "accept"
+        return Quality(**said)
 
 
 def read_policy(path: Path | None, *, order: str | None, problem: Say, warn: Say) -> PolicyTables:
@@ -287,7 +353,8 @@ def read_policy(path: Path | None, *, order: str | None, problem: Say, warn: Say
         problem(f"AFTERWORD_POLICY: there is no file {name}; write one or unset the variable.")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         problem(f"The policy file {name} cannot be read: {error}.")
-    context = {"warn": warn, "in_file": _list(tables.get("providers"))}
+    in_file = [*_list(tables.get("providers")), *named_in(tables.get("rules"))]
+    context = {"warn": warn, "in_file": in_file}
     if order is not None:
         tables["providers"] = [part.strip() for part in order.split(",") if part.strip()]
     context["providers"] = _list(tables.get("providers"))

@@ -27,11 +27,19 @@ MAX_BYTES = 1_000_000
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _T = TypeVar("_T")
+# Of a newer program: passed over.
+_FINDINGS = {v.value: v for v in Verdict} | dict.fromkeys((Verdict.SPOKEN, Verdict.EMPTY, Verdict.UNREADABLE))
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Fields by the same name in the file and here.
 _TEXTS = ("workspace", "recording_id", "transcript_id", "provider")
 _COUNTS = ("turns", "words", "spoken_words", "speakers")
-_KINDS: Mapping[type, str] = {str: "a text", int: "a count", list: "a list", dict: "an object"}
+_KINDS: Mapping[type, str] = {
+    str: "a text",
+    bool: "true or false",
+    int: "a count",
+    list: "a list",
+    dict: "an object",
+}
 
 
 class ManifestUnreadable(AfterwordError):
@@ -40,11 +48,16 @@ class ManifestUnreadable(AfterwordError):
 
 @dataclass(frozen=True, slots=True)
 class AttemptLine:
-    """One paid attempt and how it ended, in the words of the state machine."""
+    """
+    One paid attempt and how it ended, in the words of the state machine. `left_out`: parts of the intent that
+    its provider was not told; `changed`: sentences, what it was told otherwise. Where empty, not in the file.
+    """
 
     ordinal: int
     provider: str
     state: str
+    left_out: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +83,10 @@ class Manifest:
         created_at: Aware. Fixed by the caller, so that writing again gives the same bytes.
         files: All of them except the manifest. With the summary `UNREAD`: `transcript.json` alone.
         started_at: When the recording began, aware; None where not known, and then not in the file.
+        finding: In what it falls short, beside what the summary says; None: in nothing.
         superseded_by: Of a candidate that did not become the result: the transcript that did. None for
             the result itself, and then not in the file.
+        is_adopted: Another system had asked for the transcript, and paid for it; `adopted`, only where true.
     """
 
     workspace: str
@@ -86,6 +101,13 @@ class Manifest:
     files: tuple[StoredFile, ...]
     superseded_by: str | None = None
     started_at: datetime | None = None
+    is_adopted: bool = False
+    finding: Verdict | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """As it is written."""
+        return self.finding or self.summary.verdict
 
     def is_about(self, recording_id: str, transcript_id: str) -> bool:
         """Whether this describes that transcript: a folder copied by hand may hold another's manifest."""
@@ -107,10 +129,10 @@ def build_manifest(manifest: Manifest) -> bytes:
         **{name: getattr(manifest, name) for name in _TEXTS},
         "bot_id": manifest.bot_id,
         "metadata": dict(manifest.metadata),
-        "attempts": [asdict(line) for line in sorted(manifest.attempts, key=attrgetter("ordinal"))],
+        "attempts": [_attempt(line) for line in sorted(manifest.attempts, key=attrgetter("ordinal"))],
         "language": summary.language,
         "languages": [{"code": code, "words": words} for code, words in summary.languages],
-        "verdict": str(summary.verdict),
+        "verdict": str(manifest.verdict),
         "counts": {name: getattr(summary, name) for name in _COUNTS},
         "duration_ms": summary.duration_ms,
         "created_at": _iso(manifest.created_at),
@@ -121,6 +143,8 @@ def build_manifest(manifest: Manifest) -> bytes:
     }
     if manifest.started_at is not None:
         document["started_at"] = _iso(manifest.started_at)
+    if manifest.is_adopted:
+        document["adopted"] = True
     if manifest.superseded_by is not None:
         document["superseded_by"] = manifest.superseded_by
     # ASCII escapes: metadata is arbitrary text, and half a surrogate pair must not stop a paid result.
@@ -149,7 +173,13 @@ def parse_manifest(content: bytes) -> Manifest:
         bot_id=_optional(document, "bot_id", str),
         metadata=_read(document, "metadata", dict),
         attempts=tuple(
-            AttemptLine(_read(line, "ordinal", int), _read(line, "provider", str), _read(line, "state", str))
+            AttemptLine(
+                _read(line, "ordinal", int),
+                _read(line, "provider", str),
+                _read(line, "state", str),
+                tuple(_optional(line, "left_out", list) or ()),
+                tuple(_optional(line, "changed", list) or ()),
+            )
             for line in _read(document, "attempts", list)
         ),
         summary=_summary(document),
@@ -157,6 +187,8 @@ def parse_manifest(content: bytes) -> Manifest:
         files=tuple(_file(name, file) for name, file in _read(document, "files", dict).items()),
         superseded_by=_optional(document, "superseded_by", str),
         started_at=_time(document, "started_at") if document.get("started_at") is not None else None,
+        is_adopted=document.get("adopted") is not None and _read(document, "adopted", bool),
+        finding=_FINDINGS.get(_read(document, "verdict", str)),
     )
     if not all(value is None or isinstance(value, str) for value in manifest.metadata.values()):
         raise ManifestUnreadable("metadata: not texts")
@@ -164,6 +196,10 @@ def parse_manifest(content: bytes) -> Manifest:
     if is_unread and (manifest.summary != UNREAD or [file.name for file in manifest.files] != [RAW]):
         raise ManifestUnreadable("verdict: unreadable, and yet something was read")
     return manifest
+
+
+def _attempt(line: AttemptLine) -> dict[str, Any]:
+    return {name: value for name, value in asdict(line).items() if value != ()}
 
 
 def _summary(document: Any) -> Summary:

@@ -11,10 +11,16 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """Whether anything was said, and whether that can be told."""
+    """What a transcript is worth. How those from DISORDERED on are found: `app.transcripts.quality`."""
 
     SPOKEN = "spoken"
     EMPTY = "empty"  # no word with visible text; a legitimate result, not a failure
+    SILENT = "silent"  # empty, and by the recording's own timeline there was no speech
+    DISORDERED = "disordered"
+    THIN = "thin"
+    ONE_SPEAKER_OF_MANY = "one_speaker_of_many"
+    CUT_OFF = "cut_off"
+    WRONG_LANGUAGE = "wrong_language"
     UNREADABLE = "unreadable"  # the bytes are no transcript; they alone are stored
 
 

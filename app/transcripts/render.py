@@ -6,7 +6,7 @@ its speakers have in the end.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import BinaryIO, TextIO
@@ -41,6 +41,7 @@ def render(
     *,
     started_at: datetime | None = None,
     roster: Roster | None = None,
+    each: Callable[[Turn], None] | None = None,
 ) -> Summary:
     """
     Write a transcript in several formats.
@@ -51,6 +52,7 @@ def render(
             Left open; not flushed. None at all is fine: then only the counting is done.
         started_at: When the recording began, aware, where that is known.
         roster: What `read_roster` made of this source, where names of participants were added to it.
+        each: Called with every entry read, in the order of the file.
 
     Returns:
         What was counted. The same source and roster give the same files and the same summary.
@@ -64,7 +66,7 @@ def render(
     builder = SentenceBuilder(roster or read_roster(source))
     renderers = _renderers([format_(out, started_at) for format_, out in formats])
     tally = _Tally()
-    for sentence in _sentences(source, builder, tally):
+    for sentence in _sentences(source, builder, tally, each or _pass_by):
         tally.turns += sentence.starts_turn
         for renderer in renderers:
             renderer.sentence(sentence)
@@ -80,8 +82,15 @@ def _renderers(made: Sequence[Renderer | CueWriter]) -> list[Renderer]:
     return [*others, Subtitles(of_cues)] if of_cues else others
 
 
-def _sentences(source: BinaryIO, builder: SentenceBuilder, tally: _Tally) -> Iterator[Sentence]:
+def _pass_by(_turn: Turn) -> None:
+    """Of an entry nothing but what is counted is wanted."""
+
+
+def _sentences(
+    source: BinaryIO, builder: SentenceBuilder, tally: _Tally, each: Callable[[Turn], None]
+) -> Iterator[Sentence]:
     for turn in read_turns(source):
+        each(turn)
         spoken = [parts for word in turn.words if (parts := words_of(word))]
         tally.add(turn, spoken_words=len(spoken))
         if spoken:

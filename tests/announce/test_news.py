@@ -33,10 +33,10 @@ COMPLETED, FAILURE, FLAGGED = "transcription.completed", "transcription.failed",
         (FETCHING, FAILED, [FAILURE]),
         (FAILED, STORED, [COMPLETED]),  # late, and welcome
         (STORED, replace(STORED, current="t2"), [COMPLETED]),
-        (FETCHING, replace(STORED, verdict="thin"), [COMPLETED, FLAGGED]),
+        (FETCHING, replace(STORED, verdict="thin", is_flagged=True), [COMPLETED, FLAGGED]),
         (STORED, replace(STORED, superseded=("t0",)), []),
         (FAILED, replace(FAILED, detail="more"), []),
-        (FETCHING, replace(FETCHING, empty_candidate="t1"), []),  # held while another provider is asked
+        (FETCHING, replace(FETCHING, candidate="t1"), []),  # held while another provider is asked
         (FETCHING, replace(FETCHING, phase=Phase.SKIPPED), []),
         (STORED, replace(STORED, phase=Phase.ERASED), []),
         (FETCHING, FETCHING, []),

@@ -18,6 +18,7 @@ from app.core.commands import AskRecording, Command, CreateTranscript, LookUpTra
 from app.core.events import RecordingCondition
 from app.core.policy import Order
 from app.core.state import Phase, Transcription
+from app.recall.providers import BY_VENDOR
 from tests.api.stage import WORKSPACE, Stage, open_stage
 
 
@@ -109,21 +110,36 @@ def test_an_intent_holds_for_its_fallbacks_and_leaves_out_who_lacks_the_language
     recording = str(uuid.uuid4())
     order = {"language": "jpn", "diarization": False, "provider": "assemblyai"}
     assert stage.order(recording, order).status_code == 201
-    assert state(stage, recording).intent == Order(
-        "ja", False, "assembly_ai_async", ("recallai_async", "assembly_ai_async", "deepgram_async")
-    )
+    assert state(stage, recording).intent == Order("ja", False, "assembly_ai_async")
     galician = str(uuid.uuid4())
-    assert stage.order(galician, {"language": "gl", "provider": "assemblyai"}).status_code == 201
-    assert state(stage, galician).intent.able == ("assembly_ai_async",)
+    assert stage.order(galician, {"language": "gl"}).status_code == 201
+    stage.happens(galician, events.RecordingDone(stage.store.now()))
+    stage.happens(galician, events.Listed(stage.store.now(), 0))
+    stage.happens(galician, events.RecordingAsked(stage.store.now(), RecordingCondition.DONE))
+    assert CreateTranscript(1, "assembly_ai_async") in pending(stage, galician)
+
+
+@pytest.mark.parametrize("provider", sorted(BY_VENDOR))
+def test_each_provider_is_told_a_language_that_it_has(stage: Stage, provider: str) -> None:
+    assert stage.order(str(uuid.uuid4()), {"language": "de-CH", "provider": provider}).status_code == 201
+
+
+def test_a_language_that_no_provider_can_be_told_is_refused_with_the_reason(stage: Stage) -> None:
+    answer = stage.order(str(uuid.uuid4()), {"language": "gl", "provider": "recallai"})
+    error = answer.json["error"]
+    assert (answer.status_code, error["code"]) == (422, "unsupported_language")
+    assert "assembly_ai_async" in error["message"]
+    answer = stage.order(str(uuid.uuid4()), {"language": "tlh"})
+    assert (answer.status_code, answer.json["error"]["code"]) == (422, "unsupported_language")
 
 
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        ({"provider": "elevenlabs", "language": "de"}, "not_yet"),
+        ({"provider": "rev", "language": "auto"}, "unsupported_language"),
         ({"provider": "nobody"}, "unsupported_provider"),
         ({"provider": "deepgram_streaming"}, "unsupported_provider"),
-        ({"language": "gl"}, "unsupported_language"),
+        ({"language": "tlh"}, "unsupported_language"),
         ({"language": "no language"}, "unsupported_language"),
         ({"language": "\ud800"}, "unsupported_language"),
         ({"language": 3}, "invalid_request"),
@@ -178,7 +194,7 @@ def test_an_idempotency_key_repeats_the_answer_and_refuses_another_request(stage
 def test_a_request_that_was_refused_may_be_sent_again_under_its_key(stage: Stage) -> None:
     recording = str(uuid.uuid4())
     key = {"Idempotency-Key": "order-2"}
-    assert stage.order(recording, {"language": "gl"}, headers=key).status_code == 422
+    assert stage.order(recording, {"language": "tlh"}, headers=key).status_code == 422
     assert stage.order(recording, {"language": "de"}, headers=key).status_code == 201
 
 

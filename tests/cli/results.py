@@ -28,8 +28,10 @@ def stored(
     formats: tuple[str, ...] = EARLIER,
     turns: Sequence[object] = (),
     recording: str | None = None,
+    provider: str = FIRST,
+    ordinal: int | None = None,
 ) -> tuple[str, Path]:
-    """A recording whose transcript has these formats, and its folder."""
+    """A recording whose transcript has these formats, and its folder. Without an ordinal it is adopted."""
     recording, tid, at = recording or home.hears(), str(uuid.uuid4()), home.store.now()
     folder = Path(home.settings.storage_url.removeprefix("file://")) / WORKSPACE / recording / tid
     folder.mkdir(parents=True)
@@ -41,15 +43,15 @@ def stored(
         summary = render(io.BytesIO((folder / "transcript.json").read_bytes()), outputs)
     files = tuple(described(path) for path in sorted(folder.iterdir()))
     manifest = Manifest(
-        WORKSPACE, recording, tid, None, {}, FIRST, (), summary, datetime(2026, 11, 20, tzinfo=UTC), files
+        WORKSPACE, recording, tid, None, {}, provider, (), summary, datetime(2026, 11, 20, tzinfo=UTC), files
     )
     (folder / "manifest.json").write_bytes(build_manifest(manifest))
-    home.happens(recording, events.TranscriptDone(at, tid))
+    home.happens(recording, events.TranscriptDone(at, tid, ordinal))
     names = (*(file.name for file in files), "manifest.json")
     row = ArtifactRow(
-        WORKSPACE, recording, tid, None, FIRST, "spoken", "en", f"{WORKSPACE}/{recording}/{tid}", names
+        WORKSPACE, recording, tid, ordinal, provider, "spoken", "en", f"{WORKSPACE}/{recording}/{tid}", names
     )
-    event = events.Stored(at, tid, FIRST, "en", is_empty=False)
+    event = events.Stored(at, tid, provider, "en", is_empty=False)
     home.service.advance(WORKSPACE, recording, event, Source(by="worker"), artifact=row)
     assert home.store.load(WORKSPACE, recording).transcription.phase is Phase.STORED
     return recording, folder

@@ -182,7 +182,7 @@ def test_json_says_bot_metadata_title_verdict_and_what_was_paid(home: Home) -> N
         assert told["verdict"] is None
         assert told["reason"] == "all_providers_failed"
         assert told["files"] == []
-        keys = {"ordinal", "provider", "state", "transcript_id", "error", "is_paid", "cost"}
+        keys = {"ordinal", "provider", "state", "transcript_id", "error", "is_paid", "is_beside", "cost"}
         assert all(attempt.keys() == keys for attempt in told["attempts"])
         assert [a["is_paid"] for a in told["attempts"]] == [False, True, True]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.core.circuit_breaker import FAILURE_THRESHOLD, LONGEST
 from app.core.commands import AskTranscript, CreateTranscript
+from app.orchestrator.provider_forms import KnownForm
 from app.orchestrator.records import PauseSubject, SendOutcome
 from tests.contract.conftest import AnyStore, Place
 from tests.contract.store_builders import RECORDING, WORKSPACE, at_once, begin, claim
@@ -37,6 +40,21 @@ def fail_probe(store: AnyStore, *, open_for_s: float) -> None:
 
 
 # -- providers -------------------------------------------------------------------------------------
+
+
+def test_what_is_known_of_a_form_is_changed_by_one_caller_at_a_time_and_loaded(store: AnyStore) -> None:
+    def hold(name: str) -> KnownForm:
+        return store.update_form(WORKSPACE, P, lambda known, now: known.held(name, now=now, hold_s=60))
+
+    seen = [known for known in at_once(hold, "abcdefgh") if isinstance(known, KnownForm)]
+    assert (len(seen), len({known.held_by for known in seen})) == (8, 1)
+    learned = store.update_form(WORKSPACE, P, lambda known, now: known.accepted("recall"))
+    gone = store.update_form(WORKSPACE, P, lambda known, now: known.without_model("m", now=now, for_s=9))
+    assert gone == replace(learned, refused_models=("m",), models_until=gone.models_until)
+    assert store.load(WORKSPACE, "any").forms == {P: gone}
+    assert store.load("other", "any").forms == {}
+    store.clock_offset_s += 10
+    assert store.load(WORKSPACE, "any").forms == {P: replace(gone, refused_models=())}
 
 
 def test_some_failures_in_a_row_open_one_provider_and_only_that_one(store: AnyStore) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.core.absence import Absence, lasting
 from app.core.durations import Durations, growing
 from app.core.policy import (
     Policy,
@@ -11,7 +12,7 @@ from app.core.policy import (
     Selection,
     why_not_selected,
 )
-from app.core.state import Absence, Attempt, AttemptStatus, PendingTranscript, Transcription, lasting
+from app.core.state import Attempt, AttemptStatus, PendingTranscript, Transcription
 from app.recall.http_exchange import HttpTimeouts
 
 BARE = Transcription("default", "r-1")

@@ -26,6 +26,7 @@ from app.core.commands import (
 )
 from app.core.durations import Durations
 from app.core.policy import Policy, ProviderChoice, Selection, why_not_selected
+from app.core.quality import Quality
 from app.core.rules_create import why_not_send
 from app.core.seen import FailureCause, Seen, TranscriptStatus
 from app.core.state import Phase, Transcription
@@ -252,7 +253,7 @@ def test_a_retry_takes_up_one_attempt_though_two_were_never_paid(second: str) ->
 
 
 def test_a_manifest_that_cannot_be_written_for_a_day_fails_by_name_and_retry_writes_it() -> None:
-    d = Dialogue(replace(built_in(), fallback_on_empty=False))
+    d = Dialogue(replace(built_in(), quality=Quality(empty="accept")))
     d.told(ev.RecordingDone(0))
     d.attempt_runs(1, T1)
     d.told(ev.TranscriptDone(1, T1, 1))
@@ -271,7 +272,7 @@ def test_an_empty_result_whose_one_further_provider_fails_is_still_a_result() ->
     assert (d.phase, d.state.current, d.state.verdict) == (Phase.STORED, T1, "empty")
 
 
-@pytest.mark.parametrize("policy", [built_in(), replace(built_in(), fallback_on_empty=False)])
+@pytest.mark.parametrize("policy", [built_in(), replace(built_in(), quality=Quality(empty="accept"))])
 def test_a_short_silent_recording_or_a_thrifty_policy_pays_no_second_provider(policy: Policy) -> None:
     d = Dialogue(policy)
     d.told(ev.RecordingDone(0))
@@ -642,7 +643,7 @@ def test_a_download_that_is_another_page_each_time_ends_after_a_day() -> None:
 
 
 def test_a_manifest_whose_command_crashes_again_and_again_ends_by_a_name() -> None:
-    d = Dialogue(replace(built_in(), fallback_on_empty=False))
+    d = Dialogue(replace(built_in(), quality=Quality(empty="accept")))
     d.told(ev.RecordingDone(0))
     d.attempt_runs(1, T1)
     d.told(ev.TranscriptDone(1, T1, 1))

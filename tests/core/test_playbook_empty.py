@@ -19,6 +19,7 @@ from app.core.commands import (
     PublishTranscript,
 )
 from app.core.machine import is_wanted
+from app.core.quality import Quality
 from app.core.state import Phase
 from tests.core.playbook import (
     HOUR,
@@ -104,7 +105,7 @@ def test_an_empty_transcript_is_the_result_after_all_when_the_one_that_could_not
 def test_an_empty_transcript_beside_a_create_without_an_answer_is_no_result() -> None:
     d = silent_then_asked_again()
     d.told(ev.WaitEnded(30 * HOUR, "ask_transcript", "http_418", transcript_id=T2))
-    assert (d.phase, d.state.empty_candidate, d.statuses()) == (Phase.FAILED, T1, ["empty", "running"])
+    assert (d.phase, d.state.candidate, d.statuses()) == (Phase.FAILED, T1, ["empty", "running"])
     assert d.told(ev.RetryAsked(31 * HOUR, 0)) == (AskTranscript(T2),)
 
 
@@ -119,7 +120,7 @@ def test_the_length_is_asked_for_when_the_attempt_beside_an_empty_transcript_fai
 
 
 def test_an_empty_transcript_that_comes_while_another_is_published_waits_for_it() -> None:
-    d = Dialogue(replace(built_in(), fallback_on_empty=False))
+    d = Dialogue(replace(built_in(), quality=Quality(empty="accept")))
     d.told(ev.RecordingDone(0))
     d.attempt_runs(1, T1)
     d.told(ev.TranscriptDone(1, T1, 1))
@@ -141,7 +142,7 @@ def test_an_attempt_that_waits_to_be_sent_goes_on_after_an_empty_transcript_of_a
 
 
 def test_nothing_is_asked_about_a_silent_meeting_once_it_is_stored() -> None:
-    d = Dialogue(replace(built_in(), fallback_on_empty=False))
+    d = Dialogue(replace(built_in(), quality=Quality(empty="accept")))
     d.told(ev.RecordingDone(0))
     d.attempt_runs(1, T1)
     d.told(ev.TranscriptDone(1, T1, 1))
@@ -150,7 +151,7 @@ def test_nothing_is_asked_about_a_silent_meeting_once_it_is_stored() -> None:
 
 
 def test_another_partys_transcript_that_cannot_be_stored_does_not_end_what_is_being_published() -> None:
-    d = Dialogue(replace(built_in(), fallback_on_empty=False))
+    d = Dialogue(replace(built_in(), quality=Quality(empty="accept")))
     d.told(ev.RecordingDone(0))
     d.attempt_runs(1, T1)
     d.told(ev.TranscriptDone(1, T1, 1))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from app.core import commands, events, state
+from app.core.absence import Absence
 from app.core.commands import (
     AskRecording,
     AskTranscript,
     AwaitProvider,
+    BeginExtra,
     Command,
     CreateTranscript,
     DeleteAtRecall,
@@ -19,7 +21,7 @@ from app.core.commands import (
     PublishTranscript,
     RenderTranscript,
 )
-from app.core.state import Absence, AtRecall, Attempt, AttemptStatus, PendingTranscript, Phase, Transcription
+from app.core.state import AtRecall, Attempt, AttemptStatus, PendingTranscript, Phase, Transcription
 
 COMMANDS: list[tuple[Command, str, str, str]] = [
     (
@@ -54,6 +56,7 @@ COMMANDS: list[tuple[Command, str, str, str]] = [
     (EraseResults(), "erase_results", "erase_results", "delete what is kept here"),
     (DeleteAtRecall(), "delete_at_recall", "delete_at_recall", "delete at Recall what is ours there"),
     (AwaitProvider(), "await_provider", "await_provider", "wait for a provider to come back"),
+    (BeginExtra(), "begin_extra", "begin_extra", "begin a further transcript beside the result"),
 ]
 _BY_KIND = pytest.mark.parametrize(
     ("command", "kind", "key", "sentence"), COMMANDS, ids=[f"{key}" for _, _, key, _ in COMMANDS]
@@ -186,6 +189,22 @@ def test_a_state_of_version_1_is_read_by_the_names_it_had() -> None:
     assert (read.recording_asks, read.looks_for_others) == (3, 3)
     assert state.from_record({**first, "version": 2}).recording_wait_since == 0.0
     assert read.without_waits() == FULL
+
+
+def test_a_candidate_of_version_2_was_an_empty_one() -> None:
+    record = {
+        "version": 2,
+        "workspace": "w",
+        "recording_id": "r",
+        "phase": "creating",
+        "empty_candidate": "t-1",
+        "attempts_at_empty_candidate": 1,
+        "extra": {"ordinal": 2, "completed_at": 5.0, "empty_candidate": "t-0", "intent": {}},
+    }
+    read = state.from_record(record)
+    assert (read.candidate, read.candidate_verdict, read.attempts_at_candidate) == ("t-1", "empty", 1)
+    assert read.extra is not None
+    assert read.extra.candidate == "t-0"
 
 
 def test_a_command_of_version_1_is_read_by_the_names_it_had() -> None:

@@ -9,6 +9,7 @@ import pytest
 from app.core import events as ev
 from app.core.machine import decide
 from app.core.policy import Policy, ProviderChoice, Selection
+from app.core.quality import Quality
 from app.core.rules_create import why_no_further, why_not_send
 from app.core.state import Attempt, AttemptStatus, Phase, Transcription
 
@@ -77,14 +78,14 @@ def test_a_repetition_under_the_same_key_is_not_asked_again() -> None:
         (after(AttemptStatus.SILENT, AttemptStatus.FAILED), 3, POLICY, None),
         (after(AttemptStatus.SILENT, AttemptStatus.REFUSED), 3, POLICY, "on_silence"),
         (after(AttemptStatus.FAILED, AttemptStatus.SILENT), 2, POLICY, None),  # of the attempts before it
-        (after(AttemptStatus.EMPTY, empty_candidate="t-1"), 2, POLICY, None),
+        (after(AttemptStatus.EMPTY, candidate="t-1"), 2, POLICY, None),
         (
-            after(AttemptStatus.EMPTY, empty_candidate="t-1"),
+            after(AttemptStatus.EMPTY, candidate="t-1"),
             2,
-            replace(POLICY, fallback_on_empty=False),
-            "fallback_on_empty",
+            replace(POLICY, quality=Quality(empty="accept")),
+            "quality.empty",
         ),
-        (after(AttemptStatus.FAILED), 2, replace(POLICY, fallback_on_empty=False), None),
+        (after(AttemptStatus.FAILED), 2, replace(POLICY, quality=Quality(empty="accept")), None),
     ],
 )
 def test_the_setting_because_of_which_no_further_attempt_is_made(

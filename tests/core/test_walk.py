@@ -105,6 +105,22 @@ def test_a_send_happens_only_while_creating_with_nothing_open_and_nothing_pendin
     assert sends > 5
 
 
+def test_beside_a_candidate_one_attempt_is_paid_at_most_and_only_where_its_verdict_calls_for_it(
+    transitions: list[Transition], cast: Cast
+) -> None:
+    second = 0
+    for before, event, _, _, decision in transitions:
+        state = before.state
+        if not isinstance(event, ev.Sending) or decision.ignored or state.candidate is None:
+            continue
+        if state.attempt_of(ordinal=event.ordinal) is None:  # claimed because of it
+            second += 1
+            assert cast.policy.quality.calls_for_another(state.candidate_verdict)
+            assert len(state.attempts) <= state.attempts_at_candidate
+            assert not state.superseded
+    assert (second > 5) is (cast.has_empties and len(cast.policy.providers) > 1)
+
+
 def test_a_new_key_is_taken_only_after_a_definite_answer_or_the_long_wait(
     transitions: list[Transition],
 ) -> None:
@@ -175,7 +191,7 @@ def test_a_stored_transcription_stays_stored(transitions: list[Transition]) -> N
     stored = [
         after
         for before, event, _, after, _ in transitions
-        if before.state.phase is Phase.STORED and not isinstance(event, ev.ExtraOrdered)
+        if before.state.phase is Phase.STORED and not isinstance(event, ev.ExtraOrdered | ev.ExtraDue)
     ]
     assert len(stored) > 100
     assert {after.state.phase for after in stored} - {Phase.ERASED} == {Phase.STORED}
@@ -195,6 +211,7 @@ def test_from_an_erased_recording_nothing_leads_back_and_nothing_is_paid(
         known = {a.ordinal for a in before.state.attempts}
         assert {a.ordinal for a in after.state.attempts} == known, event
         assert (after.state.current, after.state.pending_transcripts) == (None, ())
+        assert (after.state.extra, after.state.waiting_extras) == (None, ())
         is_left = after.state.is_kept_here, after.state.to_delete is not None
         keys = {c.key for c in after.pending}
         assert is_left == ("erase_results" in keys, "delete_at_recall" in keys)
@@ -212,13 +229,16 @@ def test_an_extra_costs_one_attempt_at_most_and_takes_nothing_from_the_result(
         was, now = before.state, after.state
         if was.extra is None:
             if now.extra is not None:
-                assert isinstance(event, ev.ExtraOrdered)
+                assert isinstance(event, ev.ExtraOrdered | ev.ExtraDue)
                 assert was.phase is Phase.STORED
                 assert not [a for a in was.attempts if a.status in OPEN]
-                assert event.order not in was.orders
+                assert not isinstance(event, ev.ExtraOrdered) or event.order not in was.orders
             continue
         if isinstance(event, ev.Sending) and decision.ignored is None:
             assert event.ordinal == was.extra.ordinal
+        if isinstance(event, ev.EraseAsked):
+            continue
+        assert was.outward.phase is Phase.STORED or not was.extra.is_beside
         if now.extra is not None:
             assert (now.current, now.verdict) == (was.current, was.verdict)
             continue
@@ -226,9 +246,25 @@ def test_an_extra_costs_one_attempt_at_most_and_takes_nothing_from_the_result(
         assert not [a for a in now.attempts if a.is_unsent], "an attempt that is paid for later"
         is_new = now.current != was.current
         assert not is_new or (isinstance(event, ev.Stored) and not event.is_empty)
+        assert not (is_new and was.extra.is_beside), "one to compare with became the result"
         assert is_new or now.verdict == was.verdict
         ends["new" if is_new else "as before"] += 1
-    assert (min(ends["new"], ends["as before"]) > 5) is bool(cast.extras)
+    assert (ends["new"] > 5) is bool(cast.extras)
+    assert (ends["as before"] > 5) is bool(cast.most_extras)
+
+
+def test_what_is_only_to_compare_with_never_becomes_the_result(
+    transitions: list[Transition], cast: Cast
+) -> None:
+    """Whenever its words come: while it is under way, after it was given up."""
+    stored = 0
+    for before, event, _, after, decision in transitions:
+        line = before.state.attempt_of(transcript_id=getattr(event, "transcript_id", None) or "none")
+        is_beside = line is not None and before.state.is_beside(line)
+        if isinstance(event, ev.Stored) and is_beside and decision.ignored is None:
+            stored += 1
+            assert (after.state.current, after.state.verdict) == (before.state.current, before.state.verdict)
+    assert (stored > 5) is bool(cast.besides or cast.policy.shadow_providers)
 
 
 def test_a_finished_asynchronous_transcript_is_always_taken_up(transitions: list[Transition]) -> None:

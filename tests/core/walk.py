@@ -15,10 +15,12 @@ from typing import Any
 
 from app.core import events as ev
 from app.core import reasons
+from app.core.absence import Absence
 from app.core.commands import (
     AskRecording,
     AskTranscript,
     AwaitProvider,
+    BeginExtra,
     Command,
     CreateTranscript,
     DeleteAtRecall,
@@ -32,11 +34,11 @@ from app.core.commands import (
 from app.core.cost import MICROS, Cost, Prices
 from app.core.machine import Decision, decide
 from app.core.policy import Policy, ProviderChoice
+from app.core.quality import EMPTY, Quality
 from app.core.rules_create import why_not_send
 from app.core.seen import FailureCause, Seen, TranscriptStatus
 from app.core.state import (
     ENDS,
-    Absence,
     AtRecall,
     Attempt,
     AttemptStatus,
@@ -49,7 +51,7 @@ NOW = 1_000.0
 SOON = NOW + 700.0  # an absence has lasted, and a list may be read again
 LATE = NOW + 200_000.0
 BOTH = (ProviderChoice("a_async"), ProviderChoice("b_async"))
-OURS = {1: "ours-1", 2: "ours-2"}
+OURS = {1: "ours-1", 2: "ours-2", 3: "ours-3"}
 FOREIGN = "foreign"
 REALTIME = "realtime"
 INCURABLE = "zoom_captions_failure"
@@ -72,14 +74,20 @@ class Cast:
     has_commands_lost: bool = False
     has_looks: bool = True  # old news: Recall is looked at before a create
     has_empties: bool = True  # transcripts without a word, short recordings
+    has_shortfalls: bool = False  # transcripts whose words call for another provider, or are flagged
     has_waits_ended: bool = False  # a command put off for a day, a list that could not be read for as long
     has_forgotten: bool = True  # webhooks about attempts that this database does not know
     has_erasures: bool = False
     retries: tuple[int, ...] = ()  # budgets that a person names with a retry; 0: none
     has_orders: bool = False  # a program orders the transcription
     extras: tuple[str, ...] = ()  # orders of a further transcript beside the result
+    besides: tuple[str, ...] = ()  # the same, to compare with
     has_renders: bool = False  # a person asks for formats
     has_daily_budget: bool = False  # which may be reached before any claim
+
+    @property
+    def most_extras(self) -> int:
+        return len(self.extras) + len(self.besides) + len(self.policy.shadow_providers)
 
 
 CASTS = {
@@ -87,7 +95,19 @@ CASTS = {
         Policy(BOTH, 2), (REALTIME,), has_looks=False, has_empties=False, has_forgotten=False
     ),
     "one provider, captions beside": Cast(Policy(BOTH[:1], 1), (REALTIME,)),
-    "two providers, empty transcripts": Cast(Policy(BOTH, 2), has_looks=False, has_forgotten=False),
+    "two providers, transcripts that fall short": Cast(
+        Policy(BOTH, 2, quality=Quality(thin="fall-back")),
+        has_shortfalls=True,
+        has_looks=False,
+        has_forgotten=False,
+    ),
+    "one provider, another party, transcripts that fall short": Cast(
+        Policy(BOTH[:1], 1, quality=Quality(thin="fall-back", empty="flag")),
+        (FOREIGN,),
+        has_shortfalls=True,
+        has_looks=False,
+        has_forgotten=False,
+    ),
     "one provider, policy, room and service change": Cast(
         Policy(BOTH[:1], 1, at_limit="prune"), has_policy_changes=True, has_silences=True
     ),
@@ -157,6 +177,25 @@ CASTS = {
         has_empties=False,
         has_forgotten=False,
     ),
+    "one provider, one to compare with": Cast(
+        Policy(BOTH[:1], 1), besides=("c",), has_looks=False, has_forgotten=False
+    ),
+    "one provider, a shadow, our own faults": Cast(
+        Policy(BOTH[:1], 1, shadow_percent=100.0, shadow_providers=("b_async",)),
+        has_our_faults=True,
+        has_waits_ended=True,
+        has_looks=False,
+        has_empties=False,
+        has_forgotten=False,
+    ),
+    "one provider, an extra, erasures": Cast(
+        Policy(BOTH[:1], 1, delete_at_recall="transcript"),
+        extras=("o",),
+        has_erasures=True,
+        has_looks=False,
+        has_empties=False,
+        has_forgotten=False,
+    ),
     "one provider, a daily budget": Cast(
         Policy(BOTH[:1], 1, prices=Prices("USD", {"a_async": MICROS}, 1.0, 5 * MICROS)),
         has_daily_budget=True,
@@ -194,7 +233,7 @@ def webhooks(state: Transcription, cast: Cast) -> Iterator[ev.Event]:
         yield ev.DowntimeDetected(NOW)
     if cast.has_absences:
         yield ev.ClockStepped(NOW)
-    for ordinal in range(1, cast.policy.attempts + len(cast.extras) + 1):
+    for ordinal in range(1, cast.policy.attempts + cast.most_extras + 1):
         if not cast.has_forgotten and state.attempt_of(ordinal=ordinal) is None:
             continue
         yield ev.TranscriptDone(NOW, OURS[ordinal], ordinal)
@@ -235,6 +274,8 @@ def answers(state: Transcription, command: Command, cast: Cast) -> Iterator[ev.E
 def _other_answers(command: Command) -> Iterator[ev.Event]:
     if isinstance(command, AwaitProvider):
         yield from _awaited()
+    elif isinstance(command, BeginExtra):
+        yield ev.ExtraDue(NOW)
     elif isinstance(command, EraseResults):
         yield from (ev.ResultsErased(NOW), ev.ResultsErased(LATE))
     elif isinstance(command, DeleteAtRecall):
@@ -253,8 +294,9 @@ def _awaited() -> Iterator[ev.Event]:
 
 def _recording_answers(state: Transcription) -> Iterator[ev.Event]:
     yield from (ev.RecordingAsked(NOW, condition) for condition in ev.RecordingCondition)
-    if state.lacks_length:
+    if state.lacks_evidence:
         yield ev.RecordingAsked(NOW, ev.RecordingCondition.DONE, duration_s=20)
+        yield ev.RecordingAsked(NOW, ev.RecordingCondition.DONE, is_silent=True)
     yield ev.RecordingAsked(LATE, ev.RecordingCondition.NOT_DONE)
     yield ev.RecordingAsked(LATE, ev.RecordingCondition.UNKNOWN)
 
@@ -277,7 +319,7 @@ def _missing(tid: str) -> Iterator[ev.Event]:
 
 def before_the_send(state: Transcription, command: CreateTranscript, policy: Policy) -> ev.Event:
     """The claim, or what the policy of now has against it."""
-    unwanted = why_not_send(state, command.ordinal, command.provider, policy)
+    unwanted = why_not_send(state, command.ordinal, command.provider, policy.intended(state.intent))
     if unwanted is not None:
         return replace(unwanted, at=NOW)
     return ev.Sending(NOW, command.ordinal, command.provider, command.key_serial)
@@ -338,6 +380,12 @@ def _fetch_answers(tid: str, cast: Cast) -> Iterator[ev.Event]:
         yield ev.Stored(NOW, tid, "a_async", "en", is_empty=False)
         if cast.has_empties:
             yield ev.Stored(NOW, tid, "a_async", None, is_empty=True)
+        if cast.has_shortfalls:
+            thin = ev.Stored(NOW, tid, "a_async", "en", is_empty=False, finding="thin", is_provisional=True)
+            if tid != OURS[2]:  # of which it is enough that it is whole, or empty
+                yield thin
+            if cast.others:
+                yield replace(thin, finding="cut_off", is_provisional=False)
     yield ev.NotYet(NOW, tid)
     yield ev.NotYet(LATE, tid)
     yield ev.DownloadUnreadable(SOON, tid, "aa")
@@ -411,6 +459,11 @@ def forget(state: Transcription) -> Transcription:
         completed_at=None,
         erased_at=NOW if state.erased_at else None,
         detail=None,
+        candidate_verdict=state.candidate_verdict
+        if state.candidate and state.phase is not Phase.STORED
+        else EMPTY,
+        candidate_words=0,
+        is_flagged=False,  # told, and read by no rule
         language=None,
         provider=None,
         is_by_hand=False,  # asked about by `select` alone, and these policies select everything
@@ -484,6 +537,8 @@ def _by_hand(world: World, cast: Cast) -> Iterator[ev.Event]:
         yield ev.TranscriptionOrdered(NOW)
     if world.state.phase is Phase.STORED:
         yield from (ev.ExtraOrdered(NOW, order) for order in cast.extras)
+    if world.state.outward.phase is Phase.STORED:
+        yield from (ev.ExtraOrdered(NOW, order, is_beside=True) for order in cast.besides)
 
 
 def _troubles(command: Command, cast: Cast) -> Iterator[ev.Event]:

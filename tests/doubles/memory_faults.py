@@ -8,10 +8,12 @@ Part of `memory_store.MemoryStore`; the same promises as `sql.sends_and_rates`,
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 
 from app.adapters.sql.clock_steps import Reading, covered_s, judged
 from app.core.circuit_breaker import CircuitBreaker
+from app.orchestrator.provider_forms import Forms, KnownForm
 from app.orchestrator.records import EVERY_WORKSPACE, BootClock, Pause, PauseSubject
 from tests.doubles.memory_passes import MemoryPasses
 
@@ -29,6 +31,7 @@ class MemoryFaults(MemoryPasses):
         self.alive_at: float | None = None
         self.distances: dict[str, float] = {}  # see `clock_steps.Reading`
         self.steady_at = 0.0
+        self.forms: dict[tuple[str, str], KnownForm] = {}
         self.resumed_at = 0.0
 
     @abstractmethod
@@ -136,6 +139,18 @@ class MemoryFaults(MemoryPasses):
             return True
 
     # -- providers -------------------------------------------------------------------------------
+
+    def update_form(
+        self, workspace: str, provider: str, change: Callable[[KnownForm, float], KnownForm]
+    ) -> KnownForm:
+        with self._lock:
+            known = self.forms.get((workspace, provider), KnownForm())
+            self.forms[(workspace, provider)] = change(known, self.now())
+            return self.forms[(workspace, provider)]
+
+    def forms_of(self, workspace: str) -> Forms:
+        with self._lock:
+            return {p: f.at(self.now()) for (w, p), f in self.forms.items() if w == workspace}
 
     def record_result(self, workspace: str, provider: str, *, worked: bool, open_s: float) -> None:
         key = (workspace, provider)

@@ -70,7 +70,8 @@ class MemoryStore(MemoryInbox):
             pending = sorted(self._pending((workspace, recording_id)), key=lambda c: c.id)
             waits = tuple(replace(c.command, after_s=0.0) for c in pending)
             is_old = bool(known.version) and known.updated_at < self.resumed_at
-            return Loaded(known.transcription, known.version, waits, is_old)
+            forms = self.forms_of(workspace)
+            return Loaded(known.transcription, known.version, waits, is_old, forms=forms)
 
     def commit(
         self,

@@ -68,8 +68,7 @@ def play(place: Installation) -> Programme:
     with ThreadPoolExecutor(len(PLAYS)) as pool:
         hands = {name: pool.submit(by_hand, place) for name, by_hand in PLAYS.items()}
         for name, script in SCRIPTS.items():
-            kind = "silent" if script.get("transcripts") == ["empty", "empty"] else None
-            ids[name] = place.recall.record(kind=kind, **script)
+            ids[name] = place.recall.record(**script)
             time.sleep(0.05)
         ids |= {name: hand.result() for name, hand in hands.items()}
     place.wait_for_ends(*ids.values(), within_s=ENDS_WITHIN_S)

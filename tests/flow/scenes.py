@@ -61,8 +61,9 @@ SCRIPTS: Mapping[str, Mapping[str, Any]] = {
     "every provider fails, retried by hand": {"transcripts": [_FAILED] * 3},
     "first provider is refused": {"creates": ["refuse"]},
     "every provider is refused": {"creates": ["refuse"] * 3},
-    "empty twice": {"transcripts": ["empty", "empty"]},
-    "empty, then spoken": {"transcripts": ["empty"]},
+    "empty twice": {"transcripts": ["empty", "empty"], "kind": "standup"},
+    "empty, then spoken": {"transcripts": ["empty"], "kind": "standup"},
+    "a silent room": {"transcripts": ["empty"], "kind": "silent"},
     **{f"download: {name}": {"download": download} for name, download in ODD_DOWNLOADS.items()},
 }
 

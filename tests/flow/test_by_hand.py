@@ -8,6 +8,7 @@ import stat
 import pytest
 
 from tests.flow.programme import Programme, assert_whole
+from tests.flow.stage import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("programme"), pytest.mark.timeout(200)]
 
@@ -117,3 +118,31 @@ def test_every_file_is_the_owners_alone_and_nothing_half_is_left(programme: Prog
     for folder in folders:
         assert_whole(folder)
     assert list((programme.place.home / "scratch").glob("*")) == []
+
+
+def test_further_transcripts_are_paid_once_each_and_one_to_compare_with_is_no_result(
+    programme: Programme,
+) -> None:
+    place = programme.place
+    again, beside = place.recall.record(), place.recall.record()
+    place.wait_for_ends(again, beside, within_s=60)
+    done = place.afterword("retranscribe", again, "--provider", "deepgram", "--yes")
+    assert done.returncode == 0, done.stderr
+
+    before = place.show(beside)
+    order = ("compare", beside, "--providers", "recallai,deepgram,assemblyai", "--yes")
+    done = place.afterword(*order)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "This creates 2 paid transcripts" in done.stdout
+    after = place.show(beside)
+    assert (after["files"], after["completed_at"]) == (before["files"], before["completed_at"])
+    assert [(a["provider"], a["state"], a["is_beside"]) for a in after["attempts"]] == [
+        ("recallai_async", "done", False),
+        ("deepgram_async", "done", True),
+        ("assembly_ai_async", "done", True),
+    ]
+    assert place.afterword(*order).returncode == 0
+    assert place.recall.bill(beside)["billed"] == 3
+
+    wait_until(lambda: place.show(again)["provider"] == "deepgram_async", within_s=60, what="the new result")
+    assert place.recall.bill(again)["billed"] == 2

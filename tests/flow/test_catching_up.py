@@ -5,6 +5,7 @@ ones by hand with their number and cost named first; interrupted or not, nothing
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -86,6 +87,10 @@ def test_a_recording_with_somebody_elses_transcript_is_taken_up_and_costs_nothin
     assert unheard.place.recall.bill(recording)["create_posts"] == 1, "theirs"
     ((_, folder),) = unheard.place.stored(recording).items()
     assert_whole(folder)
+    shown = unheard.place.show(recording)
+    assert (shown["is_adopted"], shown["attempts"], shown["status"]) == (True, [], "completed")
+    theirs = json.loads((folder / "manifest.json").read_text("utf-8"))
+    assert (theirs["adopted"], theirs["provider"], theirs["attempts"]) == (True, shown["provider"], [])
 
 
 def test_a_recording_lost_later_is_found_by_a_later_shorter_pass(unheard: Unheard) -> None:

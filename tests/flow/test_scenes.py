@@ -158,6 +158,12 @@ def test_an_empty_result_falls_back_once_and_completes_as_empty(programme: Progr
     assert [a["state"] for a in shown["attempts"]] == ["empty", "empty"]
 
 
+def test_a_silent_room_is_paid_for_once(programme: Programme) -> None:
+    assert programme.bill("a silent room")["billed"] == programme.bill("a silent room")["create_posts"] == 1
+    shown = programme.show("a silent room")
+    assert (shown["status"], shown["verdict"], shown["text"]) == ("completed", "silent", "")
+
+
 def test_an_empty_result_gives_way_to_a_spoken_one(programme: Programme) -> None:
     assert programme.bill("empty, then spoken")["billed"] == 2
     shown = programme.show("empty, then spoken")

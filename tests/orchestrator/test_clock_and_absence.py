@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from app.core import events
-from app.core.state import Absence, Attempt, AttemptStatus, Phase, Transcription
+from app.core.absence import Absence
+from app.core.state import Attempt, AttemptStatus, Phase, Transcription
 from app.orchestrator.records import BootClock, Source
 from tests.orchestrator.list_stage import HOUR, Stage
 from tests.taking import take

@@ -82,6 +82,16 @@ def test_the_recording_itself_only_where_that_is_wanted(blobs: LocalBlobs) -> No
     assert recall.deleted == ["t1", "r"]
 
 
+def test_an_adopted_result_stays_at_recall_unless_the_recording_goes(blobs: LocalBlobs) -> None:
+    put_result(blobs, "r", "t9", {"transcript.json": b"[1]"})
+    adopted = replace(STORED, current="t9", processed_transcripts=("t9",))
+    recall = Recall((THEIRS,))
+    assert outcome(blobs, recall, adopted) == Happened(events.DeletedAtRecall(NOW))
+    assert recall.deleted == []
+    outcome(blobs, recall, replace(adopted, to_delete=AtRecall.RECORDING))
+    assert recall.deleted == ["r"]
+
+
 @pytest.mark.parametrize("harm", ["a file is changed", "a file is gone", "no manifest"])
 def test_nothing_is_deleted_unless_what_is_stored_here_is_whole(blobs: LocalBlobs, harm: str) -> None:
     folder = blobs.root / "default/r/t1"

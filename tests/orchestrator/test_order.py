@@ -2,57 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from app.core.commands import CreateTranscript
-from app.core.policy import Order, Processing
+from app.core.policy import Order, Processing, ProviderChoice
 from app.core.state import Transcription, from_record, to_record
-from app.orchestrator.effects.create_transcript import _order
-from app.recall.types import CreateOrder
 from tests.orchestrator.bare_context import context_of
+from tests.policies import built_in
 
-GERMAN = Order("de", False, "assembly_ai_async", ("assembly_ai_async", "deepgram_async"))
+GERMAN = Order("de", False, "assembly_ai_async")
 
 
-def order_of(provider: str, intent: Order) -> CreateOrder:
-    state = Transcription("default", "r", intent=intent)
-    command = CreateTranscript(1, provider)
-    return _order(context_of(command, state=state), command)
+def choices(order: Order) -> dict[str, ProviderChoice]:
+    state = Transcription("default", "r", intent=order)
+    return {one.key: one for one in context_of(CreateTranscript(1, "x"), state=state).policy.providers}
 
 
 def test_every_provider_is_told_the_language_and_the_voices() -> None:
-    told: dict[str, tuple[Mapping[str, Any], bool]] = {}
-    for provider in ("assembly_ai_async", "deepgram_async"):
-        order = order_of(provider, GERMAN)
-        told[provider] = (order.options, order.separate_streams)
-    assert told == {
-        "assembly_ai_async": ({"language_code": "de"}, False),
-        "deepgram_async": ({"model": "nova-3", "language": "de"}, False),
-    }
+    told = choices(GERMAN)
+    assert list(told) == ["assembly_ai_async", "recallai_async", "deepgram_async"]
+    assert told["assembly_ai_async"].options["language_code"] == "de"
+    assert "language_detection" not in told["assembly_ai_async"].options
+    assert told["deepgram_async"].options["language"] == "de"
+    assert {one.separate_streams for one in told.values()} == {False}
 
 
-def test_without_an_intent_the_policy_is_sent_as_it_stands() -> None:
-    order = order_of("recallai_async", Order())
-    assert (order.options, order.separate_streams) == ({"language_code": "auto"}, True)
+def test_without_an_order_the_policys_intent_is_translated() -> None:
+    told = choices(Order())["recallai_async"]
+    assert (told.options, told.separate_streams) == ({"language_code": "auto"}, True)
 
 
-def test_a_provider_that_the_policy_does_not_name_has_what_is_built_in_or_nothing() -> None:
-    assert order_of("gladia_v2_async", Order(provider="gladia_v2_async")).options == {}
+def test_a_provider_that_the_policy_does_not_name_is_told_the_intent_too() -> None:
+    told = choices(Order("de", provider="gladia_v2_async"))["gladia_v2_async"]
+    assert told.options["language_config"] == {"languages": ["de"], "code_switching": False}
 
 
 def test_the_order_of_providers_is_the_intents_then_the_configurations_then_the_policys() -> None:
-    state = Transcription("default", "r", intent=Order(provider="deepgram_async"))
-    context = context_of(CreateTranscript(1, "deepgram_async"), state=state)
-    said = Processing(is_enabled=True, provider="assembly_ai_async")
-    policy = context.workspace.policy.processed(said).intended(state.intent)
+    policy = built_in().processed(Processing(is_enabled=True, provider="assembly_ai_async"))
+    policy = policy.intended(Order(provider="deepgram_async"))
     keys = [choice.key for choice in policy.providers]
     assert keys == ["deepgram_async", "assembly_ai_async", "recallai_async"]
 
 
-def test_an_intent_is_kept_in_the_record() -> None:
+def test_an_order_is_kept_in_the_record() -> None:
     state = Transcription("default", "r", intent=GERMAN)
     assert from_record(to_record(state)) == state
-    assert (
-        from_record({"workspace": "w", "recording_id": "r", "phase": "new", "version": 2}).intent == Order()
-    )
+    old = {"workspace": "w", "recording_id": "r", "phase": "new", "version": 2}
+    assert from_record(old).intent == Order()
+    of_before = {**old, "intent": {"language": "de", "provider": None, "able": ["deepgram_async"]}}
+    assert from_record(of_before).intent == Order("de")

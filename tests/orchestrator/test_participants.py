@@ -90,7 +90,8 @@ class Asking(World):
 
     @property
     def left_out(self) -> list[str]:
-        return [line["cause"] for line in self.logged if line["event"] == "participants_left_out"]
+        told = ("participants_left_out", "evidence_left_out")
+        return [line["cause"] for line in self.logged if line["event"] in told]
 
 
 @pytest.fixture

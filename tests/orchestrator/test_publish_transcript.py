@@ -21,6 +21,7 @@ from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore, open_store
 from app.core import events
 from app.core.commands import Command, FetchTranscript, PublishTranscript
+from app.core.quality import Quality
 from app.core.seen import TranscriptStatus
 from app.core.state import Phase, Transcription
 from app.orchestrator.command_context import Workspace
@@ -39,7 +40,7 @@ T1, T2, T3 = (f"bbbbbbbb-0000-4000-8000-00000000000{n}" for n in (1, 2, 3))
 EMPTY, WORDS, NO_TRANSCRIPT = b"[]", json.dumps([spoke("Good morning.")]).encode(), b"<html>"
 # Nothing is waited for, and no other provider is asked: an empty transcript is published at once.
 _DURATIONS = replace(built_in().durations, unreadable_again_s=0.0)
-POLICY = replace(built_in(), durations=_DURATIONS, fallback_on_empty=False)
+POLICY = replace(built_in(), durations=_DURATIONS, quality=Quality(empty="accept"))
 A_LEASE_S = 20.0
 
 

@@ -29,6 +29,7 @@ from hypothesis.stateful import (
 )
 
 from app.core.policy import Policy
+from app.core.quality import Quality
 from app.recall.providers import BUILT_IN_PROVIDERS
 from tests.property import outside_events, promises
 from tests.property.bill import Message
@@ -114,7 +115,7 @@ class Interleavings(RuleBasedStateMachine):
             providers=BUILT_IN_PROVIDERS[:providers],
             attempts=attempts,
             on_silence=on_silence,
-            fallback_on_empty=fallback_on_empty,
+            quality=Quality(empty="fall-back" if fallback_on_empty else "accept"),
             durations=DURATIONS,
         )
         self.world = World(self.scratch, policy)

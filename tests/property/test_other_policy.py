@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from app.core.quality import Quality
 from app.core.state import AttemptStatus, Phase
 from tests.property.bill import Recording
 from tests.property.test_found import announced, everything, phase_of
@@ -54,7 +55,7 @@ def until_the_second_waits(world: World, recording: Recording, *, is_claimed: bo
     ("ending", "before", "after", "phase"),
     [
         (_FAILS, {}, {"attempts": 1}, Phase.FAILED),
-        (_IS_EMPTY, {}, {"fallback_on_empty": False}, Phase.STORED),
+        (_IS_EMPTY, {}, {"quality": Quality(empty="accept")}, Phase.STORED),
         (_IS_EMPTY, {}, {"attempts": 1}, Phase.STORED),
         (_NEVER, {"on_silence": "next"}, {"on_silence": "fail"}, Phase.FAILED),
     ],
@@ -83,6 +84,6 @@ def test_further_attempt_that_a_person_ordered_by_number_is_paid_under_any_polic
     world.recall.account = 402
     world.retry(recording.id, budget=2)
     until_the_second_waits(world, recording, is_claimed=is_claimed)
-    world.restart_with_policy(replace(world.policy, on_silence="fail", fallback_on_empty=False))
+    world.restart_with_policy(replace(world.policy, on_silence="fail", quality=Quality(empty="accept")))
     world.recall.account = 200
     the_end(world, recording, paid=2)

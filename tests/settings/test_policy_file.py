@@ -16,13 +16,15 @@ from pydantic.fields import FieldInfo
 
 from app.core.cost import Prices
 from app.core.durations import Durations
-from app.core.policy import Policy, ProviderChoice, Selection
+from app.core.intent import Intent
+from app.core.policy import Policy, ProviderChoice, Rule, Selection
+from app.core.quality import RANKED, Quality
 from app.recall.providers import BUILT_IN_PROVIDERS
 from app.recall.signatures import parse_secret
 from app.settings.environment import load_settings
-from app.settings.faults import Table, line_of, sentences
+from app.settings.faults import Table, key, line_of, sentences
 from app.settings.outgoing import OutgoingEvent
-from app.settings.policy_file import PolicyTables, key
+from app.settings.policy_file import PolicyTables
 from app.settings.program_name import ROOT
 from tests.announce.receiver import OLD_SECRET, SECRET
 from tests.policies import built_in
@@ -72,13 +74,32 @@ def _keys(tables: Mapping[str, Any], *, around: str = "") -> set[str]:
     found = set()
     for name, value in tables.items():
         found.add(around + name)
-        if name in ("select", "api", "retention", "cost"):
+        if name in ("select", "api", "retention", "quality", "intent", "cost", "shadow"):
             found |= _keys(value, around=f"{name}.")
     return found
 
 
 def test_empty_file_is_the_built_in_policy(load: Load, root: Path) -> None:
     assert policy_of(load, root, "") == built_in()
+
+
+@pytest.mark.parametrize(
+    ("text", "quality"),
+    [
+        ("fallback_on_empty = true", Quality()),
+        ("fallback_on_empty = false", Quality(empty="accept")),
+        ("fallback_on_empty = false\n[quality]\nempty = 'flag'", Quality(empty="flag")),
+        ("fallback_on_empty = true\n[quality]\nempty = 'fall-back'", Quality()),
+        (
+            "[quality]\nthin = 'fall-back'\nmin_coverage = 0.4\nevidence = 'timeline'",
+            Quality(thin="fall-back", min_coverage=0.4, evidence="timeline"),
+        ),
+    ],
+)
+def test_the_short_form_stands_for_one_verdict_of_the_table(
+    load: Load, root: Path, text: str, quality: Quality
+) -> None:
+    assert policy_of(load, root, text).quality == quality
 
 
 def test_every_key_arrives(load: Load, root: Path) -> None:
@@ -106,6 +127,9 @@ def test_every_key_arrives(load: Load, root: Path) -> None:
         minimum_duration_s = 30
         include = { team = "sales" }
         exclude = { secret = "yes" }
+        [shadow]
+        percent = 2.5
+        providers = ["rev_async", "deepgram_async", "rev_async"]
         [cost]
         daily_budget = 12.5
         separate_streams_factor = 1
@@ -119,14 +143,16 @@ def test_every_key_arrives(load: Load, root: Path) -> None:
         ),
         attempts=5,
         on_silence="next",
-        fallback_on_empty=False,
-        separate_streams=False,
+        quality=Quality(empty="accept"),
+        intent=Intent(diarization="speaker-timeline"),
         want_realtime=True,
         reconcile=False,
         at_limit="prune",
         prune_stored=True,
         formats=("transcript.srt",),
         participants=True,
+        shadow_percent=2.5,
+        shadow_providers=("rev_async", "deepgram_async"),
         select=Selection(
             default="none",
             include=(("team", "sales"),),
@@ -155,10 +181,76 @@ def test_polling_is_impatient_by_itself_and_as_patient_as_one_says(load: Load, r
     assert policy_of(load, root, "poll_only = true\npatience_s = 300").durations.first_ask_s == 300
 
 
-def test_options_replace_those_that_are_built_in(load: Load, root: Path) -> None:
+def test_options_are_kept_as_they_are_written(load: Load, root: Path) -> None:
     policy = policy_of(load, root, '[options.deepgram_async]\nmodel = "nova-2"')
-    assert policy.options_of("deepgram_async") == {"model": "nova-2"}
-    assert policy.options_of("recallai_async") == {"language_code": "auto"}
+    assert [choice.options for choice in policy.providers] == [{}, {}, {"model": "nova-2"}]
+
+
+def test_an_intent_arrives_whole(load: Load, root: Path) -> None:
+    policy = policy_of(
+        load,
+        root,
+        """
+        separate_streams = true
+        [intent]
+        language = ["en", "de-CH"]
+        code_switching = true
+        diarization = "hybrid"
+        speakers = 3
+        key_terms = ["Afterword"]
+        spelling = { "after word" = "Afterword" }
+        profanity_filter = true
+        redact = ["pii", "phi", "pii"]
+        punctuation = false
+        fillers = true
+        unsupported = "strict"
+        [generation]
+        deepgram_async = "vendor"
+        recallai_async = "auto"
+        """,
+    )
+    assert policy.intent == Intent(
+        languages=("en", "de-CH"),
+        code_switching=True,
+        diarization="hybrid",
+        speakers=3,
+        key_terms=("Afterword",),
+        spelling=(("after word", "Afterword"),),
+        profanity_filter=True,
+        redact=("pii", "phi"),
+        punctuation=False,
+        fillers=True,
+        unsupported="strict",
+    )
+    assert policy.generations == {"deepgram_async": "vendor"}
+
+
+def test_a_rule_names_what_is_otherwise_and_for_which_recordings(load: Load, root: Path) -> None:
+    text = """
+        [[rules]]
+        when = { metadata = { language = "de" }, workspace = "default", max_duration_s = 7200 }
+        intent = { language = "de-CH" }
+        providers = ["rev_async", "deepgram_async"]
+        [[rules]]
+        when = { min_duration_s = 60 }
+        intent = { fillers = true }
+        [options.rev_async]
+        x = 1
+        """
+    rules = (
+        Rule(
+            (("language", "de"),),
+            "default",
+            0.0,
+            7200.0,
+            {"languages": ("de-CH",)},
+            (ProviderChoice("rev_async", {"x": 1}), BUILT_IN_PROVIDERS[2]),
+            attempts=2,
+        ),
+        Rule(min_duration_s=60.0, intent={"fillers": True}),
+    )
+    assert policy_of(load, root, text).rules == rules
+    assert [r.attempts for r in policy_of(load, root, "attempts = 1" + text).rules] == [0, 0]
 
 
 def test_budget_is_one_attempt_per_provider_unless_said_and_never_above_nine(load: Load, root: Path) -> None:
@@ -236,6 +328,21 @@ FAULTS = [
     ("on_silence = 'pay'", "on_silence: 'pay' is not one of fail, next"),
     ("at_limit = 'delete'", "at_limit: 'delete' is not one of stop, prune"),
     ("fallback_on_empty = 1", "fallback_on_empty has the wrong type"),
+    (
+        "fallback_on_empty = true\n[quality]\nempty = 'flag'",
+        "contradicts fallback_on_empty = true",
+    ),
+    ("fallback_on_empty = false\n[quality]\nempty = 'fall-back'", "contradicts fallback_on_empty = false"),
+    ("[quality]\nthin = 'fallback'", "quality.thin: 'fallback' is not one of accept, flag, fall-back"),
+    *(
+        (f"[quality]\n{name} = 'x'", f"quality.{name}: 'x' is not one of {actions}")
+        for name, actions in [
+            ("evidence", "free, timeline"),
+            *((name, "accept, flag, fall-back") for name in RANKED[1:]),
+        ]
+    ),
+    ("[quality]\nmin_coverage = 2.0", "quality.min_coverage: must be between 0 and 1"),
+    ("[quality]\nthick = 'flag'", "Unknown key 'thick' in policy [quality]; did you mean 'thin'?"),
     ("separate_streams = 'yes'", "separate_streams has the wrong type"),
     ("poll_only = 1", "poll_only has the wrong type"),
     ("reconcile = 'no'", "reconcile has the wrong type"),
@@ -245,6 +352,9 @@ FAULTS = [
     ("[retention]\nrows_days = 40000", "must be between 0 (for ever) and 36,500 days"),
     ("[retention]\ndelete_at_recall = 'media'", "retention"),
     ("[retention]\ndays = 1", "retention"),
+    ("[shadow]\npercent = 101\nproviders = ['rev_async']", "shadow.percent: must be between 0 and 100"),
+    ("[shadow]\npercent = 1", "shadow: percent without providers compares with nothing"),
+    ("[shadow]\nproviders = ['deepgram']", "Recall's; did you mean deepgram_async"),
     ("cost = 1", "cost has the wrong type"),
     ("[cost]\nbudget = 1", "Unknown key 'budget' in policy [cost]; did you mean 'daily_budget'?"),
     ("[cost]\ncurrency = '$'", "cost.currency: '$' is no code of a currency"),
@@ -263,6 +373,40 @@ FAULTS = [
     ("prune_stored = 1", "prune_stored has the wrong type"),
     ("participants = 1", "participants has the wrong type"),
     ("formats = ['transcript.docx']", "formats: 'transcript.docx' is none of sentences.json, transcript.txt"),
+    ("intent = 1", "intent has the wrong type"),
+    ("[intent]\nlanguage = 'english'", "intent.language: 'english' is no BCP 47 tag such as"),
+    ("[intent]\nlanguage = ['en', 'auto']", 'or "auto" alone'),
+    ("[intent]\nlanguage = []", "intent.language: name one tag"),
+    ("[intent]\nlanguages = 'de'", "Unknown key 'languages' in policy [intent]; did you mean 'language'?"),
+    ("[intent]\ncode_switching = 1", "code_switching has the wrong type"),
+    (
+        "[intent]\ndiarization = 'machines'",
+        "is not one of separate-streams, speaker-timeline, machine, hybrid",
+    ),
+    ("separate_streams = true\n[intent]\ndiarization = 'machine'", "contradicts separate_streams = true"),
+    ("separate_streams = false\n[intent]\ndiarization = 'hybrid'", "contradicts separate_streams = false"),
+    ("[intent]\nspeakers = -1", "intent.speakers: must be between 0 and 100"),
+    ("[intent]\nkey_terms = [' ']", "intent.key_terms: a blank text says nothing"),
+    ("[intent]\nspelling = ['a']", "spelling has the wrong type"),
+    ("[intent]\nprofanity_filter = 'on'", "profanity_filter has the wrong type"),
+    ("[intent]\nredact = ['names']", "intent.redact: 'names' is not one of pii, pci, phi, numbers"),
+    ("[intent]\npunctuation = 1", "punctuation has the wrong type"),
+    ("[intent]\nfillers = 1", "fillers has the wrong type"),
+    ("[intent]\nunsupported = 'stric'", "did you mean 'strict'?"),
+    ("rules = 1", "rules has the wrong type"),
+    ("[[rules]]\nwhen = {}", "rules.when: name what it is for"),
+    ("[[rules]]\nintent = {}", "policy [rules.0]: when is missing"),
+    ("[[rules]]\nwhen = { min_duration_s = 9, max_duration_s = 8 }", "no recording is meant"),
+    ("[[rules]]\nwhen = { metadta = {} }", "did you mean 'metadata'?"),
+    ("[[rules]]\nwhen = { workspace = 'a' }\nproviders = ['rev_async', 'rev_async']", "one is named twice"),
+    ("[[rules]]\nwhen = { workspace = 'a' }\nproviders = ['deepgram']", "did you mean deepgram_async?"),
+    (
+        "[[rules]]\nwhen = { workspace = 'a' }\nproviders = ['deepgramm_async']",
+        "did you mean deepgram_async?",
+    ),
+    ("[[rules]]\nwhen = { workspace = 'a' }\nintent = { fillrs = true }", "did you mean 'fillers'?"),
+    ("[generation]\ndeepgram_async = 'old'", "'old' is not one of auto, recall, vendor"),
+    ("[generation]\nrev_async = 'auto'", "this provider is not in the list of providers"),
     ("select = 'all'", "select has the wrong type"),
     ("[select]\ndefault = 'some'", "select.default: 'some' is not one of all, none"),
     ("[select]\ninclude = ['x']", "include has the wrong type"),
@@ -411,13 +555,13 @@ class Hook(Table):
     kinds: list[Literal["done", "failed"]] = key(["done"], "which")
 
 
-class Rule(Table):
+class Chain(Table):
     providers: list[str] = key([], "in this order")
     hook: Hook | None = key(None, "of its own")
 
 
 class Grown(Table):
-    rules: list[Rule] = key([], "the first that fits")
+    rules: list[Chain] = key([], "the first that fits")
     hooks: dict[str, Hook] = key({}, "by name")
 
 

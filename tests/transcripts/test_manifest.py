@@ -126,6 +126,13 @@ def test_a_candidate_names_the_transcript_that_became_the_result() -> None:
     assert "superseded_by" not in json.loads(build_manifest(MANIFEST))
 
 
+def test_an_adopted_transcript_says_so_and_any_other_says_nothing() -> None:
+    adopted = replace(MANIFEST, is_adopted=True)
+    assert parse_manifest(build_manifest(adopted)) == adopted
+    assert json.loads(build_manifest(adopted))["adopted"] is True
+    assert "adopted" not in json.loads(build_manifest(MANIFEST))
+
+
 @settings(deadline=None)
 @given(
     text=st.text(),
@@ -186,6 +193,7 @@ def test_a_manifest_cut_anywhere_is_refused() -> None:
         ("verdict", None),
         ("verdict", "unreadable"),
         ("superseded_by", 7),
+        ("adopted", "yes"),
         ("files", []),
         ("files", {"a.json": None}),
         ("files", {"a.json": {"size_bytes": 1, "media_type": "m", "sha256": "secret"}}),

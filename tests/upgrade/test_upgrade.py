@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from app.adapters.sql import migrations
 from app.adapters.sql import tables as t
 from app.adapters.sql.store import SqlStore
-from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription
+from app.core.state import ENDS, RECORD_VERSION, Attempt, AttemptStatus, Phase, Transcription
 from app.orchestrator.records import KEY_ACCEPTED, Begun, Leased, Presence
 from tests.policies import built_in
 from tests.property.bill import Transcript
@@ -251,9 +251,11 @@ def test_a_record_of_version_1_has_new_names_once_it_changed_and_not_before(worl
     world.live(world.clock.at + 600.0, delivers=lambda message: True)
     for name, record in records_of(world.store).items():
         is_old = record == records.get(name)
-        assert (record.get("version"), "goal" in record) == ((None, True) if is_old else (2, False)), record
+        assert (record.get("version"), "goal" in record) == (
+            (None, True) if is_old else (RECORD_VERSION, False)
+        ), record
     assert records_of(world.store)[recording(17)] == records[recording(17)], "what has ended is not rewritten"
-    assert records_of(world.store)[recording(10)]["version"] == 2
+    assert records_of(world.store)[recording(10)]["version"] == RECORD_VERSION
 
 
 def records_of(store: SqlStore) -> dict[str, dict[str, Any]]:

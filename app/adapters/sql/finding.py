@@ -7,7 +7,7 @@ Must change together: `_of_state` and the index `ix_transcriptions_bot` of the m
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from app.adapters.sql import tables as t
 from app.adapters.sql.engine import Database
 from app.core import state as states
-from app.core.state import Phase, Transcription
+from app.core.state import ENDS, Phase, Transcription
 
 MOST_FOUND = 20
 # A pair of the metadata in a state, its key, its value.
@@ -155,7 +155,7 @@ class Finding(Database):
         asked: tuple[tuple[object, Callable[[Any], sa.ColumnElement[bool]]], ...] = (
             (filters.workspace, lambda is_: row.workspace == is_),
             (filters.recording_id, lambda is_: row.recording_id == is_),
-            (phases, lambda these: row.phase.in_([phase.value for phase in these])),
+            (phases, _is_outwardly),
             (filters.bot_id, lambda begins: self._begins(self._of_state("bot_id"), begins)),
             (filters.provider, _is_made_or_tried_by),
             (filters.since, lambda at: row.first_heard_at >= at),
@@ -215,6 +215,13 @@ class Finding(Database):
             for recording, *command in self.read_all(wanted.order_by(row.c.due_at, row.c.id)):
                 first.setdefault(ids[recording], Pending(*command))
         return first
+
+
+def _is_outwardly(phases: Collection[Phase]) -> sa.ColumnElement[bool]:
+    is_one = t.transcriptions.c.phase.in_([phase.value for phase in phases])
+    if Phase.STORED in phases:
+        return sa.or_(is_one, t.is_compared())
+    return is_one if ENDS.issuperset(phases) else sa.and_(is_one, ~t.is_compared())
 
 
 def _is_made_or_tried_by(provider: str) -> sa.ColumnElement[bool]:

@@ -45,8 +45,11 @@ class StoredResults:
             row = t.transcriptions.c
             counted = sa.select(sa.func.count()).where(row.phase == Phase.STORED.value)
             counted = counted.where(row.workspace.not_in(without))
+        compared = sa.select(sa.func.count()).where(t.is_compared())
+        if without:
+            compared = compared.where(t.transcriptions.c.workspace.not_in(without))
         with self._database.reading() as connection:
-            return int(connection.execute(counted).scalar_one())
+            return sum(int(connection.execute(each).scalar_one()) for each in (counted, compared))
 
     def _read(self, wanted: sa.Select[str, str, str, str, int]) -> list[StoredResult]:
         with self._database.reading() as connection:
@@ -61,5 +64,5 @@ def _current() -> sa.Select[str, str, str, str, int]:
         t.transcriptions.c.recording_id == t.artifacts.c.recording_id,
     )
     joined = t.artifacts.join(t.transcriptions, of_it)
-    is_stored = t.transcriptions.c.phase == Phase.STORED.value
+    is_stored = sa.or_(t.transcriptions.c.phase == Phase.STORED.value, t.is_compared())
     return sa.select(*_COLUMNS).select_from(joined).where(t.artifacts.c.is_current, is_stored)

@@ -15,6 +15,7 @@ from app.adapters.sql.api_keys import ApiKeys
 from app.adapters.sql.beginnings import Beginnings
 from app.adapters.sql.circuit_breakers import CircuitBreakers
 from app.adapters.sql.health import Health
+from app.adapters.sql.provider_forms import ProviderForms
 from app.adapters.sql.queries import Queries
 from app.adapters.sql.recall_list_passes import ListPasses
 from app.adapters.sql.sends_and_rates import SendsAndRates
@@ -24,7 +25,16 @@ if TYPE_CHECKING:
 
 
 class SqlStore(
-    Beginnings, SendsAndRates, AccountPauses, ApiKeys, ListPasses, CircuitBreakers, Health, Queries, Access
+    Beginnings,
+    SendsAndRates,
+    AccountPauses,
+    ApiKeys,
+    ListPasses,
+    CircuitBreakers,
+    ProviderForms,
+    Health,
+    Queries,
+    Access,
 ):
     """The store. See `Database` for its arguments, `app.orchestrator.ports.Store` for its promises."""
 

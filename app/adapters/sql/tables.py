@@ -19,6 +19,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from app.core.policy import CEILING
+from app.core.state import ENDS, Phase
 
 # No lease and no offer lies this far ahead, unless the database's clock was set back since.
 CLOCK_WAS_SET_BACK_S = 600.0
@@ -158,6 +159,14 @@ transcriptions = sa.Table(
     ),
 )
 
+
+def is_compared() -> sa.ColumnElement[bool]:
+    """It is stored, and a transcript to compare with is being made: it is under way, and has an end."""
+    row = transcriptions.c
+    is_under_way = row.phase.in_([phase.value for phase in Phase if phase not in ENDS])
+    return sa.and_(is_under_way, row.completed_at.is_not(None))
+
+
 # The lines of the state once more, for one reason: a constraint that no program can argue with.
 attempts = sa.Table(
     "attempts",
@@ -295,6 +304,9 @@ breakers = sa.Table(
     sa.Column("shut_for_s", sa.Double, key="open_for_s"),
     sa.Column("probing_until", sa.Double),
 )
+
+# See `KnownForm`, as JSON; a provider without a row is not known.
+provider_forms = sa.Table("provider_forms", metadata, *_key("workspace", "provider"), _text("known"))
 
 heartbeats = sa.Table("heartbeats", metadata, *_key("name"), _time("at"), _text("detail"))
 

@@ -317,7 +317,7 @@ def _state_columns(after: Transcription, now: sa.ColumnElement[float]) -> dict[s
         "phase": after.phase.value,
         "state": json.dumps(states.to_record(after), ensure_ascii=False, separators=(",", ":")),
         "updated_at": now,
-        "completed_at": after.completed_at,
+        "completed_at": after.outward.completed_at,
         "provider": after.provider,
         "reason": after.reason,
     }

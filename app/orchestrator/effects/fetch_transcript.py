@@ -1,6 +1,6 @@
 """
 Fetch a finished transcript and store it: retrieve, download to a scratch file, render, put every file in
-place, the manifest last: where it is found, everything is whole and final. An empty transcript may yet be
+place, the manifest last: where it is found, everything is whole and final. One that falls short may yet be
 followed by another provider's: its manifest is kept as a draft until `publish_transcript`.
 
 Trouble on this road never leads to another paid attempt: only Recall's API can say that a transcript
@@ -12,22 +12,25 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from app.core import events
 from app.core.commands import FetchTranscript
 from app.core.rules_results import NO_SUB_CODE
 from app.core.seen import TranscriptStatus
+from app.core.state import Attempt
 from app.errors import BlobsUnavailable, DownloadBlocked, TranscriptUnreadable
 from app.orchestrator.command_context import CommandContext
-from app.orchestrator.effects.participants import add_participants, ask_recording
+from app.orchestrator.effects.evidence import ask_recording
+from app.orchestrator.effects.participants import add_participants
+from app.orchestrator.effects.scratch import scratch_folder
 from app.orchestrator.effects.speaker_names import name_speakers
+from app.orchestrator.effects.verdicts import finding_of, is_provisional
 from app.orchestrator.outcome import Happened, Later, Outcome, Refused, Unanswered
 from app.orchestrator.records import ArtifactRow
 from app.recall.types import Artifact, RecordingFacts
@@ -41,7 +44,8 @@ from app.transcripts.manifest import (
     build_manifest,
     parse_manifest,
 )
-from app.transcripts.model import UNREAD, Summary, Verdict
+from app.transcripts.model import UNREAD, Summary, Turn
+from app.transcripts.quality import Heard
 from app.transcripts.render import render
 from app.transcripts.result_folder import MANIFEST, PROVIDER_RAW, RAW, folder_of
 from app.transcripts.roster import Roster
@@ -55,9 +59,10 @@ def fetch(context: CommandContext) -> Outcome:
     command = context.leased.command
     assert isinstance(command, FetchTranscript)
     tid = command.transcript_id
-    kept = _kept(context, tid)
+    draft = drafted(context, tid)
+    kept = draft or _whole(context, tid)
     if kept is not None and kept.summary.is_readable:
-        return _finished(context, kept)
+        return _finished(context, kept, is_held=draft is not None)
     if kept is not None and not _has_bytes_of(context, kept):
         kept = None
     offered = _ask(context, tid) if kept is None else None
@@ -75,7 +80,7 @@ def fetch(context: CommandContext) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Offered:
-    """What Recall has to download. `recording`: where its participants are wanted."""
+    """What Recall has to download. `recording`: where something of it is wanted."""
 
     artifact: Artifact
     recording: RecordingFacts | None
@@ -141,19 +146,26 @@ def _store(context: CommandContext, offered: _Offered | None, kept: Manifest | N
     else:
         assert artifact.download_url is not None
         context.recall.download(artifact.download_url, raw, keep_going=context.renewer.raise_if_lost)
-    started_at = _began(context, recording)
+    started_at, heard = _began(context, recording), Heard()
     try:
         roster = name_speakers(context, recording, folder)
         if isinstance(roster, Later | Refused):
             return roster
-        summary = render_files(raw, folder, context.policy.formats, started_at=started_at, roster=roster)
+        names = context.policy.formats
+        summary = render_files(raw, folder, names, started_at=started_at, roster=roster, each=heard.add)
     except TranscriptUnreadable:
         return _keep_unreadable(context, artifact, kept, folder)
+    finding = finding_of(context, summary, heard, recording)
     if artifact is not None:
         _add_provider_data(context, artifact, folder, began_at=began_at)
-    if recording is not None:
+    if recording is not None and context.policy.participants:
         add_participants(context, recording, folder)
-    return _finished(context, _put(context, artifact, kept, summary, folder, started_at=started_at))
+    manifest = replace(
+        _manifest(context, artifact, kept, summary, folder), finding=finding, started_at=started_at
+    )
+    is_held = is_provisional(context, manifest)
+    _put(context, manifest, folder, has_manifest=not is_held)
+    return _finished(context, manifest, is_held=is_held)
 
 
 def _began(context: CommandContext, recording: RecordingFacts | None) -> datetime | None:
@@ -179,37 +191,25 @@ def _keep_unreadable(
         for path in folder.iterdir():
             if path.name != RAW:
                 path.unlink()
-        kept = _put(context, artifact, None, UNREAD, folder)
+        kept = _manifest(context, artifact, None, UNREAD, folder)
+        _put(context, kept, folder, has_manifest=True)
     line = context.log.bind(recording=context.recording_id, transcript=tid)
     line.warning("transcript_unreadable", sha256=digest)
     row = artifact_row(context, kept) if kept is not None else None
     return Happened(events.DownloadUnreadable(at, tid, digest, is_kept=kept is not None), row)
 
 
-def _put(
-    context: CommandContext,
-    artifact: Artifact | None,
-    kept: Manifest | None,
-    summary: Summary,
-    folder: Path,
-    *,
-    started_at: datetime | None = None,
-) -> Manifest:
-    """Every file in its place; the manifest last, unless nothing was said, which is provisional."""
-    command = context.leased.command
-    assert isinstance(command, FetchTranscript)
-    base = _folder(context, command.transcript_id)
-    files = [described(path) for path in sorted(folder.iterdir())]
+def _put(context: CommandContext, manifest: Manifest, folder: Path, *, has_manifest: bool) -> None:
+    """Every file in its place; the manifest last, unless it is held back."""
+    base = _folder(context, manifest.transcript_id)
     context.renewer.check()
-    for file in files:
+    for file in manifest.files:
         context.blobs.put(f"{base}/{file.name}", folder / file.name, media_type=file.media_type)
-    manifest = replace(_manifest(context, artifact, kept, summary, files), started_at=started_at)
-    if manifest.summary.verdict is not Verdict.EMPTY:
+    if has_manifest:
         path = folder / MANIFEST
         path.write_bytes(build_manifest(manifest))
         context.renewer.check()
         context.blobs.put(f"{base}/{MANIFEST}", path, media_type=MEDIA_TYPES[MANIFEST])
-    return manifest
 
 
 def _add_provider_data(context: CommandContext, artifact: Artifact, folder: Path, *, began_at: float) -> None:
@@ -232,6 +232,7 @@ def render_files(
     *,
     started_at: datetime | None = None,
     roster: Roster | None = None,
+    each: Callable[[Turn], None] | None = None,
 ) -> Summary:
     """These formats of a transcript, in a folder; see `render`. Raises `TranscriptUnreadable`."""
     with ExitStack() as opened:
@@ -240,7 +241,7 @@ def render_files(
             for name in names
         }
         source = opened.enter_context(raw.open("rb"))
-        return render(source, outputs, started_at=started_at, roster=roster)
+        return render(source, outputs, started_at=started_at, roster=roster, each=each)
 
 
 def _manifest(
@@ -248,9 +249,9 @@ def _manifest(
     artifact: Artifact | None,
     kept: Manifest | None,
     summary: Summary,
-    files: list[StoredFile],
+    folder: Path,
 ) -> Manifest:
-    """About the transcript of the command: the answer has been held against it."""
+    """About the transcript of the command, and the files in the folder; the answer is held against it."""
     state, command = context.state, context.leased.command
     assert isinstance(command, FetchTranscript)
     line = state.attempt_of(transcript_id=command.transcript_id)
@@ -263,21 +264,16 @@ def _manifest(
         bot_id=state.bot_id,
         metadata=dict(state.metadata),
         provider=provider or ordered or "unknown",
-        attempts=tuple(AttemptLine(a.ordinal, a.provider, a.status.value) for a in state.attempts),
+        attempts=tuple(attempt_line(a) for a in state.attempts),
         summary=summary,
         created_at=datetime.fromtimestamp(context.now(), UTC),
-        files=tuple(files),
+        files=tuple(described(path) for path in sorted(folder.iterdir())),
+        is_adopted=line is None,
     )
 
 
-def _kept(context: CommandContext, transcript_id: str) -> Manifest | None:
-    """
-    The draft in the store of one whose manifest is held back. Or what a worker that died before its commit
-    left whole: a manifest in the storage.
-    """
-    draft = drafted(context, transcript_id)
-    if draft is not None:
-        return draft
+def _whole(context: CommandContext, transcript_id: str) -> Manifest | None:
+    """What a worker that died before its commit left whole: a manifest in the storage."""
     with suppress(BlobsUnavailable):
         return manifest_stored(context, transcript_id)
     return None
@@ -312,6 +308,12 @@ def manifest_stored(context: CommandContext, transcript_id: str) -> Manifest | N
     return manifest if manifest.is_about(context.recording_id, transcript_id) else None
 
 
+def attempt_line(attempt: Attempt) -> AttemptLine:
+    """As a manifest has it."""
+    status = attempt.status.value
+    return AttemptLine(attempt.ordinal, attempt.provider, status, attempt.left_out, attempt.changed)
+
+
 def artifact_row(context: CommandContext, manifest: Manifest, *, draft: str | None = None) -> ArtifactRow:
     """The row about a stored transcript; with `draft`, its manifest is still to be written."""
     line = context.state.attempt_of(transcript_id=manifest.transcript_id)
@@ -321,7 +323,7 @@ def artifact_row(context: CommandContext, manifest: Manifest, *, draft: str | No
         transcript_id=manifest.transcript_id,
         ordinal=line.ordinal if line is not None else None,
         provider=manifest.provider,
-        verdict=manifest.summary.verdict.value,
+        verdict=manifest.verdict.value,
         language=manifest.summary.language,
         folder=_folder(context, manifest.transcript_id),
         files=(*(f.name for f in manifest.files), *(() if draft is not None else (MANIFEST,))),
@@ -329,17 +331,22 @@ def artifact_row(context: CommandContext, manifest: Manifest, *, draft: str | No
     )
 
 
-def _finished(context: CommandContext, manifest: Manifest) -> Outcome:
-    is_empty = manifest.summary.verdict is Verdict.EMPTY
+def _finished(context: CommandContext, manifest: Manifest, *, is_held: bool) -> Outcome:
+    """`is_held`: its manifest is not written yet."""
+    is_empty = not manifest.summary.spoken_words
     stored = events.Stored(
         at=context.now(),
         transcript_id=manifest.transcript_id,
         provider=manifest.provider,
         language=manifest.summary.language,
         is_empty=is_empty,
+        is_adopted=manifest.is_adopted,
         duration_s=(manifest.summary.duration_ms or 0) / 1000 or None,
+        finding=manifest.finding,
+        is_provisional=is_held and not is_empty,
+        words=manifest.summary.spoken_words,
     )
-    draft = build_manifest(manifest).decode() if is_empty else None
+    draft = build_manifest(manifest).decode() if is_held or is_empty else None
     return Happened(stored, artifact_row(context, manifest, draft=draft))
 
 
@@ -352,14 +359,6 @@ def described(path: Path) -> StoredFile:
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return StoredFile(path.name, path.stat().st_size, MEDIA_TYPES[path.name], digest)
-
-
-@contextmanager
-def scratch_folder(context: CommandContext) -> Iterator[Path]:
-    """For files that are put in place or given up within this command."""
-    context.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=context.scratch, prefix=f"fetch-{context.recording_id}-") as folder:
-        yield Path(folder)
 
 
 def _plainly(trouble: Exception) -> str:

@@ -1,7 +1,7 @@
 """
 `participants.json`, where the policy wants it: one read of the recording, which also says when it began, and
-one download. Worth a wait of some minutes, and never a result: then it is left out, and the log says why.
-Neither names nor addresses are logged.
+one download. Never worth a result: then it is left out, and the log says why. Neither names nor addresses are
+logged.
 
 Source: https://docs.recall.ai/docs/meeting-participants-events
 """
@@ -9,32 +9,14 @@ Source: https://docs.recall.ai/docs/meeting-participants-events
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 
 from app.errors import DownloadBlocked
 from app.orchestrator.command_context import CommandContext
-from app.orchestrator.outcome import Unanswered
 from app.recall.types import RecordingFacts
 from app.transcripts.result_folder import PARTICIPANTS
 
 _MOST_BYTES = 20_000_000
-
-
-def ask_recording(context: CommandContext) -> RecordingFacts | Unanswered | None:
-    """The recording; None where the policy does not want it, or Recall has not answered for too long."""
-    if not context.policy.participants:
-        return None
-    ask = partial(context.recall.recording, context.recording_id)
-    # Its place in the rate is waited for here: one to come back with would be used up by the question before.
-    facts = context.read("retrieve", ask, may_defer=False)
-    # As long as a running attempt is left alone before it is asked about.
-    worth_waiting_s = context.policy.durations.first_ask_s
-    is_young = context.now() - context.leased.wanted_since < worth_waiting_s
-    if is_young or not isinstance(facts, Unanswered):
-        return facts
-    _left_out(context, "recording_not_read")
-    return None
 
 
 def add_participants(context: CommandContext, recording: RecordingFacts, folder: Path) -> None:

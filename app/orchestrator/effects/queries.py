@@ -9,9 +9,11 @@ from functools import partial
 
 from app.core import events
 from app.core.commands import AskTranscript, LookUpTranscript
+from app.core.events import RecordingCondition
 from app.core.seen import Seen, TranscriptStatus
 from app.core.state import Transcription
 from app.orchestrator.command_context import CommandContext
+from app.orchestrator.effects.evidence import is_silent
 from app.orchestrator.outcome import Happened, Later, Outcome, Unanswered
 from app.recall.types import Artifact
 
@@ -128,6 +130,11 @@ def ask_recording(context: CommandContext) -> Outcome:
     facts = context.read("retrieve", lambda: context.recall.recording(context.recording_id))
     if isinstance(facts, Unanswered):
         return facts
+    silence: bool | Later = False
+    if context.state.lacks_evidence and facts.condition is RecordingCondition.DONE:
+        silence = is_silent(context, facts)
+    if isinstance(silence, Later):
+        return silence
     # Not the creates' pause: it may outlast the last create, and the recording can be asked for meanwhile.
     at_excluding_pauses = context.now_excluding_pauses(context.state.recording_wait_since or context.now())
     asked = events.RecordingAsked(
@@ -139,6 +146,7 @@ def ask_recording(context: CommandContext) -> Outcome:
         at_excluding_pauses,
         key=context.recall.fingerprint,
         started_at=facts.started_at,
+        is_silent=silence,
     )
     return Happened(asked)
 
@@ -147,6 +155,11 @@ def await_provider(context: CommandContext) -> Outcome:
     """The wait itself is the command's due time; who is still down is looked up by the decision."""
     at = context.now_excluding_pauses(context.state.provider_wait_since or context.now(), for_creates=True)
     return Happened(events.ProviderAwaited(at))
+
+
+def begin_extra(context: CommandContext) -> Outcome:
+    """It asks nothing: that an extra begins is a step of its own, which another event never hides."""
+    return Happened(events.ExtraDue(context.now()))
 
 
 def _seen(artifact: Artifact, state: Transcription) -> Seen:

@@ -18,8 +18,8 @@ from app.orchestrator.effects.fetch_transcript import (
     described,
     manifest_stored,
     render_files,
-    scratch_folder,
 )
+from app.orchestrator.effects.scratch import scratch_folder
 from app.orchestrator.outcome import Happened, NotWanted, Outcome
 from app.orchestrator.stored_roster import stored_roster
 from app.transcripts.formats import MEDIA_TYPES

@@ -15,6 +15,7 @@ from tests.core.scenes import (
     recordings,
     recovery,
     results,
+    shortfalls,
 )
 
 SCENES = (
@@ -25,6 +26,7 @@ SCENES = (
     *absences.SCENES,
     *results.SCENES,
     *empties.SCENES,
+    *shortfalls.SCENES,
     *recovery.SCENES,
     *erasures.SCENES,
     *orders.SCENES,

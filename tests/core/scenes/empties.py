@@ -7,6 +7,7 @@ from dataclasses import replace
 from app.core import events as ev
 from app.core.events import RecordingCondition as Condition
 from app.core.events import Refusal
+from app.core.quality import Quality
 from tests.core.dialogues import ONE, TWO, Scene
 from tests.core.scenes.beginnings import (
     C1,
@@ -28,7 +29,7 @@ from tests.core.scenes.beginnings import (
 
 _SECOND: Events = (*EMPTY_LONG, ev.Sending(40.0, 2, B, 0), ev.Created(41.0, 2, T2, B))
 _SECOND_DONE: Events = (*_SECOND, ev.TranscriptDone(50.0, T2, 2))
-_NO_FALLBACK = replace(TWO, fallback_on_empty=False)
+_NO_FALLBACK = replace(TWO, quality=Quality(empty="accept"))
 
 
 def stored(at: float, transcript_id: str, *, is_empty: bool) -> ev.Event:
@@ -172,7 +173,7 @@ SCENES: tuple[Scene, ...] = (
     Scene("the length is asked for once", (ev.CommandMissing(40.0), ev.RecordingDeleted(41.0)), EMPTY),
     Scene(
         "the provider left before the second opinion",
-        (ev.NoLongerWanted(99.0, 2, "no_further_attempt", "fallback_on_empty"),),
+        (ev.NoLongerWanted(99.0, 2, "no_further_attempt", "quality.empty"),),
         EMPTY_LONG,
         policy=_NO_FALLBACK,
         policy_before=TWO,

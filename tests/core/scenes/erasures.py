@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.core import events as ev
+from app.core.quality import Quality
 from app.core.state import AtRecall
 from tests.core.dialogues import ONE, Scene
 from tests.core.scenes.beginnings import (
@@ -127,7 +128,7 @@ SCENES: tuple[Scene, ...] = (
         "stored empty, then deleted at Recall with its media by policy",
         (ev.Published(200.0, T1, "x", None), ev.DeletedAtRecall(201.0, (T1,), (1,), is_whole=True)),
         (*RUNNING, ev.TranscriptDone(20.0, T1, 1), ev.Stored(22.0, T1, "x", None, is_empty=True)),
-        replace(ONE, delete_at_recall="recording", fallback_on_empty=False),
+        replace(ONE, delete_at_recall="recording", quality=Quality(empty="accept")),
     ),
     Scene("details that are over", (ev.DetailsExpired(300.0),), STORED),
     Scene("details that are over, of one that passed by", (ev.DetailsExpired(300.0),), SKIPPED),

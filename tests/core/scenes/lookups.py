@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.core import events as ev
 from app.core.events import RecordingCondition as Condition
-from tests.core.dialogues import Scene
+from app.core.policy import Policy
+from tests.core.dialogues import BOTH, TWO, Scene
 from tests.core.scenes.beginnings import (
     C1,
     C2,
@@ -16,8 +19,12 @@ from tests.core.scenes.beginnings import (
     T1,
     UNKNOWN,
     A,
+    B,
+    Events,
     seen,
 )
+
+OLD_NEWS: Events = (ev.RecordingDone(10.0, lookup_required=True),)
 
 SCENES: tuple[Scene, ...] = (
     Scene(
@@ -160,6 +167,24 @@ SCENES: tuple[Scene, ...] = (
             ),
         ),
         UNKNOWN,
+    ),
+    Scene(
+        "in the list: captions that are wanted",
+        (ev.Listed(80.0, 0, (seen("captions", "done", None, "x", is_realtime=True),)),),
+        OLD_NEWS,
+        replace(TWO, want_realtime=True),
+    ),
+    *(
+        Scene(
+            f"adopted, and empty, with {title}",
+            (
+                ev.Stored(81.0, C1, B, None, is_empty=True, is_adopted=True),
+                ev.RecordingAsked(82.0, Condition.DONE, duration_s=3_600.0),
+            ),
+            (*OLD_NEWS, ev.Listed(80.0, 0, (seen(C1, "done", None, B),))),
+            policy,
+        )
+        for title, policy in (("another provider", TWO), ("the same", Policy(BOTH[1:], 1)))
     ),
     *(
         Scene(

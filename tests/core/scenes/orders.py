@@ -28,8 +28,8 @@ def asked(condition: Condition) -> ev.Event:
 
 
 LOOKED: tuple[ev.Event, ...] = (ev.Listed(260.0, 0), ev.RecordingAsked(261.0, Condition.DONE))
-GERMAN = Order("de", False, B, (A, B))
-ONLY_A = Order("de", None, None, (A,))
+GERMAN = Order("de", False, B)
+ONLY_A = Policy((ProviderChoice(A),), 2, passed_over=((B, "language: it is not known there"),))
 OTHER = Order(provider="c_async")
 NONE = Policy(BOTH, 2, select=Selection(default="none"))
 
@@ -56,13 +56,14 @@ SCENES: tuple[Scene, ...] = (
     Scene(
         "ordered: who does not have the language is no fallback",
         (failed(300.0, "ours-1", 1, "x"),),
-        (*SKIPPED, order(ONLY_A), *LOOKED, ev.Sending(262.0, 1, A, 0), ev.Created(263.0, 1, "ours-1", A)),
+        (*SKIPPED, order(GERMAN), *LOOKED, ev.Sending(262.0, 1, A, 0), ev.Created(263.0, 1, "ours-1", A)),
+        policy=ONLY_A,
     ),
     Scene(
-        "ordered: all who have the language have left the policy",
-        (order(ONLY_A),),
+        "ordered: no provider of the policy has the language",
+        (order(), *LOOKED),
         SKIPPED,
-        policy=Policy((ProviderChoice(B),), 1),
+        policy=Policy((), 1, passed_over=((A, "language: it is not known there"),)),
         policy_before=TWO,
     ),
 )
