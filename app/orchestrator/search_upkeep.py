@@ -140,6 +140,20 @@ class SearchUpkeep:
             after = self.catch_up(after, seconds=0.5)
             tell(self._index.counts().transcripts, self._results.count_results(self._unwanted))
 
+    def renew(self, workspace: str, recording_id: str) -> bool:
+        """
+        One recording's result anew; whether it has one that the index is to hold.
+
+        Raises:
+            StoreUnavailable, BlobsUnavailable: To be tried again later.
+        """
+        found = [] if workspace in self._unwanted else self._results.results_of(workspace, [recording_id])
+        if found:
+            self._put_current(found[0])
+        else:
+            self._index.forget(workspace, recording_id)
+        return bool(found)
+
     def _put_current(self, result: StoredResult) -> None:
         """Another transcript may become the recording's result meanwhile, or the recording be erased."""
         for _ in range(_MOST_CHANGES):
