@@ -39,15 +39,15 @@ _SLOWING = "PYTHONDONTWRITEBYTECODE"  # each of the suite's processes would comp
 _MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own there
 _NEEDED_BYTES = 2 << 30
 _MANY = {"FUZZ_REQUESTS": "100000"}  # else a thousand are sent
-_CONTRACTS = [
-    *("tests/recall/translation/contracts.py", "tests/recall/translation/test_properties.py"),
-    "tests/simulator/contracts.py",
-]
 # A key that a document cannot describe, such as an unknown id, is no request to be accepted.
 _SCHEMATHESIS = (
     *("run", "{url}/v1/openapi.json", "--header", "Authorization: Bearer {key}"),
     *("--exclude-checks", "positive_data_acceptance"),
 )
+_CONTRACTS = [
+    *("tests/recall/translation/contracts.py", "tests/recall/translation/test_properties.py"),
+    "tests/simulator/contracts.py",
+]
 _CONTRACT_EXAMPLES = {"TRANSLATION_EXAMPLES": "3000"}  # else fifty intents
 # What measures coverage (pyproject.toml, `tool.coverage`): the tests beside the code, ten seconds. The walk
 # and what is slow in rendering reach no other line; measured, the whole suite would take twice as long.
