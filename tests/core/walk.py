@@ -101,12 +101,12 @@ CASTS = {
         has_looks=False,
         has_forgotten=False,
     ),
-    "one provider, another party, transcripts that fall short": Cast(
+    "one provider, transcripts that fall short": Cast(
         Policy(BOTH[:1], 1, quality=Quality(thin="fall-back", empty="flag")),
-        (FOREIGN,),
         has_shortfalls=True,
+        has_deletions=True,
+        has_our_faults=True,
         has_looks=False,
-        has_forgotten=False,
     ),
     "one provider, policy, room and service change": Cast(
         Policy(BOTH[:1], 1, at_limit="prune"), has_policy_changes=True, has_silences=True
@@ -384,7 +384,7 @@ def _fetch_answers(tid: str, cast: Cast) -> Iterator[ev.Event]:
             thin = ev.Stored(NOW, tid, "a_async", "en", is_empty=False, finding="thin", is_provisional=True)
             if tid != OURS[2]:  # of which it is enough that it is whole, or empty
                 yield thin
-            if cast.others:
+            if len(cast.policy.providers) == 1:
                 yield replace(thin, finding="cut_off", is_provisional=False)
     yield ev.NotYet(NOW, tid)
     yield ev.NotYet(LATE, tid)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from app.simulator.meetings.transcript_json import make_meeting
 from app.transcripts.model import Turn, Verdict, Word
@@ -45,8 +46,13 @@ ORDER = [
 ]
 
 
-def cases() -> Iterator[Case]:
+@lru_cache
+def cases() -> tuple[Case, ...]:
     """A hundred whole ones, and forty of each kind of damage."""
+    return tuple(_made())
+
+
+def _made() -> Iterator[Case]:
     seed = 0
     for name, (damage, verdict) in DAMAGE.items():
         made = 0
