@@ -39,7 +39,15 @@ _SLOWING = "PYTHONDONTWRITEBYTECODE"  # each of the suite's processes would comp
 _MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own there
 _NEEDED_BYTES = 2 << 30
 _MANY = {"FUZZ_REQUESTS": "100000"}  # else a thousand are sent
-_CONTRACTS = ["tests/recall/translation/contracts.py", "tests/recall/translation/test_properties.py"]
+# A key that a document cannot describe, such as an unknown id, is no request to be accepted.
+_SCHEMATHESIS = (
+    *("run", "{url}/v1/openapi.json", "--header", "Authorization: Bearer {key}"),
+    *("--exclude-checks", "positive_data_acceptance"),
+)
+_CONTRACTS = [
+    *("tests/recall/translation/contracts.py", "tests/recall/translation/test_properties.py"),
+    "tests/simulator/contracts.py",
+]
 _CONTRACT_EXAMPLES = {"TRANSLATION_EXAMPLES": "3000"}  # else fifty intents
 # What measures coverage (pyproject.toml, `tool.coverage`): the tests beside the code, ten seconds. The walk
 # and what is slow in rendering reach no other line; measured, the whole suite would take twice as long.
@@ -56,9 +64,9 @@ _COMPILED = ["pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
 
 @click.command("test", context_settings={"ignore_unknown_options": True})
 @click.option("--fast", is_flag=True, help="without the slow tiers")
-@click.option("--fuzz", is_flag=True, help="100,000 requests of every kind to /v1, and nothing else")
+@click.option("--fuzz", is_flag=True, help="/v1 alone: 100,000 requests, and schemathesis if installed")
 @click.option(
-    "--contracts", is_flag=True, help="what providers are told against their packages, and nothing else"
+    "--contracts", is_flag=True, help="what providers are told, and the simulator, against their documents"
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test_command(fast: bool, fuzz: bool, contracts: bool, arguments: tuple[str, ...]) -> int:
@@ -66,7 +74,7 @@ def test_command(fast: bool, fuzz: bool, contracts: bool, arguments: tuple[str, 
     if contracts:
         return _run(["pytest", "-q", "--timeout=0", *_CONTRACTS, *arguments], _CONTRACT_EXAMPLES)
     if fuzz:
-        return _run(["pytest", "-q", "--timeout=0", "tests/api/test_fuzz.py", *arguments], _MANY)
+        return _fuzz(arguments)
     pytest = ["pytest", *arguments]
     if not arguments:
         # More than a small machine has cores, where much is waited. tests/conftest.py has the order.
@@ -87,6 +95,17 @@ def test_command(fast: bool, fuzz: bool, contracts: bool, arguments: tuple[str, 
         click.echo(said.read().decode(), nl=False)
     results.append(_run(pytest))
     return 0 if not any(results) else 1
+
+
+def _fuzz(arguments: tuple[str, ...]) -> int:
+    """Requests of our own, then those of schemathesis, which reads the document of `/v1`."""
+    code = _run(["pytest", "-q", "--timeout=0", "tests/api/test_fuzz.py", *arguments], _MANY)
+    program = Path(sys.executable).with_name("schemathesis")
+    if not program.is_file():
+        lock = "pip install --require-hashes -r requirements-contracts.lock"
+        click.echo(f"\nLeft out: schemathesis is not installed (.venv/bin/{lock}).", err=True)
+        return code
+    return max(code, _run(["tests.api", str(program), *_SCHEMATHESIS]))
 
 
 def clean_environment() -> dict[str, str]:

@@ -12,7 +12,7 @@ from app import wiring
 from app.adapters.sql.queries import StoredTranscript
 from app.adapters.sql.store import SqlStore
 from app.cli.reading import read_store
-from app.cli.search import rebuild_index
+from app.cli.search import index_one, rebuild_index
 from app.cli.show import find, workspace_option
 from app.cli.words import open_console, say
 from app.core import events
@@ -20,7 +20,7 @@ from app.core.commands import RenderTranscript
 from app.errors import WorkspaceUnknown
 from app.orchestrator.ports import Blobs
 from app.orchestrator.records import Source
-from app.settings.environment import load_settings
+from app.settings.environment import Settings, load_settings
 from app.settings.program_name import command as call
 from app.settings.used_by_command import POLICY, QUEUE, RESULTS, STORED
 from app.transcripts.result_folder import folder_of
@@ -37,17 +37,13 @@ _LOOK_EVERY_S = 0.1
 @click.argument("recording", required=False)
 @click.option("--all", "is_all", is_flag=True, help="all that lack a format of the policy")
 @click.option(
-    "--index", "is_index", is_flag=True, help="the search index of all, made anew; alone: only that"
+    "--index", "is_index", is_flag=True, help="also in the search index, anew; alone: the index of all"
 )
 @workspace_option
 def render_command(recording: str | None, is_all: bool, is_index: bool, workspace: str | None) -> int:
     """Make the formats that stored transcripts lack, without Recall. The service may run meanwhile."""
-    code = 0 if is_index and not is_all and recording is None else _render(recording, is_all, workspace)
-    return max(code, rebuild_index(load_settings(used=_USED))) if is_index else code
-
-
-def _render(recording: str | None, is_all: bool, workspace: str | None) -> int:
-    if is_all == (recording is not None):
+    is_index_alone = is_index and not is_all and recording is None
+    if is_all == (recording is not None) and not is_index_alone:
         raise click.UsageError("name a recording, or --all")
     settings = load_settings(used=_USED)
     store = read_store(settings)
@@ -55,6 +51,14 @@ def _render(recording: str | None, is_all: bool, workspace: str | None) -> int:
     if recording is not None:
         state = find(store, recording, workspace=workspace).transcription.state
         of = (state.workspace, state.recording_id)
+    code = 0 if is_index_alone else _render(settings, store, of, workspace)
+    if not is_index:
+        return code
+    return max(code, rebuild_index(settings) if of is None else index_one(settings, store, *of))
+
+
+def _render(settings: Settings, store: SqlStore, of: tuple[str, str] | None, workspace: str | None) -> int:
+    is_all = of is None
     rendering = Rendering(wiring.open_service(settings), store, wiring.open_blobs(settings))
     made = left = failed = 0
     for stored in _stored(store, of):

@@ -96,6 +96,14 @@ def rebuild_index(settings: Settings) -> int:
     return 1 if left else 0
 
 
+def index_one(settings: Settings, store: SqlStore, workspace: str, recording_id: str) -> int:
+    """For `render RECORDING --index`: this recording's result anew, and no other."""
+    upkeep = wiring.open_search_upkeep(settings, store, workspaces=workspaces_of(settings))
+    is_there = upkeep.renew(workspace, recording_id)
+    click.echo("Its transcript is indexed." if is_there else "It has no transcript for the index.")
+    return 0
+
+
 def _is_wanted(settings: Settings) -> bool:
     return any(one.policy.search for one in workspaces_of(settings).values())
 

@@ -23,6 +23,7 @@ from app.errors import AfterwordError, BlobsUnavailable, QueueUnavailable, Store
 from app.orchestrator.ports import Blobs
 from app.orchestrator.ports_search import SearchIndex, StoredResult, StoredResults
 from app.orchestrator.records import ArtifactRow
+from app.orchestrator.stored_roster import stored_roster
 from app.transcripts.passages import read_passages
 from app.transcripts.render import render
 from app.transcripts.result_folder import RAW, folder_of
@@ -139,6 +140,20 @@ class SearchUpkeep:
             after = self.catch_up(after, seconds=0.5)
             tell(self._index.counts().transcripts, self._results.count_results(self._unwanted))
 
+    def renew(self, workspace: str, recording_id: str) -> bool:
+        """
+        One recording's result anew; whether it has one that the index is to hold.
+
+        Raises:
+            StoreUnavailable, BlobsUnavailable: To be tried again later.
+        """
+        found = [] if workspace in self._unwanted else self._results.results_of(workspace, [recording_id])
+        if found:
+            self._put_current(found[0])
+        else:
+            self._index.forget(workspace, recording_id)
+        return bool(found)
+
     def _put_current(self, result: StoredResult) -> None:
         """Another transcript may become the recording's result meanwhile, or the recording be erased."""
         for _ in range(_MOST_CHANGES):
@@ -180,7 +195,7 @@ class SearchUpkeep:
                 return
             with tempfile.TemporaryFile() as made:
                 text = TextIOWrapper(made, encoding="utf-8", newline="\n")
-                render(local, {_SENTENCES: text})
+                render(local, {_SENTENCES: text}, roster=stored_roster(self._blobs, folder, local))
                 text.flush()
                 made.seek(0)
                 yield made

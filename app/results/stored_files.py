@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 
 from app.errors import BlobMissing
 from app.orchestrator.ports import Blobs
+from app.orchestrator.stored_roster import stored_roster
 from app.transcripts.formats import FORMATS
 from app.transcripts.manifest import MAX_BYTES, ManifestUnreadable, parse_manifest
 from app.transcripts.render import render
@@ -52,7 +53,8 @@ def _rendered(blobs: Blobs, folder: str, name: str) -> BinaryIO:
     try:
         out = io.TextIOWrapper(made, encoding="utf-8", newline="\n", write_through=True)
         with blobs.open(f"{folder}/{RAW}") as source:
-            render(source, {name: out}, started_at=manifest.started_at)
+            roster = stored_roster(blobs, folder, source)
+            render(source, {name: out}, started_at=manifest.started_at, roster=roster)
         out.detach()
         made.seek(0)
     except BaseException:

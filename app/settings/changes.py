@@ -1,14 +1,17 @@
 """
 Which settings stand otherwise on disk than when a process read them: in `.env`, in the files of `NAME_FILE`,
-in the policy file. Digests only: 16 bits of a salted hash show a change, and are too few to find a password.
+in the policy file, in what holds the secrets of its webhooks. Digests only: 16 bits of a salted hash show a
+change, and are too few to find a password.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
 import socket
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,17 +42,20 @@ def names_by_field(*, reload: bool) -> dict[str, str]:
 
 def is_reloadable(name: str) -> bool:
     """Whether a change that `changed_since` names is taken up without a restart."""
-    return name in RELOADABLE or name not in (*SETTINGS, ".env")  # else it is the name of a policy file
+    return name in RELOADABLE or name not in (*SETTINGS, ".env")  # else of the policy
 
 
 def settings_fingerprint(environ: Mapping[str, str] | None = None, *, root: Path = ROOT) -> dict[str, Any]:
     """
     What stands on disk now, for `changed_since`: made of JSON's types, with no value in it. `host`, `root`,
     `salt`; `environment`, the names that it sets (whatever it sets is no matter of the disk), with the paths
-    among their values; `digests`, by the name of the setting or of the policy file.
+    among their values; `digests`, by the name of the setting, of the policy file, or of a webhook's secret.
     """
     given = os.environ if environ is None else environ
-    kept = {name: _path_of(name, value) for name, value in given.items() if _base(name) in SETTINGS}
+    values = read_all(given, (), SECRET_NAMES, Faults(root))
+    hooks = {str(table.get("secret_env")) for table in _webhooks(_policy(given, values, root)).values()}
+    known = {name for name in given if _base(name) in SETTINGS or name in hooks}
+    kept = {name: _path_of(name, given[name]) for name in known}
     salt = secrets.token_hex(8)
     found: dict[str, Any] = {"host": socket.gethostname(), "root": str(root), "salt": salt}
     return {**found, "environment": kept, "digests": _digests(kept, root, salt)}
@@ -58,7 +64,8 @@ def settings_fingerprint(environ: Mapping[str, str] | None = None, *, root: Path
 def changed_since(known: Mapping[str, Any]) -> list[str]:
     """
     Names of settings that stand otherwise on this host's disk than in the fingerprint, sorted; a policy file
-    by its own name, an `.env` that cannot be read any more as `.env`. [] for what is no fingerprint.
+    by its own name, the file of a webhook's secret as `webhooks.NAME.secret_file`, an `.env` that cannot be
+    read any more as `.env`. [] for what is no fingerprint.
     """
     try:
         before, salt = dict(known["digests"]), str(known["salt"])
@@ -84,10 +91,31 @@ def _digests(environ: Mapping[str, str], root: Path, salt: str) -> dict[str, str
     faults = Faults(root)  # which are for `check` to say
     values = read_all(environ, (), SECRET_NAMES, faults)
     on_disk = {*faults.lines, *(name for name in SECRET_NAMES if f"{name}_FILE" in values)}
-    texts = {name: values[name].encode() for name in on_disk if name in values and name in SETTINGS}
-    if _POLICY in values or not is_isolated(environ):
-        texts |= _content(root, values.get(_POLICY, "policy.toml"))
+    policy = _policy(environ, values, root)
+    texts = dict(policy)
+    wanted = {*SETTINGS}
+    for name, table in _webhooks(policy).items():
+        wanted.add(str(table.get("secret_env")))
+        found = _content(root, table["secret_file"]) if isinstance(table.get("secret_file"), str) else {}
+        texts |= {f"webhooks.{name}.secret_file": content for content in found.values()}
+    texts |= {name: values[name].encode() for name in on_disk & wanted if name in values}
     return {name: hashlib.sha256(salt.encode() + text).hexdigest()[:_DIGITS] for name, text in texts.items()}
+
+
+def _policy(environ: Mapping[str, str], values: Mapping[str, str], root: Path) -> dict[str, bytes]:
+    """What the policy file holds, by its name."""
+    is_wanted = _POLICY in values or not is_isolated(environ)
+    return _content(root, values.get(_POLICY, "policy.toml")) if is_wanted else {}
+
+
+def _webhooks(policy: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """Its tables `[webhooks.NAME]`, right or wrong."""
+    found: dict[str, dict[str, Any]] = {}
+    for content in policy.values():
+        with contextlib.suppress(ValueError, AttributeError):  # no UTF-8, no TOML, no tables
+            tables = tomllib.loads(content.decode("utf-8-sig")).get("webhooks", {})
+            found |= {name: table for name, table in tables.items() if isinstance(table, dict)}
+    return found
 
 
 def _content(root: Path, name: str) -> dict[str, bytes]:

@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from app.simulator.model.settings import BadSetting
+from app.simulator.model.settings import GENERATIONS, BadSetting
 from app.simulator.server import PortTaken, Simulator, SimulatorConfig, default_key, default_secret
 
 EXIT_HELD = 75
@@ -79,6 +79,12 @@ def _parser() -> argparse.ArgumentParser:
         default="webhook",
         help="names of the signature headers",
     )
+    add(
+        "--generation",
+        choices=GENERATIONS,
+        default="vendor",
+        help="of provider options: the vendors' own, or Recall's older ones (default vendor)",
+    )
     return parser
 
 
@@ -102,6 +108,7 @@ def _config(wanted: argparse.Namespace) -> SimulatorConfig:
         limits=limits,
         call_delay_ms=wanted.call_delay_ms,
         header_family=wanted.header_family,
+        generation=wanted.generation,
     )
 
 

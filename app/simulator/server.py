@@ -48,6 +48,7 @@ class SimulatorConfig:
     limits: float | str = "on"
     call_delay_ms: int = 0
     header_family: str = "webhook"
+    generation: str = "vendor"
     # Tests hand in smaller meetings; None is the simulator's own library.
     make_meeting: MeetingMaker | None = None
 
@@ -61,6 +62,7 @@ class SimulatorConfig:
             "limits": self.limits,
             "call_delay_ms": self.call_delay_ms,
             "header_family": self.header_family,
+            "generation": self.generation,
         }
         return Settings().change(wanted)
 
@@ -107,7 +109,7 @@ class Simulator:
         lifecycle = Lifecycle(self.world, webhooks)
         self._downloads = Downloads(self.world)
         self._api = Flask("app.simulator.api", static_folder=None)
-        RecallApi(self.world, lifecycle, self._downloads).attach(self._api)
+        RecallApi(self.world, lifecycle, webhooks, self._downloads).attach(self._api)
         self._api.register_blueprint(SideDoor(self.world, lifecycle, webhooks, initial=initial).blueprint())
         self._servers: list[BaseWSGIServer] = []
 

@@ -15,14 +15,33 @@ from app.transcripts.formats import FORMATS, Renderer
 from app.transcripts.formats.subtitles import CueWriter, Subtitles
 from app.transcripts.model import Sentence, Summary, Turn
 from app.transcripts.reader import read_turns
+from app.transcripts.roster import Roster, roster_of
 from app.transcripts.sentences import SentenceBuilder, words_of
-from app.transcripts.speakers import names_of
 
 MOST_LANGUAGES = 100
 """The manifest lists the languages; a transcript must not be able to make it long."""
 
 
-def render(source: BinaryIO, outputs: Mapping[str, TextIO], *, started_at: datetime | None = None) -> Summary:
+def read_roster(source: BinaryIO) -> Roster:
+    """
+    What the speakers of a transcript are called; `source` is left where it was.
+
+    Raises:
+        TranscriptUnreadable, OSError: As `render`.
+    """
+    begin = source.tell()
+    roster = roster_of(read_turns(source, with_words=False))
+    source.seek(begin)
+    return roster
+
+
+def render(
+    source: BinaryIO,
+    outputs: Mapping[str, TextIO],
+    *,
+    started_at: datetime | None = None,
+    roster: Roster | None = None,
+) -> Summary:
     """
     Write a transcript in several formats.
 
@@ -31,9 +50,10 @@ def render(source: BinaryIO, outputs: Mapping[str, TextIO], *, started_at: datet
         outputs: Names out of `FORMATS`, each with a text file opened with `encoding="utf-8", newline="\\n"`.
             Left open; not flushed. None at all is fine: then only the counting is done.
         started_at: When the recording began, aware, where that is known.
+        roster: What `read_roster` made of this source, where names of participants were added to it.
 
     Returns:
-        What was counted. The same source gives the same files and the same summary.
+        What was counted. The same source and roster give the same files and the same summary.
 
     Raises:
         TranscriptUnreadable: The outputs then hold part of it and must be thrown away.
@@ -41,9 +61,7 @@ def render(source: BinaryIO, outputs: Mapping[str, TextIO], *, started_at: datet
         KeyError: A name not in `FORMATS`, before anything is read or written.
     """
     formats = [(FORMATS[name], out) for name, out in outputs.items()]
-    begin = source.tell()
-    builder = SentenceBuilder(names_of(read_turns(source, with_words=False)))
-    source.seek(begin)
+    builder = SentenceBuilder(roster or read_roster(source))
     renderers = _renderers([format_(out, started_at) for format_, out in formats])
     tally = _Tally()
     for sentence in _sentences(source, builder, tally):

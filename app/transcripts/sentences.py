@@ -9,12 +9,13 @@ said in one line, or none. A wrong cut costs a reader a line break; no word is e
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import accumulate
 
 from app.transcripts.abbreviations import is_abbreviation
 from app.transcripts.model import Sentence, Speaker, Turn, Word
+from app.transcripts.roster import Roster
 from app.transcripts.speakers import Speakers
 from app.transcripts.text import join, visible_parts
 
@@ -83,8 +84,8 @@ def _ends_long_run(words: list[Word], following: Word) -> bool:
 class SentenceBuilder:
     """Holds the unfinished sentence of the current speaker, and nothing else of the transcript."""
 
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self.speakers = Speakers(names)
+    def __init__(self, roster: Roster) -> None:
+        self.speakers = Speakers(roster)
         self._speaker: Speaker | None = None
         self._language: str | None = None
         self._words: list[Word] = []

@@ -2,7 +2,7 @@
 Serves `/v1` with a stored result, runs a command against it, and ends with that one's exit code; `{url}` and
 `{key}` in its words are replaced:
 
-    python -m tests.api schemathesis run {url}/v1/openapi.json --header "Authorization: Bearer {key}"
+    python -m tests.api /PATH/schemathesis run {url}/v1/openapi.json --header "Authorization: Bearer {key}"
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main(words: list[str]) -> int:
         url = f"http://127.0.0.1:{receiver.port}"
         command = [word.replace("{url}", url).replace("{key}", stage.key) for word in words]
         try:
-            return subprocess.run(command, check=False).returncode
+            return subprocess.run(command, cwd=folder, check=False).returncode  # it may leave files
         finally:
             stop(receiver)
             stage.store.close()

@@ -1,6 +1,6 @@
 """
 Whatever is sent with a right key: no 5xx, every problem with a code, no word of another workspace. The long
-run is `afterword test --fuzz`; schemathesis has been clean against the same document (see CONTRIBUTING).
+run is `afterword test --fuzz`, which also has schemathesis hold the same document against it.
 """
 
 from __future__ import annotations

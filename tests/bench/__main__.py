@@ -17,7 +17,7 @@ from rich.console import Console
 from app.errors import AfterwordError
 from tests.bench.report import Options, Result, show, write_json
 
-BENCHMARKS = ("ack", "drain", "latency", "growth", "memory", "search")
+BENCHMARKS = ("ack", "drain", "latency", "growth", "memory", "search", "upgrade")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,7 +38,7 @@ BENCHMARKS = ("ack", "drain", "latency", "growth", "memory", "search")
 @click.option("--quick", is_flag=True, help="tiny numbers: that it runs, not how fast anything is")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="every measurement, as a file")
 def main(what: str, json_path: Path | None, only: tuple[str, ...], **given: Any) -> None:
-    """How fast, beside how fast it could be: ack, drain, latency, growth, memory, search."""
+    """How fast, beside how fast it could be: ack, drain, latency, growth, memory, search, upgrade."""
     # Like Ctrl-C: what was started is stopped first.
     signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
     options, console = Options(only=only, **given), Console()

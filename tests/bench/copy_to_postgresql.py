@@ -83,7 +83,7 @@ def _pour_all(file: sqlite3.Connection, connection: psycopg.Connection[Any]) -> 
     tables = t.metadata.sorted_tables
     names = sql.SQL(", ").join(sql.Identifier(table.name) for table in tables)
     connection.execute(sql.SQL("TRUNCATE {}").format(names))  # a migration leaves rows too
-    made_again = _take_away_indexes(connection)
+    made_again = take_away_indexes(connection)
     for table in tables:
         _pour_table(file, connection, table)
         if table.autoincrement_column is not None:
@@ -92,7 +92,7 @@ def _pour_all(file: sqlite3.Connection, connection: psycopg.Connection[Any]) -> 
         connection.execute(statement)
 
 
-def _take_away_indexes(connection: psycopg.Connection[Any]) -> list[bytes]:
+def take_away_indexes(connection: psycopg.Connection[Any]) -> list[bytes]:
     """Returns the statements that make them again. What was taken from the catalogue is already quoted."""
     keys = connection.execute(_KEYS).fetchall()
     indexes = connection.execute(_INDEXES).fetchall()

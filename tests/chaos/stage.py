@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from app.adapters.sql import tables as t
 from app.errors import Away
-from app.simulator.api.downloads import render_transcript
+from app.simulator.api.files import render_transcript
 from tests.announce.receiver import SECRET
 from tests.chaos.announcements import Endpoints, endpoints
 from tests.chaos.bucket import Bucket, faulty_bucket

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import uuid
 from dataclasses import replace
@@ -15,6 +16,7 @@ from app.adapters.local_files import LocalBlobs
 from app.adapters.sql.erasure import Erasure
 from app.core.state import AtRecall, Phase
 from app.orchestrator.service import Service
+from tests.api.stage import Stage
 from tests.cli.conftest import WORKSPACE, Home, delivery
 from tests.cli.results import stored
 from tests.transcripts.recall_json import spoke
@@ -196,6 +198,45 @@ def test_what_comes_afterwards_brings_nothing_back(home: Home) -> None:
     after = home.store.load(WORKSPACE, recording).transcription
     assert after == before
     home.store.truncate_log()
+    assert holding(home, NAME) == []
+
+
+def test_a_store_put_back_from_a_copy_brings_nothing_back(home: Home, tmp_path: Path) -> None:
+    """The whole folder of results, as a backup has it. Erased once more, its files go, too."""
+    recording, folder = with_person(home)
+    other, _ = with_person(home, "Max")
+    id_ = next(row.id for row in home.store.list_transcriptions() if row.state.recording_id == recording)
+    root = Path(home.settings.storage_url.removeprefix("file://"))
+    shutil.copytree(root, tmp_path / "copy")
+    assert home.run("erase", recording, "--yes").code == 0
+    shutil.copytree(tmp_path / "copy", root, dirs_exist_ok=True)
+    assert (folder / "manifest.json").exists()
+    for command in (("render", "--all", "--index"), ("render", recording, "--index"), ("reconcile",)):
+        home.run(*command)
+    home.service.index(0)
+    api = Stage(home.settings, home.store)
+    exported = home.run("export", "--files", str(tmp_path / "exported")).out
+    found = api.get("/search", query_string={"q": "morning"}).json["data"]
+    assert [hit["recording_id"] for hit in found] == [other]
+    assert home.run("search", "--speaker", NAME).code == 1
+    assert api.get(f"/transcriptions/{id_}/files/transcript.txt").status_code == 404
+    for told in (
+        exported,
+        home.run("export", "--format", "csv").out,
+        home.run("show", recording, "--json").out,
+        home.run("show", recording).out,
+        home.run("list", "--json").out,
+        json.dumps([api.get(path).json for path in ("/transcriptions", f"/transcriptions/{id_}")]),
+    ):
+        assert not any(word in told for word in (NAME, json.dumps(NAME)[1:-1]))
+    assert other in exported
+    assert home.run("move-store", "--to", f"file://{tmp_path / 'moved'}").code == 0
+    for kept in ("exported", "moved"):
+        assert list((tmp_path / kept).rglob(other)) != []
+        assert list((tmp_path / kept).rglob(recording)) == []
+    assert phase_of(home, recording) is Phase.ERASED
+    assert home.run("erase", recording, "--yes").code == 0
+    assert not folder.exists()
     assert holding(home, NAME) == []
 
 

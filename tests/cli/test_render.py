@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from app import wiring
 from app.core.policy import FORMATS
 from tests.cli.conftest import WORKSPACE, Home
 from tests.cli.results import stored
@@ -62,6 +65,18 @@ def test_a_storage_that_cannot_be_written_is_told_and_tried_again_by_the_service
     assert "its missing formats, to be written" not in home.run("show", recording).out, "it has ended"
     (command,) = home.store.load(WORKSPACE, recording).pending
     assert command.key.startswith("fetch:")
+
+
+def test_the_index_gets_one_recording_alone_and_keeps_the_others(home: Home) -> None:
+    recordings = [stored(home)[0] for _ in range(3)]
+    wiring.open_search_index(home.settings, home.store).clear()
+    for recording in recordings[:2]:
+        said = home.run("render", recording, "--index")
+        assert (said.code, said.out.splitlines()[-1]) == (0, "Its transcript is indexed.")
+    found = home.run("search", "morning", "--json").out.splitlines()
+    assert {json.loads(line)["recording_id"] for line in found} == set(recordings[:2])
+    assert home.run("status", "--json").json["not_indexed"] == 1
+    assert "It has no transcript for the index." in home.run("render", home.hears(), "--index").out
 
 
 @pytest.mark.parametrize("arguments", [(), ("--all", "some-recording")])

@@ -81,7 +81,7 @@ def test_a_provider_without_credentials_is_told_from_other_refusals(stage: Stage
     assert (blamed.kind, blamed.status, blamed.names_provider) == ("refused", 400, True)
     unknown = stage.create(stage.recording(), provider="nobody_async", options={})
     assert (unknown.status, unknown.names_provider) == (400, True)
-    option = stage.create(stage.recording(), options={"no_such_option": 1})
+    option = stage.create(stage.recording(), provider="rev_async", options={"no_such_option": 1})
     assert (option.status, option.names_provider) == (400, True)
 
 
@@ -112,11 +112,11 @@ def test_an_account_that_may_not_pay_is_refused_and_so_is_a_wrong_key(stage: Sta
     assert (answer.kind, answer.status, answer.code) == ("refused", 401, "authentication_failed")
 
 
-@pytest.mark.parametrize("style", ["html", "request_blocked"])
-def test_a_payload_the_firewall_dislikes_is_refused_with_403(stage: Stage, style: str) -> None:
+@pytest.mark.parametrize(("style", "code"), [("json", "request_blocked"), ("html", ""), ("text", "")])
+def test_a_payload_the_firewall_dislikes_is_refused_with_403(stage: Stage, style: str, code: str) -> None:
     stage.settings(waf_style=style)
     answer = stage.create(stage.recording(payload_403=True))
-    assert (answer.kind, answer.status, answer.code) == ("refused", 403, "")
+    assert (answer.kind, answer.status, answer.code) == ("refused", 403, code)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.errors import DownloadBlocked
+from app.transcripts.render import read_roster, render
+from app.transcripts.roster import people_listed
 from tests.contract.recall_stage import Stage
 
 
@@ -60,3 +64,29 @@ def test_a_blocked_download_host_is_told_from_an_expired_address(
     with pytest.raises(DownloadBlocked) as caught:
         stage.download(ready, tmp_path)
     assert caught.value.cause == cause
+
+
+@pytest.mark.parametrize(
+    ("provider", "options"),
+    [("deepgram_async", {"diarize": True}), ("assembly_ai_async", {"speaker_labels": True})],
+)
+def test_a_hybrid_transcript_is_named_by_recalls_list_of_participants(
+    stage: Stage, tmp_path: Path, provider: str, options: dict[str, Any]
+) -> None:
+    made = stage.sim("recordings", {"kind": "invoice_call", "script": {"hybrid": "voices:2"}})
+    ready = stage.done(made["recording_id"], provider=provider, options=options, separate_streams=True)
+    raw = stage.download(ready, tmp_path)
+    stage.recall.download(
+        stage.recall.recording(made["recording_id"]).participants_url or "",
+        tmp_path / "people",
+        keep_going=lambda: None,
+    )
+    with (tmp_path / "people").open("rb") as listed:
+        people = people_listed(listed)
+    source = io.BytesIO(raw)
+    out = {"sentences.json": io.StringIO()}
+    render(source, out, roster=read_roster(source).with_people(people))
+    first, *others = people.values()
+    speakers = {line["speaker"] for line in json.loads(out["sentences.json"].getvalue())}
+    assert speakers == {f"{first}, voice 1", f"{first}, voice 2", *others}
+    assert all(turn["participant"]["id"] is None for turn in json.loads(raw))

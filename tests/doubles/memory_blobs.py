@@ -18,12 +18,13 @@ from app.orchestrator.records import BlobFacts
 class MemoryBlobs:
     """
     Attributes:
+        files: Their bytes by key.
         media_types: By key.
         trouble: Raised, as `BlobsUnavailable`, by whatever is asked while it is set.
     """
 
     def __init__(self) -> None:
-        self._files: dict[str, bytes] = {}
+        self.files: dict[str, bytes] = {}
         self._lock = threading.Lock()
         self.media_types: dict[str, str] = {}
         self.trouble: str | None = None
@@ -31,7 +32,7 @@ class MemoryBlobs:
     def put(self, key: str, source: Path, *, media_type: str = OCTETS) -> None:
         self._checked(key)
         with self._lock:
-            self._files[key] = _read(key, source)
+            self.files[key] = _read(key, source)
             self.media_types[key] = media_type
 
     def create(self, key: str, source: Path, *, media_type: str = OCTETS) -> bool:
@@ -39,7 +40,7 @@ class MemoryBlobs:
         read = _read(key, source)
         with self._lock:
             self.media_types.setdefault(key, media_type)
-            return self._files.setdefault(key, read) == read
+            return self.files.setdefault(key, read) == read
 
     def open(self, key: str) -> BinaryIO:
         return io.BytesIO(self._bytes(key))
@@ -54,18 +55,18 @@ class MemoryBlobs:
 
     def exists(self, key: str) -> bool:
         self._checked(key)
-        return key in self._files
+        return key in self.files
 
     def sha256(self, key: str) -> str:
         return hashlib.sha256(self._bytes(key)).hexdigest()
 
     def keys(self, folder: str = "") -> Iterator[str]:
         self._checked(folder or "x")
-        yield from [key for key in sorted(self._files) if not folder or key.startswith(f"{folder}/")]
+        yield from [key for key in sorted(self.files) if not folder or key.startswith(f"{folder}/")]
 
     def delete(self, key: str) -> None:
         self._checked(key)
-        self._files.pop(key, None)
+        self.files.pop(key, None)
 
     def delete_folder(self, folder: str, *, first: str) -> int:
         self._checked(folder)
@@ -92,7 +93,7 @@ class MemoryBlobs:
     def _bytes(self, key: str) -> bytes:
         self._checked(key)
         try:
-            return self._files[key]
+            return self.files[key]
         except KeyError as error:
             raise BlobMissing(f"nothing at {key}") from error
 

@@ -203,7 +203,7 @@ class Installation:
             for i in recording_ids
             if i not in listed
             or listed[i].phase not in ENDS
-            or (listed[i].phase is Phase.STORED and listed[i].pending_transcripts)
+            or (listed[i].phase is Phase.STORED and (listed[i].pending_transcripts or listed[i].superseded))
         ]
         if counts.deliveries_unapplied:
             left.append(f"{counts.deliveries_unapplied} deliveries unapplied")

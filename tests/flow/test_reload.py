@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import shutil
 import signal
@@ -18,10 +19,12 @@ from typing import Any
 
 import pytest
 import requests
+from standardwebhooks.webhooks import Webhook as Hook
 from svix.webhooks import Webhook
 
 from app.settings.program_name import ROOT
 from app.simulator.server import default_key, default_secret
+from tests.announce.receiver import OLD_SECRET, SECRET, receiving
 from tests.flow.stage import Installation, installation, is_port_free, wait_until
 from tests.ports import free_port
 
@@ -42,6 +45,9 @@ class Files:
     key: Path
     secrets: Path
     policy: Path
+
+    def secret_of(self, endpoint: str) -> Path:
+        return self.policy.with_name(f"{endpoint}.secret")
 
 
 @pytest.fixture
@@ -190,6 +196,50 @@ def test_a_problem_keeps_everything_as_it_was_and_is_said(place: Installation, f
     files.policy.write_text('providers = ["assembly_ai_async"]\n')
     assert hang_up(place, until="reloaded")["changed"] == ["RECALL_WEBHOOK_SECRETS", "the policy"]
     taken_soon(place, "msg_3", SECOND_SECRET)
+
+
+def hooks(files: Files, **urls: str) -> None:
+    """A policy with these endpoints, each with its secret in a file."""
+    table = '[webhooks.{0}]\nurl = "{1}"\nsecret_file = "{2}"\nallow_private = true\n'
+    tables = [table.format(name, url, files.secret_of(name)) for name, url in urls.items()]
+    files.policy.write_text('providers = ["deepgram_async"]\n' + "".join(tables))
+
+
+def test_an_added_endpoint_receives_and_a_removed_one_gets_nothing_more(
+    place: Installation, files: Files
+) -> None:
+    with receiving() as first, receiving() as second:
+        first.answer = lambda _: (503, {})  # so that an announcement waits for it
+        files.secret_of("first").write_text(SECRET)
+        hooks(files, first=first.url)
+        assert hang_up(place, until="reloaded")["changed"] == ["the policy"]
+        wait_until_replaced(place, 4)
+        recording = place.recall.record()
+        first.wait_for(2, within_s=40)
+        assert recording.encode() in first.received[0].body
+
+        files.secret_of("first").write_text(OLD_SECRET)
+        assert "webhooks.first.secret_file (a reload takes it" in checked(place)
+        files.secret_of("first").unlink()
+        assert "secret_file" in str(hang_up(place, until="reload_refused")["problems"])
+
+        files.secret_of("second").write_text(OLD_SECRET)
+        hooks(files, second=second.url)
+        hang_up(place, until="reloaded", times=1)
+        wait_until_replaced(place, 8)
+        assert "Changed on disk" not in checked(place)
+        before = len(first.received)
+        recording = place.recall.record()
+        (told,) = second.wait_for(1, within_s=40)
+        assert json.loads(told.body)["data"]["recording_id"] == recording
+        Hook(OLD_SECRET).verify(told.body, dict(told.headers))
+        time.sleep(1.0)  # the schedule's first step takes a tenth of a second here
+        assert len(first.received) == before
+
+
+def checked(place: Installation) -> str:
+    said = place.afterword("check")
+    return " ".join(f"{said.stdout} {said.stderr}".split())
 
 
 def test_many_at_once_are_a_few_and_the_service_stays_well(place: Installation) -> None:

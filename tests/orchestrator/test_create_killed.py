@@ -32,6 +32,7 @@ from app.recall.client import RecallClient
 from app.recall.http_exchange import HttpTimeouts
 from app.simulator.server import Simulator, SimulatorConfig
 from tests import migrated
+from tests.doubles.full_queue import FullQueue
 from tests.policies import built_in
 
 STEPS = ("before the claim", "after the claim", "after the POST", "after its outcome", "after the event")
@@ -62,13 +63,6 @@ class DyingStore(SqlStore):
         done = super().record_send_outcome(*args, **kwargs)
         self._at("after its outcome")
         return done
-
-
-class Queue:
-    """Commands are taken from the database."""
-
-    def room(self) -> int:
-        return 0
 
 
 @dataclass
@@ -106,7 +100,7 @@ class Installation:
         store.set_key_status("default", recall.fingerprint, KEY_ACCEPTED)
         return Service(
             store=store,
-            queue=cast(Any, Queue()),
+            queue=cast(Any, FullQueue()),
             blobs=LocalBlobs(self.folder / "results"),
             clock=self.clock,
             workspaces={"default": Workspace("default", recall, policy)},

@@ -6,18 +6,18 @@ write of a worker is an effect at which it may be stopped; the `world` says whet
 from __future__ import annotations
 
 import copy
-import hashlib
-import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from app.core.durations import Durations
-from app.errors import BlobsUnavailable, QueueUnavailable
+from app.errors import QueueUnavailable
+from app.orchestrator.ports import OCTETS
 from app.orchestrator.records import AnnouncementOffer, Committed, Leased, Loaded, Offerable, SendOutcome
 from app.orchestrator.timing import Timing
+from tests.doubles.memory_blobs import MemoryBlobs
 from tests.doubles.memory_store import MemoryStore
 from tests.property.workers import current
 
@@ -167,38 +167,23 @@ class MemoryQueue:
             raise QueueUnavailable("Redis is away")
 
 
-class MemoryBlobs:
-    """`ports.Blobs`. A put and the question for the lease before it are one; a stop comes after it."""
+class WatchedBlobs(MemoryBlobs):
+    """A put and the question for the lease before it are one; a stop comes after it."""
 
     def __init__(self, world: World) -> None:
+        super().__init__()
         self._world = world
-        self.files: dict[str, bytes] = {}
-        self.is_away = False
 
-    def put(self, key: str, source: Path, *, media_type: str = "") -> None:
-        if self.is_away:
-            raise BlobsUnavailable("the disk is full")
-        content = source.read_bytes()
-        self._world.file_is_put(key, content)
-        self.files[key] = content
+    @property
+    def is_away(self) -> bool:
+        return self.trouble is not None
+
+    @is_away.setter
+    def is_away(self, is_so: bool) -> None:
+        self.trouble = "the disk is full" if is_so else None
+
+    def put(self, key: str, source: Path, *, media_type: str = OCTETS) -> None:
+        self._checked(key)
+        self._world.file_is_put(key, source.read_bytes())
+        super().put(key, source, media_type=media_type)
         self._world.pause(f"after putting {key.rpartition('/')[2]}")
-
-    def open(self, key: str) -> BinaryIO:
-        return io.BytesIO(self.files[key])
-
-    def delete_folder(self, folder: str, *, first: str) -> int:
-        gone = [key for key in self.files if key.startswith(f"{folder}/")]
-        for key in gone:
-            del self.files[key]
-        return len(gone)
-
-    def sweep(self) -> int:
-        return 0
-
-    def exists(self, key: str) -> bool:
-        if self.is_away:
-            raise BlobsUnavailable("the disk is full")
-        return key in self.files
-
-    def sha256(self, key: str) -> str:
-        return hashlib.sha256(self.files[key]).hexdigest()

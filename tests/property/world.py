@@ -42,9 +42,9 @@ from tests.property.surroundings import (
     START,
     TIMING,
     Backup,
-    MemoryBlobs,
     MemoryQueue,
     MovedClock,
+    WatchedBlobs,
     WatchedStore,
 )
 from tests.property.workers import Asked, Stopped, Word, Worker, current
@@ -65,7 +65,7 @@ class World:
         self.clock = MovedClock(self)
         self.store = WatchedStore(self)
         self.queue = MemoryQueue()
-        self.blobs = MemoryBlobs(self)
+        self.blobs = WatchedBlobs(self)
         self.recall = RecallModel(
             now=self.clock.now, choose=self.choose, pause=self.pause, say=self.say, on_create=self._created
         )

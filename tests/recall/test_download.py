@@ -118,17 +118,29 @@ EXPIRED = b"<?xml?><Error><Code>AccessDenied</Code><Message>Request has expired<
         (drip(b""), "timeout"),
         (drip(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"), "timeout"),
         (drip(b"HTTP/1.1 200 OK\r\n\r\n"), "timeout"),
-        (drip(b"HTTP/1.1 403 No\r\n\r\n"), "http_403"),
     ],
 )
 def test_every_failure_has_a_word_and_leaves_no_file(behaviour: Behaviour, cause: str, target: Path) -> None:
     target.write_bytes(b"from an earlier try")
     began = time.monotonic()
     with raw_server(behaviour) as server, pytest.raises(DownloadBlocked) as caught:
-        fetch(server.url, target, timeouts=QUICK if cause in ("timeout", "http_403") else SLOW_ALLOWED)
+        fetch(server.url, target, timeouts=QUICK if cause == "timeout" else SLOW_ALLOWED)
     assert caught.value.cause == cause
     assert not target.exists()
     assert time.monotonic() - began < QUICK.download_overall_s + _BUSY_S
+
+
+def test_a_403_whose_body_drips_is_one_at_the_limit_of_time(target: Path) -> None:
+    """On a busy machine the limit may be over before the first line is here: then that is what is told."""
+    causes = []
+    for overall_s in (0.8, 3.0, 9.0):
+        with raw_server(drip(b"HTTP/1.1 403 No\r\n\r\n")) as server, pytest.raises(DownloadBlocked) as caught:
+            fetch(server.url, target, timeouts=replace(SLOW_ALLOWED, download_overall_s=overall_s))
+        causes.append(caught.value.cause)
+        if causes[-1] != "timeout":
+            break
+    assert causes[-1] == "http_403"
+    assert set(causes[:-1]) <= {"timeout"}
 
 
 def test_a_bomb_does_not_fill_the_memory_before_it_is_noticed(target: Path) -> None:

@@ -103,3 +103,41 @@ def test_what_a_running_service_takes_up_is_told_from_what_waits_for_a_restart()
     assert is_reloadable("policy.toml")
     for name in ("AFTERWORD_HOME", "HOST", "PORT", "DATABASE_URL", "REDIS_URL", "STORAGE_URL", ".env"):
         assert not is_reloadable(name)
+
+
+HOOKS = """
+[webhooks.crm]
+url = "https://a.example/"
+secret_file = "crm.secret"
+[webhooks.chat]
+url = "https://b.example/"
+secret_env = "CHAT_SECRET"
+[webhooks.set]
+url = "https://c.example/"
+secret_env = "SET_SECRET"
+"""
+
+
+def test_a_webhooks_secret_that_changes_is_named_wherever_it_stands(root: Path) -> None:
+    (root / "policy.toml").write_text(HOOKS)
+    (root / "crm.secret").write_text(GOOD["RECALL_WEBHOOK_SECRETS"])
+    (root / ".env").write_text("CHAT_SECRET=Zq9-first\nSET_SECRET=x\n")
+    known = json.loads(json.dumps(settings_fingerprint({"SET_SECRET": "Zq9-set"}, root=root)))
+    assert changed_since(known) == []
+    assert "Zq9" not in json.dumps(known).replace(known["salt"], "")
+    (root / ".env").write_text("CHAT_SECRET=Zq9-second\nSET_SECRET=y\n")
+    assert changed_since(known) == ["CHAT_SECRET"]
+    (root / "crm.secret").write_text(OTHER_WEBHOOK_SECRET)
+    assert changed_since(known) == ["CHAT_SECRET", "webhooks.crm.secret_file"]
+    assert all(map(is_reloadable, changed_since(known)))
+    (root / "crm.secret").unlink()
+    assert "webhooks.crm.secret_file" in changed_since(known)
+
+
+@pytest.mark.parametrize(
+    "policy", ["webhooks = 3", "[webhooks]\ncrm = 1", "[webhooks.crm]\nsecret_file = 7", "["]
+)
+def test_a_policy_that_is_wrong_is_no_trouble_here(root: Path, policy: str) -> None:
+    (root / "policy.toml").write_text(policy)
+    known = settings_fingerprint({}, root=root)
+    assert (set(known["digests"]), changed_since(known)) == ({"policy.toml"}, [])

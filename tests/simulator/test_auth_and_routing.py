@@ -66,7 +66,7 @@ def test_a_post_without_its_slash_fails_and_makes_nothing(recall: Recall) -> Non
 def test_a_get_with_a_body_is_blocked_by_the_firewall(recall: Recall) -> None:
     answer = recall.call("GET", "transcript/", data="null")
     assert answer.status_code == 403
-    assert "Request blocked" in answer.text
+    assert answer.json()["code"] == "request_blocked"
 
 
 @pytest.mark.parametrize("value", ["http://localhost:1/x", "see http://10.0.0.7/x"])
@@ -75,8 +75,12 @@ def test_a_body_naming_this_machine_or_an_address_is_blocked(recall: Recall, val
     assert recall.create(recall.recording(), json=body).status_code == 403
 
 
-def test_the_firewall_can_speak_text(recall: Recall) -> None:
-    recall.sim("settings", {"waf_style": "request_blocked"})
+def test_the_firewall_speaks_json_or_text_or_a_page(recall: Recall) -> None:
+    said = recall.call("GET", "transcript/", data="{}")
+    assert (said.status_code, said.json()["code"]) == (403, "request_blocked")
+    recall.sim("settings", {"waf_style": "html"})
+    assert "403 ERROR" in recall.call("GET", "transcript/", data="{}").text
+    recall.sim("settings", {"waf_style": "text"})
     assert recall.call("GET", "transcript/", data="{}").text == "request_blocked\n"
 
 

@@ -57,6 +57,24 @@ def test_a_wrong_body_is_a_400_and_makes_nothing(recall: Recall, body: dict[str,
     assert recall.sim("bill")["creates_accepted"] == 0
 
 
+def test_generations_differ_by_workspace(recall: Recall) -> None:
+    recall.sim("settings", {"workspaces": {"old": "theirs"}, "generations": {"theirs": "recall"}})
+    old = recall.sim("recordings", {"workspace": "theirs"})["recording_id"]
+    body = {"provider": {"assembly_ai_async": {"speech_models": ["universal-2"]}}}
+    refused = recall.create(old, json=body, headers={"Authorization": "old"})
+    assert refused.status_code == 400
+    assert refused.json() == {
+        "provider": {"assembly_ai_async": {"speech_models": ["This field is not allowed."]}}
+    }
+    bill = recall.sim("bill")
+    assert (bill["creates_refused"], bill["creates_accepted"]) == (1, 0)
+    assert recall.create(recall.recording(), json=body).status_code == 200
+    recall.sim("settings", {"stale_models": ["universal-2"]})
+    stale = recall.create(recall.recording(), json=body)
+    assert (stale.status_code, "universal-2" in stale.text) == (400, True)
+    recall.sim("settings", {"generations": {"theirs": "newest"}}, expect=400)
+
+
 def test_a_body_that_is_not_json_is_refused(recall: Recall) -> None:
     path = f"recording/{recall.recording()}/create_transcript/"
     json_type = {"Content-Type": "application/json"}

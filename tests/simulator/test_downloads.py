@@ -73,7 +73,7 @@ def test_the_bytes_are_the_same_whichever_provider_made_them(recall: Recall) -> 
         ("deepgram_async", {"diarize": True}, ["0", "1"]),
     ],
 )
-def test_machine_labels_replace_names_unless_streams_are_separate(
+def test_machine_labels_replace_names_and_follow_ids_where_streams_are_separate(
     recall: Recall, provider: str, options: dict[str, Any], labels: list[str]
 ) -> None:
     rid = recall.recording()
@@ -83,8 +83,10 @@ def test_machine_labels_replace_names_unless_streams_are_separate(
         (None, label) for label in labels
     ]
     body["diarization"] = {"use_separate_streams_when_available": True}
-    named = get(recall.done(rid, json=body)["data"]["download_url"]).json()
-    assert [turn["participant"]["name"] for turn in named] == ["Ana", None]
+    hybrid = get(recall.done(rid, json=body)["data"]["download_url"]).json()
+    assert [(turn["participant"]["id"], turn["participant"]["name"]) for turn in hybrid] == [
+        (None, f"{number}-{labels[0]}") for number in (1, 2)
+    ]
 
 
 def test_raw_provider_data_is_there_for_other_providers_on_mixed_audio_only(recall: Recall) -> None:

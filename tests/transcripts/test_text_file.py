@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.transcripts.model import Turn
-from app.transcripts.speakers import MOST_NAMES, names_of
+from app.transcripts.roster import MOST_NAMES, roster_of
 from app.transcripts.text import harmless
 from tests.transcripts.recall_json import said, spoke, text_of, turn
 
@@ -72,8 +72,16 @@ EXAMPLES: dict[str, tuple[list[Any], str]] = {
         "[00:00:00] Sam (2): Hi.\n\n[00:00:00] Sam: Hi.\n\n[00:00:00] Sam (3): Hi.\n",
     ),
     "without ids the name decides": (
-        [spoke("Hi.", who="A", id=None), spoke("Ho.", who="A", id=None), spoke("He.", who="B", id=None)],
-        "[00:00:00] A: Hi. Ho.\n\n[00:00:00] B: He.\n",
+        [spoke("Hi.", who="Al", id=None), spoke("Ho.", who="Al", id=None), spoke("He.", who="Bo", id=None)],
+        "[00:00:00] Al: Hi. Ho.\n\n[00:00:00] Bo: He.\n",
+    ),
+    "a machine's labels are speakers": (
+        [spoke("Hi.", who="A", id=None), spoke("He.", who="B", id=None)],
+        "[00:00:00] Speaker A: Hi.\n\n[00:00:00] Speaker B: He.\n",
+    ),
+    "voices of participants without a name": (
+        [spoke("Hi.", who="200-0", id=None), spoke("He.", who="300-0", id=None)],
+        "[00:00:00] Participant 200: Hi.\n\n[00:00:00] Participant 300: He.\n",
     ),
     "ids may be strings, and zero": (
         [spoke("Hi.", who=None, id=0), spoke("Ho.", who=None, id="0"), spoke("He.", who=None, id="x")],
@@ -224,13 +232,13 @@ def test_a_very_long_name_is_cut_because_it_is_repeated_with_every_sentence() ->
     + [("200-0", False), ("Agent 007", False), ("2026 Review", False), ("王", False), ("0" * 200, True)],
 )
 def test_a_devices_name_is_told_from_a_persons(name: str, is_device: bool) -> None:
-    other = names_of([Turn("1", "Ana Real", None, ()), Turn("1", name, None, ())])
+    other = roster_of([Turn("1", "Ana Real", None, ()), Turn("1", name, None, ())]).names
     assert other == {"1": "Ana Real" if is_device else name}
 
 
 def test_names_are_looked_ahead_for_in_bounded_memory() -> None:
     turns = (Turn(str(n), f"N{n}", None, ()) for n in range(MOST_NAMES + 50))
-    assert len(names_of(turns)) == MOST_NAMES
+    assert len(roster_of(turns).names) == MOST_NAMES
 
 
 def test_half_a_surrogate_pair_does_not_stop_the_writing() -> None:

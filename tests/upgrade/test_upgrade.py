@@ -17,11 +17,9 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
-from alembic import command
 
 from app.adapters.sql import migrations
 from app.adapters.sql import tables as t
-from app.adapters.sql.engine import Database
 from app.adapters.sql.store import SqlStore
 from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription
 from app.orchestrator.records import KEY_ACCEPTED, Begun, Leased, Presence
@@ -29,6 +27,7 @@ from tests.policies import built_in
 from tests.property.bill import Transcript
 from tests.property.surroundings import DURATIONS, TIMING
 from tests.property.world import World
+from tests.upgrade.before import data_of, of_the_version_before
 from tests.upgrade.make import STOPPED, draft, recording, transcript
 from workers.dispatcher import Dispatcher
 
@@ -73,32 +72,6 @@ ENDS_AS = {
 }
 # Attempts that may or may not have reached Recall.
 IN_DOUBT = (4, 5, 6, 7, 8, 9)
-
-
-def data_of(revision: str) -> str:
-    return (Path(__file__).parent / f"v{revision}.sql").read_text()
-
-
-def of_the_version_before(url: str, revision: str) -> None:
-    """The tables as they were, and the rows."""
-    database = Database(url, pool_size=1)
-    with database.writing() as connection:
-        config = migrations._config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-        for line in data_of(revision).splitlines():
-            if line.startswith("INSERT"):
-                connection.exec_driver_sql(_in_the_words_of(line, is_sqlite=database.is_sqlite))
-        if not database.is_sqlite:
-            for name in ("commands", "deliveries", "history", "attempts", "sends", "artifacts", "pause_log"):
-                last = f"(SELECT coalesce(max(id), 1) FROM {name})"
-                connection.exec_driver_sql(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), {last})")
-    database.close()
-
-
-def _in_the_words_of(line: str, *, is_sqlite: bool) -> str:
-    line = line.replace("%", "%%") if not is_sqlite else line
-    return line if is_sqlite else re.sub(r"\bX'([0-9a-f]*)'", r"'\\x\1'::bytea", line)
 
 
 class ClockedStore(SqlStore):

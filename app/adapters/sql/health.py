@@ -26,6 +26,9 @@ from app.orchestrator.records import KEY_FOREIGN, KEY_UNSEEING, LIST_READ, MADE_
 # Commands looked at for the oldest: those due first, and those made first. A backlog of a million is not read
 # for it; the oldest wish is among the one or the other, or little older than the oldest there.
 _DUE_FIRST, _MADE_FIRST = 2000, 500
+_LAST_STORED = sa.select(t.artifacts.c.stored_at).order_by(t.artifacts.c.id.desc()).limit(1)
+_LAST_RECEIVED = sa.select(t.deliveries.c.received_at).order_by(t.deliveries.c.id.desc()).limit(1)
+_FIRST_UNREADABLE = sa.select(t.deliveries.c.id).where(IS_UNREADABLE).limit(1)
 _FETCH = commands.FetchTranscript.NAME
 
 
@@ -97,28 +100,15 @@ class Health(Installation):
         Raises:
             StoreUnavailable: The database cannot be read.
         """
-        beat, delivery = t.heartbeats, t.deliveries
-        kinds = (TROUBLE, DOWNLOAD_TROUBLE, MARK + LIST_READ, MARK + MADE_UP_FOR)
-        of_workspace = [kind + workspace for kind in kinds]
-        moments = sa.select(t.installation.c.key, t.installation.c.at)
-        moments = moments.where(
-            t.installation.c.key.in_((FIRST_START, ACCEPTED_AT, REFUSED_AT, *of_workspace))
-        )
+        beat = t.heartbeats
         paused = sa.select(t.pauses).where(t.pauses.c.workspace == workspace)
-        unreadable = sa.select(delivery.c.id).where(IS_UNREADABLE)
-        stored = sa.select(t.artifacts.c.stored_at).order_by(t.artifacts.c.id.desc()).limit(1)
-        received = sa.select(delivery.c.received_at).order_by(delivery.c.id.desc()).limit(1)
         with self.reading() as connection:
             now = self.now_in(connection)
             beats = connection.execute(sa.select(beat.c.name, beat.c.at, beat.c.detail)).all()
-            at = {key: float(moment) for key, moment in connection.execute(moments)}
+            at = _moments(connection, workspace)
             found = connection.execute(paused).first()
             breakers, passed_over = _breakers(connection, workspace, now)
             undone_s, undone_of = _oldest_undone(connection, now)
-            blocked_since = at.get(DOWNLOAD_TROUBLE + workspace)
-            fetch = first_of_kind(workspace, _FETCH)
-            if blocked_since is not None and connection.execute(fetch).first() is None:
-                blocked_since = None  # and nothing is left by which the end of it could be seen
             return Facts(
                 now=now,
                 # One of a clock that was set back since is as old as it is early.
@@ -127,18 +117,18 @@ class Health(Installation):
                 oldest_undone_of=undone_of,
                 pause=Pause.read(*found) if found is not None else None,
                 recall_trouble_since=at.get(TROUBLE + workspace),
-                download_trouble_since=blocked_since,
+                download_trouble_since=at.get(DOWNLOAD_TROUBLE + workspace),
                 first_start_at=at.get(FIRST_START),
                 list_read_at=at.get(MARK + LIST_READ + workspace),
                 made_up_for_at=at.get(MARK + MADE_UP_FOR + workspace),
                 key_status=connection.execute(status_of(workspace, fingerprint)).scalar(),
                 breakers=breakers,
                 passed_over=passed_over,
-                last_webhook_at=connection.execute(received).scalar(),
-                last_stored_at=connection.execute(stored).scalar(),
+                last_webhook_at=connection.execute(_LAST_RECEIVED).scalar(),
+                last_stored_at=connection.execute(_LAST_STORED).scalar(),
                 refused_at=at.get(REFUSED_AT),
                 accepted_at=at.get(ACCEPTED_AT),
-                unreadable=connection.execute(unreadable.limit(1)).scalar(),
+                unreadable=connection.execute(_FIRST_UNREADABLE).scalar(),
                 endpoints=endpoint_states(connection),
             )
 
@@ -146,6 +136,19 @@ class Health(Installation):
         """See `app.adapters.sql.tallies.measures`."""
         with self.reading() as connection:
             return measures(connection)
+
+
+def _moments(connection: Connection, workspace: str) -> dict[str, float]:
+    """What `Facts` has from the table `installation`, by its keys."""
+    kinds = (TROUBLE, DOWNLOAD_TROUBLE, MARK + LIST_READ, MARK + MADE_UP_FOR)
+    wanted = (FIRST_START, ACCEPTED_AT, REFUSED_AT, *(kind + workspace for kind in kinds))
+    row = t.installation.c
+    moments = sa.select(row.key, row.at).where(row.key.in_(wanted))
+    at = {key: float(moment) for key, moment in connection.execute(moments)}
+    blocked = DOWNLOAD_TROUBLE + workspace
+    if blocked in at and connection.execute(first_of_kind(workspace, _FETCH)).first() is None:
+        del at[blocked]  # nothing is left by which the end of it could be seen
+    return at
 
 
 def _oldest_undone(connection: Connection, now: float) -> tuple[float | None, str | None]:

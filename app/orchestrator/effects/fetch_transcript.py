@@ -28,7 +28,8 @@ from app.core.state import Attempt
 from app.errors import BlobsUnavailable, DownloadBlocked, TranscriptUnreadable
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects.participants import add_participants, ask_recording
-from app.orchestrator.outcome import Happened, Outcome, Unanswered
+from app.orchestrator.effects.speaker_names import name_speakers
+from app.orchestrator.outcome import Happened, Later, Outcome, Refused, Unanswered
 from app.orchestrator.records import ArtifactRow
 from app.recall.types import Artifact, RecordingFacts
 from app.transcripts.formats import MEDIA_TYPES
@@ -44,6 +45,7 @@ from app.transcripts.manifest import (
 from app.transcripts.model import UNREAD, Summary, Verdict
 from app.transcripts.render import render
 from app.transcripts.result_folder import MANIFEST, PROVIDER_RAW, RAW, folder_of
+from app.transcripts.roster import Roster
 
 # After a slower first download there is no time for a second one within one job.
 _LEAVES_TIME_S = 40.0
@@ -142,7 +144,10 @@ def _store(context: CommandContext, offered: _Offered | None, kept: Manifest | N
         context.recall.download(artifact.download_url, raw, keep_going=context.renewer.raise_if_lost)
     started_at = _began(context, recording)
     try:
-        summary = render_files(raw, folder, context.policy.formats, started_at=started_at)
+        roster = name_speakers(context, recording, folder)
+        if isinstance(roster, Later | Refused):
+            return roster
+        summary = render_files(raw, folder, context.policy.formats, started_at=started_at, roster=roster)
     except TranscriptUnreadable:
         return _keep_unreadable(context, artifact, kept, folder)
     if artifact is not None:
@@ -222,16 +227,21 @@ def _add_provider_data(context: CommandContext, artifact: Artifact, folder: Path
 
 
 def render_files(
-    raw: Path, folder: Path, names: Iterable[str], *, started_at: datetime | None = None
+    raw: Path,
+    folder: Path,
+    names: Iterable[str],
+    *,
+    started_at: datetime | None = None,
+    roster: Roster | None = None,
 ) -> Summary:
-    """These formats of a transcript, in a folder. Raises `TranscriptUnreadable`."""
+    """These formats of a transcript, in a folder; see `render`. Raises `TranscriptUnreadable`."""
     with ExitStack() as opened:
         outputs = {
             name: opened.enter_context((folder / name).open("w", encoding="utf-8", newline="\n"))
             for name in names
         }
         source = opened.enter_context(raw.open("rb"))
-        return render(source, outputs, started_at=started_at)
+        return render(source, outputs, started_at=started_at, roster=roster)
 
 
 def _manifest(

@@ -38,7 +38,9 @@ def ask_recording(context: CommandContext) -> RecordingFacts | Unanswered | None
 
 
 def add_participants(context: CommandContext, recording: RecordingFacts, folder: Path) -> None:
-    """The list in the folder, if Recall has one that can be read."""
+    """The list in the folder, if it is not there yet and Recall has one that can be read."""
+    if (folder / PARTICIPANTS).exists():
+        return
     if recording.participants_url is None:
         _left_out(context, "none_at_recall")
         return

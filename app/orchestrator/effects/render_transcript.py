@@ -21,6 +21,7 @@ from app.orchestrator.effects.fetch_transcript import (
     scratch_folder,
 )
 from app.orchestrator.outcome import Happened, NotWanted, Outcome
+from app.orchestrator.stored_roster import stored_roster
 from app.transcripts.formats import MEDIA_TYPES
 from app.transcripts.manifest import Manifest, build_manifest
 from app.transcripts.result_folder import MANIFEST, RAW, folder_of
@@ -67,7 +68,9 @@ def _put(context: CommandContext, base: str, manifest: Manifest, missing: list[s
         if described(raw) not in manifest.files:
             return None
         try:
-            render_files(raw, folder, missing, started_at=manifest.started_at)
+            with raw.open("rb") as source:
+                roster = stored_roster(context.blobs, base, source)
+            render_files(raw, folder, missing, started_at=manifest.started_at, roster=roster)
         except TranscriptUnreadable:
             return None
         files = [described(folder / name) for name in missing]

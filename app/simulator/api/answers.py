@@ -62,9 +62,12 @@ def unrouted() -> Answer:
     )
 
 
-def blocked(style: str = "html") -> Answer:
-    """403 of the firewall in front of Recall; it never reached Recall."""
-    if style == "request_blocked":
+def blocked(style: str = "json") -> Answer:
+    """403 of the firewall in front of Recall; it never reached Recall. As JSON since 2026; a page before."""
+    if style == "json":
+        detail = "The request was blocked: no body in a GET, and no localhost address in any."
+        return replace(problem(403, "request_blocked", detail), remember=False)
+    if style == "text":
         return Answer(403, b"request_blocked\n", "text/plain", remember=False)
     page = b"<HTML><HEAD><TITLE>ERROR</TITLE></HEAD><BODY><H1>403 ERROR</H1>\n"
     return Answer(403, page + b"Request blocked. (simulated)\n</BODY></HTML>\n", "text/html", remember=False)

@@ -64,8 +64,11 @@ class Creates:
         body = read_json(raw, content_type)
         if isinstance(body, Answer):
             return body
-        refusal = refuse_create(body, closed_schemas=settings.closed_schemas)
+        generation = settings.generation_of(g.workspace) if settings.closed_schemas else None
+        refusal = refuse_create(body, generation=generation, stale=settings.stale_models)
         if refusal:
+            with self._world.lock:
+                self._world.bill.creates_refused += 1
             return refusal
         with self._world.lock:
             recording.creates_seen += 1
@@ -98,7 +101,7 @@ class Creates:
                 provider=provider,
                 options=options,
                 metadata=body.get("metadata", {}),
-                diarization=body.get("diarization"),
+                diarization=_whole(body.get("diarization")),
             )
             transcript.key = request.headers.get("Idempotency-Key")
         if word.name != "done_before_answer":
@@ -148,3 +151,8 @@ class Creates:
         if message is not None:
             message.tried.wait(TIMEOUT_S)
         return self._made(transcript)
+
+
+def _whole(diarization: dict[str, Any] | None) -> dict[str, Any] | None:
+    """As the artifact shows it: with its default."""
+    return None if diarization is None else {"use_separate_streams_when_available": False, **diarization}

@@ -7,13 +7,10 @@ hours and proves itself by its signature, so none is kept. Source: https://docs.
 
 from __future__ import annotations
 
-import copy
 import gzip
 import hashlib
 import hmac
-import json
 import secrets
-import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -22,8 +19,8 @@ from flask import Flask, Response, request
 from app.simulator.api import answers
 from app.simulator.api.answers import Answer
 from app.simulator.api.cut_response import to_response
+from app.simulator.api.files import MEDIA, attended, huge_file, provider_data, render_transcript
 from app.simulator.api.lying import instead_of
-from app.simulator.meetings import odd_files
 from app.simulator.model.faults import Word, nth
 from app.simulator.model.lies import Question
 from app.simulator.model.state import Recording, Transcript, World
@@ -32,12 +29,17 @@ URL_LIFE_S = 6 * 3600.0
 _PIECES = 20
 _CHUNK = 64 * 1024
 _JSON = "application/json"
+_ATTENDED = ("participant_events", "speaker_timeline", "participants")
 
 
 def _refused(status: int, code: str, message: str) -> Answer:
     opening = '<?xml version="1.0" encoding="UTF-8"?>\n'
     body = f"{opening}<Error><Code>{code}</Code><Message>{message}</Message></Error>"
     return Answer(status, body.encode(), "application/xml")
+
+
+def _gone() -> Answer:
+    return _refused(404, "NoSuchKey", "The specified key does not exist.")
 
 
 class Downloads:
@@ -47,7 +49,7 @@ class Downloads:
         self._world = world
         self._key = secrets.token_bytes(32)
         self.app = Flask("app.simulator.api.downloads", static_folder=None)
-        self.app.add_url_rule("/<kind>/<id>/<nonce>.json", view_func=self._serve, methods=["GET"])
+        self.app.add_url_rule("/<kind>/<id>/<nonce>.<form>", view_func=self._serve, methods=["GET"])
 
     def urls(self, transcript: Transcript) -> dict[str, Any]:
         """The two addresses of a transcript: fresh each time, null until it is done."""
@@ -60,12 +62,19 @@ class Downloads:
             "provider_data_download_url": self._sign("provider_data", transcript.id) if raw else None,
         }
 
-    def participants_url(self, recording: Recording) -> str:
-        """Of the list of a recording's participants."""
-        return self._sign("participants", recording.id)
+    def media_urls(self, recording: Recording) -> dict[str, str]:
+        """Addresses of what a recording has besides transcripts, by the name of their field."""
+        scripted = {
+            "participants": recording.script.participants,
+            "speaker_timeline": recording.script.timeline,
+        }
+        kinds = (kind for kind in _ATTENDED if kind not in scripted or scripted[kind].name != "none")
+        urls = {f"{kind}_download_url": self._sign(kind, recording.id) for kind in kinds}
+        media = {"video_mixed": "mp4", "audio_mixed": "mp3"}
+        return urls | {kind: self._sign(kind, recording.id, form) for kind, form in media.items()}
 
-    def _sign(self, kind: str, id: str) -> str:
-        path = f"/{kind}/{id}/{secrets.token_hex(8)}.json"
+    def _sign(self, kind: str, id: str, form: str = "json") -> str:
+        path = f"/{kind}/{id}/{secrets.token_hex(8)}.{form}"
         expires = f"{self._world.clock.now() + URL_LIFE_S:.3f}"
         signature = self._signature(path, expires)
         return f"{self._world.download_url}{path}?Simulated-Expires={expires}&Simulated-Signature={signature}"
@@ -73,17 +82,16 @@ class Downloads:
     def _signature(self, path: str, expires: str) -> str:
         return hmac.new(self._key, f"{path}?{expires}".encode(), hashlib.sha256).hexdigest()
 
-    def _serve(self, kind: str, id: str, nonce: str) -> Response:
+    def _serve(self, kind: str, id: str, nonce: str, form: str) -> Response:
         refusal = self._why_not(kind)
         if refusal:
             return to_response(refusal)
-        if kind == "participants":
-            with self._world.lock:
-                self._world.bill.participants_downloads += 1
-                return to_response(answers.ok(participants(self._world.recordings[id])))
+        recording = self._world.recordings.get(id)
+        if recording is not None:
+            return to_response(self._of_recording(kind, recording))
         transcript = self._world.transcripts.get(id)
         if transcript is None or transcript.status.code == "deleted":
-            return to_response(_refused(404, "NoSuchKey", "The specified key does not exist."))
+            return to_response(_gone())
         lie = self._lie(transcript)
         if lie is not None:
             return to_response(lie)
@@ -92,6 +100,13 @@ class Downloads:
                 self._world.bill.provider_data_downloads += 1
             return to_response(answers.ok(provider_data(transcript)))
         return self._serve_transcript(transcript)
+
+    def _of_recording(self, kind: str, recording: Recording) -> Answer:
+        with self._world.lock:
+            self._world.bill.media_downloads[kind] += 1
+            is_gone = recording.status.code == "deleted"
+            body, form = MEDIA[kind] if kind in MEDIA else (attended(recording, kind), _JSON)
+        return _gone() if is_gone or body is None else Answer(200, body, form)
 
     def _lie(self, transcript: Transcript) -> Answer | None:
         question = Question(
@@ -140,9 +155,9 @@ class Downloads:
             case "expired":
                 return to_response(_refused(403, "AccessDenied", "Request has expired"))
             case "404":
-                return to_response(_refused(404, "NoSuchKey", "The specified key does not exist."))
+                return to_response(_gone())
         if transcript.outcome.name == "huge":
-            return _stream_file(_huge_file(transcript.recording, transcript.outcome.count))
+            return _stream_file(huge_file(transcript.recording, transcript.outcome.count))
         return self._send(render_transcript(transcript), word)
 
     def _word(self, recording: Recording) -> Word:
@@ -175,80 +190,6 @@ class Downloads:
         for start in range(0, len(body), size):
             self._world.clock.sleep(over_s / _PIECES)
             yield body[start : start + size]
-
-
-def render_transcript(transcript: Transcript) -> bytes:
-    """
-    The file of a transcript: the same bytes whichever provider made it, but for machine labels.
-
-    Source: https://docs.recall.ai/docs/diarization (labels of the provider instead of names, without an id).
-    """
-    if transcript.outcome.name == "empty":
-        return b"[]"
-    turns = transcript.recording.meeting.turns
-    if _machine_labels(transcript):
-        turns = [_unnamed(turn, label) for turn, label in zip(turns, _labels(turns, transcript), strict=True)]
-    return odd_files.render(turns, transcript.body.name, transcript.body.argument)
-
-
-def _machine_labels(transcript: Transcript) -> bool:
-    asked = transcript.options.get("speaker_labels") is True or transcript.options.get("diarize") is True
-    return asked and not transcript.separate_streams
-
-
-def _labels(turns: list[dict[str, Any]], transcript: Transcript) -> list[str]:
-    """A, B, … (AssemblyAI) or 0, 1, … in the order of first appearance."""
-    speakers: dict[str, int] = {}
-    numbers = [speakers.setdefault(json.dumps(turn["participant"]), len(speakers)) for turn in turns]
-    letters = transcript.provider.startswith("assembly")
-    return [chr(ord("A") + number % 26) if letters else str(number) for number in numbers]
-
-
-def _unnamed(turn: dict[str, Any], label: str) -> dict[str, Any]:
-    blank = {"id": None, "name": label, "is_host": None, "platform": None, "extra_data": None, "email": None}
-    return {**turn, "participant": blank}
-
-
-def participants(recording: Recording) -> list[dict[str, Any]]:
-    """Those of a recording who speak. Source: https://docs.recall.ai/docs/download-schemas."""
-    people = (turn["participant"] for turn in recording.meeting.turns)
-    return list({person.get("id"): dict(person) for person in people}.values())
-
-
-def provider_data(transcript: Transcript) -> dict[str, Any]:
-    """Raw provider data in Recall's envelope. Source: https://docs.recall.ai/docs/download-urls."""
-    part = {
-        "id": transcript.id,
-        "created_at": transcript.created_at.isoformat(),
-        "source_audio": {"type": "mixed", "offset": 0.0, "participant": None},
-        "type": "http_response",
-        "data": {"url": "https://provider.invalid/v1/jobs", "status_code": 200, "body": {"simulated": True}},
-    }
-    return {"parts": [part]}
-
-
-def _huge_file(recording: Recording, megabytes: int) -> IO[bytes]:
-    """A file of at least so many megabytes: the meeting over and over, later each time."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the response that streams it
-    shift_s, opened = 0.0, b"["
-    while file.tell() < megabytes * 1_000_000:
-        block = json.dumps(
-            _later(recording.meeting.turns, shift_s), ensure_ascii=False, separators=(",", ":")
-        )
-        file.write(opened + block[1:-1].encode())
-        shift_s, opened = shift_s + recording.meeting.duration_s, b","
-    file.write(b"]")
-    return file
-
-
-def _later(turns: list[dict[str, Any]], shift_s: float) -> list[dict[str, Any]]:
-    shifted = copy.deepcopy(turns)
-    for turn in shifted:
-        for word in turn["words"]:
-            for end in ("start_timestamp", "end_timestamp"):
-                if word.get(end) and word[end].get("relative") is not None:
-                    word[end]["relative"] = round(word[end]["relative"] + shift_s, 3)
-    return shifted
 
 
 def _stream_file(file: IO[bytes]) -> Response:

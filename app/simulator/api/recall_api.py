@@ -13,6 +13,7 @@ from flask import Flask, g, request
 
 from app.simulator.api import answers, listing, shapes
 from app.simulator.api.answers import Answer
+from app.simulator.api.bots import Bots
 from app.simulator.api.creates import Creates
 from app.simulator.api.downloads import Downloads
 from app.simulator.api.gate import PREFIX, Gate, View
@@ -20,6 +21,7 @@ from app.simulator.api.lying import Lying
 from app.simulator.api.validation import read_json, why_metadata
 from app.simulator.model.lifecycle import Lifecycle
 from app.simulator.model.state import Recording, Transcript, World
+from app.simulator.model.webhooks import Webhooks
 
 _TRANSCRIPT_CODES = ("processing", "done", "failed")
 _RECORDING_CODES = (*_TRANSCRIPT_CODES, "paused")
@@ -28,11 +30,12 @@ _RECORDING_CODES = (*_TRANSCRIPT_CODES, "paused")
 class RecallApi:
     """Recall's HTTP API over one world."""
 
-    def __init__(self, world: World, lifecycle: Lifecycle, downloads: Downloads) -> None:
+    def __init__(self, world: World, lifecycle: Lifecycle, webhooks: Webhooks, downloads: Downloads) -> None:
         self._world = world
         self._lifecycle = lifecycle
         self._downloads = downloads
         self._creates = Creates(world, lifecycle)
+        self._bots = Bots(world, lifecycle, webhooks, show_recording=self._recording_json)
         lying = Lying(world, show_transcript=self._transcript_json, show_recording=self._recording_json)
         self._lying = lying
         self._gate = Gate(world, lying)
@@ -51,7 +54,7 @@ class RecallApi:
             ("GET", "recording/<id>/", "recording:other", self._recording),
             ("PATCH", "recording/<id>/", "recording_update:other", self._patch_recording),
             ("DELETE", "recording/<id>/", "recording_delete:other", self._delete_recording),
-            ("GET", "bot/<id>/", "bot:other", self._bot),
+            *self._bots.routes(),
             ("GET", "billing/usage/", "usage:usage", self._usage),
         )
         for method, path, endpoint, view in routes:
@@ -137,7 +140,7 @@ class RecallApi:
         self._lifecycle.delete_transcript(transcript)
         return Answer(204)
 
-    # -- recordings, bots, usage -----------------------------------------------------------------------------
+    # -- recordings, usage -----------------------------------------------------------------------------------
 
     def _recording_json(self, recording: Recording) -> dict[str, Any]:
         first = next((t for t in recording.transcripts if t.status.code != "deleted"), None)
@@ -145,10 +148,8 @@ class RecallApi:
         if shortcut:
             shortcut.pop("recording")
         lagging = recording.ready_at > self._world.clock.now()
-        people = self._downloads.participants_url(recording)
-        return shapes.recording_json(
-            recording, transcript=shortcut, processing=lagging, participants_url=people
-        )
+        urls = self._downloads.media_urls(recording)
+        return shapes.recording_json(recording, transcript=shortcut, processing=lagging, urls=urls)
 
     def _find_recording(self, id: str) -> Recording | None:
         recording = self._world.recordings.get(id)
@@ -203,13 +204,6 @@ class RecallApi:
             return answers.not_found()
         self._lifecycle.delete_recording(recording)
         return Answer(204)
-
-    def _bot(self, id: str) -> Answer:
-        with self._world.lock:
-            recordings = [
-                r for r in self._world.recordings.values() if r.bot_id == id and r.workspace == g.workspace
-            ]
-            return answers.ok(shapes.full_bot_json(id, recordings)) if recordings else answers.not_found()
 
     def _usage(self) -> Answer:
         with self._world.lock:

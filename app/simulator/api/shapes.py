@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,7 +69,7 @@ def transcript_json(
     Args:
         urls: The two pre-signed addresses (or nulls) of `data`.
         processing: Show it as still running, whatever its status.
-        participants_url: Where the list of its participants can be downloaded.
+        urls: Of its media, see `media_json`; filled where it is done.
     """
     style = recording.script.shape.timestamp_style
     status = Status("processing", None, transcript.created_at) if processing else transcript.status
@@ -87,49 +88,55 @@ def transcript_json(
 
 def bot_json(recording: Recording) -> Json | None:
     """The short form of a bot inside other objects."""
-    return {"id": recording.bot_id, "metadata": {}} if recording.bot_id else None
+    return {"id": recording.bot_id, "metadata": recording.bot_metadata} if recording.bot_id else None
 
 
-def _media(recording: Recording, kind: str, *, data: Json, **more: str) -> Json:
-    rng = _chance(f"{recording.id}/{kind}")
-    return {
-        "id": str(uuid.UUID(int=rng.getrandbits(128), version=4)),
-        "created_at": stamp(recording.created_at),
-        "status": status_json(recording.status),
-        "metadata": {},
-        "data": data,
-        **more,
-    }
+def media_json(
+    recording: Recording, transcript: Json | None, urls: Mapping[str, str], status: Status
+) -> Json:
+    """
+    `media_shortcuts`; all null where there is no medium (expired, zero data retention, no audio).
 
-
-def media_json(recording: Recording, transcript: Json | None, participants_url: str | None = None) -> Json:
-    """`media_shortcuts`; all null where there is no medium (expired, zero data retention, no audio)."""
-    if recording.script.recording_state.name in ("expired", "zdr"):
+    Args:
+        urls: Addresses by the name of their field, and of `video_mixed` and `audio_mixed`; none is null.
+        status: Of the recording as it is shown; its media have the same.
+    """
+    state = recording.script.recording_state.name
+    if state in ("expired", "zdr"):
         return dict.fromkeys(
             ("video_mixed", "transcript", "participant_events", "meeting_metadata", "audio_mixed")
         )
-    audio = recording.script.recording_state.name != "no_audio"
-    events = {
-        "participant_events_download_url": None,
-        "speaker_timeline_download_url": None,
-        "participants_download_url": participants_url,
-    }
-    about = {"title": recording.meeting.title}
+
+    def media(kind: str, data: Json, **more: str) -> Json:
+        return {
+            "id": _id_of(f"{recording.id}/{kind}"),
+            "created_at": stamp(recording.created_at),
+            "status": status_json(status),
+            "metadata": {},
+            "data": data,
+            **more,
+        }
+
+    def sound(kind: str, form: str) -> Json | None:
+        return None if state == "no_audio" else media(kind, {"download_url": urls.get(kind)}, format=form)
+
+    kinds = ("participant_events", "speaker_timeline", "participants")
+    # Null where the meeting was not on Zoom.
+    zoom = _chance(recording.id).choice((None, {"meeting_uuid": "c2ltdWxhdGVkIG1lZXRpbmc="}))
     return {
-        "video_mixed": _media(recording, "video_mixed", data={"download_url": None}, format="mp4")
-        if audio
-        else None,
+        "video_mixed": sound("video_mixed", "mp4"),
         "transcript": transcript,
-        "participant_events": _media(recording, "participant_events", data=events),
-        "meeting_metadata": _media(recording, "meeting_metadata", data=about),
-        "audio_mixed": _media(recording, "audio_mixed", data={"download_url": None}, format="mp3")
-        if audio
-        else None,
+        "participant_events": media(
+            "participant_events",
+            {name: urls.get(name) for name in (f"{kind}_download_url" for kind in kinds)},
+        ),
+        "meeting_metadata": media("meeting_metadata", {"title": recording.meeting.title, "zoom": zoom}),
+        "audio_mixed": sound("audio_mixed", "mp3"),
     }
 
 
 def recording_json(
-    recording: Recording, *, transcript: Json | None, processing: bool, participants_url: str | None = None
+    recording: Recording, *, transcript: Json | None, processing: bool, urls: Mapping[str, str]
 ) -> Json:
     """
     A Recording, with the top-level `bot_id` that integrators saw in live answers.
@@ -138,6 +145,7 @@ def recording_json(
         transcript: For `media_shortcuts`: the first transcript of the recording, if any. Which one Recall
             shows when there are several is not documented.
         processing: Show it as still running, whatever its status.
+        urls: Of its media, see `media_json`; filled where it is done.
     """
     style = recording.script.shape.timestamp_style
     status = Status("processing", None, recording.created_at) if processing else recording.status
@@ -156,28 +164,9 @@ def recording_json(
         "bot_id": recording.bot_id,
         "desktop_sdk_upload": upload,
         "realtime_endpoints": [],
-        "media_shortcuts": media_json(recording, transcript, participants_url),
+        "media_shortcuts": media_json(recording, transcript, urls if status.code == "done" else {}, status),
     }
     return {**answer, **_EXTRA} if recording.script.shape.extra_fields else answer
-
-
-def full_bot_json(bot_id: str, recordings: list[Recording]) -> Json:
-    """A Bot, small. There is no current status in it: the last of `status_changes` is."""
-    ended = max(recording.created_at for recording in recordings)
-    codes = ("joining_call", "in_call_recording", "call_ended", "done")
-    return {
-        "id": bot_id,
-        "bot_name": "Notetaker",
-        "meeting_url": None,
-        "join_at": None,
-        "metadata": {},
-        "status_changes": [
-            {"code": code, "message": None, "sub_code": None, "created_at": stamp(ended)} for code in codes
-        ],
-        "recordings": [
-            recording_json(recording, transcript=None, processing=False) for recording in recordings
-        ],
-    }
 
 
 def payload(
@@ -192,22 +181,61 @@ def payload(
     """
     The body of a webhook. Ids that stand for no known object are allowed: forgeries and strangers need them.
 
-    Source: the event catalogue; `bot` is an object, null or missing there, by the shape of the recording.
+    Source: the event catalogue. `bot` is an object there, null or missing: by the shape of the recording, and
+    by turns where no bot made it (Recall's documents disagree).
     """
-    family = event.partition(".")[0]
+    family, _, what = event.partition(".")
+    made_up = _id_of(event)
+    if what in ("status_change", "log", "output_log") and family == "bot":
+        return {"event": event, "data": _older_bot_data(what, status, recording, recording_id or made_up)}
     data: Json = {"data": status}
+    if event == "recording.failed":
+        told = {"code": "INTERNAL_ERROR", "message": "Internal server error during recording"}
+        data["data"] = {**status, "error": told}
     if family not in ("recording", "bot", "sdk_upload"):
-        metadata = transcript.metadata if transcript else {}
-        data[family] = {"id": transcript_id, "metadata": metadata}
+        id = transcript_id if family == "transcript" else _id_of(f"{recording_id}/{family}")
+        data[family] = {"id": id or made_up, "metadata": transcript.metadata if transcript else {}}
     if family != "bot":
-        data["recording"] = {"id": recording_id, "metadata": recording.metadata if recording else {}}
+        about = recording.metadata if recording else {}
+        data["recording"] = {"id": recording_id or made_up, "metadata": about}
     if family == "sdk_upload":
-        data["sdk_upload"] = {"id": recording.sdk_upload_id if recording else None, "metadata": {}}
-        return {"event": event, "data": data}
-    bot = bot_json(recording) if recording else None
+        upload = recording.sdk_upload_id if recording else None
+        data["sdk_upload"] = {"id": upload or made_up, "metadata": {}}
+        # The upload failed before there was a recording, as in the catalogue's example.
+        return {"event": event, "data": data | ({"recording": None} if what == "failed" else {})}
     shape = recording.script.shape if recording else None
-    if shape is None or shape.bot != "missing":
-        data["bot"] = None if shape and shape.bot == "null" else bot
+    data |= _bot_data(event, recording) if family != "bot" else {"bot": _some_bot(recording, made_up)}
     if shape and shape.extra_fields:
         data.update(_EXTRA)
     return {"event": event, "data": data}
+
+
+def _id_of(what: str) -> str:
+    """The id of a thing that is known by its name alone: the same each time."""
+    return str(uuid.UUID(int=_chance(what).getrandbits(128), version=4))
+
+
+def _some_bot(recording: Recording | None, made_up: str) -> Json:
+    return (bot_json(recording) if recording else None) or {"id": made_up, "metadata": {}}
+
+
+def _bot_data(event: str, recording: Recording | None) -> Json:
+    if recording is None:
+        return {"bot": _some_bot(None, _id_of(event))}
+    form = recording.script.shape.bot
+    if form is None:
+        turn = _chance(f"{recording.id}/{event}").choice(("object", "null", "missing"))
+        form = "object" if recording.bot_id else turn
+    if form == "missing":
+        return {}
+    return {"bot": None if form == "null" else _some_bot(recording, _id_of(recording.id))}
+
+
+def _older_bot_data(what: str, status: Json, recording: Recording | None, recording_id: str) -> Json:
+    """`bot.status_change` of older workspaces, and logs."""
+    bot_id = _some_bot(recording, _id_of(recording_id))["id"]
+    at = {"created_at": status["updated_at"], "message": None}
+    if what == "status_change":
+        told = {**at, "code": "done", "sub_code": status["sub_code"], "recording_id": recording_id}
+        return {"bot_id": bot_id, "status": told}
+    return {"bot_id": bot_id, "log": {**at, "level": "info", "message": "(simulated)", "output_id": None}}

@@ -33,6 +33,12 @@ _EMIT_FIELDS = {
     "event", "recording_id", "transcript_id", "sub_code", "times", "same_id", "webhook_id", "forged",
     "stale_s", "raw_body", "wait",
 }  # fmt: skip
+# Not null in the catalogue's schemas.
+_SUB_CODES = {
+    "bot.call_ended": "meeting_ended_by_host",
+    "bot.fatal": "invalid_meeting_url",
+    "bot.recording_permission_denied": "permission_denied_by_host",
+}
 
 
 class Refused(ValueError):
@@ -135,7 +141,7 @@ class SideDoor:
         transcript_id = body.get("transcript_id") or self._last_transcript(recording)
         status = {
             "code": event.rpartition(".")[2],
-            "sub_code": body.get("sub_code"),
+            "sub_code": body.get("sub_code", _SUB_CODES.get(event)),
             "updated_at": stamp(
                 self._world.wall(), recording.script.shape.timestamp_style if recording else "Z"
             ),

@@ -37,11 +37,13 @@ class Bill:
     responses: Counter[str] = field(default_factory=Counter)
     creates_accepted: int = 0
     creates_replayed: int = 0
+    creates_refused: int = 0  # for their body
     seconds_billed: float = 0.0
     downloads: int = 0
     downloads_with_authorization: int = 0
     provider_data_downloads: int = 0
-    participants_downloads: int = 0
+    # By what was downloaded: participants, speaker_timeline, participant_events, audio_mixed, video_mixed.
+    media_downloads: Counter[str] = field(default_factory=Counter)
     # By class of rate: the most requests that any sliding minute of one bot or workspace let pass.
     busiest_minute: dict[str, int] = field(default_factory=dict)
     recordings: dict[str, RecordingBill] = field(default_factory=dict)
@@ -67,9 +69,11 @@ class Bill:
             "responses": dict(self.responses),
             "creates_accepted": self.creates_accepted,
             "creates_replayed": self.creates_replayed,
+            "creates_refused": self.creates_refused,
             "seconds_billed": round(self.seconds_billed, 3),
             "downloads": self.downloads,
             "downloads_with_authorization": self.downloads_with_authorization,
             "provider_data_downloads": self.provider_data_downloads,
+            "media_downloads": dict(self.media_downloads),
             "busiest_minute": dict(self.busiest_minute),
         }

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from app.simulator.meetings import odd_files
+from app.simulator.meetings import attendance, odd_files, poor_results
 from app.simulator.model.lies import Lie, parse_lies
 
 STATUSES_BEFORE = (400, 402, 403, 404, 409, 429, 500, 502, 503, 504, 507)
@@ -47,7 +47,8 @@ RECORDING_STATES = {
     "done": _NONE, "processing": _SECONDS, "failed": _NONE, "deleted": _NONE, "expired": _NONE,
     "no_audio": _NONE, "zdr": _NONE, "unknown": _NONE,
 }  # fmt: skip
-BODIES = odd_files.KINDS
+BODIES = {**odd_files.KINDS, **poor_results.KINDS}
+VOICES = {"ok": _NONE, "voices": _COUNT}
 SHAPES_OF_BOT = ("object", "null", "missing")
 TIMESTAMP_STYLES = ("Z", "offset")
 PROVIDER_FORMS = ("alternate", "single", "all_keys", "several")
@@ -79,7 +80,7 @@ class Word:
 class Shape:
     """How the JSON of this recording varies within what Recall documents."""
 
-    bot: str = "object"
+    bot: str | None = None  # else an object, and by turns where there is no bot
     extra_fields: bool = False
     timestamp_style: str = "Z"
     provider: str | None = None  # else as the settings say
@@ -100,6 +101,9 @@ class Script:
     payload_403: bool = False
     shape: Shape = Shape()
     bodies: tuple[Word, ...] = ()
+    timeline: Word = Word("ok")
+    participants: Word = Word("ok")
+    hybrid: Word = Word("ok")
     lies: tuple[Lie, ...] = ()
 
 
@@ -186,12 +190,12 @@ def _shape(raw: object, where: str) -> Shape:
     given = _object(raw, where)
     _refuse_unknown(given, {field.name for field in fields(Shape)}, where)
     shape = Shape(
-        bot=str(given.get("bot", "object")),
+        bot=None if given.get("bot") is None else str(given["bot"]),
         extra_fields=_flag(given.get("extra_fields", False), "shape.extra_fields"),
         timestamp_style=str(given.get("timestamp_style", "Z")),
         provider=None if given.get("provider") is None else str(given["provider"]),
     )
-    if shape.bot not in SHAPES_OF_BOT or shape.timestamp_style not in TIMESTAMP_STYLES:
+    if shape.bot not in (None, *SHAPES_OF_BOT) or shape.timestamp_style not in TIMESTAMP_STYLES:
         raise BadScript(f"shape: bot is one of {SHAPES_OF_BOT}, timestamp_style one of {TIMESTAMP_STYLES}")
     if shape.provider not in (None, *PROVIDER_FORMS):
         raise BadScript(f"shape: provider is one of {PROVIDER_FORMS}")
@@ -210,5 +214,8 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "payload_403": _flag,
     "shape": _shape,
     "bodies": _list_of(BODIES),
+    "timeline": _one_of(attendance.TIMELINES),
+    "participants": _one_of(attendance.PARTICIPANTS),
+    "hybrid": _one_of(VOICES),
     "lies": parse_lies,
 }

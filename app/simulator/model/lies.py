@@ -14,7 +14,8 @@ from typing import Any
 
 ROUTES = (
     "create", "list", "retrieve", "update", "delete", "recording_list", "recording", "recording_update",
-    "recording_delete", "bot", "usage", "download",
+    "recording_delete", "bot", "bot_list", "bot_create", "bot_update", "bot_delete", "bot_delete_media",
+    "usage", "download",
 )  # fmt: skip
 _API = tuple(route for route in ROUTES if route != "download")
 _LISTS = ("list", "recording_list")

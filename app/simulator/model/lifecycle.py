@@ -297,8 +297,6 @@ class Lifecycle:
 
     def _recording_message(self, event: str, recording: Recording) -> Message:
         status = self._status_json(recording, recording.status)
-        if recording.status.code == "failed":
-            status["error"] = {"code": "INTERNAL_ERROR", "message": "Internal server error during recording"}
         body = payload(
             event,
             status=status,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+GENERATIONS = ("vendor", "recall")  # of option objects
 LIMIT_MODES = ("any10", "successful10", "successful10_attempts100")
 
 # https://docs.recall.ai/docs/recording-webhooks; the rest of the catalogue is sent by `POST /_sim/emit` only.
@@ -42,11 +43,15 @@ class Settings:
     provider_form: str = "alternate"  # or "single", "all_keys", or "several": others filled, and before it
     next_address: str = "own"  # of a list's next page; or "https", "recall", "path"
     clock_off_s: float = 0.0  # Recall's own clock against the real one; real seconds, negative too
-    closed_schemas: bool = True  # validate assembly_ai_async, rev_async and recallai_async options
+    closed_schemas: bool = True  # provider options are validated
+    # Of the option objects: "vendor", as new workspaces have them, or "recall"; and workspaces by name.
+    generation: str = "vendor"
+    generations: dict[str, str] = field(default_factory=dict)
+    stale_models: list[str] = field(default_factory=lambda: ["universal-3-pro", "nano", "scribe_v1"])
     balance: bool = True
     down: bool = False
     down_mode: str = "503"
-    waf_style: str = "html"  # or "request_blocked"
+    waf_style: str = "json"  # {"code": "request_blocked", …}; or "html", or "text"
     downloads_blocked: bool = False
     downloads_blocked_mode: str = "cut"  # or "503", or "403" (not for age)
     webhooks_paused: bool = False
@@ -83,6 +88,10 @@ class Settings:
         """Every key that is accepted, whichever workspace it belongs to."""
         return {*self.api_keys, *self.workspaces}
 
+    def generation_of(self, workspace: str) -> str:
+        """Which of the two option objects this workspace takes."""
+        return self.generations.get(workspace, self.generation)
+
     @property
     def rate_factor(self) -> float | None:
         """What the published rates are multiplied by; None when there are none."""
@@ -113,6 +122,10 @@ def _one_of(*choices: str) -> Callable[[object], bool]:
     return lambda value: value in choices
 
 
+def _is_generation(value: object) -> bool:
+    return value in GENERATIONS
+
+
 def _is_limits(value: object) -> bool:
     if isinstance(value, bool):
         return False
@@ -133,8 +146,11 @@ _CHECKS: Mapping[str, Callable[[object], bool]] = {
     "next_address": _one_of("own", "https", "recall", "path"),
     "clock_off_s": _is_number,
     "workspaces": _is_map_of_texts,
+    "generation": _is_generation,
+    "generations": lambda value: isinstance(value, dict) and all(map(_is_generation, value.values())),
+    "stale_models": _is_texts,
     "down_mode": _one_of("503", "cut"),
-    "waf_style": _one_of("html", "request_blocked"),
+    "waf_style": _one_of("json", "html", "text"),
     "downloads_blocked_mode": _one_of("cut", "503", "403"),
     "webhook_url": lambda value: value is None or isinstance(value, str),
     "webhook_secrets": _is_texts,

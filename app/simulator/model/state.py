@@ -106,6 +106,7 @@ class Recording:
     created_at: datetime
     status: Status
     workspace: str = "default"
+    bot_metadata: dict[str, Any] = field(default_factory=dict)
     made_at: float = 0.0  # simulated
     ready_at: float = 0.0  # simulated; until then the API says `processing` whatever the webhook said
     creates_seen: int = 0
@@ -125,6 +126,18 @@ class Recording:
         return self.bot_id or self.id
 
 
+@dataclass(slots=True, eq=False)
+class Bot:
+    """A bot made through Recall's API; `given` is the body it was made of."""
+
+    id: str
+    seq: int
+    created_at: datetime
+    workspace: str
+    given: dict[str, Any] = field(default_factory=dict)
+    has_joined: bool = False
+
+
 @dataclass
 class World:
     """The state of one simulator. `lock` guards all of it; nothing slow is done while it is held."""
@@ -139,6 +152,7 @@ class World:
     lock: threading.RLock = field(default_factory=threading.RLock)
     recordings: dict[str, Recording] = field(default_factory=dict)
     transcripts: dict[str, Transcript] = field(default_factory=dict)
+    bots: dict[str, Bot] = field(default_factory=dict)
     bill: Bill = field(default_factory=Bill)
     lies: LieBook = field(default_factory=LieBook)
     seq: int = 0
@@ -172,6 +186,7 @@ class World:
             self.timers.clear()
             self.recordings.clear()
             self.transcripts.clear()
+            self.bots.clear()
             self.bill = Bill()
             self.lies.forget()
             self.settings = settings
