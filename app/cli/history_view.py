@@ -32,7 +32,7 @@ _SAID: dict[str, Callable[[Any], str]] = {
     "since_last_send_s": lambda s: f"last sent {_about(s)} ago",
     "generation": lambda n: f"key {n}",
     "left_out": lambda parts: f"left out: {', '.join(parts)}",
-    "changed": lambda sentences: "; ".join(sentences),
+    "changed": "; ".join,
     "look_first": lambda _: "Recall's list is read first",
     "seen": lambda seen: "at Recall: " + ("; ".join(map(_seen, seen)) or "nothing"),
 }
