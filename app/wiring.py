@@ -214,7 +214,7 @@ def web_parts(settings: Settings | None = None) -> WebParts:
     watching = open_store(settings)
     readiness = open_readiness(settings, store=watching, queue=queue)
     workspaces = workspaces_of(settings)
-    providers = {choice.key for one in workspaces.values() for choice in one.policy.providers}
+    providers = {key for one in workspaces.values() for key in one.policy.every_provider}
     return WebParts(
         secrets_by_workspace={name: one.webhook_secrets for name, one in workspaces.items()},
         committer=Committer(store, queue.wake_inbox),

@@ -119,9 +119,8 @@ def _sent(
 
 def why_models_old(policy: Policy, now: datetime) -> list[str]:
     """A sentence where models that the table names were checked long ago, of providers of the policy."""
-    listed = (*policy.providers, *(choice for rule in policy.rules for choice in rule.providers))
     ages = model_ages(now.date())
-    old = sorted({choice.key for choice in listed if ages.get(choice.key, 0) > STALE_AFTER_DAYS})
+    old = sorted(key for key in policy.every_provider if ages.get(key, 0) > STALE_AFTER_DAYS)
     if not old:
         return []
     days = max(ages[key] for key in old)

@@ -32,6 +32,8 @@ _SAID: dict[str, Callable[[Any], str]] = {
     "since_first_send_s": lambda s: f"first sent {_about(s)} ago",
     "since_last_send_s": lambda s: f"last sent {_about(s)} ago",
     "generation": lambda n: f"key {n}",
+    "left_out": lambda parts: f"left out: {', '.join(parts)}",
+    "changed": "; ".join,
     "look_first": lambda _: "Recall's list is read first",
     "seen": lambda seen: "at Recall: " + ("; ".join(map(_seen, seen)) or "nothing"),
 }

@@ -123,7 +123,7 @@ class Seen:
     def providers(self) -> dict[str, str]:
         """Of the policy, and those that fail: `closed` breakers let through, `open` ones do not."""
         policies = [one.policy for one in workspaces_of(self.settings).values()]
-        known = {choice.key: "closed" for policy in policies for choice in policy.providers}
+        known = {key: "closed" for policy in policies for key in policy.every_provider}
         return {**known, **self.facts.breakers}
 
     def problems(self) -> list[str]:

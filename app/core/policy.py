@@ -137,9 +137,11 @@ class Policy:
     passed_over: tuple[tuple[str, str], ...] = ()  # planned: providers that cannot do this recording, and why
     durations: Durations = Durations()
 
-    def options_of(self, provider: str) -> Mapping[str, Any]:
-        """Options for a provider key; empty when the policy no longer names it."""
-        return next((choice.options for choice in self.providers if choice.key == provider), {})
+    @property
+    def every_provider(self) -> tuple[str, ...]:
+        """In order, each once; those of its rules, too."""
+        lists = (self.providers, *(rule.providers for rule in self.rules))
+        return tuple(dict.fromkeys(choice.key for each in lists for choice in each))
 
     def separate_streams_of(self, provider: str) -> bool:
         """Of one planned for a recording: whether this provider gets each participant's stream."""

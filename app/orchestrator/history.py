@@ -43,7 +43,7 @@ def summary(event: events.Event) -> dict[str, Any]:
     kept: dict[str, Any] = {
         _STORED_FIELDS.get(f.name, f.name): _short(getattr(event, f.name))
         for f in fields(event)
-        if f.name in _KEPT and getattr(event, f.name) is not None
+        if f.name in _KEPT and getattr(event, f.name) not in (None, ())
     }
     if isinstance(event, events.Listed):
         kept["seen_count"] = len(event.seen)

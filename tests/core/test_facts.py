@@ -7,8 +7,6 @@ import pytest
 from app.core.absence import Absence, lasting
 from app.core.durations import Durations, growing
 from app.core.policy import (
-    Policy,
-    ProviderChoice,
     Selection,
     why_not_selected,
 )
@@ -189,9 +187,3 @@ def test_exclusion_wins_over_inclusion_and_both_over_the_default(
     selection: Selection, metadata: dict[str, str | None], expected: str | None
 ) -> None:
     assert why_not_selected(selection, metadata) == expected
-
-
-def test_options_are_those_of_the_provider() -> None:
-    policy = Policy((ProviderChoice("a", {"x": 1}), ProviderChoice("b", {"y": 2})), 2)
-    assert policy.options_of("b") == {"y": 2}
-    assert policy.options_of("gone") == {}

@@ -84,6 +84,11 @@ def test_the_length_is_wanted_only_where_it_decides_which_rule_is_the_first(
     assert policy.is_length_wanted("default", {"room": "7"}) is is_wanted
 
 
+def test_the_providers_of_rules_are_the_policys_too() -> None:
+    policy = Policy(BOTH[:1], 1, rules=(GERMAN, LONG))
+    assert policy.every_provider == (A, B)
+
+
 def test_a_provider_that_cannot_do_it_is_not_made_the_first_by_an_order() -> None:
     policy = Policy(BOTH[:1], 2, passed_over=((B, "length: too long"),))
     assert policy.intended(Order(provider=B)).providers == BOTH[:1]

@@ -88,8 +88,7 @@ class Maker:
         key = idempotency_key("default", recording(number), ordinal, key_serial)
         bot = f"cccccccc-0000-4000-8000-{number:012d}"
         provider = _PROVIDERS[ordinal - 1]
-        options = built_in().options_of(provider)
-        order = CreateOrder(recording(number), provider, options, True, f"{recording(number)}/{ordinal}", key)
+        order = CreateOrder(recording(number), provider, {}, True, f"{recording(number)}/{ordinal}", key)
         send = Send(ordinal, key_serial, key, "000key-1", bot, create_body(order))
         self.tell(number, events.Sending(self.at(ago), ordinal, provider, key_serial), send=send)
 
