@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from app.announce.payload import Payloads
     from app.announce.schedule import Schedule
     from app.orchestrator.command_context import Workspace
-    from app.orchestrator.ports import ResultBlobs
+    from app.orchestrator.ports_blobs import ResultBlobs
     from app.orchestrator.search_upkeep import SearchUpkeep
     from app.orchestrator.service import Service
     from app.orchestrator.timing import Timing

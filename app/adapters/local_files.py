@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, cast
 
 from app.adapters.blob_keys import is_key, parts_of
 from app.errors import BlobChanged, BlobError, BlobMissing, BlobsUnavailable
-from app.orchestrator.ports import OCTETS
+from app.orchestrator.ports_blobs import OCTETS
 from app.orchestrator.records import BlobFacts
 from app.settings.server_urls import storage_folder
 

@@ -30,7 +30,7 @@ from app.adapters.object_store_errors import (
     status_of,
 )
 from app.errors import BlobChanged, BlobMissing, BlobsUnavailable
-from app.orchestrator.ports import OCTETS
+from app.orchestrator.ports_blobs import OCTETS
 from app.orchestrator.records import BlobFacts
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ WRITE_TRIED_EVERY_S = 300.0
 
 class ObjectBlobs:
     """
-    Objects below one prefix. Raises as `app.orchestrator.ports.Blobs` says; before that a request is repeated
-    for about 20 seconds.
+    Objects below one prefix. Raises as `app.orchestrator.ports_blobs.Blobs` says; before that a request is
+    repeated for about 20 seconds.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from app.errors import BlobMissing, TranscriptUnreadable
-from app.orchestrator.ports import ResultBlobs
+from app.orchestrator.ports_blobs import ResultBlobs
 from app.orchestrator.records import TakenAnnouncement
 from app.results.stored_files import open_result_file
 from app.settings.outgoing import Endpoint

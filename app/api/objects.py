@@ -18,7 +18,7 @@ from urllib.parse import quote
 from app.adapters.sql.finding import Listed
 from app.core import reasons
 from app.errors import BlobMissing, TranscriptUnreadable
-from app.orchestrator.ports import ResultBlobs
+from app.orchestrator.ports_blobs import ResultBlobs
 from app.results.stored_files import open_result_file
 from app.results.transcription_object import transcription_object
 from app.transcripts.manifest import MAX_BYTES, Manifest, ManifestUnreadable, StoredFile, parse_manifest

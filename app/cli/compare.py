@@ -37,7 +37,7 @@ from app.core.machine import decide
 from app.core.policy import Policy
 from app.core.rules_extra import share_of
 from app.core.state import Phase
-from app.orchestrator.ports import Blobs
+from app.orchestrator.ports_blobs import Blobs
 from app.orchestrator.records import Source
 from app.orchestrator.service import Service
 from app.results import comparison as results

@@ -16,7 +16,7 @@ from app.cli.reading import read_store
 from app.cli.show import find, workspace_option
 from app.core.state import AtRecall, Transcription
 from app.errors import WorkspaceUnknown
-from app.orchestrator.ports import ResultBlobs
+from app.orchestrator.ports_blobs import ResultBlobs
 from app.results.erasure import Wanted, erase
 from app.settings.environment import load_settings
 from app.settings.program_name import command as call

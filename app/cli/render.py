@@ -18,7 +18,7 @@ from app.cli.words import open_console, say
 from app.core import events
 from app.core.commands import RenderTranscript
 from app.errors import WorkspaceUnknown
-from app.orchestrator.ports import Blobs
+from app.orchestrator.ports_blobs import Blobs
 from app.orchestrator.records import Source
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import command as call

@@ -2,7 +2,7 @@
 What to do, in the imperative. A command is a row in the outbox: at most one per transcription and
 `key`; asking for the same key again moves its due time. `after_s` counts from the commit.
 
-Which command is still wanted is a question about the state: see `machine.is_wanted`.
+Which command is still wanted is a question about the state: see `wanted.is_wanted`.
 """
 
 from __future__ import annotations

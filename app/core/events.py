@@ -49,6 +49,16 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class TranscriptEvent(Event):
+    transcript_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEvent(Event):
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingDone(Event):
     bot_id: str | None = None
     metadata: tuple[tuple[str, str | None], ...] = ()
@@ -83,32 +93,28 @@ class RecordingAsked(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptDone(Event):
-    transcript_id: str
+class TranscriptDone(TranscriptEvent):
     ordinal: int | None = None  # from our marker; None: not ours
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptFailed(Event):
-    transcript_id: str
+class TranscriptFailed(TranscriptEvent):
     ordinal: int | None = None
     sub_code: str | None = None  # for people
     failure: FailureCause = FailureCause.OTHER
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptDeleted(Event):
+class TranscriptDeleted(TranscriptEvent):
     """A webhook says so. Recall's API is asked before it is believed."""
 
-    transcript_id: str
     ordinal: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Sending(Event):
+class Sending(AttemptEvent):
     """The claim: committed before the POST, together with its stamp and key."""
 
-    ordinal: int
     provider: str
     key_serial: int
     duration_s: float | None = None  # of the recording, where Recall was asked
@@ -117,15 +123,13 @@ class Sending(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Created(Event):
-    ordinal: int
+class Created(AttemptEvent):
     transcript_id: str
     provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class CreateRefused(Event):
-    ordinal: int
+class CreateRefused(AttemptEvent):
     refusal: Refusal
     detail: str = ""  # status and code only, never Recall's prose
     wait_s: float = 0.0
@@ -133,29 +137,26 @@ class CreateRefused(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class CreateNotSent(Event):
+class CreateNotSent(AttemptEvent):
     """The request certainly never left: no connection, or its stamp was too old."""
 
-    ordinal: int
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderDown(Event):
+class ProviderDown(AttemptEvent):
     """Right before the claim: the provider's breaker is open, and this is not its probe."""
 
-    ordinal: int
     provider: str
 
 
 @dataclass(frozen=True, slots=True)
-class DailyBudgetReached(Event):
+class DailyBudgetReached(AttemptEvent):
     """
     The claim would have gone beyond the budget of the day. `at` is less the time in which all creates were
     refused.
     """
 
-    ordinal: int
     provider: str
     wait_s: float  # until the next UTC day
     duration_s: float | None = None  # of the recording, where Recall was asked
@@ -167,41 +168,34 @@ class ProviderAwaited(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Pruned(Event):
+class Pruned(AttemptEvent):
     """There is room at Recall's limit now; or not, since the policy gives nothing up."""
 
-    ordinal: int
     has_room: bool
     transcript_id: str | None = None  # the one that was deleted for it
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetSpent(Event):
+class BudgetSpent(AttemptEvent):
     """The database refused a claim above the budget: it was lowered meanwhile."""
 
-    ordinal: int
-
 
 @dataclass(frozen=True, slots=True)
-class LookUpImpossible(Event):
+class LookUpImpossible(AttemptEvent):
     """For a day Recall's list could not be read."""
 
-    ordinal: int
-
 
 @dataclass(frozen=True, slots=True)
-class CreateUnknown(Event):
+class CreateUnknown(AttemptEvent):
     """The answer was lost, or is not one: a transcript may or may not exist."""
 
-    ordinal: int
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Listed(Event):
+class Listed(AttemptEvent):
     """All pages of Recall's transcripts of the recording, asked for attempt `ordinal` (0: before any)."""
 
-    ordinal: int
     seen: tuple[Seen, ...] = ()
     since_first_send_s: float = 0.0
     since_last_send_s: float = 0.0
@@ -213,57 +207,50 @@ class Listed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class StillProcessing(Event):
-    transcript_id: str
+class StillProcessing(TranscriptEvent):
+    """Not finished yet."""
 
 
 @dataclass(frozen=True, slots=True)
-class NotYet(Event):
+class NotYet(TranscriptEvent):
     """Recall has no download for a transcript that was announced as done."""
 
-    transcript_id: str
-
 
 @dataclass(frozen=True, slots=True)
-class TranscriptMissing(Event):
+class TranscriptMissing(TranscriptEvent):
     """404: Recall does not have the transcript now, or this key may not see it."""
 
-    transcript_id: str
     at_excluding_pauses: float  # `at`, less the time in which Recall refused the account
     key: str = ""  # fingerprint of the API key that was asked with
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptGone(Event):
+class TranscriptGone(TranscriptEvent):
     """Recall's API says so: its status is deleted, or (for one that was done) failed."""
 
-    transcript_id: str
     sub_code: str | None = None  # why it failed; None: it was deleted
     failure: FailureCause = FailureCause.OTHER
 
 
 @dataclass(frozen=True, slots=True)
-class FetchBlocked(Event):
+class FetchBlocked(TranscriptEvent):
     """Trouble at the download or on our side. The transcript exists and is paid for."""
 
-    transcript_id: str
     cause: str
     is_unexpected: bool = False  # the question before the download had an answer of no known meaning
 
 
 @dataclass(frozen=True, slots=True)
-class Unwanted(Event):
+class Unwanted(TranscriptEvent):
     """A real-time transcript, and the policy does not ask for those."""
 
-    transcript_id: str
     provider: str
 
 
 @dataclass(frozen=True, slots=True)
-class Stored(Event):
+class Stored(TranscriptEvent):
     """Files are in place, manifest last; of a candidate all but the manifest."""
 
-    transcript_id: str
     provider: str
     language: str | None
     is_empty: bool  # not one word: a candidate always
@@ -285,42 +272,35 @@ class Stored(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Published(Event):
+class Published(TranscriptEvent):
     """The manifest of a candidate is in place."""
 
-    transcript_id: str
     provider: str
     language: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class RenderAsked(Event):
+class RenderAsked(TranscriptEvent):
     """A person wants the formats that a stored transcript lacks."""
 
-    transcript_id: str
-
 
 @dataclass(frozen=True, slots=True)
-class Rendered(Event):
+class Rendered(TranscriptEvent):
     """They are in place, the manifest that names them last."""
 
-    transcript_id: str
-
 
 @dataclass(frozen=True, slots=True)
-class DownloadUnreadable(Event):
+class DownloadUnreadable(TranscriptEvent):
     """The downloaded bytes are no transcript."""
 
-    transcript_id: str
     digest: str  # SHA-256, hexadecimal
     is_kept: bool = False  # they are stored as they are, with a manifest that says so
 
 
 @dataclass(frozen=True, slots=True)
-class NoLongerWanted(Event):
+class NoLongerWanted(AttemptEvent):
     """Right before a send under a fresh key: the policy of now does not want it any more."""
 
-    ordinal: int
     why: WhyUnwanted
     detail: str = ""
     duration_s: float | None = None  # of the recording, where Recall was asked

@@ -18,15 +18,8 @@ from app.orchestrator.database_time import DatabaseTime
 from app.orchestrator.lease import LeaseRenewer
 from app.orchestrator.outcome import Later, Refused, Unanswered
 from app.orchestrator.planning import planned
-from app.orchestrator.ports import (
-    AccountPauses,
-    Blobs,
-    CircuitBreakers,
-    Clock,
-    ProviderForms,
-    Sends,
-    Transcriptions,
-)
+from app.orchestrator.ports import AccountPauses, CircuitBreakers, Clock, ProviderForms, Sends, Transcriptions
+from app.orchestrator.ports_blobs import Blobs
 from app.orchestrator.ports_recall import Recall
 from app.orchestrator.rate_limits import CommandRates
 from app.orchestrator.records import Committed, Leased, Loaded, Send, Source

@@ -31,8 +31,8 @@ from app.core.commands import (
     RenderTranscript,
     about,
 )
-from app.core.machine import is_wanted
 from app.core.state import AttemptStatus
+from app.core.wanted import is_wanted
 from app.errors import BlobsUnavailable, LeaseLost
 from app.orchestrator.account_pause import proves_account
 from app.orchestrator.command_context import CommandContext, EffectStore, Workspace

@@ -11,7 +11,8 @@ from structlog.typing import FilteringBoundLogger
 from app.core.state import Transcription
 from app.orchestrator.account_pause import Account
 from app.orchestrator.command_context import Workspace
-from app.orchestrator.ports import Blobs, Clock, Queue, Store
+from app.orchestrator.ports import Clock, Queue, Store
+from app.orchestrator.ports_blobs import Blobs
 from app.orchestrator.records import ArtifactRow, Presence
 from app.orchestrator.search_upkeep import SearchUpkeep
 from app.orchestrator.timing import Timing

@@ -1,18 +1,18 @@
 """
 What the orchestrator needs of the world, as protocols: each caller names the one it uses, or its own sum of
 some. Each promise here is a test in `tests/contract/`, run against every implementation. Those about Recall
-are in `ports_recall`; questions for people are `app.adapters.sql.queries`.
+are in `ports_recall`, those of the store of results in `ports_blobs`; questions for people are
+`app.adapters.sql.queries`.
 
-Each method of the record (all protocols but `Clock`, `Queue`, `Blobs`) is one transaction and raises
+Each method of the record (all protocols but `Clock` and `Queue`) is one transaction and raises
 `StoreUnavailable` when the record cannot be used. All times are seconds since the epoch by the database's
 clock, unless a name says otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import BinaryIO, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from app.core import events
 from app.core.machine import Decision
@@ -24,7 +24,6 @@ from app.orchestrator.records import (
     AnnouncementOffer,
     ArtifactRow,
     Begun,
-    BlobFacts,
     BootClock,
     Closing,
     Committed,
@@ -42,9 +41,6 @@ from app.orchestrator.records import (
     Source,
 )
 from app.recall.types import Answer
-
-OCTETS = "application/octet-stream"
-"""A file's media type where none is given."""
 
 
 class Clock(Protocol):
@@ -342,61 +338,3 @@ class Queue(Protocol):
 
     def room(self) -> int:
         """How many more commands the shallow queue takes now."""
-
-
-class Blobs(Protocol):
-    """
-    Whole files under keys. Each method raises `BlobError` for what is no key, `BlobMissing` where nothing is,
-    and `BlobsUnavailable`, whose message has the remedy, when the store cannot be used now.
-    """
-
-    def put(self, key: str, source: Path, *, media_type: str = OCTETS) -> None:
-        """Whole or not at all, durable; in place of what is there."""
-
-    def open(self, key: str) -> BinaryIO:
-        """From its beginning. What was opened stays whole if it is replaced meanwhile."""
-
-    def exists(self, key: str) -> bool: ...
-
-    def sha256(self, key: str) -> str:
-        """Lower-case hex of what is stored, read anew."""
-
-    def delete_folder(self, folder: str, *, first: str) -> int:
-        """All below it, files with the name `first` before the others. Returns how many."""
-
-    def sweep(self) -> int:
-        """Deletes what killed processes left half written more than an hour ago; returns how many."""
-
-
-class ResultBlobs(Blobs, Protocol):
-    """The same, and what readers, a move and an erasure need."""
-
-    def create(self, key: str, source: Path, *, media_type: str = OCTETS) -> bool:
-        """
-        `put` where nothing is, in one step where the store can (a local disk, S3, Google, Azure).
-
-        Returns:
-            Whether these bytes are there now; False: others were, and still are.
-        """
-
-    def open_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> BinaryIO:
-        """
-        The bytes from `start` to before `end`, as many of them as there are.
-
-        Raises:
-            BlobChanged: By now it is not the version with this `etag`.
-        """
-
-    def facts(self, key: str) -> BlobFacts: ...
-
-    def keys(self, folder: str = "") -> Iterator[str]:
-        """All below a folder, those of one folder one after the other; without one all there are."""
-
-    def delete(self, key: str) -> None:
-        """Also where nothing is."""
-
-    def signed_url(self, key: str, *, expires_s: float) -> str | None:
-        """An address to read it by without a key of ours; None where the store has none."""
-
-    def check(self) -> None:
-        """Tries it with what leaves nothing behind."""

@@ -20,7 +20,7 @@ from structlog.typing import FilteringBoundLogger
 
 from app.core.state import Phase, Transcription
 from app.errors import AfterwordError, BlobsUnavailable, QueueUnavailable, StoreUnavailable
-from app.orchestrator.ports import Blobs
+from app.orchestrator.ports_blobs import Blobs
 from app.orchestrator.ports_search import SearchIndex, StoredResult, StoredResults
 from app.orchestrator.records import ArtifactRow
 from app.orchestrator.stored_roster import stored_roster

@@ -21,7 +21,8 @@ from app.orchestrator.command_runner import CommandRunner
 from app.orchestrator.housekeeping import Housekeeping
 from app.orchestrator.inbox_consumer import InboxConsumer
 from app.orchestrator.parts import Parts
-from app.orchestrator.ports import Blobs, Clock, Queue, Store
+from app.orchestrator.ports import Clock, Queue, Store
+from app.orchestrator.ports_blobs import Blobs
 from app.orchestrator.records import Announce, BootClock, Presence, announce_nothing
 from app.orchestrator.search_upkeep import SearchUpkeep
 from app.orchestrator.timing import Timing

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from app.errors import BlobMissing
-from app.orchestrator.ports import Blobs
+from app.orchestrator.ports_blobs import Blobs
 from app.transcripts.render import read_roster
 from app.transcripts.result_folder import PARTICIPANTS
 from app.transcripts.roster import Roster, people_listed

@@ -16,10 +16,11 @@ from structlog.typing import FilteringBoundLogger
 from app.core import events
 from app.core.circuit_breaker import verdicts
 from app.core.commands import about
-from app.core.machine import Decision, decide, is_wanted
+from app.core.machine import Decision, decide
 from app.core.policy import Policy
 from app.core.state import Phase, Transcription
 from app.core.step import budget
+from app.core.wanted import is_wanted
 from app.errors import AlreadyApplied, QueueUnavailable, Stale
 from app.orchestrator.next_steps import next_step
 from app.orchestrator.planning import planned

@@ -16,7 +16,7 @@ from app.adapters.sql.queries import Shown
 from app.core.cost import Prices, amount_of
 from app.core.state import Transcription
 from app.errors import BlobMissing, TranscriptUnreadable
-from app.orchestrator.ports import Blobs
+from app.orchestrator.ports_blobs import Blobs
 from app.results.stored_files import open_result_file
 from app.transcripts.agreement import Heard, agreement, coverage, heard_in
 from app.transcripts.manifest import Manifest, ManifestUnreadable, parse_manifest

@@ -21,7 +21,8 @@ from app.core import events
 from app.core.machine import Decision
 from app.core.state import AtRecall, Transcription
 from app.errors import BlobMissing, TranscriptUnreadable
-from app.orchestrator.ports import Blobs, DatabaseClock
+from app.orchestrator.ports import DatabaseClock
+from app.orchestrator.ports_blobs import Blobs
 from app.orchestrator.records import Source
 from app.orchestrator.transitions import Advancer
 from app.transcripts.reader import read_turns

@@ -19,7 +19,7 @@ from typing import Any
 from app.adapters.sql.finding import Filters, Listed, Pending
 from app.adapters.sql.queries import Queries, Shown
 from app.errors import BlobMissing
-from app.orchestrator.ports import ResultBlobs
+from app.orchestrator.ports_blobs import ResultBlobs
 from app.results.transcription_object import full_object, transcription_object
 
 PAGE = 100

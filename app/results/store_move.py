@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.errors import BlobMissing, BlobsUnavailable
-from app.orchestrator.ports import OCTETS, ResultBlobs
+from app.orchestrator.ports_blobs import OCTETS, ResultBlobs
 from app.transcripts.formats import MEDIA_TYPES
 from app.transcripts.result_folder import MANIFEST
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryFile
 from typing import BinaryIO, cast
 
 from app.errors import BlobMissing
-from app.orchestrator.ports import Blobs
+from app.orchestrator.ports_blobs import Blobs
 from app.orchestrator.stored_roster import stored_roster
 from app.transcripts.formats import FORMATS
 from app.transcripts.manifest import MAX_BYTES, ManifestUnreadable, parse_manifest

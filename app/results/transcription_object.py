@@ -17,7 +17,7 @@ from app.core.cost import amount_of
 from app.core.state import ENDS, Attempt, AttemptStatus, Phase, Transcription
 from app.errors import BlobMissing, TranscriptUnreadable
 from app.orchestrator.next_steps import next_step
-from app.orchestrator.ports import Blobs
+from app.orchestrator.ports_blobs import Blobs
 from app.results.stored_files import open_result_file
 from app.transcripts.manifest import ManifestUnreadable, parse_manifest
 from app.transcripts.result_folder import MANIFEST, folder_of

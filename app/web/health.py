@@ -23,7 +23,7 @@ from app.adapters.sql.announcements import DISABLED, FAILING, EndpointState
 from app.adapters.sql.health import Facts, Health
 from app.core.durations import Scaled, seconds
 from app.errors import AfterwordError
-from app.orchestrator.ports import ResultBlobs
+from app.orchestrator.ports_blobs import ResultBlobs
 from app.orchestrator.records import KEY_FOREIGN, KEY_UNSEEING
 from app.processes import heartbeats
 from app.recall.limits import STATUS_PAGE

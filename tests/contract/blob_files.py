@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from app.orchestrator.ports import ResultBlobs
+from app.orchestrator.ports_blobs import ResultBlobs
 
 KEY = "default/rec-1/tra-1/sentences.json"
 

@@ -17,7 +17,7 @@ import pytest
 from app.adapters import object_store_url
 from app.adapters.local_files import LocalBlobs
 from app.errors import BlobChanged, BlobError, BlobMissing
-from app.orchestrator.ports import ResultBlobs
+from app.orchestrator.ports_blobs import ResultBlobs
 from tests.contract.blob_files import KEY, content, put_bytes
 from tests.doubles.memory_blobs import MemoryBlobs
 from tests.doubles.s3_server import BUCKET, KEYS, s3_server

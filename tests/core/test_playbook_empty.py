@@ -18,9 +18,9 @@ from app.core.commands import (
     FetchTranscript,
     PublishTranscript,
 )
-from app.core.machine import is_wanted
 from app.core.quality import Quality
 from app.core.state import Phase
+from app.core.wanted import is_wanted
 from tests.core.playbook import (
     HOUR,
     T1,

@@ -10,10 +10,11 @@ import pytest
 
 from app.core import events as ev
 from app.core.commands import Command, CreateTranscript
-from app.core.machine import RULES, is_wanted
+from app.core.machine import RULES
 from app.core.policy import Policy
 from app.core.state import ENDS, OPEN, Attempt, AttemptStatus, Phase
 from app.core.step import budget
+from app.core.wanted import is_wanted
 from app.orchestrator.next_steps import NEXT_STEPS
 from tests.core import diagram, walk
 from tests.core.walk import LATE, OURS, Cast, World

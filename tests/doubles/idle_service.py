@@ -21,7 +21,7 @@ POLICY = built_in()
 
 
 class NoResults:
-    """The one method of `ports.Blobs` that the sweep calls."""
+    """The one method of `ports_blobs.Blobs` that the sweep calls."""
 
     def sweep(self) -> int:
         return 0

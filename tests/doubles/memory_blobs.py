@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from app.adapters.blob_keys import parts_of
 from app.errors import BlobChanged, BlobMissing, BlobsUnavailable
-from app.orchestrator.ports import OCTETS
+from app.orchestrator.ports_blobs import OCTETS
 from app.orchestrator.records import BlobFacts
 
 

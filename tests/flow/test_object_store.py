@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app import wiring
-from app.orchestrator.ports import ResultBlobs
+from app.orchestrator.ports_blobs import ResultBlobs
 from tests.doubles.s3_server import BUCKET, KEYS, FaultyProxy, error, make_bucket, s3_server
 from tests.flow.stage import Installation, installation, wait_until
 

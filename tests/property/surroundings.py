@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.core.durations import Durations
 from app.errors import QueueUnavailable
-from app.orchestrator.ports import OCTETS
+from app.orchestrator.ports_blobs import OCTETS
 from app.orchestrator.records import AnnouncementOffer, Committed, Leased, Loaded, Offerable, SendOutcome
 from app.orchestrator.timing import Timing
 from tests.doubles.memory_blobs import MemoryBlobs

@@ -22,10 +22,10 @@ from app.core import events
 from app.core.commands import CreateTranscript
 from app.core.cost import DAY_S
 from app.core.events import Refusal
-from app.core.machine import is_wanted
 from app.core.policy import ProviderChoice
 from app.core.rules_create import why_not_send
 from app.core.state import Attempt, AttemptStatus
+from app.core.wanted import is_wanted
 from app.errors import BudgetExceeded
 from app.orchestrator.command_context import CommandContext
 from app.orchestrator.effects import forms
