@@ -19,7 +19,7 @@ from app.adapters.sql.finding import Listed
 from app.cli import preflight
 from app.core.state import ENDS, Phase
 from app.demo.script import Cast, Scene, scenes
-from app.demo.show import live_table, summary_table, webhook_lines
+from app.demo.show import live_table, summary_table, told_lines, webhook_lines
 from app.demo.stage import API_KEY, Stage, open_stage
 from app.errors import Away, StoreUnavailable
 from app.ops import USER
@@ -49,6 +49,7 @@ def demo_command(recordings: int, seed: int, keep: bool) -> int:
         differences = [*_differences(cast, listed, bill), *_untold(stage, listed)]
         console.print("What came of it", style="bold")
         console.print(summary_table(cast, listed, bill))
+        _show(console, "One intent (de-CH, a key term, no numbers), two providers", told_lines(cast, bill))
         _show_webhook(console, stage)
         _conclude(console, stage, listed, differences, took_s=time.monotonic() - began_at)
         if keep:
@@ -74,7 +75,7 @@ def _play(stage: Stage, programme: list[Scene], console: Console) -> tuple[Cast,
             if time.monotonic() > give_up_at:
                 break
             for scene in waiting[:2]:
-                facts = stage.tell_simulator("recordings", {"script": scene.script, "kind": scene.kind})
+                facts = stage.tell_simulator("recordings", scene.to_play())
                 cast[facts["recording_id"]] = (scene, facts)
             del waiting[:2]
             with suppress(StoreUnavailable):
@@ -113,12 +114,16 @@ def _untold(stage: Stage, listed: Mapping[str, Listed]) -> Iterator[str]:
 def _show_webhook(console: Console, stage: Stage) -> None:
     receiver = stage.receiver
     if receiver.last is not None:
-        console.print(
-            f"\nIts own signed webhooks, of {len(receiver.told)} recordings; the last", style="bold"
-        )
-        for line in webhook_lines(receiver.last):
-            console.print(f"  {line}", markup=False, soft_wrap=True)
-        console.print("")
+        title = f"Its own signed webhooks, of {len(receiver.told)} recordings; the last"
+        _show(console, title, webhook_lines(receiver.last))
+    console.print("")
+
+
+def _show(console: Console, title: str, lines: list[str]) -> None:
+    if lines:
+        console.print(f"\n{title}", style="bold")
+    for line in lines:
+        console.print(f"  {line}", markup=False, soft_wrap=True)
 
 
 def _differences(cast: Cast, listed: Mapping[str, Listed], bill: Mapping[str, Any]) -> list[str]:

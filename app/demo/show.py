@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,6 +86,13 @@ def summary_table(cast: Cast, listed: Mapping[str, Listed], bill: Mapping[str, A
             f"{times[len(times) // 2]:.1f} s" if times else "",
         )
     return table
+
+
+def told_lines(cast: Cast, bill: Mapping[str, Any]) -> list[str]:
+    """What the providers of a meeting with an intent of its own were told, one after the other."""
+    own = next((i for i, (scene, _) in cast.items() if scene.told), None)
+    made = bill["per_recording"][own]["transcripts"] if own is not None else []
+    return [f"{each['provider']:<16}{json.dumps(each['options'])}" for each in made]
 
 
 def webhook_lines(body: Mapping[str, Any]) -> list[str]:

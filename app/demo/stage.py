@@ -22,6 +22,7 @@ from typing import Any
 import requests
 
 from app.demo.receiver import Receiver, receiving
+from app.demo.script import POLICY
 from app.errors import Away, HeldByAnother
 from app.processes.home_lock import is_held
 from app.processes.parent_death import die_with_parent
@@ -30,7 +31,7 @@ from app.settings.program_name import ROOT
 from app.simulator.server import Simulator, SimulatorConfig, default_key, default_secret
 
 TIME_SCALE = 60.0
-POLICY = "policy.toml"
+POLICY_FILE = "policy.toml"
 API_KEY = "demo-key-of-this-machine-alone"  # of `/v1`; it may read, on loopback
 _READY_WITHIN_S = 60.0
 _STOPS_WITHIN_S = 40.0
@@ -66,7 +67,7 @@ def open_stage(*, seed: int, home: Path) -> Iterator[Stage]:
     """
     _empty(home)
     with receiving() as receiver:
-        (home / POLICY).write_text(receiver.policy(), "utf-8")
+        (home / POLICY_FILE).write_text(receiver.policy() + POLICY, "utf-8")
         yield from _running(receiver, seed=seed, home=home)
 
 
@@ -113,7 +114,7 @@ def _environment(home: Path, *, api_port: int, web_port: int, seed: int, secret:
         "RECALL_API_BASE_URL": f"http://127.0.0.1:{api_port}",
         "RECALL_API_KEY": default_key(seed),
         "RECALL_WEBHOOK_SECRETS": default_secret(seed),
-        "AFTERWORD_POLICY": str(home / POLICY),
+        "AFTERWORD_POLICY": str(home / POLICY_FILE),
         "DEMO_WEBHOOK_SECRET": secret,
         "AFTERWORD_API_KEYS": f"demo=transcriptions:read={hashlib.sha256(API_KEY.encode()).hexdigest()}",
         "HOST": "127.0.0.1",

@@ -219,6 +219,7 @@ class World:
                     "status": t.status.code,
                     "sub_code": t.status.sub_code,
                     "provider": t.provider,
+                    "options": t.options,
                     "marker": t.marker,
                     "idempotency_key": t.key,
                     "state_history": list(t.status.history),
