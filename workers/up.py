@@ -294,6 +294,7 @@ def preload(settings: Settings, *, is_with_web: bool = True) -> SqlStore:
     unwanted = _NOT_SERVICE if is_with_web else _NOT_SERVICE | _ONLY_WEB
     for package in ("app", "workers"):
         _import_all(import_module(package), unwanted)
+    import_module("langcodes")  # which reading commands import only where a language is compared
     store = wiring.open_store(settings)
     # Connects to nothing and is thrown away; it imports what it names only when asked.
     wiring.open_service(settings, store=store)

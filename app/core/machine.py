@@ -191,7 +191,9 @@ def _await_provider(t: Transcription, provider: str, policy: Policy, *, at: floa
 
 
 def _plan(t: Transcription, provider: str) -> Step:
-    planned = replace(t, phase=Phase.CREATING, planned=t.next_ordinal)
+    # What a person allowed beyond the day's budget is the one attempt that they were told of.
+    is_allowed = t.exceeds_daily_budget and (t.retry_requested or bool(t.daily_budget_wait_since))
+    planned = replace(t, phase=Phase.CREATING, planned=t.next_ordinal, exceeds_daily_budget=is_allowed)
     return Step(planned, (CreateTranscript(t.next_ordinal, provider),))
 
 

@@ -356,6 +356,11 @@ def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy)
     at_excluding_pauses = e.at if e.at_excluding_pauses is None else e.at_excluding_pauses
     if at_excluding_pauses - line.since >= d.give_up_s:
         return suspend(t, line, reasons.CREATE_UNSETTLED, at=e.at)
+    is_over = t.phase in ENDS  # nothing more is sent
+    if e.is_unsent and is_over:
+        return Step(
+            t.with_attempt(replace(line, status=AttemptStatus.REFUSED, is_doubtful=False, absence=None))
+        )
     if e.is_unsent:
         claimed = replace(line, status=AttemptStatus.CLAIMED, is_doubtful=False, absence=None)
         return Step(
@@ -370,7 +375,7 @@ def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy)
         return Step(t, (LookUpTranscript(line.ordinal, after_s=d.gone_after_s),))
     line = replace(line, absence=None)
     t = t.with_attempt(line)
-    if e.is_resendable and e.since_first_send_s < d.resend_until_s:
+    if e.is_resendable and e.since_first_send_s < d.resend_until_s and not is_over:
         wait_s = growing(d.resend_first_s, line.tries, d.resend_at_most_every_s)
         again_line = replace(line, status=AttemptStatus.CLAIMED, tries=line.tries + 1)
         create = CreateTranscript(line.ordinal, line.provider, line.key_serial, after_s=wait_s)

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from app.core import events
-from app.core.commands import BeginExtra, Command, PublishTranscript
-from app.core.policy import CEILING, Order, Policy
+from app.core.commands import BeginExtra, Command, LookUpTranscript, PublishTranscript
+from app.core.policy import CEILING, Policy
 from app.core.quality import WITHOUT_WORDS, has_better_verdict
 from app.core.state import ENDS, Attempt, AttemptStatus, Extra, Phase, Transcription, WaitingExtra
 from app.core.step import Step, ignore
@@ -23,7 +23,7 @@ from app.core.step import Step, ignore
 
 def on_extra_ordered(t: Transcription, e: events.ExtraOrdered, policy: Policy) -> Step:
     """One order is one attempt, however often it is told; Recall's list is read before it is paid for."""
-    why = _why_not(t, e.order) or _why_other(e.intent, policy)
+    why = _why_not(t, e.order) or _why_other(t, e, policy)
     if why is not None:
         return ignore(t, why)
     wanted = WaitingExtra(e.order, e.intent, e.is_beside)
@@ -38,14 +38,21 @@ def _why_not(t: Transcription, order: str) -> str | None:
         return "this was ordered already"
     if t.outward.phase is not Phase.STORED:
         return f"an extra is ordered beside a result: it is {t.phase.value}"
-    if not t.is_idle and t.extra is None and not t.waiting_extras:
+    if not t.is_idle and t.extra is None:
         return "something of it is still under way"
     return _why_none(t, after=len(t.waiting_extras))
 
 
-def _why_other(order: Order, policy: Policy) -> str | None:
-    first = next((choice.key for choice in policy.intended(order).providers), None)
-    return f"the policy passes {order.provider} over" if order.provider not in (None, first) else None
+def _why_other(t: Transcription, e: events.ExtraOrdered, policy: Policy) -> str | None:
+    """Whether its provider is able is asked when it begins: by its own order, and not by the one of now."""
+    provider = e.intent.provider
+    if provider is not None and policy.prices.lacks(provider):
+        return f"the policy passes {provider} over: it has no price"
+    if provider is None or not e.is_beside:
+        return None
+    under_way = {t.intent} if t.extra is not None and t.extra.is_beside else set()
+    waiting = {each.intent for each in t.waiting_extras if each.is_beside}
+    return "the same is being made to compare with" if e.intent in under_way | waiting else None
 
 
 def _why_none(t: Transcription, *, after: int = 0) -> str | None:
@@ -106,6 +113,8 @@ def ended(step: Step) -> Step:
         return step
     manifests = tuple(PublishTranscript(tid) for tid in t.superseded)
     lines = tuple(_ended_line(t, line) for line in t.attempts)
+    unknown = (a.ordinal for a in lines if a.status is AttemptStatus.UNKNOWN)
+    looks = tuple(LookUpTranscript(ordinal) for ordinal in unknown)
     over = replace(t, extra=None, attempts=lines, lookup_required=False)
     if t.phase is not Phase.STORED:
         over = replace(
@@ -117,7 +126,7 @@ def ended(step: Step) -> Step:
             candidate=t.extra.candidate,
             intent=t.extra.intent,
         )
-    return replace(step, state=over, commands=(*step.commands, *manifests))
+    return replace(step, state=over, commands=(*step.commands, *manifests, *looks))
 
 
 def _ended_line(t: Transcription, line: Attempt) -> Attempt:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from app.core.commands import Command, PublishTranscript
 from app.core.policy import CEILING, Policy
+from app.core.quality import WITHOUT_WORDS
 from app.core.state import ENDS, AttemptStatus, Phase, Transcription
 
 
@@ -38,11 +39,13 @@ def ignore(t: Transcription, why: str, *, alarm: str | None = None) -> Step:
 def failed(t: Transcription, reason: str, detail: str | None, *, at: float) -> Step:
     """
     An end with a name, unless there is one already or a result is being published; see `reasons`.
-    A candidate that was kept is a result once nothing else may bring a better one.
+    A candidate that was kept is a result once nothing else may bring a better one; one with words at once: it
+    is paid for, and what brings a better one later takes its place.
     """
     if t.phase in ENDS or t.publishing is not None:
         return Step(t)
-    if t.is_only_candidate:
+    has_words = t.candidate is not None and t.candidate_verdict not in WITHOUT_WORDS
+    if t.is_only_candidate or has_words:
         return complete_with_candidate(t)
     ended = replace(t, phase=Phase.FAILED, reason=reason, detail=detail, planned=None, completed_at=at)
     return Step(ended)

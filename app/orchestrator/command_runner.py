@@ -56,6 +56,7 @@ from app.orchestrator.rate_limits import CommandRates
 from app.orchestrator.records import Begun, PauseSubject, Source
 
 DEAD_LETTER_AFTER = 8
+_OWN = PublishTranscript | RenderTranscript | EraseResults  # which ask nothing of Recall
 
 _EFFECTS: dict[type[Command], Callable[[CommandContext], Outcome]] = {
     CreateTranscript: create_transcript.create,
@@ -139,7 +140,7 @@ class CommandRunner:
         if not is_wanted(context.state, command):
             return NotWanted()
         is_clear = not begun.is_paused and context.recall.fingerprint in begun.keys
-        is_clear |= isinstance(command, RenderTranscript | EraseResults)  # which ask nothing of Recall
+        is_clear |= isinstance(command, _OWN)
         waiting = None if is_clear else self._account.why_wait(context.workspace, command)
         if waiting is not None:
             return waiting

@@ -28,6 +28,7 @@ class KnownForm:
     quiet_until: float = 0.0  # both were refused: it is no matter of the form
     refused_models: tuple[str, ...] = ()
     models_until: float = 0.0  # then they are tried again
+    refused_until: float = 0.0  # then `refused` is forgotten: it may have been for another reason
 
     def held(self, by: str, *, now: float, hold_s: float) -> KnownForm:
         """Held by this recording where there is something to find out and no other one is at it."""
@@ -53,7 +54,7 @@ class KnownForm:
         if self.form is not None or self.is_quiet(now):
             return self
         if self.refused is None:
-            return replace(self, refused=form)
+            return replace(self, refused=form, refused_until=now + quiet_s)
         if self.refused == form:
             return self
         return replace(self, refused=None, held_by=None, held_until=0.0, quiet_until=now + quiet_s)
@@ -65,7 +66,10 @@ class KnownForm:
 
     def at(self, now: float) -> KnownForm:
         """As it stands now."""
-        return self if now < self.models_until else replace(self, refused_models=())
+        models = self.refused_models if now < self.models_until else ()
+        return replace(
+            self, refused=self.refused if now < self.refused_until else None, refused_models=models
+        )
 
     def to_record(self) -> dict[str, Any]:
         return asdict(self)

@@ -180,7 +180,10 @@ class Advancer:
         t, pending = before.transcription, before.pending
         policy = self._planned(before, t)
         decision = decide(t, event, policy, pending=pending)
-        if _planned_by(decision.state) != _planned_by(t):
+        is_extra_over = (
+            t.extra is not None and decision.state.extra is None
+        )  # it was decided by its own policy
+        if not is_extra_over and _planned_by(decision.state) != _planned_by(t):
             policy = self._planned(before, decision.state)
             decision = decide(t, event, policy, pending=pending)
         is_about_providers = isinstance(event, events.ProviderDown | events.ProviderAwaited)

@@ -194,7 +194,7 @@ def _facts(recording: Mapping[str, Any], now: float) -> RecordingFacts:
 
 def _duration_s(recording: Mapping[str, Any]) -> float | None:
     started, completed = _time(recording, "started_at"), _time(recording, "completed_at")
-    if started is None or completed is None or completed < started:
+    if started is None or completed is None or completed <= started:
         return None
     return completed - started
 

@@ -43,7 +43,7 @@ def test_after_one_refusal_the_other_form_is_tried_and_after_both_none_for_a_day
 def test_a_refused_model_is_left_out_for_a_while() -> None:
     known = KnownForm().without_model("a", now=10.0, for_s=DAY_S).without_model("a", now=10.0, for_s=DAY_S)
     assert known.refused_models == ("a",)
-    assert known.at(DAY_S) is known
+    assert known.at(DAY_S) == known
     assert known.at(10.0 + DAY_S).refused_models == ()
 
 

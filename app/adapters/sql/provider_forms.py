@@ -28,8 +28,8 @@ class ProviderForms(Database):
             row = self.insert(t.provider_forms).values(workspace=workspace, provider=provider, known=nothing)
             connection.execute(row.on_conflict_do_nothing())
             found = connection.execute(sa.select(_ROW.known).where(its).with_for_update()).scalar_one()
-            known = KnownForm.from_record(json.loads(found))
-            changed = change(known, self.now_in(connection))  # after the lock was got
+            known, now = KnownForm.from_record(json.loads(found)), self.now_in(connection)  # with the lock
+            changed = change(known.at(now), now)
             if changed != known:
                 values = {"known": json.dumps(changed.to_record())}
                 connection.execute(t.provider_forms.update().where(its).values(**values))
