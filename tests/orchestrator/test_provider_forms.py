@@ -47,6 +47,13 @@ def test_a_refused_model_is_left_out_for_a_while() -> None:
     assert known.at(10.0 + DAY_S).refused_models == ()
 
 
+def test_a_refused_form_is_forgotten_after_a_while() -> None:
+    """It may have been refused for another reason, and the other one never be tried."""
+    known = KnownForm().refused_in("vendor", now=10.0, quiet_s=DAY_S)
+    assert known.at(9.0 + DAY_S).refused == "vendor"
+    assert known.at(10.0 + DAY_S).refused is None
+
+
 def test_it_is_read_back_from_its_record() -> None:
     known = KnownForm("vendor", None, "r", 1.0, 2.0, ("m",), 3.0)
     assert KnownForm.from_record({**known.to_record(), "of_another_version": 1}) == known

@@ -232,6 +232,7 @@ def test_a_recording_without_usable_sound_has_no_media(shortcuts: Any, has_media
         ("2026-01-01T10:00:00Z", None, None),
         (None, "2026-01-01T10:00:00Z", None),
         ("2026-01-01T10:00:00Z", "2026-01-01T09:00:00Z", None),
+        ("2026-01-01T10:00:00Z", "2026-01-01T10:00:00Z", None),
     ],
 )
 def test_a_duration_is_known_only_from_both_ends(started: Any, completed: Any, duration_s: Any) -> None:

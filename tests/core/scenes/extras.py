@@ -60,6 +60,12 @@ LEFT = ev.NoLongerWanted(270.0, 2, "provider_left", B)
 PRICED = replace(TWO, prices=Prices("USD", {A: 1}, 1.0, 9))
 WAITING = ev.ExtraOrdered(263.0, "c2", Order(provider="c_async"), is_beside=True)
 DUE = ev.ExtraDue(400.0)
+
+
+def _for(order: str, provider: str) -> ev.ExtraOrdered:
+    return replace(WAITING, order=order, intent=Order(provider=provider))
+
+
 BESIDE_FAILED: Events = (*BESIDE_RUNNING, failed(300.0, T2, 2, "x"))
 SHADOWED = Policy(BOTH, 2, shadow_percent=100.0, shadow_providers=(A, B, "c_async"))
 SHADOWED_AND_GONE = replace(SHADOWED, delete_at_recall="transcript")
@@ -151,9 +157,11 @@ _BESIDE: tuple[tuple[str, Events, Events], ...] = (
     ),
     (
         "those that wait count among the nine",
-        (replace(WAITING, order="c3"), replace(WAITING, order="c4")),
+        (_for("c3", "d_async"), _for("c4", "e_async")),
         (*STORED, failed(30.0, "ours-6", 6, "x"), BESIDE, WAITING),
     ),
+    ("the same provider twice is one", (replace(WAITING, order="c3"),), (*BESIDE_RUNNING, WAITING)),
+    ("the one under way ordered again is one", (replace(BESIDE, order="c3"),), BESIDE_RUNNING),
     ("erased while one waits", (ev.EraseAsked(270.0),), (*BESIDE_RUNNING, WAITING)),
     ("another party's running one is not waited for", (PROCESSING,), (*STORED, BESIDE)),
 )
