@@ -122,7 +122,7 @@ def test_killed_in_the_middle_of_it_the_service_and_the_next_call_finish(place: 
     assert place.readyz()["status"] == "ok"
 
 
-_MANY_FILES = 1500
+_MANY_FILES = 6000
 
 
 def _has_tombstone(place: Installation, theirs: list[Path]) -> bool:
