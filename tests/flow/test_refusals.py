@@ -60,10 +60,17 @@ def test_403_on_everything_pauses_everybody_says_since_when_and_mends_itself(wal
         paused_at = time.monotonic()
         wait_until(lambda: firewall.refused["GET"] >= 2, within_s=20, what="two probes")
         wait_until(lambda: place.readyz()["status"] == "degraded", within_s=15, what="readyz says degraded")
-        ready = place.readyz()
-        assert ready["recall_paused"]["cause"] == "recall_answers_403"
-        assert time.monotonic() - paused_at - 0.5 <= ready["recall_paused"]["since_s"]
-        assert ready["recall_paused"]["since_s"] <= time.monotonic() - began_at
+        passed_s = time.monotonic() - paused_at
+        told: dict[str, Any] = {}
+
+        def is_told() -> bool:
+            """An answer may be a second old, and has no facts while the database is slow."""
+            told.update(place.readyz().get("recall_paused", {}))
+            return bool(told) and told["since_s"] >= passed_s
+
+        wait_until(is_told, within_s=10, what="readyz says since when")
+        assert told["cause"] == "recall_answers_403"
+        assert told["since_s"] <= time.monotonic() - began_at
         assert firewall.refused["POST"] <= len(waiting), "creates are no probes"
         assert all(place.recall.bill(r)["create_posts"] == 0 for r in waiting)
         assert {phase_of(place, r) for r in waiting} <= {Phase.NEW, Phase.CREATING}
