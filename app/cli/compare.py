@@ -3,8 +3,8 @@
 ordered, and the service makes one after the other. None of it becomes the result.
 
 Could it pay twice? What is stored, under way or waits for its turn is not ordered again, and an order is
-known by the version of the state that it was made for: of two calls at one moment the second finds the
-first's.
+known by its number among those of its provider: of two calls, both asked before either was agreed to, the
+second finds the first's, whatever became of it meanwhile.
 """
 
 from __future__ import annotations
@@ -139,7 +139,8 @@ def _wanted(service: Service, shown: Shown, keys: Sequence[str], blobs: Blobs) -
             continue
         order = order_of(provider=key)
         policy = planned_for(service.policy_of(workspace), loaded, order)
-        name = f"compare/{key}/{loaded.version}"
+        of_provider = f"compare/{key}/"
+        name = of_provider + str(sum(one.startswith(of_provider) for one in loaded.transcription.orders))
         event = events.ExtraOrdered(service.store.now(), name, order, is_beside=True)
         why = decide(loaded.transcription, event, policy).ignored
         if why is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.core import events
+from app.core.policy import Order
 from app.core.rules_extra import share_of
 from app.core.state import Phase, Transcription
 from tests.cli.conftest import FIRST, WORKSPACE, Home
@@ -88,6 +89,22 @@ def test_providers_are_compared_by_what_is_stored_and_the_rest_is_ordered_once(h
     shown = home.run("show", recording).out
     assert f"attempt 1  {SECOND}  done  to compare with" in shown
     assert "(spoken, adopted)" in shown
+
+
+def test_an_order_is_known_by_its_number_whatever_became_of_it(home: Home) -> None:
+    """Of two calls that both asked before either was agreed to, the later one orders nothing."""
+    recording, _ = stored(home)
+    order = ("compare", recording, "--providers", SECOND, "--yes")
+    home.run(*order)
+    now = home.store.now()
+    home.happens(recording, events.Listed(now, 0), events.CommandFailed(now, "create_transcript", 1))
+    over = state(home, recording)
+    assert (over.extra, over.orders) == (None, (f"compare/{SECOND}/0",))
+    late = events.ExtraOrdered(now, f"compare/{SECOND}/0", Order(provider=SECOND), is_beside=True)
+    home.happens(recording, late)
+    assert state(home, recording).extra is None
+    home.run(*order)
+    assert state(home, recording).orders == (f"compare/{SECOND}/0", f"compare/{SECOND}/1")
 
 
 def test_a_sample_is_the_same_whenever_it_is_taken(home: Home) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.core import events as ev
 from app.core.cost import DAY_S, MICROS, Cost, Prices, amount_of, day_of, micros_of
+from app.core.machine import decide
 from app.core.policy import Order, Policy, ProviderChoice
 from app.core.reasons import DAILY_BUDGET_REACHED
 from app.core.state import Attempt, AttemptStatus, Phase, Transcription, from_record, to_record
@@ -96,3 +99,16 @@ def test_the_wait_for_a_days_budget_ends_after_the_policys_patience(waited_s: fl
         d.told(ev.DailyBudgetReached(at, 1, "a_async", 600.0))
     assert (d.phase is Phase.FAILED) is is_over
     assert d.state.reason == (DAILY_BUDGET_REACHED if is_over else None)
+
+
+def test_what_is_allowed_beyond_the_budget_is_one_attempt() -> None:
+    """The next one is planned by the machine, and no person was told its price."""
+    policy = Policy((ProviderChoice("a_async"), ProviderChoice("b_async")), 2)
+    running = Attempt(1, "a_async", AttemptStatus.RUNNING, transcript_id="t1", since=10.0)
+    given = Transcription("w", "r", Phase.TRANSCRIBING, is_recording_done=True, attempts=(running,))
+    allowed = replace(given, exceeds_daily_budget=True)
+    after = decide(allowed, ev.TranscriptFailed(20.0, "t1", 1), policy).state
+    assert (after.planned, after.exceeds_daily_budget) == (2, False)
+    failed = replace(given, phase=Phase.FAILED, attempts=(replace(running, status=AttemptStatus.FAILED),))
+    again = decide(failed, ev.RetryAsked(30.0, budget=2, over_budget=True), policy).state
+    assert (again.planned, again.exceeds_daily_budget) == (2, True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.core import events as ev
 from app.core.commands import LookUpTranscript
 from app.core.machine import decide
-from app.core.policy import Policy, ProviderChoice
-from app.core.state import Attempt, AttemptStatus, Phase, Transcription
+from app.core.policy import Order, Policy, ProviderChoice
+from app.core.state import Attempt, AttemptStatus, Phase, Transcription, WaitingExtra
 
 POLICY = Policy((ProviderChoice("a_async"), ProviderChoice("b_async")), 2)
 DONE = Attempt(1, "a_async", AttemptStatus.DONE, transcript_id="t1")
@@ -38,3 +40,16 @@ def test_what_may_have_been_sent_is_looked_up_again_and_not_repeated(since_last_
     line = decision.state.attempt_of(ordinal=2)
     assert line is not None
     assert line.status is AttemptStatus.UNKNOWN
+
+
+def test_an_extra_is_judged_by_its_own_order_and_not_by_what_the_one_before_excludes() -> None:
+    policy = replace(POLICY, passed_over=(("c_async", "language: it cannot find out the language"),))
+    order = ev.ExtraOrdered(20.0, "o", Order("en", provider="c_async"))
+    assert decide(STORED, order, policy).ignored is None
+
+
+@pytest.mark.parametrize("waits", [(), (WaitingExtra("first", Order(provider="c_async"), is_beside=True),)])
+def test_nothing_is_ordered_behind_what_is_not_settled(waits: tuple[WaitingExtra, ...]) -> None:
+    """It would be accepted, and never begin before that is."""
+    t = replace(beside(AttemptStatus.UNKNOWN), waiting_extras=waits)
+    assert decide(t, ev.ExtraOrdered(20.0, "o"), POLICY).ignored == "something of it is still under way"
