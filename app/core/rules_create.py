@@ -120,7 +120,6 @@ def next_provider(t: Transcription, policy: Policy) -> str | None:
 def on_sending(t: Transcription, e: events.Sending, p: Policy) -> Step:
     """The claim. Compare-and-set on the version makes it count once."""
     line = t.attempt_of(ordinal=e.ordinal)
-    known = replace(t, duration_s=e.duration_s or t.duration_s, retry_requested=False)
     if t.phase is not Phase.CREATING or t.pending_transcripts or t.has_other_open(e.ordinal):
         return ignore(t, "a create is not wanted any more")
     if t.lookup_required:

@@ -214,7 +214,10 @@ class CostTable(Table):
 
 
 def _of_priced_providers(cost: CostTable, info: Any) -> CostTable:
-    unpriced = [name for name in info.data.get("providers", ()) if cost.prices().lacks(name)]
+    of_rules = (name for rule in info.data.get("rules", ()) for name in rule.providers)
+    shadow = info.data.get("shadow", ShadowTable())
+    named = dict.fromkeys((*info.data.get("providers", ()), *of_rules, *shadow.providers))
+    unpriced = [name for name in named if cost.prices().lacks(name)]
     if unpriced:
         raise ValueError(
             f"cost.daily_budget: {', '.join(unpriced)} has no price to hold against it; name one under "

@@ -366,6 +366,16 @@ FAULTS = [
     ("[cost.per_hour]\ndeepgram = 1", "asynchronous provider of Recall's; did you mean deepgram_async"),
     ("[cost]\ndaily_budget = 1", "line 1: cost.daily_budget: deepgram_async has no price"),
     (
+        "providers = ['recallai_async']\n[[rules]]\nwhen = { metadata = { x = 'y' } }\n"
+        "providers = ['rev_async']\n[cost]\ndaily_budget = 1",
+        "cost.daily_budget: rev_async has no price",
+    ),
+    (
+        "providers = ['recallai_async']\n[cost]\ndaily_budget = 1\n"
+        "[shadow]\npercent = 1\nproviders = ['rev_async']",
+        "cost.daily_budget: rev_async has no price",
+    ),
+    (
         "[cost]\ncurrency = 'EUR'\ndaily_budget = 1",
         "recallai_async, assembly_ai_async, deepgram_async has no price",
     ),
