@@ -133,7 +133,7 @@ def test_every_key_arrives(load: Load, root: Path) -> None:
         [cost]
         daily_budget = 12.5
         separate_streams_factor = 1
-        per_hour = { gladia_v2_async = 0.61, deepgram_async = 0.552, recallai_async = 0 }
+        per_hour = { gladia_v2_async = 0.61, deepgram_async = 0.552, recallai_async = 0, rev_async = 1.2 }
         """,
     )
     assert policy == Policy(
@@ -167,6 +167,7 @@ def test_every_key_arrives(load: Load, root: Path) -> None:
                 "assembly_ai_async": 210_000,
                 "gladia_v2_async": 610_000,
                 "deepgram_async": 552_000,
+                "rev_async": 1_200_000,
             },
             separate_streams_factor=1.0,
             daily_budget=12_500_000,
