@@ -60,7 +60,8 @@ def test_valkey_that_cannot_start_keeps_no_delivery_from_being_taken_and_is_back
 
 
 def test_up_says_once_where_it_listens_when_web_answers(down: Installation) -> None:
-    down.start()
+    down.start()  # web answers; `up` looks by itself, and says so then
+    wait_until(lambda: said(down, "ready") != [], within_s=10, what="it says where it listens")
     (line,) = said(down, "ready")
     assert line["webhook"] == f"{down.url}/webhooks/recall"
     assert requests.get(str(line["readyz"]), timeout=5).status_code == 200
