@@ -46,9 +46,10 @@ _SCHEMATHESIS = (
 )
 _CONTRACTS = [
     *("tests/recall/translation/contracts.py", "tests/recall/translation/test_properties.py"),
-    "tests/simulator/contracts.py",
+    *("tests/simulator/contracts.py", "tests/orchestrator/test_forms.py"),
 ]
-_CONTRACT_EXAMPLES = {"TRANSLATION_EXAMPLES": "3000"}  # else fifty intents
+# Else fifty intents, and 45 recordings at once that meet a provider whose form is unknown.
+_CONTRACT_EXAMPLES = {"TRANSLATION_EXAMPLES": "3000", "FORM_RECORDINGS": "500"}
 # What measures coverage (pyproject.toml, `tool.coverage`): the tests beside the code, ten seconds. The walk
 # and what is slow in rendering reach no other line; measured, the whole suite would take twice as long.
 _COVERED = (

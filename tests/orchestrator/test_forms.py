@@ -6,6 +6,7 @@ of the same moment wait for it, and none of them fails or is paid for twice.
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections import Counter
@@ -41,6 +42,7 @@ from tests import migrated
 ASSEMBLY, REV, DEEPGRAM = "assembly_ai_async", "rev_async", "deepgram_async"
 OF_VENDOR = {"speech_models", "keyterms_prompt", "transcriber"}
 OF_RECALL = {"speech_model", "word_boost"}
+_MANY = int(os.environ.get("FORM_RECORDINGS", "45"))  # `afterword test --contracts`: 500
 
 
 class FormRecall:
@@ -191,7 +193,7 @@ def test_of_many_recordings_at_once_three_creates_at_most_are_refused_and_no_rec
     recall = FormRecall(generation)
     world = stage(recall)
     providers = (ASSEMBLY, REV, DEEPGRAM)
-    recordings = [(world.hears(n, providers[n % 3]), providers[n % 3]) for n in range(45)]
+    recordings = [(world.hears(n, providers[n % 3]), providers[n % 3]) for n in range(_MANY)]
     world.drains()
     assert recall.refused.total() <= at_most
     for recording, provider in recordings:
