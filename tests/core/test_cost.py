@@ -13,6 +13,7 @@ from app.core.policy import Order, Policy, ProviderChoice
 from app.core.reasons import DAILY_BUDGET_REACHED
 from app.core.state import Attempt, AttemptStatus, Phase, Transcription, from_record, to_record
 from tests.core.playbook import HOUR, Dialogue
+from tests.core.scenes.beginnings import seen
 
 PRICES = Prices("USD", {"a_async": 150_000}, 1.8, 5 * MICROS)
 
@@ -112,3 +113,17 @@ def test_what_is_allowed_beyond_the_budget_is_one_attempt() -> None:
     failed = replace(given, phase=Phase.FAILED, attempts=(replace(running, status=AttemptStatus.FAILED),))
     again = decide(failed, ev.RetryAsked(30.0, budget=2, over_budget=True), policy).state
     assert (again.planned, again.exceeds_daily_budget) == (2, True)
+
+
+def test_an_extra_that_waits_for_the_days_budget_is_sent_when_a_person_pays_beyond_it() -> None:
+    d = running(of(7, daily_budget=8), duration_s=HOUR)
+    d.told(ev.TranscriptDone(13.0, "t", 1))
+    d.told(ev.Stored(14.0, "t", "a_async", "en", is_empty=False))
+    d.told(ev.Published(15.0, "t", "a_async", "en"))
+    d.told(ev.ExtraOrdered(20.0, "o1"))
+    d.told(ev.Listed(21.0, 0, (seen("t", "done", 1, "a_async"),)))
+    d.told(ev.DailyBudgetReached(22.0, 2, "a_async", 600.0))
+    assert d.state.daily_budget_wait_since == 22.0
+    commands = d.told(ev.RetryAsked(30.0, budget=0, over_budget=True))
+    assert (d.state.planned, d.state.exceeds_daily_budget) == (2, True)
+    assert [c.key for c in commands] == ["create:2"]
