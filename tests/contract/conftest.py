@@ -79,11 +79,13 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def emptied(url: str) -> str:
-    """The same database without a row."""
+    """The same database without a row, its numbers from 1 again. A TRUNCATE makes every file anew: 20 ms."""
     database = Database(url, pool_size=1)
-    names = ", ".join(table.name for table in metadata.sorted_tables)
     with database.writing() as connection:
-        connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY"))
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+        restarted = "setval(format('%I.%I', schemaname, sequencename), start_value, false)"
+        connection.execute(sa.text(f"SELECT {restarted} FROM pg_sequences"))
     database.close()
     return url
 

@@ -90,10 +90,8 @@ class Cast:
         return len(self.extras) + len(self.besides) + len(self.policy.shadow_providers)
 
 
+# The small walks first: they let nearly every event happen.
 CASTS = {
-    "two providers, captions beside": Cast(
-        Policy(BOTH, 2), (REALTIME,), has_looks=False, has_empties=False, has_forgotten=False
-    ),
     "one provider, captions beside": Cast(Policy(BOTH[:1], 1), (REALTIME,)),
     "two providers, transcripts that fall short": Cast(
         Policy(BOTH, 2, quality=Quality(thin="fall-back")),
@@ -111,40 +109,49 @@ CASTS = {
     "one provider, policy, room and service change": Cast(
         Policy(BOTH[:1], 1, at_limit="prune"), has_policy_changes=True, has_silences=True
     ),
-    "two providers, silence goes on": Cast(
-        Policy(BOTH, 2, on_silence="next"), has_deletions=True, has_empties=False
-    ),
-    "one provider, another party, deletions, our own faults": Cast(
-        Policy(BOTH[:1], 1), (FOREIGN,), has_deletions=True, has_our_faults=True
-    ),
-    "two providers, the first is down, room is made at the limit": Cast(
-        Policy(BOTH, 2, at_limit="prune", tripped_providers=frozenset({"a_async"})),
-        has_looks=False,
-        has_empties=False,
-    ),
-    "two providers, long silences": Cast(
-        Policy(BOTH, 2), has_silences=True, has_empties=False, has_forgotten=False
-    ),
     "one provider, absences": Cast(Policy(BOTH[:1], 1), has_absences=True),
     "two providers, the policy changes": Cast(
-        Policy(BOTH, 2), has_policy_changes=True, has_looks=False, has_empties=False
+        Policy(BOTH, 2), has_policy_changes=True, has_looks=False, has_empties=False, has_forgotten=False
     ),
     "one provider, commands are lost": Cast(Policy(BOTH[:1], 1), has_commands_lost=True),
     "one provider, a person asks again": Cast(
         Policy(BOTH[:1], 1),
+        has_policy_changes=True,
         has_waits_ended=True,
         retries=(0, 2),
         has_renders=True,
         has_looks=False,
         has_empties=False,
     ),
-    "two providers, a person asks again": Cast(
-        Policy(BOTH, 2),
-        has_policy_changes=True,
-        retries=(0,),
+    "one provider, a program orders": Cast(
+        Policy(BOTH[:1], 1), (REALTIME,), has_orders=True, has_empties=False, has_policy_changes=True
+    ),
+    "one provider, one to compare with": Cast(
+        Policy(BOTH[:1], 1), besides=("c",), has_looks=False, has_forgotten=False
+    ),
+    "one provider, a shadow, our own faults": Cast(
+        Policy(BOTH[:1], 1, shadow_percent=100.0, shadow_providers=("b_async",)),
+        has_our_faults=True,
+        has_waits_ended=True,
         has_looks=False,
         has_empties=False,
         has_forgotten=False,
+    ),
+    "one provider, a daily budget": Cast(
+        Policy(BOTH[:1], 1, prices=Prices("USD", {"a_async": MICROS}, 1.0, 5 * MICROS)),
+        has_daily_budget=True,
+        has_deletions=True,
+        has_erasures=True,
+        has_looks=False,
+        has_empties=False,
+        has_forgotten=False,
+        retries=(0,),
+    ),
+    "one provider, and it is down": Cast(
+        Policy(BOTH[:1], 1, tripped_providers=frozenset({"a_async"})), (REALTIME,)
+    ),
+    "one provider, another party, deletions, our own faults": Cast(
+        Policy(BOTH[:1], 1), (FOREIGN,), has_deletions=True, has_our_faults=True
     ),
     "one provider, erasures": Cast(
         Policy(BOTH[:1], 1, delete_at_recall="transcript"),
@@ -154,9 +161,6 @@ CASTS = {
         has_our_faults=True,
         has_waits_ended=True,
         retries=(2,),
-    ),
-    "one provider, a program orders": Cast(
-        Policy(BOTH[:1], 1), (REALTIME,), has_orders=True, has_empties=False, has_policy_changes=True
     ),
     "one provider, an extra is ordered": Cast(
         Policy(BOTH[:1], 1),
@@ -177,17 +181,6 @@ CASTS = {
         has_empties=False,
         has_forgotten=False,
     ),
-    "one provider, one to compare with": Cast(
-        Policy(BOTH[:1], 1), besides=("c",), has_looks=False, has_forgotten=False
-    ),
-    "one provider, a shadow, our own faults": Cast(
-        Policy(BOTH[:1], 1, shadow_percent=100.0, shadow_providers=("b_async",)),
-        has_our_faults=True,
-        has_waits_ended=True,
-        has_looks=False,
-        has_empties=False,
-        has_forgotten=False,
-    ),
     "one provider, an extra, erasures": Cast(
         Policy(BOTH[:1], 1, delete_at_recall="transcript"),
         extras=("o",),
@@ -196,18 +189,27 @@ CASTS = {
         has_empties=False,
         has_forgotten=False,
     ),
-    "one provider, a daily budget": Cast(
-        Policy(BOTH[:1], 1, prices=Prices("USD", {"a_async": MICROS}, 1.0, 5 * MICROS)),
-        has_daily_budget=True,
-        has_deletions=True,
-        has_erasures=True,
+    "two providers, captions beside": Cast(
+        Policy(BOTH, 2), (REALTIME,), has_looks=False, has_empties=False, has_forgotten=False
+    ),
+    "two providers, silence goes on": Cast(
+        Policy(BOTH, 2, on_silence="next"), has_deletions=True, has_empties=False, has_forgotten=False
+    ),
+    "two providers, the first is down, room is made at the limit": Cast(
+        Policy(BOTH, 2, at_limit="prune", tripped_providers=frozenset({"a_async"})),
         has_looks=False,
         has_empties=False,
         has_forgotten=False,
-        retries=(0,),
     ),
-    "one provider, and it is down": Cast(
-        Policy(BOTH[:1], 1, tripped_providers=frozenset({"a_async"})), (REALTIME,)
+    "two providers, long silences": Cast(
+        Policy(BOTH, 2), has_silences=True, has_empties=False, has_forgotten=False
+    ),
+    "two providers, a person asks again": Cast(
+        Policy(BOTH, 2),
+        retries=(0,),
+        has_looks=False,
+        has_empties=False,
+        has_forgotten=False,
     ),
 }
 

@@ -46,7 +46,7 @@ _QUIET = settings(
     print_blob=True,
 )
 PROFILES = {
-    "ci": settings(_QUIET, max_examples=200, derandomize=True, database=None),
+    "ci": settings(_QUIET, max_examples=120, derandomize=True, database=None),
     "soak": settings(_QUIET, max_examples=5_000),
     # For looking at mutants: the first failure is enough.
     "hunt": settings(_QUIET, max_examples=1_500, phases=(Phase.generate,), database=None),
