@@ -460,6 +460,15 @@ def test_a_request_that_never_left_keeps_its_key() -> None:
     assert d.told(ev.CreateNotSent(1, 1, "refused")) == (CreateTranscript(1, FIRST, 0, after_s=2),)
 
 
+def test_a_request_that_never_left_after_a_refusal_keeps_the_key_that_followed_the_refusal() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    d.told(ev.CreateRefused(1, 1, ev.Refusal.BUSY, "http_429"))
+    d.told(ev.Sending(2, 1, FIRST, 1))
+    assert d.told(ev.CreateNotSent(3, 1, "dns")) == (CreateTranscript(1, FIRST, 1, after_s=4),)
+
+
 # -- whose fault -----------------------------------------------------------
 
 
