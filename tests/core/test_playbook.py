@@ -139,6 +139,19 @@ def test_lost_news_of_the_recording_is_asked_for() -> None:
     assert d.told(ev.RecordingAsked(702, SEEN)) == (CreateTranscript(1, FIRST),)
 
 
+def test_when_the_recording_began_is_kept_from_the_answer_that_said_it() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0, started_at=5.0))
+    assert d.state.started_at == 5.0
+    d = Dialogue()
+    d.told(ev.TranscriptionOrdered(0))
+    d.told(ev.RecordingAsked(1, ev.RecordingCondition.NOT_DONE, started_at=5.0))
+    assert d.state.started_at == 5.0
+    d.told(ev.RecordingAsked(2, ev.RecordingCondition.NOT_DONE))
+    d.told(ev.RecordingDone(3))
+    assert d.state.started_at == 5.0
+
+
 # -- fallback --------------------------------------------------------------
 
 
