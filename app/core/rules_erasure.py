@@ -59,7 +59,7 @@ def deletion(t: Transcription, event: events.Event, pending: tuple[Command, ...]
 
 def on_erase_asked(t: Transcription, e: events.EraseAsked, p: Policy) -> Step:
     """The tombstone, and both commands: in one commit, which takes every other command's lease."""
-    asked = (e.at_recall, t.to_delete if t.phase is Phase.ERASED else None)
+    asked = (e.at_recall, t.to_delete)  # what was to be deleted there before still is
     to_delete = next((each for each in (AtRecall.RECORDING, AtRecall.TRANSCRIPT) if each in asked), None)
     read = (u.transcript_id for u in t.pending_transcripts)
     erased = Transcription(

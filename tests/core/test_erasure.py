@@ -63,6 +63,14 @@ def test_media_that_was_not_deleted_with_the_transcripts_is_still_to_be_deleted(
     assert whole.to_delete is AtRecall.TRANSCRIPT
 
 
+@pytest.mark.parametrize("at_recall", [AtRecall.TRANSCRIPT, None])
+def test_erasing_takes_nothing_back_that_was_to_be_deleted_at_recall(at_recall: AtRecall | None) -> None:
+    """By policy, and it had not come to it yet."""
+    told = decide(replace(STORED, to_delete=AtRecall.RECORDING), ev.EraseAsked(AT, at_recall), POLICY)
+    assert told.state.to_delete is AtRecall.RECORDING
+    assert DeleteAtRecall() in told.commands
+
+
 def test_a_deletion_by_policy_that_was_put_off_is_not_hurried_by_other_news() -> None:
     t = replace(STORED, to_delete=AtRecall.RECORDING)
     news = ev.Rendered(AT, "t1")
