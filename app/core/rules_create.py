@@ -278,7 +278,7 @@ def on_downtime_detected(t: Transcription, e: events.DowntimeDetected, p: Policy
         attempts=lines,
         pending_transcripts=pending_transcripts,
         recording_wait_since=e.at if t.recording_wait_since else 0.0,
-        provider_wait_since=e.at if t.provider_wait_since else 0.0,
+        provider_wait_since=0.0,  # where it goes on, it begins with this moment
         daily_budget_wait_since=e.at if t.daily_budget_wait_since else 0.0,
     )
     return absence.begun_anew(replace(t, listed_empty_at=0.0))
