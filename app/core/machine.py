@@ -94,7 +94,7 @@ def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
     if t.phase in ENDS:
         return Step(t)
     if t.publishing is not None:
-        return Step(replace(t, phase=Phase.FETCHING, planned=None))
+        return Step(replace(t, phase=Phase.FETCHING))
     line = t.open_attempt
     if line is not None:
         phase = Phase.TRANSCRIBING if line.status is AttemptStatus.RUNNING else Phase.CREATING

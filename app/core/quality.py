@@ -42,7 +42,7 @@ class Quality:
 
     def action(self, verdict: str | None) -> Action:
         """What follows; `accept` for a verdict that is not in the table."""
-        found: Action = getattr(self, verdict, "accept") if verdict in RANKED[1:] else "accept"
+        found: Action = getattr(self, verdict) if verdict in RANKED[1:] else "accept"
         return found
 
     def calls_for_another(self, verdict: str | None) -> bool:

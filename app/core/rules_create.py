@@ -101,8 +101,8 @@ def on_no_longer_wanted(t: Transcription, e: events.NoLongerWanted, p: Policy) -
 
 def unused_provider(t: Transcription, policy: Policy) -> str | None:
     """The first that is up; when all that are left are down, the first of those."""
-    used = {a.provider for a in t.attempts}
-    if t.provider is not None and t.is_adopted(t.candidate):
+    used: set[str | None] = {a.provider for a in t.attempts}
+    if t.is_adopted(t.candidate):
         used.add(t.provider)  # heard nothing, whichever party paid
     left = [choice.key for choice in policy.providers if choice.key not in used]
     return next((key for key in left if key not in policy.tripped_providers), left[0] if left else None)
@@ -278,7 +278,7 @@ def on_downtime_detected(t: Transcription, e: events.DowntimeDetected, p: Policy
         attempts=lines,
         pending_transcripts=pending_transcripts,
         recording_wait_since=e.at if t.recording_wait_since else 0.0,
-        provider_wait_since=e.at if t.provider_wait_since else 0.0,
+        provider_wait_since=0.0,  # where it goes on, it begins with this moment
         daily_budget_wait_since=e.at if t.daily_budget_wait_since else 0.0,
     )
     return absence.begun_anew(replace(t, listed_empty_at=0.0))
@@ -356,15 +356,9 @@ def _still_unknown(t: Transcription, line: Attempt, e: events.Listed, p: Policy)
     if at_excluding_pauses - line.since >= d.give_up_s:
         return suspend(t, line, reasons.CREATE_UNSETTLED, at=e.at)
     is_over = t.phase in ENDS  # nothing more is sent
-    if e.is_unsent and is_over:
-        return Step(
-            t.with_attempt(replace(line, status=AttemptStatus.REFUSED, is_doubtful=False, absence=None))
-        )
-    if e.is_unsent:
-        claimed = replace(line, status=AttemptStatus.CLAIMED, is_doubtful=False, absence=None)
-        return Step(
-            t.with_attempt(claimed), (CreateTranscript(line.ordinal, line.provider, line.key_serial),)
-        )
+    if e.is_unsent:  # where it is sent at all, `machine._unblock` sends it
+        status = AttemptStatus.REFUSED if is_over else AttemptStatus.CLAIMED
+        return Step(t.with_attempt(replace(line, status=status, is_doubtful=False, absence=None)))
     if e.since_last_send_s >= d.never_happened_after_s:  # from then on an empty list says something
         # As far apart as Recall may forget a thing for, so that one of them would have shown it.
         missing = lasting(line.absence, at=e.at, key=e.key).listed(e.at, apart_s=d.gone_after_s)

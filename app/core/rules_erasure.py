@@ -18,7 +18,8 @@ from app.core.rules_results import DELETED
 from app.core.state import OPEN, AtRecall, Attempt, AttemptStatus, Phase, Transcription
 from app.core.step import Step, ignore
 
-NAMES = frozenset({EraseResults.NAME, DeleteAtRecall.NAME})
+_BOTH = (EraseResults(), DeleteAtRecall())
+NAMES = frozenset(command.NAME for command in _BOTH)
 # Of all that may happen to an erased recording.
 TAKEN_UP = (
     events.EraseAsked,
@@ -51,14 +52,14 @@ def deletion(t: Transcription, event: events.Event, pending: tuple[Command, ...]
     if is_stored and p.delete_at_recall != "never":
         t = replace(t, to_delete=AtRecall(p.delete_at_recall))
     command = DeleteAtRecall()
-    if t.phase is Phase.ERASED or not is_wanted(t, command) or any(c.key == command.key for c in pending):
+    if t.phase is Phase.ERASED or any(c.key == command.key for c in pending):
         return Step(t)
-    return Step(t, (command,))
+    return Step(t, (command,))  # where it is not wanted, `decide` leaves it out
 
 
 def on_erase_asked(t: Transcription, e: events.EraseAsked, p: Policy) -> Step:
     """The tombstone, and both commands: in one commit, which takes every other command's lease."""
-    asked = (e.at_recall, t.to_delete if t.phase is Phase.ERASED else None)
+    asked = (e.at_recall, t.to_delete)  # what was to be deleted there before still is
     to_delete = next((each for each in (AtRecall.RECORDING, AtRecall.TRANSCRIPT) if each in asked), None)
     read = (u.transcript_id for u in t.pending_transcripts)
     erased = Transcription(
@@ -75,11 +76,7 @@ def on_erase_asked(t: Transcription, e: events.EraseAsked, p: Policy) -> Step:
         is_kept_here=True,
         to_delete=to_delete,
     )
-    return Step(erased, _both(erased))
-
-
-def _both(t: Transcription) -> tuple[Command, ...]:
-    return (EraseResults(), DeleteAtRecall()) if t.to_delete is not None else (EraseResults(),)
+    return Step(erased, _BOTH)  # where nothing is to be deleted there, `decide` leaves that out
 
 
 def _bare(line: Attempt) -> Attempt:
@@ -137,10 +134,9 @@ def not_erased(t: Transcription, e: events.CommandFailed | events.WaitEnded, p: 
     """
     if t.phase is not Phase.ERASED:
         return Step(replace(t, to_delete=None), alarm="not_deleted_at_recall")
-    wanted = (c for c in _both(t) if is_wanted(t, c))
-    again = tuple(replace(c, after_s=p.durations.ask_at_most_every_s) for c in wanted)
+    again = (replace(c, after_s=p.durations.ask_at_most_every_s) for c in _BOTH if e.command == c.NAME)
     alarm = "not_erased" if e.command == EraseResults.NAME else "not_deleted_at_recall"
-    return Step(t, tuple(c for c in again if e.command == c.NAME), alarm=alarm)
+    return Step(t, tuple(again), alarm=alarm)
 
 
 def on_details_expired(t: Transcription, e: events.DetailsExpired, p: Policy) -> Step:

@@ -48,9 +48,10 @@ def _why_other(t: Transcription, e: events.ExtraOrdered, policy: Policy) -> str 
     provider = e.intent.provider
     if provider is not None and policy.prices.lacks(provider):
         return f"the policy passes {provider} over: it has no price"
-    if provider is None or not e.is_beside:
+    if not e.is_beside:
         return None
-    under_way = {t.intent} if t.extra is not None and t.extra.is_beside else set()
+    # Beside one that may become the result none is ordered.
+    under_way = {t.intent} if t.extra is not None else set()
     waiting = {each.intent for each in t.waiting_extras if each.is_beside}
     return "the same is being made to compare with" if e.intent in under_way | waiting else None
 
@@ -139,10 +140,11 @@ def following(before: Transcription, t: Transcription, p: Policy, pending: tuple
     if before.current is None and t.phase is Phase.STORED and before.phase is not Phase.STORED:
         shadows = tuple(_shadows(t, p))
         orders = (*t.orders, *(each.order for each in shadows))
-        t = replace(t, waiting_extras=(*t.waiting_extras, *shadows), orders=orders) if shadows else t
+        t = replace(t, waiting_extras=(*t.waiting_extras, *shadows), orders=orders)
     begin = BeginExtra()
-    is_due = is_begin_wanted(t) and all(c.key != begin.key for c in pending)
-    return Step(t, (begin,) if is_due else ())
+    if any(c.key == begin.key for c in pending):
+        return Step(t)
+    return Step(t, (begin,))  # where it is not wanted, `decide` leaves it out
 
 
 def _shadows(t: Transcription, p: Policy) -> Iterator[WaitingExtra]:

@@ -179,9 +179,8 @@ def on_stored(t: Transcription, e: events.Stored, p: Policy) -> Step:
 
 
 def _is_better(t: Transcription, e: events.Stored) -> bool:
-    """Than the candidate, where there is one."""
-    before = t.candidate_verdict if t.candidate is not None else None
-    return is_better(e.verdict, e.words, verdict_before=before, words_before=t.candidate_words)
+    """Than the candidate; where there is none, than an empty one: no verdict is worse."""
+    return is_better(e.verdict, e.words, verdict_before=t.candidate_verdict, words_before=t.candidate_words)
 
 
 def _with_candidate(t: Transcription, e: events.Stored) -> Step:
@@ -193,18 +192,18 @@ def _with_candidate(t: Transcription, e: events.Stored) -> Step:
     verdict = SILENT if is_silent else e.verdict  # it is the recording that is
     if not is_silent and not _is_better(t, e):
         t = replace(t, superseded=(*t.superseded, e.transcript_id))
-        return Step(t, _rest_of(t) if t.phase in ENDS else ())
-    earlier = (t.candidate,) if t.candidate is not None else ()
-    t = replace(
-        t,
-        candidate=e.transcript_id,
-        candidate_verdict=verdict,
-        candidate_words=e.words,
-        attempts_at_candidate=len(t.attempts),
-        superseded=(*t.superseded, *earlier),
-        language=e.language,
-        provider=e.provider,
-    )
+    else:
+        earlier = (t.candidate,) if t.candidate is not None else ()
+        t = replace(
+            t,
+            candidate=e.transcript_id,
+            candidate_verdict=verdict,
+            candidate_words=e.words,
+            attempts_at_candidate=len(t.attempts),
+            superseded=(*t.superseded, *earlier),
+            language=e.language,
+            provider=e.provider,
+        )
     return Step(t, _rest_of(t) if t.phase in ENDS else ())
 
 

@@ -44,6 +44,8 @@ def test_amounts_are_whole_and_days_begin_at_midnight_utc() -> None:
 def test_a_provider_that_a_budget_cannot_be_held_against_is_not_led_by() -> None:
     policy = Policy((ProviderChoice("a_async"),), 1, prices=PRICES)
     assert policy.intended(Order(provider="b_async")).providers == policy.providers
+    priced = replace(policy, prices=replace(PRICES, per_hour={"a_async": 1, "b_async": 1}))
+    assert [c.key for c in priced.intended(Order(provider="b_async")).providers] == ["b_async", "a_async"]
     free = Policy(policy.providers, 1)
     assert [c.key for c in free.intended(Order(provider="b_async")).providers] == ["b_async", "a_async"]
 
@@ -90,6 +92,41 @@ def test_what_is_learnt_or_corrected_later_counts_on_the_day_of_its_claim(daily_
     assert d.state.attempts[0].cost == Cost(14, "USD", 0)
     d.told(ev.RecordingAsked(DAY_S + 3.0, ev.RecordingCondition.DONE, duration_s=3 * HOUR))
     assert d.state.attempts[0].cost == Cost(21, "USD", 0)
+
+
+def test_each_participants_stream_is_charged_for_where_the_provider_gets_them() -> None:
+    streams = {"a_async": True, "b_async": False}
+    choices = tuple(ProviderChoice(key, separate_streams=each) for key, each in streams.items())
+    policy = Policy(choices, 2, prices=Prices("USD", dict.fromkeys((*streams, "c_async"), 10), 3.0))
+    lines = tuple(
+        Attempt(n, key, AttemptStatus.RUNNING) for n, key in enumerate((*streams, "c_async"), start=1)
+    )
+    t = Transcription("w", "r", Phase.TRANSCRIBING, is_recording_done=True, attempts=lines)
+    after = decide(t, ev.RecordingAsked(1.0, ev.RecordingCondition.DONE, duration_s=HOUR), policy).state
+    costs = [line.cost.micros for line in after.attempts if line.cost is not None]
+    assert costs == [30, 10, 30], "of one that has left the policy the dearer is assumed"
+
+
+def test_a_corrected_cost_stays_on_the_day_of_its_claim_though_the_answer_came_the_day_after() -> None:
+    d = Dialogue(of(7))
+    d.told(ev.RecordingDone(10.0))
+    d.told(ev.Sending(DAY_S - 1.0, 1, "a_async", 0, HOUR))
+    d.told(ev.Created(DAY_S + 1.0, 1, "t", "a_async"))
+    d.told(ev.RecordingAsked(DAY_S + 9.0, ev.RecordingCondition.DONE, duration_s=2 * HOUR))
+    assert d.state.attempts[0].cost == Cost(14, "USD", 0)
+
+
+def test_the_wait_for_a_days_budget_begins_anew_once_the_attempt_was_sent() -> None:
+    d = Dialogue(of(7, daily_budget=1))
+    d.told(ev.RecordingDone(10.0))
+    busy = ev.Refusal.BUSY
+    d.told(ev.Sending(11.0, 1, "a_async", 0))
+    d.told(ev.CreateRefused(12.0, 1, busy, "http_429"))
+    d.told(ev.DailyBudgetReached(20.0, 1, "a_async", 600.0))
+    d.told(ev.Sending(30.0, 1, "a_async", 1))
+    d.told(ev.CreateRefused(31.0, 1, busy, "http_429"))
+    d.told(ev.DailyBudgetReached(20.0 + DAY_S, 1, "a_async", 600.0))
+    assert d.phase is Phase.CREATING, d.state.reason
 
 
 @pytest.mark.parametrize(("waited_s", "is_over"), [(DAY_S - 1.0, False), (float(DAY_S), True)])

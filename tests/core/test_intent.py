@@ -36,6 +36,7 @@ def test_an_intent_without_a_word_asks_for_what_the_built_in_policy_asks_for() -
         (Order("de"), ("de",), "hybrid"),
         (Order(None, False), ("auto",), "speaker-timeline"),
         (Order("fr", True), ("fr",), "separate-streams"),
+        (Order(None, True, None, "machine"), ("auto",), "machine"),
     ],
 )
 def test_what_one_recording_was_ordered_with_is_above_the_policys_intent(
@@ -53,6 +54,7 @@ def test_the_first_rule_that_matches_changes_what_it_names_and_nothing_else() ->
         1,
     )
     assert POLICY.ruled(POLICY.rule_for("default", {}, None)) is POLICY
+    assert POLICY.ruled(POLICY.rule_for("other", {}, None)).attempts == 5
     long = POLICY.ruled(POLICY.rule_for("default", {}, 7200.0))
     assert (long.intent.diarization, long.providers, long.attempts) == ("machine", BOTH, 2)
 
@@ -74,6 +76,8 @@ def test_a_rule_about_length_has_both_its_ends(duration_s: float, is_meant: bool
         ((LONG,), True),
         ((GERMAN, LONG), True),
         ((Rule(metadata=(("room", "7"),)), LONG), False),  # the first matches whatever the length is
+        ((Rule(min_duration_s=0.5),), True),
+        ((Rule(workspace="default", max_duration_s=5.0),), True),
         ((Rule(workspace="other", max_duration_s=5.0),), False),  # not this workspace's, whatever it is
     ],
 )
@@ -121,3 +125,13 @@ def test_a_repetition_under_the_same_key_leaves_what_was_told_as_it_was() -> Non
     d.told(ev.Listed(20.0, 1, since_first_send_s=16.0, since_last_send_s=16.0))
     d.told(ev.Sending(30.0, 1, A, 0))
     assert d.state.attempts[0].left_out == ("fillers",)
+
+
+def test_a_request_under_a_new_key_is_told_anew_what_its_provider_cannot_do() -> None:
+    d = Dialogue(Policy(BOTH, 2))
+    d.told(ev.RecordingDone(1.0))
+    d.told(ev.Sending(3.0, 1, A, 0, None, ("fillers",), ("de-CH is said as de",)))
+    d.told(ev.CreateRefused(4.0, 1, ev.Refusal.BUSY, "http_429"))
+    d.told(ev.Sending(5.0, 1, A, 1, None, ("redact: phi",)))
+    (line,) = d.state.attempts
+    assert (line.left_out, line.changed) == (("redact: phi",), ())

@@ -139,6 +139,19 @@ def test_lost_news_of_the_recording_is_asked_for() -> None:
     assert d.told(ev.RecordingAsked(702, SEEN)) == (CreateTranscript(1, FIRST),)
 
 
+def test_when_the_recording_began_is_kept_from_the_answer_that_said_it() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0, started_at=5.0))
+    assert d.state.started_at == 5.0
+    d = Dialogue()
+    d.told(ev.TranscriptionOrdered(0))
+    d.told(ev.RecordingAsked(1, ev.RecordingCondition.NOT_DONE, started_at=5.0))
+    assert d.state.started_at == 5.0
+    d.told(ev.RecordingAsked(2, ev.RecordingCondition.NOT_DONE))
+    d.told(ev.RecordingDone(3))
+    assert d.state.started_at == 5.0
+
+
 # -- fallback --------------------------------------------------------------
 
 
@@ -458,6 +471,15 @@ def test_a_request_that_never_left_keeps_its_key() -> None:
     d.told(ev.RecordingDone(0))
     d.told(ev.Sending(0, 1, FIRST, 0))
     assert d.told(ev.CreateNotSent(1, 1, "refused")) == (CreateTranscript(1, FIRST, 0, after_s=2),)
+
+
+def test_a_request_that_never_left_after_a_refusal_keeps_the_key_that_followed_the_refusal() -> None:
+    d = Dialogue()
+    d.told(ev.RecordingDone(0))
+    d.told(ev.Sending(0, 1, FIRST, 0))
+    d.told(ev.CreateRefused(1, 1, ev.Refusal.BUSY, "http_429"))
+    d.told(ev.Sending(2, 1, FIRST, 1))
+    assert d.told(ev.CreateNotSent(3, 1, "dns")) == (CreateTranscript(1, FIRST, 1, after_s=4),)
 
 
 # -- whose fault -----------------------------------------------------------

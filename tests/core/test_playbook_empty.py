@@ -18,7 +18,7 @@ from app.core.commands import (
     FetchTranscript,
     PublishTranscript,
 )
-from app.core.quality import Quality
+from app.core.quality import Action, Quality
 from app.core.state import Phase
 from app.core.wanted import is_wanted
 from tests.core.playbook import (
@@ -109,14 +109,17 @@ def test_an_empty_transcript_beside_a_create_without_an_answer_is_no_result() ->
     assert d.told(ev.RetryAsked(31 * HOUR, 0)) == (AskTranscript(T2),)
 
 
-def test_the_length_is_asked_for_when_the_attempt_beside_an_empty_transcript_fails() -> None:
-    d = Dialogue()
+@pytest.mark.parametrize("action", ["fall-back", "flag"])
+def test_the_length_is_asked_for_when_the_attempt_beside_an_empty_transcript_fails(action: Action) -> None:
+    d = Dialogue(replace(built_in(), quality=Quality(empty=action)))
     d.told(ev.RecordingDone(0))
     d.attempt_runs(1, T1)
     d.told(ev.TranscriptDone(1, T3))
     assert d.told(stored(2, T3, is_empty=True)) == ()
     assert d.told(ev.TranscriptFailed(3, T1, 1, "x")) == (AskRecording(),)
-    assert d.told(long_meeting(4)) == (CreateTranscript(2, SECOND),)
+    assert d.phase is Phase.FETCHING, "nothing runs any more"
+    follows = CreateTranscript(2, SECOND) if action == "fall-back" else PublishTranscript(T3)
+    assert d.told(long_meeting(4)) == (follows,)
 
 
 def test_an_empty_transcript_that_comes_while_another_is_published_waits_for_it() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from app.core import commands, events, state
@@ -124,7 +126,7 @@ FULL = Transcription(
     metadata=(("team", "blue"), ("skip", None)),
     attempts=(
         Attempt(1, "a_async", AttemptStatus.RUNNING, 2, "t-1", absence=Absence(5.0, 1, 6.0, "k")),
-        Attempt(2, "b_async", AttemptStatus.UNKNOWN),
+        Attempt(2, "b_async", AttemptStatus.UNKNOWN, left_out=("fillers",), changed=("de-CH is said as de",)),
     ),
     pending_transcripts=(
         PendingTranscript("t-2", 3.0, 1, Absence(4.0), "aa", 2, 7.0),
@@ -139,9 +141,10 @@ FULL = Transcription(
 
 
 def test_a_state_is_read_back_as_it_was() -> None:
-    record = state.to_record(FULL)
-    assert state.from_record(record) == FULL
-    assert isinstance(record["attempts"][0], dict)
+    record = json.loads(json.dumps(state.to_record(FULL)))
+    read = state.from_record(record)
+    assert read == FULL
+    assert read.to_delete is AtRecall.RECORDING
 
 
 def test_a_state_of_another_version_is_read_as_far_as_it_is_known() -> None:
@@ -158,6 +161,13 @@ def test_a_state_of_another_version_is_read_as_far_as_it_is_known() -> None:
 def test_a_state_without_a_list_has_an_empty_one(missing: str) -> None:
     record = {k: v for k, v in state.to_record(FULL).items() if k != missing}
     assert getattr(state.from_record(record), missing) == ()
+
+
+def test_an_attempt_from_before_there_was_an_intent_left_nothing_of_it_out() -> None:
+    record = state.to_record(FULL)
+    for line in record["attempts"]:
+        del line["left_out"], line["changed"]
+    assert [(line.left_out, line.changed) for line in state.from_record(record).attempts] == [((), ())] * 2
 
 
 def test_a_state_as_old_as_can_be() -> None:
@@ -199,7 +209,7 @@ def test_a_candidate_of_version_2_was_an_empty_one() -> None:
         "phase": "creating",
         "empty_candidate": "t-1",
         "attempts_at_empty_candidate": 1,
-        "extra": {"ordinal": 2, "completed_at": 5.0, "empty_candidate": "t-0", "intent": {}},
+        "extra": {"ordinal": 2, "completed_at": 5.0, "empty_candidate": "t-0"},
     }
     read = state.from_record(record)
     assert (read.candidate, read.candidate_verdict, read.attempts_at_candidate) == ("t-1", "empty", 1)

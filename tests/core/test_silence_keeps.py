@@ -81,6 +81,15 @@ def test_weekend_of_downtime_does_not_end_the_wait_for_a_recording_after_one_loo
     assert d.phase is Phase.CREATING, (d.phase, d.state.reason)
 
 
+def test_weekend_of_downtime_does_not_end_the_wait_for_a_provider_after_one_look() -> None:
+    d = Dialogue(replace(built_in(), tripped_providers=frozenset(c.key for c in built_in().providers)))
+    d.told(ev.RecordingDone(0))
+    d.told(ev.ProviderAwaited(120))
+    d.told(ev.DowntimeDetected(3 * DAY))
+    d.told(ev.ProviderAwaited(3 * DAY + 5))
+    assert d.phase is Phase.CREATING, (d.phase, d.state.reason)
+
+
 def test_attempt_that_was_given_up_before_a_silence_is_looked_up_by_a_retry_before_it_is_sent() -> None:
     d = Dialogue()
     d.told(ev.RecordingDone(0))
