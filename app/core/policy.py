@@ -156,7 +156,7 @@ class Policy:
 
     def intended(self, order: Order) -> Policy:
         """For a recording that was ordered so."""
-        return replace(self, providers=self._led_by(order.provider))
+        return self if order.provider is None else replace(self, providers=self._led_by(order.provider))
 
     def rule_for(
         self, workspace: str, metadata: Mapping[str, str | None], duration_s: float | None
