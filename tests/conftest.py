@@ -36,6 +36,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Files | Non
     return _Files(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
+# What measures coverage: the tests beside the code that must be covered. The walk, and what is slow in
+# rendering, reach no line that these do not.
+_COVERING = {
+    "tests/core",
+    "tests/transcripts",
+    "tests/recall/test_signatures.py",
+    "tests/recall/test_endpoints.py",
+}
+_TOO_SLOW = {
+    f"test_{name}.py"
+    for name in ("walk", "render", "properties", "subtitle_readers", "subtitles_in_a_browser")
+}
+
 # Fixtures that start a server, or a program that imports the product anew.
 _STARTERS = {"program", "postgresql_server", "postgresql_url"}
 
@@ -53,6 +66,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _starts_a_process(item):
             item.add_marker("slow")
+        if _is_covering(item):
+            item.add_marker("covering")
 
 
 def _allowed_s(item: pytest.Item) -> int:
@@ -61,6 +76,12 @@ def _allowed_s(item: pytest.Item) -> int:
     if item.get_closest_marker("slow") is None or item.path.parent.name in _ONLY_COMPUTE:
         return 0
     return 60 if mark is None else int(mark.args[0])
+
+
+def _is_covering(item: pytest.Item) -> bool:
+    place = item.path.relative_to(item.config.rootpath)
+    is_beside = not _COVERING.isdisjoint({str(place), str(place.parent)})
+    return is_beside and place.name not in _TOO_SLOW
 
 
 def _starts_a_process(item: pytest.Item) -> bool:

@@ -27,6 +27,7 @@ from app.log import steady_stdout
 from app.ops import password
 from app.processes import web_probe
 from app.processes.child import ChildSpec, is_told, tell_ready
+from app.processes.garbage import without_collecting
 from app.processes.home_lock import hold_home, listen_on
 from app.processes.parent_death import die_with_parent, kernel_ties_to_parent
 from app.processes.supervisor import Renewal, Supervisor
@@ -292,9 +293,10 @@ def preload(settings: Settings, *, is_with_web: bool = True) -> SqlStore:
     workers' store, not connected, with its SQL compiled.
     """
     unwanted = _NOT_SERVICE if is_with_web else _NOT_SERVICE | _ONLY_WEB
-    for package in ("app", "workers"):
-        _import_all(import_module(package), unwanted)
-    import_module("langcodes")  # which reading commands import only where a language is compared
+    with without_collecting():
+        for package in ("app", "workers"):
+            _import_all(import_module(package), unwanted)
+        import_module("langcodes")  # which reading commands import only where a language is compared
     store = wiring.open_store(settings)
     # Connects to nothing and is thrown away; it imports what it names only when asked.
     wiring.open_service(settings, store=store)

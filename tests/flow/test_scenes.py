@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("programme"), pytest.mar
 HAPPY = ("happy 1", "happy 2", "happy 3", "50 times recording.done", "done before its create is answered")
 
 
-@pytest.fixture(scope="module", params=["programme", "programme_on_postgresql"], ids=["sqlite", "postgresql"])
+@pytest.fixture(params=["programme", "programme_on_postgresql"], ids=["sqlite", "postgresql"])
 def programme(request: pytest.FixtureRequest) -> Programme:
     """The shared one, and the same on the other database."""
     played: Programme = request.getfixturevalue(request.param)

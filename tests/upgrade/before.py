@@ -25,7 +25,7 @@ def with_rows(url: str, revision: str, lines: Iterable[str]) -> None:
     """The tables as they were, and those of the rows that are INSERTs."""
     database = Database(url, pool_size=1)
     with database.writing() as connection:
-        config = migrations._config()
+        config = migrations.alembic_config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
         for line in lines:
