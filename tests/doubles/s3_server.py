@@ -29,7 +29,7 @@ _READY_WITHIN_S = 20.0
 # A killed test run leaves nothing behind.
 _TIED = (
     "import os, sys; from app.processes.parent_death import kernel_ties_to_parent; kernel_ties_to_parent(); "
-    "os.execv(sys.executable, [sys.executable, '-m', 'moto.server', *sys.argv[1:]])"
+    "os.execv(sys.executable, [sys.executable, '-m', 'tests.doubles.moto_server', *sys.argv[1:]])"
 )
 
 
