@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from tests import compiled_once
+
+compiled_once.share()
+
 # A run under nohup, or of a script in the background, ignores it; what a test starts must hear it.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
