@@ -71,10 +71,9 @@ def decide(
         step = step.then(erasure.deletion(step.state, event, pending, policy))
     after = cost.priced(t, step.state, policy, at=event.at)
     asked = tuple(_after_a_look(after, c, policy) for c in step.commands)
-    commands = tuple(c for c in _last_of_each_key(asked) if is_wanted(after, c))
-    issued = {c.key for c in commands}
+    issued = {key: c for key, c in _last_of_each_key(asked).items() if is_wanted(after, c)}
     dropped = tuple(c for c in pending if not is_wanted(after, c) and c.key not in issued)
-    return Decision(after, commands, dropped, step.ignored, step.alarm)
+    return Decision(after, tuple(issued.values()), dropped, step.ignored, step.alarm)
 
 
 def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
@@ -205,8 +204,8 @@ def _is_final(t: Transcription, policy: Policy) -> bool:
     return is_short or is_second_opinion or not policy.quality.calls_for_another(t.candidate_verdict)
 
 
-def _last_of_each_key(commands: tuple[Command, ...]) -> tuple[Command, ...]:
-    return tuple({c.key: c for c in commands}.values())
+def _last_of_each_key(commands: tuple[Command, ...]) -> dict[str, Command]:
+    return {c.key: c for c in commands}
 
 
 Rule = Callable[[Transcription, Any, Policy], Step]

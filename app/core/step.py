@@ -23,6 +23,8 @@ class Step:
 
     def then(self, later: Step) -> Step:
         """The later step's state; commands of both; one ignored part does not hide the other."""
+        if not self.commands and not self.alarm and later.ignored is None:
+            return later
         return Step(later.state, (*self.commands, *later.commands), None, self.alarm or later.alarm)
 
 

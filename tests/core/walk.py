@@ -594,7 +594,7 @@ def reachable(
         world = queue.popleft()
         for event, source in moves(world, cast):
             reached, decision = step(world, event, source, cast.policy)
-            after = seen.get(reached)
+            after = world if reached is world else seen.get(reached)
             if after is None:
                 assert len(seen) < limit, "the walk does not end: something unbounded is in the state"
                 after = seen[reached] = reached
