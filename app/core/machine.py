@@ -15,7 +15,7 @@ generated from this table; `tests/core/test_playbook.py` reads as a dialogue.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from app.core import events, reasons
@@ -36,6 +36,7 @@ from app.core.commands import (
 )
 from app.core.policy import Policy
 from app.core.quality import WITHOUT_WORDS
+from app.core.replacing import replace
 from app.core.state import ENDS, AttemptStatus, Phase, Transcription
 from app.core.step import Step, budget, complete_with_candidate, failed
 from app.core.wanted import is_wanted
@@ -68,12 +69,11 @@ def decide(
         step = extra.ended(step.then(_unblock(step, pending, policy)))
         step = step.then(extra.following(t, step.state, policy, pending))
         step = step.then(erasure.deletion(step.state, event, pending, policy))
-    step = replace(step, state=cost.priced(t, step.state, policy, at=event.at))
-    asked = tuple(_after_a_look(step.state, c, policy) for c in step.commands)
-    commands = tuple(c for c in _last_of_each_key(asked) if is_wanted(step.state, c))
-    issued = {c.key for c in commands}
-    dropped = tuple(c for c in pending if c.key not in issued and not is_wanted(step.state, c))
-    return Decision(step.state, commands, dropped, step.ignored, step.alarm)
+    after = cost.priced(t, step.state, policy, at=event.at)
+    asked = tuple(_after_a_look(after, c, policy) for c in step.commands)
+    issued = {key: c for key, c in _last_of_each_key(asked).items() if is_wanted(after, c)}
+    dropped = tuple(c for c in pending if not is_wanted(after, c) and c.key not in issued)
+    return Decision(after, tuple(issued.values()), dropped, step.ignored, step.alarm)
 
 
 def _settle(t: Transcription, policy: Policy, *, at: float) -> Step:
@@ -126,7 +126,7 @@ def _unblock(step: Step, pending: tuple[Command, ...], policy: Policy) -> Step:
     result, and goes on.
     """
     t, line = step.state, step.state.open_attempt
-    if t.lacks_evidence and not any(c.key == "ask_recording" for c in pending):
+    if t.lacks_evidence and not any(isinstance(c, AskRecording) for c in pending):
         return Step(t, (AskRecording(),))
     if line is None or line.status is not AttemptStatus.CLAIMED:
         return Step(t)
@@ -204,8 +204,8 @@ def _is_final(t: Transcription, policy: Policy) -> bool:
     return is_short or is_second_opinion or not policy.quality.calls_for_another(t.candidate_verdict)
 
 
-def _last_of_each_key(commands: tuple[Command, ...]) -> tuple[Command, ...]:
-    return tuple({c.key: c for c in commands}.values())
+def _last_of_each_key(commands: tuple[Command, ...]) -> dict[str, Command]:
+    return {c.key: c for c in commands}
 
 
 Rule = Callable[[Transcription, Any, Policy], Step]

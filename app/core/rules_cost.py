@@ -7,12 +7,11 @@ refusal gives it back, an unknown outcome keeps it. It is corrected when the rec
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from app.core import events, reasons
 from app.core.commands import CreateTranscript
 from app.core.cost import ASSUMED_S, Cost, day_of
 from app.core.policy import Policy
+from app.core.replacing import replace
 from app.core.rules_recording import suspend
 from app.core.state import Attempt, Phase, Transcription
 from app.core.step import Step, failed, ignore
@@ -29,14 +28,14 @@ def priced(before: Transcription, after: Transcription, policy: Policy, *, at: f
         else line
         for line in after.attempts
     )
-    return replace(after, attempts=lines)
+    return after if lines == after.attempts else replace(after, attempts=lines)
 
 
 def _priced(
     line: Attempt, old: Attempt | None, duration_s: float | None, policy: Policy, *, at: float
 ) -> Attempt:
     if line.is_unpaid:
-        return replace(line, cost=None)
+        return line if line.cost is None else replace(line, cost=None)
     prices = policy.prices
     if duration_s is None and prices.daily_budget:
         duration_s = ASSUMED_S

@@ -9,11 +9,10 @@ list is read until every attempt is settled and the time is over in which one co
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from app.core import events
 from app.core.commands import Command, DeleteAtRecall, EraseResults
 from app.core.policy import Policy
+from app.core.replacing import replace
 from app.core.rules_results import DELETED
 from app.core.state import OPEN, AtRecall, Attempt, AttemptStatus, Phase, Transcription
 from app.core.step import Step, ignore
@@ -51,10 +50,9 @@ def deletion(t: Transcription, event: events.Event, pending: tuple[Command, ...]
     is_stored = isinstance(event, events.Stored | events.Published) and t.phase is Phase.STORED
     if is_stored and p.delete_at_recall != "never":
         t = replace(t, to_delete=AtRecall(p.delete_at_recall))
-    command = DeleteAtRecall()
-    if t.phase is Phase.ERASED or any(c.key == command.key for c in pending):
+    if t.phase is Phase.ERASED or any(isinstance(c, DeleteAtRecall) for c in pending):
         return Step(t)
-    return Step(t, (command,))  # where it is not wanted, `decide` leaves it out
+    return Step(t, (DeleteAtRecall(),))  # where it is not wanted, `decide` leaves it out
 
 
 def on_erase_asked(t: Transcription, e: events.EraseAsked, p: Policy) -> Step:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 
 from app.core import events
 from app.core.commands import BeginExtra, Command, LookUpTranscript, PublishTranscript
 from app.core.policy import CEILING, Policy
 from app.core.quality import WITHOUT_WORDS, has_better_verdict
+from app.core.replacing import replace
 from app.core.state import ENDS, Attempt, AttemptStatus, Extra, Phase, Transcription, WaitingExtra
 from app.core.step import Step, ignore
 
@@ -141,10 +141,9 @@ def following(before: Transcription, t: Transcription, p: Policy, pending: tuple
         shadows = tuple(_shadows(t, p))
         orders = (*t.orders, *(each.order for each in shadows))
         t = replace(t, waiting_extras=(*t.waiting_extras, *shadows), orders=orders)
-    begin = BeginExtra()
-    if any(c.key == begin.key for c in pending):
+    if any(isinstance(c, BeginExtra) for c in pending):
         return Step(t)
-    return Step(t, (begin,))  # where it is not wanted, `decide` leaves it out
+    return Step(t, (BeginExtra(),))  # where it is not wanted, `decide` leaves it out
 
 
 def _shadows(t: Transcription, p: Policy) -> Iterator[WaitingExtra]:

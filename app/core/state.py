@@ -9,7 +9,7 @@ nothing; decisions are in the rules.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +17,7 @@ from app.core.absence import Absence
 from app.core.cost import Cost
 from app.core.policy import Order
 from app.core.quality import EMPTY
+from app.core.replacing import replace
 
 
 class Phase(StrEnum):

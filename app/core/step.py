@@ -5,11 +5,12 @@ What one rule returns, and how two rules follow each other. `machine.decide` tur
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.core.commands import Command, PublishTranscript
 from app.core.policy import CEILING, Policy
 from app.core.quality import WITHOUT_WORDS
+from app.core.replacing import replace
 from app.core.state import ENDS, AttemptStatus, Phase, Transcription
 
 
@@ -22,6 +23,8 @@ class Step:
 
     def then(self, later: Step) -> Step:
         """The later step's state; commands of both; one ignored part does not hide the other."""
+        if not self.commands and not self.alarm and later.ignored is None:
+            return later
         return Step(later.state, (*self.commands, *later.commands), None, self.alarm or later.alarm)
 
 

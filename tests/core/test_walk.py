@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -33,8 +34,36 @@ _CASTS = [
     for name, cast in walk.CASTS.items()
 ]
 Transition = diagram.Transition
-# (phase before, event, phase after) of all that was not ignored, by cast: what this process has walked.
-SEEN: dict[int, set[diagram.Edge]] = {}
+ByEvent = dict[type[ev.Event], list[Transition]]
+
+
+@dataclass
+class Summary:
+    """What is left of a walk: for the tests that look at all casts."""
+
+    edges: set[diagram.Edge]
+    counted: set[type[ev.Event]] = field(default_factory=set)  # events that were not ignored somewhere
+    words: dict[type[ev.Event], set[str]] = field(default_factory=lambda: defaultdict(set))  # why ignored
+
+
+# By cast: what this process has walked.
+SEEN: dict[int, Summary] = {}
+
+
+def summary(cast: Cast) -> Summary:
+    if id(cast) not in SEEN:
+        SEEN[id(cast)] = _summary(list(walk.reachable(cast)))
+    return SEEN[id(cast)]
+
+
+def _summary(transitions: Iterable[Transition]) -> Summary:
+    found = Summary(diagram.moves_of(transitions))
+    for _, event, _, _, decision in transitions:
+        if decision.ignored is None:
+            found.counted.add(type(event))
+        else:
+            found.words[type(event)].add(decision.ignored)
+    return found
 
 
 # One process walks for a cast: its transitions are computed once and looked at by every test.
@@ -50,12 +79,33 @@ def transitions(cast: Cast) -> Iterator[list[Transition]]:
     gc.disable()
     try:
         found = list(walk.reachable(cast))
-        SEEN[id(cast)] = diagram.moves_of(found)
+        SEEN[id(cast)] = _summary(found)
         gc.freeze()
     finally:
         gc.enable()
     yield found
     gc.unfreeze()
+
+
+@pytest.fixture(scope="module")
+def by_event(transitions: list[Transition]) -> ByEvent:
+    """All steps, by the event's class."""
+    found: ByEvent = defaultdict(list)
+    for transition in transitions:
+        found[type(transition[1])].append(transition)
+    return found
+
+
+@pytest.fixture(scope="module")
+def moved(transitions: list[Transition]) -> list[Transition]:
+    """The steps to another world."""
+    return [each for each in transitions if each[3] is not each[0]]
+
+
+@pytest.fixture(scope="module")
+def attempts_changed(moved: list[Transition]) -> list[Transition]:
+    """The steps that change an attempt or add one."""
+    return [each for each in moved if each[3].state.attempts != each[0].state.attempts]
 
 
 @pytest.fixture(scope="module")
@@ -71,30 +121,11 @@ def test_walk_is_not_trivial(transitions: list[Transition], worlds: list[World],
     assert (Phase.ERASED in phases) is cast.has_erasures
 
 
-@pytest.mark.slow
-def test_every_event_happens_in_the_walk_and_counts() -> None:
-    """One that is only noted, whatever the state, is ignored with the same words everywhere."""
-    uncounted = set(RULES)
-    words: dict[type[ev.Event], set[str]] = {}
-    for cast in walk.CASTS.values():
-        for _, event, _, _, decision in walk.reachable(cast) if len(cast.policy.providers) == 1 else ():
-            if decision.ignored is None:
-                uncounted.discard(type(event))
-            else:
-                words.setdefault(type(event), set()).add(decision.ignored)
-            if not uncounted:
-                return
-    never = {kind for kind in uncounted if kind not in words}
-    assert not never, "tests/core/walk.py has to let it happen"
-    in_vain = {kind for kind in uncounted if len(words[kind]) > 1}
-    assert not in_vain, "tests/core/walk.py lets it happen only where it is ignored"
-
-
 def test_a_send_happens_only_while_creating_with_nothing_open_and_nothing_pending(
-    transitions: list[Transition], cast: Cast
+    by_event: ByEvent, cast: Cast
 ) -> None:
     sends = 0
-    for before, event, _, _, decision in transitions:
+    for before, event, _, _, decision in by_event[ev.Sending]:
         if not isinstance(event, ev.Sending) or decision.ignored:
             continue
         sends += 1
@@ -107,10 +138,10 @@ def test_a_send_happens_only_while_creating_with_nothing_open_and_nothing_pendin
 
 
 def test_beside_a_candidate_one_attempt_is_paid_at_most_and_only_where_its_verdict_calls_for_it(
-    transitions: list[Transition], cast: Cast
+    by_event: ByEvent, cast: Cast
 ) -> None:
     second = 0
-    for before, event, _, _, decision in transitions:
+    for before, event, _, _, decision in by_event[ev.Sending]:
         state = before.state
         if not isinstance(event, ev.Sending) or decision.ignored or state.candidate is None:
             continue
@@ -123,10 +154,10 @@ def test_beside_a_candidate_one_attempt_is_paid_at_most_and_only_where_its_verdi
 
 
 def test_a_new_key_is_taken_only_after_a_definite_answer_or_the_long_wait(
-    transitions: list[Transition],
+    attempts_changed: list[Transition],
 ) -> None:
     renewed = 0
-    for before, event, _, after, _ in transitions:
+    for before, event, _, after, _ in attempts_changed:
         for line in after.state.attempts:
             old = before.state.attempt_of(ordinal=line.ordinal)
             if old is None or line.key_serial == old.key_serial:
@@ -144,9 +175,11 @@ def is_proven_absent(line: Attempt, event: ev.Event) -> bool:
     return is_seen and line.absence is not None and line.absence.lists >= 2
 
 
-def test_an_absence_grows_only_by_full_lists_without_it_after_its_time(transitions: list[Transition]) -> None:
+def test_an_absence_grows_only_by_full_lists_without_it_after_its_time(
+    attempts_changed: list[Transition],
+) -> None:
     grown = 0
-    for before, event, _, after, _ in transitions:
+    for before, event, _, after, _ in attempts_changed:
         for line in after.state.attempts:
             old = before.state.attempt_of(ordinal=line.ordinal)
             had = old.absence.lists if old is not None and old.absence is not None else 0
@@ -159,11 +192,9 @@ def test_an_absence_grows_only_by_full_lists_without_it_after_its_time(transitio
     assert grown > 5
 
 
-def test_a_lost_command_is_followed_by_a_look_and_never_by_a_create(
-    transitions: list[Transition], cast: Cast
-) -> None:
+def test_a_lost_command_is_followed_by_a_look_and_never_by_a_create(by_event: ByEvent, cast: Cast) -> None:
     lost = 0
-    for _, event, _, after, decision in transitions:
+    for _, event, _, after, decision in by_event[ev.CommandMissing]:
         if isinstance(event, ev.CommandMissing) and not decision.ignored:
             lost += 1
             assert decision.commands, after
@@ -172,10 +203,10 @@ def test_a_lost_command_is_followed_by_a_look_and_never_by_a_create(
 
 
 def test_a_new_attempt_line_appears_only_by_a_claim_or_by_our_own_marker(
-    transitions: list[Transition],
+    attempts_changed: list[Transition],
 ) -> None:
     appeared = 0
-    for before, event, _, after, _ in transitions:
+    for before, event, _, after, _ in attempts_changed:
         if len(after.state.attempts) == len(before.state.attempts):
             continue
         known = {a.ordinal for a in before.state.attempts}
@@ -254,12 +285,10 @@ def test_an_extra_costs_one_attempt_at_most_and_takes_nothing_from_the_result(
     assert (ends["as before"] > 5) is bool(cast.most_extras)
 
 
-def test_what_is_only_to_compare_with_never_becomes_the_result(
-    transitions: list[Transition], cast: Cast
-) -> None:
+def test_what_is_only_to_compare_with_never_becomes_the_result(by_event: ByEvent, cast: Cast) -> None:
     """Whenever its words come: while it is under way, after it was given up."""
     stored = 0
-    for before, event, _, after, decision in transitions:
+    for before, event, _, after, decision in by_event[ev.Stored]:
         line = before.state.attempt_of(transcript_id=getattr(event, "transcript_id", None) or "none")
         is_beside = line is not None and before.state.is_beside(line)
         if isinstance(event, ev.Stored) and is_beside and decision.ignored is None:
@@ -268,9 +297,11 @@ def test_what_is_only_to_compare_with_never_becomes_the_result(
     assert (stored > 5) is bool(cast.besides or cast.policy.shadow_providers)
 
 
-def test_a_finished_asynchronous_transcript_is_always_taken_up(transitions: list[Transition]) -> None:
+def test_a_finished_asynchronous_transcript_is_always_taken_up(
+    by_event: ByEvent,
+) -> None:
     finished = 0
-    for before, event, _, after, decision in transitions:
+    for before, event, _, after, decision in by_event[ev.TranscriptDone]:
         if (
             not isinstance(event, ev.TranscriptDone)
             or event.transcript_id in before.state.processed_transcripts
@@ -297,9 +328,9 @@ def test_after_a_failure_that_no_provider_can_cure_nothing_further_is_planned(
     assert ends > 10
 
 
-def test_a_foreign_failure_changes_nothing(transitions: list[Transition], cast: Cast) -> None:
+def test_a_foreign_failure_changes_nothing(by_event: ByEvent, cast: Cast) -> None:
     failures = 0
-    for before, event, _, after, decision in transitions:
+    for before, event, _, after, decision in by_event[ev.TranscriptFailed]:
         if isinstance(event, ev.TranscriptFailed) and event.transcript_id not in OURS.values():
             failures += 1
             assert decision.ignored
@@ -335,10 +366,10 @@ def test_no_command_waits_in_vain_and_none_that_is_needed_is_missing(worlds: lis
 
 
 def test_a_person_revives_what_failed_or_was_skipped_and_pays_within_the_budget_they_named(
-    transitions: list[Transition], cast: Cast
+    by_event: ByEvent, cast: Cast
 ) -> None:
     revived: Counter[Phase] = Counter()
-    for before, event, _, after, decision in transitions:
+    for before, event, _, after, decision in by_event[ev.RetryAsked]:
         if not isinstance(event, ev.RetryAsked) or decision.ignored is not None:
             continue
         if event.over_budget and before.state.phase is Phase.CREATING:
@@ -367,9 +398,9 @@ def test_an_attempt_has_a_cost_as_long_as_it_may_be_charged_for(worlds: list[Wor
     assert (costs[True] > 100) is cast.has_daily_budget
 
 
-def test_every_failure_has_a_name(transitions: list[Transition]) -> None:
+def test_every_failure_has_a_name(moved: list[Transition]) -> None:
     failures = 0
-    for before, event, _, after, decision in transitions:
+    for before, event, _, after, decision in moved:
         if after.state.phase is Phase.FAILED and before.state.phase is not Phase.FAILED:
             failures += 1
             assert decision.state.reason in NEXT_STEPS, event
@@ -449,11 +480,30 @@ def _grim_create(world: World, command: CreateTranscript, policy: Policy, mood: 
     yield answers[mood]
 
 
+# The rest stands last: the casts that this process has walked before are not walked again.
+
+
+@pytest.mark.slow
+def test_every_event_happens_in_the_walk_and_counts() -> None:
+    """One that is only noted, whatever the state, is ignored with the same words everywhere."""
+    uncounted = set(RULES)
+    words: dict[type[ev.Event], set[str]] = defaultdict(set)
+    for cast in walk.CASTS.values():
+        if not uncounted:
+            return
+        if len(cast.policy.providers) == 1:
+            found = summary(cast)
+            uncounted -= found.counted
+            for kind, whys in found.words.items():
+                words[kind] |= whys
+    never = {kind for kind in uncounted if kind not in words}
+    assert not never, "tests/core/walk.py has to let it happen"
+    in_vain = {kind for kind in uncounted if len(words[kind]) > 1}
+    assert not in_vain, "tests/core/walk.py lets it happen only where it is ignored"
+
+
 @pytest.mark.slow
 def test_the_diagram_in_the_readme_is_what_the_machine_does() -> None:
-    """Stands last: the casts that this process has walked before are not walked again."""
-    found: set[diagram.Edge] = set()
-    for cast in walk.CASTS.values():
-        found |= SEEN[id(cast)] if id(cast) in SEEN else diagram.moves_of(walk.reachable(cast))
+    found = set().union(*(summary(cast).edges for cast in walk.CASTS.values()))
     drawn = diagram.README.read_text("utf-8")
     assert diagram.drawn(drawn, diagram.mermaid(found)) == drawn, "renew it: python -m tests.core.diagram"

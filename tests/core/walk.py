@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
+from operator import attrgetter
 from typing import Any
 
 from app.core import events as ev
@@ -35,6 +36,7 @@ from app.core.cost import MICROS, Cost, Prices
 from app.core.machine import Decision, decide
 from app.core.policy import Policy, ProviderChoice
 from app.core.quality import EMPTY, Quality
+from app.core.replacing import replace
 from app.core.rules_create import why_not_send
 from app.core.seen import FailureCause, Seen, TranscriptStatus
 from app.core.state import (
@@ -221,6 +223,21 @@ class World:
     state: Transcription
     pending: frozenset[Command]
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.state, self.pending))
+
+    @cached_property
+    def by_key(self) -> dict[str, Command]:
+        return {c.key: c for c in self.pending}
+
+    @cached_property
+    def commands(self) -> tuple[Command, ...]:
+        return tuple(self.pending)
+
 
 START = World(Transcription("default", "rec"), frozenset())
 
@@ -404,8 +421,8 @@ def step(world: World, event: ev.Event, source: Command | None, policy: Policy) 
     if isinstance(event, ev.ProviderAwaited):
         policy = replace(policy, tripped_providers=frozenset())  # the wait is over: somebody may try it
     state = _tried_often(world.state) if event.at == LATE else world.state
-    decision = decide(state, event, policy, pending=tuple(world.pending))
-    left = {c.key: c for c in world.pending}
+    decision = decide(state, event, policy, pending=world.commands)
+    left = world.by_key.copy()
     if source is not None and not isinstance(event, ev.Sending):
         left.pop(source.key, None)
     elif source is not None and decision.ignored:
@@ -415,6 +432,8 @@ def step(world: World, event: ev.Event, source: Command | None, policy: Policy) 
     for new in decision.commands:
         left[new.key] = _forget_wait(new)
     is_same = decision.state is world.state  # and has forgotten already
+    if is_same and left == world.by_key:
+        return world, decision
     after = world.state if is_same else forget(decision.state)
     return World(after, frozenset(left.values())), decision
 
@@ -430,47 +449,53 @@ def _tried_often(state: Transcription) -> Transcription:
     )
 
 
-# What no rule reads any more once a transcript is stored.
-_PAST: dict[str, Any] = {
-    "is_recording_done": True,
-    "retry_requested": False,
-    "budget": 0,
-    "exceeds_daily_budget": False,
-}
-
-
 @lru_cache(10_000)
 def forget(state: Transcription) -> Transcription:
-    """Without what only lengthens waits or is only read by people."""
-    lines = tuple(_forget_line(a) for a in state.attempts)
-    bare = replace(
-        state,
-        attempts=lines,
-        pending_transcripts=tuple(sorted((_forget_pending(u) for u in state.pending_transcripts), key=str)),
-        superseded=tuple(sorted(state.superseded)),
-        listed_empty_at=NOW if state.listed_empty_at else 0.0,
-        processed_transcripts=tuple(sorted(state.processed_transcripts)),
-        recording_asks=min(state.recording_asks, 1) if state.phase is Phase.NEW else 0,
-        recording_wait_since=NOW if state.recording_wait_since and state.phase not in ENDS else 0.0,
-        provider_wait_since=NOW if state.provider_wait_since and state.phase not in ENDS else 0.0,
-        daily_budget_wait_since=NOW if state.daily_budget_wait_since and state.phase not in ENDS else 0.0,
-        duration_s=None,
-        looks_for_others=0,
-        reason=state.reason if state.reason in REVIVABLE else None,
-        first_heard_at=0.0,
-        completed_at=None,
-        erased_at=NOW if state.erased_at else None,
-        detail=None,
-        candidate_verdict=state.candidate_verdict
-        if state.candidate and state.phase is not Phase.STORED
-        else EMPTY,
-        candidate_words=0,
-        is_flagged=False,  # told, and read by no rule
-        language=None,
-        provider=None,
-        is_by_hand=False,  # asked about by `select` alone, and these policies select everything
-    )
-    return replace(bare, **_PAST) if bare.phase is Phase.STORED else bare
+    """Without what only lengthens waits or is only read by people; in one walk equal ones are one object."""
+    bare = _bare(state)
+    key = (*_kept(state), *bare.values())
+    if key not in _forgotten:
+        _forgotten[key] = replace(state, **bare)
+    return _forgotten[key]
+
+
+def _bare(state: Transcription) -> dict[str, Any]:
+    is_stored, is_open = state.phase is Phase.STORED, state.phase not in ENDS
+    pending = sorted(map(_forget_pending, state.pending_transcripts), key=attrgetter("transcript_id"))
+    return {
+        "attempts": tuple(map(_forget_line, state.attempts)),
+        "pending_transcripts": tuple(pending),
+        "superseded": tuple(sorted(state.superseded)),
+        "listed_empty_at": NOW if state.listed_empty_at else 0.0,
+        "processed_transcripts": tuple(sorted(state.processed_transcripts)),
+        "recording_asks": min(state.recording_asks, 1) if state.phase is Phase.NEW else 0,
+        "recording_wait_since": NOW if state.recording_wait_since and is_open else 0.0,
+        "provider_wait_since": NOW if state.provider_wait_since and is_open else 0.0,
+        "daily_budget_wait_since": NOW if state.daily_budget_wait_since and is_open else 0.0,
+        "reason": state.reason if state.reason in REVIVABLE else None,
+        "erased_at": NOW if state.erased_at else None,
+        "candidate_verdict": state.candidate_verdict if state.candidate and not is_stored else EMPTY,
+        # What no rule reads any more once a transcript is stored.
+        "is_recording_done": is_stored or state.is_recording_done,
+        "retry_requested": not is_stored and state.retry_requested,
+        "budget": 0 if is_stored else state.budget,
+        "exceeds_daily_budget": not is_stored and state.exceeds_daily_budget,
+        **_UNREAD,
+    }
+
+
+_UNREAD: dict[str, Any] = {
+    "duration_s": None,
+    "looks_for_others": 0,
+    "first_heard_at": 0.0,
+    "completed_at": None,
+    "detail": None,
+    "candidate_words": 0,
+    "is_flagged": False,  # told, and read by no rule
+    "language": None,
+    "provider": None,
+    "is_by_hand": False,  # asked about by `select` alone, and these policies select everything
+}
 
 
 @lru_cache(10_000)
@@ -503,6 +528,10 @@ def _forget_absence(absence: Absence | None) -> Absence | None:
     if absence is None:
         return None
     return Absence(NOW, min(absence.lists, 2), NOW if absence.lists else 0.0)
+
+
+_kept = attrgetter(*({field.name for field in fields(Transcription)} - _bare(START.state).keys()))
+_forgotten: dict[tuple[Any, ...], Transcription] = {}  # by what is left of it
 
 
 @lru_cache(10_000)
@@ -558,13 +587,14 @@ def reachable(
     cast: Cast, limit: int = 60_000
 ) -> Iterator[tuple[World, ev.Event, Command | None, World, Decision]]:
     """Every transition of every reachable world, each world once; equal worlds are one object."""
+    _forgotten.clear()
     seen = {START: START}
     queue = deque([START])
     while queue:
         world = queue.popleft()
         for event, source in moves(world, cast):
             reached, decision = step(world, event, source, cast.policy)
-            after = seen.get(reached)
+            after = world if reached is world else seen.get(reached)
             if after is None:
                 assert len(seen) < limit, "the walk does not end: something unbounded is in the state"
                 after = seen[reached] = reached
