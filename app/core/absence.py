@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from app.core.replacing import replace
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ generated from this table; `tests/core/test_playbook.py` reads as a dialogue.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.core import events, reasons
@@ -36,7 +36,6 @@ from app.core.commands import (
 )
 from app.core.policy import Policy
 from app.core.quality import WITHOUT_WORDS
-from app.core.replacing import replace
 from app.core.state import ENDS, AttemptStatus, Phase, Transcription
 from app.core.step import Step, budget, complete_with_candidate, failed
 from app.core.wanted import is_wanted

@@ -11,6 +11,8 @@ each has its own slot in Recall's rates.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.core import events, reasons
 from app.core.absence import Absence, lasting
 from app.core.commands import (
@@ -24,7 +26,6 @@ from app.core.commands import (
 from app.core.durations import growing
 from app.core.events import RecordingCondition
 from app.core.policy import Policy
-from app.core.replacing import replace
 from app.core.rules_results import DELETED, gone, has_waited_enough, stop_waiting, tried
 from app.core.seen import TranscriptStatus
 from app.core.state import (

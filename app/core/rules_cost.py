@@ -7,11 +7,12 @@ refusal gives it back, an unknown outcome keeps it. It is corrected when the rec
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.core import events, reasons
 from app.core.commands import CreateTranscript
 from app.core.cost import ASSUMED_S, Cost, day_of
 from app.core.policy import Policy
-from app.core.replacing import replace
 from app.core.rules_recording import suspend
 from app.core.state import Attempt, Phase, Transcription
 from app.core.step import Step, failed, ignore

@@ -8,6 +8,8 @@ performs it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.core import events, reasons
 from app.core import rules_absence as absence
 from app.core.absence import lasting
@@ -21,7 +23,6 @@ from app.core.commands import (
 from app.core.durations import growing
 from app.core.events import Refusal
 from app.core.policy import Policy, why_not_selected
-from app.core.replacing import replace
 from app.core.rules_recording import refused_for_good, suspend, wait_for_recording
 from app.core.rules_results import DELETED, transcript_done, transcript_failed
 from app.core.seen import FailureCause, Seen, TranscriptStatus

@@ -9,10 +9,11 @@ list is read until every attempt is settled and the time is over in which one co
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.core import events
 from app.core.commands import Command, DeleteAtRecall, EraseResults
 from app.core.policy import Policy
-from app.core.replacing import replace
 from app.core.rules_results import DELETED
 from app.core.state import OPEN, AtRecall, Attempt, AttemptStatus, Phase, Transcription
 from app.core.step import Step, ignore

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from app.core import events
 from app.core.commands import BeginExtra, Command, LookUpTranscript, PublishTranscript
 from app.core.policy import CEILING, Policy
 from app.core.quality import WITHOUT_WORDS, has_better_verdict
-from app.core.replacing import replace
 from app.core.state import ENDS, Attempt, AttemptStatus, Extra, Phase, Transcription, WaitingExtra
 from app.core.step import Step, ignore
 

@@ -6,6 +6,7 @@ something does not exist (`rules_absence`), and for what tells a silent meeting 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from app.core import events, reasons
@@ -15,7 +16,6 @@ from app.core.durations import growing
 from app.core.events import RecordingCondition
 from app.core.policy import Policy, why_not_selected
 from app.core.quality import SILENT
-from app.core.replacing import replace
 from app.core.state import Attempt, AttemptStatus, Phase, Transcription
 from app.core.step import Step, failed, ignore
 

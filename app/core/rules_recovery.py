@@ -5,6 +5,7 @@ is missing. What is open stays open and what is unread unread, so that whatever 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 from app.core import events, reasons
@@ -22,7 +23,6 @@ from app.core.commands import (
     PublishTranscript,
 )
 from app.core.policy import CEILING, Order, Policy
-from app.core.replacing import replace
 from app.core.state import ENDS, AttemptStatus, Phase, Transcription
 from app.core.step import Step, budget, failed, ignore
 

@@ -7,12 +7,13 @@ paid for. What is not known to be gone at Recall is never paid for again.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.core import events, reasons
 from app.core.commands import AskTranscript, FetchTranscript, PublishTranscript, RenderTranscript
 from app.core.durations import growing
 from app.core.policy import Policy
 from app.core.quality import SILENT, is_better
-from app.core.replacing import replace
 from app.core.rules_extra import becomes_result
 from app.core.seen import FailureCause
 from app.core.state import ENDS, OPEN, Attempt, AttemptStatus, PendingTranscript, Phase, Transcription

@@ -9,7 +9,7 @@ nothing; decisions are in the rules.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
@@ -17,7 +17,6 @@ from app.core.absence import Absence
 from app.core.cost import Cost
 from app.core.policy import Order
 from app.core.quality import EMPTY
-from app.core.replacing import replace
 
 
 class Phase(StrEnum):

@@ -5,12 +5,11 @@ What one rule returns, and how two rules follow each other. `machine.decide` tur
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.core.commands import Command, PublishTranscript
 from app.core.policy import CEILING, Policy
 from app.core.quality import WITHOUT_WORDS
-from app.core.replacing import replace
 from app.core.state import ENDS, AttemptStatus, Phase, Transcription
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from operator import attrgetter
 from typing import Any
@@ -36,7 +36,6 @@ from app.core.cost import MICROS, Cost, Prices
 from app.core.machine import Decision, decide
 from app.core.policy import Policy, ProviderChoice
 from app.core.quality import EMPTY, Quality
-from app.core.replacing import replace
 from app.core.rules_create import why_not_send
 from app.core.seen import FailureCause, Seen, TranscriptStatus
 from app.core.state import (
