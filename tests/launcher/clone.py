@@ -8,6 +8,7 @@ build backend is a file of ten lines that can be told to pause, so that a test c
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import os
 import shutil
@@ -231,19 +232,26 @@ def write_script(path: Path, lines: Sequence[str]) -> Path:
     return path
 
 
-def write_quick_python(folder: Path) -> Path:
+def write_quick_python(folder: Path, *, with_pip: bool) -> Path:
     """
-    A Python in all respects but one: its `-m venv` copies pip from a venv made beforehand.
+    A Python in all respects but one: its `-m venv` copies what it installs: pip, or `tiny_pip`.
 
     Installing pip is most of the making of a venv, and is not what these tests are about.
     """
-    model = folder / "model"
-    subprocess.run([REAL_PYTHON, "-m", "venv", model], check=True)
+    packages = folder / "packages"
+    if with_pip:
+        own = importlib.metadata.distribution("pip")
+        for name in sorted({file.parts[0] for file in own.files or ()} - {".."}):
+            shutil.copytree(str(own.locate_file(name)), packages / name)
+    else:
+        (packages / "pip").mkdir(parents=True)
+        shutil.copy2(Path(__file__).with_name("tiny_pip.py"), packages / "pip" / "__main__.py")
     return write_script(
         folder / VERSIONED,
         [
             'if [ "$1 $2" = "-m venv" ]; then',
-            f'    "{REAL_PYTHON}" -m venv --without-pip "$3" && exec cp -Rp "{model}/lib/." "$3/lib/"',
+            f'    "{REAL_PYTHON}" -m venv --without-pip "$3" &&'
+            f' exec cp -Rp "{packages}/." "$3/lib/{VERSIONED}/site-packages/"',
             "fi",
             f'exec "{REAL_PYTHON}" "$@"',
         ],

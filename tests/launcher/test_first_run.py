@@ -32,10 +32,10 @@ def tools_only(tmp_path: Path) -> str:
     return str(folder)
 
 
-def test_two_first_runs_at_once_both_work_and_install_once(fresh: Clone) -> None:
-    first, second = fresh.start("list"), fresh.start("show", "x")
+def test_two_first_runs_at_once_both_work_and_install_once(of_pip: Clone) -> None:
+    first, second = of_pip.start("list"), of_pip.start("show", "x")
     assert [finish(first).said["base"], finish(second).said["arguments"]] == ["1.0", ["show", "x"]]
-    assert fresh.builds == 1
+    assert of_pip.builds == 1
 
 
 @pytest.mark.parametrize("moment", [".venv/bin", "paused"], ids=["while venv is made", "while pip works"])
@@ -54,8 +54,14 @@ def test_killed_in_the_middle_is_made_anew_by_the_next_run(fresh: Clone, moment:
     assert not leftover.exists()
 
 
-@pytest.mark.parametrize("whole_group", [True, False], ids=["terminal", "launcher alone"])
-def test_ctrl_c_ends_with_130_and_the_next_run_mends(fresh: Clone, *, whole_group: bool) -> None:
+@pytest.mark.parametrize(
+    ("clone", "whole_group"), [("of_pip", True), ("fresh", False)], ids=["terminal", "launcher alone"]
+)
+def test_ctrl_c_ends_with_130_and_the_next_run_mends(
+    request: pytest.FixtureRequest, clone: str, *, whole_group: bool
+) -> None:
+    """In a terminal pip hears it, too; else it gets the launcher's SIGTERM, as any program would."""
+    fresh: Clone = request.getfixturevalue(clone)
     (fresh.root / "pause").touch()
     process = fresh.start("list")
     fresh.wait_for("paused")
@@ -82,7 +88,12 @@ def test_run_beside_one_that_was_killed_alone_waits_for_its_orphaned_pip(fresh: 
     assert finish(second).said["base"] == "1.0"
 
 
-def test_changed_lock_is_installed_and_unchanged_one_is_not(ready: Clone) -> None:
+@pytest.mark.parametrize("clone", ["of_pip", "ready"])
+def test_changed_lock_is_installed_and_unchanged_one_is_not(
+    request: pytest.FixtureRequest, clone: str
+) -> None:
+    ready: Clone = request.getfixturevalue(clone)
+    assert ready.run("list").said["base"] == "1.0"
     ready.lock("tiny-base", "2.0", file="requirements.lock")
     updated = ready.run("list")
     assert updated.said["base"] == "2.0"
@@ -128,13 +139,13 @@ def test_stale_venv_is_remade_although_it_is_the_activated_one(ready: Clone, too
     assert ready.run("list", env={"AFTERWORD_PYTHON": "", "PATH": path}).said["base"] == "1.0"
 
 
-def test_network_away_on_the_first_run_is_one_sentence_and_69(fresh: Clone) -> None:
-    offline = fresh.run("list", env={"PIP_FIND_LINKS": "", "PIP_NO_INDEX": "0", "PIP_RETRIES": "1"})
+def test_network_away_on_the_first_run_is_one_sentence_and_69(of_pip: Clone) -> None:
+    offline = of_pip.run("list", env={"PIP_FIND_LINKS": "", "PIP_NO_INDEX": "0", "PIP_RETRIES": "1"})
     assert offline.code == 69
     assert offline.out == ""
     assert "could not be downloaded" in offline.err.splitlines()[-1]
     assert "Traceback" not in offline.err
-    assert fresh.run("list").said["base"] == "1.0"
+    assert of_pip.run("list").said["base"] == "1.0"
 
 
 def test_full_disk_is_one_sentence_and_69_and_the_next_run_mends(fresh: Clone) -> None:
@@ -161,9 +172,9 @@ def test_full_disk_is_one_sentence_and_69_and_the_next_run_mends(fresh: Clone) -
 
 
 @pytest.mark.parametrize("lock", [f"tiny-base==1.0 --hash=sha256:{'0' * 64}\n", "tiny-base==1.0\n"])
-def test_package_with_another_hash_or_none_is_refused(fresh: Clone, lock: str) -> None:
-    (fresh.root / "requirements.lock").write_text(lock)
-    run = fresh.run("list")
+def test_package_with_another_hash_or_none_is_refused(of_pip: Clone, lock: str) -> None:
+    (of_pip.root / "requirements.lock").write_text(lock)
+    run = of_pip.run("list")
     assert run.code == 69
     assert "hash" in run.err.splitlines()[-1].lower()
 

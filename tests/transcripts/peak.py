@@ -1,4 +1,4 @@
-"""`python -m tests.transcripts.peak WORDS_PER_TURN WORDS`: the most bytes that rendering holds at once."""
+"""`python -m tests.transcripts.peak WORDS_PER_TURN WORDS...`: the most bytes that rendering so many holds."""
 
 from __future__ import annotations
 
@@ -44,8 +44,12 @@ def peak_bytes(words_per_turn: int, words: int) -> int:
     tracemalloc.start()
     source = _Endless(words // words_per_turn, one)
     render(cast("BinaryIO", source), {name: _Sink() for name in FORMATS})
-    return tracemalloc.get_traced_memory()[1]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
 
 
 if __name__ == "__main__":
-    sys.stdout.write(str(peak_bytes(int(sys.argv[1]), int(sys.argv[2]))))
+    per_turn, *numbers = map(int, sys.argv[1:])
+    peak_bytes(50, 200)  # what is kept from the first rendering on is then there
+    sys.stdout.write(" ".join(str(peak_bytes(per_turn, number)) for number in numbers))

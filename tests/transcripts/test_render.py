@@ -93,18 +93,18 @@ def test_what_is_repeated_with_every_sentence_is_short(changes: dict[str, Any]) 
     ("name", "id"), [("x" * 200, "y" * 64), ("\U0001f600" * 200, "\U0001f600" * 64)], ids=["x", "wide"]
 )
 def test_sentences_of_one_sign_do_not_make_gigabytes(text: str, name: str, id: str) -> None:
-    content = json.dumps([turn([{"text": text * 100_000}], who=name, id=id)], ensure_ascii=False).encode()
+    content = json.dumps([turn([{"text": text * 25_000}], who=name, id=id)], ensure_ascii=False).encode()
     files, summary = rendered_bytes(content)
     sizes = [len(file.encode()) for file in files.values()]
-    assert sum(sizes) < 100 * len(content)
-    assert files["transcript.txt"].count(text[0]) == 100_000, "no word is lost"
+    assert sum(sizes) < 125 * len(content), "a million bytes of names are free: a fifth of this"
+    assert files["transcript.txt"].count(text[0]) == 25_000, "no word is lost"
     assert summary.speakers == 1
 
 
 @pytest.mark.slow
 def test_many_short_sentences_of_people_with_names_are_cut_as_ever() -> None:
-    spoken = [spoke("Yes. " * 30 + "No.", who="Ana López", id=100) for _ in range(1_000)]
-    assert len(sentences_of(*spoken)) == 31_000
+    spoken = [spoke("Yes. " * 30 + "No.", who="Ana López", id=100) for _ in range(500)]
+    assert len(sentences_of(*spoken)) == 15_500
 
 
 def test_a_language_a_word_does_not_make_the_summary_long() -> None:
@@ -159,12 +159,14 @@ def test_every_format_has_a_media_type() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words_per_turn", [50, 5_000], ids=["dialogue", "monologue"])
-def test_memory_does_not_grow_with_the_transcript(words_per_turn: int) -> None:
-    def peak_bytes(words: int) -> int:
-        # A process of its own: what is traced are the allocations of all threads, also of other tests'.
-        command = [sys.executable, "-m", "tests.transcripts.peak", str(words_per_turn), str(words)]
-        return int(subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout)
-
-    small, large = peak_bytes(5_000), peak_bytes(25_000)
-    assert large < small * 1.2 + 100_000
+@pytest.mark.parametrize(
+    ("words_per_turn", "short", "long"),
+    [(50, 2_000, 8_000), (2_000, 4_000, 10_000)],
+    ids=["dialogue", "monologue"],
+)
+def test_memory_does_not_grow_with_the_transcript(words_per_turn: int, short: int, long: int) -> None:
+    # A process of its own: what is traced are the allocations of all threads, also of other tests'.
+    command = [sys.executable, "-m", "tests.transcripts.peak", *map(str, (words_per_turn, short, long))]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    small, large = map(int, said.split())
+    assert large < small * 1.08
