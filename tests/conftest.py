@@ -79,7 +79,7 @@ def _allowed_s(item: pytest.Item) -> int:
     mark = item.get_closest_marker("timeout")
     if item.get_closest_marker("slow") is None or item.path.parent.name in _ONLY_COMPUTE:
         return 0
-    return 60 if mark is None else int(mark.args[0])
+    return 5 if mark is None else int(mark.args[0])
 
 
 def _is_covering(item: pytest.Item) -> bool:

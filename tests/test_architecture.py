@@ -151,6 +151,7 @@ def test_every_folder_is_a_street_and_only_few_files_are_loose() -> None:
     assert len(list((ROOT / "app").glob("*.py"))) <= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("street", ARROWS)
 def test_no_import_goes_against_the_arrows(street: str) -> None:
     place = "workers" if street == "workers" else f"app/{street}"

@@ -286,6 +286,7 @@ RUNNABLE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", RUNNABLE)
 def test_blocks_marked_as_runnable_run(block: str, tmp_path: Path) -> None:
     environ = {
@@ -330,6 +331,7 @@ def test_no_tracked_file_holds_the_marks_of_a_merge_that_was_not_finished() -> N
     assert [_named(path) for path in TRACKED if marks.search(path.read_bytes())] == []
 
 
+@pytest.mark.slow
 def test_no_tracked_file_names_a_private_path_or_package_index() -> None:
     folders = "|".join(("work", "opt", "root", "home", "Users"))
     private = rf"(?<![\w.$}})~-])/(?:{folders})/[\w.-]+"

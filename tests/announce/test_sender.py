@@ -192,6 +192,7 @@ def test_410_disables_the_endpoint_and_says_so(
     assert stage.store.read_first(sa.select(endpoints.c.disabled_at)) == (None,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answers", "cause"),
     [

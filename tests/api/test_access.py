@@ -7,6 +7,8 @@ import time
 import uuid
 from pathlib import Path
 
+import pytest
+
 from app.adapters.sql.access import AccessKey
 from app.api.keys import Keyring, Scope, digest_of, new_key
 from app.api.limits import Slots
@@ -23,6 +25,7 @@ METHODS = ("GET", "POST", "DELETE", "OPTIONS", "PUT", "PATCH", "HEAD")
 WRONG = (None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic YTpi", "Bearer \xff", "Bearer a=b")
 
 
+@pytest.mark.slow
 def test_without_a_right_key_every_path_answers_the_same(stage: Stage) -> None:
     for path, method, header in itertools.product(PATHS, METHODS, WRONG):
         headers = {} if header is None else {"Authorization": header}
@@ -47,6 +50,7 @@ def test_a_key_opens_what_its_scopes_say_and_no_more(stage: Stage) -> None:
         assert "scope" in answer.json["error"]["message"]
 
 
+@pytest.mark.slow
 def test_a_key_of_one_workspace_finds_nothing_of_another(stage: Stage) -> None:
     theirs = stage.stored(workspace="other")
     ours = stage.stored()
@@ -122,6 +126,7 @@ def test_every_known_key_is_compared_whatever_is_given() -> None:
     assert max(taken) < 2 * min(taken)
 
 
+@pytest.mark.slow
 def test_a_key_that_asks_too_often_waits_and_another_does_not(tmp_path: Path) -> None:
     (tmp_path / "policy.toml").write_text("[api]\nrequests_per_minute = 5\n")
     stage = open_stage(tmp_path, AFTERWORD_POLICY="policy.toml")
@@ -151,6 +156,7 @@ def test_one_key_takes_half_of_the_slots_and_gives_them_back() -> None:
     other()
 
 
+@pytest.mark.slow
 def test_slots_are_given_back_whatever_the_answer(stage: Stage) -> None:
     recording = stage.stored()
     for _ in range(20):

@@ -131,6 +131,7 @@ def _judge(stage: Stage, asked: dict[str, Any]) -> None:
         assert error["message"]
 
 
+@pytest.mark.slow
 def test_no_request_is_answered_with_5xx_or_without_a_code(fuzzed: Stage, known: list[str]) -> None:
     @settings(
         max_examples=REQUESTS,

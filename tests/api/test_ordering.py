@@ -55,6 +55,7 @@ def test_the_same_order_twice_and_in_capitals_is_one(stage: Stage) -> None:
     assert len(stage.get("/transcriptions").json["data"]) == 1
 
 
+@pytest.mark.slow
 def test_twenty_orders_at_one_moment_begin_one(stage: Stage) -> None:
     recording = str(uuid.uuid4())
     with ThreadPoolExecutor(4) as pool:
@@ -162,6 +163,7 @@ def test_what_is_no_uuid_is_422(stage: Stage) -> None:
         assert stage.order(recording, {}).status_code == 422
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", [b"{", b"\xff", b"nul", b"[" * 10_000, b'{"language": "' + b"x" * 70_000])
 def test_a_body_that_is_no_json_is_refused(stage: Stage, body: bytes) -> None:
     answer = stage.ask("POST", f"/recordings/{uuid.uuid4()}/transcribe", data=body)

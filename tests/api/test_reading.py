@@ -6,6 +6,7 @@ import hashlib
 import uuid
 from pathlib import Path
 
+import pytest
 from flask import Request as FlaskRequest
 from flask import Response
 from werkzeug.wrappers import Request
@@ -47,6 +48,7 @@ def test_a_stored_one_is_the_seeds_object_with_its_words(stage: Stage) -> None:
     assert stage.get(f"/transcriptions/{told['id']}").json == told
 
 
+@pytest.mark.slow
 def test_the_object_is_the_same_for_odd_names_quotes_and_letters_of_many_bytes(stage: Stage) -> None:
     odd = 'A "quoted" \\ name \U0001f642'
     words = " ".join(["\U0001f642\u00e9\u6f22"] * 20_000)  # pieces end in the middle of letters
@@ -82,6 +84,7 @@ def test_unchanged_is_304_and_a_change_is_not(stage: Stage) -> None:
     assert stage.get(path, headers={"If-None-Match": etag}).status_code == 200
 
 
+@pytest.mark.slow
 def test_pages_go_through_all_once_and_filters_narrow(stage: Stage) -> None:
     recordings = [stage.stored(metadata={"team": "sales" if n % 2 else "care"}) for n in range(5)]
 
@@ -110,6 +113,7 @@ def test_pages_go_through_all_once_and_filters_narrow(stage: Stage) -> None:
     assert len(found("created_after=2020-01-01T00:00:00Z")) == 5
 
 
+@pytest.mark.slow
 def test_a_file_is_its_bytes_with_its_digest_ranges_and_head(stage: Stage) -> None:
     recording = stage.stored()
     files = {one["name"]: one for one in stage.get(f"/transcriptions/{recording}").json["files"]}

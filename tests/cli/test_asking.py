@@ -43,6 +43,7 @@ def phase_of(home: Home, recording: str) -> Phase:
     return home.store.load(WORKSPACE, recording).transcription.phase
 
 
+@pytest.mark.slow
 def test_a_script_that_names_its_recording_is_told_the_cost_and_not_asked(home: Home) -> None:
     recording = failed(home)
     said = home.run("retry", recording, "--budget", "4")
@@ -51,6 +52,7 @@ def test_a_script_that_names_its_recording_is_told_the_cost_and_not_asked(home: 
     assert phase_of(home, recording) is Phase.CREATING
 
 
+@pytest.mark.slow
 def test_a_paid_retry_at_a_terminal_waits_for_a_yes(home: Home) -> None:
     recording = failed(home)
     before = home.version(recording)
@@ -60,6 +62,7 @@ def test_a_paid_retry_at_a_terminal_waits_for_a_yes(home: Home) -> None:
     assert phase_of(home, recording) is Phase.CREATING
 
 
+@pytest.mark.slow
 def test_a_free_retry_asks_nobody_and_says_what_would_be_paid_for(home: Home) -> None:
     recording = silent(home)
     said = home.run("retry", recording)
@@ -69,6 +72,7 @@ def test_a_free_retry_asks_nobody_and_says_what_would_be_paid_for(home: Home) ->
     assert "`--budget 2` pays for another" in said.out
 
 
+@pytest.mark.slow
 def test_a_retry_with_a_budget_that_asks_first_may_pay_and_is_asked_about(home: Home) -> None:
     recording = silent(home)
     before = home.version(recording)
@@ -92,6 +96,7 @@ def test_a_retry_of_a_lost_create_may_send_it_again_and_is_asked_about(home: Hom
     assert "charged for" in said.out
 
 
+@pytest.mark.slow
 def test_a_retry_whose_open_attempt_follows_a_free_look_is_asked_about(home: Home) -> None:
     recording = home.hears()
     at, foreign = home.store.now(), str(uuid.uuid4())
@@ -132,6 +137,7 @@ def test_a_replay_after_an_update_ends_what_is_said_of_an_unreadable_delivery(ho
     assert not home.store.health(WORKSPACE, fingerprint="").has_unreadable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "days_ago"), [(("backfill", "--since", "7d"), 3), (("reconcile",), 0.5)])
 def test_taking_up_what_was_never_heard_of_counts_first_and_asks(
     home: Home, command: tuple[str, ...], days_ago: float
@@ -169,6 +175,7 @@ def test_replay_of_a_number_no_delivery_has_says_so(home: Home, number: str) -> 
     )
 
 
+@pytest.mark.slow
 def test_what_has_no_effect_is_said_once(home: Home) -> None:
     recording = failed(home)
     ended = home.run("retry", home.hears()), home.run("replay", "1")
@@ -179,6 +186,7 @@ def test_what_has_no_effect_is_said_once(home: Home) -> None:
     assert recording
 
 
+@pytest.mark.slow
 def test_a_retry_without_an_attempt_left_names_the_command_that_pays_for_one(home: Home) -> None:
     recording = failed(home)
     said = home.run("retry", recording[:8], "--yes")

@@ -23,6 +23,7 @@ def state(home: Home, recording: str) -> Transcription:
     return home.store.load(WORKSPACE, recording).transcription
 
 
+@pytest.mark.slow
 def test_a_further_transcript_names_its_price_and_is_ordered_once_a_person_agrees(home: Home) -> None:
     recording, _ = stored(home)
     order = ("retranscribe", recording[:8], "--provider", "assemblyai", "--language", "de_ch")
@@ -50,6 +51,7 @@ def test_what_has_no_result_is_not_transcribed_again(home: Home) -> None:
     assert (wrong.code, "provider: none of" in wrong.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_providers_are_compared_by_what_is_stored_and_the_rest_is_ordered_once(home: Home) -> None:
     recording, _ = stored(home, turns=[spoke("One two three four.")])
     first = state(home, recording).current
@@ -91,6 +93,7 @@ def test_providers_are_compared_by_what_is_stored_and_the_rest_is_ordered_once(h
     assert "(spoken, adopted)" in shown
 
 
+@pytest.mark.slow
 def test_an_order_is_known_by_its_number_whatever_became_of_it(home: Home) -> None:
     """Of two calls that both asked before either was agreed to, the later one orders nothing."""
     recording, _ = stored(home)
@@ -107,6 +110,7 @@ def test_an_order_is_known_by_its_number_whatever_became_of_it(home: Home) -> No
     assert state(home, recording).orders == (f"compare/{SECOND}/0", f"compare/{SECOND}/1")
 
 
+@pytest.mark.slow
 def test_a_sample_is_the_same_whenever_it_is_taken(home: Home) -> None:
     recordings = [stored(home)[0] for _ in range(3)]
     first = sorted(recordings, key=share_of)[:2]

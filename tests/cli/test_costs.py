@@ -28,6 +28,7 @@ def paid(home: Home, *, duration_s: float = HOUR_S) -> str:
     return recording
 
 
+@pytest.mark.slow
 def test_an_hour_of_the_first_provider_is_in_every_list(home: Home) -> None:
     recording = paid(home)
     price, today = "0.27 USD", datetime.now(UTC).date().isoformat()
@@ -52,6 +53,7 @@ def test_an_hour_of_the_first_provider_is_in_every_list(home: Home) -> None:
     assert told["cost"] == {"amount": 0.27, "currency": "USD", "is_complete": False}
 
 
+@pytest.mark.slow
 def test_without_a_price_or_an_attempt_nothing_is_said_to_be_free(home: Home) -> None:
     recording = home.hears()
     assert home.run("list", "--json").json["cost"] is None
@@ -64,6 +66,7 @@ def test_without_a_price_or_an_attempt_nothing_is_said_to_be_free(home: Home) ->
     assert home.run("list", "--json").json["cost"]["is_complete"] is True, "the length is both attempts'"
 
 
+@pytest.mark.slow
 def test_a_budget_is_waited_for_and_a_person_goes_beyond_it(home: Home, tmp_path: Path) -> None:
     (tmp_path / "p.toml").write_text(f'providers = ["{FIRST}"]\n[cost]\ndaily_budget = 0.25\n')
     home.monkeypatch.setenv("AFTERWORD_POLICY", str(tmp_path / "p.toml"))

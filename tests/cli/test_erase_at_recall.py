@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 
 from app import wiring
@@ -35,6 +36,7 @@ def recorded(home: Home) -> str:
     return recording
 
 
+@pytest.mark.slow
 def test_our_transcripts_go_and_those_of_others_stay(home: Home) -> None:
     recording = recorded(home)
     ours = home.place.recall.create(recording, marker=f"{recording}/1")
@@ -47,6 +49,7 @@ def test_our_transcripts_go_and_those_of_others_stay(home: Home) -> None:
     assert home.place.recall.simulator.world.recordings[recording].status.code == "done"
 
 
+@pytest.mark.slow
 def test_one_that_was_under_way_is_deleted_when_it_appears_and_then_it_is_over(home: Home) -> None:
     recording = recorded(home)
     assert home.run("erase", recording, "--yes").code == 0
@@ -61,6 +64,7 @@ def test_one_that_was_under_way_is_deleted_when_it_appears_and_then_it_is_over(h
     assert home.place.recall.bill(recording)["billed"] == 1
 
 
+@pytest.mark.slow
 def test_with_media_the_recording_goes(home: Home) -> None:
     recording = recorded(home)
     assert home.run("erase", recording, "--media", "--yes").code == 0
@@ -69,6 +73,7 @@ def test_with_media_the_recording_goes(home: Home) -> None:
     assert home.store.load(WORKSPACE, recording).transcription.to_delete is AtRecall.TRANSCRIPT
 
 
+@pytest.mark.slow
 def test_what_runs_is_deleted_and_on_the_bill(home: Home) -> None:
     recording = recorded(home)
     works(home)

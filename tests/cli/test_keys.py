@@ -47,6 +47,7 @@ def test_a_revoked_key_opens_nothing_and_keeps_its_name(home: Home) -> None:
     assert "another name" in again.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -66,6 +66,7 @@ def test_the_command_itself_folds_nothing(home: Home, monkeypatch: pytest.Monkey
     assert len(lines) == 4
 
 
+@pytest.mark.slow
 def test_filters_let_through_what_they_name(home: Home) -> None:
     ours, other = home.hears(), home.hears()
     loaded = home.store.load(WORKSPACE, ours)

@@ -50,6 +50,7 @@ def test_nothing_runs_and_that_is_known(home: Home) -> None:
     assert (found.is_running, found.programs) == (False, ())
 
 
+@pytest.mark.slow
 def test_up_of_this_home_is_known_without_its_database_and_its_port_is_its_own(
     home: Home, hold: Callable[[], Program]
 ) -> None:

@@ -12,6 +12,7 @@ from tests.cli.conftest import WORKSPACE, Home
 from tests.cli.results import stored
 
 
+@pytest.mark.slow
 def test_one_recording_gets_what_it_lacks_and_its_history_says_so(home: Home) -> None:
     recording, folder = stored(home)
     said = home.run("render", recording[:13])
@@ -33,6 +34,7 @@ def test_show_makes_on_the_spot_what_an_earlier_version_did_not_store(home: Home
     assert {path.name for path in folder.iterdir()} == {"transcript.json", "manifest.json"}
 
 
+@pytest.mark.slow
 def test_all_are_rendered_that_lack_something_and_damage_is_told(home: Home) -> None:
     _, folder = stored(home)
     whole, _ = stored(home, formats=FORMATS)
@@ -48,6 +50,7 @@ def test_all_are_rendered_that_lack_something_and_damage_is_told(home: Home) -> 
     assert home.run("render", "--all", "--workspace", "other").out == "0 rendered, 0 lacked nothing.\n"
 
 
+@pytest.mark.slow
 def test_pages_are_read_to_the_end(home: Home) -> None:
     recordings = [stored(home, formats=FORMATS)[0] for _ in range(3)]
     first = home.store.stored_transcripts(limit=2)
@@ -56,6 +59,7 @@ def test_pages_are_read_to_the_end(home: Home) -> None:
     assert home.store.stored_transcripts(after=rest[-1].number) == []
 
 
+@pytest.mark.slow
 def test_a_storage_that_cannot_be_written_is_told_and_tried_again_by_the_service(home: Home) -> None:
     recording, _ = stored(home)
     scratch = home.settings.home / "scratch"
@@ -67,6 +71,7 @@ def test_a_storage_that_cannot_be_written_is_told_and_tried_again_by_the_service
     assert command.key.startswith("fetch:")
 
 
+@pytest.mark.slow
 def test_the_index_gets_one_recording_alone_and_keeps_the_others(home: Home) -> None:
     recordings = [stored(home)[0] for _ in range(3)]
     wiring.open_search_index(home.settings, home.store).clear()

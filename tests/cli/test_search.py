@@ -37,6 +37,7 @@ def stored(home: Home) -> str:
     return recording
 
 
+@pytest.mark.slow
 def test_what_was_said_is_shown_with_recording_time_and_file(home: Home) -> None:
     recording = stored(home)
     assert "1 stored transcripts are not indexed" in home.run("status").out
@@ -57,6 +58,7 @@ def test_what_was_said_is_shown_with_recording_time_and_file(home: Home) -> None
     assert "all that is stored is indexed" in home.run("status").out
 
 
+@pytest.mark.slow
 def test_a_program_gets_an_object_a_line_and_the_cursor_of_the_next_page(home: Home) -> None:
     recording = stored(home)
     rebuild_index(home.settings)

@@ -47,6 +47,7 @@ def test_history_tells_the_refusal_its_detail_and_which_transcript_was_given_up(
     assert given_up in line_of(told, "pruned")
 
 
+@pytest.mark.slow
 def test_history_says_that_there_was_no_room_and_only_then(home: Home) -> None:
     recording, _ = refused_at_the_limit(home)
     assert "room" not in line_of(home.run("show", recording).out, "pruned")
@@ -155,6 +156,7 @@ def described(home: Home) -> str:
     return recording
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", ["\x1b", "\x9b", "\x7f", "\u202e", "\u2028", "\u2066", "\u200f"])
 def test_json_says_a_title_whole_and_holds_nothing_that_a_terminal_obeys(home: Home, sign: str) -> None:
     recording = home.hears()
@@ -172,6 +174,7 @@ def test_json_says_a_title_whole_and_holds_nothing_that_a_terminal_obeys(home: H
 BOT = "e4b22b2d-d490-4874-a086-322922f07950"
 
 
+@pytest.mark.slow
 def test_json_says_bot_metadata_title_verdict_and_what_was_paid(home: Home) -> None:
     recording = described(home)
     for told in (home.run("show", recording, "--json").json, home.run("list", "--json").json):
@@ -187,6 +190,7 @@ def test_json_says_bot_metadata_title_verdict_and_what_was_paid(home: Home) -> N
         assert [a["is_paid"] for a in told["attempts"]] == [False, True, True]
 
 
+@pytest.mark.slow
 def test_people_are_told_the_same(home: Home) -> None:
     recording = described(home)
     shown = home.run("show", recording).out
@@ -202,6 +206,7 @@ def test_people_are_told_the_same(home: Home) -> None:
     assert "\x1b" not in shown + listed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named_by", ["recording", "bot", "transcript"])
 def test_show_takes_the_beginning_of_any_id(home: Home, named_by: str) -> None:
     recording = described(home)
@@ -210,6 +215,7 @@ def test_show_takes_the_beginning_of_any_id(home: Home, named_by: str) -> None:
     assert home.run("show", text, "--json").json["recording_id"] == recording
 
 
+@pytest.mark.slow
 def test_an_id_of_several_recordings_lists_them(home: Home) -> None:
     both = {described(home), described(home)}
     said = home.run("show", BOT)
@@ -217,6 +223,7 @@ def test_an_id_of_several_recordings_lists_them(home: Home) -> None:
     assert set(said.err.split()) >= both
 
 
+@pytest.mark.slow
 def test_the_remedy_is_a_command_that_can_be_pasted_and_works(home: Home) -> None:
     recording = described(home)
     (line,) = [line for line in home.run("show", recording).out.splitlines() if line.startswith("next: ")]
@@ -226,6 +233,7 @@ def test_the_remedy_is_a_command_that_can_be_pasted_and_works(home: Home) -> Non
     assert home.store.load(WORKSPACE, recording).transcription.planned == 4
 
 
+@pytest.mark.slow
 def test_the_remedy_names_no_attempt_above_the_ceiling(home: Home) -> None:
     recording = described(home)
     loaded = home.store.load(WORKSPACE, recording)
@@ -248,6 +256,7 @@ def test_a_recording_first_heard_of_by_its_deletion_has_no_negative_time(home: H
     assert shown["created_at"] <= shown["completed_at"]
 
 
+@pytest.mark.slow
 def test_a_waiting_recording_says_what_for_and_until_when(home: Home) -> None:
     recording, at = home.hears(), home.store.now()
     home.happens(recording, events.Sending(at, 1, FIRST, 0), events.Created(at, 1, str(uuid.uuid4()), FIRST))
@@ -266,6 +275,7 @@ def test_a_waiting_recording_says_what_for_and_until_when(home: Home) -> None:
     assert "an API key that sees the recordings known here" in home.run("list").out
 
 
+@pytest.mark.slow
 def test_what_only_repeats_itself_is_counted(home: Home) -> None:
     recording, at = home.hears(), home.store.now()
     home.happens(recording, events.Sending(at, 1, FIRST, 0), events.CreateUnknown(at, 1, "read_timeout"))
@@ -306,6 +316,7 @@ def test_a_round_of_lines_that_comes_again_is_counted_and_what_differs_is_not() 
     assert list(history_view.folded([])) == []
 
 
+@pytest.mark.slow
 def test_every_time_is_in_utc_with_its_zone(home: Home) -> None:
     recording = described(home)
     told = home.run("show", recording).out + home.run("list").out
@@ -315,6 +326,7 @@ def test_every_time_is_in_utc_with_its_zone(home: Home) -> None:
 
 
 # -- what it needs -----------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", ["absent", "nonsense"])
 def test_reading_needs_nothing_of_recall(home: Home, monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
     recording = described(home)

@@ -47,6 +47,7 @@ def stored(home: Home) -> str:
     return recording
 
 
+@pytest.mark.slow
 def test_a_dead_service_is_not_well_and_says_what_to_do(home: Home) -> None:
     home.store.beat("dispatcher")
     beats_now(home, "up", pid=dead_process(), workers=4, settings=settings_fingerprint())
@@ -62,6 +63,7 @@ def test_a_dead_service_is_not_well_and_says_what_to_do(home: Home) -> None:
     assert NO_WEB not in told["problems"], "of course"
 
 
+@pytest.mark.slow
 def test_one_screen_has_each_of_what_a_person_asks(home: Home) -> None:
     stored(home)
     with running(home):
@@ -98,6 +100,7 @@ def test_one_screen_has_each_of_what_a_person_asks(home: Home) -> None:
     assert told["service"]["pid"] == os.getpid()
 
 
+@pytest.mark.slow
 def test_what_is_paused_passed_over_and_in_trouble_is_said_with_its_remedy(home: Home) -> None:
     home.store.pause(WORKSPACE, PauseSubject.CREATES, 402, probe_after_s=60)
     for _ in range(5):
@@ -141,6 +144,7 @@ def test_where_nothing_can_be_read_it_exits_69_and_programs_get_json(
     assert said.json["problem"]
 
 
+@pytest.mark.slow
 def test_it_needs_nothing_of_recall(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RECALL_API_KEY", "RECALL_API_BASE_URL", "RECALL_WEBHOOK_SECRETS", "AFTERWORD_TIME_SCALE"):
         monkeypatch.delenv(name)
@@ -199,6 +203,7 @@ def in_a_terminal(home: Home, *command: str, columns: int) -> list[str]:
     return shown.decode().replace("\r", "").splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["retry", "replay"])
 def test_what_is_ordered_while_nothing_runs_says_that_nothing_happens(home: Home, command: str) -> None:
     home.store.beat("dispatcher")
@@ -227,6 +232,7 @@ def ordered(home: Home, command: str) -> Said:
     return home.run("retry", recording, "--yes")
 
 
+@pytest.mark.slow
 def test_every_field_of_every_json_is_documented_and_none_that_is_not_there(home: Home) -> None:
     recording = stored(home)
     document = (ROOT / "docs/json.md").read_text("utf-8")

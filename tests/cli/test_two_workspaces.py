@@ -109,6 +109,7 @@ def pair(home: Home) -> Pair:
     return Pair(home, {"default": ours, THEIRS: theirs})
 
 
+@pytest.mark.slow
 def test_each_recording_is_paid_by_its_own_workspaces_key_and_policy(pair: Pair) -> None:
     recordings = {name: pair.hears(name) for name in pair.workspaces}
     pair.works(pair.service)
@@ -116,6 +117,7 @@ def test_each_recording_is_paid_by_its_own_workspaces_key_and_policy(pair: Pair)
     assert pair.bill(recordings[THEIRS]) == [THEIR_PROVIDER]
 
 
+@pytest.mark.slow
 def test_a_retry_says_and_does_what_the_recordings_own_policy_wants(
     pair: Pair, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -126,6 +128,7 @@ def test_a_retry_says_and_does_what_the_recordings_own_policy_wants(
     assert pair.bill(recording) == [THEIR_PROVIDER]
 
 
+@pytest.mark.slow
 def test_a_replay_is_applied_by_the_policy_of_the_workspace_that_it_came_to(pair: Pair) -> None:
     recording = pair.hears(THEIRS)
     pair.service.receive()
@@ -144,6 +147,7 @@ def test_a_replay_is_applied_by_the_policy_of_the_workspace_that_it_came_to(pair
     assert pair.bill(recording) == [THEIR_PROVIDER]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["reconcile", "backfill"])
 def test_taking_up_asks_each_workspace_with_its_key_and_names_its_numbers(
     pair: Pair, capsys: pytest.CaptureFixture[str], by: str
@@ -197,6 +201,7 @@ def test_check_asks_with_each_key_and_names_the_workspace_whose_key_is_refused(p
 # -- a workspace that was taken out of the settings ---------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_removed_workspaces_news_is_neither_lost_nor_paid_under_another_key(pair: Pair) -> None:
     recording, service = pair.hears(THEIRS), pair.service_without
     ours = pair.hears("default")
@@ -213,6 +218,7 @@ def test_a_removed_workspaces_news_is_neither_lost_nor_paid_under_another_key(pa
     assert pair.bill(recording) == [THEIR_PROVIDER]
 
 
+@pytest.mark.slow
 def test_a_removed_workspaces_steps_wait_uncounted_and_go_on_when_it_is_back(pair: Pair) -> None:
     recording = pair.hears(THEIRS)
     pair.service.receive()
@@ -233,6 +239,7 @@ def test_a_removed_workspaces_steps_wait_uncounted_and_go_on_when_it_is_back(pai
     assert pair.bill(recording) == [THEIR_PROVIDER]
 
 
+@pytest.mark.slow
 def test_a_removed_workspaces_recordings_are_told_by_check_and_status_and_not_retried(pair: Pair) -> None:
     recording = pair.failed(THEIRS)
     waiting = pair.hears(THEIRS)

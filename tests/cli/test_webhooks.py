@@ -90,6 +90,7 @@ def test_an_endpoint_that_is_no_more_is_told_with_what_waits_for_it(home: Home, 
     assert (refused.code, "there is none" in refused.err) == (1, True)
 
 
+@pytest.mark.slow
 def test_deliveries_show_each_try_and_one_is_sent_again_by_its_number(home: Home, receiver: Receiver) -> None:
     assert "Nothing was announced" in home.run("webhooks", "deliveries").out
     number = ended(home)["crm"]

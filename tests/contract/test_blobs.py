@@ -46,6 +46,7 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_what_was_put_is_there_whole(blobs: ResultBlobs, source: Path) -> None:
     assert not blobs.exists(KEY)
     blobs.put(KEY, source)
@@ -64,6 +65,7 @@ def test_a_second_put_replaces_and_an_open_reader_keeps_the_first(blobs: ResultB
     assert content(blobs, KEY) == b"second"
 
 
+@pytest.mark.slow
 def test_readers_never_see_half_a_file_while_writers_replace_it(blobs: ResultBlobs) -> None:
     versions = {bytes([65 + n]) * 300_000 for n in range(3)}
     put_bytes(blobs, KEY, min(versions))
@@ -213,6 +215,7 @@ def test_keys_are_those_below_the_folder_and_of_no_other_that_begins_alike(blobs
     assert len([f for n, f in enumerate(folders) if n == 0 or folders[n - 1] != f]) == len(set(folders))
 
 
+@pytest.mark.slow
 def test_a_folder_is_deleted_manifests_first_and_nothing_beside_it(blobs: ResultBlobs) -> None:
     for key in ("w/r/t/manifest.json", "w/r/t/a", "w/r/u/manifest.json", "w/r/u/b", "w/r2/t/a"):
         put_bytes(blobs, key, b"x")

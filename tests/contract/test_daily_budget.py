@@ -170,6 +170,7 @@ def test_workers_at_once_pay_up_to_the_budget_and_the_rest_the_next_day(stage: S
     assert len(stage.bill.asked) == 8, "each recording's length is asked for once"
 
 
+@pytest.mark.slow
 def test_a_lost_answer_keeps_its_place_also_when_its_recording_is_erased(stage: Stage) -> None:
     stage.policy = replace(POLICY, prices=replace(POLICY.prices, daily_budget=MICROS))
     stage.bill.answer = CreateAnswer("unknown", detail="timeout")
@@ -202,6 +203,7 @@ def test_without_a_length_an_hour_is_reserved_and_the_words_correct_it(stage: St
     assert stage.state(name).duration_s == 0.001
 
 
+@pytest.mark.slow
 def test_after_a_day_it_fails_by_its_name_and_a_person_may_go_beyond(stage: Stage) -> None:
     stage.policy = replace(POLICY, prices=replace(POLICY.prices, daily_budget=MICROS - 1))
     stage.hears("a")

@@ -140,6 +140,7 @@ def test_another_users_server_in_the_own_folder_is_refused(
     assert note.read_bytes() == b""
 
 
+@pytest.mark.slow
 @needs_root
 @pytest.mark.parametrize("timeouts", ["web", "worker"])
 def test_every_program_of_ours_refuses_and_says_why(open_way: Path, serve: Serve, timeouts: str) -> None:

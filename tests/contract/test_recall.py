@@ -28,6 +28,7 @@ def test_a_create_says_which_transcript_it_made(stage: Stage) -> None:
     assert stage.billed(recording_id) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["cut_after", LATE, "status_after:500", "status_after:503", "no_id", "html"])
 def test_a_lost_answer_is_unknown_and_the_list_finds_what_was_paid(stage: Stage, word: str) -> None:
     recording_id = stage.recording(creates=[word])
@@ -48,6 +49,7 @@ def test_a_create_that_failed_silently_is_unknown_too_and_costs_nothing(stage: S
     assert (stage.billed(recording_id), stage.posts(recording_id)) == (0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["cut_after", LATE])
 def test_the_same_order_again_finds_the_same_transcript_and_pays_once(stage: Stage, word: str) -> None:
     recording_id = stage.recording(creates=[word])

@@ -68,6 +68,7 @@ def test_no_server_and_no_host_and_no_socket_are_called_that(tmp_path: Path) -> 
     assert "is the server of REDIS_URL running" in refusal(f"unix://{tmp_path}/none.sock")
 
 
+@pytest.mark.slow
 def test_encryption_against_a_plain_port_says_to_leave_it(plain: int) -> None:
     assert "write redis:// there" in refusal(f"rediss://:{RIGHT}@127.0.0.1:{plain}/0")
 
@@ -132,6 +133,7 @@ def encrypted(certificate: Path) -> Iterator[int]:
     yield from serve(answer)
 
 
+@pytest.mark.slow
 def test_a_plain_connection_to_an_encrypted_port_says_how_to_encrypt(encrypted: int) -> None:
     assert "an encrypted one (rediss://)" in refusal(f"redis://127.0.0.1:{encrypted}/0")
 
@@ -152,6 +154,7 @@ def test_another_program_at_that_port_is_called_that() -> None:
         assert "is not Redis" in refusal(f"redis://127.0.0.1:{port}/0")
 
 
+@pytest.mark.slow
 def test_a_silent_server_is_called_silent_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert "does not answer in time" in refusal(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")

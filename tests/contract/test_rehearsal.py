@@ -54,6 +54,7 @@ def test_a_rehearsal_that_breaks_off_leaves_the_store_as_it_was(sql_store: SqlSt
     sql_store.check_write()
 
 
+@pytest.mark.slow
 def test_a_horse_compiles_nothing_that_was_rehearsed(
     sql_store: SqlStore, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -178,6 +178,7 @@ def test_a_failing_source_leaves_what_was_there(place: Place) -> None:
     assert place.found("words") == ["the first words"]
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60,
     deadline=None,
@@ -251,6 +252,7 @@ def test_no_byte_of_what_is_forgotten_is_left_in_the_file(on_sqlite: Place) -> N
     assert len(place.found("trees")) == 20
 
 
+@pytest.mark.slow
 def test_pages_that_were_divided_keep_no_copy_of_what_is_forgotten(on_sqlite: Place) -> None:
     """SQLite leaves old copies in the unused part of a page that it divides, `secure_delete` or not."""
     place, dice = on_sqlite, random.Random(1)

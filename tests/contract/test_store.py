@@ -158,6 +158,7 @@ def test_what_the_caller_will_not_offer_is_left_to_the_dispatcher(store: AnyStor
     assert len(store.due(10, offer_again_s=15)) == 1
 
 
+@pytest.mark.slow
 def test_fifty_commits_on_one_version_write_once(place: Place) -> None:
     store = place.open()
     begin(store)
@@ -207,6 +208,7 @@ def test_a_delivery_is_applied_once(store: AnyStore) -> None:
     assert store.load(WORKSPACE, RECORDING) == again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_known", [True, False])
 def test_an_ignored_event_marks_its_source_and_is_remembered(store: AnyStore, is_known: bool) -> None:
     if is_known:

@@ -47,6 +47,7 @@ def moved(store: AnyStore, recording_id: str, **changes: Any) -> None:
     store.commit(before, Decision(state), event=events.CreateUnknown(1.0, 1), source=HAND)
 
 
+@pytest.mark.slow
 def test_claims_at_once_never_exceed_the_days_budget(place: Place) -> None:
     stores = [place.open() for _ in range(4)]
     names = [f"r{number}" for number in range(12)]

@@ -148,6 +148,7 @@ def test_over_a_restart_of_the_machine_nothing_can_be_told_and_the_silence_begin
     assert store.load(WORKSPACE, RECORDING).predates_downtime, "it was away, too"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signs", [True, False])
 def test_a_clock_that_went_back_over_a_restart_may_hide_any_silence(
     machine: Machine, store: AnyStore, signs: bool
@@ -174,6 +175,7 @@ def test_a_second_machine_that_joins_is_no_step(machine: Machine, store: AnyStor
     assert store.steady_since() == 0.0
 
 
+@pytest.mark.slow
 def test_a_machine_that_stood_still_while_others_signed_takes_nothing_for_a_step(
     machine: Machine, store: AnyStore
 ) -> None:
@@ -199,6 +201,7 @@ def test_a_step_is_found_once_whichever_machine_finds_it(machine: Machine, store
     assert store.steady_since() == found_at
 
 
+@pytest.mark.slow
 def test_clocks_that_drift_apart_slowly_never_step(machine: Machine, store: AnyStore) -> None:
     for _ in range(200):
         store.clock_offset_s += 1.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from app.adapters.sql.store import SqlStore
 from app.core.machine import Decision
 from app.orchestrator.records import Closing, Source
@@ -79,6 +81,7 @@ def test_what_has_lost_its_body_cannot_be_replayed_and_all_else_of_it_is_as_befo
     assert after == before
 
 
+@pytest.mark.slow
 def test_in_sqlite_forgotten_bodies_make_room_for_new_ones(sql_place: Place) -> None:
     store = sql_place.open()
     assert isinstance(store, SqlStore)

@@ -311,6 +311,7 @@ def test_a_worker_that_waits_while_its_redis_is_demoted_goes_on_at_the_new_one(
         client.close()
 
 
+@pytest.mark.slow
 def test_a_worker_that_waits_at_a_demoted_redis_hears_of_it(valkeys: tuple[int, int]) -> None:
     old, new = valkeys
     with Forwarder(tcp(old)) as way:

@@ -114,6 +114,7 @@ def worlds(transitions: list[Transition]) -> list[World]:
     return list({id(after): after for *_, after, _ in transitions}.values())
 
 
+@pytest.mark.slow
 def test_walk_is_not_trivial(transitions: list[Transition], worlds: list[World], cast: Cast) -> None:
     assert len(transitions) > 4_000
     phases = {world.state.phase for world in (walk.START, *worlds)}

@@ -93,6 +93,7 @@ def another(redis: Redis) -> Job:
     return job
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIELDS)
 def test_job_with_a_field_that_ours_have_not_is_not_there_and_the_others_are(
     board: FlaskClient, redis: Redis, queued: str, name: str
@@ -114,6 +115,7 @@ def test_what_ours_never_write_is_not_read(board: FlaskClient, redis: Redis, que
     assert data(board, f"job/{queued}")["metadata"] == "{}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RESULTS)
 def test_result_that_cannot_be_read_is_none(board: FlaskClient, redis: Redis, failed: str, name: str) -> None:
     redis.xadd(f"rq:results:{failed}", RESULTS[name])
@@ -121,6 +123,7 @@ def test_result_that_cannot_be_read_is_none(board: FlaskClient, redis: Redis, fa
     assert data(board, f"job/{failed}")["exc_info"] is None
 
 
+@pytest.mark.slow
 def test_of_a_long_failure_the_end_is_shown(board: FlaskClient, redis: Redis, failed: str) -> None:
     packed = b64encode(zlib.compress(b"A" * 10_000_000 + b"the end"))
     redis.xadd(f"rq:results:{failed}", {"type": 2, "exc_string": packed})
@@ -129,6 +132,7 @@ def test_of_a_long_failure_the_end_is_shown(board: FlaskClient, redis: Redis, fa
     assert len(said) < 100_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", [BAD, b"a b", b"x" * 200])
 def test_id_that_is_none_is_passed_over(board: FlaskClient, redis: Redis, failed: str, id: bytes) -> None:
     redis.lpush(f"rq:queue:{QUEUE}", id)
@@ -138,6 +142,7 @@ def test_id_that_is_none_is_passed_over(board: FlaskClient, redis: Redis, failed
     assert shown(board, "failed") == [failed]
 
 
+@pytest.mark.slow
 def test_one_that_is_gone_does_not_hold_up_those_that_are_put_back_with_it(
     board: FlaskClient, redis: Redis, failed: str
 ) -> None:
@@ -189,6 +194,7 @@ def test_what_a_worker_is_called_is_data_and_no_part_of_a_page(
     assert BAD.decode() in {worker["name"] for worker in answer.get_json()["workers"]}
 
 
+@pytest.mark.slow
 def test_key_of_another_type_in_the_place_of_a_job_is_no_job(
     board: FlaskClient, redis: Redis, queued: str
 ) -> None:

@@ -316,6 +316,7 @@ def test_full_disk_and_closed_terminal_do_not_fail_the_work(capsys: pytest.Captu
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_reader_that_leaves_does_not_end_the_process() -> None:
     source = (
         "import time; from app import log; log.configure('w');"
@@ -365,6 +366,7 @@ def test_masking_a_long_hostile_text_takes_no_time(text: str) -> None:
     assert (datetime.now(UTC) - began).total_seconds() < 1
 
 
+@pytest.mark.slow
 def test_import_brings_nothing_but_structlog() -> None:
     source = (
         "import sys; import structlog; before = set(sys.modules); import app.log;"

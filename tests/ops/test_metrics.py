@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import wiring
@@ -186,6 +187,7 @@ def test_part_that_answers_and_takes_no_writes_is_down_with_its_numbers() -> Non
     assert found["afterword_transcriptions{phase=stored}"] == 12
 
 
+@pytest.mark.slow
 def test_database_that_refuses_writes_is_down_in_the_metrics_of_the_service(tmp_path: Path) -> None:
     settings = load_settings(
         {

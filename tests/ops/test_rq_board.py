@@ -96,6 +96,7 @@ def data(board: FlaskClient, path: str) -> Any:
     return answer.get_json()
 
 
+@pytest.mark.slow
 def test_front_page_shows_queues_and_its_links_stay_below_the_prefix(board: FlaskClient, queued: str) -> None:
     answer = board.get("/ops/rq/")
     page = answer.get_data(as_text=True)
@@ -176,6 +177,7 @@ def test_all_failed_jobs_can_be_put_back_by_a_post_but_not_by_a_link(
     assert jobs(redis).get_job_ids() == [failed]
 
 
+@pytest.mark.slow
 def test_queue_can_be_emptied_and_job_deleted(
     board: FlaskClient, redis: Redis, queued: str, failed: str
 ) -> None:
@@ -185,6 +187,7 @@ def test_queue_can_be_emptied_and_job_deleted(
     assert jobs(redis).count == 0
 
 
+@pytest.mark.slow
 def test_no_get_changes_anything(board: FlaskClient, redis: Redis, queued: str, failed: str) -> None:
     before = {key: redis.dump(key) for key in redis.keys("rq:*")}
     for path in (
@@ -371,6 +374,7 @@ def test_address_of_redis_is_not_on_the_pages(board: FlaskClient, valkey_url: st
     assert "unix:" not in page
 
 
+@pytest.mark.slow
 def test_board_works_again_when_redis_is_back(console: Console, tmp_path: Path) -> None:
     board = console(redis_url=embedded_server.url(tmp_path))
     assert board.get("/ops/rq/").status_code == 503
@@ -410,6 +414,7 @@ def test_no_redirect_repeats_the_host_that_was_sent(board: FlaskClient, path: st
     assert "evil.example" not in str(answer.headers) + answer.get_data(as_text=True)
 
 
+@pytest.mark.slow
 def test_dashboard_is_imported_by_the_first_look_and_not_before() -> None:
     source = (
         "import sys; from flask import Flask; from app.ops import rq_board;"
@@ -427,6 +432,7 @@ def test_dashboard_is_imported_by_the_first_look_and_not_before() -> None:
     subprocess.run([sys.executable, "-c", source], cwd=ROOT, check=True, timeout=30)
 
 
+@pytest.mark.slow
 def test_rq_dashboard_still_has_the_names_that_are_replaced() -> None:
     web = __import__("rq_dashboard.web", fromlist=["web"])
     assert {"Job", "Queue", "Worker", "requeue_job", "config", "push_rq_connection"} <= vars(web).keys()

@@ -210,6 +210,7 @@ def test_of_many_recordings_at_once_three_creates_at_most_are_refused_and_no_rec
     assert world.store.tripped_providers("default") == frozenset()
 
 
+@pytest.mark.slow
 def test_a_refusal_in_both_forms_is_the_providers_and_is_not_tried_again_for_a_day(
     stage: Callable[..., Stage],
 ) -> None:
@@ -235,6 +236,7 @@ def test_a_form_that_is_written_is_sent_and_nothing_is_learned(stage: Callable[.
     assert (recall.refused.total(), world.form(ASSEMBLY)) == (0, KnownForm())
 
 
+@pytest.mark.slow
 def test_a_refused_model_is_followed_by_the_tables_next_under_the_same_attempt(
     stage: Callable[..., Stage],
 ) -> None:

@@ -244,6 +244,7 @@ def retried(world: World) -> None:
     world.hears(events.RetryAsked(world.store().now(), 0))
 
 
+@pytest.mark.slow
 def test_what_could_not_be_read_and_is_empty_now_says_so(world: World) -> None:
     unreadable(world)
     updated(world, EMPTY)
@@ -255,6 +256,7 @@ def test_what_could_not_be_read_and_is_empty_now_says_so(world: World) -> None:
     assert world.recall.downloads == [T1] * 3, "read again from what is stored"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["before_T1", "after_T1"])
 @pytest.mark.parametrize(("content", "verdict"), [(EMPTY, "empty"), (WORDS, "spoken")])
 def test_a_worker_killed_around_the_new_manifest_leaves_a_whole_one_and_another_ends_it(
@@ -296,6 +298,7 @@ def test_unreadable_bytes_that_are_stored_are_not_read_again_and_again(world: Wo
     assert len(world.recall.downloads) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_gone", [True, False])
 def test_bytes_that_are_not_those_of_their_manifest_are_fetched_anew(world: World, is_gone: bool) -> None:
     unreadable(world)
@@ -348,6 +351,7 @@ def with_words(world: World) -> None:
     assert world.rows() == {T1: ("empty", False, False), T2: ("spoken", True, False)}
 
 
+@pytest.mark.slow
 def test_words_that_come_before_the_manifest_of_an_empty_one(world: World) -> None:
     becoming_the_result(world)
     world.does(FetchTranscript(T2))
@@ -356,6 +360,7 @@ def test_words_that_come_before_the_manifest_of_an_empty_one(world: World) -> No
     with_words(world)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_killed", [False, True])
 def test_words_that_come_between_the_manifest_of_an_empty_one_and_its_commit(
     world: World, is_killed: bool
@@ -386,6 +391,7 @@ def test_an_empty_one_committed_between_the_manifest_of_words_and_their_commit(w
     assert world.says()[T2] == ("spoken", None)
 
 
+@pytest.mark.slow
 def test_a_second_empty_one_between_the_manifest_of_the_first_and_its_commit(world: World) -> None:
     becoming_the_result(world)
     world.recall.contents[T2] = EMPTY

@@ -170,6 +170,7 @@ def world(tmp_path: Path) -> Iterator[Judged]:
 # -- the oracle --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_silent_room_is_paid_once_by_one_read_and_one_download(world: Judged) -> None:
     world.recall.contents[TIMELINE] = speech((3, 3.9))
     world.begins(EMPTY)
@@ -224,6 +225,7 @@ def test_what_says_that_a_room_was_silent(
     assert (outcome.event.is_silent, recall.evidence) == (is_silent, downloads)
 
 
+@pytest.mark.slow
 def test_an_empty_transcript_although_people_spoke_falls_back_and_is_never_announced(world: Judged) -> None:
     world.recall.contents[TIMELINE] = speech((0, 600))
     world.begins(EMPTY, words(700))
@@ -270,6 +272,7 @@ def test_an_expired_recording_has_no_evidence(world: Judged) -> None:
 # -- words that fall short -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_thin_transcript_is_held_and_the_better_one_announced(world: Judged) -> None:
     world.quality = THIN
     world.recall.contents[TIMELINE] = speech((0, 40))
@@ -283,6 +286,7 @@ def test_a_thin_transcript_is_held_and_the_better_one_announced(world: Judged) -
     assert world.told == ["transcription.completed"]
 
 
+@pytest.mark.slow
 def test_two_thin_ones_are_two_payments_and_the_one_with_more_words_is_flagged(world: Judged) -> None:
     world.quality = THIN
     world.recall.contents[TIMELINE] = speech((0, 100))
@@ -307,6 +311,7 @@ def test_what_a_verdict_may_read_is_the_policys(world: Judged, evidence: Any) ->
     assert "participants.json" not in str(world.manifest(T1))
 
 
+@pytest.mark.slow
 def test_a_timeline_that_cannot_be_had_costs_no_result(world: Judged) -> None:
     world.quality = Quality(evidence="timeline")
     world.at_recall.trouble[TIMELINE] = "http_503"
@@ -350,6 +355,7 @@ def test_beside_a_result_nothing_is_held_and_a_worse_one_is_not_the_result(world
 # -- stops -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_stop_between_the_candidate_and_the_next_attempt_pays_the_next_once(world: Judged) -> None:
     world.quality = THIN
     world.recall.contents[TIMELINE] = speech((0, 40))
@@ -368,6 +374,7 @@ def test_a_stop_between_the_candidate_and_the_next_attempt_pays_the_next_once(wo
     assert world.told == ["transcription.completed"]
 
 
+@pytest.mark.slow
 def test_a_worker_killed_around_the_manifest_of_a_thin_result_leaves_it_to_the_next(world: Judged) -> None:
     world.quality = THIN
     world.recall.contents[TIMELINE] = speech((0, 100))

@@ -206,6 +206,7 @@ def test_without_a_manifest_nothing_is_made(stored: Versions) -> None:
     assert "transcript.srt" not in stored.names
 
 
+@pytest.mark.slow
 def test_an_unreadable_one_is_read_again(world: Versions) -> None:
     unreadable(world)
     updated(world, WORDS)

@@ -46,6 +46,7 @@ def test_bodies_are_kept_for_two_weeks_and_then_forgotten() -> None:
     assert len(store.deliveries) == 3, "their ids are known for ever"
 
 
+@pytest.mark.slow
 def test_one_sweep_forgets_a_bounded_number_and_the_next_minute_goes_on() -> None:
     store = applied(2_500)
     service = service_of(store)

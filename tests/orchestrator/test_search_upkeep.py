@@ -149,6 +149,7 @@ def test_what_was_said_is_found_once_it_is_stored(world: Searched) -> None:
     assert world.not_indexed() == 0
 
 
+@pytest.mark.slow
 def test_words_that_come_after_an_empty_result_take_its_place(world: Searched) -> None:
     ordered(world, T3)
     world.does_all()

@@ -101,6 +101,7 @@ def test_without_a_list_the_speakers_are_numbered(
     assert not any(b"200-0" in content for name, content in world.files.items() if name != "transcript.json")
 
 
+@pytest.mark.slow
 def test_a_recording_that_cannot_be_read_is_waited_for_ten_minutes(
     world: Labelled, recall: WithParticipants
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_recording_that_cannot_be_read_is_waited_for_ten_minutes(
     assert world.left_out == ["recording_not_read"]
 
 
+@pytest.mark.slow
 def test_what_is_stored_is_rendered_alike_without_recall(world: Labelled, recall: WithParticipants) -> None:
     world.formats = ("transcript.txt",)
     world.does(FetchTranscript(T1))

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from app.core import events as ev
 from app.core.commands import AskRecording
 from app.core.state import Phase
@@ -66,6 +68,7 @@ def _spoken(seed: int) -> list[Entry]:
     return [_entry(w[0]["start_timestamp"]["relative"], w[-1]["end_timestamp"]["relative"]) for w in words]
 
 
+@pytest.mark.slow
 def test_no_silent_room_is_paid_for_twice_and_no_failure_is_missed(tmp_path: Path) -> None:
     paid: Counter[tuple[str, int]] = Counter()
     for seed in range(1_000):

@@ -85,6 +85,7 @@ def test_recording_nobody_knows_keeps_its_name_when_recall_stops_answering_in_th
     assert (state.phase, state.reason) == (Phase.FAILED, reasons.RECORDING_UNKNOWN), world.told("misnamed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["storage", "download", "retrieve", "list", "recording"])
 def test_a_stop_of_days_is_not_taken_for_days_without_an_answer(tmp_path: Path, trouble: str) -> None:
     """Nothing was tried meanwhile, so that the first trouble after it ends nothing."""

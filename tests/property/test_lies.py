@@ -136,6 +136,7 @@ def test_create_without_word_of_a_recording_that_is_never_known_ends_by_a_name(t
     the_end(world, recording, paid=0, phase=Phase.FAILED)
 
 
+@pytest.mark.slow
 @about("forgets")
 def test_twenty_five_looks_due_together_that_find_nothing_all_come_through(tmp_path: Path) -> None:
     world = a_world(tmp_path)

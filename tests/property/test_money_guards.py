@@ -91,6 +91,7 @@ def test_request_of_a_worker_nobody_watched_for_a_minute_is_not_sent(tmp_path: P
     assert not world.recall.transcripts, world.told("an old stamp was sent")
 
 
+@pytest.mark.slow
 def test_request_of_a_worker_whose_lease_went_to_another_is_not_sent(tmp_path: Path) -> None:
     world, _ = announced(tmp_path, lease_renew_s=0.02)  # the one thread that keeps real time
     world.deliver(world.recall.messages[0])
@@ -185,6 +186,7 @@ def test_a_slot_brought_along_is_used_for_one_page_and_not_for_the_next(tmp_path
     assert most <= 1 + 5.0 / MINUTE_S * LISTS_PER_MINUTE, asked
 
 
+@pytest.mark.slow
 def test_a_slot_that_was_waited_for_is_used_and_not_taken_anew(tmp_path: Path) -> None:
     world, asked = with_old_news(tmp_path, recordings=40, pages=1)
     assert len(asked) == 40, world.told("not all were listed")
@@ -192,6 +194,7 @@ def test_a_slot_that_was_waited_for_is_used_and_not_taken_anew(tmp_path: Path) -
     assert asked[-1] - asked[0] < 1.2 * in_turn_s, "slots were taken and not used"
 
 
+@pytest.mark.slow
 def test_slots_that_nobody_came_to_use_for_minutes_are_no_burst(tmp_path: Path) -> None:
     world, asked = with_old_news(tmp_path, recordings=80, pages=1, away_s=3 * MINUTE_S)
     assert len(asked) == 80, world.told("not all were listed")

@@ -9,6 +9,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -76,6 +77,7 @@ def test_no_bytes_make_the_decoder_raise_anything_but_unreadable(body: bytes) ->
     check_decoded(body)
 
 
+@pytest.mark.slow
 @given(deliveries)
 @example({"event": "recording.done", "data": {"recording": {"id": R, "metadata": {"\ud800": "\0"}}}})
 @example({"event": "bot.x", "data": {"data": {"updated_at": "0001-01-01T00:00:00+23:59"}}})
@@ -84,6 +86,7 @@ def test_no_shape_makes_the_decoder_raise_anything_but_unreadable(payload: Any) 
     check_decoded(json.dumps(payload).encode())
 
 
+@pytest.mark.slow
 @given(json_values | deliveries, st.integers(100, 599))
 def test_no_answer_makes_a_reader_raise_anything_but_unreadable(value: Any, status: int) -> None:
     body = json.dumps(value).encode()

@@ -58,6 +58,7 @@ _BUSY_S = 10.0  # of a machine with other work; what drips goes on for twenty
 HEAD_200 = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("behaviour", "detail"),
     [
@@ -93,6 +94,7 @@ def test_a_post_whose_answer_is_not_whole_is_unknown_and_sent_once(
     assert took_s < QUICK.create_overall_s + _BUSY_S
 
 
+@pytest.mark.slow
 def test_a_post_reset_while_it_is_written_is_unknown() -> None:
     big = replace(ORDER, options={"key_terms": ["x" * 100] * 200_000})
 
@@ -156,6 +158,7 @@ def test_a_stamp_too_old_once_connected_sends_nothing() -> None:
     assert (server.connections, server.requests) == (1, [])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="stands on what Linux does with a full queue")
 def test_a_slow_connect_makes_the_stamp_stale_and_nothing_arrives() -> None:
     arrived: list[bytes] = []
@@ -220,6 +223,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]
     return context, cert
 
 
+@pytest.mark.slow
 def test_over_tls_too_everything_holds(
     tls: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

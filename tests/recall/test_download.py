@@ -94,6 +94,7 @@ def test_a_packed_body_is_unpacked(target: Path) -> None:
 EXPIRED = b"<?xml?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("behaviour", "cause"),
     [
@@ -130,6 +131,7 @@ def test_every_failure_has_a_word_and_leaves_no_file(behaviour: Behaviour, cause
     assert time.monotonic() - began < QUICK.download_overall_s + _BUSY_S
 
 
+@pytest.mark.slow
 def test_a_403_whose_body_drips_is_one_at_the_limit_of_time(target: Path) -> None:
     """On a busy machine the limit may be over before the first line is here: then that is what is told."""
     causes = []
@@ -143,6 +145,7 @@ def test_a_403_whose_body_drips_is_one_at_the_limit_of_time(target: Path) -> Non
     assert set(causes[:-1]) <= {"timeout"}
 
 
+@pytest.mark.slow
 def test_a_bomb_does_not_fill_the_memory_before_it_is_noticed(target: Path) -> None:
     seen: list[int] = []
     bomb = answer(200, gzip.compress(b"\0" * 100_000_000), "Content-Encoding: gzip")
@@ -158,6 +161,7 @@ def test_a_closed_port_is_refused(target: Path) -> None:
         fetch(f"http://127.0.0.1:{port}", target)
 
 
+@pytest.mark.slow
 def test_no_message_traceback_or_log_shows_the_address(
     target: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

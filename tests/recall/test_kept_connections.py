@@ -74,6 +74,7 @@ def test_an_answer_that_breaks_off_on_a_kept_connection_is_not_asked_for_again()
     assert server.connections == 1
 
 
+@pytest.mark.slow
 def test_silence_on_a_kept_connection_is_not_asked_again() -> None:
     def answer_and_wait(conn: socket.socket) -> None:
         conn.sendall(PAGE)

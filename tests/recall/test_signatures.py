@@ -347,6 +347,7 @@ def we_accept(key: bytes, body: bytes, given_headers: dict[str, str]) -> bool:
     return True
 
 
+@pytest.mark.slow
 @given(
     key=KEYS,
     body=st.text(max_size=200),
@@ -372,6 +373,7 @@ def test_we_accept_what_svix_accepts_and_beyond_that_only_hidden_valid_entries(
     assert ours == (theirs or alone)
 
 
+@pytest.mark.slow
 @given(
     given_headers=st.dictionaries(
         st.sampled_from(

@@ -64,6 +64,7 @@ def test_what_is_embedded_lies_in_the_home_whatever_its_name(load: Load, tmp_pat
     assert places == {name, "a root with blanks"}, "nothing lies elsewhere"
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=30))
 @settings(max_examples=300, deadline=None)
 def test_a_files_address_is_read_back_as_that_file(name: str) -> None:

@@ -25,11 +25,13 @@ print(code, sorted(name for name in looked_at if name in sys.modules), file=sys.
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["no-such-command"]])
 def test_a_call_that_reads_no_settings_loads_no_models(arguments: list[str]) -> None:
     assert loaded_by(arguments, {}) == []
 
 
+@pytest.mark.slow
 def test_a_command_that_reads_a_database_of_this_version_does_not_load_what_changes_it(
     tmp_path: Path,
 ) -> None:

@@ -43,6 +43,7 @@ def why_not(scheme: str, name: str) -> str:
     return ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", _NAMES)
 def test_every_name_that_counts_is_one_that_the_store_knows(scheme: str) -> None:
     """And is in the document. With nonsense for a value it may only be called wrong, not unknown."""

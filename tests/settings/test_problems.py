@@ -468,6 +468,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 @given(values=st.dictionaries(NAMES, st.builds(str.format, FORMS, SECRETS)), is_broken=st.booleans())
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_secret_appears_in_problems_or_in_the_settings_shown(
@@ -483,6 +484,7 @@ def test_no_secret_appears_in_problems_or_in_the_settings_shown(
     assert MARK not in shown
 
 
+@pytest.mark.slow
 @given(name=NAMES, content=st.one_of(SECRETS.map(str.encode), SECRETS.map(lambda s: s.encode() + b"\xff")))
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_secret_of_a_file_appears_either(tmp_path: Path, name: str, content: bytes) -> None:
@@ -495,6 +497,7 @@ def test_no_secret_of_a_file_appears_either(tmp_path: Path, name: str, content: 
     assert MARK not in shown
 
 
+@pytest.mark.slow
 @given(line=SECRETS, end=st.sampled_from(["", "'", '"', "\\", "\n=x"]))
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_secret_of_a_broken_env_file_appears_in_problems(

@@ -117,6 +117,7 @@ def test_the_eleventh_transcript_is_refused_until_one_is_deleted(recall: Recall)
     assert recall.create(rid).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mode", "limit"), [("successful10", 101), ("successful10_attempts100", 100)])
 def test_the_newer_limits_count_successes_and_attempts(recall: Recall, mode: str, limit: int) -> None:
     recall.sim("settings", {"limit_mode": mode})
@@ -245,6 +246,7 @@ def test_whether_a_replay_meets_the_rate_is_a_setting(
     assert recall.sim("bill")["creates_accepted"] == 1
 
 
+@pytest.mark.slow
 def test_the_same_key_while_the_first_is_running_is_a_409(recall: Recall) -> None:
     rid = recall.recording(creates=["slow:40"])
     key = {"Idempotency-Key": "k"}
@@ -272,6 +274,7 @@ def test_a_cut_connection_hides_whether_it_was_billed(recall: Recall, fault: str
     assert recall.sim("bill")["creates_accepted"] == 1
 
 
+@pytest.mark.slow
 def test_a_late_answer_was_accepted_at_once(recall: Recall) -> None:
     rid = recall.recording(creates=["timeout_after:1000"])
     with pytest.raises(requests.Timeout):

@@ -122,6 +122,7 @@ def test_a_gzip_download_says_so(recall: Recall) -> None:
     assert answer.json() == make_tiny(1).turns
 
 
+@pytest.mark.slow
 def test_a_slow_download_drips(recall: Recall) -> None:
     url = url_of(recall, download=["slow:30"])
     begun = time.monotonic()
@@ -148,6 +149,7 @@ def test_all_downloads_can_be_blocked(recall: Recall, mode: str, status: int) ->
     assert get(url).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_huge_transcript_is_valid_and_goes_forward_in_time(recall: Recall) -> None:
     answer = get(url_of(recall, transcripts=["huge:2"]))
     assert 2_000_000 <= int(answer.headers["Content-Length"]) == len(answer.content) < 2_100_000

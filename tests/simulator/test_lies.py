@@ -237,6 +237,7 @@ def test_a_download_answers_any_status(recall: Recall) -> None:
     assert (first.status_code, second.text[:6], third.json()[0]["words"][0]["text"]) == (418, "<html>", "Hi")
 
 
+@pytest.mark.slow
 def test_a_slow_answer_is_the_true_one_and_late(recall: Recall) -> None:
     rid = recall.recording()
     lie(recall, "slow:30", recording_id=rid, routes="recording")

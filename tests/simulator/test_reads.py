@@ -110,6 +110,7 @@ def test_provider_comes_in_both_documented_forms(recall: Recall) -> None:
     assert len(provider) == 6
 
 
+@pytest.mark.slow
 def test_alternate_shows_both_forms_but_one_transcript_always_alike(recall: Recall) -> None:
     tids = [recall.created(recall.recording()) for _ in range(12)]
     sizes = [len(recall.transcript(tid)["provider"]) for tid in tids]

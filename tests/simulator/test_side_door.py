@@ -23,6 +23,7 @@ PACKAGE = Path(__file__).parents[2] / "app" / "simulator"
 ALLOWED = {"flask", "werkzeug", "requests", "svix", "app.simulator"} | set(sys.stdlib_module_names)
 
 
+@pytest.mark.slow
 def test_the_simulator_shares_no_code_with_the_product() -> None:
     for file in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
@@ -120,6 +121,7 @@ def test_a_recording_can_be_finished_later(recall: Recall) -> None:
     assert recall.create(rid).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_hundred_calls_at_once_are_all_answered(recall: Recall) -> None:
     rids = [recall.recording() for _ in range(10)]
     recall.sim("settings", {"call_delay_ms": 200})
@@ -147,6 +149,7 @@ def test_the_library_of_meetings_is_the_default() -> None:
 # -- the command line ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_one_sentence_and_exit_75() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -168,6 +171,7 @@ def test_nothing_listens_after_a_second_port_was_taken() -> None:
     simulator.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_it_introduces_itself_and_ends_on_a_signal(sent: signal.Signals, code: int) -> None:
     command = [sys.executable, "-m", "app.simulator", "--port", "0", "--download-port", "0"]

@@ -85,6 +85,7 @@ def test_without_a_secret_nothing_is_signed(hooked: Recall, receiver: Receiver) 
 # -- retries -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_refused_delivery_comes_again_with_its_id_and_a_fresh_signature(
     hooked: Recall, receiver: Receiver
 ) -> None:
@@ -117,6 +118,7 @@ def test_the_receiver_can_stop_the_retries(hooked: Recall, receiver: Receiver) -
     until(lambda: hooked.deliveries("recording.done")[0]["state"] == "aborted")
 
 
+@pytest.mark.slow
 def test_a_429_is_not_repeated_within_a_minute(hooked: Recall, receiver: Receiver) -> None:
     receiver.answer = lambda nth: (429 if nth == 1 else 200, {})
     hooked.recording()
@@ -159,6 +161,7 @@ def test_paused_deliveries_are_held_and_then_sent(hooked: Recall, receiver: Rece
 # -- scripted order, number and shape ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("word", "requests", "ids"), [("duplicate:5", 5, 1), ("storm:50", 50, 26)])
 def test_recording_done_can_come_many_times(
     hooked: Recall, receiver: Receiver, word: str, requests: int, ids: int
@@ -169,6 +172,7 @@ def test_recording_done_can_come_many_times(
     assert set(receiver.events()) == {"recording.done"}
 
 
+@pytest.mark.slow
 def test_a_storm_arrives_at_one_moment(hooked: Recall, receiver: Receiver) -> None:
     inside: list[int] = [0]
     peak: list[int] = [0]
@@ -201,6 +205,7 @@ def test_a_webhook_can_be_late(hooked: Recall, receiver: Receiver, script: dict[
     until(lambda: len(receiver.got) == 2)
 
 
+@pytest.mark.slow
 def test_recording_done_can_wait_for_a_transcript(hooked: Recall, receiver: Receiver) -> None:
     waits_s = iter([0.2, 0.0])  # the first is answered late, and the second must wait for that
     receiver.before = lambda: time.sleep(next(waits_s))
@@ -210,6 +215,7 @@ def test_recording_done_can_wait_for_a_transcript(hooked: Recall, receiver: Rece
     assert receiver.events() == ["transcript.done", "recording.done"]
 
 
+@pytest.mark.slow
 def test_captions_can_overtake_recording_done(hooked: Recall, receiver: Receiver) -> None:
     waits_s = iter([0.2, 0.0])  # the first is answered late, and the second must wait for that
     receiver.before = lambda: time.sleep(next(waits_s))
@@ -249,6 +255,7 @@ def test_a_transcript_that_never_ends_can_be_ended_by_hand(hooked: Recall, recei
     hooked.sim(f"transcripts/{tid}/fail", {}, expect=409)
 
 
+@pytest.mark.slow
 def test_the_webhook_can_come_before_the_api_agrees(hooked: Recall, receiver: Receiver) -> None:
     rid = hooked.recording(done_webhook=["before_processing_ends"], transcribe_s=1)
     until(lambda: receiver.got)

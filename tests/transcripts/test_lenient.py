@@ -47,6 +47,7 @@ def wanted(value: Any) -> Any:
     return {wanted(k): wanted(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
+@pytest.mark.slow
 @unhurried
 @given(VALUES, st.sampled_from([1, 2, 3, 7, 64, 65536]), st.booleans(), st.sampled_from([None, 1]))
 @example(["\\\ud800", "\\\\ud83d\udc00", "\ud83d\ude00"], 1, True, None)
@@ -61,6 +62,7 @@ def test_whatever_pythons_writer_writes_is_json_for_every_reader(
     assert list(ijson.basic_parse(cast("BinaryIO", LenientJson(io.BytesIO(written)))))
 
 
+@pytest.mark.slow
 @unhurried
 @given(
     VALUES, st.sampled_from([1, 3, 65536]), st.sampled_from(["utf-16", "utf-16-le", "utf-16-be", "utf-32"])

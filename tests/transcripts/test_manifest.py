@@ -133,6 +133,7 @@ def test_an_adopted_transcript_says_so_and_any_other_says_nothing() -> None:
     assert "adopted" not in json.loads(build_manifest(MANIFEST))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     text=st.text(),

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -109,6 +110,7 @@ def whole(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+@pytest.mark.slow
 @unhurried
 @given(TRANSCRIPT)
 def test_every_visible_word_survives_in_order(transcript: list[Json]) -> None:
@@ -120,6 +122,7 @@ def test_every_visible_word_survives_in_order(transcript: list[Json]) -> None:
     assert visible("".join(paragraph[1] for paragraph in paragraphs if paragraph)) == words_of(transcript)
 
 
+@pytest.mark.slow
 @unhurried
 @given(TRANSCRIPT)
 def test_who_is_told_apart_by_id_is_told_apart_in_every_file(transcript: list[Json]) -> None:
@@ -136,6 +139,7 @@ def test_who_is_told_apart_by_id_is_told_apart_in_every_file(transcript: list[Js
     assert all(len(s["speaker_id"] or "") <= 64 for s in sentences)
 
 
+@pytest.mark.slow
 @unhurried
 @given(TRANSCRIPT)
 def test_no_word_and_no_name_can_forge_a_line(transcript: list[Json]) -> None:
@@ -148,6 +152,7 @@ def test_no_word_and_no_name_can_forge_a_line(transcript: list[Json]) -> None:
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", content)
 
 
+@pytest.mark.slow
 @unhurried
 @given(TRANSCRIPT)
 def test_the_files_and_the_summary_agree_and_are_the_same_again(transcript: list[Json]) -> None:
@@ -175,6 +180,7 @@ def readable(content: bytes) -> Summary | None:
     return summary
 
 
+@pytest.mark.slow
 @unhurried
 @given(TRANSCRIPT, st.data())
 def test_a_transcript_cut_anywhere_is_refused(transcript: list[Json], data: st.DataObject) -> None:
@@ -182,6 +188,7 @@ def test_a_transcript_cut_anywhere_is_refused(transcript: list[Json], data: st.D
     assert readable(content[: data.draw(st.integers(0, len(content) - 1))]) is None
 
 
+@pytest.mark.slow
 @unhurried
 @given(TRANSCRIPT, st.data())
 def test_a_flipped_byte_is_refused_or_rendered_but_never_raises(
@@ -192,12 +199,14 @@ def test_a_flipped_byte_is_refused_or_rendered_but_never_raises(
     readable(bytes(content))
 
 
+@pytest.mark.slow
 @unhurried
 @given(st.one_of(ANYTHING.map(encoded), st.lists(ANYTHING, max_size=3).map(encoded), st.binary(max_size=40)))
 def test_any_json_and_any_bytes_are_refused_or_rendered_but_never_raise(content: bytes) -> None:
     readable(content)
 
 
+@pytest.mark.slow
 @unhurried
 @given(
     st.dictionaries(

@@ -12,6 +12,7 @@ from app.transcripts.quality import Heard, Speech, is_silent, judge
 from tests.transcripts.damaged import DAMAGE, ORDER, cases
 
 
+@pytest.mark.slow
 def test_damage_is_found_and_what_is_whole_is_left_alone() -> None:
     """The table of the note: damaged ones by the verdict on them, with the timeline."""
     table: Counter[tuple[str, Verdict]] = Counter()
@@ -28,6 +29,7 @@ def test_damage_is_found_and_what_is_whole_is_left_alone() -> None:
     assert alarms / whole <= 0.01, table
 
 
+@pytest.mark.slow
 def test_without_a_timeline_only_what_the_transcript_says_of_itself_is_found() -> None:
     found = {case.found(with_timeline=False) for case in cases() if "shuffled" not in case.name}
     assert found == {Verdict.SPOKEN, Verdict.WRONG_LANGUAGE}

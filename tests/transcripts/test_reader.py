@@ -231,6 +231,7 @@ def test_unknown_fields_may_nest_as_deeply_as_anybody_means_it() -> None:
     assert len(read([{"words": [], "new": deep}])) == 1
 
 
+@pytest.mark.slow
 def test_every_truncation_is_noticed() -> None:
     whole = json.dumps([spoke("Grüße an alle", who="Zoë"), turn([])], ensure_ascii=False).encode()
     for length in range(len(whole)):

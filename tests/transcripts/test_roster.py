@@ -84,6 +84,7 @@ def test_only_labels_with_an_id_need_the_list_of_participants() -> None:
     assert needs == [True, False, False, False]
 
 
+@pytest.mark.slow
 def test_labels_are_looked_for_in_bounded_memory() -> None:
     assert len(roster_of(named(*(f"{n}-0" for n in range(MOST_NAMES)))).labels) == MOST_NAMES
     more = [f"{n}-0" for n in range(MOST_NAMES + 1)]
@@ -138,6 +139,7 @@ VOICES = st.lists(st.tuples(st.integers(0, 2**32), st.integers(0, 3)), min_size=
 NAMES = st.dictionaries(st.integers(0, 2**32).map(str), st.text("aB\u00e9\u738b \n", max_size=9), max_size=3)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(VOICES, NAMES, st.sampled_from(["0123", "ABCD", ["S1", "S2", "S3", "S4"]]))
 def test_no_file_shows_a_hybrid_label(
@@ -152,6 +154,7 @@ def test_no_file_shows_a_hybrid_label(
     assert len({each["speaker"] for each in sentences}) == len(set(labels))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(
     st.lists(st.text(min_size=1, max_size=12), min_size=1),

@@ -144,11 +144,13 @@ def test_a_silent_recording_is_an_empty_list() -> None:
     assert rendered()["sentences.json"] == "[]\n"
 
 
+@pytest.mark.slow
 def test_a_hostile_row_of_dots_costs_no_time() -> None:
     hostile = "." * 200_000 + "x"
     assert texts(turn([said(hostile), said("a.a." * 50_000 + "!a"), said("end")])) != []
 
 
+@pytest.mark.slow
 def test_where_names_would_outweigh_the_words_a_sentence_has_sixty_of_them() -> None:
     name = "Ana Maria " * 20
     found = [len(text.split()) for text in texts(spoke("no! " * 20_000, who=name))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from itertools import combinations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +60,7 @@ _TURN = st.fixed_dictionaries(
 _HOSTILE = st.lists(_TURN, max_size=6)
 
 
+@pytest.mark.slow
 @unhurried
 @given(st.one_of(TRANSCRIPT, _HOSTILE))
 def test_three_readers_find_the_same_words_in_the_same_order(transcript: list[Json]) -> None:
@@ -71,6 +73,7 @@ def test_three_readers_find_the_same_words_in_the_same_order(transcript: list[Js
                 assert words_read(read(content)) == expected, (kind, name, content)
 
 
+@pytest.mark.slow
 @unhurried
 @given(st.one_of(TRANSCRIPT, _HOSTILE))
 def test_no_cue_of_one_speaker_overlaps_another_of_theirs_and_each_is_shown(transcript: list[Json]) -> None:
@@ -85,6 +88,7 @@ def test_no_cue_of_one_speaker_overlaps_another_of_theirs_and_each_is_shown(tran
         assert voice != other_voice or one[1] <= other[0] or other[1] <= one[0]
 
 
+@pytest.mark.slow
 @unhurried
 @given(
     st.lists(

@@ -150,6 +150,7 @@ def test_malformed_http_is_refused_at_once_and_not_stored(
     assert_refused(receiver, request_, status)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("request_", TOO_LARGE.values(), ids=TOO_LARGE)
 def test_more_than_a_megabyte_is_413_however_it_is_sent(receiver: Receiver, request_: bytes) -> None:
     assert_refused(receiver, request_, 413)
@@ -275,6 +276,7 @@ def test_honest_sender_keeps_its_connection_and_a_refused_one_with_an_unread_bod
     assert answers.count(b"Connection: close") == 1
 
 
+@pytest.mark.slow
 def test_refused_sender_may_finish_its_body_and_read_the_answer_instead_of_being_reset(
     receiver: Receiver,
 ) -> None:
@@ -308,6 +310,7 @@ def test_answers_carry_nothing_of_what_was_sent_and_nothing_a_browser_would_gues
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.slow
 def test_rejections_are_counted_by_kind_and_stale_apart_from_forged(receiver: Receiver) -> None:
     time.sleep(1.1)  # counts are written once a second
     before = receiver.inbox.rejected()

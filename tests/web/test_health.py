@@ -101,6 +101,7 @@ def silent_server() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_valkey_that_stands_still_is_unknown_within_a_second_and_holds_one_thread(tmp_path: Path) -> None:
     with hung_valkey(tmp_path / "valkey") as url:
         settings = settings_of(tmp_path / "home", REDIS_URL=url)
@@ -118,6 +119,7 @@ def test_valkey_that_stands_still_is_unknown_within_a_second_and_holds_one_threa
         assert any("Redis does not answer" in sentence for sentence in reports[-1].by_part().values())
 
 
+@pytest.mark.slow
 def test_database_that_does_not_answer_is_unknown_within_a_second_and_the_service_unavailable(
     tmp_path: Path, redis_url: str
 ) -> None:
@@ -152,6 +154,7 @@ class HungMount:
         assert self.is_back.wait(30)
 
 
+@pytest.mark.slow
 def test_storage_on_a_dead_mount_is_unknown_asked_once_and_well_once_it_is_back(
     settings: Settings, store: SqlStore
 ) -> None:
@@ -174,6 +177,7 @@ def test_storage_on_a_dead_mount_is_unknown_asked_once_and_well_once_it_is_back(
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_all_parts_that_hang_at_once_are_asked_at_once(tmp_path: Path) -> None:
     with hung_valkey(tmp_path / "valkey") as url, silent_server() as port:
         settings = settings_of(
@@ -426,6 +430,7 @@ def test_our_own_fault_in_a_question_is_down_and_asked_again(error: Exception) -
     assert question.state() == ("ok", 2)
 
 
+@pytest.mark.slow
 def test_failure_after_the_time_is_over_is_no_answer() -> None:
     question = Question()
     question.error = OSError("timed out, at last")

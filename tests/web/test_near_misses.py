@@ -64,6 +64,7 @@ def grown(
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("request_", "status", "kind"), NEAR_MISSES.values(), ids=NEAR_MISSES)
 def test_signed_near_miss_is_refused_counted_and_told(
     receiver: Receiver, request_: Callable[[], bytes], status: int, kind: str
@@ -115,6 +116,7 @@ def test_stranger_who_is_refused_before_the_application_is_counted_and_not_taken
     assert {kind: n for kind, n in found.items() if n} == {"headers_too_large": 1, "malformed_http": 1}
 
 
+@pytest.mark.slow
 def test_thousand_near_misses_write_a_line_a_minute_and_no_row_each(receiver: Receiver) -> None:
     """Two processes serve: two lines at most, and a write a second and process."""
     before, told = receiver.inbox.rejected(), receiver.log.count('"kind": "wrong_path"')
@@ -144,6 +146,7 @@ def test_bad_signature_names_the_secrets_that_were_tried_and_both_kinds_to_put_i
     assert "2025" not in remedy
 
 
+@pytest.mark.slow
 def test_without_any_secret_no_webhook_is_expected_and_none_refused_in_vain() -> None:
     inbox = ListInbox()
     app = app_of(inbox, secrets={"default": ()})

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from itertools import product
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -108,6 +109,7 @@ def _names(value: object) -> Iterator[str]:
             yield from _names(inner)
 
 
+@pytest.mark.slow
 @settings(max_examples=_EXAMPLES, deadline=None)
 @given(intent=INTENTS, recording_s=st.sampled_from((None, 600.0, 3 * 3600.0, 11 * 3600.0)))
 def test_what_a_body_says_is_the_intent_less_what_was_left_out(
@@ -177,6 +179,7 @@ def _kept(wanted: tuple[object, ...], out: Mapping[str, str], intent: str, name:
     return [each for each in unique if name(each) not in lost.split(", ")] if lost else []
 
 
+@pytest.mark.slow
 @settings(max_examples=_EXAMPLES, deadline=None)
 @given(intent=INTENTS)
 def test_strict_is_best_effort_or_nothing(intent: Intent) -> None:
