@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -25,6 +28,24 @@ def is_alive(process: psutil.Process) -> bool:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def exit_code_of_a_fork(job: Callable[[], object], *, within_s: int = 20) -> int:
+    """
+    Of a child that does the job: 0, or 1 when it raised. One that waits for a lock, which another thread of
+    this process held when it was forked, is ended by SIGALRM: -14.
+    """
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(within_s)
+            job()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def settings_without_recall(home: Path) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,6 +16,7 @@ from app.adapters.sql.store import SqlStore, open_store
 from app.adapters.sql.write_lock import WriteLock
 from app.errors import StoreUnavailable
 from app.orchestrator.records import NewDelivery
+from tests.process_checks import exit_code_of_a_fork
 
 
 def row(webhook_id: Any) -> NewDelivery:
@@ -53,11 +53,12 @@ def test_every_commit_of_it_reaches_the_disk_before_it_returns(store: SqlStore) 
 def test_child_of_a_fork_opens_its_own_and_both_work(store: SqlStore, path: Path) -> None:
     store.add_deliveries([row("before")])
     inherited = store._dedicated._own()
-    child = os.fork()
-    if child == 0:
+
+    def child() -> None:
         store.add_deliveries([row("child")])
-        os._exit(0 if store._dedicated._own() is not inherited else 1)
-    assert os.waitpid(child, 0)[1] == 0
+        assert store._dedicated._own() is not inherited
+
+    assert exit_code_of_a_fork(child) == 0
     store.add_deliveries([row("after")])
 
     assert ids(path) == ["after", "before", "child"]

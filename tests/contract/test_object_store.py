@@ -29,6 +29,7 @@ from tests.doubles.s3_server import (
     s3_server,
     share,
 )
+from tests.process_checks import exit_code_of_a_fork
 
 
 @pytest.fixture(scope="module")
@@ -235,15 +236,12 @@ def test_the_probe_writes_now_and_then_and_reads_in_between(proxy: FaultyProxy) 
 
 def test_a_child_forked_after_the_first_use_is_told_so_instead_of_hanging(blobs: ObjectBlobs) -> None:
     blobs.exists(KEY)
-    pid = os.fork()
-    if pid == 0:
-        try:
+
+    def child() -> None:
+        with pytest.raises(RuntimeError):
             blobs.exists(KEY)
-        except RuntimeError:
-            os._exit(7)
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+
+    assert exit_code_of_a_fork(child) == 0
 
 
 _AZURE = {"AZURE_STORAGE_ACCOUNT_NAME": "name"}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -157,24 +156,36 @@ def test_many_wake_ups_leave_one_waiting(queue: Queue, redis: Redis) -> None:
     assert (job.func_name, job.args, job.retries_left) == (RECEIVE_JOB, [], 3)
 
 
-def _wake(url: str, times: int) -> None:
-    mine = RqQueue(url, WORKERS, Timing(), QUEUE_ID)
-    for _ in range(times):
-        mine.wake_inbox()
+# Started anew, since the tests' own process has threads, whose locks a fork would leave held.
+_FOUR_WAKE = """
+import os, sys
+from app.adapters.redis.job_queue import RqQueue
+from app.orchestrator.timing import Timing
+
+print("ready", flush=True)
+for _ in range(4):
+    if os.fork() == 0:
+        queue = RqQueue(sys.argv[1], 2, Timing(), sys.argv[2])
+        for _ in range(50):
+            queue.wake_inbox()
+        os._exit(0)
+assert [os.wait()[1] for _ in range(4)] == [0] * 4
+"""
 
 
 def test_wake_ups_of_many_processes_at_once_leave_one_waiting(
     queue: Queue, redis: Redis, server: Server
 ) -> None:
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=_wake, args=(server.url, 50)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    most = 0
-    while any(process.is_alive() for process in processes):
-        most = max(most, int(redis.llen(f"rq:queue:{NAMES[INBOX]}")))
-        redis.ltrim(f"rq:queue:{NAMES[INBOX]}", 1, 0)  # a worker takes what waits: the race begins anew
-    assert [process.exitcode for process in processes] == [0, 0, 0, 0]
+    command = [sys.executable, "-c", _FOUR_WAKE, server.url, QUEUE_ID]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as four:
+        assert four.stdout is not None
+        assert four.stdout.readline() == b"ready\n"
+        most = 0
+        while four.poll() is None:
+            most = max(most, int(redis.llen(f"rq:queue:{NAMES[INBOX]}")))
+            redis.ltrim(f"rq:queue:{NAMES[INBOX]}", 1, 0)  # a worker takes what waits: the race begins anew
+    assert four.returncode == 0
     assert most == 1
 
 

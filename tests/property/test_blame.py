@@ -314,12 +314,11 @@ def test_a_days_pause_of_the_account_is_not_held_against_a_provider_that_is_foun
     assert all(state_of(world, recording).reason is None for recording in recordings), world.told("ended")
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(240)  # two days, played: 15 s of processor time
 def test_a_day_without_money_does_not_shorten_the_day_in_which_a_recording_may_become_ready(
     tmp_path: Path,
 ) -> None:
-    world = world_with(tmp_path, 1)
+    seldom = replace(DURATIONS, account_probe_every_s=60.0)  # a day with one each 15 s plays for long
+    world = World(tmp_path, Policy(BUILT_IN_PROVIDERS[:1], 1, durations=seldom))
     recording = world.add_recording(1, status="processing")
     announced(world, recording)
     world.recall.account = 402

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ from app.recall.http_exchange import HttpTimeouts
 from app.recall.resources import MAX_ANSWER_BYTES
 from app.recall.types import CreateAnswer
 from tests.doubles.still_clock import StillClock
+from tests.process_checks import exit_code_of_a_fork
 from tests.recall.raw_server import Behaviour, answer, drip, hang_up, raw_server, send, silence
 from tests.recall.stage import (
     CREATED,
@@ -367,10 +367,6 @@ def test_a_forked_child_does_not_use_its_parents_connection() -> None:
     with raw_server(answer(200, EMPTY_PAGE, keep=True)) as server:
         recall = client(server.url)
         recall.probe()
-        child = os.fork()
-        if child == 0:
-            recall.probe()
-            os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
+        assert exit_code_of_a_fork(recall.probe) == 0
         recall.probe()
     assert server.connections == 2

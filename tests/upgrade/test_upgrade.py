@@ -197,6 +197,9 @@ def test_the_data_has_an_attempt_in_every_state_and_an_outbox_under_way(revision
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(  # the older one goes through all migrations of PostgreSQL
+    ("url", "world"), [("sqlite", "0002"), ("sqlite", "0006"), ("postgresql", "0002")], indirect=True
+)
 def test_everything_of_the_version_before_ends_and_nothing_is_paid_again(world: Upgraded) -> None:
     until = world.clock.at + 4 * _DAY_S
     world.live(until, delivers=lambda message: True, is_over=world.has_nothing_ahead)
@@ -244,7 +247,7 @@ def test_what_a_migrated_state_says_is_read_as_it_was_written(world: Upgraded) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world", ["0002"], indirect=True)
+@pytest.mark.parametrize(("url", "world"), [("sqlite", "0002")], indirect=True)  # records are text in both
 def test_a_record_of_version_1_has_new_names_once_it_changed_and_not_before(world: Upgraded) -> None:
     records = records_of(world.store)
     assert {("version" in record, "goal" in record) for record in records.values()} == {(False, True)}
