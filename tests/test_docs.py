@@ -190,6 +190,7 @@ def test_every_alarm_has_a_section() -> None:
     assert set(re.findall(r"^### `(\w+)`$", section, re.MULTILINE)) == alarms
 
 
+@pytest.mark.slow
 def test_every_log_line_above_info_is_explained_and_none_that_is_no_more() -> None:
     section = _section(OPERATING, "## Log lines")
     loud = set(_loud_lines())

@@ -13,6 +13,7 @@ _WHO = re.compile(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["app", "workers"])
 def test_no_sentence_is_about_who(folder: str) -> None:
     paths = [path for path in (_ROOT / folder).rglob("*") if path.suffix in (".py", ".md")]

@@ -81,6 +81,7 @@ def port() -> Iterator[int]:
         server.shutdown()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_second", [0.0, 100.0])
 def test_generator_says_exactly_which_were_acknowledged(port: int, tmp_path: Path, per_second: float) -> None:
     _Answering.taken.clear()

@@ -23,6 +23,7 @@ from tests.chaos.database import open_database
 _POSTGRESQL = pytest.param("postgresql", marks=[pytest.mark.slow, pytest.mark.timeout(300)])
 
 
+@pytest.mark.slow
 def test_a_crowd_is_as_many_whole_recordings_each_with_ids_of_its_own(tmp_path: Path) -> None:
     some = many_recordings(tmp_path / "c.db", 40, seed=3)
     store = open_store(f"sqlite:///{tmp_path}/c.db")
@@ -50,6 +51,7 @@ def test_a_crowd_is_as_many_whole_recordings_each_with_ids_of_its_own(tmp_path: 
     store.close()
 
 
+@pytest.mark.slow
 def test_bodies_are_in_the_database_where_they_are_wanted(tmp_path: Path) -> None:
     many_recordings(tmp_path / "c.db", 10, seed=3, keeps_bodies=True)
     store = open_store(f"sqlite:///{tmp_path}/c.db", clock_offset_s=90 * 86_400.0)

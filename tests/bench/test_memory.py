@@ -59,6 +59,7 @@ def test_a_service_is_measured_idle_at_work_and_with_a_huge_transcript() -> None
     assert len(result.raw["at_work_pss_bytes"]) > 2
 
 
+@pytest.mark.slow
 def test_a_transcript_is_rendered_and_its_subtitles_are_read_by_all() -> None:
     result = memory.run(Options(quick=True, only=("ten-hours",)))
     assert result.is_met

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.bench import search
 from tests.bench.report import Options
 
 
+@pytest.mark.slow
 def test_a_small_run_has_a_row_for_each_question() -> None:
     result = search.run(Options(quick=True))
     assert len([row for row in result.rows if row.what.startswith("search: ")]) == 5

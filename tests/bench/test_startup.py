@@ -10,6 +10,7 @@ from app.errors import Away
 from tests.bench import startup
 
 
+@pytest.mark.slow
 def test_commands_take_turns_and_each_is_timed_as_often() -> None:
     took = startup.in_turns({"slow": [sys.executable, "-c", "sum(range(3_000_000))"], "quick": ["true"]}, 2)
     assert {name: len(times) for name, times in took.items()} == {"slow": 2, "quick": 2}

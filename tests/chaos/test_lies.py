@@ -33,6 +33,7 @@ def test_every_kind_is_told_of_two_recordings_in_a_hundred(script: list[Plan]) -
         assert sum(_title(plan) in titles for plan in script) == lies.SHARE * _NUMBER, kind
 
 
+@pytest.mark.slow
 def test_two_seeds_tell_every_lie_there_is() -> None:
     two = [
         plan for seed in (1, 2) for plan in plans(seed, _NUMBER, per_second=3.0, lies=lies.faults(lies.KINDS))

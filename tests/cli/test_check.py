@@ -110,6 +110,7 @@ def test_a_port_that_another_program_has_is_a_problem(home: Home) -> None:
     assert found == str(refused.value)
 
 
+@pytest.mark.slow
 def test_a_port_that_our_own_up_has_is_fine(home: Home) -> None:
     with socket.create_server(("127.0.0.1", home.settings.port)), at_work(home):
         assert problems(home) == []
@@ -131,6 +132,7 @@ class _NotThere(BaseHTTPRequestHandler):
         """Nothing."""
 
 
+@pytest.mark.slow
 def test_an_address_that_is_not_recalls_is_asked_about_and_hides_no_other_problem(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +262,7 @@ def test_before_the_first_start_nothing_is_wrong_and_it_says_that_nothing_runs(h
     assert "The service does not run: nothing happens until `./afterword up`." in said.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["just now", "long ago"])
 def test_a_service_that_died_is_a_problem_at_once(home: Home, moment: str) -> None:
     home.store.beat("dispatcher")
@@ -275,6 +278,7 @@ def test_a_service_that_died_is_a_problem_at_once(home: Home, moment: str) -> No
     assert home.run("check", "--json").json["is_running"] is False
 
 
+@pytest.mark.slow
 def test_a_service_that_runs_is_said_and_what_it_did_not_read_yet(
     home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -296,6 +300,7 @@ def test_a_service_that_runs_is_said_and_what_it_did_not_read_yet(
         assert home.run("check", "--json").json["changed_settings"] == ["RECALL_API_KEY"]
 
 
+@pytest.mark.slow
 def test_a_service_on_another_machine_runs_and_a_made_password_is_not_enough(home: Home) -> None:
     beats_now(home, "up", host="one", pid=1)
     home.store.beat("dispatcher")
@@ -322,6 +327,7 @@ def test_without_recalls_settings_the_rest_is_checked_all_the_same(
 
 
 # -- the port and the database -------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_our_own_port_is_ours_also_while_the_database_is_away(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -336,6 +342,7 @@ def test_our_own_port_is_ours_also_while_the_database_is_away(
     assert said.json["is_running"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", [b"{}", b"[1]", b'{"parts": 1}', b"<html>", b'{"parts": null}'])
 def test_another_programs_port_stays_another_programs(
     home: Home, monkeypatch: pytest.MonkeyPatch, body: bytes
@@ -359,6 +366,7 @@ def test_a_mended_key_is_not_called_paused(home: Home, monkeypatch: pytest.Monke
     assert "Paused since" in said.out
 
 
+@pytest.mark.slow
 def test_a_key_that_sees_nothing_known_here_is_a_problem_until_the_right_one_is_back(home: Home) -> None:
     fingerprint = hashlib.sha256(home.settings.api_key.encode()).hexdigest()[:8]
     home.store.set_key_status(WORKSPACE, fingerprint, "foreign")
@@ -373,6 +381,7 @@ def test_a_key_that_sees_nothing_known_here_is_a_problem_until_the_right_one_is_
     assert "sees none of the recordings known here" in found
 
 
+@pytest.mark.slow
 def test_a_redis_that_evicts_is_noted(home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with valkey(tmp_path, "--maxmemory-policy", "allkeys-lru", "--maxmemory", "64mb") as url:
         monkeypatch.setenv("REDIS_URL", url)

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 
+import pytest
 from redis import Redis
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
@@ -43,11 +44,13 @@ def problems(home: Home) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_a_service_at_work_has_nothing_to_mend(home: Home) -> None:
     with at_work(home):
         assert problems(home) == []
 
 
+@pytest.mark.slow
 def test_its_own_valkey_that_hangs_or_is_gone_is_a_problem(home: Home) -> None:
     with at_work(home) as server:
         pid = _served_by(server)
@@ -64,6 +67,7 @@ def test_its_own_valkey_that_hangs_or_is_gone_is_a_problem(home: Home) -> None:
     assert all("stop `up` and start it again" in told for told in (hung, gone))
 
 
+@pytest.mark.slow
 def test_a_dispatcher_or_workers_without_heartbeat_are_a_problem(home: Home) -> None:
     with at_work(home) as server:
         with Redis.from_url(server.url) as client:
@@ -84,6 +88,7 @@ def _served_by(server: Server) -> int:
         return int(client.info("server")["process_id"])
 
 
+@pytest.mark.slow
 def test_a_database_file_that_was_taken_away_is_a_problem_and_no_new_one_is_made(home: Home) -> None:
     with at_work(home):
         for path in home.place.home.glob("afterword.db*"):

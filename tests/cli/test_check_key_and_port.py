@@ -36,6 +36,7 @@ def with_other_key(home: Home) -> None:
     home.monkeypatch.setenv("RECALL_API_KEY", OTHER)
 
 
+@pytest.mark.slow
 def test_a_new_key_of_another_workspace_is_a_problem_before_the_service_has_it(home: Home) -> None:
     for _ in range(3):
         home.hears(recording=home.recorded(days_ago=0.1))
@@ -61,6 +62,7 @@ def test_where_nothing_is_known_a_new_key_has_nothing_to_be_held_against(home: H
     assert problems(home) == []
 
 
+@pytest.mark.slow
 def test_a_port_changed_while_up_runs_must_be_free(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     beats_now(home, "up", pid=os.getpid(), settings={"port": home.settings.port})
     with at_work(home), socket.create_server(("127.0.0.1", home.settings.port)):
@@ -96,6 +98,7 @@ def test_a_service_that_was_stopped_is_no_problem_and_one_that_was_killed_is(hom
     assert "The service does not run" in problems(home)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -154,6 +157,7 @@ def test_check_asks_all_that_a_wrong_setting_leaves_to_be_asked(
     assert len(said.json["problems"]) == 3, said
 
 
+@pytest.mark.slow
 def test_a_script_is_not_asked_by_reconcile_and_is_no_yes_to_a_foreign_key(home: Home) -> None:
     home.hears(recording=home.recorded(days_ago=0.1))
     with_other_key(home)

@@ -60,6 +60,7 @@ def holding(home: Home, *words: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_one_recording_leaves_its_tombstone_and_its_bill(home: Home) -> None:
     recording, folder = with_person(home)
     kept, kept_folder = with_person(home, "Ben")
@@ -80,6 +81,7 @@ def test_one_recording_leaves_its_tombstone_and_its_bill(home: Home) -> None:
     assert [line["event"] for line in shown["history"]] == ["erase_asked", "results_erased"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["participant", "participant otherwise written", "bot", "metadata"])
 def test_nothing_is_left_in_any_file_of_the_home(home: Home, how: str) -> None:
     recordings = [with_person(home)[0] for _ in range(3)]
@@ -116,6 +118,7 @@ def test_one_who_was_there_without_a_word_takes_part(home: Home) -> None:
     assert phase_of(home, recording) is Phase.ERASED
 
 
+@pytest.mark.slow
 def test_dry_run_and_no_answer_do_nothing(home: Home) -> None:
     recording, folder = with_person(home)
     said = home.run("erase", recording, "--dry-run", "--media")
@@ -142,6 +145,7 @@ class Killed(BaseException):
     """The process ends here."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "where",
     [
@@ -181,6 +185,7 @@ def test_what_was_killed_is_finished_by_the_next(
     assert holding(home, NAME, SECRET) == []
 
 
+@pytest.mark.slow
 def test_what_comes_afterwards_brings_nothing_back(home: Home) -> None:
     recording, folder = with_person(home)
     assert home.run("erase", recording, "--yes").code == 0
@@ -201,6 +206,7 @@ def test_what_comes_afterwards_brings_nothing_back(home: Home) -> None:
     assert holding(home, NAME) == []
 
 
+@pytest.mark.slow
 def test_a_store_put_back_from_a_copy_brings_nothing_back(home: Home, tmp_path: Path) -> None:
     """The whole folder of results, as a backup has it. Erased once more, its files go, too."""
     recording, folder = with_person(home)

@@ -52,6 +52,7 @@ def stored(home: Home, *, title: str = "Weekly") -> str:
     return recording
 
 
+@pytest.mark.slow
 def test_each_transcription_is_a_line_with_its_words(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "PAGE", 2)
     recordings = [stored(home) for _ in range(3)] + [home.hears()]

@@ -37,6 +37,7 @@ def refused_at_the_limit(home: Home) -> tuple[str, str]:
     return recording, given_up
 
 
+@pytest.mark.slow
 def test_history_tells_the_refusal_its_detail_and_which_transcript_was_given_up(home: Home) -> None:
     recording, given_up = refused_at_the_limit(home)
     told = home.run("show", recording).out

@@ -119,6 +119,7 @@ def test_what_is_paused_passed_over_and_in_trouble_is_said_with_its_remedy(home:
     assert told["recall_trouble_since"].startswith("1970")
 
 
+@pytest.mark.slow
 def test_undone_work_has_its_age(home: Home) -> None:
     home.store.add_deliveries([delivery("recording.done", "11111111-1111-4111-8111-111111111111")])
     with home.store.writing() as connection:

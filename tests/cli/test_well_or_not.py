@@ -45,6 +45,7 @@ def said(home: Home) -> tuple[list[str], list[str]]:
     return problems, mended
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["web", "inbox", "outgoing", "worker-3"])
 def test_a_process_without_heartbeat_is_not_well_and_is_named(home: Home, role: str) -> None:
     at_its_work(home, without=role)
@@ -57,6 +58,7 @@ def test_a_process_without_heartbeat_is_not_well_and_is_named(home: Home, role: 
         assert said(home) == ([], [])
 
 
+@pytest.mark.slow
 def test_web_that_does_not_answer_is_said_at_once_whatever_its_heartbeats(home: Home) -> None:
     with at_work(home):
         at_its_work(home)
@@ -70,6 +72,7 @@ def test_web_that_does_not_answer_is_said_at_once_whatever_its_heartbeats(home: 
         assert said(home) == ([], []), "it has just begun"
 
 
+@pytest.mark.slow
 def test_one_provider_of_several_that_is_passed_over_is_a_note_and_all_of_them_are_a_problem(
     home: Home,
 ) -> None:
@@ -88,6 +91,7 @@ def test_one_provider_of_several_that_is_passed_over_is_a_note_and_all_of_them_a
             assert problem.startswith("Every provider of the policy")
 
 
+@pytest.mark.slow
 def test_a_policy_that_is_broken_on_disk_is_said_and_hides_nothing_else(home: Home, tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text("attempts = 'many'")
@@ -101,6 +105,7 @@ def test_a_policy_that_is_broken_on_disk_is_said_and_hides_nothing_else(home: Ho
         assert home.run("status").code == 0
 
 
+@pytest.mark.slow
 def test_what_has_waited_for_hours_is_named_with_a_command_that_shows_it(home: Home) -> None:
     home.happens(RECORDING, events.RecordingDone(home.store.now(), None, ()), by="webhook")
     with home.store.writing() as connection:
@@ -154,6 +159,7 @@ def comes(home: Home, body: bytes) -> str:
     return str(home.store.health(WORKSPACE, fingerprint="x").unreadable)
 
 
+@pytest.mark.slow
 def test_a_webhook_that_cannot_be_read_is_named_until_a_person_has_put_it_aside(home: Home) -> None:
     number = comes(home, b"not JSON")
     with at_work(home):

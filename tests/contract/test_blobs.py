@@ -57,6 +57,7 @@ def test_what_was_put_is_there_whole(blobs: ResultBlobs, source: Path) -> None:
     assert source.exists()
 
 
+@pytest.mark.slow
 def test_a_second_put_replaces_and_an_open_reader_keeps_the_first(blobs: ResultBlobs) -> None:
     put_bytes(blobs, KEY, b"first")
     with blobs.open(KEY) as stream:
@@ -204,6 +205,7 @@ def test_a_range_is_the_bytes_that_were_asked_for_of_that_version(blobs: ResultB
         blobs.open_range("default/none", 0, 4)
 
 
+@pytest.mark.slow
 def test_keys_are_those_below_the_folder_and_of_no_other_that_begins_alike(blobs: ResultBlobs) -> None:
     ours = ["w/rec-1/tra-1/manifest.json", "w/rec-1/tra-1/x", "w/rec-1/tra-2/manifest.json"]
     for key in (*ours, "w/rec-10/tra-1/x", "v/rec-1/tra-1/x"):

@@ -66,6 +66,7 @@ def uses(blobs: ObjectBlobs) -> list[object]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "code", "remedy"),
     [
@@ -104,6 +105,7 @@ def test_a_bucket_that_is_not_there_is_no_absent_key(proxy: FaultyProxy) -> None
             use()  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_an_upload_cut_in_its_middle_is_repeated_and_never_seen_in_half(
     proxy: FaultyProxy, blobs: ObjectBlobs, tmp_path: Path
 ) -> None:
@@ -128,12 +130,14 @@ def test_an_answer_that_is_lost_makes_no_second_version_and_no_stranger(
     assert proxy.failed == 1
 
 
+@pytest.mark.slow
 def test_a_slow_upload_arrives(proxy: FaultyProxy, blobs: ObjectBlobs) -> None:
     proxy.choose = lambda method, path: Fault(bytes_per_s=400_000)
     put_bytes(blobs, KEY, b"x" * 200_000)
     assert blobs.facts(KEY).size_bytes == 200_000
 
 
+@pytest.mark.slow
 def test_a_store_that_fails_one_request_in_ten_works(proxy: FaultyProxy, blobs: ObjectBlobs) -> None:
     proxy.choose = share(1, 0.1)
     for number in range(24):
@@ -314,6 +318,7 @@ def test_credentials_that_cannot_sign_give_no_address(proxy: FaultyProxy) -> Non
         assert object_store_url.from_url("az://bucket/p", cannot).signed_url(KEY, expires_s=60) is None
 
 
+@pytest.mark.slow
 def test_missing_credentials_are_named_and_not_the_machines_address() -> None:
     asked = "Error performing PUT http://169.254.169.254/latest/api/token - Server returned"
     said = explain("s3://bucket", RuntimeError(f"{asked} non-2xx status code: 403"))

@@ -99,6 +99,7 @@ def offerables(*ids: int) -> list[Offerable]:
     return [Offerable(number, f"fetch the transcript of recording {number}") for number in ids]
 
 
+@pytest.mark.slow
 def test_offered_commands_wait_in_order_with_their_ids_and_sentences(queue: Queue, redis: Redis) -> None:
     queue.offer(offerables(7, 8))
     waiting = jobs(redis, RECALL)
@@ -173,6 +174,7 @@ assert [os.wait()[1] for _ in range(4)] == [0] * 4
 """
 
 
+@pytest.mark.slow
 def test_wake_ups_of_many_processes_at_once_leave_one_waiting(
     queue: Queue, redis: Redis, server: Server
 ) -> None:
@@ -277,6 +279,7 @@ def test_frozen_redis_is_given_up_after_two_seconds_and_not_asked_again_by_itsel
     assert len(jobs(redis, RECALL)) <= 1
 
 
+@pytest.mark.slow
 def test_queue_works_again_after_redis_was_restarted(queue: RqQueue, server: Server) -> None:
     queue.offer(offerables(1))
     server.stop()
@@ -321,6 +324,7 @@ def test_two_installations_on_one_redis_see_nothing_of_each_other(server: Server
     assert [counts.waiting for counts in mine.counts()] == [2, 1, 0]
 
 
+@pytest.mark.slow
 def test_name_is_asked_for_at_the_first_use_and_again_until_the_database_answers(
     server: Server, redis: Redis
 ) -> None:

@@ -211,6 +211,7 @@ def test_an_unknown_transcript_is_none_and_an_unknown_recording_says_so(stage: S
     assert stage.listed(str(uuid.uuid4())) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "condition", "has_media"),
     [

@@ -138,6 +138,7 @@ def test_a_plain_connection_to_an_encrypted_port_says_how_to_encrypt(encrypted: 
     assert "an encrypted one (rediss://)" in refusal(f"redis://127.0.0.1:{encrypted}/0")
 
 
+@pytest.mark.slow
 def test_certificates_are_told_apart(encrypted: int, certificate: Path) -> None:
     assert "?ssl_ca_certs=" in refusal(f"rediss://localhost:{encrypted}/0")
     trusted = f"?ssl_ca_certs={certificate}"

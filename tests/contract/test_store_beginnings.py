@@ -134,6 +134,7 @@ def test_what_is_known_of_a_begun_command_is_read_under_its_lease(place: Place) 
     assert taken == [None]
 
 
+@pytest.mark.slow
 def test_received_deliveries_come_with_the_clock_and_the_last_absence(store: AnyStore) -> None:
     store.record_heartbeat(quiet_s=QUIET_S)
     store.clock_offset_s += 2 * QUIET_S

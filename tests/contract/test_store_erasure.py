@@ -117,6 +117,7 @@ def test_a_worker_at_it_has_lost_its_lease(sql_store: SqlStore) -> None:
     assert sql_store.read_all(sa.select(t.artifacts.c.id)) == []
 
 
+@pytest.mark.slow
 def test_an_announcement_on_its_way_puts_nothing_back_and_is_sent_no_more(sql_store: SqlStore) -> None:
     full(sql_store)
     (number,) = [id_ for (id_,) in sql_store.read_all(sa.select(outgoing.c.id))]
@@ -135,6 +136,7 @@ def detailed(store: SqlStore) -> list[str]:
     return store.detailed_before(WORKSPACE, kept_s=60.0, heard_after=0.0, limit=9)
 
 
+@pytest.mark.slow
 def test_details_go_and_the_result_stays(sql_store: SqlStore) -> None:
     full(sql_store)
     before = sql_store.load(WORKSPACE, RECORDING)

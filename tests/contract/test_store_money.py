@@ -72,6 +72,7 @@ def test_a_repeated_send_of_a_claimed_attempt_needs_no_further_budget(store: Any
     assert state_of(store).attempts[0].key_serial == 1
 
 
+@pytest.mark.slow
 def test_many_workers_claim_an_attempt_once(place: Place) -> None:
     stores = [place.open() for _ in range(4)]
     begin(stores[0])

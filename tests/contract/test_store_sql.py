@@ -64,6 +64,7 @@ def in_processes(work: Callable[[int], Any], number: int) -> list[Any]:
 # -- processes -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_of_many_processes_one_takes_a_command(sql_store: SqlStore) -> None:
     (offer,) = begin(sql_store, CREATE).offerable
     results = in_processes(lambda _: take(sql_store, offer.id, lease_s=15), 6)
@@ -71,6 +72,7 @@ def test_of_many_processes_one_takes_a_command(sql_store: SqlStore) -> None:
     assert results.count(None) == 5
 
 
+@pytest.mark.slow
 def test_of_many_processes_one_claims_an_attempt_and_the_others_are_stale(sql_store: SqlStore) -> None:
     begin(sql_store, CREATE)
     before = sql_store.load(WORKSPACE, RECORDING)
@@ -83,6 +85,7 @@ def test_of_many_processes_one_claims_an_attempt_and_the_others_are_stale(sql_st
     assert sorted(in_processes(job, 6)) == ["Stale"] * 5 + ["written"]
 
 
+@pytest.mark.slow
 def test_a_store_used_before_a_fork_works_on_both_sides(sql_store: SqlStore) -> None:
     sql_store.add_deliveries([delivery("before")])
 
@@ -97,6 +100,7 @@ def test_a_store_used_before_a_fork_works_on_both_sides(sql_store: SqlStore) -> 
     assert len(take_deliveries(sql_store, 100)) == 62
 
 
+@pytest.mark.slow
 def test_a_child_forked_during_a_write_does_not_wait_for_the_parents_thread(sql_store: SqlStore) -> None:
     with sql_store.writing():
         (seconds,) = in_processes(lambda _: _timed(lambda: sql_store.load(WORKSPACE, RECORDING)), 1)
@@ -104,6 +108,7 @@ def test_a_child_forked_during_a_write_does_not_wait_for_the_parents_thread(sql_
     assert in_processes(lambda _: sql_store.check_write(), 1) == [None]
 
 
+@pytest.mark.slow
 def test_writers_in_many_processes_do_not_starve_each_other(sql_store: SqlStore) -> None:
     def job(index: int) -> float:
         return max(
@@ -336,6 +341,7 @@ def test_a_server_that_restarts_is_used_again_without_an_error(postgresql_url: s
 # -- together ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_handles_commit_beside_each_other_without_deadlock(sql_place: Place) -> None:
     stores = [sql_place.open() for _ in range(4)]
     names = [f"r{number}" for number in range(6)]

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from app.adapters.sql.migrations import migrate
 from app.adapters.sql.store import open_store
 from app.orchestrator.records import NewDelivery
@@ -28,6 +30,7 @@ def row(webhook_id: str) -> NewDelivery:
     return NewDelivery("default", webhook_id, 1.0, 1, "blue", b"{}")
 
 
+@pytest.mark.slow
 def test_what_is_acknowledged_after_another_program_has_looked_and_closed_is_there(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     url = f"sqlite:///{path}"

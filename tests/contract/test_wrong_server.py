@@ -261,6 +261,7 @@ def test_after_one_refusal_of_a_demoted_redis_the_queue_goes_on_at_the_new_one(
         assert any(b"inbox" in key for key in client.keys("rq:*")), "the wake-up is at the new server"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refused", ["command", "pipeline", "transaction"])
 def test_all_connections_of_a_client_leave_a_demoted_redis(valkeys: tuple[int, int], refused: str) -> None:
     old, new = valkeys

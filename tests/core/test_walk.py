@@ -122,6 +122,7 @@ def test_walk_is_not_trivial(transitions: list[Transition], worlds: list[World],
     assert (Phase.ERASED in phases) is cast.has_erasures
 
 
+@pytest.mark.slow
 def test_a_send_happens_only_while_creating_with_nothing_open_and_nothing_pending(
     by_event: ByEvent, cast: Cast
 ) -> None:

@@ -106,6 +106,7 @@ def test_job_with_a_field_that_ours_have_not_is_not_there_and_the_others_are(
     assert board.post(f"/ops/rq/job/{job.id}/requeue", headers=OWN).status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UNREAD)
 def test_what_ours_never_write_is_not_read(board: FlaskClient, redis: Redis, queued: str, name: str) -> None:
     redis.hset(f"rq:job:{queued}", *UNREAD[name])
@@ -181,6 +182,7 @@ def test_worker_that_is_none_is_not_there(
     assert [worker["name"] for worker in data(board, "workers")["workers"]] == ["worker-1-abc"]
 
 
+@pytest.mark.slow
 def test_what_a_worker_is_called_is_data_and_no_part_of_a_page(
     board: FlaskClient, redis: Redis, queued: str
 ) -> None:

@@ -89,6 +89,7 @@ assert [os.wait()[1] for _ in range(8)] == [0] * 8
 """
 
 
+@pytest.mark.slow
 def test_first_starts_at_once_agree(tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", _EIGHT_AT_ONCE],

@@ -110,6 +110,7 @@ def test_front_page_shows_queues_and_its_links_stay_below_the_prefix(board: Flas
     assert board.get(queue["queued_url"]).status_code == 200
 
 
+@pytest.mark.slow
 def test_styles_and_scripts_are_served_by_us(board: FlaskClient) -> None:
     page = board.get("/ops/rq/").get_data(as_text=True)
     script = next(part for part in page.split('"') if part.endswith("jquery-3.5.1.min.js"))
@@ -126,12 +127,14 @@ def test_queued_job_shows_its_sentence_in_list_and_page(board: FlaskClient, queu
     assert (shown["description"], shown["status"], shown["origin"]) == (SENTENCE, "queued", QUEUE)
 
 
+@pytest.mark.slow
 def test_failed_job_shows_its_exception(board: FlaskClient, failed: str) -> None:
     (listed,) = data(board, f"jobs/{QUEUE}/failed/8/dsc/1")["jobs"]
     assert listed["id"] == failed
     assert "RuntimeError" in data(board, f"job/{failed}")["exc_info"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["", "0/view/jobs", "0/view/workers", "0/view/job/{job}"])
 def test_what_a_job_says_is_escaped_by_every_page(board: FlaskClient, failed: str, page: str) -> None:
     text = board.get("/ops/rq/" + page.format(job=failed)).get_data(as_text=True)
@@ -166,6 +169,7 @@ def test_failed_job_can_be_put_back_and_stays_json(board: FlaskClient, redis: Re
     assert json.loads(job.data)[0].endswith("fail_badly")
 
 
+@pytest.mark.slow
 def test_all_failed_jobs_can_be_put_back_by_a_post_but_not_by_a_link(
     board: FlaskClient, redis: Redis, failed: str
 ) -> None:
@@ -336,6 +340,7 @@ def result_entry(value: bytes) -> dict[Any, Any]:
     return {"type": 1, "created_at": at, "return_value": base64.b64encode(value)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", ["data", "meta", "result", "in the stream of results"])
 def test_pickled_job_of_a_stranger_is_never_unpickled(
     board: FlaskClient, redis: Redis, failed: str, tmp_path: Path, field: str
@@ -407,6 +412,7 @@ def test_shorter_paths_lead_to_the_board_without_naming_a_host(board: FlaskClien
     assert (answer.status_code, answer.headers["Location"]) == (302, "/ops/rq/")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/ops/rq/0", "/ops/rq/0/view", "/ops/rq/0/view/queues/"])
 def test_no_redirect_repeats_the_host_that_was_sent(board: FlaskClient, path: str) -> None:
     answer = board.get(path, headers={"Host": "evil.example"})

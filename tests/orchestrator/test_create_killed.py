@@ -146,6 +146,7 @@ def simulator() -> Iterator[Simulator]:
         yield running
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 def test_a_kill_between_two_steps_of_a_create_pays_once_and_ends_stored(
     tmp_path: Path, simulator: Simulator, step: str

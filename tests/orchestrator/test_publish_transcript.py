@@ -382,6 +382,7 @@ def test_words_that_come_between_the_manifest_of_an_empty_one_and_its_commit(
     with_words(world)
 
 
+@pytest.mark.slow
 def test_an_empty_one_committed_between_the_manifest_of_words_and_their_commit(world: World) -> None:
     becoming_the_result(world)
     world.does(FetchTranscript(T2), after_T2=lambda: world.does(PublishTranscript(T1)))

@@ -78,6 +78,7 @@ class Hall(Stage):
         return sum(line["event"] == "reconciled" for line in self.lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("recordings", "page_size"), [(40, 1), (300, 3), (100, 1), (7, 50)])
 def test_a_pass_of_any_number_of_pages_ends_and_reads_each_once(recordings: int, page_size: int) -> None:
     hall = Hall(page_size=page_size)

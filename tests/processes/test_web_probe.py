@@ -7,6 +7,8 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import pytest
+
 from app.processes import web_probe
 
 
@@ -34,6 +36,7 @@ class _Healthy(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.slow
 def test_web_that_answers_is_there_and_a_silent_or_closed_port_is_not() -> None:
     with HTTPServer(("127.0.0.1", 0), _Healthy) as server:
         threading.Thread(target=server.handle_request).start()

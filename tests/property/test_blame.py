@@ -187,6 +187,7 @@ def test_recording_deleted_while_its_attempt_waits_ends_by_that_name_at_once(
     assert (state.phase, state.reason) == (Phase.FAILED, reasons.RECORDING_GONE)
 
 
+@pytest.mark.slow
 def test_recordings_that_wait_for_a_provider_end_by_a_name_after_a_day_and_keep_their_attempts(
     tmp_path: Path,
 ) -> None:
@@ -314,6 +315,7 @@ def test_a_days_pause_of_the_account_is_not_held_against_a_provider_that_is_foun
     assert all(state_of(world, recording).reason is None for recording in recordings), world.told("ended")
 
 
+@pytest.mark.slow
 def test_a_day_without_money_does_not_shorten_the_day_in_which_a_recording_may_become_ready(
     tmp_path: Path,
 ) -> None:

@@ -165,6 +165,7 @@ def test_fourteen_minutes_under_a_foreign_key_end_no_running_attempt(tmp_path: P
     the_end(world, *recordings)
 
 
+@pytest.mark.slow
 @about("foreign key")
 def test_lost_answer_and_ninety_minutes_under_a_foreign_key_are_paid_once(tmp_path: Path) -> None:
     world = a_world(tmp_path)

@@ -107,6 +107,7 @@ def test_a_key_no_header_can_hold_is_refused_without_showing_it(key: str) -> Non
     assert not key or key not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_nothing_shows_the_key(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     seen: list[object] = []
@@ -139,6 +140,7 @@ def test_a_get_that_certainly_never_left_is_repeated_within_seconds() -> None:
     assert sum(clock.sleeps) < 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("behaviour", "cause"),
     [
@@ -218,6 +220,7 @@ MEANT = {"retrieve": (404,), "recording": (404,), "delete": (404, 410), "delete 
 every_ask = pytest.mark.parametrize("name", ASKS)
 
 
+@pytest.mark.slow
 @every_ask
 def test_every_status_that_is_not_meant_asks_for_patience_and_is_named(name: str) -> None:
     accounts = (401, 402, 403)
@@ -363,6 +366,7 @@ def test_a_kept_cursor_that_is_none_is_refused_without_a_request(cursor: str) ->
     assert server.connections == 0
 
 
+@pytest.mark.slow
 def test_a_forked_child_does_not_use_its_parents_connection() -> None:
     with raw_server(answer(200, EMPTY_PAGE, keep=True)) as server:
         recall = client(server.url)

@@ -114,6 +114,7 @@ def test_every_turn_has_the_shape_of_recalls_asynchronous_transcript(kind: str) 
     assert json.loads(json.dumps(meeting.turns)) == meeting.turns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", WRITTEN)
 def test_nothing_of_the_screenplay_shows_whatever_the_seed_chose(kind: str) -> None:
     for seed in range(8):

@@ -34,6 +34,7 @@ def test_the_simulator_shares_no_code_with_the_product() -> None:
                 assert known, f"{file.name}: {name}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "named"),
     [

@@ -70,6 +70,7 @@ def test_a_tie_of_languages_goes_to_the_one_heard_first() -> None:
     assert summary_of(spoke("ja", language="de"), spoke("yes", language="en")).language == "de"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

@@ -231,6 +231,7 @@ def assert_in_doubt_is_looked_up_first(world: Upgraded) -> None:
             assert sent[0] >= DURATIONS.never_happened_after_s
 
 
+@pytest.mark.slow
 def test_what_was_paid_before_costs_were_known_has_none_and_is_counted_as_none(world: Upgraded) -> None:
     assert world.store.spent(days=100_000) == []
     lines = [line for state in world.store.states().values() for line in state.attempts]
@@ -238,6 +239,7 @@ def test_what_was_paid_before_costs_were_known_has_none_and_is_counted_as_none(w
     assert not any(line.cost for line in lines)
 
 
+@pytest.mark.slow
 def test_what_a_migrated_state_says_is_read_as_it_was_written(world: Upgraded) -> None:
     states = world.store.states()
     assert states[recording(17)].phase is Phase.STORED

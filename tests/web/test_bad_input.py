@@ -299,6 +299,7 @@ def test_request_that_arrives_byte_by_byte_is_stored(receiver: Receiver) -> None
     assert receiver.inbox.bodies()[webhook_id] == BODY
 
 
+@pytest.mark.slow
 def test_answers_carry_nothing_of_what_was_sent_and_nothing_a_browser_would_guess_about(
     receiver: Receiver,
 ) -> None:

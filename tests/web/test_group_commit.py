@@ -164,6 +164,7 @@ def test_store_that_is_away_is_not_asked_once_per_row(store: Gate, pool: ThreadP
     assert len(store.batches) == 1 + 1 + 2  # the first, the batch, and two rows to be sure
 
 
+@pytest.mark.slow
 def test_store_that_hangs_refuses_after_patience_and_what_was_refused_is_not_stored_later(
     store: Gate, pool: ThreadPoolExecutor
 ) -> None:

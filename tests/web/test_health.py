@@ -228,6 +228,7 @@ def test_what_is_away_at_once_is_down_and_says_what_to_do(tmp_path: Path) -> Non
     assert len(report.by_part()) == len(PARTS)
 
 
+@pytest.mark.slow
 def test_readyz_says_all_and_nothing_else(settings: Settings, store: SqlStore) -> None:
     body = asked(settings).body()
 
@@ -420,6 +421,7 @@ def test_question_that_hangs_is_not_asked_again_and_nobody_waits_for_it_anew() -
     assert question.times == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [RuntimeError("secret"), OSError("secret")])
 def test_our_own_fault_in_a_question_is_down_and_asked_again(error: Exception) -> None:
     question = Question()

@@ -270,6 +270,7 @@ def test_scaled_time_is_looked_at_more_often_but_never_without_pause(
     assert pace.sweep_every_s >= 1
 
 
+@pytest.mark.slow
 def test_flushed_redis_is_filled_again_from_the_database(redis_url: str) -> None:
     store = DueStore(time.monotonic, commands=[1, 2])
     queue = RqQueue(redis_url, 1, Timing(), "0a1b")

@@ -268,6 +268,7 @@ def test_a_key_of_another_type_is_removed(worker: Program, redis: Redis, tmp_pat
 BOOKS = (f"rq:queue:{QUEUE}", f"rq:workers:{QUEUE}", "rq:workers", f"rq:scheduled:{QUEUE}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", BOOKS)
 @pytest.mark.parametrize("kind", ["string", "stream"])
 def test_worker_starts_whatever_stands_in_the_place_of_rqs_books(
@@ -281,6 +282,7 @@ def test_worker_starts_whatever_stands_in_the_place_of_rqs_books(
     assert (tmp_path / "done-99").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("member", [b"\xff", b"rq:worker:\xff"])
 def test_worker_whose_name_is_no_text_does_not_empty_the_queue_for_ever(
     redis: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, member: bytes
@@ -352,6 +354,7 @@ def own_class() -> type[Job]:
     return own_jobs.classes_for(QUEUE, own_jobs.functions_of(VISIBLE_JOBS), VISIBLE_JOBS)[0]
 
 
+@pytest.mark.slow
 def test_dropped_jobs_are_one_line_at_once_and_then_one_a_minute_with_their_number(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

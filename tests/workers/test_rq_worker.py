@@ -178,6 +178,7 @@ def test_idle_worker_stops_at_once(program: Start, redis_url: str) -> None:
     assert time.monotonic() - began_at < 1.5
 
 
+@pytest.mark.slow
 def test_wish_to_stop_that_was_swallowed_is_remembered_at_the_next_heartbeat(redis_url: str) -> None:
     worker = AfterwordWorker(QUEUE, connect(redis_url, timeouts="worker"), name="worker-1")
     worker.register_birth()
@@ -188,6 +189,7 @@ def test_wish_to_stop_that_was_swallowed_is_remembered_at_the_next_heartbeat(red
         worker.heartbeat()
 
 
+@pytest.mark.slow
 def test_what_redis_keeps_of_a_failure_holds_no_secret(redis_url: str) -> None:
     with Redis.from_url(redis_url) as redis:
         queue = RqJobs(QUEUE, connection=redis, serializer=JSONSerializer)

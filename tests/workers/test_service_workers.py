@@ -147,6 +147,7 @@ def test_idle_and_busy_workers_leave_heartbeats_with_host_and_pid(
     }
 
 
+@pytest.mark.slow
 def test_worker_waits_for_its_database_and_says_so_once(capsys: pytest.CaptureFixture[str]) -> None:
     away = wiring.open_store(load_settings(ELSEWHERE))
     asked = []
