@@ -40,7 +40,7 @@ from tests.taking import take, take_deliveries
 SIZES = (1_000, 100_000, 1_000_000)
 _QUICK_SIZES = (50, 500)
 _ROUNDS = 20
-_TIMES_A_ROUND = 15
+_TIMES_A_ROUND, _QUICK_TIMES = 15, 3
 _LONG_AGO_S = 14 * 86_400.0
 
 
@@ -84,7 +84,8 @@ def run(options: Options) -> Result:
         notes = _notes(stands, by_table)
         rows, services = list[Row](), dict[str, object]()
         if options.wants("questions"):
-            _ask_in_turns(stands, options.rounds or (2 if options.quick else _ROUNDS))
+            times = _QUICK_TIMES if options.quick else _TIMES_A_ROUND
+            _ask_in_turns(stands, options.rounds or (2 if options.quick else _ROUNDS), times)
             rows += _ratios(stands)
         if options.wants("services") and (options.only or not options.quick):
             more, services = rows_of_services({stand.number: stand.url for stand in stands}, options, tmp)
@@ -129,11 +130,11 @@ def _stand(path: Path, number: int, *, seed: int, server: str | None) -> Stand:
 
 
 # -- asking ----------------------------------------------------------------------------------------------
-def _ask_in_turns(stands: Sequence[Stand], rounds: int) -> None:
+def _ask_in_turns(stands: Sequence[Stand], rounds: int, times: int) -> None:
     for number in range(rounds + 1):
         for what, ask in QUESTIONS.items():
             for stand in stands:
-                took = [_timed(ask, stand) for _ in range(_TIMES_A_ROUND)]
+                took = [_timed(ask, stand) for _ in range(times)]
                 if number:  # the first round warms up
                     stand.took_s.setdefault(what, []).extend(took)
 

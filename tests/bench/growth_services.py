@@ -37,7 +37,7 @@ class Scale:
 
     @classmethod
     def of(cls, options: Options) -> Scale:
-        return cls(1, 0.4, 2, 1, 4) if options.quick else cls()
+        return cls(1, 0.4, 1, 1, 2) if options.quick else cls()
 
 
 def rows_of_services(

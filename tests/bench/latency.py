@@ -65,8 +65,8 @@ def paces(options: Options) -> list[Pace]:
         Pace("idle", options.recordings or (3 if options.quick else 30), 0.4),
         Pace("half-load", options.recordings or half, _HALF_LOAD_PER_S, is_random=True),
     ]
-    if options.quick and not options.only:
-        every = [replace(every[0], per_s=2.0)]
+    if options.quick:
+        every = [replace(every[0], per_s=2.0), *(every[1:] if options.only else [])]
     return [replace(p, workers=options.workers or p.workers) for p in every if options.wants(p.name)]
 
 

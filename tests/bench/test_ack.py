@@ -18,7 +18,7 @@ from tests.bench.report import Options
 
 @pytest.mark.slow
 def test_quick_run_measures_each_receiver_and_finds_every_acknowledged_delivery() -> None:
-    result = ack.run(Options(quick=True, only=("limits",), seconds=0.3))
+    result = ack.run(Options(quick=True, only=("limits",), seconds=0.2))
 
     values = {row.what: row.value for row in result.rows}
     for name in ("bare 202", "verify only", "durable"):

@@ -72,7 +72,7 @@ def test_every_question_is_asked_of_every_size_and_has_a_ratio(database: str) ->
     assert all(math.isfinite(value) for value in told.values())
     per_size = result.raw["milliseconds"]
     assert list(per_size) == [50, 500]
-    assert all(len(took) == 15 for asked in per_size.values() for took in asked.values())
+    assert all(len(took) == 3 for asked in per_size.values() for took in asked.values())
     assert told["bytes per recording, 500"] > 1000
     if database == "sqlite":
         assert told["  of these free for new rows once the bodies are forgotten"] > 0
@@ -84,7 +84,7 @@ def test_every_question_is_asked_of_every_size_and_has_a_ratio(database: str) ->
 @pytest.mark.slow
 @pytest.mark.timeout(150)
 def test_whole_services_work_beside_every_size_and_their_databases_keep_what_was_acknowledged() -> None:
-    result = growth.run(Options(quick=True, only=("services",)))
+    result = growth.run(Options(quick=True, only=("services",), workers=1))
     told = {row.what: row for row in result.rows}
     ratios = [row for row in told.values() if row.unit == "x"]
     assert len(ratios) == 7
@@ -93,8 +93,8 @@ def test_whole_services_work_beside_every_size_and_their_databases_keep_what_was
     assert missing.value == 0
     services = result.raw["services"]
     assert {size: [len(ms) for ms in both] for size, both in services["latency_ms"].items()} == {
-        50: [2, 2],
-        500: [2, 2],
+        50: [1, 1],
+        500: [1, 1],
     }
     assert all(rate > 0 for rates in services["ack_per_s"].values() for rate in rates)
 

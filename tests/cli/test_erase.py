@@ -248,9 +248,9 @@ def test_a_store_put_back_from_a_copy_brings_nothing_back(home: Home, tmp_path: 
 
 @pytest.mark.slow
 def test_pages_that_were_divided_keep_no_copy(home: Home) -> None:
-    for n in range(60):
+    for n in range(36):
         with_person(home, NAME if n % 3 == 0 else f"Person {n}")
     home.service.index(0)
     said = home.run("erase", "--participant", NAME, "--yes")
-    assert "20 erased here" in said.out
+    assert "12 erased here" in said.out
     assert holding(home, NAME) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -197,28 +198,33 @@ def test_worker_that_is_told_to_stop_just_after_its_fork_stops() -> None:
             arbiter.kill()
 
 
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({}, "127.0.0.1:8000"),
-        ({"PORT": "9000"}, "127.0.0.1:9000"),
-        ({"HOST": "0.0.0.0"}, "0.0.0.0:8000"),
-        ({"HOST": "::1", "PORT": "9000"}, "[::1]:9000"),
-        ({"HOST": "", "PORT": ""}, "127.0.0.1:8000"),
-    ],
-)
-def test_server_listens_where_host_and_port_say_and_on_loopback_unless_told(
-    environment: dict[str, str], expected: str
-) -> None:
+_LISTENS = {
+    "127.0.0.1:8000": [{}, {"HOST": "", "PORT": ""}],
+    "127.0.0.1:9000": [{"PORT": "9000"}],
+    "0.0.0.0:8000": [{"HOST": "0.0.0.0"}],
+    "[::1]:9000": [{"HOST": "::1", "PORT": "9000"}],
+}
+_ASKED_IN_TURNS = """
+import json, os, runpy, sys
+
+clean = dict(os.environ)
+for environment in json.loads(sys.argv[1]):
+    os.environ.clear()
+    os.environ.update(clean | environment)
+    print(runpy.run_path("gunicorn.conf.py")["bind"])
+"""
+
+
+def test_server_listens_where_host_and_port_say_and_on_loopback_unless_told() -> None:
     clean = {name: text for name, text in os.environ.items() if name not in {"HOST", "PORT"}}
-    code = "import runpy; print(runpy.run_path('gunicorn.conf.py')['bind'])"
+    expected = [(bind, environment) for bind, each in _LISTENS.items() for environment in each]
     printed = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", _ASKED_IN_TURNS, json.dumps([environment for _, environment in expected])],
         cwd=ROOT,
-        env=clean | environment,
+        env=clean,
         capture_output=True,
         text=True,
         check=True,
     )
 
-    assert printed.stdout.strip() == expected
+    assert printed.stdout.split() == [bind for bind, _ in expected]

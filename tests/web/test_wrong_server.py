@@ -24,7 +24,7 @@ WRONG = {
     "gunicorn in another folder": [*GUNICORN, APP],
     "with threads": [*GUNICORN, "--threads", "8", APP],
     "preloaded": [*GUNICORN, "--preload", APP],
-    "with several workers": [*GUNICORN, "-w", "3", APP],
+    "with several workers": [*GUNICORN, "-w", "2", APP],
     "our worker without its settings": [
         *GUNICORN,
         "-k",

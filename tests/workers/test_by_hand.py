@@ -22,17 +22,15 @@ BY_HAND = {
     "dispatcher": ["-m", "workers.dispatcher"],
     "web": ["-m", "gunicorn", "app.web:create_app()"],
 }
-WRONG = [
-    {"AFTERWORD_POLICY": "~nobody-of-that-name/policy.toml"},
-    {
-        "RECALL_API_KEY": "",
-        "AFTERWORD_WORKERS": "many",
-        "REDIS_URL": "redis://cache..internal/0",
-        "STORAGE_URL": "file:///srv/%FF",
-        "HOST": "web..internal",
-        "PORT": "0",
-    },
-]
+WRONG = {
+    "RECALL_API_KEY": "",
+    "AFTERWORD_WORKERS": "many",
+    "REDIS_URL": "redis://cache..internal/0",
+    "STORAGE_URL": "file:///srv/%FF",
+    "HOST": "web..internal",
+    "PORT": "0",
+}
+WRONG_POLICY = {"AFTERWORD_POLICY": "~nobody-of-that-name/policy.toml"}
 pytestmark = pytest.mark.slow
 
 
@@ -55,8 +53,11 @@ def run(
     )
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=["policy", "others"])
-@pytest.mark.parametrize("arguments", BY_HAND.values(), ids=BY_HAND)
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [*((arguments, WRONG | WRONG_POLICY) for arguments in BY_HAND.values()), (BY_HAND["web"], WRONG_POLICY)],
+    ids=[*BY_HAND, "web, by its policy alone"],
+)
 def test_wrong_settings_are_all_told_and_end_with_78(
     tmp_path: Path, arguments: list[str], wrong: dict[str, str]
 ) -> None:
@@ -66,18 +67,22 @@ def test_wrong_settings_are_all_told_and_end_with_78(
     assert [name for name in wrong if name not in ended.stderr] == []
 
 
-def copy_of_the_program(place: Path, env_file: bytes) -> Path:
-    """With a `.env`, whose place is beside the program."""
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program, for a `.env`, whose place is beside it. What is compiled already comes along."""
+    place = tmp_path_factory.mktemp("copy")
     for part in ("app", "workers"):
-        shutil.copytree(ROOT / part, place / part, ignore=shutil.ignore_patterns("__pycache__"))
+        half_written = shutil.ignore_patterns("*.pyc.*")
+        shutil.copytree(ROOT / part, place / part, ignore=half_written)
     shutil.copy2(ROOT / "gunicorn.conf.py", place)
-    (place / ".env").write_bytes(env_file)
     return place
 
 
 @pytest.mark.parametrize("arguments", BY_HAND.values(), ids=BY_HAND)
-def test_an_env_file_that_is_no_text_is_told_and_ends_with_78(tmp_path: Path, arguments: list[str]) -> None:
-    copy = copy_of_the_program(tmp_path / "copy", "PORT=1\n".encode("utf-16"))
+def test_an_env_file_that_is_no_text_is_told_and_ends_with_78(
+    tmp_path: Path, copy: Path, arguments: list[str]
+) -> None:
+    (copy / ".env").write_bytes("PORT=1\n".encode("utf-16"))
     environ = environment(tmp_path, PYTHONPATH=str(copy), AFTERWORD_ISOLATED="")
     ended = run(arguments, environ, copy)
     assert ended.returncode == 78, ended.stderr
@@ -85,8 +90,8 @@ def test_an_env_file_that_is_no_text_is_told_and_ends_with_78(tmp_path: Path, ar
     assert "Traceback" not in ended.stderr + ended.stdout
 
 
-def test_gunicorn_by_hand_listens_where_the_env_file_says(tmp_path: Path) -> None:
-    copy = copy_of_the_program(tmp_path / "copy", b"PORT= 8123 \r\nHOST=::1\r\n")
+def test_gunicorn_by_hand_listens_where_the_env_file_says(tmp_path: Path, copy: Path) -> None:
+    (copy / ".env").write_bytes(b"PORT= 8123 \r\nHOST=::1\r\n")
     environ = environment(tmp_path, PYTHONPATH=str(copy), AFTERWORD_ISOLATED="")
     del environ["PORT"]
     told = run(["-c", "import runpy; print(runpy.run_path('gunicorn.conf.py')['bind'])"], environ, copy)
