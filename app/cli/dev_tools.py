@@ -76,13 +76,16 @@ def test_command(fast: bool, fuzz: bool, contracts: bool, arguments: tuple[str, 
         return _fuzz(arguments)
     lint = [_run(["ruff", "check", "."]), _run(["ruff", "format", "--check", "."])]
     if fast or arguments:
-        # More than one of a small machine's processors, since much is waited.
-        chosen = ["-n", "3", *_BY_FILE, "-m", "not slow and not chaos and not live"] if fast else []
+        chosen = ["-m", "not slow and not chaos and not live"] if fast else []
+        chosen += [] if arguments else ["-n", "3", *_BY_FILE]
         with _beside(["mypy"]) as types:
+            if not (arguments or _is_compiled()):
+                _run(_COMPILED, stdout=subprocess.DEVNULL)
             results = [*lint, _run(["pytest", *chosen, *arguments]), types()]
     else:
         with _beside(["mypy"], _COMPILED) as types:
             results = [*lint, _run(["coverage", "run", "-m", "pytest", *_COVERED]), types()]
+        # More than a small machine has processors, since much is waited.
         results += [_run(["coverage", "report"]), _run(["pytest", "-n", "4", *_BY_FILE, *_OTHERS])]
     return 0 if not any(results) else 1
 
@@ -116,6 +119,11 @@ def _in_memory() -> dict[str, str]:
     is_closed = os.statvfs(_MEMORY).f_flag & getattr(os, "ST_NOEXEC", 0)
     has_room = shutil.disk_usage(_MEMORY).free >= _NEEDED_BYTES
     return {"TMPDIR": str(_MEMORY)} if has_room and not is_closed else {}
+
+
+def _is_compiled() -> bool:
+    """Whether the tests have been run here; what was changed since is compiled by those that run it."""
+    return next((ROOT / "tests").glob("*/__pycache__/*-pytest-*.pyc"), None) is not None
 
 
 @contextmanager
