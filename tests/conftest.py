@@ -75,11 +75,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _allowed_s(item: pytest.Item) -> int:
-    """What does not wait fills the processors at the end, when no service is in a hurry."""
+    """What does not wait fills the processors later, but the walk, a minute and more, must not be the last."""
     mark = item.get_closest_marker("timeout")
-    if item.get_closest_marker("slow") is None or item.path.parent.name in _ONLY_COMPUTE:
+    if item.get_closest_marker("slow") is None:
         return 0
-    return 5 if mark is None else int(mark.args[0])
+    return 2 if mark is None or item.path.parent.name in _ONLY_COMPUTE else int(mark.args[0])
 
 
 def _is_covering(item: pytest.Item) -> bool:

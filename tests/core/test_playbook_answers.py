@@ -90,7 +90,6 @@ def test_retry_of_an_attempt_above_the_budget_of_now_says_so_and_the_number_orde
     assert why_not_send(d.state, 2, SECOND, d.policy) is None
 
 
-@pytest.mark.slow
 def test_room_that_is_made_again_and_again_in_vain_is_waited_for_no_longer_than_a_day() -> None:
     d = Dialogue(replace(built_in(), at_limit="prune"))
     d.told(ev.RecordingDone(0))

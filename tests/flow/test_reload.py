@@ -227,7 +227,9 @@ def test_an_added_endpoint_receives_and_a_removed_one_gets_nothing_more(
         hooks(files, second=second.url)
         hang_up(place, until="reloaded", times=1)
         wait_until_replaced(place, 8)
-        assert "Changed on disk" not in checked(place)
+        wait_until(
+            lambda: "Changed on disk" not in checked(place), within_s=10, what="the new ones are in use"
+        )
         before = len(first.received)
         recording = place.recall.record()
         (told,) = second.wait_for(1, within_s=40)

@@ -149,9 +149,15 @@ def test_workers_die_with_their_arbiter_and_free_the_port(own: Receiver) -> None
     own.process.kill()
 
     wait_until(lambda: all(is_dead(worker) for worker in workers), timeout_s=0.5)
-    with socket.socket() as sock:
+    wait_until(lambda: can_be_bound(own.port), timeout_s=5)
+
+
+def can_be_bound(port: int) -> bool:
+    with socket.socket() as sock, contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(("127.0.0.1", own.port))
+        sock.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def test_server_can_be_run_inside_a_process_of_ours(tmp_path: Path) -> None:
