@@ -75,7 +75,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _allowed_s(item: pytest.Item) -> int:
-    """What does not wait fills the processors later, but the walk, a minute and more, must not be the last."""
+    """What does not wait fills the processors later; the walk, a minute and more, must not be last."""
     mark = item.get_closest_marker("timeout")
     if item.get_closest_marker("slow") is None:
         return 0
