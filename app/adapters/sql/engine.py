@@ -166,8 +166,10 @@ class Database:
         return new.on_conflict_do_update(index_elements=list(key), set_=dict(changed or values), where=where)
 
     def close(self) -> None:
-        """Closes every idle connection; the next use opens new ones."""
+        """Closes every idle connection and the files of its lock; the next use opens new ones."""
         self.engine.dispose()
+        if self.write_lock is not None:
+            self.write_lock.close()
 
     def forget_parent(self) -> None:
         """In a forked child: connections belong to the parent, which goes on using them."""

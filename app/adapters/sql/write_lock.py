@@ -17,6 +17,7 @@ import fcntl
 import os
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,15 +36,22 @@ class WriteLock:
         self._paths = [database.with_name(f"{database.name}-{name}") for name in ("next", "turn")]
         self._mutex = threading.Lock()
         self._descriptors: list[int] = []
+        weakref.finalize(self, _close, self._descriptors)
+
+    def close(self) -> None:
+        """Closes its files, unless it is held; the next use opens them again."""
+        if self._mutex.acquire(blocking=False):
+            try:
+                _close(self._descriptors)
+            finally:
+                self._mutex.release()
 
     def forget_parent(self) -> None:
         """In a forked child: the parent's mutex may be held by a thread that does not exist here."""
         self._mutex = threading.Lock()
         # Shared with the parent: a lock on them would be the parent's too, and a copy left open would
         # keep the parent's lock alive should it be killed. Closing a copy releases nothing.
-        for descriptor in self._descriptors:
-            os.close(descriptor)
-        self._descriptors = []
+        _close(self._descriptors)
 
     @contextmanager
     def taken(self, *, wait_s: float, is_urgent: bool = False) -> Iterator[None]:
@@ -75,7 +83,7 @@ class WriteLock:
         try:
             if not self._descriptors:
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-                self._descriptors = [os.open(path, flags, 0o600) for path in self._paths]
+                self._descriptors += [os.open(path, flags, 0o600) for path in self._paths]
             next_, write_lock = self._descriptors
             if is_urgent:
                 _lock(write_lock, deadline, look_every_s=_LOOK_EVERY_S)
@@ -91,6 +99,11 @@ class WriteLock:
                 f"({error.strerror}): make the folder writable"
             ) from error
         return write_lock
+
+
+def _close(descriptors: list[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())
 
 
 def _lock(descriptor: int, deadline: float, *, look_every_s: float) -> None:
