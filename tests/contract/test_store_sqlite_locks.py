@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from app.adapters.sql.migrations import migrate
-from app.adapters.sql.store import open_store
+from app.adapters.sql.store import SqlStore, open_store
 from app.orchestrator.records import NewDelivery
 from tests import migrated
 
@@ -58,9 +58,7 @@ def test_what_is_acknowledged_after_another_program_has_looked_and_closed_is_the
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 def test_a_closed_store_has_no_file_open_and_goes_on_when_it_is_used_again(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    migrated.write(path)
-    store = open_store(f"sqlite:///{path}")
+    path, store = opened_store(tmp_path)
     for webhook_id in ("a", "b"):
         store.add_deliveries([row(webhook_id)])
         assert opened(path) == {"a.db", "a.db-wal", "a.db-shm", "a.db-next", "a.db-turn"}
@@ -72,9 +70,7 @@ def test_a_closed_store_has_no_file_open_and_goes_on_when_it_is_used_again(tmp_p
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 def test_a_store_that_is_closed_while_it_writes_keeps_its_turn(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    migrated.write(path)
-    store = open_store(f"sqlite:///{path}")
+    path, store = opened_store(tmp_path)
     with store.writing():
         store.close()
         assert {"a.db-next", "a.db-turn"} <= opened(path)
@@ -83,6 +79,12 @@ def test_a_store_that_is_closed_while_it_writes_keeps_its_turn(tmp_path: Path) -
         )
         assert other.stdout.strip() == "the database is busy", other
     store.close()
+
+
+def opened_store(folder: Path) -> tuple[Path, SqlStore]:
+    path = folder / "a.db"
+    migrated.write(path)
+    return path, open_store(f"sqlite:///{path}")
 
 
 def opened(path: Path) -> set[str]:

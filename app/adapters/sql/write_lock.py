@@ -81,9 +81,8 @@ class WriteLock:
 
     def _pass(self, deadline: float, *, is_urgent: bool) -> int:
         try:
-            if not self._descriptors:
-                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-                self._descriptors += [os.open(path, flags, 0o600) for path in self._paths]
+            for path in self._paths[len(self._descriptors) :]:
+                self._descriptors.append(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             next_, write_lock = self._descriptors
             if is_urgent:
                 _lock(write_lock, deadline, look_every_s=_LOOK_EVERY_S)
