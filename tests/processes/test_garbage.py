@@ -14,9 +14,14 @@ def test_collector_is_afterwards_as_it_was_also_when_an_import_fails(*, was_enab
     before = gc.isenabled()
     (gc.enable if was_enabled else gc.disable)()
     try:
-        with pytest.raises(ImportError), without_collecting():
-            assert not gc.isenabled()
-            raise ImportError
+        with pytest.raises(ImportError):
+            fail()
         assert gc.isenabled() is was_enabled
     finally:
         (gc.enable if before else gc.disable)()
+
+
+def fail() -> None:
+    with without_collecting():
+        assert not gc.isenabled()
+        raise ImportError
