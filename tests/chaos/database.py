@@ -137,10 +137,11 @@ def open_database(kind: str, *, home: Path) -> Iterator[Database]:
         yield Postgresql(server)
 
 
-def without_fsync(url: str) -> None:
+def turn_off(url: str, *settings: str) -> None:
     """Tells the server. Not by the wheel's own way to psql, which a blank in this project's path breaks."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")
+        for name in settings:
+            connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(name)))
         connection.execute("SELECT pg_reload_conf()")
 
 
@@ -156,7 +157,7 @@ def _postgresql_server() -> Iterator[Any]:
     ) as folder:
         server = postgres_server.get_server(Path(folder) / "data")
         # A killed server loses nothing the kernel has; only the machine's own death would need the disk.
-        without_fsync(server.get_uri())
+        turn_off(server.get_uri(), "fsync")
         try:
             yield server
         finally:

@@ -27,7 +27,7 @@ from app.adapters.sql.tables import metadata
 from app.clock import SystemClock
 from app.recall.client import RecallClient
 from app.simulator.server import Simulator, SimulatorConfig
-from tests.chaos.database import without_fsync
+from tests.chaos.database import turn_off
 from tests.contract.recall_stage import SCALE, TIMEOUTS, Stage
 from tests.doubles.memory_store import MemoryStore
 
@@ -57,7 +57,9 @@ def postgresql_server() -> Iterator[str]:
     except Exception as error:  # whatever keeps a foreign server from starting is said, not hidden
         shutil.rmtree(folder, ignore_errors=True)
         pytest.skip(f"PostgreSQL cannot start here: {type(error).__name__}")
-    without_fsync(server.get_uri())  # the disk's honesty is not what these tests are about
+    # The disk's honesty is not what these tests are about. Statistics made between two tests, of tables that
+    # are empty just then, would change how the next one's questions are read.
+    turn_off(server.get_uri(), "fsync", "autovacuum")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
