@@ -85,10 +85,15 @@ def raw_server(
     *behaviours: Behaviour, tls: ssl.SSLContext | None = None, at_port: int = 0
 ) -> Iterator[RawServer]:
     server = RawServer(list(behaviours) or [hang_up], tls, at_port)
-    threading.Thread(target=server.serve, daemon=True).start()
+    serving = threading.Thread(target=server.serve, daemon=True)
+    serving.start()
     try:
         yield server
     finally:
+        # Closed under a thread that is about to accept, its number would be the next server's listener.
+        with contextlib.suppress(OSError):  # a test has closed it
+            server.listener.shutdown(socket.SHUT_RDWR)
+        serving.join()
         server.listener.close()
 
 
