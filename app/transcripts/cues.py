@@ -25,6 +25,7 @@ LINE_COLUMNS = 42
 LOOK_AHEAD = 8
 """Cues of others that begin among so many later ones keep the time to read short."""
 
+_GREEK = "\u0370"  # where Latin letters and accents end, none of which is wide
 _PAUSE_S = 0.5  # a good place to cut
 _APART_S = 1.0  # words further apart are not shown together to make up a second
 _CLAUSE = re.compile(r"[,;:،؛、，；：—–-][\"'”’»)]*$")
@@ -95,7 +96,7 @@ class CueBuilder:
 
 def columns(text: str) -> int:
     """How wide a text is shown; wide and full-width characters take two columns."""
-    if text.isascii():
+    if text.isascii() or max(text) < _GREEK:
         return len(text)
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
@@ -172,15 +173,19 @@ def _break_at(texts: Sequence[str]) -> int | None:
     comma where it can. A number never stands alone in the second: readers of SubRip take it for a cue's.
     """
     best: tuple[float, int] | None = None
-    before, whole = 0, columns(join(texts))
+    left, whole = 0, columns(join(texts))
+    if whole > 2 * LINE_COLUMNS + 1:
+        return None
+    ends_in_number = texts[-1].isdecimal()
     for index in range(1, len(texts)):
-        before += columns(texts[index - 1])
+        left += columns(texts[index - 1])
+        if left > LINE_COLUMNS:
+            break
         gap = len(blank_between(texts[index - 1], texts[index]))
-        left, right = before, whole - before - gap
-        before += gap
-        is_number = texts[-1].isdecimal() and all(text.isdecimal() for text in texts[index:])
-        if max(left, right) > LINE_COLUMNS or is_number:
-            continue
-        cost = abs(left - right) - (20 if _CLAUSE.search(texts[index - 1][-4:]) else 0)
-        best = min(best or (cost, index), (cost, index))
+        right = whole - left - gap
+        is_number = ends_in_number and all(text.isdecimal() for text in texts[index:])
+        if right <= LINE_COLUMNS and not is_number:
+            cost = abs(left - right) - (20 if _CLAUSE.search(texts[index - 1][-4:]) else 0)
+            best = min(best or (cost, index), (cost, index))
+        left += gap
     return None if best is None else best[1]

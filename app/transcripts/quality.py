@@ -107,14 +107,11 @@ class Heard:
 
     def _mark(self, timed: Sequence[Word]) -> None:
         spans = [_times(word) for word in timed]
-        for start_s, end_s in spans:
-            self._words_back += end_s < start_s - 0.5
-            self._marks.add(start_s, end_s)
-            self.end_s = max(self.end_s, start_s, end_s)
-        for (start_s, end_s), (next_s, _) in pairwise(spans):
-            self._words_back += next_s < start_s - 0.5
-            if 0 < next_s - end_s <= _PAUSE_S:
-                self._marks.add(end_s, next_s)
+        self._words_back += sum(end_s < start_s - 0.5 for start_s, end_s in spans)
+        self._words_back += sum(next_s < start_s - 0.5 for (start_s, _), (next_s, _) in pairwise(spans))
+        self.end_s = max(self.end_s, *map(max, spans))
+        for begin_s, end_s in _runs(spans):
+            self._marks.add(begin_s, end_s)
 
     @property
     def number(self) -> int:
@@ -154,6 +151,18 @@ def _times(word: Word) -> tuple[float, float]:
     assert word.start_s is not None
     assert word.end_s is not None
     return word.start_s, word.end_s
+
+
+def _runs(spans: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """Words and the short pauses after them, from one longer pause to the next."""
+    begin_s = end_s = silent_s = spans[0][0]
+    for start_s, stop_s in spans:
+        from_s = silent_s if 0 < start_s - silent_s <= _PAUSE_S else start_s
+        if not begin_s <= from_s <= end_s:
+            yield begin_s, end_s
+            begin_s = end_s = from_s
+        end_s, silent_s = max(end_s, start_s, stop_s), stop_s
+    yield begin_s, end_s
 
 
 def judge(

@@ -60,7 +60,10 @@ def visible_parts(text: str) -> list[str]:
     full-width punctuation. No-break and ideographic spaces inside a part are kept. The parts are harmless,
     with something to see in each; a blank word has none.
     """
-    parts = (part.strip() for part in harmless(text).split(" "))
+    text = harmless(text)
+    if text.isascii() and " " not in text:  # as most are
+        return [text] if text else []
+    parts = (part.strip() for part in text.split(" "))
     return [piece for part in parts if _is_visible(part) for piece in _WIDE_SENTENCE.findall(part)]
 
 
@@ -88,7 +91,8 @@ def blank_between(before: str, after: str) -> str:
     What stands between two neighbouring words: a single space, as Recall joins words; nothing between two
     characters of scripts written without blanks (Chinese, Japanese, …) and beside full-width punctuation.
     """
-    return "" if _NO_BLANK_BETWEEN.match(before[-1] + after[0]) else " "
+    between = before[-1] + after[0]
+    return " " if between.isascii() or not _NO_BLANK_BETWEEN.match(between) else ""
 
 
 def is_unspaced(before: str, after: str) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.core.quality import RANKED
 from app.transcripts.model import Turn, Verdict, Word
@@ -181,3 +184,19 @@ def test_a_room_is_silent_where_no_entry_is_longer_than_a_second(
 
 def test_times_beyond_two_days_are_not_measured() -> None:
     assert found([turn("a", 900_000.0)], [Speech("a", 0, 900_000.0)]) == (Verdict.THIN,)
+
+
+TENTHS = st.integers(0, 60).map(lambda n: n / 10)
+TIMES = st.tuples(TENTHS, st.integers(-10, 20)).map(lambda t: (t[0], max(0.0, t[0] + t[1] / 10)))
+
+
+@given(st.lists(TIMES, min_size=1, max_size=8))
+def test_every_word_is_speech_and_every_short_pause_wherever_the_words_lie(
+    times: list[tuple[float, float]],
+) -> None:
+    heard = Heard()
+    heard.add(Turn("a", "a", None, tuple(Word("word", *span) for span in times)))
+    pauses = [(end, begin) for (_, end), (begin, _) in pairwise(times) if 0 < begin - end <= 0.3]
+    spoken = {n for begin, end in [*times, *pauses] for n in range(round(begin * 10), round(end * 10))}
+    assert heard.number == sum(1 << 8 * n for n in spoken)  # a byte each
+    assert heard.end_s == max(map(max, times))

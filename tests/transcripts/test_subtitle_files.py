@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from app.transcripts.cues import columns
 from tests.transcripts.recall_json import rendered, said, spoke, turn
 from tests.transcripts.subtitle_readers import by_srt, by_the_standard
 
@@ -177,3 +179,10 @@ def test_wide_scripts_have_half_as_many_characters_in_a_line() -> None:
 
 def test_right_to_left_text_and_emoji_stay_as_they_are() -> None:
     assert texts(spoke("مرحبا 👍🏽 שלום.")) == ["مرحبا 👍🏽 שלום."]
+
+
+def test_wide_characters_take_two_columns_and_all_others_one() -> None:
+    for char in map(chr, range(0x20, 0x3100)):
+        wide = unicodedata.east_asian_width(char) in ("W", "F")
+        assert columns(char) == 1 + wide, hex(ord(char))
+        assert columns(f"a{char}\u00e9") == 3 + wide, hex(ord(char))
