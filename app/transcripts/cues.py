@@ -25,7 +25,7 @@ LINE_COLUMNS = 42
 LOOK_AHEAD = 8
 """Cues of others that begin among so many later ones keep the time to read short."""
 
-_GREEK = "\u0370"  # where Latin letters and accents end, none of which is wide
+_AFTER_LATIN = "\u0370"  # where Latin letters and accents end, none of which is wide
 _PAUSE_S = 0.5  # a good place to cut
 _APART_S = 1.0  # words further apart are not shown together to make up a second
 _CLAUSE = re.compile(r"[,;:،؛、，；：—–-][\"'”’»)]*$")
@@ -96,7 +96,7 @@ class CueBuilder:
 
 def columns(text: str) -> int:
     """How wide a text is shown; wide and full-width characters take two columns."""
-    if text.isascii() or max(text) < _GREEK:
+    if text.isascii() or max(text) < _AFTER_LATIN:
         return len(text)
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 

@@ -110,7 +110,7 @@ class Heard:
         self._words_back += sum(end_s < start_s - 0.5 for start_s, end_s in spans)
         self._words_back += sum(next_s < start_s - 0.5 for (start_s, _), (next_s, _) in pairwise(spans))
         self.end_s = max(self.end_s, *map(max, spans))
-        for begin_s, end_s in _runs(spans):
+        for begin_s, end_s in _merged(spans):
             self._marks.add(begin_s, end_s)
 
     @property
@@ -153,8 +153,8 @@ def _times(word: Word) -> tuple[float, float]:
     return word.start_s, word.end_s
 
 
-def _runs(spans: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """Words and the short pauses after them, from one longer pause to the next."""
+def _merged(spans: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """The times of words and of the short pauses between them, joined where they touch."""
     begin_s = end_s = silent_s = spans[0][0]
     for start_s, stop_s in spans:
         from_s = silent_s if 0 < start_s - silent_s <= _PAUSE_S else start_s

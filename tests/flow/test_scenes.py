@@ -5,6 +5,8 @@ happened at once.
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 from tests.flow.programme import Programme
@@ -33,6 +35,7 @@ def test_a_happy_recording_costs_one_create_one_retrieve_and_one_download(
             break
         # A machine that stood still longer than a lease does both again; they are free. Once more, alone.
         assert bill["create_posts"] == 1
+        warnings.warn(f"{scene}: {bill['retrieves']} retrieves, {bill['downloads']} downloads", stacklevel=1)
         bill = programme.played_again(scene)
     calls = {name: bill[name] for name in ("create_posts", "retrieves", "lists", "downloads")}
     assert calls == {"create_posts": 1, "retrieves": 1, "lists": 0, "downloads": 1}

@@ -93,7 +93,7 @@ def raw_server(
         # Closed under a thread that is about to accept, its number would be the next server's listener.
         with contextlib.suppress(OSError):  # a test has closed it
             server.listener.shutdown(socket.SHUT_RDWR)
-        serving.join()
+        serving.join(timeout=1)  # not every system wakes a thread that accepts
         server.listener.close()
 
 
