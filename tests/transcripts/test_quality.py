@@ -190,7 +190,7 @@ TENTHS = st.integers(0, 60).map(lambda n: n / 10)
 TIMES = st.tuples(TENTHS, st.integers(-10, 20)).map(lambda t: (t[0], max(0.0, t[0] + t[1] / 10)))
 
 
-@example([(0.0, 1.0), (1.3, 0.5)])  # ends before it begins
+@example([(0.0, 1.0), (1.2, 0.5)])  # ends before it begins
 @given(st.lists(TIMES, min_size=1, max_size=8))
 def test_every_word_is_speech_and_every_short_pause_wherever_the_words_lie(
     times: list[tuple[float, float]],
