@@ -163,5 +163,16 @@ def simulator() -> Iterator[Simulator]:
 def stage(simulator: Simulator) -> Stage:
     """The simulator as new, and a client."""
     requests.post(f"{simulator.api_url}/_sim/reset", timeout=9)  # also the keys
+    return _stage(simulator)
+
+
+@pytest.fixture
+def limited() -> Iterator[Stage]:
+    """One call of each kind in a minute, which is a real one: two calls are in the same."""
+    with Simulator(SimulatorConfig(time_scale=1.0, limits=0.01)) as running:
+        yield _stage(running)
+
+
+def _stage(simulator: Simulator) -> Stage:
     recall = RecallClient(simulator.api_url, simulator.api_key, TIMEOUTS, clock=SystemClock())
     return Stage(simulator, recall)

@@ -13,7 +13,7 @@ from app.adapters.sql.access import AccessKey
 from app.api.keys import Scope, digest_of, new_key
 from tests.flow.stage import Installation, running, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 from tests.flow.programme import Programme, assert_whole
 from tests.flow.stage import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("programme"), pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("programme"), pytest.mark.timeout(400)]
 
 
 def test_list_names_every_recording_once(programme: Programme) -> None:

@@ -22,7 +22,7 @@ from tests.contract.store_builders import history_of
 from tests.flow.programme import assert_each_is_paid_once_and_stored, assert_whole
 from tests.flow.stage import Installation, installation, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("catching up"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("catching up"), pytest.mark.timeout(240)]
 
 HOUR = timedelta(hours=1)
 OLD = 16

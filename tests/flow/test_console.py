@@ -18,7 +18,7 @@ from app.settings.program_name import ROOT
 from tests.flow.stage import Installation, running, wait_until
 from tests.ports import free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 PLACES = ("/ops", "/ops/", "/ops/rq/", "/ops/rq/0/data/queues.json", "/metrics")
 

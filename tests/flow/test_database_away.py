@@ -15,7 +15,7 @@ from tests.flow.deliveries import deliver
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import Installation, running, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 # Who wants SQLite's lock waits before giving up. A stopped server refuses at once: longer, and three tries of
 # a webhook would be spent, the fourth being half a minute away.
@@ -45,7 +45,7 @@ def test_a_database_that_is_away_for_seconds_answers_503_and_recall_delivers_aga
     refused = [d for r in during for d in up.recall.deliveries(r) if d["attempts"]]
     assert all(d["attempts"][0]["status"] in (503, None) for d in refused), "acknowledged and not stored"
     assert_each_is_paid_once_and_stored(up, [*before, *during])
-    wait_until(lambda: up.readyz()["status"] == "ok", within_s=15, what="ready again")
+    up.wait_until_well(within_s=15)
 
 
 def test_a_database_that_goes_in_the_middle_of_work_costs_nothing_twice(up: Installation) -> None:

@@ -13,7 +13,7 @@ from app.orchestrator.records import KEY_FOREIGN
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import Installation, installation, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 _OTHER_KEY = "a-key-of-another-workspace"
 _AN_HOUR_S = 3_600.0

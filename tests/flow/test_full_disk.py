@@ -20,7 +20,7 @@ from tests.flow.deliveries import deliver
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import Installation, installation, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 _SIZE = "24m"
 _ENDS_WITHIN_S = 100.0
@@ -66,7 +66,7 @@ def test_full_disk_refuses_or_waits_and_goes_on_by_itself_when_there_is_room(
         for filler in fillers:
             filler.unlink()
         assert_each_is_paid_once_and_stored(place, [before, *under_way, *during], within_s=_ENDS_WITHIN_S)
-        wait_until(lambda: place.readyz()["status"] == "ok", within_s=40, what="ready again")
+        place.wait_until_well(within_s=40)
         acknowledged = {
             d["webhook_id"]
             for d in place.recall.deliveries()

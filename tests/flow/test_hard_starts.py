@@ -18,7 +18,7 @@ from app.settings.program_name import ROOT
 from tests.flow.deliveries import deliver
 from tests.flow.stage import Installation, installation, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150), pytest.mark.xdist_group("hard starts")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("hard starts")]
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_restart_on_a_full_disk_answers_503_raises_the_alarm_and_is_well_when_th
         assert "Traceback" not in place.log()
         for filler in small_disk.glob("filler *"):
             filler.unlink()
-        wait_until(lambda: place.readyz()["status"] == "ok", within_s=40, what="well again")
+        place.wait_until_well(within_s=40)
 
 
 def test_workers_started_by_hand_say_that_storage_cannot_be_used(tmp_path: Path) -> None:

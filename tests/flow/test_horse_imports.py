@@ -12,7 +12,7 @@ import pytest
 from app.settings.program_name import ROOT
 from tests.flow.stage import running
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 # Python imports a module of this name at its start, if there is one.
 SITE = """

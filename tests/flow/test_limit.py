@@ -13,7 +13,7 @@ import pytest
 
 from tests.flow.stage import Installation, installation
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("limit"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("limit"), pytest.mark.timeout(240)]
 
 _LIMIT = 10
 _DOWN = "failed:provider_connection_failed"

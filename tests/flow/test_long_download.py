@@ -10,7 +10,7 @@ from app.orchestrator.timing import Timing
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import running
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 _LEASES = 2.25
 

@@ -13,7 +13,7 @@ import pytest
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import Installation, running
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("one up"), pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("one up"), pytest.mark.timeout(300)]
 
 _POLICY = "patience_s = 60\ngive_up_after_h = 3\n"
 

@@ -39,7 +39,7 @@ def part(place: Installation) -> str:
     return str(place.readyz()["parts"]["storage"])
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_results_wait_for_a_store_in_trouble_and_are_moved_while_the_service_runs(
     place: Installation, proxy: FaultyProxy, tmp_path: Path
 ) -> None:

@@ -34,7 +34,7 @@ def test_a_second_up_on_the_same_home_exits_75_naming_the_holder(tmp_path: Path)
         assert f"process {place.service.pid}" in second.stderr
         assert str(place.home) in second.stderr
         assert "Traceback" not in second.stdout + second.stderr
-        assert place.readyz()["status"] == "ok", "the first does not notice"
+        place.wait_until_well()
 
 
 def test_a_taken_port_exits_75_and_leaves_nothing_behind(down: Installation) -> None:

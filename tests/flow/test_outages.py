@@ -12,7 +12,7 @@ from tests.flow.deliveries import deliver
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import Installation, running, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("outages"), pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("outages"), pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_a_wrong_api_key_burns_nothing_is_told_everywhere_and_mends_itself(up: I
     finally:
         up.recall.settings(api_key=right)
     assert_each_is_paid_once_and_stored(up, recordings)
-    assert up.readyz()["status"] == "ok"
+    up.wait_until_well()
     for recording in recordings:
         assert [a["provider"] for a in up.show(recording)["attempts"]] == ["recallai_async"]
 
@@ -84,7 +84,7 @@ def test_flushall_in_the_middle_loses_nothing(up: Installation) -> None:
             time.sleep(0.15)
             redis.flushall()
     assert_each_is_paid_once_and_stored(up, recordings)
-    wait_until(lambda: up.readyz()["status"] == "ok", within_s=40, what="the workers are counted again")
+    up.wait_until_well(within_s=40)
 
 
 def test_a_redis_that_hangs_for_seconds_delays_no_delivery_and_loses_nothing(up: Installation) -> None:
@@ -120,7 +120,7 @@ def test_a_full_redis_delays_work_is_told_and_loses_nothing(up: Installation) ->
     answers = [a["status"] for r in during for d in up.recall.deliveries(r) for a in d["attempts"]]
     assert set(answers) == {202}
     assert_each_is_paid_once_and_stored(up, [before, *during])
-    wait_until(lambda: up.readyz()["status"] == "ok", within_s=40, what="ready again")
+    up.wait_until_well(within_s=40)
 
 
 def _has_news(up: Installation, *recordings: str) -> bool:

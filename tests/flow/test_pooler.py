@@ -10,7 +10,7 @@ from tests.contract.pooler import pooled
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import installation
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pooler"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pooler"), pytest.mark.timeout(240)]
 
 
 def test_six_recordings_are_transcribed_through_a_pooler(tmp_path: Path) -> None:

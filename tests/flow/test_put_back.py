@@ -18,7 +18,7 @@ from tests.contract.store_builders import history_of
 from tests.flow.programme import assert_each_is_paid_once_and_stored
 from tests.flow.stage import Installation, running, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 # `Timing.silence_s` at its floor, and what may lie between two heartbeats.
 _SILENCE_S = 10.0 + 1.5

@@ -11,7 +11,7 @@ import pytest
 
 from tests.flow.stage import Installation, running
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("quality"), pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("quality"), pytest.mark.timeout(300)]
 
 _POLICY = """
 [quality]

@@ -28,7 +28,7 @@ from tests.announce.receiver import OLD_SECRET, SECRET, receiving
 from tests.flow.stage import Installation, installation, is_port_free, wait_until
 from tests.ports import free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150), pytest.mark.xdist_group("reload")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("reload")]
 
 SECOND_KEY = "second-key-of-this-workspace"
 SECOND_SECRET = "whsec_" + base64.b64encode(b"another secret of 32 bytes, made").decode()
@@ -255,7 +255,7 @@ def test_many_at_once_are_a_few_and_the_service_stays_well(place: Installation) 
         wait_until_replaced(place, 8)
     assert [set(s.came) for s in came] == [{"202"}, {"202"}], [s.came for s in came]
     assert len(said(place, "reloaded")) <= 3
-    assert place.readyz()["status"] == "ok"
+    place.wait_until_well()
 
 
 def test_what_waits_for_a_restart_is_named_and_the_rest_is_taken(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_what_waits_for_a_restart_is_named_and_the_rest_is_taken(tmp_path: Path)
         write_env(copy / ".env", in_file)
         place.service = place.spawn("up")
         place.environment["PORT"] = in_file["PORT"]  # for `place.url`
-        wait_until(place._is_ready, within_s=30, what="up is ready")
+        place.wait_until_well(within_s=30)
         other = str(free_port())
         write_env(copy / ".env", {"PORT": other, "RECALL_WEBHOOK_SECRETS": SECOND_SECRET})
         line = hang_up(place, until="reloaded")

@@ -12,7 +12,7 @@ import pytest
 from tests.flow.programme import Programme
 from tests.flow.scenes import ODD_ANSWERS, ODD_DOWNLOADS
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("programme"), pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("programme"), pytest.mark.timeout(400)]
 
 HAPPY = ("happy 1", "happy 2", "happy 3", "50 times recording.done", "done before its create is answered")
 

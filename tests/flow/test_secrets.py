@@ -14,7 +14,7 @@ from app import wiring
 from tests.flow.leaks import leaks, people_of, quotations_of
 from tests.flow.programme import Programme
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("programme"), pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("programme"), pytest.mark.timeout(400)]
 
 _CALLS = {
     "workers.jobs.receive": 0,

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from app.adapters.sql import tables as t
 from app.settings.program_name import ROOT
-from tests.flow.stage import installation, wait_until
+from tests.flow.stage import installation
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.xdist_group("standing log")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("standing log")]
 
 
 def test_recordings_are_stored_while_the_log_stands_still_and_the_loss_is_told(tmp_path: Path) -> None:
@@ -31,11 +31,11 @@ def test_recordings_are_stored_while_the_log_stands_still_and_the_loss_is_told(t
             start_new_session=True,
         )
         os.close(write_end)
-        wait_until(place._is_ready, within_s=30, what="up is ready")
+        place.wait_until_well(within_s=30)
         recordings = [place.recall.record() for _ in range(5)]
         place.wait_for_ends(*recordings, within_s=45)
         assert all(len(place.stored(recording)) == 1 for recording in recordings)
-        assert place.readyz()["status"] == "ok"
+        place.wait_until_well()
         os.read(read_end, 65536)  # the reader is back
         recording = place.recall.record()
         place.wait_for_ends(recording, within_s=45)

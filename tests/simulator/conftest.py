@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from app.simulator.server import Simulator, SimulatorConfig
+from tests.patience import SLOW_MACHINE
 
 SCALE = 100.0
 
@@ -162,7 +163,7 @@ class Recall:
 
 def until(happens: Callable[[], object], *, within_s: float = 5.0) -> None:
     """Wait for something that another thread does."""
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + within_s * SLOW_MACHINE
     while not happens():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
