@@ -104,7 +104,7 @@ def test_key_goes_before_body_and_a_stalled_body_holds_no_receiver(served: Serve
     path = f"/recordings/{served.recording}/transcribe"
     wrong = served.receiver.send(served.request(path, "wrong", method="POST", **stalled), timeout_s=5)
     assert wrong.status == 401
-    assert wrong.took_s < 2
+    assert wrong.took_s < 4
     right = served.receiver.send(served.request(path, method="POST", **stalled), timeout_s=20)
     assert (right.status, right.code) == (408, "too_slow")
     large = {**stalled, "Content-Length": str(1 << 20)}

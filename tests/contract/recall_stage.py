@@ -17,8 +17,8 @@ from app.simulator.server import Simulator
 
 SCALE = 200.0
 # Shorter than what the simulator's late answers take, longer than everything else.
-TIMEOUTS = replace(HttpTimeouts(), connect_timeout_s=3.0, read_timeout_s=1.0, create_overall_s=4.0)
-LATE = f"timeout_after:{2 * SCALE:g}"  # two real seconds
+TIMEOUTS = replace(HttpTimeouts(), connect_timeout_s=3.0, read_timeout_s=2.0, create_overall_s=4.0)
+LATE = f"timeout_after:{3 * SCALE:g}"  # three real seconds
 
 
 @dataclass

@@ -42,6 +42,7 @@ from app.errors import QueueUnavailable, StoreUnavailable
 from app.orchestrator.ports import Queue
 from app.orchestrator.records import AnnouncementOffer, Offerable
 from app.orchestrator.timing import Timing
+from tests.patience import SLOW_MACHINE
 from tests.process_checks import wait_until_ready
 
 WORKERS = 2
@@ -251,7 +252,7 @@ def test_absent_redis_raises_queue_unavailable_at_once_from_every_method(tmp_pat
     ):
         with pytest.raises(QueueUnavailable):
             call()
-    assert time.monotonic() - began_at < 1
+    assert time.monotonic() - began_at < 1 * SLOW_MACHINE
 
 
 def test_address_and_password_are_not_in_the_error() -> None:
@@ -272,7 +273,7 @@ def test_frozen_redis_is_given_up_after_two_seconds_and_not_asked_again_by_itsel
     try:
         with pytest.raises(QueueUnavailable):
             queue.offer(offerables(1))
-        assert time.monotonic() - began_at < 3
+        assert time.monotonic() - began_at < 3.9, "asked twice, it takes four"
     finally:
         os.kill(pid, signal.SIGCONT)
     time.sleep(0.2)

@@ -38,7 +38,7 @@ def test_second_holder_is_refused_at_once_with_the_pid_and_home_of_the_first(
     began_at = time.monotonic()
     with pytest.raises(HeldByAnother) as refusal, hold_home(home):
         pass
-    assert time.monotonic() - began_at < 1
+    assert time.monotonic() - began_at < 5
     assert str(first.process.pid) in str(refusal.value)
     assert str(home) in str(refusal.value)
 

@@ -45,4 +45,4 @@ def test_web_that_answers_is_there_and_a_silent_or_closed_port_is_not() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began_at = time.monotonic()
         assert not web_probe.answers("127.0.0.1", silent.getsockname()[1])
-        assert time.monotonic() - began_at < 1
+        assert time.monotonic() - began_at < 5

@@ -30,6 +30,7 @@ from tests import migrated
 from tests.announce.receiver import endpoint
 from tests.bench.receivers import hung_valkey, receiver, valkey
 from tests.contract.store_builders import HAND, RECORDING, WORKSPACE, begin, delivery
+from tests.patience import SLOW_MACHINE
 from tests.taking import take_deliveries
 from tests.web.receiver import Receiver, head
 from tests.web.receiver_app import FileInbox
@@ -80,7 +81,7 @@ def probes() -> int:
 def within_a_second(readiness: Readiness) -> Report:
     started = time.monotonic()
     report = readiness.ask()
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 1.0 * SLOW_MACHINE
     return report
 
 
@@ -202,10 +203,10 @@ def test_readyz_and_metrics_of_the_service_answer_while_valkey_stands_still(tmp_
 
     assert {answer.status for answer in ready} == {200}, "webhooks are taken"
     assert min(answer.took_s for answer in ready) < 0.9
-    assert max(answer.took_s for answer in ready) < 1.5
+    assert max(answer.took_s for answer in ready) < 1.5 * SLOW_MACHINE
     assert all(b'"queue": "unknown"' in answer.body for answer in ready)
     assert metrics.status == 200
-    assert metrics.took_s < 3.5
+    assert metrics.took_s < 3.5 * SLOW_MACHINE
     assert b'afterword_up{part="queue"} 0.0' in metrics.body
     assert b"afterword_commands_pending 0.0" in metrics.body
 
@@ -414,7 +415,7 @@ def test_question_that_hangs_is_not_asked_again_and_nobody_waits_for_it_anew() -
     question.now += 10
     started = time.monotonic()
     assert question.state(5.0) == ("unknown", None)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4
     question.is_open.set()
     while question.state() == ("unknown", None):
         threading.Event().wait(0.005)

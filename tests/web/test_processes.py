@@ -139,7 +139,7 @@ def test_sigterm_answers_what_is_under_way_and_does_not_wait_for_those_who_stall
         assert read_answer(honest).status == 202
         assert own.process.wait(timeout=10) == 0
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 9
     assert "Traceback" not in own.log
 
 
