@@ -54,7 +54,10 @@ _COMMANDS = {  # by name: its file here, and what it is for
         "dev_tools",
         "which wrong lines no test would notice: --paths core, --only, --survivors",
     ),
-    "bench": ("dev_tools", "how fast: ack, drain, latency, growth, memory, search, each beside its limit"),
+    "bench": (
+        "dev_tools",
+        "how fast: ack, drain, latency, growth, memory, search, upgrade, each beside its limit",
+    ),
 }
 
 

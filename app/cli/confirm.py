@@ -22,7 +22,10 @@ def is_agreed(*, yes: bool, is_named: bool = True) -> bool:
     if yes or (is_named and not is_person):
         return True
     try:
-        return click.confirm("Go on?")
+        is_yes = click.confirm("Go on?")
+        if not is_yes:
+            click.echo("Nothing was done.")
+        return is_yes
     except click.Abort:
         if is_person:
             raise

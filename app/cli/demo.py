@@ -157,7 +157,7 @@ def _conclude(
         f"the service's log {stage.log_path}",
         f"the recordings    {_LOOK}     (show ID, status, webhooks deliveries)",
         f"everything live   {program()} demo --keep     (dashboard, health, metrics, a curl of /v1)",
-        f"your own Recall   {program()} check, then {program()} up     (README: connect a workspace)",
+        f"your own Recall   {program()} check, then {program()} up     (README: Connecting your Recall)",
     ):
         console.print(f"  {line}", soft_wrap=True)
 

@@ -61,7 +61,8 @@ def list_command(as_json: bool) -> int:
     """All keys, without what would open anything."""
     settings = load_settings(used=_USED)
     named = [AccessKey(key.name, key.digest, key.scopes) for key in settings.api_keys]
-    for key in (*named, *read_store(settings).access_keys()):
+    keys = (*named, *read_store(settings).access_keys())
+    for key in keys:
         shown = {
             "name": key.name,
             "scopes": sorted(key.scopes),
@@ -70,6 +71,8 @@ def list_command(as_json: bool) -> int:
             "revoked_at": iso(key.revoked_at),
         }
         click.echo(json.dumps(shown) if as_json else _line(key))
+    if not keys and not as_json:
+        click.echo("None.")
     return 0
 
 

@@ -84,7 +84,7 @@ def retranscribe_command(
 
 
 def order_of(*, provider: str | None, language: str | None = None, diarization: str | None = None) -> Order:
-    """As `/v1` reads it. Raises `click.BadParameter`."""
+    """As `/v1` reads it. Raises `click.UsageError`."""
     given = {"language": language, "provider": provider}
     with _as_usage():
         order = api.order_of(TranscribeOrder.model_validate(given))
@@ -92,7 +92,7 @@ def order_of(*, provider: str | None, language: str | None = None, diarization: 
 
 
 def planned_for(policy: Policy, before: Loaded, order: Order) -> Policy:
-    """The policy for an extra that is ordered so. Raises `click.BadParameter`: no provider can do it."""
+    """The policy for an extra that is ordered so. Raises `click.UsageError`: no provider can do it."""
     with _as_usage():
         api.raise_if_unable(order, before, policy)
     ordered = replace(before.transcription, intent=order)
@@ -104,4 +104,4 @@ def _as_usage() -> Iterator[None]:
     try:
         yield
     except Problem as problem:
-        raise click.BadParameter(problem.message, param_hint=[]) from None
+        raise click.UsageError(problem.message, ctx=click.get_current_context(silent=True)) from None

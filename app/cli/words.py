@@ -36,11 +36,11 @@ def span(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86_400:.0f} days"
 
 
-def seconds_of(text: str, name: str) -> float:
+def seconds_of(text: str, name: str, *, otherwise: str = "") -> float:
     """Seconds of `12h`, `7d`, `2w`. Raises `click.BadParameter`, naming the option."""
     match = re.fullmatch(r"(\d{1,4})([smhdw])", text)
     if match is None:
-        raise click.BadParameter("a number and h, d or w, such as 7d", param_hint=name)
+        raise click.BadParameter(f"a number and h, d or w, such as 7d{otherwise}", param_hint=name)
     return int(match[1]) * _UNITS[match[2]]
 
 
@@ -49,7 +49,7 @@ def moment_of(text: str, *, now: float, name: str) -> float:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        return now - seconds_of(text, name)
+        return now - seconds_of(text, name, otherwise=", or a date such as 2026-11-28")
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from app.errors import Away, ConfigError, HeldByAnother
+from app.errors import AfterwordError, Away, ConfigError, HeldByAnother
 from app.processes import file_lock
 
 CHILDREN_VANISH_WITHIN_S = 6.0
@@ -31,7 +31,8 @@ _DYING_S = 0.5  # a killed process holds its locks until the kernel has taken it
 def hold_home(home: Path, *, timeout_s: float = CHILDREN_VANISH_WITHIN_S) -> Iterator[None]:
     """
     Holds `home`, made if it is not there, for this process and the children it forks meanwhile. Those of a
-    killed holder are waited for, `timeout_s` seconds.
+    killed holder are waited for, `timeout_s` seconds. A block that refuses with an error of ours, or that
+    Ctrl-C ends, leaves what `is_stopped` says as it was.
 
     Raises:
         HeldByAnother: Another process holds it; the message names it. Exit 75.
@@ -46,8 +47,13 @@ def hold_home(home: Path, *, timeout_s: float = CHILDREN_VANISH_WITHIN_S) -> Ite
             _take_lock(lock, home, timeout_s)
         except OSError as error:
             raise _home_trouble(error, home) from error
+        before = _noted(lock)
         _note(lock, str(os.getpid()))
-        yield
+        try:
+            yield
+        except (AfterwordError, KeyboardInterrupt):
+            _note(lock, before)
+            raise
         _note(lock, "")
 
 
@@ -99,6 +105,10 @@ def _home_trouble(error: OSError, home: Path) -> Exception:
     return ConfigError([f"AFTERWORD_HOME: {home} cannot be made or written to ({cause}); choose another."])
 
 
+def _noted(lock: int) -> str:
+    return os.pread(lock, _NOTE_BYTES, 0).decode(errors="replace").strip()
+
+
 def _note(lock: int, holder: str) -> None:
     # Always as long: an emptied file would need a block again at the next start, which a full disk refuses.
     try:
@@ -110,7 +120,7 @@ def _note(lock: int, holder: str) -> None:
 
 def _take_alive(alive: int, lock: int, home: Path) -> None:
     if not file_lock.take(fcntl.lockf, alive, fcntl.LOCK_EX, within_s=_DYING_S):
-        pid = os.pread(lock, _NOTE_BYTES, 0).decode(errors="replace").strip() or "just starting"
+        pid = _noted(lock) or "just starting"
         raise HeldByAnother(
             f"{home} is in use by another `afterword up` (process {pid}): stop that one, or set "
             "AFTERWORD_HOME to another folder."

@@ -365,8 +365,11 @@ def read_policy(path: Path | None, *, order: str | None, problem: Say, warn: Say
         return PolicyTables.model_validate(tables, context=context)
     except ValidationError as error:
         for place, sentence in sentences(PolicyTables, error, where="policy"):
-            line = line_of(text, place) if order is None or place[0] != "providers" else None
-            problem(sentence if line is None else f"{name}, line {line}: {sentence}")
+            if order is not None and place[0] == "providers":
+                problem(f"AFTERWORD_PROVIDERS: {sentence.removeprefix('providers: ')}")
+            else:
+                line = line_of(text, place)
+                problem(sentence if line is None else f"{name}, line {line}: {sentence}")
         wrong = {one["loc"][0] for one in error.errors()}
     good = {key_: value for key_, value in tables.items() if key_ not in wrong}
     return PolicyTables.model_validate(good, context={**context, "warn": lambda _: None})

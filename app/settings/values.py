@@ -210,7 +210,9 @@ def storage_url(url: str | None, info: Any) -> str:
         given = object_stores.own_names(info.context.given)
         return object_stores.checked(url, given, is_isolated=info.context.is_isolated)
     if not url.startswith("file:///") or storage_folder(url) is None:
-        raise ValueError("must be file:///absolute/path, a path that can be used, or s3://bucket/prefix")
+        raise ValueError(
+            "must be file:///absolute/path, a path that can be used, or s3://, gs:// or az://BUCKET/PREFIX"
+        )
     return url
 
 

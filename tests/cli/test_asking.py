@@ -120,6 +120,7 @@ def test_a_replay_that_may_pay_is_asked_about_at_a_terminal(home: Home) -> None:
     home.store.add_deliveries([delivery("recording.done", recording)])
     said = home.run("replay", "1", typed="n\n")
     assert (said.code, home.version(recording)) == (1, 0), said
+    assert said.out.endswith("Nothing was done.\n")
     assert "charged for" in said.out
     assert home.run("replay", "1", "--yes").code == 0
     assert home.version(recording) > 0

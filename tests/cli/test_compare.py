@@ -48,6 +48,7 @@ def test_what_has_no_result_is_not_transcribed_again(home: Home) -> None:
     said = home.run("retranscribe", recording, "--yes")
     assert (said.code, "Nothing to do" in said.out) == (1, True)
     wrong = home.run("retranscribe", recording, "--provider", "shazam")
+    assert "Error: provider: none of " in wrong.err
     assert (wrong.code, "provider: none of" in wrong.err) == (2, True)
 
 

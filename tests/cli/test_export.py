@@ -65,6 +65,7 @@ def test_each_transcription_is_a_line_with_its_words(home: Home, monkeypatch: py
     assert set(told[0]) == set(home.run("list", "--json", "--limit", "1").json)
     assert "4 transcriptions exported." in said.err
     assert home.run("export", "--since", "2031-01-01").out == ""
+    assert "such as 7d, or a date such as" in home.run("export", "--since", "yesterday").err
 
 
 def test_a_table_has_a_row_for_each_and_no_cell_that_a_spreadsheet_runs(home: Home) -> None:

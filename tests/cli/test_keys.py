@@ -12,6 +12,7 @@ from tests.cli.conftest import Home
 
 
 def test_a_key_is_shown_once_and_opens_and_only_its_digest_is_kept(home: Home) -> None:
+    assert home.run("keys", "list").out == "None.\n"
     made = home.run("keys", "create", "crm", "--scope", "transcriptions:read", "--scope", "config:read")
     assert made.code == 0
     key = made.out.strip()

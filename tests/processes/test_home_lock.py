@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import ConfigError, HeldByAnother
-from app.processes.home_lock import ensure_port_free, hold_home
+from app.errors import Away, ConfigError, HeldByAnother
+from app.processes.home_lock import ensure_port_free, hold_home, is_stopped
 from tests.workers.programs import Program, eventually
 
 HOLDER = """
@@ -51,6 +51,30 @@ def test_killed_holder_leaves_nothing_that_hinders_the_next(
     first.wait()
     with hold_home(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("ends", [Away("PostgreSQL is away"), KeyboardInterrupt()])
+@pytest.mark.parametrize("was_killed", [False, True])
+def test_a_start_that_is_refused_is_no_service_that_was_killed_and_hides_none(
+    program: Callable[[str], Program], tmp_path: Path, ends: BaseException, was_killed: bool
+) -> None:
+    if was_killed:
+        first = holder(program, tmp_path)
+        first.process.kill()
+        first.wait()
+    else:
+        with hold_home(tmp_path):
+            pass
+    assert is_stopped(tmp_path) is not was_killed
+    with pytest.raises(type(ends)), hold_home(tmp_path):
+        raise ends
+    assert is_stopped(tmp_path) is not was_killed
+
+
+def test_a_first_start_that_is_refused_leaves_no_killed_service(tmp_path: Path) -> None:
+    with pytest.raises(Away), hold_home(tmp_path):
+        raise Away("the port is taken")
+    assert is_stopped(tmp_path)
 
 
 def test_next_holder_waits_until_the_children_of_a_killed_one_are_gone(

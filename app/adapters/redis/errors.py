@@ -22,7 +22,10 @@ _CLUSTER = "it runs in cluster mode, which is not supported: name a single serve
 _LOGIN = "it refuses the user or the password of REDIS_URL; correct what stands before its @"
 _DEMOTED = "it takes no writes, being a replica: after a fail-over REDIS_URL must lead to the new primary"
 _NOT_REDIS = "what answers there is not Redis: another program's port, or an encrypted one (rediss://)?"
-_ABSENT = "it is not reached; is the server of REDIS_URL running, and its port the right one?"
+_ABSENT = (
+    "it is not reached; is the server of REDIS_URL running, and its port the right one? "
+    "Without REDIS_URL it is the Valkey that `up` starts, and starts again"
+)
 OLDEST = (6, 2)  # BLMOVE, without which RQ may lose a job between taking and starting it
 
 _Kinds: TypeAlias = tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]
