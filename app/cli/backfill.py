@@ -174,7 +174,8 @@ def _pass(
     """What was found, for each workspace."""
     found: list[Found] = []
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         shown = progress.add_task("asking Recall")
 
         def tell(one: Found) -> None:

@@ -194,7 +194,8 @@ def _open(store: Queries, chosen: Sequence[Shown], keys: Sequence[str]) -> int:
 
 def _wait(store: Queries, chosen: Sequence[Shown], keys: Sequence[str]) -> None:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         shown = progress.add_task("")
         try:
             while left := _open(store, chosen, keys):

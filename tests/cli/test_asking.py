@@ -159,6 +159,7 @@ def test_taking_up_what_was_never_heard_of_counts_first_and_asks(
     assert home.version(recording) == 0
     agreed = home.run(*command, "--yes")
     assert agreed.code == 0, agreed
+    assert not agreed.err.startswith("\n"), "a spinner where there is no terminal"
     assert "1 taken up" in agreed.out
     assert home.version(recording) > 0
     nothing = home.run(*command)
