@@ -26,6 +26,11 @@ _WIDEST = 2000  # columns; wider than any list
 _ALWAYS = frozenset({"recording", "phase", "provider", "paid", "heard", "took", "why"})
 
 
+def _cost(amount: float, currency: str, is_complete: bool) -> str:
+    """With a plus where more may be charged for than is known."""
+    return f"{amount:.2f}{'' if is_complete else '+'} {currency}"
+
+
 def _cells(listed: Listed, pending: Pending | None) -> dict[str, str]:
     """Of a transcription and what is to be done about it next, by the name of the column; plain text."""
     state, took, why = listed.state.outward, took_s(listed), listed.state.reason
@@ -37,7 +42,7 @@ def _cells(listed: Listed, pending: Pending | None) -> dict[str, str]:
         "verdict": state.verdict or "",
         "provider": state.provider or "",
         "paid": str(number_paid(state)),
-        "cost": "" if (cost := cost_of(state)) is None else f"{cost['amount']:.2f} {cost['currency']}",
+        "cost": "" if (cost := cost_of(state)) is None else _cost(**cost),
         "heard": time_of(listed.first_heard_at),
         "took": "" if took is None else span(took),
         "why": printable(why or ""),

@@ -51,6 +51,7 @@ def test_an_hour_of_the_first_provider_is_in_every_list(home: Home) -> None:
     told = home.run("list", "--json").json
     assert [a["cost"] for a in told["attempts"]] == [0.27, None], "deepgram_async has no price"
     assert told["cost"] == {"amount": 0.27, "currency": "USD", "is_complete": False}
+    assert "0.27+ USD" in home.run("list").out
 
 
 @pytest.mark.slow
