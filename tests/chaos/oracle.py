@@ -69,6 +69,15 @@ class Known:
     current: str | None = None
     has_pending: bool = False
 
+    @property
+    def is_unread(self) -> bool:
+        """A finished transcript waits beside the result; one that cannot be read stays with a failed one."""
+        return self.has_pending and self.phase == "stored"
+
+    @property
+    def has_ended(self) -> bool:
+        return self.phase in ENDS and not self.is_unread
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:
@@ -229,7 +238,7 @@ def _of_the_end(recording_id: str, plan: Plan, known: Known | None, evidence: Ev
         yield Offence(Kind.PENDING, recording_id, f"still {known.phase}")
     elif known.phase == "failed" and known.reason is None:
         yield Offence(Kind.LOST, recording_id, "failed without a reason")
-    elif known.has_pending and known.phase == "stored":
+    elif known.is_unread:
         yield Offence(Kind.PENDING, recording_id, "a finished transcript was not looked at")
     elif End(known.phase, known.reason) not in plan.ends:
         wanted = " or ".join(map(str, plan.ends))

@@ -187,7 +187,7 @@ class _Company:
             return False
 
     def _unended(self, known: Mapping[str, Known]) -> list[str]:
-        return [i for i in self.cast if i not in known or known[i].phase not in ENDS or known[i].has_pending]
+        return [i for i in self.cast if i not in known or not known[i].has_ended]
 
     def undone(self) -> list[str]:
         """Work that is still due."""

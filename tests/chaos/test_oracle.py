@@ -138,6 +138,22 @@ _ONE_MARKER = [_transcript("b", 1), _transcript("b", 1)]
 _MORE = _delivery("a", webhook_id="msg_more")
 _REFUSED = {"at": _AT, "status": 503}
 
+
+@pytest.mark.parametrize(
+    ("known", "has_ended"),
+    [
+        (Known("stored", current="a-t1"), True),
+        (Known("stored", current="a-t1", has_pending=True), False),
+        (Known("failed", reason=reasons.NO_ANSWER, has_pending=True), True),
+        (Known("transcribing"), False),
+    ],
+)
+def test_the_play_waits_for_what_has_not_ended_and_not_for_what_stays_with_a_failed_one(
+    known: Known, has_ended: bool
+) -> None:
+    assert known.has_ended is has_ended
+
+
 DOCTORED: dict[str, tuple[Kind, Doctor]] = {
     "acknowledged, and not in the database": (Kind.LOST, _with_known("a", None)),
     "nobody told us of it, and reconcile did not find it": (Kind.LOST, _with_known("d", None)),
