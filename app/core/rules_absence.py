@@ -3,8 +3,9 @@ Rules about what Recall does not have: a transcript that a retrieve did not find
 shows, a look before a create that found nothing.
 
 An absence is a fact only when it lasted, when two full lists a minute apart agree, and when the recording
-itself is seen under the same key at the end (`on_recording_asked`): a key of another workspace is answered
-404 and empty lists whatever it asks. What another key did not see begins anew. Until then the question is
+itself is seen under the same key before one more list and after it (`on_recording_asked`): a key of another
+workspace is answered 404 and empty lists whatever it asks, and so is every key while Recall has lost sight of
+a workspace. What another key did not see begins anew. Until then the question is
 asked again, and after a day the wait ends by its own name. Each question is a command of its own, so that
 each has its own slot in Recall's rates.
 """
@@ -129,15 +130,31 @@ def _with_absence(t: Transcription, transcript_id: str, absence: Absence | None)
 
 
 def recording_seen(t: Transcription, e: events.RecordingAsked, p: Policy) -> Step:
-    """This key sees the recording: what its lists did not show does not exist."""
+    """
+    This key sees the recording: what a list did not show, read since it last saw it, does not exist. Where
+    the lists are older, one more is read.
+    """
     step = begun_anew(t, but=e.key)
     t = step.state
     for waiting in t.pending_transcripts:
-        if waiting.absence is not None and waiting.absence.is_for_the_recording:
+        if waiting.absence is None or not waiting.absence.is_for_the_recording:
+            continue
+        if waiting.absence.is_recording_seen:
             step = step.then(gone(step.state, waiting.transcript_id))
+            continue
+        once_more = step.state.with_pending(replace(waiting, absence=waiting.absence.seen()))
+        attempt = t.attempt_of(transcript_id=waiting.transcript_id)
+        ordinal = attempt.ordinal if attempt is not None else 0
+        step = step.then(Step(once_more, (LookUpTranscript(ordinal, waiting.transcript_id),)))
     for line in t.attempts:
-        if line.status in OPEN and line.absence is not None and line.absence.is_for_the_recording:
+        if line.status not in OPEN or line.absence is None or not line.absence.is_for_the_recording:
+            continue
+        if line.absence.is_recording_seen:
             step = step.then(_attempt_absent(step.state, line, e))
+            continue
+        once_more = step.state.with_attempt(replace(line, absence=line.absence.seen()))
+        transcript_id = line.transcript_id if line.status is AttemptStatus.RUNNING else None
+        step = step.then(Step(once_more, (LookUpTranscript(line.ordinal, transcript_id),)))
     return step.then(_look_was_clean(step.state, e, p))
 
 

@@ -418,7 +418,9 @@ def test_after_fifty_minutes_nothing_is_repeated_and_after_seventy_two_empty_lis
     assert d.told(ev.Listed(0, 1, (), 4_300, 4_210)) == again
     assert d.told(ev.Listed(540, 1, (), 4_840, 4_750)) == again, "nine minutes may be a thing forgotten"
     assert d.told(ev.Listed(601, 1, (), 4_901, 4_811)) == (AskRecording(),), "may this key see it at all?"
-    assert d.told(ev.RecordingAsked(602, SEEN)) == (CreateTranscript(1, FIRST, 1),)
+    assert d.told(ev.RecordingAsked(602, SEEN)) == (LookUpTranscript(1),), "it may see it since the last list"
+    assert d.told(ev.Listed(603, 1, (), 4_903, 4_813)) == (AskRecording(),), "and may have lost it again"
+    assert d.told(ev.RecordingAsked(604, SEEN)) == (CreateTranscript(1, FIRST, 1),)
     assert len(d.state.attempts) == 1, "the same attempt on the same provider, with a new key"
 
 
@@ -636,7 +638,9 @@ def test_a_transcript_missing_for_ten_minutes_is_looked_for_in_the_list_before_i
     assert d.told(listed_without(602)) == (FetchTranscript(T1, after_s=60),)
     assert d.told(missing(662)) == (look,)
     assert d.told(listed_without(663)) == (AskRecording(),)
-    assert d.told(ev.RecordingAsked(664, SEEN)) == (CreateTranscript(2, SECOND),)
+    assert d.told(ev.RecordingAsked(664, SEEN)) == (look,), "it may see it since the last list"
+    assert d.told(listed_without(665)) == (AskRecording(),), "and may have lost it again"
+    assert d.told(ev.RecordingAsked(666, SEEN)) == (CreateTranscript(2, SECOND),)
 
 
 def test_a_create_that_no_list_showed_lends_its_absence_to_no_transcript() -> None:

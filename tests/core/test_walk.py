@@ -172,9 +172,10 @@ def test_a_new_key_is_taken_only_after_a_definite_answer_or_the_long_wait(
 
 
 def is_proven_absent(line: Attempt, event: ev.Event) -> bool:
-    """Two lists after the long wait, and the recording itself is seen under the key that read them."""
+    """Two lists after the long wait, the last between two answers of its key that show the recording."""
     is_seen = isinstance(event, ev.RecordingAsked) and event.condition is not ev.RecordingCondition.UNKNOWN
-    return is_seen and line.absence is not None and line.absence.lists >= 2
+    absence = line.absence
+    return is_seen and absence is not None and absence.lists >= 2 and absence.is_recording_seen
 
 
 def test_an_absence_grows_only_by_full_lists_without_it_after_its_time(

@@ -526,7 +526,8 @@ def _forget_cost(line: Attempt) -> Cost | None:
 def _forget_absence(absence: Absence | None) -> Absence | None:
     if absence is None:
         return None
-    return Absence(NOW, min(absence.lists, 2), NOW if absence.lists else 0.0)
+    listed_at = NOW if absence.lists else 0.0
+    return Absence(NOW, min(absence.lists, 2), listed_at, is_recording_seen=absence.is_recording_seen)
 
 
 _kept = attrgetter(*({field.name for field in fields(Transcription)} - _bare(START.state).keys()))

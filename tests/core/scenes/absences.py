@@ -68,6 +68,8 @@ SCENES: tuple[Scene, ...] = (
             listed(761.0),
             missing(762.0),
             ev.RecordingAsked(763.0, Condition.DONE, key="k"),
+            listed(764.0),
+            ev.RecordingAsked(765.0, Condition.DONE, key="k"),
         ),
         RUNNING,
     ),
@@ -84,6 +86,8 @@ SCENES: tuple[Scene, ...] = (
             listed(762.0),
             missing(763.0),
             ev.RecordingAsked(764.0, Condition.DONE, key="k"),
+            listed(765.0),
+            ev.RecordingAsked(766.0, Condition.DONE, key="k"),
         ),
         FETCHING,
     ),
@@ -95,17 +99,35 @@ SCENES: tuple[Scene, ...] = (
             listed(701.0, transcript_id=C1, ordinal=0),
             listed(762.0, transcript_id=C1, ordinal=0),
             ev.RecordingAsked(764.0, Condition.DONE, key="k"),
+            listed(765.0, transcript_id=C1, ordinal=0),
+            ev.RecordingAsked(766.0, Condition.DONE, key="k"),
         ),
         (DONE, ev.TranscriptDone(20.0, C1)),
     ),
     *(
         Scene(
             f"missing for long, and the recording is {condition.value}: {title}",
-            (ev.RecordingAsked(800.0, condition, key=key),),
-            (*given, *_LOST),
+            (ev.RecordingAsked(803.0, condition, key=key),),
+            (*given, *_LOST, ev.RecordingAsked(801.0, Condition.DONE, key="k"), listed(802.0)),
         )
         for condition in _CONDITIONS
         for title, given, key in (("running", RUNNING, "k"), ("finished", FETCHING, "k"))
+    ),
+    *(
+        Scene(
+            f"Recall had lost sight of the workspace, and finds it after the last list: {title}",
+            (ev.RecordingAsked(801.0, Condition.DONE, key="k"), listed(802.0, seen(T1, status, 1, A))),
+            (*given, *_LOST),
+        )
+        for title, given, status in (("running", RUNNING, "processing"), ("finished", FETCHING, "done"))
+    ),
+    *(
+        Scene(
+            f"Recall loses sight of the workspace once more: {title}",
+            (ev.RecordingAsked(803.0, Condition.UNKNOWN, key="k"),),
+            (*given, *_LOST, ev.RecordingAsked(801.0, Condition.DONE, key="k"), listed(802.0)),
+        )
+        for title, given in (("running", RUNNING), ("finished", FETCHING))
     ),
     *(
         Scene(
@@ -175,7 +197,12 @@ SCENES: tuple[Scene, ...] = (
     ),
     Scene(
         "two that are missing are gone together",
-        (ev.RecordingAsked(800.0, Condition.DONE, key="k"),),
+        (
+            ev.RecordingAsked(800.0, Condition.DONE, key="k"),
+            listed(801.0),
+            listed(801.0, transcript_id=C1),
+            ev.RecordingAsked(802.0, Condition.DONE, key="k"),
+        ),
         _BOTH_MISSING,
     ),
     Scene(
@@ -185,7 +212,12 @@ SCENES: tuple[Scene, ...] = (
     ),
     Scene(
         "a lost create and a missing transcript, decided at once",
-        (ev.RecordingAsked(5_000.0, Condition.DONE, key="k"),),
+        (
+            ev.RecordingAsked(5_000.0, Condition.DONE, key="k"),
+            listed(5_001.0, transcript_id=C1),
+            ev.Listed(5_001.0, 1, (), 5_001.0, 5_001.0, key="k"),
+            ev.RecordingAsked(5_002.0, Condition.DONE, key="k"),
+        ),
         (
             *UNKNOWN,
             ev.TranscriptDone(20.0, C1),

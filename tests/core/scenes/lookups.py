@@ -60,12 +60,18 @@ SCENES: tuple[Scene, ...] = (
             ev.Listed(4_811.0, 1, (), 4_800.0, 4_800.0, key="k"),
             ev.Listed(4_812.0, 1, (), 4_800.0, 4_800.0, key="k"),
             ev.RecordingAsked(4_813.0, Condition.DONE, key="k"),
+            ev.Listed(4_814.0, 1, (), 4_802.0, 4_802.0, key="k"),
+            ev.RecordingAsked(4_815.0, Condition.DONE, key="k"),
         ),
         UNKNOWN,
     ),
     Scene(
         "a lost answer that was repeated: a new key begins anew",
-        (ev.RecordingAsked(5_000.0, Condition.DONE, key="k"),),
+        (
+            ev.RecordingAsked(5_000.0, Condition.DONE, key="k"),
+            ev.Listed(5_001.0, 1, (), 5_001.0, 5_001.0, key="k"),
+            ev.RecordingAsked(5_002.0, Condition.DONE, key="k"),
+        ),
         (
             *UNKNOWN,
             ev.Listed(20.0, 1, (), 9.0, 9.0),
@@ -105,10 +111,23 @@ SCENES: tuple[Scene, ...] = (
     *(
         Scene(
             f"a lost answer, two lists, and the recording is {condition.value}",
-            (ev.RecordingAsked(4_813.0, condition, key="k"),),
-            (*UNKNOWN, *(ev.Listed(at, 1, (), at, at, key="k") for at in (4_212.0, 4_812.0))),
+            (ev.RecordingAsked(4_815.0, condition, key="k"),),
+            (
+                *UNKNOWN,
+                *(ev.Listed(at, 1, (), at, at, key="k") for at in (4_212.0, 4_812.0)),
+                ev.RecordingAsked(4_813.0, Condition.DONE, key="k"),
+                ev.Listed(4_814.0, 1, (), 4_814.0, 4_814.0, key="k"),
+            ),
         )
         for condition in (Condition.GONE, Condition.FAILED, Condition.NOT_DONE, Condition.UNKNOWN)
+    ),
+    Scene(
+        "a lost answer: Recall had lost sight of the workspace, and finds it after the last list",
+        (
+            ev.RecordingAsked(4_813.0, Condition.DONE, key="k"),
+            ev.Listed(4_814.0, 1, (seen(T1, "processing", 1, A),), 4_802.0, 4_802.0, key="k"),
+        ),
+        (*UNKNOWN, *(ev.Listed(at, 1, (), at, at, key="k") for at in (4_212.0, 4_812.0))),
     ),
     Scene("a lost answer for a day", (ev.Listed(12.0 + DAY, 1, (), 9_000.0, 9_000.0),), UNKNOWN),
     Scene("a lost answer for a second less", (ev.Listed(11.0 + DAY, 1, (), 9_000.0, 100.0),), UNKNOWN),
