@@ -20,7 +20,7 @@ from app.orchestrator.next_steps import NEXT_STEPS
 from tests.core import diagram, walk
 from tests.core.walk import LATE, OURS, Cast, World
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 BEFORE_THE_KEY = (ev.Refusal.BUSY, ev.Refusal.ACCOUNT, ev.Refusal.PAYLOAD)
 # The casts that `--fast` walks; each of the others takes seconds.
 FAST = {
