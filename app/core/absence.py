@@ -20,7 +20,7 @@ class Absence:
     lists: int = 0  # full lists without it, a minute apart; ten for a create whose answer was lost
     listed_at: float = 0.0
     key: str = ""  # fingerprint of the API key that was answered so
-    is_recording_seen: bool = False  # since the lists before the last
+    is_recording_seen: bool = False  # after two lists; `lists` counts from one again
 
     def listed(self, at: float, *, apart_s: float) -> Absence:
         """After one more full list without it."""
@@ -28,7 +28,7 @@ class Absence:
             return self
         return replace(self, lists=self.lists + 1, listed_at=at)
 
-    def seen(self) -> Absence:
+    def with_recording_seen(self) -> Absence:
         """After an answer that shows the recording: one more list is to be read, at once."""
         return replace(self, lists=1, listed_at=0.0, is_recording_seen=True)
 

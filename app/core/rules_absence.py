@@ -142,7 +142,7 @@ def recording_seen(t: Transcription, e: events.RecordingAsked, p: Policy) -> Ste
         if waiting.absence.is_recording_seen:
             step = step.then(gone(step.state, waiting.transcript_id))
             continue
-        once_more = step.state.with_pending(replace(waiting, absence=waiting.absence.seen()))
+        once_more = step.state.with_pending(replace(waiting, absence=waiting.absence.with_recording_seen()))
         attempt = t.attempt_of(transcript_id=waiting.transcript_id)
         ordinal = attempt.ordinal if attempt is not None else 0
         step = step.then(Step(once_more, (LookUpTranscript(ordinal, waiting.transcript_id),)))
@@ -152,7 +152,7 @@ def recording_seen(t: Transcription, e: events.RecordingAsked, p: Policy) -> Ste
         if line.absence.is_recording_seen:
             step = step.then(_attempt_absent(step.state, line, e))
             continue
-        once_more = step.state.with_attempt(replace(line, absence=line.absence.seen()))
+        once_more = step.state.with_attempt(replace(line, absence=line.absence.with_recording_seen()))
         transcript_id = line.transcript_id if line.status is AttemptStatus.RUNNING else None
         step = step.then(Step(once_more, (LookUpTranscript(line.ordinal, transcript_id),)))
     return step.then(_look_was_clean(step.state, e, p))
